@@ -1,0 +1,2 @@
+//! The composition root: the binary `splitbrain`.
+fn main() {}
