@@ -1,1 +1,37 @@
-//! sim-core
+//! The engine and the contract a protocol implements. Knows no protocol.
+//!
+//! Start with [`Node`], the one trait a protocol implements, and [`System`], what a crate registers. Everything is a
+//! function of the seed: no wall clock, no threads, no hashing with random keys.
+
+pub mod fault;
+pub mod hash;
+pub mod network;
+pub mod record;
+pub mod workload;
+
+mod client;
+mod effects;
+mod embed;
+mod id;
+mod node;
+mod observer;
+mod probability;
+mod rng;
+mod state_machine;
+mod system;
+mod time;
+mod verdict;
+
+pub use client::{Client, Fate, Move, Outcome, Patience, Routing, Seat};
+pub use effects::{Effect, Effects};
+pub use embed::{Embed, Wrap};
+pub use id::{ClientId, Kind, NodeId, Role, Ticket, Timer, WriteId};
+pub use node::{Completion, Fact, Message, Node, Replay};
+pub use observer::{Drop, Observed, Observer, Peer};
+pub use probability::Probability;
+pub use rng::{Purpose, Rng};
+pub use state_machine::StateMachine;
+pub use system::{Bug, Collect, Entry, History, Invalid, Operation, Phase, Shape, System, node_ids};
+pub use time::{Duration, Instant, LocalInstant};
+pub use verdict::{Budget, Verdict, Violation};
+pub use workload::Class;

@@ -1,0 +1,213 @@
+//! Where a node puts its outputs: one buffer per engine, drained after each step.
+
+use crate::{Duration, LocalInstant, Node, NodeId, Rng, Ticket, Timer, WriteId};
+
+/// One output of a node.
+#[derive(Clone, Debug)]
+pub enum Effect<N: Node> {
+    /// Send a message. It may be lost, delayed, duplicated or overtaken.
+    Send {
+        /// The receiver; may be the sender itself.
+        to: NodeId,
+        /// What to send.
+        message: N::Message,
+    },
+    /// Answer a client's request: done, with this result.
+    Reply {
+        /// Which request.
+        ticket: Ticket,
+        /// The result.
+        response: N::Response,
+    },
+    /// Answer a client's request: not done and never will be by this try; ask `hint` instead.
+    Redirect {
+        /// Which request.
+        ticket: Ticket,
+        /// Who may be able to serve it.
+        hint: Option<NodeId>,
+    },
+    /// Arm a timer slot, replacing its deadline.
+    Arm {
+        /// The slot.
+        timer: Timer,
+        /// How long from now, on the node's own clock.
+        after: Duration,
+    },
+    /// Clear a timer slot.
+    Disarm {
+        /// The slot.
+        timer: Timer,
+    },
+    /// Append a record to the disk. Not durable before a sync has completed.
+    Append {
+        /// Where it stands; already told to the node.
+        id: WriteId,
+        /// Which embedded node's log it belongs to; 0 for the node itself.
+        lane: u16,
+        /// The record.
+        record: N::Record,
+    },
+    /// Make everything appended so far durable; [`crate::Completion::Synced`] follows.
+    Sync,
+    /// Read a record back; [`crate::Completion::Read`] follows.
+    Read {
+        /// Which record.
+        id: WriteId,
+    },
+    /// Drop this lane's records before `before`: they have been compacted away.
+    Forget {
+        /// The first record to keep.
+        before: WriteId,
+        /// The lane.
+        lane: u16,
+    },
+    /// Announce a fact.
+    Note {
+        /// What is announced.
+        fact: N::Fact,
+    },
+    /// Stop the process: the node can not go on safely (a failed sync). It crashes, keeping what was durable.
+    Halt {
+        /// Why, for the trace.
+        why: &'static str,
+    },
+}
+
+/// A node's view of the world during one step: its clock, its randomness, and the buffer for its outputs.
+#[derive(Debug)]
+pub struct Effects<'a, N: Node> {
+    me: NodeId,
+    now: LocalInstant,
+    rng: &'a mut Rng,
+    next_write: &'a mut WriteId,
+    out: &'a mut Vec<Effect<N>>,
+    /// Added to every timer slot, so that embedded nodes do not collide.
+    timer_base: u16,
+    /// Which log appends go to.
+    lane: u16,
+}
+
+impl<'a, N: Node> Effects<'a, N> {
+    /// A view for node `me`. Engines and hand-driven tests make these; protocols only receive them.
+    #[must_use]
+    pub const fn new(
+        me: NodeId,
+        now: LocalInstant,
+        rng: &'a mut Rng,
+        next_write: &'a mut WriteId,
+        out: &'a mut Vec<Effect<N>>,
+    ) -> Self {
+        Self { me, now, rng, next_write, out, timer_base: 0, lane: 0 }
+    }
+
+    /// The same view for a node embedded in this one: its effects go to `out`, its timers start at slot `timer_base`
+    /// and its records go to `lane` (see [`crate::Embed`]).
+    pub const fn embedded<'b, I: Node>(
+        &'b mut self,
+        out: &'b mut Vec<Effect<I>>,
+        timer_base: u16,
+        lane: u16,
+    ) -> Effects<'b, I> {
+        Effects {
+            me: self.me,
+            now: self.now,
+            rng: self.rng,
+            next_write: self.next_write,
+            out,
+            timer_base: self.timer_base + timer_base,
+            lane,
+        }
+    }
+
+    /// Which node this is.
+    #[must_use]
+    pub const fn me(&self) -> NodeId {
+        self.me
+    }
+
+    /// What this node's own clock shows. It may be wrong.
+    #[must_use]
+    pub const fn now(&self) -> LocalInstant {
+        self.now
+    }
+
+    /// This node's own random numbers.
+    pub const fn rng(&mut self) -> &mut Rng {
+        self.rng
+    }
+
+    /// Sends `message` to `to`.
+    #[inline]
+    pub fn send(&mut self, to: NodeId, message: N::Message) {
+        self.out.push(Effect::Send { to, message });
+    }
+
+    /// Answers the request behind `ticket` with its result.
+    pub fn reply(&mut self, ticket: Ticket, response: N::Response) {
+        self.out.push(Effect::Reply { ticket, response });
+    }
+
+    /// Answers "not here, and this try will never take effect; ask `hint`".
+    pub fn redirect(&mut self, ticket: Ticket, hint: Option<NodeId>) {
+        self.out.push(Effect::Redirect { ticket, hint });
+    }
+
+    /// Answers "not now, and this try will never take effect".
+    pub fn refuse(&mut self, ticket: Ticket) {
+        self.redirect(ticket, None);
+    }
+
+    /// Arms `timer` to come due `after` from now on this node's clock, replacing its earlier deadline.
+    #[inline]
+    pub fn arm(&mut self, timer: Timer, after: Duration) {
+        let timer = Timer(self.timer_base + timer.0);
+        self.out.push(Effect::Arm { timer, after });
+    }
+
+    /// Clears `timer`.
+    pub fn disarm(&mut self, timer: Timer) {
+        let timer = Timer(self.timer_base + timer.0);
+        self.out.push(Effect::Disarm { timer });
+    }
+
+    /// Appends `record` to the disk and says where it stands. Durable only once [`crate::Completion::Synced`] covers it.
+    #[inline]
+    pub fn append(&mut self, record: N::Record) -> WriteId {
+        let id = *self.next_write;
+        self.next_write.0 += 1;
+        self.out.push(Effect::Append { id, lane: self.lane, record });
+        id
+    }
+
+    /// Asks for everything appended so far to become durable. While a sync is in flight the next one waits for it and
+    /// then covers all that was appended meanwhile (group commit).
+    pub fn sync(&mut self) {
+        self.out.push(Effect::Sync);
+    }
+
+    /// Asks for record `id` back.
+    pub fn read(&mut self, id: WriteId) {
+        self.out.push(Effect::Read { id });
+    }
+
+    /// Drops the records before `before`.
+    pub fn forget(&mut self, before: WriteId) {
+        self.out.push(Effect::Forget { before, lane: self.lane });
+    }
+
+    /// Announces `fact` to checkers and charts. Nothing in the run can depend on it.
+    #[inline]
+    pub fn note(&mut self, fact: N::Fact) {
+        self.out.push(Effect::Note { fact });
+    }
+
+    /// Stops this process: it can not go on safely.
+    pub fn halt(&mut self, why: &'static str) {
+        self.out.push(Effect::Halt { why });
+    }
+
+    /// Passes on an effect that an embedded node produced, already translated.
+    pub fn forward(&mut self, effect: Effect<N>) {
+        self.out.push(effect);
+    }
+}

@@ -1,0 +1,12 @@
+//! Faults are data: a concrete schedule a person can read, a shrinker can halve and a file can hold.
+//!
+//! A scenario's plan (with `every` and random processes) expands into a [`Schedule`] before the run, purely. The engine
+//! carries the schedule out; only targets such as "leader" are resolved when a fault fires.
+
+mod schedule;
+mod shape;
+mod target;
+
+pub use schedule::{ClockChange, Direction, DiskChange, Fault, Injection, OnCrash, PacketChange, Schedule};
+pub use shape::{Shape, Sides};
+pub use target::Target;

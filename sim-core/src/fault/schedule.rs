@@ -1,0 +1,199 @@
+//! The concrete schedule: which fault, on whom, from when to when.
+
+use super::{Shape, Target};
+use crate::network::Latency;
+use crate::{Duration, Instant, Probability};
+use core::fmt;
+use std::sync::Arc;
+
+/// What a crash leaves of what was appended but not yet synced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum OnCrash {
+    /// All of it: the process died, the operating system did not.
+    Keep,
+    /// None of it: the machine lost power.
+    LoseUnsynced,
+    /// A random prefix of it; the first missing record may be half there, which its checksum shows.
+    Torn,
+    /// Nothing at all, synced or not: the disk was replaced.
+    Wipe,
+}
+
+impl OnCrash {
+    /// The name in scenario files.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Keep => "keep",
+            Self::LoseUnsynced => "lose_unsynced",
+            Self::Torn => "torn",
+            Self::Wipe => "wipe",
+        }
+    }
+}
+
+/// Which way of a target's links a packet fault works on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Direction {
+    /// What the targets receive.
+    To,
+    /// What the targets send.
+    From,
+    /// Both.
+    Both,
+}
+
+impl Direction {
+    /// The name in scenario files.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::To => "to",
+            Self::From => "from",
+            Self::Both => "both",
+        }
+    }
+}
+
+/// What a packet fault does to the messages it works on. Fields add up; the default does nothing.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PacketChange {
+    /// Dropped with this probability, in addition to the link's own loss.
+    pub loss: Probability,
+    /// Delayed by this, in addition to the link's own latency.
+    pub delay: Option<Latency>,
+    /// Delivered a second time with this probability, with a latency of its own.
+    pub duplicate: Probability,
+    /// Held back with this probability by `reorder_by`, so that later messages overtake it.
+    pub reorder: Probability,
+    /// How long a reordered message is held back.
+    pub reorder_by: Duration,
+    /// Corrupted with this probability; the receiver's checksum finds it and drops the message.
+    pub corrupt: Probability,
+    /// Bits per second, for each sender-receiver pair; 0 means no limit.
+    pub rate: u64,
+    /// How many bytes may wait for the limited link before messages are dropped; only with `rate`.
+    pub queue_bytes: u64,
+}
+
+/// How a clock goes wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClockChange {
+    /// It jumps by this many nanoseconds, forward or back.
+    Step(i64),
+    /// It runs this many parts per million fast (negative: slow), until the fault ends.
+    Drift(i32),
+}
+
+/// How a disk goes wrong, until the fault ends.
+#[derive(Clone, Debug, PartialEq)]
+pub enum DiskChange {
+    /// Each sync takes this in addition.
+    Slow(Latency),
+    /// No sync completes.
+    Stall,
+    /// A sync fails with this probability.
+    FailSync(Probability),
+}
+
+/// What goes wrong.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Fault {
+    /// The targets go down and restart from their disks when the fault ends.
+    Crash {
+        /// What of the unsynced survives.
+        on_crash: OnCrash,
+    },
+    /// The targets stop handling inputs; everything waits until the fault ends (a stop-the-world pause).
+    Pause,
+    /// The targets take `factor` times as long for every input (with a CPU cost of 0, `floor` each).
+    Slow {
+        /// How many times as long.
+        factor: u32,
+        /// The cost of an input that is otherwise free.
+        floor: Duration,
+    },
+    /// Links are cut.
+    Partition {
+        /// Who can still talk to whom.
+        shape: Shape,
+        /// Whether clients are cut off together with the nodes of their zone. Otherwise they reach every node.
+        cut_clients: bool,
+    },
+    /// Messages between nodes on the targets' links are tampered with.
+    Packet {
+        /// How.
+        change: PacketChange,
+        /// On which way.
+        direction: Direction,
+        /// Only on links whose other end is one of these; `None` means any.
+        peers: Option<Target>,
+        /// Only messages of these kinds (by name); empty means all, client traffic included.
+        kinds: Vec<String>,
+    },
+    /// The targets' clocks go wrong.
+    Clock(ClockChange),
+    /// The targets' disks go wrong.
+    Disk(DiskChange),
+}
+
+impl Fault {
+    /// The `kind` in scenario files and reports.
+    #[must_use]
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Crash { .. } => "crash",
+            Self::Pause => "pause",
+            Self::Slow { .. } => "slow",
+            Self::Partition { .. } => "partition",
+            Self::Packet { .. } => "packet",
+            Self::Clock(_) => "clock",
+            Self::Disk(_) => "disk",
+        }
+    }
+}
+
+/// One fault at one time.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Injection {
+    /// Names the fault's stream of random numbers, so that removing another fault does not change this one's luck.
+    pub id: u32,
+    /// What goes wrong.
+    pub fault: Fault,
+    /// For whom.
+    pub target: Target,
+    /// From when.
+    pub at: Instant,
+    /// Until when; [`Instant::FAR`] means until everything is healed at the end.
+    pub until: Instant,
+    /// Whether the run is inconclusive if this changes nothing.
+    pub must_bite: bool,
+}
+
+impl fmt::Display for Injection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.fault {
+            Fault::Partition { shape, .. } => write!(f, "partition ({}) of {}", shape.name(), self.target),
+            fault => write!(f, "{} of {}", fault.kind(), self.target),
+        }
+    }
+}
+
+/// All faults of one run, in order of time.
+#[derive(Clone, Debug, Default)]
+pub struct Schedule(Arc<[Injection]>);
+
+impl Schedule {
+    /// A schedule; sorted by start, and by id at equal starts.
+    #[must_use]
+    pub fn new(mut injections: Vec<Injection>) -> Self {
+        injections.sort_by_key(|i| (i.at, i.id));
+        Self(injections.into())
+    }
+
+    /// The injections in order of time.
+    #[must_use]
+    pub fn injections(&self) -> &[Injection] {
+        &self.0
+    }
+}

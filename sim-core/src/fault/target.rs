@@ -1,0 +1,52 @@
+//! Whom a fault aims at; resolved when it fires.
+
+use crate::NodeId;
+use core::fmt;
+
+/// Whom a fault aims at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// Every node.
+    All,
+    /// One node.
+    Node(NodeId),
+    /// These nodes.
+    Nodes(Vec<NodeId>),
+    /// Every node of a zone: its index, and its name for people.
+    Zone(u16, String),
+    /// The node that has this role with the highest rank ("leader", "candidate"); a random one among equals.
+    Role(String),
+    /// Every node of the zone in which the node with this role sits.
+    RoleZone(String),
+    /// The live node that has got least far ([`crate::Node::progress`]).
+    MostBehind,
+    /// A random node, up or down.
+    Random,
+    /// A random set of the largest size that is still a minority: (n - 1) / 2 nodes.
+    Minority,
+    /// As [`Target::Minority`], but the node with this role is one of them.
+    MinorityWith(String),
+    /// A random set one larger than a minority: the smallest that stops a majority quorum.
+    OneMoreThanMinority,
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::All => f.write_str("all"),
+            Self::Node(node) => node.fmt(f),
+            Self::Nodes(nodes) => {
+                let names: Vec<String> = nodes.iter().map(NodeId::to_string).collect();
+                f.write_str(&names.join(","))
+            }
+            Self::Zone(_, name) => write!(f, "zone:{name}"),
+            Self::Role(role) => f.write_str(role),
+            Self::RoleZone(role) => write!(f, "zone_of:{role}"),
+            Self::MostBehind => f.write_str("most_behind"),
+            Self::Random => f.write_str("random"),
+            Self::Minority => f.write_str("minority"),
+            Self::MinorityWith(role) => write!(f, "minority_with:{role}"),
+            Self::OneMoreThanMinority => f.write_str("one_more_than_a_minority"),
+        }
+    }
+}

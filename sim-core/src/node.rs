@@ -1,0 +1,141 @@
+//! The contract of a protocol participant: inputs are the methods, outputs go into [`Effects`]. No I/O anywhere.
+
+use crate::{Effects, Kind, NodeId, Role, Ticket, Timer, WriteId};
+use core::fmt::Debug;
+use serde::Serialize;
+
+/// What nodes send each other. Passed by value: nothing is encoded, but everything is charged for its size.
+pub trait Message: Clone + Debug + 'static {
+    /// Which class of message this is, for counters, traces and packet faults that aim at a kind.
+    fn kind(&self) -> Kind;
+    /// Size on the wire, in bytes, headers included.
+    fn bytes(&self) -> u32;
+    /// The message's share in the run digest: mix the fields in which two diverging runs would differ. Cheap.
+    fn fingerprint(&self) -> u64;
+}
+
+/// Something a node announces to checkers and charts, such as "elected in term 3".
+pub trait Fact: Copy + Debug + 'static {
+    /// Which class of fact this is.
+    fn kind(&self) -> Kind;
+    /// Whether the fact is rare and tells the story of the run (an election, a step-down), so that reports keep it
+    /// with its time. Frequent ones (an entry committed) are only counted.
+    fn landmark(&self) -> bool {
+        false
+    }
+}
+
+/// A protocol participant, sans-IO (etcd-io/raft `rawnode.go`, quinn-proto): a function from input to effects.
+///
+/// A crash drops the value. A restart calls [`Node::boot`] with what its disk kept. There is no `reset`, so there is no
+/// field to forget in it.
+pub trait Node: Sized + 'static {
+    /// What all nodes of the cluster are configured with.
+    type Config;
+    /// What nodes send each other.
+    type Message: Message;
+    /// What clients ask.
+    type Request: Clone + Debug + Serialize + 'static;
+    /// What clients are answered.
+    type Response: Clone + Debug + Serialize + 'static;
+    /// One append to the disk: all that survives a crash.
+    type Record: Clone + Debug + 'static;
+    /// What the node announces to checkers and charts.
+    type Fact: Fact;
+
+    /// Builds the node from its disk: empty on the first start, what the crash left after that.
+    fn boot(config: &Self::Config, me: NodeId, disk: Replay<'_, Self::Record>, fx: &mut Effects<'_, Self>) -> Self;
+    /// A message arrived.
+    fn on_message(&mut self, from: NodeId, message: Self::Message, fx: &mut Effects<'_, Self>);
+    /// An armed timer came due on the node's own clock.
+    fn on_timer(&mut self, timer: Timer, fx: &mut Effects<'_, Self>);
+    /// A client asks something. Answer with [`Effects::reply`], [`Effects::redirect`] or [`Effects::refuse`], now or later.
+    fn on_request(&mut self, ticket: Ticket, request: Self::Request, fx: &mut Effects<'_, Self>) {
+        let _ = request;
+        fx.refuse(ticket);
+    }
+    /// The disk finished something.
+    fn on_disk(&mut self, done: Completion<Self::Record>, fx: &mut Effects<'_, Self>) {
+        let _ = (done, fx);
+    }
+    /// Size of a request on the wire, in bytes.
+    fn request_bytes(request: &Self::Request) -> u32;
+    /// Size of a response on the wire, in bytes.
+    fn response_bytes(response: &Self::Response) -> u32;
+    /// What this node takes itself to be now.
+    fn role(&self) -> Role {
+        Role::NONE
+    }
+    /// How far this node has got (a log index, an epoch), so that a fault can aim at the one most behind.
+    fn progress(&self) -> u64 {
+        0
+    }
+}
+
+/// What a disk holds when a node boots: its surviving records in the order of their appends.
+#[derive(Clone, Copy, Debug)]
+pub struct Replay<'a, R> {
+    records: &'a [(WriteId, u16, R)],
+    lane: u16,
+}
+
+impl<'a, R> Replay<'a, R> {
+    /// The records `(id, lane, record)` as seen by lane 0.
+    #[must_use]
+    pub const fn new(records: &'a [(WriteId, u16, R)]) -> Self {
+        Self { records, lane: 0 }
+    }
+
+    /// An empty disk: a first start.
+    #[must_use]
+    pub const fn empty() -> Self {
+        Self { records: &[], lane: 0 }
+    }
+
+    /// The same disk as seen by the embedded node that writes to `lane`.
+    #[must_use]
+    pub const fn lane(self, lane: u16) -> Self {
+        Self { records: self.records, lane }
+    }
+
+    /// The lane this view shows.
+    #[must_use]
+    pub const fn lane_number(&self) -> u16 {
+        self.lane
+    }
+
+    /// The records of this lane, oldest first.
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = (WriteId, &'a R)> + use<'a, R> {
+        let lane = self.lane;
+        self.records.iter().filter(move |(_, l, _)| *l == lane).map(|(id, _, record)| (*id, record))
+    }
+
+    /// Whether this lane holds nothing: a first start, or a wiped disk.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.iter().next().is_none()
+    }
+}
+
+/// What the disk reports back to its node.
+#[derive(Clone, Debug)]
+pub enum Completion<R> {
+    /// Every record up to and including `upto` will survive a crash.
+    Synced {
+        /// The newest durable record.
+        upto: WriteId,
+    },
+    /// The sync failed: records after the last [`Completion::Synced`] may or may not be there, and asking again proves
+    /// nothing (the kernel may have dropped the dirty pages). The safe answer is [`Effects::halt`].
+    SyncFailed {
+        /// The newest record the failed sync covered.
+        upto: WriteId,
+    },
+    /// The answer to a read: the record, or `None` if it is not there or does not match its checksum.
+    Read {
+        /// Which record was asked for.
+        id: WriteId,
+        /// What was found.
+        record: Option<R>,
+    },
+}

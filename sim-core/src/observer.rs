@@ -1,0 +1,239 @@
+//! Observers see everything and change nothing. `()` observes nothing and compiles away.
+
+use crate::fault::Injection;
+use crate::{ClientId, Instant, Kind, Node, NodeId, Outcome, Ticket, Timer, Violation};
+
+/// Who is at one end of a link.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Peer {
+    /// A node.
+    Node(NodeId),
+    /// A client.
+    Client(ClientId),
+}
+
+impl core::fmt::Display for Peer {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Self::Node(node) => node.fmt(f),
+            Self::Client(client) => client.fmt(f),
+        }
+    }
+}
+
+/// Why a message did not arrive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Drop {
+    /// The link lost it.
+    Loss,
+    /// A partition was there when it was sent, or came while it was under way.
+    Cut,
+    /// It arrived corrupted and the receiver's checksum caught it.
+    Corrupt,
+    /// The link's queue was full.
+    QueueFull,
+    /// Nobody was running at the receiver.
+    Down,
+    /// The receiver restarted while it was under way or waiting: the connection it belonged to is gone.
+    Stale,
+}
+
+impl Drop {
+    /// The name in traces and reports.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Loss => "loss",
+            Self::Cut => "cut",
+            Self::Corrupt => "corrupt",
+            Self::QueueFull => "queue_full",
+            Self::Down => "down",
+            Self::Stale => "stale",
+        }
+    }
+}
+
+/// What happened.
+#[derive(Debug)]
+pub enum Observed<'a, N: Node> {
+    /// A node sent a message; it will arrive at `arrives` if nothing comes between.
+    Sent {
+        /// Sender.
+        from: NodeId,
+        /// Receiver.
+        to: NodeId,
+        /// The message.
+        message: &'a N::Message,
+        /// When it is due.
+        arrives: Instant,
+    },
+    /// A message was handed to its receiver.
+    Delivered {
+        /// Sender.
+        from: NodeId,
+        /// Receiver.
+        to: NodeId,
+        /// The message.
+        message: &'a N::Message,
+    },
+    /// A message between nodes, a request or a response did not make it.
+    Dropped {
+        /// Sender.
+        from: Peer,
+        /// Receiver.
+        to: Peer,
+        /// Its kind, if it was a message between nodes.
+        kind: Option<Kind>,
+        /// Why.
+        why: Drop,
+    },
+    /// A timer came due and was handed to its node.
+    Fired {
+        /// Whose.
+        node: NodeId,
+        /// Which.
+        timer: Timer,
+    },
+    /// A sync completed.
+    Synced {
+        /// Whose disk.
+        node: NodeId,
+        /// Whether it worked.
+        ok: bool,
+    },
+    /// A node announced a fact.
+    Noted {
+        /// Who.
+        node: NodeId,
+        /// What.
+        fact: N::Fact,
+    },
+    /// A node went down.
+    Crashed {
+        /// Which.
+        node: NodeId,
+        /// Why, if it stopped itself.
+        halted: Option<&'static str>,
+        /// Unsynced records that were lost.
+        lost_records: usize,
+    },
+    /// A node booted from its disk (also at the start of the run).
+    Booted {
+        /// Which.
+        node: NodeId,
+        /// Records it found.
+        records: usize,
+    },
+    /// A node stopped handling inputs, or went on.
+    Paused {
+        /// Which.
+        node: NodeId,
+        /// Whether it stopped (true) or goes on (false).
+        paused: bool,
+    },
+    /// A fault began; `resolved` are the nodes it hit.
+    FaultStarted {
+        /// Position in the schedule.
+        index: usize,
+        /// The fault.
+        injection: &'a Injection,
+        /// Whom it hit.
+        resolved: &'a [NodeId],
+    },
+    /// A fault ended; `touched` counts what it changed (messages dropped, inputs delayed, nodes taken down ...).
+    FaultEnded {
+        /// Position in the schedule.
+        index: usize,
+        /// The fault.
+        injection: &'a Injection,
+        /// How much it changed.
+        touched: u64,
+    },
+    /// A client started an operation.
+    Invoked {
+        /// Session and number.
+        ticket: Ticket,
+        /// What it asks.
+        request: &'a N::Request,
+    },
+    /// A client sent a try of an operation to a node.
+    Asked {
+        /// Which try.
+        ticket: Ticket,
+        /// Whom.
+        to: NodeId,
+    },
+    /// A request was handed to a node.
+    Requested {
+        /// Which try.
+        ticket: Ticket,
+        /// To whom.
+        node: NodeId,
+    },
+    /// A node answered a request (`redirect` if it sent the client elsewhere).
+    Answered {
+        /// Which try.
+        ticket: Ticket,
+        /// Who answered.
+        node: NodeId,
+        /// Whether it was no answer but a redirection.
+        redirect: bool,
+    },
+    /// An operation ended for its client.
+    Returned {
+        /// Session and number of the last try.
+        ticket: Ticket,
+        /// What it asked.
+        request: &'a N::Request,
+        /// When it began.
+        invoked: Instant,
+        /// How it ended.
+        outcome: &'a Outcome<N::Response>,
+        /// Who answered, if anyone did.
+        node: Option<NodeId>,
+    },
+}
+
+/// Something that watches a run.
+pub trait Observer<N: Node> {
+    /// Something happened at `at`.
+    fn observe(&mut self, at: Instant, what: &Observed<'_, N>) {
+        let _ = (at, what);
+    }
+    /// `stepped` has handled one input. An error ends the run.
+    ///
+    /// # Errors
+    /// The rule that was broken.
+    fn after_step(&mut self, at: Instant, stepped: NodeId, nodes: &[Option<N>]) -> Result<(), Violation> {
+        let _ = (at, stepped, nodes);
+        Ok(())
+    }
+}
+
+impl<N: Node> Observer<N> for () {}
+
+impl<N: Node, A: Observer<N>, B: Observer<N>> Observer<N> for (A, B) {
+    #[inline]
+    fn observe(&mut self, at: Instant, what: &Observed<'_, N>) {
+        self.0.observe(at, what);
+        self.1.observe(at, what);
+    }
+    #[inline]
+    fn after_step(&mut self, at: Instant, stepped: NodeId, nodes: &[Option<N>]) -> Result<(), Violation> {
+        self.0.after_step(at, stepped, nodes)?;
+        self.1.after_step(at, stepped, nodes)
+    }
+}
+
+impl<N: Node, A: Observer<N>> Observer<N> for Option<A> {
+    #[inline]
+    fn observe(&mut self, at: Instant, what: &Observed<'_, N>) {
+        if let Some(inner) = self {
+            inner.observe(at, what);
+        }
+    }
+    #[inline]
+    fn after_step(&mut self, at: Instant, stepped: NodeId, nodes: &[Option<N>]) -> Result<(), Violation> {
+        self.as_mut().map_or(Ok(()), |inner| inner.after_step(at, stepped, nodes))
+    }
+}

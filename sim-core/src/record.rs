@@ -1,0 +1,233 @@
+//! What a finished run leaves: plain data from which every report is made, and can be made again from files.
+//!
+//! `record.json` holds a [`RunRecord`] without its operations; `history.jsonl` holds those, one [`OpRecord`] a line
+//! (with the request and response beside it). The two together rebuild the report.
+
+use crate::{Class, Fate};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// The version of [`RunRecord`], `report.json` and `history.jsonl`.
+pub const SCHEMA_VERSION: u32 = 1;
+
+/// Everything a report needs to know about one run. Times are simulated nanoseconds since its start.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct RunRecord {
+    /// [`SCHEMA_VERSION`] when it was written.
+    pub schema_version: u32,
+    /// The scenario's `name`.
+    pub scenario: String,
+    /// The scenario's `title`: one sentence for people.
+    pub title: String,
+    /// The system under test.
+    pub system: String,
+    /// The seed.
+    pub seed: u64,
+    /// 16 hexadecimal digits, equal for equal runs.
+    pub digest: String,
+    /// When the run ended.
+    pub simulated_ns: u64,
+    /// How many events were handled.
+    pub events: u64,
+    /// Start of the measured window (end of the warm-up).
+    pub measure_from_ns: u64,
+    /// End of the measured window (start of the healing).
+    pub measure_to_ns: u64,
+    /// Length of an availability window.
+    pub window_ns: u64,
+    /// An operation that takes longer than this counts as failed for availability.
+    pub timeout_ns: u64,
+    /// Spacing of the probe grid; 0 without probes.
+    pub probe_every_ns: u64,
+    /// The cluster's zones.
+    pub zones: Vec<String>,
+    /// The nodes: load and position.
+    pub nodes: Vec<NodeRecord>,
+    /// Faults in order of time.
+    pub faults: Vec<FaultRecord>,
+    /// The phases an outage of this system goes through.
+    pub phases: Vec<PhaseRecord>,
+    /// Landmark facts in order of time.
+    pub marks: Vec<Mark>,
+    /// Facts counted by kind.
+    pub facts: BTreeMap<String, u64>,
+    /// Message counts.
+    pub messages: Messages,
+    /// What the rules said. Expectations are judged later, from the report's own figures.
+    pub verdicts: Vec<VerdictRecord>,
+    /// What the scenario expects of the report's figures.
+    pub expectations: Vec<Expectation>,
+    /// Things a reader should know, e.g. "fault 3 hit a node that was already down".
+    pub notes: Vec<String>,
+    /// Every operation in order of its end. Not in `record.json` but in `history.jsonl`.
+    #[serde(skip)]
+    pub ops: Vec<OpRecord>,
+}
+
+/// One operation of one client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OpRecord {
+    /// The client.
+    pub client: u32,
+    /// The operation's number within the client.
+    pub op: u64,
+    /// Whether it reads or may write.
+    pub class: Class,
+    /// Whether it belongs to the probe grid.
+    pub probe: bool,
+    /// Index of the client's zone.
+    pub zone: u16,
+    /// When it began.
+    pub invoke_ns: u64,
+    /// When its client knew the outcome, or gave up.
+    pub return_ns: u64,
+    /// How it ended.
+    pub outcome: Fate,
+    /// Which node answered (0 is `n1`); `None` if nobody did.
+    pub node: Option<u32>,
+    /// How many tries it took.
+    pub attempts: u32,
+}
+
+/// One node's share of the work, counted over the measured window.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct NodeRecord {
+    /// Its name, `n1`.
+    pub name: String,
+    /// Index of its zone.
+    pub zone: u16,
+    /// Client requests handed to it.
+    pub requests: u64,
+    /// Client requests it answered with a result.
+    pub answered: u64,
+    /// Bytes received from nodes and clients.
+    pub bytes_in: u64,
+    /// Bytes sent.
+    pub bytes_out: u64,
+    /// Messages received from nodes.
+    pub messages_in: u64,
+    /// Messages sent to nodes.
+    pub messages_out: u64,
+    /// Keys held, where the system places keys.
+    pub keys: u64,
+    /// Time its CPU was busy.
+    pub busy_ns: u64,
+    /// Time its disk was syncing.
+    pub disk_busy_ns: u64,
+    /// Syncs completed.
+    pub syncs: u64,
+    /// Time it was down.
+    pub down_ns: u64,
+}
+
+/// One fault as it happened.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct FaultRecord {
+    /// `crash`, `partition`, ...
+    pub kind: String,
+    /// One line for people, e.g. `partition (isolate) of leader`.
+    pub label: String,
+    /// The target as written.
+    pub target: String,
+    /// The nodes it hit, e.g. `["n3"]`.
+    pub resolved: Vec<String>,
+    /// When it began.
+    pub start_ns: u64,
+    /// When it ended.
+    pub end_ns: u64,
+    /// Whether it changed anything.
+    pub bit: bool,
+    /// How much: messages dropped, inputs delayed, nodes taken down.
+    pub touched: u64,
+    /// Whether not biting makes the run inconclusive.
+    pub must_bite: bool,
+}
+
+/// One phase of an outage: it lasts from the end of the phase before to the first landmark of kind `ends_with`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PhaseRecord {
+    /// What people call it, e.g. `election`.
+    pub name: String,
+    /// The kind of the fact that ends it; `None` for the last one, which ends with the outage.
+    pub ends_with: Option<String>,
+}
+
+/// A landmark fact.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Mark {
+    /// When.
+    pub at_ns: u64,
+    /// Who (0 is `n1`).
+    pub node: u32,
+    /// Its kind, e.g. `elected`.
+    pub kind: String,
+    /// The whole fact, for people.
+    pub detail: String,
+}
+
+/// Message counts between nodes, over the whole run.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Messages {
+    /// Sent.
+    pub sent: u64,
+    /// Delivered (duplicates included).
+    pub delivered: u64,
+    /// Not delivered, for whatever reason.
+    pub lost: u64,
+    /// Lost, by reason.
+    pub lost_by: BTreeMap<String, u64>,
+    /// Sent, by kind.
+    pub by_kind: BTreeMap<String, u64>,
+}
+
+/// What a rule said.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VerdictRecord {
+    /// The rule's name.
+    pub rule: String,
+    /// Pass, fail or inconclusive.
+    pub verdict: Ruling,
+    /// What was seen.
+    pub detail: String,
+}
+
+/// Three-valued.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Ruling {
+    /// It held.
+    Pass,
+    /// Nobody knows.
+    Inconclusive,
+    /// It was broken.
+    Fail,
+}
+
+/// A bound on one figure of the report.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Expectation {
+    /// Which figure, e.g. `availability`, `longest_outage`, `write_p99`, `max_over_mean`.
+    pub metric: String,
+    /// How it is compared.
+    pub comparison: Comparison,
+    /// With what: a fraction, a number, or nanoseconds, as the metric has it.
+    pub bound: f64,
+    /// The expectation as written, e.g. `>= 99.5%`.
+    pub text: String,
+}
+
+/// How a figure is compared with its bound.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Comparison {
+    /// At least.
+    AtLeast,
+    /// At most.
+    AtMost,
+    /// More than.
+    MoreThan,
+    /// Less than.
+    LessThan,
+    /// Exactly.
+    Equal,
+}

@@ -1,0 +1,173 @@
+//! One pluggable system: what a crate registers, here in `systems` or anywhere outside.
+
+use crate::workload::Load;
+use crate::{Budget, Class, Client, ClientId, Fate, Instant, Node, NodeId, Observer, Outcome, Verdict};
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+/// The cluster a system is configured for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shape {
+    /// Zone index of each node.
+    pub node_zones: Vec<u16>,
+    /// Zone names.
+    pub zones: Vec<String>,
+    /// Worst honest clock: no clock without a clock fault drifts more than this, in parts per million.
+    pub max_drift_ppm: u32,
+}
+
+impl Shape {
+    /// How many nodes there are.
+    #[must_use]
+    pub const fn nodes(&self) -> usize {
+        self.node_zones.len()
+    }
+}
+
+/// An option that makes no sense, alone or with another.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Invalid {
+    /// The option's key.
+    pub key: &'static str,
+    /// What is wrong with it.
+    pub what: String,
+    /// What would be right.
+    pub help: String,
+}
+
+/// What kind of operation a request is, for histories and reports.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Operation {
+    /// Whether it may change anything.
+    pub class: Class,
+    /// Its name, e.g. `put`.
+    pub name: &'static str,
+    /// The key it touches, if it touches one.
+    pub key: Option<u64>,
+}
+
+/// One phase of an outage (see [`crate::record::PhaseRecord`]).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Phase {
+    /// What people call it.
+    pub name: &'static str,
+    /// The kind of the landmark fact that ends it; `None` for the last.
+    pub ends_with: Option<&'static str>,
+}
+
+/// A real, published bug that can be switched on by `[system] bug = "name"`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bug {
+    /// Its name in scenario files.
+    pub name: &'static str,
+    /// What is wrong, in one sentence.
+    pub about: &'static str,
+    /// The rule that must catch it.
+    pub violates: &'static str,
+    /// Where it was published.
+    pub source: &'static str,
+}
+
+/// One operation with everything known about it.
+#[derive(Clone, Debug)]
+pub struct Entry<N: Node> {
+    /// The client.
+    pub client: ClientId,
+    /// The operation's number within the client.
+    pub op: u64,
+    /// What it asked.
+    pub request: N::Request,
+    /// When it began.
+    pub invoked: Instant,
+    /// When its client stopped waiting.
+    pub returned: Instant,
+    /// How it ended.
+    pub outcome: Outcome<N::Response>,
+}
+
+/// What the clients saw: every operation, in order of its end. Kept only when a rule asks for it.
+#[derive(Clone, Debug)]
+pub struct History<N: Node> {
+    /// The operations.
+    pub entries: Vec<Entry<N>>,
+    /// Whether `entries` was kept at all in this run.
+    pub kept: bool,
+}
+
+impl<N: Node> Default for History<N> {
+    fn default() -> Self {
+        Self { entries: Vec::new(), kept: false }
+    }
+}
+
+impl<N: Node> History<N> {
+    /// How many operations ended with `fate`.
+    #[must_use]
+    pub fn count(&self, fate: Fate) -> usize {
+        self.entries.iter().filter(|e| e.outcome.fate() == fate).count()
+    }
+}
+
+/// One pluggable system.
+pub trait System: 'static {
+    /// What scenario files call it in `system = "..."`.
+    const NAME: &'static str;
+    /// One sentence about it for `splitbrain list systems`.
+    const ABOUT: &'static str;
+    /// How many timer slots a node of it uses at most.
+    const TIMERS: u16;
+    /// Its protocol participant.
+    type Node: Node<Config: Clone> + Clone;
+    /// Its clients.
+    type Client: Client<Self::Node> + Clone;
+    /// Its invariants.
+    type Checks: Observer<Self::Node> + Clone;
+    /// Its `[system]` options. Every option has a default; unknown keys are rejected.
+    type Options: DeserializeOwned + Serialize + JsonSchema + Default + Clone;
+
+    /// Validates options for a cluster, all problems at once.
+    ///
+    /// # Errors
+    /// Every option that makes no sense.
+    fn configure(options: Self::Options, shape: &Shape) -> Result<<Self::Node as Node>::Config, Vec<Invalid>>;
+    /// A client with this load.
+    fn client(config: &<Self::Node as Node>::Config, load: Load) -> Self::Client;
+    /// Fresh checks for one run.
+    fn checks(config: &<Self::Node as Node>::Config) -> Self::Checks;
+    /// What kind of operation a request is.
+    fn operation(request: &<Self::Node as Node>::Request) -> Operation;
+    /// Keys a node holds, where the system places keys.
+    fn keys(node: &Self::Node) -> u64 {
+        let _ = node;
+        0
+    }
+    /// The phases an outage goes through, in order.
+    fn phases() -> &'static [Phase] {
+        &[]
+    }
+    /// The known bugs that can be switched on.
+    fn bugs() -> &'static [Bug] {
+        &[]
+    }
+    /// Judges a finished run, after the faults have been healed and the cluster has settled: every rule, pass, fail or
+    /// inconclusive. `nodes` are the nodes as they ended, `linearizable` whether the scenario wants that rule judged.
+    fn judge(
+        history: &History<Self::Node>,
+        checks: &Self::Checks,
+        nodes: &[Option<Self::Node>],
+        budget: Budget,
+        linearizable: bool,
+    ) -> Vec<Verdict>;
+}
+
+/// Takes in systems one by one: `systems::collect(&mut registry)`.
+pub trait Collect {
+    /// Takes in `S`.
+    fn add<S: System>(&mut self);
+}
+
+/// Nodes of a cluster, for iterating.
+pub fn node_ids(n: usize) -> impl Iterator<Item = NodeId> {
+    (0..n as u32).map(NodeId)
+}

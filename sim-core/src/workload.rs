@@ -1,0 +1,251 @@
+//! Generated load: when operations arrive and what they touch. Systems turn each [`Op`] into their own request.
+
+use crate::{Client, Duration, Instant, Move, Node, Outcome, Probability, Rng};
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+
+/// Whether an operation may change something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Class {
+    /// It changes nothing.
+    Read,
+    /// It may.
+    Write,
+}
+
+/// What a generated operation wants done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verb {
+    /// Read a key.
+    Get,
+    /// Set a key.
+    Put,
+    /// Add to the end of a key's value.
+    Append,
+    /// Set a key if it has the value this client last saw there.
+    Cas,
+}
+
+/// One generated operation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Op {
+    /// What to do.
+    pub verb: Verb,
+    /// On which key.
+    pub key: u64,
+    /// A number unique in the run, to write, so that every written value can be told apart.
+    pub unique: u64,
+    /// How large a written value is, in bytes.
+    pub size: u32,
+}
+
+/// When operations arrive.
+#[derive(Clone, Debug)]
+pub enum Arrival {
+    /// Poisson arrivals whatever the answers: `(from, mean gap)` stages in order of time; a gap of 0 means none arrive.
+    Open(Arc<[(Instant, Duration)]>),
+    /// `outstanding` operations at a time, each `think` after the last answer.
+    Closed {
+        /// How long after an answer the next one starts.
+        think: Duration,
+        /// How many are in flight at once.
+        outstanding: u32,
+    },
+    /// One operation at `phase`, `phase + every`, ... : the probe grid.
+    Grid {
+        /// Between operations.
+        every: Duration,
+        /// The first one.
+        phase: Duration,
+    },
+}
+
+/// Which keys are touched.
+#[derive(Clone, Debug)]
+pub enum Keys {
+    /// All of `0..count` equally.
+    Uniform {
+        /// How many keys there are.
+        count: u64,
+    },
+    /// By a table of `count` cumulative weights out of 2^32, the most popular key first (see [`Keys::zipf`]).
+    Weighted(Arc<[u32]>),
+    /// Always this one.
+    Single(u64),
+}
+
+impl Keys {
+    /// Zipf popularity: the k-th key has weight 1 / k^s. The table is built once, with a libm that is the same everywhere.
+    #[must_use]
+    pub fn zipf(count: u64, s: f64) -> Self {
+        let weights: Vec<f64> = (1..=count).map(|k| libm::pow(k as f64, -s)).collect();
+        let total: f64 = weights.iter().sum();
+        let mut sum = 0.0;
+        let table = weights.iter().map(|w| {
+            sum += w;
+            (sum / total * 4_294_967_295.0) as u32
+        });
+        Self::Weighted(table.collect())
+    }
+
+    fn pick(&self, rng: &mut Rng) -> u64 {
+        match self {
+            Self::Uniform { count } => rng.below(*count),
+            Self::Weighted(table) => {
+                let draw = rng.next_u32();
+                (table.partition_point(|w| *w < draw) as u64).min(table.len() as u64 - 1)
+            }
+            Self::Single(key) => *key,
+        }
+    }
+}
+
+/// One group of clients' load, shared by its clients.
+#[derive(Clone, Debug)]
+pub struct Load {
+    /// When operations arrive, per client.
+    pub arrival: Arrival,
+    /// Share of operations that are reads.
+    pub reads: Probability,
+    /// Share of the writes that are appends.
+    pub appends: Probability,
+    /// Share of the remaining writes that are compare-and-set.
+    pub cas: Probability,
+    /// Which keys.
+    pub keys: Keys,
+    /// Size of written values, in bytes.
+    pub value_size: u32,
+    /// No operation starts before this.
+    pub start: Instant,
+    /// No operation starts at or after this.
+    pub stop: Instant,
+    /// Makes `Op::unique` unique over all clients: the client's number in the upper 24 bits.
+    pub tag: u64,
+}
+
+/// A client that draws its operations from a [`Load`], and asks `request` to make a system's request of each.
+#[derive(Clone, Debug)]
+pub struct Generated<N: Node> {
+    load: Load,
+    request: fn(&Op) -> N::Request,
+    issued: u64,
+    outstanding: u32,
+    /// When the next operation is due; `None` before the first draw.
+    due: Option<Instant>,
+    /// Completions whose think time is running: when each slot may issue again, soonest last.
+    thinking: Vec<Instant>,
+}
+
+impl<N: Node> Generated<N> {
+    /// A client with `load`.
+    #[must_use]
+    pub const fn new(load: Load, request: fn(&Op) -> N::Request) -> Self {
+        Self { load, request, issued: 0, outstanding: 0, due: None, thinking: Vec::new() }
+    }
+
+    fn op(&mut self, rng: &mut Rng) -> Op {
+        let load = &self.load;
+        // The same draws whatever the mix, so that changing one share does not shift the others' luck.
+        let (is_read, is_append, is_cas) = (rng.chance(load.reads), rng.chance(load.appends), rng.chance(load.cas));
+        let verb = match (is_read, is_append, is_cas) {
+            (true, ..) => Verb::Get,
+            (false, true, _) => Verb::Append,
+            (false, false, true) => Verb::Cas,
+            (false, false, false) => Verb::Put,
+        };
+        let op = Op { verb, key: load.keys.pick(rng), unique: load.tag << 40 | self.issued, size: load.value_size };
+        self.issued += 1;
+        self.outstanding += 1;
+        op
+    }
+
+    /// The next Poisson arrival strictly after `now`, under the stage that holds at each moment.
+    fn arrival(stages: &[(Instant, Duration)], now: Instant, rng: &mut Rng) -> Option<Instant> {
+        let mut at = now;
+        loop {
+            let stage = stages.partition_point(|(from, _)| *from <= at).checked_sub(1);
+            let end = stages.get(stage.map_or(0, |s| s + 1)).map_or(Instant::FAR, |(from, _)| *from);
+            let gap = stage.map_or(Duration::ZERO, |s| stages[s].1);
+            if gap != Duration::ZERO {
+                let next = at + crate::network::exponential(gap, rng.next_u32());
+                if next < end {
+                    return Some(next);
+                }
+            }
+            if end == Instant::FAR {
+                return None;
+            }
+            // Memorylessness: an arrival that falls past the stage's end is drawn afresh from there.
+            at = end;
+        }
+    }
+}
+
+impl<N: Node> Client<N> for Generated<N> {
+    fn next(&mut self, now: Instant, rng: &mut Rng) -> Move<N::Request> {
+        if now >= self.load.stop {
+            return Move::Stop;
+        }
+        if now < self.load.start {
+            return Move::Sleep(self.load.start);
+        }
+        match self.load.arrival.clone() {
+            Arrival::Open(stages) => {
+                let due = match self.due {
+                    Some(due) => Some(due),
+                    None => Self::arrival(&stages, now, rng),
+                };
+                self.due = due;
+                match due {
+                    None => Move::Await,
+                    Some(due) if due > now => Move::Sleep(due),
+                    Some(due) => {
+                        self.due = Self::arrival(&stages, due, rng);
+                        Move::Issue((self.request)(&self.op(rng)))
+                    }
+                }
+            }
+            Arrival::Closed { outstanding, .. } => {
+                if self.outstanding >= outstanding {
+                    return Move::Await;
+                }
+                // Each free slot beyond those still thinking may issue at once.
+                let free = outstanding - self.outstanding;
+                if (self.thinking.len() as u32) < free {
+                    return Move::Issue((self.request)(&self.op(rng)));
+                }
+                match self.thinking.last().copied() {
+                    Some(ready) if ready > now => Move::Sleep(ready),
+                    _ => {
+                        self.thinking.pop();
+                        Move::Issue((self.request)(&self.op(rng)))
+                    }
+                }
+            }
+            Arrival::Grid { every, phase } => {
+                let first = Instant::ZERO + phase;
+                let due = *self.due.get_or_insert_with(|| {
+                    let behind = now.since(first).0.div_ceil(every.0);
+                    first + every.times(behind)
+                });
+                if due > now {
+                    return Move::Sleep(due);
+                }
+                self.due = Some(due + every);
+                Move::Issue((self.request)(&self.op(rng)))
+            }
+        }
+    }
+
+    fn done(&mut self, now: Instant, _op: u64, _outcome: &Outcome<N::Response>) {
+        self.outstanding -= 1;
+        if let Arrival::Closed { think, .. } = self.load.arrival
+            && think != Duration::ZERO
+        {
+            // Thinks all last equally long, so the newest ends last: keep the soonest at the end.
+            self.thinking.insert(0, now + think);
+        }
+    }
+}
