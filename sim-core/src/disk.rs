@@ -181,7 +181,9 @@ mod tests {
         };
         assert_eq!((left(OnCrash::Keep), left(OnCrash::LoseUnsynced), left(OnCrash::Wipe)), (7, 3, 0));
         let torn: Vec<usize> = (0..50).map(|_| left(OnCrash::Torn)).collect();
-        assert!(torn.iter().all(|n| (3..=7).contains(n)) && torn.contains(&3) && torn.contains(&5) && torn.contains(&7));
+        assert!(
+            torn.iter().all(|n| (3..=7).contains(n)) && torn.contains(&3) && torn.contains(&5) && torn.contains(&7)
+        );
     }
 
     #[test]

@@ -78,10 +78,7 @@ pub(crate) enum Passage {
     /// It is dropped.
     Dropped(Drop),
     /// It arrives with this much added to its latency, `duplicate` says whether once more (with a latency of its own).
-    Arrives {
-        added: Duration,
-        duplicate: bool,
-    },
+    Arrives { added: Duration, duplicate: bool },
 }
 
 /// Everything in force that tampers with messages.
