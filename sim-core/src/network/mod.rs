@@ -2,4 +2,4 @@
 
 mod latency;
 
-pub use latency::{Latency, exponential};
+pub use latency::{Latency, Law, Quantiles, exponential};
