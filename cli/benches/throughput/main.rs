@@ -28,7 +28,12 @@ fn main() {
     let rows: [(&str, &str, f64, f64); 3] = [
         ("w1", "W1 ping-pong, 2 nodes", best(|| toys::ping_pong(4_000_000)), best(|| floor::ping_pong(4_000_000))),
         ("w2", "W2 gossip, 100 nodes", best(|| toys::gossip(100, 4_000_000)), best(|| floor::gossip(100, 4_000_000))),
-        ("w3", "W3 timers, 10,000 nodes", best(|| toys::timers(10_000, 4_000_000)), best(|| floor::timers(10_000, 4_000_000))),
+        (
+            "w3",
+            "W3 timers, 10,000 nodes",
+            best(|| toys::timers(10_000, 4_000_000)),
+            best(|| floor::timers(10_000, 4_000_000)),
+        ),
     ];
     for (key, name, ours, floor) in rows {
         let ratio = ours / floor;
@@ -39,7 +44,11 @@ fn main() {
         );
     }
     let (hundred, thousand) = (best(|| toys::gossip(100, 2_000_000)), best(|| toys::gossip(1_000, 2_000_000)));
-    println!("gossip, 1,000 nodes: {:.1} ns per event, {:.2} times that of 100 nodes", 1e9 / thousand, hundred / thousand);
+    println!(
+        "gossip, 1,000 nodes: {:.1} ns per event, {:.2} times that of 100 nodes",
+        1e9 / thousand,
+        hundred / thousand
+    );
     let _ = write!(json, "\"gossip_1000_over_100\": {:.3}}}", hundred / thousand);
     let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/bench.json");
     std::fs::write(&path, json).expect("target/bench.json can be written");

@@ -19,9 +19,29 @@ pub enum Latency {
     Table(Arc<Quantiles>),
 }
 
+/// What a [`Latency::Table`] was made of, so that a resolved scenario can write it down again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Law {
+    /// Exponential with this mean.
+    Exponential {
+        /// The mean.
+        mean: Duration,
+    },
+    /// Lognormal.
+    Lognormal {
+        /// Half of all delays are shorter.
+        median: Duration,
+        /// 99 % of all delays are shorter.
+        p99: Duration,
+    },
+    /// These samples, every one equally likely.
+    Recorded(Vec<Duration>),
+}
+
 /// Quantiles of a distribution, in nanoseconds, at equal steps of probability, with the last step refined once more.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Quantiles {
+    law: Law,
     body: Vec<u64>,
     tail: Vec<u64>,
 }
@@ -29,15 +49,22 @@ pub struct Quantiles {
 impl Quantiles {
     /// The table of the distribution whose inverse cumulative distribution is `quantile`, in nanoseconds for a
     /// probability strictly between 0 and 1.
-    fn of(quantile: impl Fn(f64) -> f64) -> Self {
+    fn of(law: Law, quantile: impl Fn(f64) -> f64) -> Self {
         let steps = STEPS as f64;
         let tail = TAIL as f64;
         let at = |p: f64| quantile(p).clamp(0.0, 9e18) as u64;
         let first = 0.5 / steps;
         Self {
+            law,
             body: (0..=STEPS).map(|i| at((i as f64 / steps).clamp(first, 1.0 - 1.0 / steps))).collect(),
             tail: (0..=TAIL).map(|i| at((1.0 - 1.0 / steps) + (i as f64).min(tail - 0.5) / tail / steps)).collect(),
         }
+    }
+
+    /// What the table was made of.
+    #[must_use]
+    pub const fn law(&self) -> &Law {
+        &self.law
     }
 
     #[inline]
@@ -68,8 +95,8 @@ impl Latency {
     /// Exponential with this mean.
     #[must_use]
     pub fn exponential(mean: Duration) -> Self {
-        let mean = mean.0 as f64;
-        Self::Table(Arc::new(Quantiles::of(|p| -libm::log(1.0 - p) * mean)))
+        let scale = mean.0 as f64;
+        Self::Table(Arc::new(Quantiles::of(Law::Exponential { mean }, |p| -libm::log(1.0 - p) * scale)))
     }
 
     /// Lognormal with this median and 99th percentile.
@@ -77,8 +104,9 @@ impl Latency {
     pub fn lognormal(median: Duration, p99: Duration) -> Self {
         assert!(median <= p99, "the median must not be above the p99: {median} > {p99}");
         let sigma = libm::log((p99.0.max(1) as f64) / (median.0.max(1) as f64)) / NORMAL_P99;
+        let law = Law::Lognormal { median, p99 };
         let median = median.0 as f64;
-        Self::Table(Arc::new(Quantiles::of(|p| median * libm::exp(sigma * normal_quantile(p)))))
+        Self::Table(Arc::new(Quantiles::of(law, |p| median * libm::exp(sigma * normal_quantile(p)))))
     }
 
     /// The distribution of recorded `samples`: every one equally likely, with straight lines between neighbours.
@@ -88,7 +116,8 @@ impl Latency {
         let mut sorted: Vec<u64> = samples.iter().map(|d| d.0).collect();
         sorted.sort_unstable();
         let last = (sorted.len() - 1) as f64;
-        Self::Table(Arc::new(Quantiles::of(|p| {
+        let law = Law::Recorded(samples.to_vec());
+        Self::Table(Arc::new(Quantiles::of(law, |p| {
             let place = p * last;
             let below = place as usize;
             let (lo, hi) = (sorted[below], sorted[(below + 1).min(sorted.len() - 1)]);
@@ -117,7 +146,10 @@ impl Latency {
 /// An exponential delay with this mean for 32 random bits, from one table of the unit exponential.
 #[must_use]
 pub fn exponential(mean: Duration, bits: u32) -> Duration {
-    static UNIT: LazyLock<Quantiles> = LazyLock::new(|| Quantiles::of(|p| -libm::log(1.0 - p) * (1_u64 << 40) as f64));
+    static UNIT: LazyLock<Quantiles> = LazyLock::new(|| {
+        let law = Law::Exponential { mean: Duration(1 << 40) };
+        Quantiles::of(law, |p| -libm::log(1.0 - p) * (1_u64 << 40) as f64)
+    });
     let unit = u128::from(UNIT.sample(bits));
     // Never 0: arrivals are strictly after one another.
     Duration((((u128::from(mean.0) * unit) >> 40) as u64).max(1))

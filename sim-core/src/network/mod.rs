@@ -6,7 +6,7 @@
 mod latency;
 mod trouble;
 
-pub use latency::{Latency, exponential};
+pub use latency::{Latency, Law, Quantiles, exponential};
 pub(crate) use trouble::{ActiveCut, ActivePacket, Passage, Trouble};
 
 use crate::{Duration, Instant, Probability};

@@ -1,0 +1,46 @@
+//! The machines: how many, in which zones, how fast, with how honest a clock.
+
+use sim_core::{Duration, NodeId, Shape};
+
+/// The machines.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cluster {
+    /// Zone names; always at least one.
+    pub zones: Vec<String>,
+    /// Zone index of each node.
+    pub node_zones: Vec<u16>,
+    /// What handling one input costs a node's CPU; zero is free.
+    pub cpu_cost: Duration,
+    /// Each clock starts off by an amount drawn from this range, in nanoseconds.
+    pub clock_offset: (i64, i64),
+    /// Each clock runs fast by an amount drawn from this range, in parts per million.
+    pub clock_drift: (i32, i32),
+    /// The bound on drift that systems may rely on, in parts per million.
+    pub max_drift_ppm: u32,
+}
+
+impl Cluster {
+    /// How many nodes there are.
+    #[must_use]
+    pub const fn nodes(&self) -> usize {
+        self.node_zones.len()
+    }
+
+    /// The zone index of a node.
+    #[must_use]
+    pub fn zone_of(&self, node: NodeId) -> u16 {
+        self.node_zones[node.index()]
+    }
+
+    /// The nodes of a zone.
+    #[must_use]
+    pub fn nodes_in(&self, zone: u16) -> Vec<NodeId> {
+        sim_core::node_ids(self.nodes()).filter(|n| self.zone_of(*n) == zone).collect()
+    }
+
+    /// What a system is configured for.
+    #[must_use]
+    pub fn shape(&self) -> Shape {
+        Shape { node_zones: self.node_zones.clone(), zones: self.zones.clone(), max_drift_ppm: self.max_drift_ppm }
+    }
+}

@@ -1,0 +1,130 @@
+//! The load: who asks for what, how often, how patiently; and the probe that measures availability.
+
+use sim_core::workload::{Arrival, Keys};
+use sim_core::{Duration, Instant, Patience, Probability, Routing};
+
+/// Operations per second, in millionths.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Rate(pub u64);
+
+impl Rate {
+    /// The mean gap between operations when `sharers` share the rate; zero if there are none.
+    #[must_use]
+    pub fn gap(self, sharers: u32) -> Duration {
+        match self.0 {
+            0 => Duration::ZERO,
+            micros => {
+                let gap = 1_000_000_000_000_000_u128 * u128::from(sharers) / u128::from(micros);
+                Duration(u64::try_from(gap).unwrap_or(u64::MAX).max(1))
+            }
+        }
+    }
+}
+
+/// From a time on, this rate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stage {
+    /// From when, counted from the start of the run.
+    pub at: Instant,
+    /// All clients of the workload together.
+    pub rate: Rate,
+}
+
+/// When operations arrive.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Pace {
+    /// Whatever the answers: stages in order of time, the first at 0 for a plain `rate`.
+    Open(Vec<Stage>),
+    /// After the answers.
+    Closed {
+        /// From an answer to the next operation.
+        think: Duration,
+        /// How many operations each client has in flight.
+        outstanding: u32,
+    },
+}
+
+/// Which keys are touched.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum KeySpace {
+    /// All of them equally.
+    Uniform {
+        /// How many there are.
+        count: u64,
+    },
+    /// The k-th most popular with weight 1 / k^s.
+    Zipf {
+        /// How many there are.
+        count: u64,
+        /// How skewed: 0 is uniform, 0.99 is what YCSB uses.
+        s: f64,
+    },
+}
+
+impl KeySpace {
+    /// The engine's form. Builds a table for [`KeySpace::Zipf`]: do it once and clone it.
+    #[must_use]
+    pub fn keys(&self) -> Keys {
+        match *self {
+            Self::Uniform { count } => Keys::Uniform { count },
+            Self::Zipf { count, s } => Keys::zipf(count, s),
+        }
+    }
+}
+
+/// One group of clients.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Workload {
+    /// How many clients.
+    pub clients: u32,
+    /// When operations arrive.
+    pub pace: Pace,
+    /// Share of operations that are reads.
+    pub reads: Probability,
+    /// Share of the writes that are appends.
+    pub appends: Probability,
+    /// Share of the remaining writes that are compare-and-set.
+    pub cas: Probability,
+    /// Which keys.
+    pub keys: KeySpace,
+    /// Size of written values, in bytes.
+    pub value_size: u32,
+    /// Timeouts and retries.
+    pub patience: Patience,
+    /// Whom to ask.
+    pub routing: Routing,
+    /// No operation starts before this.
+    pub start: Instant,
+    /// No operation starts at or after this.
+    pub stop: Instant,
+    /// The zones the clients are dealt to, round-robin.
+    pub zones: Vec<u16>,
+}
+
+impl Workload {
+    /// The engine's form of the pace, for one client.
+    #[must_use]
+    pub fn arrival(&self) -> Arrival {
+        match &self.pace {
+            Pace::Open(stages) => Arrival::Open(stages.iter().map(|s| (s.at, s.rate.gap(self.clients))).collect()),
+            Pace::Closed { think, outstanding } => Arrival::Closed { think: *think, outstanding: *outstanding },
+        }
+    }
+
+    /// The zone of the workload's client number `index`.
+    #[must_use]
+    pub fn zone_of(&self, index: u32) -> u16 {
+        self.zones[index as usize % self.zones.len()]
+    }
+}
+
+/// The availability probe: one light client per zone that issues one read and one write on a fixed grid.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Probe {
+    /// Whether it runs.
+    pub enabled: bool,
+    /// The grid.
+    pub every: Duration,
+    /// An operation that takes longer counts as failed, for availability.
+    pub timeout: Duration,
+}

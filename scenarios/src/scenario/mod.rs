@@ -1,0 +1,82 @@
+//! A scenario as meant: every default filled in, every name resolved, every unit converted.
+
+mod cluster;
+mod expect;
+mod fault;
+mod load;
+mod network;
+
+pub use cluster::Cluster;
+pub use expect::{Expect, ReportOptions};
+pub use fault::{Flap, Plan};
+pub use load::{KeySpace, Pace, Probe, Rate, Stage, Workload};
+pub use network::{Disk, End, Link, LinkChange, LinkRule, Network};
+
+use sim_core::{Duration, Instant};
+
+/// Everything one run is made of, except the seed a caller may choose instead of [`Scenario::seed`].
+#[derive(Clone, Debug, PartialEq)]
+pub struct Scenario {
+    /// A short name, fit for a folder: `raft-leader-crash`.
+    pub name: String,
+    /// One sentence for people.
+    pub title: String,
+    /// More than a sentence, if there is more to say.
+    pub description: String,
+    /// The name of the system under test.
+    pub system: String,
+    /// How long load is applied, warm-up included; then everything is healed.
+    pub duration: Duration,
+    /// How much of the start is not measured.
+    pub warmup: Duration,
+    /// How long the healed cluster has before it is judged.
+    pub settle: Duration,
+    /// The seed of a run that names no other.
+    pub seed: u64,
+    /// Whether events at the same instant happen in seeded order rather than first come, first served.
+    pub shuffle_ties: bool,
+    /// The machines.
+    pub cluster: Cluster,
+    /// The system's own options, complete: defaults included.
+    pub options: toml::Table,
+    /// The network.
+    pub network: Network,
+    /// The disks.
+    pub disk: Disk,
+    /// The load, in the order of the file.
+    pub workloads: Vec<Workload>,
+    /// The availability probe.
+    pub probe: Probe,
+    /// The faults as planned; `expand` makes the concrete schedule.
+    pub faults: Vec<Plan>,
+    /// What decides the exit code, beyond safety, which always does.
+    pub expect: Expect,
+    /// How the report looks. Never changes the run.
+    pub report: ReportOptions,
+}
+
+impl Scenario {
+    /// When faults are healed and load ends.
+    #[must_use]
+    pub const fn heal_at(&self) -> Instant {
+        Instant(self.duration.0)
+    }
+
+    /// When measuring begins.
+    #[must_use]
+    pub const fn measure_from(&self) -> Instant {
+        Instant(self.warmup.0)
+    }
+
+    /// When the run ends and is judged.
+    #[must_use]
+    pub fn end(&self) -> Instant {
+        self.heal_at() + self.settle
+    }
+
+    /// All workload clients; probe clients come in addition.
+    #[must_use]
+    pub fn clients(&self) -> u32 {
+        self.workloads.iter().map(|w| w.clients).sum()
+    }
+}

@@ -1,0 +1,160 @@
+//! The network and the disks: one policy for all links, and rules for some of them.
+
+use super::Cluster;
+use sim_core::network::Latency;
+use sim_core::{Duration, NodeId, Probability};
+
+/// How one direction of one link behaves.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Link {
+    /// How long a message takes.
+    pub latency: Latency,
+    /// A message is lost with this probability.
+    pub loss: Probability,
+    /// A message arrives a second time with this probability.
+    pub duplicate: Probability,
+    /// A message is held back by `reorder_by` with this probability.
+    pub reorder: Probability,
+    /// How long a reordered message is held back.
+    pub reorder_by: Duration,
+    /// A message is corrupted, which its receiver detects, with this probability.
+    pub corrupt: Probability,
+    /// Bits per second; 0 means no limit.
+    pub bandwidth: u64,
+    /// How many bytes may wait for a limited link before messages are dropped.
+    pub queue_bytes: u64,
+}
+
+/// What a rule changes about a link; `None` leaves it as it is.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct LinkChange {
+    /// Instead of [`Link::latency`].
+    pub latency: Option<Latency>,
+    /// Instead of [`Link::loss`].
+    pub loss: Option<Probability>,
+    /// Instead of [`Link::duplicate`].
+    pub duplicate: Option<Probability>,
+    /// Instead of [`Link::reorder`].
+    pub reorder: Option<Probability>,
+    /// Instead of [`Link::reorder_by`].
+    pub reorder_by: Option<Duration>,
+    /// Instead of [`Link::corrupt`].
+    pub corrupt: Option<Probability>,
+    /// Instead of [`Link::bandwidth`].
+    pub bandwidth: Option<u64>,
+    /// Instead of [`Link::queue_bytes`].
+    pub queue_bytes: Option<u64>,
+}
+
+impl LinkChange {
+    /// `link` with the change made.
+    #[must_use]
+    pub fn apply(&self, link: Link) -> Link {
+        Link {
+            latency: self.latency.clone().unwrap_or(link.latency),
+            loss: self.loss.unwrap_or(link.loss),
+            duplicate: self.duplicate.unwrap_or(link.duplicate),
+            reorder: self.reorder.unwrap_or(link.reorder),
+            reorder_by: self.reorder_by.unwrap_or(link.reorder_by),
+            corrupt: self.corrupt.unwrap_or(link.corrupt),
+            bandwidth: self.bandwidth.unwrap_or(link.bandwidth),
+            queue_bytes: self.queue_bytes.unwrap_or(link.queue_bytes),
+        }
+    }
+}
+
+/// One end of a link.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// Every machine of a zone.
+    Zone(u16),
+    /// One node.
+    Node(NodeId),
+}
+
+impl End {
+    fn covers(self, zone: u16, node: Option<NodeId>) -> bool {
+        match self {
+            Self::Zone(z) => z == zone,
+            Self::Node(n) => Some(n) == node,
+        }
+    }
+}
+
+/// A rule about some links.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LinkRule {
+    /// From here.
+    pub from: End,
+    /// To there.
+    pub to: End,
+    /// And back.
+    pub both_ways: bool,
+    /// What is different.
+    pub change: LinkChange,
+}
+
+impl LinkRule {
+    fn covers(&self, from: (u16, Option<NodeId>), to: (u16, Option<NodeId>)) -> bool {
+        let way =
+            |a: (u16, Option<NodeId>), b: (u16, Option<NodeId>)| self.from.covers(a.0, a.1) && self.to.covers(b.0, b.1);
+        way(from, to) || (self.both_ways && way(to, from))
+    }
+
+    /// Whether the rule names a single node, so that a table of zone pairs can not hold it.
+    #[must_use]
+    pub const fn names_a_node(&self) -> bool {
+        matches!(self.from, End::Node(_)) || matches!(self.to, End::Node(_))
+    }
+}
+
+/// The network.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Network {
+    /// What holds where no rule says otherwise.
+    pub base: Link,
+    /// What is different between a client and a node, after the rules of their zones.
+    pub client: LinkChange,
+    /// Rules; where several speak about the same thing, the last one wins. Latency matrices have become rules here.
+    pub rules: Vec<LinkRule>,
+}
+
+impl Network {
+    fn resolve(&self, from: (u16, Option<NodeId>), to: (u16, Option<NodeId>)) -> Link {
+        let rules = self.rules.iter().filter(|rule| rule.covers(from, to));
+        rules.fold(self.base.clone(), |link, rule| rule.change.apply(link))
+    }
+
+    /// The link from one zone to another, for nodes that no rule names.
+    #[must_use]
+    pub fn zone_link(&self, from: u16, to: u16) -> Link {
+        self.resolve((from, None), (to, None))
+    }
+
+    /// The link from one node to another.
+    #[must_use]
+    pub fn node_link(&self, cluster: &Cluster, from: NodeId, to: NodeId) -> Link {
+        self.resolve((cluster.zone_of(from), Some(from)), (cluster.zone_of(to), Some(to)))
+    }
+
+    /// The link from a client in zone `client` to `node`.
+    #[must_use]
+    pub fn request_link(&self, cluster: &Cluster, client: u16, node: NodeId) -> Link {
+        self.client.apply(self.resolve((client, None), (cluster.zone_of(node), Some(node))))
+    }
+
+    /// The link from `node` to a client in zone `client`.
+    #[must_use]
+    pub fn response_link(&self, cluster: &Cluster, node: NodeId, client: u16) -> Link {
+        self.client.apply(self.resolve((cluster.zone_of(node), Some(node)), (client, None)))
+    }
+}
+
+/// The disks, all alike.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Disk {
+    /// How long a sync takes.
+    pub sync: Latency,
+    /// A sync fails with this probability.
+    pub fail: Probability,
+}
