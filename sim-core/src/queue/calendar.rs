@@ -1,5 +1,6 @@
 //! The calendar queue: a ring of buckets whose width and number follow the load.
 
+use super::coarse::{Coarse, TURNS};
 use super::front::Front;
 use super::quaternary::MinHeap;
 use super::ring::Ring;
@@ -21,6 +22,9 @@ const TOO_FEW: usize = 12;
 pub struct CalendarQueue {
     front: Front,
     ring: Ring,
+    coarse: Coarse,
+    /// Number of the first bucket of the first turn in `coarse`; `u64::MAX` when that is empty.
+    coarse_next: u64,
     far: MinHeap,
     scale: Scale,
     /// Number of the current bucket; `u64::MAX` when the front is everything.
@@ -28,6 +32,8 @@ pub struct CalendarQueue {
     shift: u32,
     /// Number of buckets less one.
     mask: u64,
+    /// A turn of the ring is `1 << turn_shift` buckets.
+    turn_shift: u32,
     last_at: u64,
     /// Slow steps left until the geometry is looked at again.
     patience: i64,
@@ -42,11 +48,14 @@ impl Default for CalendarQueue {
         Self {
             front: Front::default(),
             ring: Ring::new(0),
+            coarse: Coarse::default(),
+            coarse_next: u64::MAX,
             far: MinHeap::default(),
             scale: Scale::new(),
             current: u64::MAX,
             shift: 63,
             mask: 0,
+            turn_shift: 0,
             last_at: 0,
             patience: 0,
             ceiling: FEW,
@@ -66,10 +75,26 @@ impl CalendarQueue {
         }
     }
 
+    /// Files a key due after the ring's turn. Returns what that costs in patience.
+    #[inline]
+    fn push_beyond(&mut self, key: Key) -> i64 {
+        let turn = key.at >> self.shift >> self.turn_shift;
+        if turn - (self.current >> self.turn_shift) < TURNS {
+            self.coarse.put(turn, key);
+            self.coarse_next = self.coarse_next.min(turn << self.turn_shift);
+            1
+        } else {
+            self.far.push(key);
+            8
+        }
+    }
+
     #[inline(never)]
-    fn push_far(&mut self, key: Key) {
-        self.far.push(key);
-        self.lose_patience(8);
+    fn push_later(&mut self, key: Key) {
+        self.patience -= self.push_beyond(key);
+        if self.patience < 0 {
+            self.adapt();
+        }
     }
 
     #[cold]
@@ -88,36 +113,58 @@ impl CalendarQueue {
             return;
         }
         self.patience -= 1;
-        if self.patience < 0 || self.ring.len() + self.far.len() < self.floor {
+        if self.patience < 0 || self.len() < self.floor {
             self.adapt();
             if !self.front.is_empty() || self.current == u64::MAX {
                 return;
             }
         }
-        let mut next = u64::MAX;
-        if self.ring.len() > 0 {
-            let from = self.current + 1;
-            let bucket = self.ring.next((from & self.mask) as usize) as u64;
-            next = from + (bucket.wrapping_sub(from) & self.mask);
-        }
-        let ring_next = next;
-        if let Some(far) = self.far.peek() {
-            next = next.min(far.at >> self.shift);
-        }
-        // Going no further than asked keeps the front short: what is pushed before the current bucket ends up there.
-        if next == u64::MAX || next << self.shift > limit_at {
-            return;
-        }
+        let next = loop {
+            let mut next = u64::MAX;
+            if self.ring.len() > 0 {
+                let from = self.current + 1;
+                let bucket = self.ring.next((from & self.mask) as usize) as u64;
+                next = from + (bucket.wrapping_sub(from) & self.mask);
+            }
+            if let Some(far) = self.far.peek() {
+                next = next.min(far.at >> self.shift);
+            }
+            // Going no further than asked keeps the front short: what is pushed before the current bucket ends there.
+            let first = next.min(self.coarse_next);
+            if first == u64::MAX || first << self.shift > limit_at {
+                return;
+            }
+            if self.coarse_next > next {
+                break next;
+            }
+            self.deal();
+        };
         self.current = next;
         let keys = self.front.fill();
-        if ring_next == next {
-            self.ring.take_into((next & self.mask) as usize, keys);
-        }
+        self.ring.take_into((next & self.mask) as usize, keys);
         while let Some(key) = self.far.peek().filter(|key| key.at >> self.shift == next) {
             keys.push(key);
             self.far.pop();
         }
         self.front.sort();
+    }
+
+    /// Deals the first turn in `coarse` to the ring. Nothing may be due before that turn.
+    #[inline(never)]
+    fn deal(&mut self) {
+        let (shift, mask, ring) = (self.shift, self.mask, &mut self.ring);
+        let turn = self.coarse_next >> self.turn_shift;
+        // The bucket before the first that can be occupied, so that the whole turn fits.
+        self.current = self.current.max(self.coarse_next - 1);
+        let mut spilled = 0;
+        self.coarse.take(turn, |key| {
+            spilled += i64::from(ring.put(((key.at >> shift) & mask) as usize, key))
+        });
+        self.coarse_next = self
+            .coarse
+            .next(turn + 1)
+            .map_or(u64::MAX, |turn| turn << self.turn_shift);
+        self.patience -= spilled;
     }
 
     /// Looks at the load and changes the geometry if another one would serve it clearly better.
@@ -137,8 +184,6 @@ impl CalendarQueue {
                 was.shift.abs_diff(want.shift) > 1
                     || want.buckets > 2 * was.buckets
                     || 8 * want.buckets <= was.buckets
-                    // A ring that turns too early sends everything to the heap.
-                    || (want.buckets as u128) << want.shift > (was.buckets as u128) << was.shift
             }
             _ => true,
         };
@@ -165,19 +210,24 @@ impl CalendarQueue {
         }
         let horizon = self.scale.horizon()?;
         let end = self.last_at.saturating_add(horizon);
-        let beyond = self
+        let far = self
             .far
             .as_slice()
             .iter()
             .filter(|key| key.at > end)
             .count();
-        Some(self.scale.geometry(horizon, len - beyond))
+        Some(
+            self.scale
+                .geometry(horizon, len - far - self.coarse.count_after(end)),
+        )
     }
 
     fn rebuild(&mut self, want: Option<Geometry>) {
         let mut keys = Vec::with_capacity(self.len());
         self.front.drain_into(&mut keys);
         self.ring.drain_into(&mut keys);
+        self.coarse.drain_into(&mut keys);
+        self.coarse_next = u64::MAX;
         keys.extend_from_slice(self.far.as_slice());
         self.far.clear();
         let buckets = want.map_or(0, |want| want.buckets);
@@ -191,15 +241,16 @@ impl CalendarQueue {
                     (shift, buckets as u64 - 1, self.last_at >> shift);
             }
         }
-        let front = self.front.fill();
+        self.turn_shift = self.mask.count_ones();
+        self.front.fill();
         for key in keys {
             let bucket = key.at >> self.shift;
             if bucket <= self.current {
-                front.push(key);
+                self.front.append(key);
             } else if bucket - self.current <= self.mask {
                 self.ring.put((bucket & self.mask) as usize, key);
             } else {
-                self.far.push(key);
+                self.push_beyond(key);
             }
         }
         self.front.sort();
@@ -219,7 +270,7 @@ impl Queue for CalendarQueue {
                 self.lose_patience(1);
             }
         } else {
-            self.push_far(key);
+            self.push_later(key);
         }
     }
 
@@ -242,6 +293,6 @@ impl Queue for CalendarQueue {
 
     #[inline]
     fn len(&self) -> usize {
-        self.front.len() + self.ring.len() + self.far.len()
+        self.front.len() + self.ring.len() + self.coarse.len() + self.far.len()
     }
 }

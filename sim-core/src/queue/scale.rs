@@ -1,10 +1,14 @@
 //! How fine and how wide a calendar should be: chosen from the delays pushed lately and the number of keys pending.
 
+use super::coarse::TURNS;
+
 /// Quarter octaves: the exponent and two bits of mantissa of a delay.
 const BINS: usize = 64 * 4;
 /// Keys a bucket should hold when its turn comes. Fewer means more buckets to visit and more memory to touch,
 /// more means more sorting.
-const KEYS_PER_BUCKET: f64 = 1.5;
+const KEYS_PER_BUCKET: f64 = 1.2;
+/// Buckets in a ring at most: what fits a core's own cache.
+const MOST_BUCKETS: usize = 1 << 16;
 /// One push in this many may be due beyond the ring and go the slow way.
 const BEYOND: u64 = 32;
 
@@ -89,11 +93,14 @@ impl Scale {
         let width = KEYS_PER_BUCKET * (sum / f64::max(count, 1.0)) / pending as f64;
         let width = (width * std::f64::consts::SQRT_2) as u64;
         let mut shift = width.max(1).ilog2();
-        let most = (pending.next_power_of_two() * 4).clamp(64, 1 << 22) as u64;
+        let most =
+            (pending.next_power_of_two() * 4).clamp(64, MOST_BUCKETS * TURNS as usize / 2) as u64;
         while (horizon >> shift) + 2 > most {
             shift += 1;
         }
-        let buckets = ((horizon >> shift) + 2).next_power_of_two().max(64) as usize;
+        let buckets = ((horizon >> shift) + 2)
+            .next_power_of_two()
+            .clamp(64, MOST_BUCKETS as u64) as usize;
         Geometry { shift, buckets }
     }
 }
