@@ -172,35 +172,25 @@ impl CalendarQueue {
     #[inline(never)]
     fn adapt(&mut self) {
         let len = self.len();
-        let was = if self.current == u64::MAX {
-            None
-        } else {
-            Some(self.geometry())
-        };
         let want = self.want(len);
-        let change = match (was, want) {
-            (None, None) => false,
-            (Some(was), Some(want)) => {
-                was.shift.abs_diff(want.shift) > 1
-                    || want.buckets > 2 * was.buckets
-                    || 8 * want.buckets <= was.buckets
+        let (width, buckets) = ((1u64 << self.shift) as f64, self.ring.buckets());
+        let change = match want {
+            None => self.current != u64::MAX,
+            Some(want) => {
+                self.current == u64::MAX
+                    || want.width < 0.5 * width
+                    || want.width > 2.0 * width
+                    || want.buckets > 2 * buckets
+                    || 8 * want.buckets <= buckets
             }
-            _ => true,
         };
         if change {
             self.rebuild(want);
         }
-        self.scale.age();
         self.patience = 1024 + 2 * len as i64;
+        self.scale.age(self.patience as u64);
         self.ceiling = FEW.max(2 * self.front.len());
         self.floor = TOO_FEW.max(len / 8);
-    }
-
-    fn geometry(&self) -> Geometry {
-        Geometry {
-            shift: self.shift,
-            buckets: self.ring.buckets(),
-        }
     }
 
     /// The geometry that would serve `len` pending keys; none when a sorted run does.
@@ -236,7 +226,7 @@ impl CalendarQueue {
         }
         match want {
             None => (self.shift, self.mask, self.current) = (63, 0, u64::MAX),
-            Some(Geometry { shift, buckets }) => {
+            Some(Geometry { shift, buckets, .. }) => {
                 (self.shift, self.mask, self.current) =
                     (shift, buckets as u64 - 1, self.last_at >> shift);
             }
