@@ -26,6 +26,8 @@ pub struct CalendarQueue {
     /// Number of the first bucket of the first turn in `coarse`; `u64::MAX` when that is empty.
     coarse_next: u64,
     far: MinHeap,
+    /// Number of the first bucket that `coarse` or `far` may have something for, or an earlier one.
+    beyond_next: u64,
     scale: Scale,
     /// Number of the current bucket; `u64::MAX` when the front is everything.
     current: u64,
@@ -51,6 +53,7 @@ impl Default for CalendarQueue {
             coarse: Coarse::default(),
             coarse_next: u64::MAX,
             far: MinHeap::default(),
+            beyond_next: u64::MAX,
             scale: Scale::new(),
             current: u64::MAX,
             shift: 63,
@@ -82,9 +85,11 @@ impl CalendarQueue {
         if turn - (self.current >> self.turn_shift) < TURNS {
             self.coarse.put(turn, key);
             self.coarse_next = self.coarse_next.min(turn << self.turn_shift);
+            self.beyond_next = self.beyond_next.min(self.coarse_next);
             1
         } else {
             self.far.push(key);
+            self.beyond_next = self.beyond_next.min(key.at >> self.shift);
             8
         }
     }
@@ -109,25 +114,44 @@ impl CalendarQueue {
     /// Brings the next keys to the front, if any is due by `limit_at`. The front must be empty.
     #[inline(never)]
     fn refill(&mut self, limit_at: u64) {
-        if self.current == u64::MAX {
-            return;
-        }
         self.patience -= 1;
-        if self.patience < 0 || self.len() < self.floor {
-            self.adapt();
-            if !self.front.is_empty() || self.current == u64::MAX {
+        if self.ring.len() > 0 && self.patience >= 0 {
+            let next = self.ring_next();
+            if next < self.beyond_next {
+                if next << self.shift <= limit_at {
+                    self.current = next;
+                    self.ring
+                        .take_into((next & self.mask) as usize, self.front.fill());
+                    self.front.sort();
+                }
                 return;
             }
         }
+        self.refill_slowly(limit_at);
+    }
+
+    /// Number of the first bucket that holds something in the ring, which must not be empty.
+    #[inline(always)]
+    fn ring_next(&self) -> u64 {
+        let from = self.current + 1;
+        let bucket = self.ring.next((from & self.mask) as usize) as u64;
+        from + (bucket.wrapping_sub(from) & self.mask)
+    }
+
+    /// [`CalendarQueue::refill`] with all that can happen besides a next bucket in the ring.
+    #[inline(never)]
+    fn refill_slowly(&mut self, limit_at: u64) {
+        if self.patience < 0 || self.len() < self.floor {
+            self.adapt();
+        }
+        if !self.front.is_empty() {
+            return;
+        }
         let next = loop {
-            let mut next = u64::MAX;
+            let far_next = self.far.peek().map_or(u64::MAX, |far| far.at >> self.shift);
+            let mut next = far_next;
             if self.ring.len() > 0 {
-                let from = self.current + 1;
-                let bucket = self.ring.next((from & self.mask) as usize) as u64;
-                next = from + (bucket.wrapping_sub(from) & self.mask);
-            }
-            if let Some(far) = self.far.peek() {
-                next = next.min(far.at >> self.shift);
+                next = next.min(self.ring_next());
             }
             // Going no further than asked keeps the front short: what is pushed before the current bucket ends there.
             let first = next.min(self.coarse_next);
@@ -147,6 +171,13 @@ impl CalendarQueue {
             self.far.pop();
         }
         self.front.sort();
+        self.look_beyond();
+    }
+
+    /// Brings `beyond_next` up to date after something was taken from `coarse` or `far`.
+    fn look_beyond(&mut self) {
+        let far_next = self.far.peek().map_or(u64::MAX, |far| far.at >> self.shift);
+        self.beyond_next = far_next.min(self.coarse_next);
     }
 
     /// Deals the first turn in `coarse` to the ring. Nothing may be due before that turn.
@@ -218,6 +249,7 @@ impl CalendarQueue {
         self.ring.drain_into(&mut keys);
         self.coarse.drain_into(&mut keys);
         self.coarse_next = u64::MAX;
+        self.beyond_next = u64::MAX;
         keys.extend_from_slice(self.far.as_slice());
         self.far.clear();
         let buckets = want.map_or(0, |want| want.buckets);

@@ -8,7 +8,7 @@ const BINS: usize = 64 * 4;
 /// more means more sorting.
 const KEYS_PER_BUCKET: f64 = 1.2;
 /// Buckets at most in a ring that spans the whole horizon: about what a core's own caches hold.
-const MOST_BUCKETS: usize = 1 << 15;
+const MOST_BUCKETS: usize = 1 << 16;
 /// Buckets in a ring that is dealt one turn after the other, where there would be more than that.
 const DEALT_BUCKETS: usize = 1 << 12;
 /// One push in this many may be due beyond the ring and go the slow way.
