@@ -1,5 +1,6 @@
 //! The calendar queue: a ring of buckets whose width and number follow the load.
 
+use super::coarse::{Coarse, TURNS};
 use super::front::Front;
 use super::quaternary::MinHeap;
 use super::ring::Ring;
@@ -21,13 +22,20 @@ const TOO_FEW: usize = 12;
 pub struct CalendarQueue {
     front: Front,
     ring: Ring,
+    coarse: Coarse,
+    /// Number of the first bucket of the first turn in `coarse`; `u64::MAX` when that is empty.
+    coarse_next: u64,
     far: MinHeap,
+    /// Number of the first bucket that `coarse` or `far` may have something for, or an earlier one.
+    beyond_next: u64,
     scale: Scale,
     /// Number of the current bucket; `u64::MAX` when the front is everything.
     current: u64,
     shift: u32,
     /// Number of buckets less one.
     mask: u64,
+    /// A turn of the ring is `1 << turn_shift` buckets.
+    turn_shift: u32,
     last_at: u64,
     /// Slow steps left until the geometry is looked at again.
     patience: i64,
@@ -42,11 +50,15 @@ impl Default for CalendarQueue {
         Self {
             front: Front::default(),
             ring: Ring::new(0),
+            coarse: Coarse::default(),
+            coarse_next: u64::MAX,
             far: MinHeap::default(),
+            beyond_next: u64::MAX,
             scale: Scale::new(),
             current: u64::MAX,
             shift: 63,
             mask: 0,
+            turn_shift: 0,
             last_at: 0,
             patience: 0,
             ceiling: FEW,
@@ -66,10 +78,28 @@ impl CalendarQueue {
         }
     }
 
+    /// Files a key due after the ring's turn. Returns what that costs in patience.
+    #[inline]
+    fn push_beyond(&mut self, key: Key) -> i64 {
+        let turn = key.at >> self.shift >> self.turn_shift;
+        if turn - (self.current >> self.turn_shift) < TURNS {
+            self.coarse.put(turn, key);
+            self.coarse_next = self.coarse_next.min(turn << self.turn_shift);
+            self.beyond_next = self.beyond_next.min(self.coarse_next);
+            1
+        } else {
+            self.far.push(key);
+            self.beyond_next = self.beyond_next.min(key.at >> self.shift);
+            8
+        }
+    }
+
     #[inline(never)]
-    fn push_far(&mut self, key: Key) {
-        self.far.push(key);
-        self.lose_patience(8);
+    fn push_later(&mut self, key: Key) {
+        self.patience -= self.push_beyond(key);
+        if self.patience < 0 {
+            self.adapt();
+        }
     }
 
     #[cold]
@@ -84,40 +114,82 @@ impl CalendarQueue {
     /// Brings the next keys to the front, if any is due by `limit_at`. The front must be empty.
     #[inline(never)]
     fn refill(&mut self, limit_at: u64) {
-        if self.current == u64::MAX {
-            return;
-        }
         self.patience -= 1;
-        if self.patience < 0 || self.ring.len() + self.far.len() < self.floor {
-            self.adapt();
-            if !self.front.is_empty() || self.current == u64::MAX {
+        if self.ring.len() > 0 && self.patience >= 0 {
+            let next = self.ring_next();
+            if next < self.beyond_next {
+                if next << self.shift <= limit_at {
+                    self.current = next;
+                    self.ring.take_into((next & self.mask) as usize, self.front.fill());
+                    self.front.sort();
+                }
                 return;
             }
         }
-        let mut next = u64::MAX;
-        if self.ring.len() > 0 {
-            let from = self.current + 1;
-            let bucket = self.ring.next((from & self.mask) as usize) as u64;
-            next = from + (bucket.wrapping_sub(from) & self.mask);
+        self.refill_slowly(limit_at);
+    }
+
+    /// Number of the first bucket that holds something in the ring, which must not be empty.
+    #[inline(always)]
+    fn ring_next(&self) -> u64 {
+        let from = self.current + 1;
+        let bucket = self.ring.next((from & self.mask) as usize) as u64;
+        from + (bucket.wrapping_sub(from) & self.mask)
+    }
+
+    /// [`CalendarQueue::refill`] with all that can happen besides a next bucket in the ring.
+    #[inline(never)]
+    fn refill_slowly(&mut self, limit_at: u64) {
+        if self.patience < 0 || self.len() < self.floor {
+            self.adapt();
         }
-        let ring_next = next;
-        if let Some(far) = self.far.peek() {
-            next = next.min(far.at >> self.shift);
-        }
-        // Going no further than asked keeps the front short: what is pushed before the current bucket ends up there.
-        if next == u64::MAX || next << self.shift > limit_at {
+        if !self.front.is_empty() {
             return;
         }
+        let next = loop {
+            let far_next = self.far.peek().map_or(u64::MAX, |far| far.at >> self.shift);
+            let mut next = far_next;
+            if self.ring.len() > 0 {
+                next = next.min(self.ring_next());
+            }
+            // Going no further than asked keeps the front short: what is pushed before the current bucket ends there.
+            let first = next.min(self.coarse_next);
+            if first == u64::MAX || first << self.shift > limit_at {
+                return;
+            }
+            if self.coarse_next > next {
+                break next;
+            }
+            self.deal();
+        };
         self.current = next;
         let keys = self.front.fill();
-        if ring_next == next {
-            self.ring.take_into((next & self.mask) as usize, keys);
-        }
+        self.ring.take_into((next & self.mask) as usize, keys);
         while let Some(key) = self.far.peek().filter(|key| key.at >> self.shift == next) {
             keys.push(key);
             self.far.pop();
         }
         self.front.sort();
+        self.look_beyond();
+    }
+
+    /// Brings `beyond_next` up to date after something was taken from `coarse` or `far`.
+    fn look_beyond(&mut self) {
+        let far_next = self.far.peek().map_or(u64::MAX, |far| far.at >> self.shift);
+        self.beyond_next = far_next.min(self.coarse_next);
+    }
+
+    /// Deals the first turn in `coarse` to the ring. Nothing may be due before that turn.
+    #[inline(never)]
+    fn deal(&mut self) {
+        let (shift, mask, ring) = (self.shift, self.mask, &mut self.ring);
+        let turn = self.coarse_next >> self.turn_shift;
+        // The bucket before the first that can be occupied, so that the whole turn fits.
+        self.current = self.current.max(self.coarse_next - 1);
+        let mut spilled = 0;
+        self.coarse.take(turn, |key| spilled += i64::from(ring.put(((key.at >> shift) & mask) as usize, key)));
+        self.coarse_next = self.coarse.next(turn + 1).map_or(u64::MAX, |turn| turn << self.turn_shift);
+        self.patience -= spilled;
     }
 
     /// Looks at the load and changes the geometry if another one would serve it clearly better.
@@ -125,30 +197,25 @@ impl CalendarQueue {
     #[inline(never)]
     fn adapt(&mut self) {
         let len = self.len();
-        let was = if self.current == u64::MAX { None } else { Some(self.geometry()) };
         let want = self.want(len);
-        let change = match (was, want) {
-            (None, None) => false,
-            (Some(was), Some(want)) => {
-                was.shift.abs_diff(want.shift) > 1
-                    || want.buckets > 2 * was.buckets
-                    || 8 * want.buckets <= was.buckets
-                    // A ring that turns too early sends everything to the heap.
-                    || (want.buckets as u128) << want.shift > (was.buckets as u128) << was.shift
+        let (width, buckets) = ((1u64 << self.shift) as f64, self.ring.buckets());
+        let change = match want {
+            None => self.current != u64::MAX,
+            Some(want) => {
+                self.current == u64::MAX
+                    || want.width < 0.5 * width
+                    || want.width > 2.0 * width
+                    || want.buckets > 2 * buckets
+                    || 8 * want.buckets <= buckets
             }
-            _ => true,
         };
         if change {
             self.rebuild(want);
         }
-        self.scale.age();
         self.patience = 1024 + 2 * len as i64;
+        self.scale.age(self.patience as u64);
         self.ceiling = FEW.max(2 * self.front.len());
         self.floor = TOO_FEW.max(len / 8);
-    }
-
-    fn geometry(&self) -> Geometry {
-        Geometry { shift: self.shift, buckets: self.ring.buckets() }
     }
 
     /// The geometry that would serve `len` pending keys; none when a sorted run does.
@@ -158,14 +225,17 @@ impl CalendarQueue {
         }
         let horizon = self.scale.horizon()?;
         let end = self.last_at.saturating_add(horizon);
-        let beyond = self.far.as_slice().iter().filter(|key| key.at > end).count();
-        Some(self.scale.geometry(horizon, len - beyond))
+        let far = self.far.as_slice().iter().filter(|key| key.at > end).count();
+        Some(self.scale.geometry(horizon, len - far - self.coarse.count_after(end)))
     }
 
     fn rebuild(&mut self, want: Option<Geometry>) {
         let mut keys = Vec::with_capacity(self.len());
         self.front.drain_into(&mut keys);
         self.ring.drain_into(&mut keys);
+        self.coarse.drain_into(&mut keys);
+        self.coarse_next = u64::MAX;
+        self.beyond_next = u64::MAX;
         keys.extend_from_slice(self.far.as_slice());
         self.far.clear();
         let buckets = want.map_or(0, |want| want.buckets);
@@ -174,19 +244,20 @@ impl CalendarQueue {
         }
         match want {
             None => (self.shift, self.mask, self.current) = (63, 0, u64::MAX),
-            Some(Geometry { shift, buckets }) => {
+            Some(Geometry { shift, buckets, .. }) => {
                 (self.shift, self.mask, self.current) = (shift, buckets as u64 - 1, self.last_at >> shift);
             }
         }
-        let front = self.front.fill();
+        self.turn_shift = self.mask.count_ones();
+        self.front.fill();
         for key in keys {
             let bucket = key.at >> self.shift;
             if bucket <= self.current {
-                front.push(key);
+                self.front.append(key);
             } else if bucket - self.current <= self.mask {
                 self.ring.put((bucket & self.mask) as usize, key);
             } else {
-                self.far.push(key);
+                self.push_beyond(key);
             }
         }
         self.front.sort();
@@ -206,7 +277,7 @@ impl Queue for CalendarQueue {
                 self.lose_patience(1);
             }
         } else {
-            self.push_far(key);
+            self.push_later(key);
         }
     }
 
@@ -229,6 +300,6 @@ impl Queue for CalendarQueue {
 
     #[inline]
     fn len(&self) -> usize {
-        self.front.len() + self.ring.len() + self.far.len()
+        self.front.len() + self.ring.len() + self.coarse.len() + self.far.len()
     }
 }

@@ -111,6 +111,11 @@ impl Front {
         &mut self.run
     }
 
+    /// Adds a key at the end, wherever it belongs; [`Front::sort`] must follow.
+    pub(super) fn append(&mut self, key: Key) {
+        self.run.push(key);
+    }
+
     #[inline(always)]
     pub(super) fn sort(&mut self) {
         let keys = self.run.as_mut_slice();

@@ -2,6 +2,7 @@
 
 mod binary;
 mod calendar;
+mod coarse;
 mod front;
 mod occupancy;
 mod quaternary;

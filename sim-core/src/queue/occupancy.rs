@@ -16,8 +16,11 @@ impl Occupancy {
     #[inline(always)]
     pub(super) fn set(&mut self, bucket: usize) {
         let word = bucket / 64;
-        self.words[word] |= 1 << (bucket % 64);
-        self.summary[word / 64] |= 1 << (word % 64);
+        let bits = &mut self.words[word];
+        if *bits == 0 {
+            self.summary[word / 64] |= 1 << (word % 64);
+        }
+        *bits |= 1 << (bucket % 64);
     }
 
     #[inline(always)]
@@ -30,7 +33,7 @@ impl Occupancy {
     }
 
     /// The first occupied bucket at or after `from`, going round. Something must be occupied.
-    #[inline]
+    #[inline(always)]
     pub(super) fn next(&self, from: usize) -> usize {
         let word = from / 64;
         let here = self.words[word] & (u64::MAX << (from % 64));
@@ -41,6 +44,7 @@ impl Occupancy {
     }
 
     /// The first occupied bucket in the words after `word`, going round to `word` itself.
+    #[inline(never)]
     fn next_word(&self, word: usize) -> usize {
         let block = word / 64;
         // Two shifts, because one by 64 would be none at all.

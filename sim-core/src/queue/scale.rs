@@ -1,16 +1,24 @@
 //! How fine and how wide a calendar should be: chosen from the delays pushed lately and the number of keys pending.
 
+use super::coarse::TURNS;
+
 /// Quarter octaves: the exponent and two bits of mantissa of a delay.
 const BINS: usize = 64 * 4;
 /// Keys a bucket should hold when its turn comes. Fewer means more buckets to visit and more memory to touch,
 /// more means more sorting.
-const KEYS_PER_BUCKET: f64 = 1.5;
+const KEYS_PER_BUCKET: f64 = 1.2;
+/// Buckets at most in a ring that spans the whole horizon: about what a core's own caches hold.
+const MOST_BUCKETS: usize = 1 << 16;
+/// Buckets in a ring that is dealt one turn after the other, where there would be more than that.
+const DEALT_BUCKETS: usize = 1 << 12;
 /// One push in this many may be due beyond the ring and go the slow way.
 const BEYOND: u64 = 32;
 
 /// The geometry of a calendar's ring.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Geometry {
+    /// What a bucket ideally would span, nanoseconds.
+    pub(super) width: f64,
     /// A bucket spans `1 << shift` nanoseconds.
     pub(super) shift: u32,
     /// Buckets in the ring, a power of two.
@@ -20,7 +28,7 @@ pub(super) struct Geometry {
 /// A decaying histogram of the delays pushed.
 #[derive(Clone, Debug)]
 pub(super) struct Scale {
-    bins: Vec<u32>,
+    bins: Vec<u64>,
 }
 
 impl Scale {
@@ -36,10 +44,12 @@ impl Scale {
         self.bins[bin as usize & (BINS - 1)] += 1;
     }
 
-    /// Forgets half of what it knows, so that a change of load shows soon.
-    pub(super) fn age(&mut self) {
+    /// Forgets at least half of what it knows, and all but about `keep` pushes, so that a change of load shows soon.
+    pub(super) fn age(&mut self, keep: u64) {
+        let total: u64 = self.bins.iter().sum();
+        let shift = 1 + (total / keep).max(1).ilog2();
         for bin in &mut self.bins {
-            *bin /= 2;
+            *bin >>= shift;
         }
     }
 
@@ -47,16 +57,20 @@ impl Scale {
     fn edge(bin: usize) -> u64 {
         let next = bin as u64 + 1;
         let (octave, quarter) = (next >> 2, next & 3);
-        if octave < 2 { 4 } else { (4 + quarter).checked_shl(octave as u32 - 2).unwrap_or(u64::MAX) }
+        match octave {
+            0..2 => 4,
+            2..64 => (4 + quarter) << (octave - 2),
+            _ => u64::MAX,
+        }
     }
 
     /// The delay that all but one in [`BEYOND`] stay below, nanoseconds; none when every delay was zero.
     pub(super) fn horizon(&self) -> Option<u64> {
         // The lowest bin holds 0..=4 ns and is mostly zero delays, which never reach the ring.
-        let total: u64 = self.bins[9..].iter().map(|&count| u64::from(count)).sum();
+        let total: u64 = self.bins[9..].iter().sum();
         let mut beyond = total / BEYOND;
         for bin in (9..BINS).rev() {
-            let count = u64::from(self.bins[bin]);
+            let count = self.bins[bin];
             if count > beyond {
                 return Some(Self::edge(bin));
             }
@@ -73,19 +87,20 @@ impl Scale {
             if edge > horizon {
                 break;
             }
-            count += f64::from(pushes);
-            sum += f64::from(pushes) * (edge as f64 * 0.9);
+            count += pushes as f64;
+            sum += pushes as f64 * (edge as f64 * 0.9);
         }
         let pending = pending.max(1);
         // Little's law: keys arrive, and fall due, at a rate of pending / mean delay.
         let width = KEYS_PER_BUCKET * (sum / f64::max(count, 1.0)) / pending as f64;
-        let width = (width * std::f64::consts::SQRT_2) as u64;
-        let mut shift = width.max(1).ilog2();
-        let most = (pending.next_power_of_two() * 4).clamp(64, 1 << 22) as u64;
+        let mut shift = ((width * std::f64::consts::SQRT_2) as u64).max(1).ilog2();
+        let most = (pending.next_power_of_two() * 4).clamp(64, DEALT_BUCKETS * TURNS as usize / 2) as u64;
         while (horizon >> shift) + 2 > most {
             shift += 1;
         }
-        let buckets = ((horizon >> shift) + 2).next_power_of_two().max(64) as usize;
-        Geometry { shift, buckets }
+        let width = width.max((1u64 << shift) as f64 * std::f64::consts::FRAC_1_SQRT_2);
+        let buckets = (((horizon >> shift) + 2).next_power_of_two() as usize).max(64);
+        let buckets = if buckets > MOST_BUCKETS { DEALT_BUCKETS } else { buckets };
+        Geometry { width, shift, buckets }
     }
 }
