@@ -6,12 +6,18 @@
 pub mod fault;
 pub mod hash;
 pub mod network;
+pub mod queue;
 pub mod record;
 pub mod workload;
 
 mod client;
+mod clock;
+mod digest;
+mod disk;
 mod effects;
 mod embed;
+mod engine;
+mod flight;
 mod id;
 mod node;
 mod observer;
@@ -23,8 +29,12 @@ mod time;
 mod verdict;
 
 pub use client::{Client, Fate, Move, Outcome, Patience, Routing, Seat};
+pub use clock::Clock;
+pub use disk::DiskPolicy;
 pub use effects::{Effect, Effects};
 pub use embed::{Embed, Wrap};
+pub use engine::{ActiveFault, Engine, EngineConfig, NodeSetup, NodeStats, Tally};
+pub use flight::{Flight, FlightRecorder};
 pub use id::{ClientId, Kind, NodeId, Role, Ticket, Timer, WriteId};
 pub use node::{Completion, Fact, Message, Node, Replay};
 pub use observer::{Drop, Observed, Observer, Peer};

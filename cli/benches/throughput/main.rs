@@ -1,0 +1,55 @@
+//! `make bench`: how fast the engine is, each workload beside a bare loop over the same queue in the same process.
+//!
+//! Prints a table and writes `target/bench.json`. Absolute figures depend on the machine; the ratios are what counts.
+#![allow(clippy::disallowed_methods, missing_docs, reason = "a benchmark reads the wall clock")]
+
+mod floor;
+mod toys;
+
+use std::fmt::Write as _;
+use std::time::Instant as Wall;
+
+/// Best of a few rounds: the machine's other work only ever makes a round slower.
+const ROUNDS: usize = 5;
+
+fn best(mut round: impl FnMut() -> u64) -> f64 {
+    (0..ROUNDS)
+        .map(|_| {
+            let start = Wall::now();
+            let events = round();
+            events as f64 / start.elapsed().as_secs_f64()
+        })
+        .fold(0.0, f64::max)
+}
+
+fn main() {
+    let mut json = String::from("{");
+    println!("{:<28} {:>12} {:>12} {:>9} {:>9} {:>7}", "workload", "events/s", "floor/s", "ns", "floor ns", "ratio");
+    let rows: [(&str, &str, f64, f64); 3] = [
+        ("w1", "W1 ping-pong, 2 nodes", best(|| toys::ping_pong(4_000_000)), best(|| floor::ping_pong(4_000_000))),
+        ("w2", "W2 gossip, 100 nodes", best(|| toys::gossip(100, 4_000_000)), best(|| floor::gossip(100, 4_000_000))),
+        (
+            "w3",
+            "W3 timers, 10,000 nodes",
+            best(|| toys::timers(10_000, 4_000_000)),
+            best(|| floor::timers(10_000, 4_000_000)),
+        ),
+    ];
+    for (key, name, ours, floor) in rows {
+        let ratio = ours / floor;
+        println!("{name:<28} {ours:>12.0} {floor:>12.0} {:>9.1} {:>9.1} {ratio:>7.2}", 1e9 / ours, 1e9 / floor);
+        let _ = write!(
+            json,
+            "\"{key}\": {{\"events_per_second\": {ours:.0}, \"floor_events_per_second\": {floor:.0}, \"ratio\": {ratio:.3}}}, "
+        );
+    }
+    let (hundred, thousand) = (best(|| toys::gossip(100, 2_000_000)), best(|| toys::gossip(1_000, 2_000_000)));
+    println!(
+        "gossip, 1,000 nodes: {:.1} ns per event, {:.2} times that of 100 nodes",
+        1e9 / thousand,
+        hundred / thousand
+    );
+    let _ = write!(json, "\"gossip_1000_over_100\": {:.3}}}", hundred / thousand);
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/bench.json");
+    std::fs::write(&path, json).expect("target/bench.json can be written");
+}

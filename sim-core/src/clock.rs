@@ -1,0 +1,91 @@
+//! A node's own clock: it may be off, and it may run fast or slow.
+
+use crate::{Duration, Instant, LocalInstant};
+
+/// What clocks show at the start of the run, before any offset: far enough from 0 for any step back.
+const EPOCH: u64 = 1 << 60;
+const MILLION: i128 = 1_000_000;
+
+/// A clock that maps true time to what its node sees.
+#[derive(Clone, Debug)]
+pub struct Clock {
+    /// Parts per million it runs fast.
+    drift_ppm: i32,
+    /// True time and shown time at the last change of rate.
+    base: (Instant, LocalInstant),
+}
+
+impl Default for Clock {
+    fn default() -> Self {
+        Self::new(0, 0)
+    }
+}
+
+impl Clock {
+    /// A clock `offset` nanoseconds ahead (negative: behind) that runs `drift_ppm` parts per million fast.
+    #[must_use]
+    pub fn new(offset: i64, drift_ppm: i32) -> Self {
+        assert!(drift_ppm > -1_000_000, "a clock must not run backwards: {drift_ppm} ppm");
+        Self { drift_ppm, base: (Instant::ZERO, LocalInstant(EPOCH.saturating_add_signed(offset))) }
+    }
+
+    /// What the clock shows at true time `now`.
+    #[inline]
+    #[must_use]
+    pub fn show(&self, now: Instant) -> LocalInstant {
+        let elapsed = now.since(self.base.0);
+        if self.drift_ppm == 0 {
+            return self.base.1 + elapsed;
+        }
+        let shown = i128::from(elapsed.0) * (MILLION + i128::from(self.drift_ppm)) / MILLION;
+        self.base.1 + Duration(shown as u64)
+    }
+
+    /// How long `after` on this clock takes in true time. Rounded up, so that a timer never fires early.
+    #[inline]
+    #[must_use]
+    pub fn wait(&self, after: Duration) -> Duration {
+        if self.drift_ppm == 0 {
+            return after;
+        }
+        let rate = MILLION + i128::from(self.drift_ppm);
+        let wait = (i128::from(after.0) * MILLION + rate - 1) / rate;
+        Duration(u64::try_from(wait).unwrap_or(u64::MAX))
+    }
+
+    /// The clock jumps by `nanos`.
+    pub fn step(&mut self, now: Instant, nanos: i64) {
+        self.base = (now, LocalInstant(self.show(now).0.saturating_add_signed(nanos)));
+    }
+
+    /// The clock runs at another rate from `now` on.
+    pub fn set_drift(&mut self, now: Instant, drift_ppm: i32) {
+        assert!(drift_ppm > -1_000_000, "a clock must not run backwards: {drift_ppm} ppm");
+        self.base = (now, self.show(now));
+        self.drift_ppm = drift_ppm;
+    }
+
+    /// Parts per million it runs fast now.
+    #[must_use]
+    pub const fn drift_ppm(&self) -> i32 {
+        self.drift_ppm
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn drift_and_steps_add_up() {
+        let mut clock = Clock::new(-5, 100);
+        let start = clock.show(Instant::ZERO);
+        let after = |clock: &Clock, secs| clock.show(Instant::ZERO + Duration::secs(secs)).since(start);
+        assert_eq!(after(&clock, 10), Duration(10_000_000_000 + 1_000_000));
+        clock.step(Instant::ZERO + Duration::secs(10), -1_000_000);
+        assert_eq!(after(&clock, 10), Duration::secs(10));
+        clock.set_drift(Instant::ZERO + Duration::secs(10), -500_000);
+        assert_eq!(after(&clock, 12), Duration::secs(11));
+        assert_eq!(clock.wait(Duration::secs(1)), Duration::secs(2));
+    }
+}

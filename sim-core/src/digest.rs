@@ -1,0 +1,41 @@
+//! The run's digest: one number that proves two runs equal.
+
+/// What an event is, for the digest. The numbers are part of every recorded digest: never renumber.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Code {
+    Message = 1,
+    Timer = 2,
+    Disk = 3,
+    Request = 4,
+    Answer = 5,
+    Client = 6,
+    Crash = 7,
+    Boot = 8,
+    Fault = 9,
+    Pause = 10,
+    Drop = 11,
+}
+
+/// Folds `(time, who, what, payload)` of every event into 64 bits, in order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Digest(u64);
+
+impl Digest {
+    pub const fn new(seed: u64) -> Self {
+        Self(seed ^ 0x51_7c_c1_b7_27_22_0a_95)
+    }
+
+    #[inline(always)]
+    pub const fn event(&mut self, at: u64, who: u32, code: Code, payload: u64) {
+        // Two multiplications that do not wait for each other, one that chains: about a nanosecond.
+        let what = (at ^ ((code as u64) << 56)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let which = (payload ^ ((who as u64) << 32)).wrapping_mul(0xd6e8_feb8_6659_fd93);
+        let folded = (self.0 ^ what.rotate_left(31) ^ which) as u128 * 0xa076_1d64_78bd_642f_u128;
+        self.0 = (folded as u64) ^ ((folded >> 64) as u64) ^ self.0.rotate_left(17);
+    }
+
+    pub const fn value(self) -> u64 {
+        self.0
+    }
+}

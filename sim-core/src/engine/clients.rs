@@ -1,0 +1,406 @@
+//! Clients in the engine: routing, timeouts, retries with back-off, leader hints, sessions.
+
+use super::{Engine, Event};
+use crate::digest::Code;
+use crate::network::Passage;
+use crate::{
+    Client, ClientId, Drop, Instant, Move, Node, NodeId, Observed, Observer, Outcome, Patience, Peer, Purpose, Rng,
+    Routing, Seat, Ticket,
+};
+use std::collections::VecDeque;
+
+/// What a node answers.
+#[derive(Clone, Debug)]
+pub(super) enum Answer<R> {
+    /// Done, with this result.
+    Done(R),
+    /// Not done by this try and never will be; ask there.
+    Elsewhere(Option<NodeId>),
+}
+
+/// One operation that has not ended.
+#[derive(Clone, Debug)]
+struct Pending<N: Node> {
+    request: N::Request,
+    invoked: Instant,
+    /// Tries made so far.
+    attempts: u32,
+    /// The node asked last.
+    asked: NodeId,
+    /// When the client loses patience with this try; when the next try is due if `between`.
+    due: Instant,
+    /// Waiting to try again, rather than for an answer.
+    between: bool,
+    /// A try may have taken effect: it was sent and neither answered nor refused. The first says so of the tries before
+    /// the latest, the second of all.
+    doubtful: (bool, bool),
+}
+
+/// One client.
+#[derive(Clone, Debug)]
+pub(super) struct ClientState<N: Node, C> {
+    client: C,
+    seat: Seat,
+    rng: Rng,
+    link_rng: Rng,
+    /// Operations from number `base` on; `None` where one has ended before an older one.
+    pending: VecDeque<Option<Pending<N>>>,
+    base: u64,
+    /// The node that answered last or was hinted at.
+    favourite: Option<NodeId>,
+    /// The alarm that is in the queue, if any: one for all pending operations.
+    alarm_at: Instant,
+    /// When `next` is to be asked again after a `Sleep`; one event in the queue at a time.
+    wake_at: Instant,
+    stopped: bool,
+}
+
+impl<N: Node, C> ClientState<N, C> {
+    pub fn new(seed: u64, id: ClientId, seat: Seat, client: C, first: Instant) -> Self {
+        Self {
+            client,
+            seat,
+            rng: Rng::stream(seed, Purpose::Client, u64::from(id.0)),
+            link_rng: Rng::stream(seed, Purpose::ClientLink, u64::from(id.0)),
+            pending: VecDeque::new(),
+            base: 0,
+            favourite: None,
+            alarm_at: Instant::FAR,
+            wake_at: first,
+            stopped: false,
+        }
+    }
+
+    pub fn reseed(&mut self, seed: u64, index: u64) {
+        self.rng = Rng::stream(seed, Purpose::Client, index);
+        self.link_rng = Rng::stream(seed, Purpose::ClientLink, index);
+    }
+
+    fn pending(&mut self, op: u64) -> Option<&mut Pending<N>> {
+        let at = op.checked_sub(self.base)?;
+        self.pending.get_mut(usize::try_from(at).ok()?)?.as_mut()
+    }
+
+    fn remove(&mut self, op: u64) -> Option<Pending<N>> {
+        let at = usize::try_from(op.checked_sub(self.base)?).ok()?;
+        let ended = self.pending.get_mut(at)?.take();
+        while matches!(self.pending.front(), Some(None)) {
+            self.pending.pop_front();
+            self.base += 1;
+        }
+        ended
+    }
+
+    /// Whom to ask: for the first try the favourite, if there is one, for later tries somebody else than last time.
+    fn route(&mut self, nodes: usize, last: Option<NodeId>) -> NodeId {
+        match self.seat.routing {
+            Routing::Fixed(node) => node,
+            Routing::Random => NodeId(self.link_rng.below(nodes as u64) as u32),
+            Routing::Sticky => match (self.favourite, last) {
+                (Some(favourite), _) => favourite,
+                (None, Some(last)) if nodes > 1 => {
+                    let step = 1 + self.link_rng.below(nodes as u64 - 1) as u32;
+                    NodeId((last.0 + step) % nodes as u32)
+                }
+                (None, _) => NodeId(self.link_rng.below(nodes as u64) as u32),
+            },
+        }
+    }
+
+    /// The wait before try number `attempts` (counted from 1 for the first retry): doubling, half of it random.
+    fn backoff(&mut self, attempts: u32) -> crate::Duration {
+        let Patience { backoff, backoff_max, .. } = self.seat.patience;
+        let doubled = backoff.times(1 << attempts.saturating_sub(1).min(20));
+        let wait = doubled.0.min(backoff_max.0);
+        crate::Duration(wait / 2 + self.link_rng.below(wait / 2 + 1))
+    }
+}
+
+impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
+    /// How many operations have not ended.
+    #[must_use]
+    pub fn pending_operations(&self) -> usize {
+        self.clients.iter().map(|c| c.pending.iter().flatten().count()).sum()
+    }
+
+    /// No client starts another operation; those under way go on.
+    pub fn stop_clients(&mut self) {
+        self.clients.iter_mut().for_each(|c| c.stopped = true);
+    }
+
+    /// Ends every operation that has not ended: nobody will ever know. For the end of a run.
+    pub fn abandon_operations(&mut self) {
+        for client in 0..self.clients.len() {
+            let state = &self.clients[client];
+            let open: Vec<u64> =
+                (state.base..).zip(&state.pending).filter(|(_, p)| p.is_some()).map(|(op, _)| op).collect();
+            for op in open {
+                self.end(ClientId(client as u32), op, None, Outcome::Unknown);
+            }
+        }
+    }
+
+    pub(super) fn wake(&mut self, id: ClientId, at: Instant) {
+        let state = &mut self.clients[id.index()];
+        if state.wake_at != at {
+            return;
+        }
+        state.wake_at = Instant::FAR;
+        self.act(id);
+    }
+
+    /// Asks the client for operations until it wants to wait.
+    fn act(&mut self, id: ClientId) {
+        loop {
+            let state = &mut self.clients[id.index()];
+            if state.stopped {
+                return;
+            }
+            match state.client.next(self.now, &mut state.rng) {
+                Move::Issue(request) => self.issue(id, request),
+                Move::Sleep(until) => {
+                    if until < state.wake_at {
+                        // The event for the later time will surface too, and be ignored.
+                        let until = until.max(self.now);
+                        state.wake_at = until;
+                        self.push(until, Event::Wake { client: id, at: until });
+                    }
+                    return;
+                }
+                Move::Await => return,
+                Move::Stop => {
+                    state.stopped = true;
+                    return;
+                }
+            }
+        }
+    }
+
+    fn issue(&mut self, id: ClientId, request: N::Request) {
+        let now = self.now;
+        let state = &mut self.clients[id.index()];
+        let op = state.base + state.pending.len() as u64;
+        let ticket = Ticket { client: id, op, floor: state.base, attempt: 0 };
+        self.observer.observe(now, &Observed::Invoked { ticket, request: &request });
+        self.digest.event(now.0, id.0, Code::Client, op << 1);
+        let state = &mut self.clients[id.index()];
+        state.pending.push_back(Some(Pending {
+            request,
+            invoked: now,
+            attempts: 0,
+            asked: NodeId(0),
+            due: Instant::FAR,
+            between: false,
+            doubtful: (false, false),
+        }));
+        self.try_once(id, op);
+    }
+
+    /// Sends one try of an operation.
+    fn try_once(&mut self, id: ClientId, op: u64) {
+        let nodes = self.nodes.len();
+        let now = self.now;
+        let state = &mut self.clients[id.index()];
+        let patience = state.seat.patience;
+        let floor = state.base;
+        let last = state.pending(op).filter(|p| p.attempts > 0).map(|p| p.asked);
+        let to = state.route(nodes, last);
+        let pending = state.pending(op).expect("an operation that is tried is pending");
+        let ticket = Ticket { client: id, op, floor, attempt: pending.attempts };
+        pending.attempts += 1;
+        pending.asked = to;
+        pending.between = false;
+        pending.doubtful = (pending.doubtful.1, true);
+        pending.due = (now + patience.attempt_timeout).min(pending.invoked + patience.timeout);
+        let due = pending.due;
+        let request = pending.request.clone();
+        self.set_alarm(id, due);
+        self.observer.observe(now, &Observed::Asked { ticket, to });
+        let bytes = N::request_bytes(&request);
+        if let Some((after, twice)) = self.client_link(id, to, true, bytes) {
+            if let Some(again) = twice {
+                self.push(now + again, Event::Request { ticket, to, request: request.clone() });
+            }
+            self.push(now + after, Event::Request { ticket, to, request });
+        }
+    }
+
+    fn set_alarm(&mut self, id: ClientId, due: Instant) {
+        let state = &mut self.clients[id.index()];
+        if due < state.alarm_at {
+            state.alarm_at = due;
+            self.push(due, Event::Alarm { client: id, at: due });
+        }
+    }
+
+    /// Some operation of this client may have run out of patience, or be due for another try.
+    pub(super) fn alarm(&mut self, id: ClientId, at: Instant) {
+        let state = &mut self.clients[id.index()];
+        if state.alarm_at != at {
+            return;
+        }
+        state.alarm_at = Instant::FAR;
+        let now = self.now;
+        let due: Vec<u64> = (state.base..)
+            .zip(&state.pending)
+            .filter(|(_, p)| p.as_ref().is_some_and(|p| p.due <= now))
+            .map(|(op, _)| op)
+            .collect();
+        for op in due {
+            let state = &mut self.clients[id.index()];
+            let patience = state.seat.patience;
+            let Some(pending) = state.pending(op) else { continue };
+            let given_up = now >= pending.invoked + patience.timeout;
+            let between = pending.between;
+            if given_up || (!between && pending.attempts >= patience.attempts) {
+                let outcome = if pending.doubtful.1 { Outcome::Unknown } else { Outcome::Failed };
+                self.end(id, op, None, outcome);
+            } else if between {
+                self.try_once(id, op);
+            } else {
+                // Silence: whoever was the favourite is so no longer.
+                let silent = pending.asked;
+                if state.favourite == Some(silent) {
+                    state.favourite = None;
+                }
+                self.try_once(id, op);
+            }
+        }
+        let next = self.clients[id.index()].pending.iter().flatten().map(|p| p.due).min();
+        if let Some(next) = next {
+            self.set_alarm(id, next);
+        }
+    }
+
+    /// A request has crossed the network.
+    pub(super) fn request_arrives(&mut self, ticket: Ticket, to: NodeId, request: N::Request) {
+        let (client, node) = (Peer::Client(ticket.client), Peer::Node(to));
+        let zone = self.clients[ticket.client.index()].seat.zone;
+        if self.trouble.cut(client, node, zone) {
+            self.drop_message(client, node, None, Drop::Cut);
+        } else if self.nodes[to.index()].is_none() {
+            // Silence, not a refused connection: the client can not tell a dead machine from a slow one.
+            self.drop_message(client, node, None, Drop::Down);
+        } else {
+            self.take_request(to, ticket, request);
+        }
+    }
+
+    /// A node answers a client.
+    pub(super) fn answer(&mut self, from: NodeId, ticket: Ticket, answer: Answer<N::Response>, bytes: u32) {
+        self.machines[from.index()].stats.bytes_out += u64::from(bytes);
+        let redirect = matches!(answer, Answer::Elsewhere(_));
+        self.observer.observe(self.now, &Observed::Answered { ticket, node: from, redirect });
+        if let Some((after, twice)) = self.client_link(ticket.client, from, false, bytes) {
+            if let Some(again) = twice {
+                let answer = answer.clone();
+                self.push(self.now + again, Event::Answer { ticket, from, answer });
+            }
+            self.push(self.now + after, Event::Answer { ticket, from, answer });
+        }
+    }
+
+    /// An answer has crossed the network.
+    pub(super) fn answer_arrives(&mut self, ticket: Ticket, from: NodeId, answer: Answer<N::Response>) {
+        let id = ticket.client;
+        let zone = self.clients[id.index()].seat.zone;
+        if self.trouble.cut(Peer::Node(from), Peer::Client(id), zone) {
+            self.drop_message(Peer::Node(from), Peer::Client(id), None, Drop::Cut);
+            return;
+        }
+        let now = self.now;
+        self.digest.event(now.0, id.0, Code::Answer, ticket.op << 1 | u64::from(matches!(answer, Answer::Done(_))));
+        let state = &mut self.clients[id.index()];
+        let patience = state.seat.patience;
+        let Some(pending) = state.pending(ticket.op) else { return };
+        match answer {
+            Answer::Done(response) => {
+                state.favourite = Some(from);
+                self.end(id, ticket.op, Some(from), Outcome::Ok(response));
+            }
+            // Only the latest try counts: an older one's redirection says nothing about the one under way.
+            Answer::Elsewhere(_) if pending.between || pending.attempts != ticket.attempt + 1 => {}
+            Answer::Elsewhere(hint) => {
+                // This try will never take effect: what is in doubt is what was before it.
+                pending.doubtful.1 = pending.doubtful.0;
+                let attempts = pending.attempts;
+                let deadline = pending.invoked + patience.timeout;
+                let doubtful = pending.doubtful.1;
+                if attempts >= patience.attempts {
+                    let outcome = if doubtful { Outcome::Unknown } else { Outcome::Failed };
+                    self.end(id, ticket.op, Some(from), outcome);
+                    return;
+                }
+                let news = hint.filter(|h| *h != from);
+                state.favourite = news;
+                // A hint is followed at once the first time; without one, or when hints lead in circles, the client backs off.
+                let wait =
+                    if news.is_some() && attempts <= 2 { crate::Duration::ZERO } else { state.backoff(attempts) };
+                let pending = state.pending(ticket.op).expect("it was pending a moment ago");
+                pending.between = true;
+                pending.due = (now + wait).min(deadline);
+                let due = pending.due;
+                if wait == crate::Duration::ZERO {
+                    self.try_once(id, ticket.op);
+                } else {
+                    self.set_alarm(id, due);
+                }
+            }
+        }
+    }
+
+    fn end(&mut self, id: ClientId, op: u64, node: Option<NodeId>, outcome: Outcome<N::Response>) {
+        let now = self.now;
+        let state = &mut self.clients[id.index()];
+        let floor = state.base;
+        let Some(ended) = state.remove(op) else { return };
+        self.digest.event(now.0, id.0, Code::Client, op << 3 | (outcome.fate() as u64) << 1 | 1);
+        let ticket = Ticket { client: id, op, floor, attempt: ended.attempts.saturating_sub(1) };
+        self.observer.observe(
+            now,
+            &Observed::Returned { ticket, request: &ended.request, invoked: ended.invoked, outcome: &outcome, node },
+        );
+        let state = &mut self.clients[id.index()];
+        state.client.done(now, op, &outcome);
+        self.act(id);
+    }
+
+    /// One crossing between a client and a node: when it arrives (and a duplicate of it), or `None` if it is lost.
+    fn client_link(
+        &mut self,
+        id: ClientId,
+        node: NodeId,
+        to_node: bool,
+        bytes: u32,
+    ) -> Option<(crate::Duration, Option<crate::Duration>)> {
+        let state = &mut self.clients[id.index()];
+        let zone = state.seat.zone;
+        let network = &*self.network;
+        let (near, far) = (network.client_site[zone as usize], network.node_site[node.index()]);
+        let policy = if to_node { network.policy(near, far) } else { network.policy(far, near) };
+        let (client, node_peer) = (Peer::Client(id), Peer::Node(node));
+        let (from, to) = if to_node { (client, node_peer) } else { (node_peer, client) };
+        let bits = state.link_rng.next_u64();
+        let mut latency = policy.latency.sample(bits as u32);
+        let mut lost = policy.loss.hit((bits >> 32) as u32).then_some(Drop::Loss);
+        let mut twice = None;
+        if lost.is_none() && (!self.trouble.is_none() || !policy.is_plain()) {
+            // Clients' numbers lie beyond the nodes', so that limited links do not mix them up.
+            let (c, n) = (1 << 31 | id.0, node.0);
+            let pair = if to_node { (c, n) } else { (n, c) };
+            let rng = self.machines[node.index()].packet_rng();
+            match self.trouble.pass((from, to, zone), pair, None, bytes, self.now, policy, rng) {
+                Passage::Dropped(why) => lost = Some(why),
+                Passage::Arrives { added, duplicate } => {
+                    latency = latency + added;
+                    twice = duplicate.then(|| policy.latency.sample(rng.next_u32()));
+                }
+            }
+        }
+        if let Some(why) = lost {
+            self.drop_message(from, to, None, why);
+            return None;
+        }
+        Some((latency, twice))
+    }
+}

@@ -1,0 +1,313 @@
+//! Faults in the engine: targets resolve when a fault fires, and every fault counts what it changed.
+
+use super::Engine;
+use crate::digest::Code;
+use crate::fault::{ClockChange, DiskChange, Fault, Injection, Shape, Target};
+use crate::hash;
+use crate::network::{ActiveCut, ActivePacket, Busy};
+use crate::{Client, Instant, Node, NodeId, Observed, Observer, Purpose, Rng, node_ids};
+
+/// What has become of one injection of the schedule.
+#[derive(Clone, Debug, Default)]
+pub struct ActiveFault {
+    /// The nodes it hit.
+    pub resolved: Vec<NodeId>,
+    /// When it began; `None` if it has not (yet).
+    pub started: Option<Instant>,
+    /// When it ended; `None` if it has not (yet).
+    pub ended: Option<Instant>,
+    /// What it changed: messages dropped, inputs delayed, nodes taken down, syncs slowed.
+    pub touched: u64,
+}
+
+impl ActiveFault {
+    const fn is_active(&self) -> bool {
+        self.started.is_some() && self.ended.is_none()
+    }
+}
+
+/// The state of all injections.
+#[derive(Clone, Debug)]
+pub(super) struct Faults {
+    state: Vec<ActiveFault>,
+    /// Pauses in force: fault number, node.
+    pauses: Vec<(usize, NodeId)>,
+    /// Everything has been healed: faults that have not begun never will.
+    over: bool,
+}
+
+impl Faults {
+    pub fn new(n: usize) -> Self {
+        Self { state: vec![ActiveFault::default(); n], pauses: Vec::new(), over: false }
+    }
+
+    /// Fault number `index` changed something.
+    pub fn touch(&mut self, index: usize, n: u64) {
+        self.state[index].touched += n;
+    }
+
+    /// An input had to wait because `node` is paused.
+    pub fn touch_pauses(&mut self, node: NodeId) {
+        for (index, _) in self.pauses.iter().filter(|(_, n)| *n == node) {
+            self.state[*index].touched += 1;
+        }
+    }
+}
+
+impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
+    /// What has become of every injection of the schedule, in its order.
+    #[must_use]
+    pub fn faults(&self) -> Vec<ActiveFault> {
+        let mut all = self.faults.state.clone();
+        for cut in &self.trouble.cuts {
+            all[cut.fault].touched += cut.touched;
+        }
+        for packet in &self.trouble.packets {
+            all[packet.fault].touched += packet.touched;
+        }
+        all
+    }
+
+    /// Ends every fault in force; none begins any more.
+    pub fn heal(&mut self) {
+        self.faults.over = true;
+        for index in 0..self.faults.state.len() {
+            if self.faults.state[index].is_active() {
+                self.fault_end(index);
+            }
+        }
+    }
+
+    pub(super) fn fault_start(&mut self, index: usize) {
+        if self.faults.over {
+            return;
+        }
+        let schedule = self.schedule.clone();
+        let injection = &schedule.injections()[index];
+        let mut rng = Rng::stream(self.seed, Purpose::Target, u64::from(injection.id));
+        let resolved = self.resolve(&injection.target, &mut rng);
+        self.faults.state[index] =
+            ActiveFault { resolved: resolved.clone(), started: Some(self.now), ended: None, touched: 0 };
+        self.record(index as u32, Code::Fault, hash::of(&resolved.iter().map(|n| u64::from(n.0)).collect::<Vec<_>>()));
+        self.observer.observe(self.now, &Observed::FaultStarted { index, injection, resolved: &resolved });
+        self.apply(index, injection, &resolved, &mut rng);
+        if injection.until != Instant::FAR {
+            self.push(injection.until.max(self.now), super::Event::FaultEnd { index });
+        }
+    }
+
+    fn apply(&mut self, index: usize, injection: &Injection, nodes: &[NodeId], rng: &mut Rng) {
+        match &injection.fault {
+            Fault::Crash { on_crash } => {
+                for node in nodes {
+                    self.machines[node.index()].downs += 1;
+                    if self.nodes[node.index()].is_some() {
+                        self.faults.touch(index, 1);
+                        self.crash(*node, *on_crash, None);
+                    }
+                }
+            }
+            Fault::Pause => {
+                for node in nodes {
+                    self.faults.pauses.push((index, *node));
+                    self.pause(*node);
+                }
+            }
+            Fault::Slow { factor, floor } => {
+                for node in nodes {
+                    self.machines[node.index()].gate().slow.push((index, *factor, *floor));
+                    self.pace_changed(*node);
+                }
+            }
+            Fault::Partition { shape, cut_clients } => {
+                let groups: Vec<Vec<NodeId>> = match shape {
+                    Shape::Groups(groups) => {
+                        groups.iter().map(|g| g.iter().flat_map(|t| self.resolve(t, rng)).collect()).collect()
+                    }
+                    _ => Vec::new(),
+                };
+                let sides = shape.sides(self.nodes.len(), nodes, &groups, rng);
+                let zones = self.network.client_site.len();
+                let zone_side = (0..zones)
+                    .map(|zone| {
+                        // A zone whose nodes are all on one side takes its clients with it.
+                        let mut of_zone = sides
+                            .side
+                            .iter()
+                            .zip(&self.node_zones)
+                            .filter(|(_, z)| **z as usize == zone)
+                            .map(|(side, _)| *side);
+                        let first = of_zone.next()?;
+                        (*cut_clients && of_zone.all(|s| s == first)).then_some(first)
+                    })
+                    .collect();
+                self.trouble.cuts.push(ActiveCut { fault: index, sides, zone_side, touched: 0 });
+            }
+            Fault::Packet { change, direction, peers, kinds } => {
+                let mask = |nodes: &[NodeId], n| {
+                    let mut mask = vec![false; n];
+                    nodes.iter().for_each(|node| mask[node.index()] = true);
+                    mask
+                };
+                let n = self.nodes.len();
+                let peers = peers.as_ref().map(|peers| mask(&self.resolve(peers, rng), n));
+                self.trouble.packets.push(ActivePacket {
+                    fault: index,
+                    targets: mask(nodes, n),
+                    peers,
+                    direction: *direction,
+                    kinds: kinds.clone(),
+                    change: change.clone(),
+                    busy: Busy::default(),
+                    touched: 0,
+                });
+            }
+            Fault::Clock(change) => {
+                for node in nodes {
+                    let clock = &mut self.machines[node.index()].clock;
+                    match change {
+                        ClockChange::Step(nanos) => clock.step(self.now, *nanos),
+                        ClockChange::Drift(ppm) => clock.set_drift(self.now, clock.drift_ppm() + ppm),
+                    }
+                    self.faults.touch(index, 1);
+                }
+            }
+            Fault::Disk(change) => {
+                for node in nodes {
+                    let trouble = &mut self.machines[node.index()].disk.trouble;
+                    match change {
+                        DiskChange::Slow(latency) => trouble.slow.push((index, latency.clone())),
+                        DiskChange::Stall => trouble.stalls.push(index),
+                        DiskChange::FailSync(p) => trouble.failing.push((index, *p)),
+                    }
+                }
+            }
+        }
+    }
+
+    pub(super) fn fault_end(&mut self, index: usize) {
+        if !self.faults.state[index].is_active() {
+            return;
+        }
+        let schedule = self.schedule.clone();
+        let injection = &schedule.injections()[index];
+        let nodes = self.faults.state[index].resolved.clone();
+        self.faults.state[index].ended = Some(self.now);
+        self.record(index as u32, Code::Fault, 1);
+        match &injection.fault {
+            Fault::Crash { .. } => {
+                for node in &nodes {
+                    let machine = &mut self.machines[node.index()];
+                    machine.downs -= 1;
+                    if machine.downs == 0 && self.nodes[node.index()].is_none() {
+                        self.boot(*node);
+                    }
+                }
+            }
+            Fault::Pause => {
+                self.faults.pauses.retain(|(fault, _)| *fault != index);
+                nodes.iter().for_each(|node| self.resume(*node));
+            }
+            Fault::Slow { .. } => {
+                for node in &nodes {
+                    self.machines[node.index()].gate().slow.retain(|(fault, ..)| *fault != index);
+                    self.pace_changed(*node);
+                }
+            }
+            Fault::Partition { .. } => {
+                let touched: u64 = self.trouble.cuts.iter().filter(|c| c.fault == index).map(|c| c.touched).sum();
+                self.trouble.cuts.retain(|c| c.fault != index);
+                self.faults.touch(index, touched);
+            }
+            Fault::Packet { .. } => {
+                let touched: u64 = self.trouble.packets.iter().filter(|p| p.fault == index).map(|p| p.touched).sum();
+                self.trouble.packets.retain(|p| p.fault != index);
+                self.faults.touch(index, touched);
+            }
+            Fault::Clock(ClockChange::Step(_)) => {}
+            Fault::Clock(ClockChange::Drift(ppm)) => {
+                for node in &nodes {
+                    let clock = &mut self.machines[node.index()].clock;
+                    clock.set_drift(self.now, clock.drift_ppm() - ppm);
+                }
+            }
+            Fault::Disk(change) => {
+                for node in &nodes {
+                    let trouble = &mut self.machines[node.index()].disk.trouble;
+                    trouble.slow.retain(|(fault, _)| *fault != index);
+                    trouble.failing.retain(|(fault, _)| *fault != index);
+                    trouble.stalls.retain(|fault| *fault != index);
+                    let free = trouble.stalls.is_empty();
+                    if matches!(change, DiskChange::Stall) && self.machines[node.index()].disk.held {
+                        self.faults.touch(index, 1);
+                        if free {
+                            self.release_disk(*node);
+                        }
+                    }
+                }
+            }
+        }
+        let touched = self.faults.state[index].touched;
+        self.observer.observe(self.now, &Observed::FaultEnded { index, injection, touched });
+    }
+
+    /// The nodes a target means now. Every choice is drawn from the fault's own stream.
+    fn resolve(&self, target: &Target, rng: &mut Rng) -> Vec<NodeId> {
+        let n = self.nodes.len();
+        let mut some = |count: usize, first: Option<NodeId>| {
+            let mut order: Vec<NodeId> = node_ids(n).collect();
+            rng.shuffle(&mut order);
+            if let Some(first) = first {
+                order.sort_by_key(|node| *node != first);
+            }
+            order.truncate(count);
+            order.sort_unstable();
+            order
+        };
+        let minority = n.saturating_sub(1) / 2;
+        match target {
+            Target::All => node_ids(n).collect(),
+            Target::Node(node) => vec![*node],
+            Target::Nodes(nodes) => nodes.clone(),
+            Target::Zone(zone, _) => self.of_zone(*zone),
+            Target::Role(role) => self.with_role(role, rng).into_iter().collect(),
+            Target::RoleZone(role) => {
+                self.with_role(role, rng).map_or_else(Vec::new, |node| self.of_zone(self.node_zones[node.index()]))
+            }
+            Target::MostBehind => {
+                let live = node_ids(n).filter_map(|id| Some((self.nodes[id.index()].as_ref()?.progress(), id)));
+                live.min().map(|(_, id)| id).into_iter().collect()
+            }
+            Target::Random => some(1, None),
+            Target::Minority => some(minority, None),
+            Target::MinorityWith(role) => {
+                let mut own = Rng::stream(self.seed, Purpose::Target, rng.next_u64() | 1 << 63);
+                let first = self.with_role(role, &mut own);
+                let mut order: Vec<NodeId> = node_ids(n).collect();
+                rng.shuffle(&mut order);
+                order.sort_by_key(|node| Some(*node) != first);
+                order.truncate(minority);
+                order.sort_unstable();
+                order
+            }
+            Target::OneMoreThanMinority => some(minority + 1, None),
+        }
+    }
+
+    fn of_zone(&self, zone: u16) -> Vec<NodeId> {
+        node_ids(self.nodes.len()).filter(|node| self.node_zones[node.index()] == zone).collect()
+    }
+
+    /// The live node with the role and the highest rank; a random one among equals.
+    fn with_role(&self, role: &str, rng: &mut Rng) -> Option<NodeId> {
+        let all = || {
+            node_ids(self.nodes.len()).filter_map(|id| {
+                let has = self.nodes[id.index()].as_ref()?.role();
+                (has.name == role).then_some((has.rank, id))
+            })
+        };
+        let highest = all().map(|(rank, _)| rank).max();
+        let best: Vec<NodeId> = all().filter(|(rank, _)| Some(*rank) == highest).map(|(_, id)| id).collect();
+        rng.pick(&best).copied()
+    }
+}

@@ -1,0 +1,197 @@
+//! The machine a node runs on: clock, CPU, disk, its streams of random numbers, and what it has done.
+
+use crate::disk::Disk;
+use crate::{Clock, Completion, DiskPolicy, Duration, Instant, Node, NodeId, Purpose, Rng, Ticket, Timer};
+use std::collections::VecDeque;
+use std::rc::Rc;
+
+/// What a machine is when nothing is wrong with it.
+#[derive(Clone, Debug)]
+pub struct NodeSetup {
+    /// Its clock.
+    pub clock: Clock,
+    /// Its disk.
+    pub disk: Rc<DiskPolicy>,
+    /// CPU time each input costs; 0 means inputs are free.
+    pub cpu_cost: Duration,
+}
+
+impl Default for NodeSetup {
+    fn default() -> Self {
+        Self { clock: Clock::default(), disk: Rc::new(DiskPolicy::default()), cpu_cost: Duration::ZERO }
+    }
+}
+
+/// What a machine has done since the start of the run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct NodeStats {
+    /// Messages delivered to it by nodes.
+    pub messages_in: u64,
+    /// Messages it sent to nodes.
+    pub messages_out: u64,
+    /// Bytes delivered to it, by nodes and clients.
+    pub bytes_in: u64,
+    /// Bytes it sent, to nodes and clients.
+    pub bytes_out: u64,
+    /// Client requests handed to it.
+    pub requests: u64,
+    /// Client requests it answered with a result.
+    pub answered: u64,
+    /// CPU time used.
+    pub busy_ns: u64,
+    /// Time its disk spent syncing.
+    pub disk_busy_ns: u64,
+    /// Syncs completed.
+    pub syncs: u64,
+    /// Time it was down.
+    pub down_ns: u64,
+}
+
+impl NodeStats {
+    /// What was done between `earlier` and this.
+    #[must_use]
+    pub const fn since(&self, earlier: &Self) -> Self {
+        Self {
+            messages_in: self.messages_in - earlier.messages_in,
+            messages_out: self.messages_out - earlier.messages_out,
+            bytes_in: self.bytes_in - earlier.bytes_in,
+            bytes_out: self.bytes_out - earlier.bytes_out,
+            requests: self.requests - earlier.requests,
+            answered: self.answered - earlier.answered,
+            busy_ns: self.busy_ns - earlier.busy_ns,
+            disk_busy_ns: self.disk_busy_ns - earlier.disk_busy_ns,
+            syncs: self.syncs - earlier.syncs,
+            down_ns: self.down_ns - earlier.down_ns,
+        }
+    }
+}
+
+/// One input that waits for its node.
+#[derive(Clone, Debug)]
+pub(crate) enum Input<N: Node> {
+    Message { from: NodeId, message: N::Message },
+    Timer(Timer),
+    Request { ticket: Ticket, request: N::Request },
+    Disk(Completion<N::Record>),
+}
+
+/// Inputs that can not be handled at once, and why not.
+#[derive(Clone, Debug)]
+pub(crate) struct Gate<N: Node> {
+    pub waiting: VecDeque<Input<N>>,
+    /// An input is being worked on until a queued CPU event.
+    pub busy: bool,
+    /// Faults that pause the node.
+    pub pauses: u32,
+    /// Faults that slow it down: number, factor, floor.
+    pub slow: Vec<(usize, u32, Duration)>,
+    /// Tells CPU events of an earlier life from those that count.
+    pub token: u32,
+}
+
+/// One machine.
+#[derive(Clone, Debug)]
+pub(crate) struct Machine<N: Node> {
+    pub clock: Clock,
+    /// Inputs take time or must wait: everything goes through `gate`. False on the fast path.
+    pub gated: bool,
+    pub cpu_cost: Duration,
+    pub rng: Rng,
+    pub link_rng: Rng,
+    pub disk: Disk<N::Record>,
+    pub disk_policy: Rc<DiskPolicy>,
+    pub stats: NodeStats,
+    /// Made on first use: most machines never pause, never lose a packet to a fault, and have a plain disk.
+    pub gate: Option<Box<Gate<N>>>,
+    spare: Option<Box<Spare>>,
+    /// Faults that keep it down.
+    pub downs: u32,
+    pub down_since: Option<Instant>,
+    seed: u64,
+    index: u64,
+}
+
+/// Streams of random numbers that most machines never use.
+#[derive(Clone, Debug)]
+struct Spare {
+    packet: Rng,
+    disk: Rng,
+}
+
+impl<N: Node> Machine<N> {
+    pub fn new(seed: u64, index: u64, setup: NodeSetup) -> Self {
+        Self {
+            clock: setup.clock,
+            gated: setup.cpu_cost != Duration::ZERO,
+            cpu_cost: setup.cpu_cost,
+            rng: Rng::stream(seed, Purpose::Node, index),
+            link_rng: Rng::stream(seed, Purpose::Link, index),
+            disk: Disk::new(),
+            disk_policy: setup.disk,
+            stats: NodeStats::default(),
+            gate: None,
+            spare: None,
+            downs: 0,
+            down_since: None,
+            seed,
+            index,
+        }
+    }
+
+    pub fn reseed(&mut self, seed: u64, index: u64) {
+        self.seed = seed;
+        self.rng = Rng::stream(seed, Purpose::Node, index);
+        self.link_rng = Rng::stream(seed, Purpose::Link, index);
+        self.spare = None;
+    }
+
+    fn spare(&mut self) -> &mut Spare {
+        let (seed, index) = (self.seed, self.index);
+        self.spare.get_or_insert_with(|| {
+            Box::new(Spare {
+                packet: Rng::stream(seed, Purpose::Packet, index),
+                disk: Rng::stream(seed, Purpose::Disk, index),
+            })
+        })
+    }
+
+    /// The stream for what faults and fancy links do to its messages.
+    pub fn packet_rng(&mut self) -> &mut Rng {
+        &mut self.spare().packet
+    }
+
+    /// The stream for its disk.
+    pub fn disk_rng(&mut self) -> &mut Rng {
+        &mut self.spare().disk
+    }
+
+    pub fn gate(&mut self) -> &mut Gate<N> {
+        self.gate.get_or_insert_with(|| {
+            Box::new(Gate { waiting: VecDeque::new(), busy: false, pauses: 0, slow: Vec::new(), token: 0 })
+        })
+    }
+
+    /// Whether inputs must go through the gate from now on.
+    pub fn update_gated(&mut self) {
+        let held =
+            self.gate.as_ref().is_some_and(|g| g.busy || g.pauses > 0 || !g.slow.is_empty() || !g.waiting.is_empty());
+        self.gated = self.cpu_cost != Duration::ZERO || held;
+    }
+
+    /// What one input costs now.
+    pub fn cost(&self) -> Duration {
+        let mut cost = self.cpu_cost;
+        for (_, factor, floor) in self.gate.iter().flat_map(|g| &g.slow) {
+            cost = cost.max(*floor).times(u64::from(*factor));
+        }
+        cost
+    }
+
+    pub fn stats_at(&self, now: Instant) -> NodeStats {
+        let mut stats = self.stats;
+        if let Some(since) = self.down_since {
+            stats.down_ns += now.since(since).0;
+        }
+        stats
+    }
+}

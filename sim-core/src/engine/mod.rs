@@ -1,0 +1,347 @@
+//! The engine: one thread of simulated time, a queue of events, and the nodes, clients and faults they concern.
+//!
+//! Generic over the node type, the client type and the observer, so that nothing is boxed, hashed or dispatched
+//! dynamically per event. Everything it does is a function of its configuration and seed.
+
+mod clients;
+mod faults;
+mod machine;
+mod nodes;
+mod slab;
+mod timers;
+
+pub use faults::ActiveFault;
+pub use machine::{NodeSetup, NodeStats};
+
+use crate::digest::{Code, Digest};
+use crate::fault::Schedule;
+use crate::network::{NetworkConfig, Trouble};
+use crate::queue::{EventQueue, Key, Queue};
+use crate::{Client, ClientId, Duration, Instant, Kind, Node, NodeId, Observer, Purpose, Rng, Seat, Ticket, Violation};
+use clients::{Answer, ClientState};
+use machine::Machine;
+use slab::Slab;
+use std::rc::Rc;
+use timers::{TIMER_FLAG, Timers};
+
+/// What an engine is built from, besides the nodes' own configuration.
+#[derive(Clone, Debug)]
+pub struct EngineConfig {
+    /// The seed of every stream of random numbers.
+    pub seed: u64,
+    /// The machines, one for each node.
+    pub nodes: Vec<NodeSetup>,
+    /// Zone index of each node, for zone targets.
+    pub node_zones: Vec<u16>,
+    /// The links.
+    pub network: NetworkConfig,
+    /// Timer slots of each node.
+    pub timers: u16,
+    /// The faults.
+    pub schedule: Schedule,
+    /// Events at the same instant happen in seeded order instead of first in, first out.
+    pub shuffle_ties: bool,
+    /// A node that halts (a failed sync) is started again after this, as a supervisor would.
+    pub restart_halted: Duration,
+}
+
+/// How many messages went which way, over the whole run, between nodes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tally {
+    /// Sent, by [`Kind::index`].
+    pub sent: [u64; Kind::LIMIT],
+    /// The name of each kind that was sent.
+    pub names: [&'static str; Kind::LIMIT],
+    /// Delivered, duplicates included.
+    pub delivered: u64,
+    /// Dropped, by [`crate::Drop`] in declaration order.
+    pub dropped: [u64; 6],
+}
+
+/// Anything that waits in the queue, timers excepted.
+#[derive(Clone, Debug)]
+enum Event<N: Node> {
+    Message { from: NodeId, to: NodeId, message: N::Message },
+    Disk { node: NodeId, token: u32 },
+    DiskRead { node: NodeId, token: u32, id: crate::WriteId },
+    Cpu { node: NodeId, token: u32 },
+    Request { ticket: Ticket, to: NodeId, request: N::Request },
+    Answer { ticket: Ticket, from: NodeId, answer: Answer<N::Response> },
+    Wake { client: ClientId, at: Instant },
+    Alarm { client: ClientId, at: Instant },
+    FaultStart { index: usize },
+    FaultEnd { index: usize },
+    Revive { node: NodeId, token: u32 },
+}
+
+/// A run: the state of a simulated cluster at one moment. Cloning it forks the run.
+pub struct Engine<N: Node, C: Client<N>, O: Observer<N>> {
+    now: Instant,
+    queue: EventQueue,
+    slab: Slab<Event<N>>,
+    sequence: u64,
+    ties: Option<Rng>,
+    digest: Digest,
+    events: u64,
+    seed: u64,
+    config: Rc<N::Config>,
+    nodes: Vec<Option<N>>,
+    machines: Vec<Machine<N>>,
+    timers: Timers,
+    node_zones: Vec<u16>,
+    network: Rc<NetworkConfig>,
+    trouble: Trouble,
+    clients: Vec<ClientState<N, C>>,
+    schedule: Schedule,
+    faults: faults::Faults,
+    tally: Tally,
+    effects: Vec<crate::Effect<N>>,
+    restart_halted: Duration,
+    violation: Option<Violation>,
+    observer: O,
+}
+
+impl<N: Node + Clone, C: Client<N> + Clone, O: Observer<N> + Clone> Clone for Engine<N, C, O> {
+    fn clone(&self) -> Self {
+        Self {
+            now: self.now,
+            queue: self.queue.clone(),
+            slab: self.slab.clone(),
+            sequence: self.sequence,
+            ties: self.ties.clone(),
+            digest: self.digest,
+            events: self.events,
+            seed: self.seed,
+            config: Rc::clone(&self.config),
+            nodes: self.nodes.clone(),
+            machines: self.machines.clone(),
+            timers: self.timers.clone(),
+            node_zones: self.node_zones.clone(),
+            network: Rc::clone(&self.network),
+            trouble: self.trouble.clone(),
+            clients: self.clients.clone(),
+            schedule: self.schedule.clone(),
+            faults: self.faults.clone(),
+            tally: self.tally.clone(),
+            effects: Vec::new(),
+            restart_halted: self.restart_halted,
+            violation: self.violation.clone(),
+            observer: self.observer.clone(),
+        }
+    }
+}
+
+impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
+    /// A cluster that has just been switched on: every node boots from an empty disk, every fault is scheduled.
+    #[must_use]
+    pub fn new(config: EngineConfig, node_config: N::Config, observer: O) -> Self {
+        config.network.validate();
+        let n = config.nodes.len();
+        assert_eq!(config.network.node_site.len(), n, "one site for each node");
+        assert_eq!(config.node_zones.len(), n, "one zone for each node");
+        let seed = config.seed;
+        let machines: Vec<Machine<N>> =
+            config.nodes.into_iter().enumerate().map(|(i, setup)| Machine::new(seed, i as u64, setup)).collect();
+        let mut this = Self {
+            now: Instant::ZERO,
+            queue: EventQueue::default(),
+            slab: Slab::new(),
+            sequence: 0,
+            ties: config.shuffle_ties.then(|| Rng::stream(seed, Purpose::Ties, 0)),
+            digest: Digest::new(seed),
+            events: 0,
+            seed,
+            config: Rc::new(node_config),
+            nodes: (0..n).map(|_| None).collect(),
+            machines,
+            timers: Timers::new(n, config.timers),
+            node_zones: config.node_zones,
+            network: Rc::new(config.network),
+            trouble: Trouble::default(),
+            clients: Vec::new(),
+            faults: faults::Faults::new(config.schedule.injections().len()),
+            schedule: config.schedule,
+            tally: Tally { sent: [0; Kind::LIMIT], names: [""; Kind::LIMIT], delivered: 0, dropped: [0; 6] },
+            effects: Vec::new(),
+            restart_halted: config.restart_halted,
+            violation: None,
+            observer,
+        };
+        for index in 0..this.schedule.injections().len() {
+            let at = this.schedule.injections()[index].at;
+            this.push(at, Event::FaultStart { index });
+        }
+        for node in crate::node_ids(n) {
+            this.boot(node);
+        }
+        this
+    }
+
+    /// Seats a client; it acts for the first time at the current instant.
+    pub fn add_client(&mut self, seat: Seat, client: C) -> ClientId {
+        let id = ClientId(self.clients.len() as u32);
+        assert!(
+            (seat.zone as usize) < self.network.client_site.len(),
+            "client {id} sits in zone {}, of {}",
+            seat.zone,
+            self.network.client_site.len()
+        );
+        self.clients.push(ClientState::new(self.seed, id, seat, client, self.now));
+        self.push(self.now, Event::Wake { client: id, at: self.now });
+        id
+    }
+
+    /// Runs until the simulated time is `until`, handling every event due at or before it.
+    ///
+    /// # Errors
+    /// The rule an observer saw broken; the run stays where it happened.
+    pub fn run_until(&mut self, until: Instant) -> Result<(), Violation> {
+        while let Some(key) = self.queue.pop_until(until.0) {
+            self.handle(key);
+            if self.violation.is_some() {
+                break;
+            }
+        }
+        if let Some(violation) = &self.violation {
+            return Err(violation.clone());
+        }
+        self.now = self.now.max(until);
+        Ok(())
+    }
+
+    /// Handles the next event if it is due at or before `until`. False if there is none, or a rule has been broken.
+    pub fn step(&mut self, until: Instant) -> bool {
+        if self.violation.is_some() {
+            return false;
+        }
+        match self.queue.pop_until(until.0) {
+            Some(key) => {
+                self.handle(key);
+                true
+            }
+            None => {
+                self.now = self.now.max(until);
+                false
+            }
+        }
+    }
+
+    #[inline]
+    fn handle(&mut self, key: Key) {
+        self.now = Instant(key.at);
+        self.events += 1;
+        let slot = key.rest as u32 & 0xff_ffff;
+        if slot & TIMER_FLAG != 0 {
+            self.timer_due(slot & !TIMER_FLAG, key);
+            return;
+        }
+        match self.slab.take(slot) {
+            Event::Message { from, to, message } => self.arrive(from, to, message),
+            Event::Disk { node, token } => self.sync_done(node, token),
+            Event::DiskRead { node, token, id } => self.read_done(node, token, id),
+            Event::Cpu { node, token } => self.cpu_done(node, token),
+            Event::Request { ticket, to, request } => self.request_arrives(ticket, to, request),
+            Event::Answer { ticket, from, answer } => self.answer_arrives(ticket, from, answer),
+            Event::Wake { client, at } => self.wake(client, at),
+            Event::Alarm { client, at } => self.alarm(client, at),
+            Event::FaultStart { index } => self.fault_start(index),
+            Event::FaultEnd { index } => self.fault_end(index),
+            Event::Revive { node, token } => self.revive(node, token),
+        }
+    }
+
+    #[inline]
+    fn next_rest(&mut self) -> u64 {
+        let order = match &mut self.ties {
+            None => {
+                self.sequence += 1;
+                self.sequence
+            }
+            // Random order among equals; the sequence in the low bits keeps keys unique.
+            Some(ties) => {
+                self.sequence += 1;
+                (ties.next_u64() >> 40 << 16) | (self.sequence & 0xffff)
+            }
+        };
+        order << 24
+    }
+
+    #[inline]
+    fn push(&mut self, at: Instant, event: Event<N>) {
+        let slot = self.slab.insert(event);
+        let rest = self.next_rest() | u64::from(slot);
+        self.queue.push(Key { at: at.0, rest });
+    }
+
+    #[inline]
+    fn record(&mut self, who: u32, code: Code, payload: u64) {
+        self.digest.event(self.now.0, who, code, payload);
+    }
+
+    /// Simulated time.
+    #[must_use]
+    pub const fn now(&self) -> Instant {
+        self.now
+    }
+
+    /// How many events have been handled.
+    #[must_use]
+    pub const fn events(&self) -> u64 {
+        self.events
+    }
+
+    /// The digest over everything that has happened so far.
+    #[must_use]
+    pub const fn digest(&self) -> u64 {
+        self.digest.value()
+    }
+
+    /// The nodes; `None` for those that are down.
+    #[must_use]
+    pub fn nodes(&self) -> &[Option<N>] {
+        &self.nodes
+    }
+
+    /// Message counts between nodes.
+    #[must_use]
+    pub const fn tally(&self) -> &Tally {
+        &self.tally
+    }
+
+    /// What each machine has done so far.
+    #[must_use]
+    pub fn stats(&self) -> Vec<NodeStats> {
+        self.machines.iter().map(|m| m.stats_at(self.now)).collect()
+    }
+
+    /// The observer.
+    #[must_use]
+    pub const fn observer(&self) -> &O {
+        &self.observer
+    }
+
+    /// The observer, to change between events.
+    pub const fn observer_mut(&mut self) -> &mut O {
+        &mut self.observer
+    }
+
+    /// Takes the engine apart: the observer and the nodes as they ended.
+    #[must_use]
+    pub fn finish(self) -> (O, Vec<Option<N>>) {
+        (self.observer, self.nodes)
+    }
+
+    /// Gives everything that is still to be drawn fresh luck, as if the run had had another seed from here on.
+    pub fn reseed(&mut self, seed: u64) {
+        self.seed = seed;
+        for (i, machine) in self.machines.iter_mut().enumerate() {
+            machine.reseed(seed, i as u64);
+        }
+        for (i, client) in self.clients.iter_mut().enumerate() {
+            client.reseed(seed, i as u64);
+        }
+        if let Some(ties) = &mut self.ties {
+            *ties = Rng::stream(seed, Purpose::Ties, 0);
+        }
+    }
+}

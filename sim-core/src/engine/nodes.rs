@@ -1,0 +1,471 @@
+//! Nodes in the engine: inputs in, effects out, over the network, the disk and the CPU.
+
+use super::machine::Input;
+use super::timers::{Due, TIMER_FLAG};
+use super::{Answer, Engine, Event};
+use crate::digest::Code;
+use crate::fault::OnCrash;
+use crate::network::Passage;
+use crate::queue::{Key, Queue};
+use crate::{
+    Client, Completion, Drop, Duration, Effect, Effects, Fact, Instant, Kind, Message, Node, NodeId, Observed,
+    Observer, Peer, Ticket, Timer, WriteId,
+};
+
+impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
+    /// Gives a live node one input and carries out its effects.
+    #[inline]
+    fn step_node(&mut self, id: NodeId, input: impl FnOnce(&mut N, &mut Effects<'_, N>)) {
+        let machine = &mut self.machines[id.index()];
+        let Some(node) = self.nodes[id.index()].as_mut() else { return };
+        let local = machine.clock.show(self.now);
+        let mut fx = Effects::new(id, local, &mut machine.rng, &mut machine.disk.next_write, &mut self.effects);
+        input(node, &mut fx);
+        self.carry_out(id);
+        self.check(id);
+    }
+
+    #[inline]
+    fn check(&mut self, id: NodeId) {
+        if let Err(violation) = self.observer.after_step(self.now, id, &self.nodes)
+            && self.violation.is_none()
+        {
+            self.violation = Some(violation);
+        }
+    }
+
+    /// Carries out what a node has put into the effects buffer.
+    #[inline]
+    fn carry_out(&mut self, id: NodeId) {
+        let mut effects = core::mem::take(&mut self.effects);
+        let mut halted = None;
+        for effect in effects.drain(..) {
+            match effect {
+                Effect::Send { to, message } => self.send(id, to, message),
+                Effect::Reply { ticket, response } => {
+                    let bytes = N::response_bytes(&response);
+                    self.machines[id.index()].stats.answered += 1;
+                    self.answer(id, ticket, Answer::Done(response), bytes);
+                }
+                Effect::Redirect { ticket, hint } => self.answer(id, ticket, Answer::Elsewhere(hint), 24),
+                Effect::Arm { timer, after } => self.arm(id, timer, after),
+                Effect::Disarm { timer } => self.timers.disarm(id, timer),
+                Effect::Append { id: write, lane, record } => {
+                    self.machines[id.index()].disk.append(write, lane, record);
+                }
+                Effect::Sync => {
+                    if self.machines[id.index()].disk.request_sync() {
+                        self.start_sync(id);
+                    }
+                }
+                Effect::Read { id: write } => {
+                    let machine = &mut self.machines[id.index()];
+                    let token = machine.disk.token;
+                    let after = match &machine.disk_policy.read {
+                        crate::network::Latency::Fixed(after) => *after,
+                        latency => latency.clone().sample(machine.disk_rng().next_u32()),
+                    };
+                    self.push(self.now + after, Event::DiskRead { node: id, token, id: write });
+                }
+                Effect::Forget { before, lane } => self.machines[id.index()].disk.forget(before, lane),
+                Effect::Note { fact } => {
+                    self.observer.observe(self.now, &Observed::Noted { node: id, fact });
+                    self.fact_trigger(id, fact.kind());
+                }
+                Effect::Halt { why } => halted = Some(why),
+            }
+        }
+        self.effects = effects;
+        if let Some(why) = halted {
+            self.halt(id, why);
+        }
+    }
+
+    /// A hook for faults that wait for a fact; nothing waits yet.
+    #[inline(always)]
+    fn fact_trigger(&mut self, _node: NodeId, _kind: Kind) {}
+
+    #[inline]
+    fn arm(&mut self, id: NodeId, timer: Timer, after: Duration) {
+        let due = self.now + self.machines[id.index()].clock.wait(after);
+        if let Some(index) = self.timers.arm(id, timer, due) {
+            self.queue_timer(index, due);
+        }
+    }
+
+    #[inline]
+    fn queue_timer(&mut self, index: u32, due: Instant) {
+        let key = Key { at: due.0, rest: self.next_rest() | u64::from(index | TIMER_FLAG) };
+        self.timers.queued(index, key);
+        self.queue.push(key);
+    }
+
+    #[inline]
+    pub(super) fn timer_due(&mut self, index: u32, key: Key) {
+        match self.timers.surface(index, key) {
+            Due::Stale => {}
+            Due::Later(due) => self.queue_timer(index, due),
+            Due::Now(node, timer) => {
+                if self.machines[node.index()].gated {
+                    self.timers.wait(node, timer);
+                    self.wait_at_gate(node, Input::Timer(timer));
+                } else {
+                    self.fire(node, timer);
+                }
+            }
+        }
+    }
+
+    #[inline]
+    fn fire(&mut self, node: NodeId, timer: Timer) {
+        self.record(node.0, Code::Timer, u64::from(timer.0));
+        self.observer.observe(self.now, &Observed::Fired { node, timer });
+        self.step_node(node, |n, fx| n.on_timer(timer, fx));
+    }
+
+    /// A message leaves its node: one draw decides loss and latency.
+    #[inline]
+    fn send(&mut self, from: NodeId, to: NodeId, message: N::Message) {
+        assert!(to.index() < self.nodes.len(), "{from} sends to {to}, of {} nodes", self.nodes.len());
+        let kind = message.kind();
+        let bytes = message.bytes();
+        self.tally.sent[kind.index as usize] += 1;
+        self.tally.names[kind.index as usize] = kind.name;
+        let machine = &mut self.machines[from.index()];
+        machine.stats.messages_out += 1;
+        machine.stats.bytes_out += u64::from(bytes);
+        let bits = machine.link_rng.next_u64();
+        if from == to {
+            // To itself: not over the network, but not within the same step either.
+            self.observer.observe(self.now, &Observed::Sent { from, to, message: &message, arrives: self.now });
+            self.push(self.now, Event::Message { from, to, message });
+            return;
+        }
+        let network = &*self.network;
+        let policy = network.policy(network.node_site[from.index()], network.node_site[to.index()]);
+        let mut latency = policy.latency.sample(bits as u32);
+        let mut lost = policy.loss.hit((bits >> 32) as u32).then_some(Drop::Loss);
+        let mut twice = None;
+        if lost.is_none() && (!self.trouble.is_none() || !policy.is_plain()) {
+            let ends = (Peer::Node(from), Peer::Node(to), 0);
+            let rng = machine.packet_rng();
+            match self.trouble.pass(ends, (from.0, to.0), Some(kind), bytes, self.now, policy, rng) {
+                Passage::Dropped(why) => lost = Some(why),
+                Passage::Arrives { added, duplicate } => {
+                    latency = latency + added;
+                    twice = duplicate.then(|| policy.latency.sample(rng.next_u32()));
+                }
+            }
+        }
+        let arrives = self.now + latency;
+        self.observer.observe(self.now, &Observed::Sent { from, to, message: &message, arrives });
+        if let Some(why) = lost {
+            self.drop_message(Peer::Node(from), Peer::Node(to), Some(kind), why);
+            return;
+        }
+        if let Some(latency) = twice {
+            self.push(self.now + latency, Event::Message { from, to, message: message.clone() });
+        }
+        self.push(arrives, Event::Message { from, to, message });
+    }
+
+    pub(super) fn drop_message(&mut self, from: Peer, to: Peer, kind: Option<Kind>, why: Drop) {
+        if kind.is_some() {
+            self.tally.dropped[why as usize] += 1;
+        }
+        self.record(0, Code::Drop, why as u64);
+        self.observer.observe(self.now, &Observed::Dropped { from, to, kind, why });
+    }
+
+    /// A message reaches its node, unless a cut has come between or nobody is there.
+    #[inline]
+    pub(super) fn arrive(&mut self, from: NodeId, to: NodeId, message: N::Message) {
+        if !self.trouble.cuts.is_empty() && self.trouble.cut(Peer::Node(from), Peer::Node(to), 0) {
+            self.drop_message(Peer::Node(from), Peer::Node(to), Some(message.kind()), Drop::Cut);
+            return;
+        }
+        if self.nodes[to.index()].is_none() {
+            self.drop_message(Peer::Node(from), Peer::Node(to), Some(message.kind()), Drop::Down);
+            return;
+        }
+        if self.machines[to.index()].gated {
+            self.wait_at_gate(to, Input::Message { from, message });
+        } else {
+            self.deliver(from, to, message);
+        }
+    }
+
+    #[inline]
+    fn deliver(&mut self, from: NodeId, to: NodeId, message: N::Message) {
+        self.record(to.0, Code::Message, message.fingerprint() ^ u64::from(from.0));
+        self.tally.delivered += 1;
+        let stats = &mut self.machines[to.index()].stats;
+        stats.messages_in += 1;
+        stats.bytes_in += u64::from(message.bytes());
+        self.observer.observe(self.now, &Observed::Delivered { from, to, message: &message });
+        self.step_node(to, |n, fx| n.on_message(from, message, fx));
+    }
+
+    /// A request reaches its node (see `clients.rs` for its way there).
+    pub(super) fn take_request(&mut self, to: NodeId, ticket: Ticket, request: N::Request) {
+        if self.machines[to.index()].gated {
+            self.wait_at_gate(to, Input::Request { ticket, request });
+        } else {
+            self.serve(to, ticket, request);
+        }
+    }
+
+    #[inline]
+    fn serve(&mut self, to: NodeId, ticket: Ticket, request: N::Request) {
+        self.record(
+            to.0,
+            Code::Request,
+            u64::from(ticket.client.0) << 40 ^ ticket.op ^ u64::from(ticket.attempt) << 56,
+        );
+        let stats = &mut self.machines[to.index()].stats;
+        stats.requests += 1;
+        stats.bytes_in += u64::from(N::request_bytes(&request));
+        self.observer.observe(self.now, &Observed::Requested { ticket, node: to });
+        self.step_node(to, |n, fx| n.on_request(ticket, request, fx));
+    }
+
+    // --- disk ---
+
+    fn start_sync(&mut self, id: NodeId) {
+        let machine = &mut self.machines[id.index()];
+        if !machine.disk.trouble.stalls.is_empty() {
+            machine.disk.held = true;
+            return;
+        }
+        let mut took = match &machine.disk_policy.sync {
+            crate::network::Latency::Fixed(took) => *took,
+            latency => latency.clone().sample(machine.disk_rng().next_u32()),
+        };
+        for i in 0..machine.disk.trouble.slow.len() {
+            let (fault, latency) = machine.disk.trouble.slow[i].clone();
+            took = took + latency.sample(machine.disk_rng().next_u32());
+            self.faults.touch(fault, 1);
+        }
+        machine.stats.disk_busy_ns += took.0;
+        let token = machine.disk.token;
+        self.push(self.now + took, Event::Disk { node: id, token });
+    }
+
+    /// A stall is over: the sync that waited for it starts now.
+    pub(super) fn release_disk(&mut self, id: NodeId) {
+        if core::mem::take(&mut self.machines[id.index()].disk.held) {
+            self.start_sync(id);
+        }
+    }
+
+    pub(super) fn sync_done(&mut self, id: NodeId, token: u32) {
+        let machine = &mut self.machines[id.index()];
+        if machine.disk.token != token {
+            return;
+        }
+        let mut ok = true;
+        if !machine.disk_policy.fail.is_never() {
+            let fail = machine.disk_policy.fail;
+            ok = !machine.disk_rng().chance(fail);
+        }
+        for i in 0..machine.disk.trouble.failing.len() {
+            let (fault, fail) = machine.disk.trouble.failing[i];
+            if machine.disk_rng().chance(fail) {
+                ok = false;
+                self.faults.touch(fault, 1);
+            }
+        }
+        let (upto, again) = machine.disk.finish_sync(ok);
+        machine.stats.syncs += 1;
+        if again {
+            self.start_sync(id);
+        }
+        self.record(id.0, Code::Disk, upto.0 << 1 | u64::from(ok));
+        self.observer.observe(self.now, &Observed::Synced { node: id, ok });
+        let done = if ok { Completion::Synced { upto } } else { Completion::SyncFailed { upto } };
+        self.disk_input(id, done);
+    }
+
+    pub(super) fn read_done(&mut self, id: NodeId, token: u32, write: WriteId) {
+        let disk = &self.machines[id.index()].disk;
+        if disk.token != token {
+            return;
+        }
+        let record = disk.read(write);
+        self.record(id.0, Code::Disk, write.0 << 2 | u64::from(record.is_some()) << 1);
+        self.disk_input(id, Completion::Read { id: write, record });
+    }
+
+    fn disk_input(&mut self, id: NodeId, done: Completion<N::Record>) {
+        if self.machines[id.index()].gated {
+            self.wait_at_gate(id, Input::Disk(done));
+        } else {
+            self.step_node(id, |n, fx| n.on_disk(done, fx));
+        }
+    }
+
+    // --- CPU: inputs that cost time, or wait for a pause to end ---
+
+    fn wait_at_gate(&mut self, id: NodeId, input: Input<N>) {
+        if self.nodes[id.index()].is_none() {
+            return;
+        }
+        let gate = self.machines[id.index()].gate();
+        gate.waiting.push_back(input);
+        if gate.pauses > 0 {
+            self.faults.touch_pauses(id);
+        } else if !gate.busy {
+            self.start_work(id);
+        }
+    }
+
+    /// Starts on the oldest waiting input; free ones are handled at once.
+    fn start_work(&mut self, id: NodeId) {
+        loop {
+            let machine = &mut self.machines[id.index()];
+            let cost = machine.cost();
+            let gate = machine.gate();
+            if gate.waiting.is_empty() || gate.pauses > 0 || gate.busy {
+                break;
+            }
+            if cost != Duration::ZERO {
+                gate.busy = true;
+                let token = gate.token;
+                machine.stats.busy_ns += cost.0;
+                for i in 0..machine.gate().slow.len() {
+                    let fault = machine.gate().slow[i].0;
+                    self.faults.touch(fault, 1);
+                }
+                self.push(self.now + cost, Event::Cpu { node: id, token });
+                break;
+            }
+            self.handle_waiting(id);
+        }
+        self.machines[id.index()].update_gated();
+    }
+
+    pub(super) fn cpu_done(&mut self, id: NodeId, token: u32) {
+        let gate = self.machines[id.index()].gate();
+        if gate.token != token {
+            return;
+        }
+        gate.busy = false;
+        if gate.pauses == 0 {
+            self.handle_waiting(id);
+            self.start_work(id);
+        }
+    }
+
+    fn handle_waiting(&mut self, id: NodeId) {
+        let Some(input) = self.machines[id.index()].gate().waiting.pop_front() else { return };
+        match input {
+            Input::Message { from, message } => self.deliver(from, id, message),
+            Input::Timer(timer) => {
+                if self.timers.take_waiting(id, timer) {
+                    self.fire(id, timer);
+                }
+            }
+            Input::Request { ticket, request } => self.serve(id, ticket, request),
+            Input::Disk(done) => self.step_node(id, |n, fx| n.on_disk(done, fx)),
+        }
+    }
+
+    pub(super) fn pause(&mut self, id: NodeId) {
+        let machine = &mut self.machines[id.index()];
+        machine.gate().pauses += 1;
+        let first = machine.gate().pauses == 1;
+        machine.update_gated();
+        if first {
+            self.record(id.0, Code::Pause, 1);
+            self.observer.observe(self.now, &Observed::Paused { node: id, paused: true });
+        }
+    }
+
+    pub(super) fn resume(&mut self, id: NodeId) {
+        let gate = self.machines[id.index()].gate();
+        gate.pauses -= 1;
+        if gate.pauses == 0 {
+            self.record(id.0, Code::Pause, 0);
+            self.observer.observe(self.now, &Observed::Paused { node: id, paused: false });
+            self.start_work(id);
+        }
+    }
+
+    /// A slow-down has begun or ended.
+    pub(super) fn pace_changed(&mut self, id: NodeId) {
+        self.machines[id.index()].update_gated();
+        self.start_work(id);
+    }
+
+    // --- life and death ---
+
+    pub(super) fn boot(&mut self, id: NodeId) {
+        let machine = &mut self.machines[id.index()];
+        assert!(self.nodes[id.index()].is_none(), "{id} boots while it is up");
+        if let Some(since) = machine.down_since.take() {
+            machine.stats.down_ns += self.now.since(since).0;
+        }
+        let records = machine.disk.len();
+        self.record(id.0, Code::Boot, records as u64);
+        self.observer.observe(self.now, &Observed::Booted { node: id, records });
+        let machine = &mut self.machines[id.index()];
+        let local = machine.clock.show(self.now);
+        // The replay borrows the disk while the node already appends to it: ids are taken from a copy.
+        let mut next_write = machine.disk.next_write;
+        let mut fx = Effects::new(id, local, &mut machine.rng, &mut next_write, &mut self.effects);
+        let node = N::boot(&self.config, id, machine.disk.replay(), &mut fx);
+        machine.disk.next_write = next_write;
+        self.nodes[id.index()] = Some(node);
+        self.carry_out(id);
+        self.check(id);
+    }
+
+    /// The node goes down; what `on_crash` says survives on its disk.
+    pub(super) fn crash(&mut self, id: NodeId, on_crash: OnCrash, halted: Option<&'static str>) {
+        if self.nodes[id.index()].take().is_none() {
+            return;
+        }
+        self.timers.clear(id);
+        let now = self.now;
+        let machine = &mut self.machines[id.index()];
+        machine.down_since = Some(now);
+        let mut rng = machine.disk_rng().clone();
+        let lost_records = machine.disk.crash(on_crash, &mut rng);
+        *machine.disk_rng() = rng;
+        let mut dropped = Vec::new();
+        if let Some(gate) = &mut machine.gate {
+            gate.busy = false;
+            gate.token += 1;
+            dropped.extend(gate.waiting.drain(..));
+        }
+        machine.update_gated();
+        for input in dropped {
+            match input {
+                Input::Message { from, message } => {
+                    self.drop_message(Peer::Node(from), Peer::Node(id), Some(message.kind()), Drop::Stale);
+                }
+                Input::Request { ticket, .. } => {
+                    self.drop_message(Peer::Client(ticket.client), Peer::Node(id), None, Drop::Stale);
+                }
+                Input::Timer(_) | Input::Disk(_) => {}
+            }
+        }
+        self.record(id.0, Code::Crash, lost_records as u64);
+        self.observer.observe(self.now, &Observed::Crashed { node: id, halted, lost_records });
+        self.check(id);
+    }
+
+    /// The node stopped itself. Its supervisor starts it again, unless a fault keeps it down.
+    fn halt(&mut self, id: NodeId, why: &'static str) {
+        self.crash(id, OnCrash::LoseUnsynced, Some(why));
+        let token = self.machines[id.index()].disk.token;
+        self.push(self.now + self.restart_halted, Event::Revive { node: id, token });
+    }
+
+    pub(super) fn revive(&mut self, id: NodeId, token: u32) {
+        let machine = &self.machines[id.index()];
+        if self.nodes[id.index()].is_none() && machine.downs == 0 && machine.disk.token == token {
+            self.boot(id);
+        }
+    }
+}

@@ -1,0 +1,193 @@
+//! What faults do to messages: cuts and packet changes in force, and what they let through.
+
+use super::{Busy, LinkPolicy};
+use crate::fault::{Direction, PacketChange, Sides};
+use crate::{Drop, Duration, Instant, Kind, Peer, Rng};
+
+/// A partition in force.
+#[derive(Clone, Debug)]
+pub(crate) struct ActiveCut {
+    /// Which fault of the schedule.
+    pub fault: usize,
+    /// Which node is on which side.
+    pub sides: Sides,
+    /// Which side the clients of each zone are on; `None` if they reach everyone.
+    pub zone_side: Vec<Option<u16>>,
+    /// Messages dropped.
+    pub touched: u64,
+}
+
+impl ActiveCut {
+    fn side(&self, peer: Peer, client_zone: u16) -> Option<u16> {
+        match peer {
+            Peer::Node(node) => Some(self.sides.side[node.index()]),
+            Peer::Client(_) => self.zone_side[client_zone as usize],
+        }
+    }
+
+    fn cuts(&self, from: Peer, to: Peer, client_zone: u16) -> bool {
+        match (self.side(from, client_zone), self.side(to, client_zone)) {
+            (Some(a), Some(b)) => self.sides.blocked[a as usize * self.sides.sides + b as usize],
+            _ => false,
+        }
+    }
+}
+
+/// A packet fault in force.
+#[derive(Clone, Debug)]
+pub(crate) struct ActivePacket {
+    /// Which fault of the schedule.
+    pub fault: usize,
+    /// Which nodes are targets.
+    pub targets: Vec<bool>,
+    /// Which nodes may be at the other end; `None` means anyone, clients included.
+    pub peers: Option<Vec<bool>>,
+    /// On which way of the targets' links.
+    pub direction: Direction,
+    /// Kinds it works on; empty means everything, client traffic included.
+    pub kinds: Vec<String>,
+    /// What it does.
+    pub change: PacketChange,
+    /// The limited links.
+    pub busy: Busy,
+    /// Messages changed.
+    pub touched: u64,
+}
+
+impl ActivePacket {
+    fn concerns(&self, from: Peer, to: Peer, kind: Option<Kind>) -> bool {
+        let kind_fits = self.kinds.is_empty() || kind.is_some_and(|k| self.kinds.iter().any(|name| name == k.name));
+        let target = |peer| matches!(peer, Peer::Node(node) if self.targets[node.index()]);
+        let other = |peer| match (&self.peers, peer) {
+            (None, _) => true,
+            (Some(peers), Peer::Node(node)) => peers[node.index()],
+            (Some(_), Peer::Client(_)) => false,
+        };
+        kind_fits
+            && match self.direction {
+                Direction::To => target(to) && other(from),
+                Direction::From => target(from) && other(to),
+                Direction::Both => (target(to) && other(from)) || (target(from) && other(to)),
+            }
+    }
+}
+
+/// What becomes of one message on its way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Passage {
+    /// It is dropped.
+    Dropped(Drop),
+    /// It arrives with this much added to its latency, `duplicate` says whether once more (with a latency of its own).
+    Arrives { added: Duration, duplicate: bool },
+}
+
+/// Everything in force that tampers with messages.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Trouble {
+    pub cuts: Vec<ActiveCut>,
+    pub packets: Vec<ActivePacket>,
+    /// The limited links of the policies themselves.
+    pub busy: Busy,
+}
+
+impl Trouble {
+    /// Whether anything is in force.
+    #[inline]
+    pub const fn is_none(&self) -> bool {
+        self.cuts.is_empty() && self.packets.is_empty()
+    }
+
+    /// Whether a cut stops the message, now.
+    #[inline]
+    pub fn cut(&mut self, from: Peer, to: Peer, client_zone: u16) -> bool {
+        for cut in &mut self.cuts {
+            if cut.cuts(from, to, client_zone) {
+                cut.touched += 1;
+                return true;
+            }
+        }
+        false
+    }
+
+    /// What becomes of a message on a link that is not plain, or while something is in force. Draws from `rng` only
+    /// for what could happen, so that a fault does not shift the luck of messages it does not concern.
+    #[expect(clippy::too_many_arguments, reason = "a message has two ends, a kind, a size and a time")]
+    pub fn pass(
+        &mut self,
+        (from, to, client_zone): (Peer, Peer, u16),
+        pair: (u32, u32),
+        kind: Option<Kind>,
+        bytes: u32,
+        now: Instant,
+        policy: &LinkPolicy,
+        rng: &mut Rng,
+    ) -> Passage {
+        if self.cut(from, to, client_zone) {
+            return Passage::Dropped(Drop::Cut);
+        }
+        let mut added = Duration::ZERO;
+        let mut duplicate = false;
+        if !policy.is_plain() {
+            let own = PacketChange {
+                duplicate: policy.duplicate,
+                reorder: policy.reorder,
+                reorder_by: policy.reorder_by,
+                corrupt: policy.corrupt,
+                rate: policy.bandwidth,
+                queue_bytes: policy.queue_bytes,
+                ..PacketChange::default()
+            };
+            match change(&own, &mut self.busy, pair, bytes, now, rng) {
+                Passage::Arrives { added: more, duplicate: twice } => (added, duplicate) = (added + more, twice),
+                dropped @ Passage::Dropped(_) => return dropped,
+            }
+        }
+        for packet in &mut self.packets {
+            if !packet.concerns(from, to, kind) {
+                continue;
+            }
+            match change(&packet.change, &mut packet.busy, pair, bytes, now, rng) {
+                Passage::Arrives { added: more, duplicate: twice } => {
+                    packet.touched += u64::from(more != Duration::ZERO || twice);
+                    added = added + more;
+                    duplicate |= twice;
+                }
+                dropped @ Passage::Dropped(_) => {
+                    packet.touched += 1;
+                    return dropped;
+                }
+            }
+        }
+        Passage::Arrives { added, duplicate }
+    }
+}
+
+fn change(
+    change: &PacketChange,
+    busy: &mut Busy,
+    pair: (u32, u32),
+    bytes: u32,
+    now: Instant,
+    rng: &mut Rng,
+) -> Passage {
+    let mut chance = |p: crate::Probability| !p.is_never() && rng.chance(p);
+    let (lost, corrupt) = (chance(change.loss), chance(change.corrupt));
+    let (duplicate, reordered) = (chance(change.duplicate), chance(change.reorder));
+    let mut added = change.delay.as_ref().map_or(Duration::ZERO, |delay| delay.sample(rng.next_u32()));
+    if reordered {
+        added = added + change.reorder_by;
+    }
+    if change.rate > 0 {
+        match busy.admit(pair, now, bytes, change.rate, change.queue_bytes) {
+            Some(wait) => added = added + wait,
+            None => return Passage::Dropped(Drop::QueueFull),
+        }
+    }
+    if lost {
+        return Passage::Dropped(Drop::Loss);
+    }
+    if corrupt {
+        return Passage::Dropped(Drop::Corrupt);
+    }
+    Passage::Arrives { added, duplicate }
+}
