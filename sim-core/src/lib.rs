@@ -7,6 +7,7 @@ pub mod fault;
 pub mod hash;
 pub mod network;
 pub mod record;
+pub mod units;
 pub mod workload;
 
 mod client;
