@@ -2,6 +2,13 @@
 //!
 //! [`Scenario`] is a file as meant.
 
+pub mod diagnostics;
+pub mod options;
 pub mod scenario;
+pub mod suggest;
+pub mod written;
 
+pub use diagnostics::{Diagnostic, Diagnostics};
+pub use options::{OptionProblem, Systems, check_options};
 pub use scenario::Scenario;
+pub use written::Override;

@@ -8,6 +8,7 @@ pub mod hash;
 pub mod network;
 pub mod queue;
 pub mod record;
+pub mod units;
 pub mod workload;
 
 mod client;

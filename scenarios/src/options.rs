@@ -1,0 +1,85 @@
+//! How the format asks the registered systems about `[system]`, without knowing any of them.
+
+use crate::suggest;
+use schemars::schema_for;
+use sim_core::{Shape, System};
+
+/// A `[system]` option that makes no sense.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OptionProblem {
+    /// The option's key.
+    pub key: String,
+    /// Whether the key itself is wrong, rather than its value.
+    pub unknown: bool,
+    /// What is wrong.
+    pub what: String,
+    /// What would be right.
+    pub help: String,
+}
+
+/// The registered systems, as far as the format needs to know them.
+pub trait Systems {
+    /// Their names.
+    fn names(&self) -> Vec<&'static str>;
+    /// Checks the options of one of them for a cluster, and completes them with their defaults.
+    ///
+    /// # Errors
+    /// Every option that makes no sense.
+    fn options(&self, system: &str, given: &toml::Table, shape: &Shape) -> Result<toml::Table, Vec<OptionProblem>>;
+}
+
+/// [`Systems::options`] for one system: unknown keys, then each bad value, then what the system itself objects to.
+///
+/// # Errors
+/// Every option that makes no sense.
+pub fn check_options<S: System>(given: &toml::Table, shape: &Shape) -> Result<toml::Table, Vec<OptionProblem>> {
+    let schema = schema_for!(S::Options);
+    let known: Vec<&str> = schema
+        .get("properties")
+        .and_then(|p| p.as_object())
+        .map(|p| p.keys().map(String::as_str).collect())
+        .unwrap_or_default();
+    let mut problems = Vec::new();
+    let mut good = toml::Table::new();
+    for (key, value) in given {
+        if !known.contains(&key.as_str()) {
+            let what = format!("`{}` has no option `{key}`", S::NAME);
+            problems.push(OptionProblem { key: key.clone(), unknown: true, what, help: suggest::help(key, &known) });
+            continue;
+        }
+        // Every option has a default, so a table that holds only this key says whether its value is good.
+        let alone: toml::Table = [(key.clone(), value.clone())].into_iter().collect();
+        match alone.try_into::<S::Options>() {
+            Ok(_) => drop(good.insert(key.clone(), value.clone())),
+            Err(error) => {
+                let what = format!("`{key}` can not be {}: {}", brief(value), error.message().trim_end());
+                problems.push(OptionProblem { key: key.clone(), unknown: false, what, help: String::new() });
+            }
+        }
+    }
+    let complete = match good.try_into::<S::Options>() {
+        Ok(options) => {
+            let complete = toml::Table::try_from(&options);
+            if let Err(invalid) = S::configure(options, shape) {
+                problems.extend(invalid.into_iter().map(|i| OptionProblem {
+                    key: i.key.to_owned(),
+                    unknown: false,
+                    what: i.what,
+                    help: i.help,
+                }));
+            }
+            complete.unwrap_or_else(|_| given.clone())
+        }
+        Err(error) => {
+            let what = error.message().trim_end().to_owned();
+            problems.push(OptionProblem { key: String::new(), unknown: false, what, help: String::new() });
+            given.clone()
+        }
+    };
+    if problems.is_empty() { Ok(complete) } else { Err(problems) }
+}
+
+fn brief(value: &toml::Value) -> String {
+    let text = value.to_string();
+    if text.chars().count() <= 60 { text } else { format!("{}...", text.chars().take(57).collect::<String>()) }
+}

@@ -1,0 +1,460 @@
+//! Quantities as people write them in files (`"150ms"`, `"64 KiB"`, `"0.1%"`), and the exact values they mean.
+//!
+//! Everything is integer arithmetic on decimal digits: what is written is what is meant, and what cannot be represented
+//! is an error rather than a rounding. Display and parse are inverses.
+
+use crate::{Duration, Probability};
+use core::fmt;
+use core::str::FromStr;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use std::borrow::Cow;
+
+/// A quantity that cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{what}; {help}")]
+pub struct UnitError {
+    /// What is wrong with it.
+    pub what: String,
+    /// What would be right.
+    pub help: String,
+}
+
+impl UnitError {
+    fn new(what: impl Into<String>, help: impl Into<String>) -> Self {
+        Self { what: what.into(), help: help.into() }
+    }
+}
+
+/// A table of units: name and how many base units it stands for. The first of equal size is the one that is printed.
+type Units = &'static [(&'static str, u64)];
+
+const DURATIONS: Units = &[
+    ("d", 86_400_000_000_000),
+    ("h", 3_600_000_000_000),
+    ("m", 60_000_000_000),
+    ("min", 60_000_000_000),
+    ("s", 1_000_000_000),
+    ("ms", 1_000_000),
+    ("us", 1_000),
+    ("µs", 1_000),
+    ("ns", 1),
+];
+const BYTES: Units = &[
+    ("TiB", 1 << 40),
+    ("TB", 1_000_000_000_000),
+    ("GiB", 1 << 30),
+    ("GB", 1_000_000_000),
+    ("MiB", 1 << 20),
+    ("MB", 1_000_000),
+    ("KiB", 1 << 10),
+    ("KB", 1_000),
+    ("kB", 1_000),
+    ("B", 1),
+];
+const BITS: Units = &[
+    ("Gbit", 1_000_000_000),
+    ("Gbit/s", 1_000_000_000),
+    ("Mbit", 1_000_000),
+    ("Mbit/s", 1_000_000),
+    ("kbit", 1_000),
+    ("kbit/s", 1_000),
+    ("Kbit", 1_000),
+    ("Kbit/s", 1_000),
+    ("bit", 1),
+    ("bit/s", 1),
+];
+
+/// What a sort of quantity is called, how it looks, and its units.
+struct Sort {
+    name: &'static str,
+    example: &'static str,
+    base: &'static str,
+    units: Units,
+}
+
+const DURATION: Sort = Sort { name: "duration", example: "\"150ms\"", base: "nanoseconds", units: DURATIONS };
+const SIZE: Sort = Sort { name: "size", example: "\"64 KiB\"", base: "bytes", units: BYTES };
+const RATE: Sort = Sort { name: "bit rate", example: "\"100 Mbit\"", base: "bits per second", units: BITS };
+
+/// A decimal number without sign or exponent: digits and how many of them are behind the point.
+fn decimal(text: &str) -> Option<(u128, u32)> {
+    let (whole, rest) = text.split_once('.').unwrap_or((text, ""));
+    if whole.is_empty() || (rest.is_empty() && text.contains('.')) || text.len() > 24 {
+        return None;
+    }
+    let mut digits: u128 = 0;
+    for c in whole.chars().chain(rest.chars()) {
+        // Underscores may group digits, as in TOML; not anything else.
+        if c == '_' {
+            continue;
+        }
+        digits = digits * 10 + u128::from(c.to_digit(10)?);
+    }
+    let behind = rest.chars().filter(|c| *c != '_').count() as u32;
+    Some((digits, behind))
+}
+
+impl Sort {
+    fn known(&self) -> String {
+        let mut names: Vec<&str> = self.units.iter().map(|(name, _)| *name).collect();
+        names.reverse();
+        names.join(", ")
+    }
+
+    fn parse(&self, text: &str) -> Result<u64, UnitError> {
+        let Self { name, example, base, units } = self;
+        let trimmed = text.trim();
+        if trimmed.is_empty() {
+            return Err(UnitError::new(format!("an empty {name}"), format!("write for example {example}")));
+        }
+        if trimmed.starts_with('-') {
+            return Err(UnitError::new(format!("`{text}` is negative"), format!("a {name} is zero or more")));
+        }
+        let split = trimmed.find(|c: char| !(c.is_ascii_digit() || c == '.' || c == '_')).unwrap_or(trimmed.len());
+        let (number, unit) = (&trimmed[..split], trimmed[split..].trim_start());
+        let Some((digits, behind)) = decimal(number) else {
+            return Err(UnitError::new(format!("`{text}` is not a {name}"), format!("write for example {example}")));
+        };
+        if unit.is_empty() {
+            if digits == 0 {
+                return Ok(0);
+            }
+            let help = format!("add a unit: {} (for example {example})", self.known());
+            return Err(UnitError::new(format!("`{text}` has no unit"), help));
+        }
+        let exact = units.iter().find(|(name, _)| *name == unit);
+        let Some((_, factor)) = exact else {
+            let close = units.iter().find(|(name, _)| name.eq_ignore_ascii_case(unit));
+            let help = match close {
+                Some((name, _)) => format!("did you mean `{number}{name}`?"),
+                None => format!("the units are {}", self.known()),
+            };
+            return Err(UnitError::new(format!("`{unit}` is not a unit of a {name}"), help));
+        };
+        let (product, divisor) = (digits.checked_mul(u128::from(*factor)), 10_u128.pow(behind));
+        let too_big =
+            || UnitError::new(format!("`{text}` is too large a {name}"), format!("at most {} {base}", u64::MAX));
+        let product = product.ok_or_else(too_big)?;
+        if !product.is_multiple_of(divisor) {
+            let help = format!("write a whole number of {base}");
+            return Err(UnitError::new(format!("`{text}` is not a whole number of {base}"), help));
+        }
+        u64::try_from(product / divisor).map_err(|_| too_big())
+    }
+
+    /// The largest unit that keeps `value` whole.
+    fn whole(&self, value: u64) -> (u64, &'static str) {
+        let (name, factor) = self
+            .units
+            .iter()
+            .find(|(_, factor)| value != 0 && value.is_multiple_of(*factor))
+            .copied()
+            .unwrap_or(("", 1));
+        if value == 0 { (0, self.units.last().expect("every sort has units").0) } else { (value / factor, name) }
+    }
+}
+
+/// A length of time as written: `"150ms"`, `"1.5 s"`, `"2m"`, `"0"`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct DurationText(pub Duration);
+
+impl FromStr for DurationText {
+    type Err = UnitError;
+    fn from_str(text: &str) -> Result<Self, UnitError> {
+        DURATION.parse(text).map(|n| Self(Duration(n)))
+    }
+}
+
+impl fmt::Display for DurationText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
+    }
+}
+
+/// A range of times as written: `"150ms..300ms"`, both ends included; `"200ms"` alone is a range of one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct RangeText {
+    /// The shortest.
+    pub lo: Duration,
+    /// The longest; never below `lo`.
+    pub hi: Duration,
+}
+
+impl FromStr for RangeText {
+    type Err = UnitError;
+    fn from_str(text: &str) -> Result<Self, UnitError> {
+        let Some((lo, hi)) = text.split_once("..") else {
+            let DurationText(only) = text.parse()?;
+            return Ok(Self { lo: only, hi: only });
+        };
+        let hi = hi.strip_prefix('=').unwrap_or(hi);
+        let (DurationText(lo), DurationText(hi)) = (lo.parse()?, hi.parse()?);
+        if lo > hi {
+            let what = format!("the range `{text}` is upside down");
+            return Err(UnitError::new(what, format!("write \"{hi}..{lo}\"")));
+        }
+        Ok(Self { lo, hi })
+    }
+}
+
+impl fmt::Display for RangeText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.lo == self.hi { write!(f, "{}", self.lo) } else { write!(f, "{}..{}", self.lo, self.hi) }
+    }
+}
+
+/// A size as written: `"64 KiB"`, `"1MB"`, `"512B"`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ByteSize(pub u64);
+
+impl FromStr for ByteSize {
+    type Err = UnitError;
+    fn from_str(text: &str) -> Result<Self, UnitError> {
+        SIZE.parse(text).map(Self)
+    }
+}
+
+impl fmt::Display for ByteSize {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (value, unit) = SIZE.whole(self.0);
+        write!(f, "{value} {unit}")
+    }
+}
+
+/// A bandwidth as written, in bits per second: `"100 Mbit"`, `"1 Gbit/s"`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct BitRate(pub u64);
+
+impl FromStr for BitRate {
+    type Err = UnitError;
+    fn from_str(text: &str) -> Result<Self, UnitError> {
+        RATE.parse(text).map(Self)
+    }
+}
+
+impl fmt::Display for BitRate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (value, unit) = RATE.whole(self.0);
+        write!(f, "{value} {unit}")
+    }
+}
+
+/// A probability as written, `"0.1%"` or `"0.001"`, kept in parts per billion.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ProbabilityText {
+    parts_per_billion: u32,
+}
+
+impl ProbabilityText {
+    /// One: certain.
+    const WHOLE: u32 = 1_000_000_000;
+
+    /// `parts` in a billion; anything over a billion is certainty.
+    #[must_use]
+    pub fn per_billion(parts: u32) -> Self {
+        Self { parts_per_billion: parts.min(Self::WHOLE) }
+    }
+
+    /// The value to draw with.
+    #[must_use]
+    pub fn probability(self) -> Probability {
+        Probability::per_billion(u64::from(self.parts_per_billion))
+    }
+}
+
+impl From<ProbabilityText> for Probability {
+    fn from(text: ProbabilityText) -> Self {
+        text.probability()
+    }
+}
+
+impl FromStr for ProbabilityText {
+    type Err = UnitError;
+    fn from_str(text: &str) -> Result<Self, UnitError> {
+        let trimmed = text.trim();
+        let (number, scale, unit) = match trimmed.strip_suffix('%') {
+            Some(percent) => (percent.trim_end(), 10_000_000_u128, "%"),
+            None => (trimmed, 1_000_000_000, ""),
+        };
+        let Some((digits, behind)) = decimal(number) else {
+            let what = if number.starts_with('-') { "negative" } else { "not a probability" };
+            return Err(UnitError::new(format!("`{text}` is {what}"), "write for example \"0.1%\" or \"0.001\""));
+        };
+        let (product, divisor) = (digits * scale, 10_u128.pow(behind));
+        if product > u128::from(Self::WHOLE) * divisor {
+            let help =
+                if unit.is_empty() { format!("at most 1; did you mean \"{number}%\"?") } else { "at most 100%".into() };
+            return Err(UnitError::new(format!("`{text}` is more than certain"), help));
+        }
+        if !product.is_multiple_of(divisor) {
+            let what = format!("`{text}` is finer than a billionth");
+            return Err(UnitError::new(what, "seven decimals of a percent are the limit"));
+        }
+        Ok(Self { parts_per_billion: (product / divisor) as u32 })
+    }
+}
+
+impl fmt::Display for ProbabilityText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (whole, rest) = (self.parts_per_billion / 10_000_000, self.parts_per_billion % 10_000_000);
+        if rest == 0 {
+            return write!(f, "{whole}%");
+        }
+        let decimals = format!("{rest:07}");
+        write!(f, "{whole}.{}%", decimals.trim_end_matches('0'))
+    }
+}
+
+/// Strings in files, through `Display` and `FromStr`, and a string with a pattern in the JSON schema.
+macro_rules! as_text {
+    ($type:ident, $name:literal, $expecting:literal, $pattern:literal) => {
+        impl Serialize for $type {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_str(self)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $type {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                struct Visitor;
+                impl de::Visitor<'_> for Visitor {
+                    type Value = $type;
+                    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                        f.write_str($expecting)
+                    }
+                    fn visit_str<E: de::Error>(self, text: &str) -> Result<$type, E> {
+                        text.parse().map_err(E::custom)
+                    }
+                }
+                deserializer.deserialize_str(Visitor)
+            }
+        }
+
+        impl JsonSchema for $type {
+            fn inline_schema() -> bool {
+                true
+            }
+            fn schema_name() -> Cow<'static, str> {
+                Cow::Borrowed($name)
+            }
+            fn json_schema(_: &mut SchemaGenerator) -> Schema {
+                json_schema!({ "type": "string", "pattern": $pattern, "description": $expecting })
+            }
+        }
+    };
+}
+
+as_text!(
+    DurationText,
+    "Duration",
+    "a duration with its unit in quotes, for example \"150ms\"",
+    r"^\s*[0-9._]+\s*(ns|us|µs|ms|s|m|min|h|d)?\s*$"
+);
+as_text!(
+    RangeText,
+    "DurationRange",
+    "a range of durations in quotes, for example \"150ms..300ms\"",
+    r"^\s*[0-9._]+\s*(ns|us|µs|ms|s|m|min|h|d)?\s*(\.\.=?\s*[0-9._]+\s*(ns|us|µs|ms|s|m|min|h|d)?\s*)?$"
+);
+as_text!(
+    ByteSize,
+    "ByteSize",
+    "a size with its unit in quotes, for example \"64 KiB\"",
+    r"^\s*[0-9._]+\s*(B|[Kk]B|KiB|MB|MiB|GB|GiB|TB|TiB)?\s*$"
+);
+as_text!(
+    BitRate,
+    "BitRate",
+    "a bandwidth with its unit in quotes, for example \"100 Mbit\"",
+    r"^\s*[0-9._]+\s*([GMKk]?bit(/s)?)?\s*$"
+);
+as_text!(ProbabilityText, "Probability", "a probability in quotes, for example \"0.1%\"", r"^\s*[0-9._]+\s*%?\s*$");
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn complaint<T: FromStr<Err = UnitError> + fmt::Debug>(text: &str) -> String {
+        text.parse::<T>().expect_err(text).to_string()
+    }
+
+    #[test]
+    fn quantities_mean_what_they_say() {
+        let nanos = |text: &str| text.parse::<DurationText>().map(|d| d.0.0);
+        assert_eq!(nanos("150ms"), Ok(150_000_000));
+        assert_eq!(nanos(" 1.5 s "), Ok(1_500_000_000));
+        assert_eq!(nanos("2m"), nanos("2min"));
+        assert_eq!(nanos("0"), Ok(0));
+        let range: RangeText = "150ms..300ms".parse().unwrap();
+        assert_eq!((range.lo, range.hi), (Duration::millis(150), Duration::millis(300)));
+        assert_eq!("64 KiB".parse(), Ok(ByteSize(65_536)));
+        assert_eq!("1.5 kB".parse(), Ok(ByteSize(1_500)));
+        assert_eq!("100 Mbit".parse(), Ok(BitRate(100_000_000)));
+        assert_eq!("0.1%".parse::<ProbabilityText>(), "0.001".parse());
+        assert_eq!("100%".parse::<ProbabilityText>().unwrap().probability(), Probability::ALWAYS);
+    }
+
+    #[test]
+    fn complaints_say_what_would_be_right() {
+        insta::assert_snapshot!([
+            complaint::<DurationText>("150"),
+            complaint::<DurationText>("150 MS"),
+            complaint::<DurationText>("150 fortnights"),
+            complaint::<DurationText>("-1s"),
+            complaint::<DurationText>(""),
+            complaint::<DurationText>("1.5ns"),
+            complaint::<DurationText>("1..5ns"),
+            complaint::<DurationText>("999999999999999d"),
+            complaint::<RangeText>("300ms..150ms"),
+            complaint::<ByteSize>("64 kib"),
+            complaint::<BitRate>("100 MB"),
+            complaint::<ProbabilityText>("5"),
+            complaint::<ProbabilityText>("101%"),
+            complaint::<ProbabilityText>("0.00000001%"),
+            complaint::<ProbabilityText>("often"),
+        ]
+        .join("\n"), @r#"
+        `150` has no unit; add a unit: ns, µs, us, ms, s, min, m, h, d (for example "150ms")
+        `MS` is not a unit of a duration; did you mean `150ms`?
+        `fortnights` is not a unit of a duration; the units are ns, µs, us, ms, s, min, m, h, d
+        `-1s` is negative; a duration is zero or more
+        an empty duration; write for example "150ms"
+        `1.5ns` is not a whole number of nanoseconds; write a whole number of nanoseconds
+        `1..5ns` is not a duration; write for example "150ms"
+        `999999999999999d` is too large a duration; at most 18446744073709551615 nanoseconds
+        the range `300ms..150ms` is upside down; write "150ms..300ms"
+        `kib` is not a unit of a size; did you mean `64KiB`?
+        `MB` is not a unit of a bit rate; the units are bit/s, bit, Kbit/s, Kbit, kbit/s, kbit, Mbit/s, Mbit, Gbit/s, Gbit
+        `5` is more than certain; at most 1; did you mean "5%"?
+        `101%` is more than certain; at most 100%
+        `0.00000001%` is finer than a billionth; seven decimals of a percent are the limit
+        `often` is not a probability; write for example "0.1%" or "0.001"
+        "#);
+    }
+
+    proptest! {
+        #[test]
+        fn printing_and_reading_are_inverses(n in any::<u64>(), m in any::<u64>(), p in 0..=1_000_000_000_u32, shift in 0..64_u32) {
+            let (n, m) = (n >> shift, m >> shift);
+            let duration = DurationText(Duration(n));
+            prop_assert_eq!(duration.to_string().parse(), Ok(duration));
+            let range = RangeText { lo: Duration(n.min(m)), hi: Duration(n.max(m)) };
+            prop_assert_eq!(range.to_string().parse(), Ok(range));
+            prop_assert_eq!(ByteSize(n).to_string().parse(), Ok(ByteSize(n)));
+            prop_assert_eq!(BitRate(n).to_string().parse(), Ok(BitRate(n)));
+            let probability = ProbabilityText::per_billion(p);
+            prop_assert_eq!(probability.to_string().parse(), Ok(probability));
+        }
+
+        #[test]
+        fn no_text_makes_it_panic(text in "\\PC{0,24}") {
+            let _ = text.parse::<DurationText>();
+            let _ = text.parse::<RangeText>();
+            let _ = text.parse::<ByteSize>();
+            let _ = text.parse::<BitRate>();
+            let _ = text.parse::<ProbabilityText>();
+        }
+    }
+}
