@@ -4,11 +4,14 @@
 
 pub mod diagnostics;
 pub mod options;
+pub mod registry;
+pub mod runner;
 pub mod scenario;
 pub mod suggest;
 pub mod written;
 
 pub use diagnostics::{Diagnostic, Diagnostics};
 pub use options::{OptionProblem, Systems, check_options};
+pub use registry::{AnySystem, Registry};
 pub use scenario::Scenario;
 pub use written::Override;

@@ -1,5 +1,6 @@
 //! The registry: where systems and scenarios meet, and the one place where a system's type is erased.
 
+use crate::options::{OptionProblem, Systems};
 use crate::runner::{self, RunError, RunRequest};
 use sim_core::record::RunRecord;
 use sim_core::{Bug, Collect, Shape, System};
@@ -18,10 +19,11 @@ pub trait AnySystem: Sync {
     /// # Errors
     /// When the history or trace can not be written.
     fn run(&self, request: RunRequest<'_>) -> Result<RunRecord, RunError>;
-    /// Every problem with these options for a cluster of this shape.
-    fn check_options(&self, options: &toml::Table, shape: &Shape) -> Vec<crate::OptionProblem>;
     /// The options in full: those given, and the defaults of the rest.
-    fn complete_options(&self, options: &toml::Table) -> toml::Table;
+    ///
+    /// # Errors
+    /// Every problem with these options for a cluster of this shape.
+    fn check_options(&self, given: &toml::Table, shape: &Shape) -> Result<toml::Table, Vec<OptionProblem>>;
     /// The JSON schema of the options.
     fn options_schema(&self) -> schemars::Schema;
 }
@@ -41,11 +43,8 @@ impl<S: System> AnySystem for Erased<S> {
     fn run(&self, request: RunRequest<'_>) -> Result<RunRecord, RunError> {
         runner::run::<S>(request)
     }
-    fn check_options(&self, options: &toml::Table, shape: &Shape) -> Vec<crate::OptionProblem> {
-        crate::check_options::<S>(options, shape)
-    }
-    fn complete_options(&self, options: &toml::Table) -> toml::Table {
-        crate::complete_options::<S>(options)
+    fn check_options(&self, given: &toml::Table, shape: &Shape) -> Result<toml::Table, Vec<OptionProblem>> {
+        crate::check_options::<S>(given, shape)
     }
     fn options_schema(&self) -> schemars::Schema {
         schemars::schema_for!(S::Options)
@@ -79,5 +78,14 @@ impl Collect for Registry {
     fn add<S: System>(&mut self) {
         assert!(self.get(S::NAME).is_none(), "two systems are called {:?}", S::NAME);
         self.0.push(Box::new(Erased::<S>(PhantomData)));
+    }
+}
+
+impl Systems for Registry {
+    fn names(&self) -> Vec<&'static str> {
+        self.iter().map(AnySystem::name).collect()
+    }
+    fn options(&self, system: &str, given: &toml::Table, shape: &Shape) -> Result<toml::Table, Vec<OptionProblem>> {
+        self.get(system).map_or_else(|| Ok(given.clone()), |s| s.check_options(given, shape))
     }
 }

@@ -20,7 +20,8 @@ type ConfigOf<S> = <<S as System>::Node as Node>::Config;
 /// The system's configuration for the scenario's cluster.
 pub(super) fn node_config<S: System>(scenario: &Scenario) -> Result<ConfigOf<S>, RunError> {
     let invalid = |what: String| RunError::Options { system: S::NAME, what };
-    let options: S::Options = scenario.options.clone().try_into().map_err(|e: toml::de::Error| invalid(e.to_string()))?;
+    let options: S::Options =
+        scenario.options.clone().try_into().map_err(|e: toml::de::Error| invalid(e.to_string()))?;
     S::configure(options, &scenario.cluster.shape()).map_err(|problems| {
         let all: Vec<String> = problems.iter().map(|p| format!("{}: {} ({})", p.key, p.what, p.help)).collect();
         invalid(all.join("; "))
@@ -36,11 +37,8 @@ pub(super) fn engine<S: System, O: Observer<S::Node>>(
     observer: O,
 ) -> Engine<S::Node, S::Client, O> {
     let cluster = &scenario.cluster;
-    let disk = Rc::new(DiskPolicy {
-        sync: scenario.disk.sync.clone(),
-        fail: scenario.disk.fail,
-        ..DiskPolicy::default()
-    });
+    let disk =
+        Rc::new(DiskPolicy { sync: scenario.disk.sync.clone(), fail: scenario.disk.fail, ..DiskPolicy::default() });
     let setup = |node: NodeId| {
         let mut rng = Rng::stream(seed, Purpose::Clock, u64::from(node.0));
         let (lo, hi) = cluster.clock_offset;
@@ -98,15 +96,9 @@ fn network(scenario: &Scenario) -> NetworkConfig {
         // Clients do not talk to each other.
         (false, false) => None,
     };
-    let policies = (0..sites * sites)
-        .map(|i| link(i / sites, i % sites).map_or_else(LinkPolicy::default, policy))
-        .collect();
-    NetworkConfig {
-        node_site,
-        client_site: (0..zones).map(|z| (node_sites + z) as u16).collect(),
-        sites,
-        policies,
-    }
+    let policies =
+        (0..sites * sites).map(|i| link(i / sites, i % sites).map_or_else(LinkPolicy::default, policy)).collect();
+    NetworkConfig { node_site, client_site: (0..zones).map(|z| (node_sites + z) as u16).collect(), sites, policies }
 }
 
 fn seat_clients<S: System, O: Observer<S::Node>>(

@@ -10,10 +10,8 @@ pub use trace::TraceMode;
 use crate::Scenario;
 use recorder::Recorder;
 use sim_core::fault::Schedule;
-use sim_core::record::{
-    FaultRecord, Messages, NodeRecord, PhaseRecord, RunRecord, SCHEMA_VERSION, VerdictRecord,
-};
-use sim_core::{Budget, Drop, Engine, Instant, NodeStats, Observer, System, Violation};
+use sim_core::record::{FaultRecord, Messages, NodeRecord, PhaseRecord, RunRecord, SCHEMA_VERSION, VerdictRecord};
+use sim_core::{ActiveFault, Budget, Drop, Engine, Instant, NodeStats, System, Violation};
 use std::io::{self, Write};
 use trace::Trace;
 
@@ -118,7 +116,7 @@ fn finish<S: System>(
         probe_every_ns: if scenario.probe.enabled { scenario.probe.every.0 } else { 0 },
         zones: scenario.cluster.zones.clone(),
         nodes: nodes::<S>(scenario, engine.nodes(), stats),
-        faults: faults(schedule, &engine),
+        faults: faults(schedule, engine.faults(), engine.now()),
         phases: S::phases()
             .iter()
             .map(|p| PhaseRecord { name: p.name.to_owned(), ends_with: p.ends_with.map(str::to_owned) })
@@ -172,11 +170,7 @@ fn nodes<S: System>(scenario: &Scenario, nodes: &[Option<S::Node>], stats: &[Vec
         .collect()
 }
 
-fn faults<S: System, O: Observer<S::Node>>(
-    schedule: &Schedule,
-    engine: &Engine<S::Node, S::Client, O>,
-) -> Vec<FaultRecord> {
-    let states = engine.faults();
+fn faults(schedule: &Schedule, states: Vec<ActiveFault>, now: Instant) -> Vec<FaultRecord> {
     schedule
         .injections()
         .iter()
@@ -189,7 +183,7 @@ fn faults<S: System, O: Observer<S::Node>>(
                 target: injection.target.to_string(),
                 resolved: state.resolved.iter().map(ToString::to_string).collect(),
                 start_ns: start.0,
-                end_ns: state.ended.unwrap_or(engine.now()).0,
+                end_ns: state.ended.unwrap_or(now).0,
                 bit: state.touched > 0,
                 touched: state.touched,
                 must_bite: injection.must_bite,

@@ -3,9 +3,7 @@
 use crate::Scenario;
 use serde::Serialize;
 use sim_core::record::{Mark, OpRecord};
-use sim_core::{
-    Class, ClientId, Entry, Fact, Fate, History, Instant, Kind, Node, Observed, Observer, Outcome, System,
-};
+use sim_core::{Class, ClientId, Entry, Fact, Fate, History, Instant, Kind, Node, Observed, Observer, Outcome, System};
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::marker::PhantomData;
@@ -117,7 +115,8 @@ impl<'a, S: System> Recorder<'a, S> {
         let facts = self.names.iter().zip(self.counts).filter(|(_, n)| *n > 0);
         let mut notes = Vec::new();
         if self.marks_left_out > 0 {
-            notes.push(format!("{} landmarks beyond the first {MARKS} are counted but not listed", self.marks_left_out));
+            notes
+                .push(format!("{} landmarks beyond the first {MARKS} are counted but not listed", self.marks_left_out));
         }
         Ok(Kept {
             ops: self.ops,

@@ -135,12 +135,9 @@ impl<S: System> Trace<'_, S> {
             Observed::Fired { node, timer } => {
                 Line { event: "timer", node: text(node), detail: Some(format!("slot {}", timer.0)), ..base }
             }
-            Observed::Synced { node, ok } => Line {
-                event: "synced",
-                node: text(node),
-                detail: (!ok).then(|| "failed".to_owned()),
-                ..base
-            },
+            Observed::Synced { node, ok } => {
+                Line { event: "synced", node: text(node), detail: (!ok).then(|| "failed".to_owned()), ..base }
+            }
             Observed::Noted { node, fact } => Line {
                 event: "fact",
                 node: text(node),
