@@ -21,7 +21,7 @@ const TOO_FEW: usize = 12;
 ///
 /// * up to the current bucket: in the `front`, sorted;
 /// * less than one turn of the ring ahead: in the `ring`, unsorted, bucket by bucket;
-/// * less than [`TURNS`] turns ahead: in `coarse`, unsorted, turn by turn;
+/// * less than 1024 turns ahead: in `coarse`, unsorted, turn by turn;
 /// * later: in `far`, a heap.
 ///
 /// When the front is used up, the next occupied bucket becomes the current one and is sorted into it, together with what
