@@ -5,4 +5,10 @@
 //! be switched on, `system.rs` the options and the registration.
 
 pub mod kv;
+pub mod raft;
 pub mod replication;
+
+/// Registers every system of this crate.
+pub fn collect(registry: &mut impl sim_core::Collect) {
+    registry.add::<raft::RaftSystem>();
+}
