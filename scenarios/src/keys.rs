@@ -3,9 +3,10 @@
 mod fault;
 mod tables;
 
-pub use fault::FAULT;
+pub use fault::{DIRECTIONS, FAULT, KINDS, ON_CRASH, SHAPES};
 pub use tables::{
-    CLIENT, CLUSTER, DISK, EXPECT, KEYS, LATENCY, LINK, NETWORK, PROBE, REPORT, ROOT, SCENARIO, STAGE, WORKLOAD,
+    CLIENT, CLUSTER, DISK, DISTRIBUTIONS, EXPECT, KEYS, LATENCY, LINK, NETWORK, PROBE, REPORT, ROOT, SCENARIO, STAGE,
+    WORKLOAD,
 };
 
 /// One table of the file.
@@ -54,6 +55,8 @@ pub enum Takes {
     Flag,
     /// A whole number between these.
     Count(u64, u64),
+    /// A whole number, in quotes if it is beyond what TOML's integers hold.
+    Seed,
     /// A number of tries, or `"unlimited"`.
     Attempts,
     /// `"50ms"`.

@@ -39,7 +39,8 @@ pub static FAULT: Section = Section {
         Key::new("floor", Duration, "1ms", "what an input that was free takes").only(&["slow"]),
         Key::new("shape", Word(SHAPES), "isolate", "who can still talk to whom").only(&["partition"]),
         Key::new("groups", Takes::Groups, "", "of shape `groups`: lists of nodes, zones or roles").only(&["partition"]),
-        Key::new("clients", Flag, "true for a zone", "whether clients are cut off with their zone").only(&["partition"]),
+        Key::new("clients", Flag, "true for a zone", "whether clients are cut off with their zone")
+            .only(&["partition"]),
         Key::new("period", Duration, "", "flapping: one cycle, first cut and then up").only(&["partition"]),
         Key::new("up", Duration, "half the period", "flapping: how much of each cycle is up").only(&["partition"]),
         Key::new(
@@ -58,7 +59,8 @@ pub static FAULT: Section = Section {
         Key::new("reorder_by", Duration, "10ms", "how long a reordered message is held back").only(&["packet"]),
         Key::new("corrupt", Probability, "0%", "messages are corrupted, which the receiver detects").only(&["packet"]),
         Key::new("rate", Bandwidth, "", "links carry no more than this").only(&["packet"]),
-        Key::new("queue", Size, "1 MiB", "with `rate`: how much may wait before messages are dropped").only(&["packet"]),
+        Key::new("queue", Size, "1 MiB", "with `rate`: how much may wait before messages are dropped")
+            .only(&["packet"]),
         Key::new("step", Takes::SignedDuration, "", "the clock jumps, forward or back").only(&["clock"]),
         Key::new("drift", Drift, "", "the clock runs fast, or slow if negative").only(&["clock"]),
         Key::new("slow", Latency, "", "each sync takes this much longer").only(&["disk"]),

@@ -2,7 +2,9 @@
 
 use super::{FAULT, Key, Section, Takes, Unit};
 use crate::limits;
-use Takes::{Bandwidth, Bound, Count, Drift, Duration, Flag, Latency, Name, Probability, Size, Table, Tables, Text, Texts};
+use Takes::{
+    Bandwidth, Bound, Count, Drift, Duration, Flag, Latency, Name, Probability, Size, Table, Tables, Text, Texts,
+};
 
 /// The file.
 pub static ROOT: Section = Section {
@@ -32,8 +34,13 @@ pub static SCENARIO: Section = Section {
         Key::new("duration", Duration, "", "how long load is applied, warm-up included; then everything is healed"),
         Key::new("warmup", Duration, "0s", "how much of the start is not measured"),
         Key::new("settle", Duration, "5s", "how long the healed cluster has before it is judged"),
-        Key::new("seed", Count(0, i64::MAX as u64), "1", "where all randomness comes from"),
-        Key::new("shuffle_ties", Flag, "false", "events at one instant happen in seeded order, not first come first served"),
+        Key::new("seed", Takes::Seed, "1", "where all randomness comes from"),
+        Key::new(
+            "shuffle_ties",
+            Flag,
+            "false",
+            "events at one instant happen in seeded order, not first come first served",
+        ),
     ],
 };
 
@@ -123,7 +130,12 @@ pub static WORKLOAD: Section = Section {
     name: "[[workload]]",
     keys: &[
         Key::new("clients", Count(1, limits::CLIENTS), "10", "how many clients"),
-        Key::new("rate", Takes::Rate, "", "open loop: operations per second of all clients together, whatever the answers"),
+        Key::new(
+            "rate",
+            Takes::Rate,
+            "",
+            "open loop: operations per second of all clients together, whatever the answers",
+        ),
         Key::new("stages", Tables(&STAGE), "", "open loop with a rate that changes"),
         Key::new("think_time", Duration, "", "closed loop: from an answer to the next operation"),
         Key::new("outstanding", Count(1, 1_000_000), "1", "closed loop: operations each client has in flight"),
@@ -169,7 +181,12 @@ pub static PROBE: Section = Section {
     keys: &[
         Key::new("enabled", Flag, "true", "whether a probe client per zone runs"),
         Key::new("every", Duration, "20ms", "one read and one write at this distance"),
-        Key::new("timeout", Duration, "the shortest workload timeout", "an operation that takes longer counts as failed for availability"),
+        Key::new(
+            "timeout",
+            Duration,
+            "the shortest workload timeout",
+            "an operation that takes longer counts as failed for availability",
+        ),
     ],
 };
 
