@@ -53,7 +53,11 @@ pub fn run(registry: &Registry, args: &RunArgs) -> Exit {
         if args.format == Format::Text {
             let seed_flag = args.seed.map_or_else(String::new, |seed| format!(" --seed {seed}"));
             let sets: String = args.set.iter().map(|s| format!(" --set '{s}'")).collect();
-            say(&format!("{}  seed {seed}   again: splitbrain run {}{seed_flag}{sets}\n", scenario.name, path.display()));
+            say(&format!(
+                "{}  seed {seed}   again: splitbrain run {}{seed_flag}{sets}\n",
+                scenario.name,
+                path.display()
+            ));
         }
         let exit = match one(registry, args, scenario, seed) {
             Ok(exit) => exit,
@@ -162,7 +166,8 @@ pub fn difference(a: &RunRecord, b: &RunRecord) -> Option<String> {
     if a.digest != b.digest {
         return Some(format!("digest {} and {}, {} and {} events", a.digest, b.digest, a.events, b.events));
     }
-    (a != b).then(|| "equal digests but different records: something that is not in the digest is not deterministic".into())
+    (a != b)
+        .then(|| "equal digests but different records: something that is not in the digest is not deterministic".into())
 }
 
 fn run_json(record: &RunRecord, simulated: std::time::Duration, wall: std::time::Duration) -> String {

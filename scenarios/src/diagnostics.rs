@@ -6,6 +6,9 @@ use serde::Serialize;
 use std::cell::RefCell;
 use std::sync::Arc;
 
+/// More problems than this are only counted: a file of another kind has one on every line.
+const SHOWN: usize = 50;
+
 /// A stretch of one source text, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Span {
@@ -114,8 +117,10 @@ impl Problems {
                 // Stable: at one place, the order in which the problems were found.
                 list.sort_by_key(|p| p.span);
                 let sources = self.sources.into_inner();
+                let more = list.len().saturating_sub(SHOWN);
+                list.truncate(SHOWN);
                 let list = list.into_iter().map(|p| diagnostic(&sources, p)).collect();
-                Err(Diagnostics { sources, list })
+                Err(Diagnostics { sources, list, more })
             }
         }
     }
@@ -159,6 +164,7 @@ fn snap(text: &str, span: Span) -> Span {
 pub struct Diagnostics {
     sources: Vec<Source>,
     list: Vec<Diagnostic>,
+    more: usize,
 }
 
 impl Diagnostics {
@@ -168,7 +174,7 @@ impl Diagnostics {
         let help: String = help.into();
         let help = if help.is_empty() { None } else { Some(help) };
         let list = vec![Diagnostic { file: file.to_owned(), place: None, what: what.into(), help }];
-        Self { sources: Vec::new(), list }
+        Self { sources: Vec::new(), list, more: 0 }
     }
 
     /// The problems, in the order of the text.
@@ -194,9 +200,12 @@ impl Diagnostics {
                 out.push_str(&format!("  × {shown}\n"));
             }
         }
-        let count = self.list.len();
-        if count > 1 {
-            out.push_str(&format!("{count} problems\n"));
+        match (self.list.len(), self.more) {
+            (1, _) => {}
+            (count, 0) => out.push_str(&format!("{count} problems\n")),
+            (count, more) => {
+                out.push_str(&format!("{} problems, of which these are the first {count}\n", count + more))
+            }
         }
         out
     }
