@@ -5,15 +5,22 @@ mod common;
 use common::{Only, files, parse, root};
 use scenarios::{Scenario, expand, load, to_toml};
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 
 fn library() -> Vec<(String, Scenario)> {
-    files(&root().join("scenarios/library"), &["toml"])
-        .into_iter()
-        .map(|path| {
-            let scenario = load(&path, &[], &Only).unwrap_or_else(|errors| panic!("{errors}"));
-            (path.display().to_string(), scenario)
-        })
-        .collect()
+    files(&root().join("scenarios/library"), &["toml"]).into_iter().map(read).collect()
+}
+
+fn read(path: PathBuf) -> (String, Scenario) {
+    let scenario = load(&path, &[], &Only).unwrap_or_else(|errors| panic!("{errors}"));
+    (path.display().to_string(), scenario)
+}
+
+/// The library, and the file that holds every key.
+fn all() -> Vec<(String, Scenario)> {
+    let mut all = library();
+    all.extend(files(&root().join("fixtures/valid"), &["toml"]).into_iter().map(read));
+    all
 }
 
 #[test]
@@ -45,7 +52,7 @@ fn every_file_says_what_it_shows() {
 
 #[test]
 fn the_resolved_file_says_the_same() {
-    for (path, scenario) in library() {
+    for (path, scenario) in all() {
         let schedule = expand(&scenario);
         let text = to_toml(&scenario, &schedule, 7);
         let again = parse(&text, &[]).unwrap_or_else(|errors| panic!("{path}\n{text}\n{errors}"));
@@ -57,7 +64,7 @@ fn the_resolved_file_says_the_same() {
 
 #[test]
 fn removing_a_fault_leaves_the_others_their_luck() {
-    for (path, scenario) in library() {
+    for (path, scenario) in all() {
         let all = expand(&scenario);
         for removed in 0..scenario.faults.len() {
             let mut less = scenario.clone();

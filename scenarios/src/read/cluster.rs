@@ -94,7 +94,7 @@ fn nodes(value: &crate::written::Value, context: &Context<'_>) -> Option<u32> {
         }
         Kind::Int(n) if n > i128::from(limits::NODES) => {
             let help = "at most 10,000: every pair of nodes is a link, and all of them share one machine's memory";
-            context.wrong(value.span, format!("{n} nodes are too many"), help);
+            context.wrong(value.span, format!("{} nodes are too many", measure::shown(n).replace('`', "")), help);
             None
         }
         _ => measure::small(1, limits::NODES)(value, context),

@@ -56,7 +56,8 @@ fn plan(reader: &Reader<'_>, world: &World, names: &mut BTreeMap<String, u64>) -
         "clock" => (clock(reader).map(Fault::Clock), None),
         _ => (disk(reader).map(Fault::Disk), None),
     };
-    let optional = matches!(&fault, Some(Fault::Packet { .. }))
+    let optional = fault.is_none()
+        || matches!(&fault, Some(Fault::Packet { .. }))
         || matches!(&fault, Some(Fault::Partition { shape, .. }) if !matches!(shape, Shape::Isolate | Shape::OneWay { .. }));
     let whom = match (reader.has("target"), optional) {
         (true, _) => whom,

@@ -15,14 +15,16 @@ pub fn workloads(readers: &[Reader<'_>], world: &World) -> Vec<Workload> {
     let mut read: Vec<Workload> = Vec::new();
     let mut clients = 0;
     for reader in readers {
+        let before = reader.context.problems.count();
         let Some(workload) = workload(reader, world) else { continue };
+        let sound = reader.context.problems.count() == before;
         clients += u64::from(workload.clients);
         if clients > limits::CLIENTS {
             let what = format!("{clients} clients are too many");
             reader.wrong("clients", what, format!("at most {} over all workloads", limits::CLIENTS));
             clients = 0;
         }
-        if read.contains(&workload) {
+        if sound && read.contains(&workload) {
             reader.context.wrong(reader.span, "this [[workload]] is there twice", "raise `clients` and `rate` instead");
         }
         read.push(workload);
@@ -99,7 +101,10 @@ fn stages(reader: &Reader<'_>) -> Option<Pace> {
         .collect();
     let stages = read.into_iter().collect::<Option<Vec<Stage>>>()?;
     if stages.is_empty() {
-        reader.wrong("stages", "there is no stage", "for example `stages = [{ at = \"0s\", rate = \"400/s\" }]`");
+        if matches!(reader.value("stages"), Some(Value { kind: Kind::List(_), .. })) {
+            reader.wrong("stages", "there is no stage", "for example `stages = [{ at = \"0s\", rate = \"400/s\" }]`");
+        }
+        return None;
     }
     for (i, pair) in stages.windows(2).enumerate() {
         if pair[0].at >= pair[1].at {
@@ -113,6 +118,13 @@ fn stages(reader: &Reader<'_>) -> Option<Pace> {
 fn keyspace(value: &Value, context: &Context<'_>) -> Option<KeySpace> {
     if matches!(value.kind, Kind::Int(_)) {
         return measure::count(1, limits::KEYS)(value, context).map(|count| KeySpace::Uniform { count });
+    }
+    if !matches!(value.kind, Kind::Table(_)) {
+        return measure::mismatch(
+            value,
+            context,
+            "a number of keys, or a table such as { count = 1000, dist = \"zipf\" }",
+        );
     }
     let reader = Reader::new(&keys::KEYS, value, context);
     let count = reader.get("count", measure::count(1, limits::KEYS)).unwrap_or(1000);

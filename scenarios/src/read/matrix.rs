@@ -5,10 +5,11 @@ use super::measure;
 use super::section::Context;
 use crate::diagnostics::Span;
 use crate::scenario::{End, LinkChange, LinkRule};
+use crate::suggest;
 use crate::written::{Kind, Value};
 use sim_core::Duration;
 use sim_core::network::Latency;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The fields of one line, with their places.
 type Row<'a> = Vec<(&'a str, Span)>;
@@ -51,6 +52,7 @@ fn cell<T>(field: (&str, Span), context: &Context<'_>, read: impl Fn(&Value, &Co
 /// `matrix = "file.csv"`: a row of zone names, then for each sending zone its name and a latency to each zone.
 pub fn matrix(path: &str, span: Span, world: &World, context: &Context<'_>) -> Option<Vec<LinkRule>> {
     let (source, text) = open(path, span, context)?;
+    let before = context.problems.count();
     let rows = rows(source, &text);
     let Some((head, body)) = rows.split_first() else {
         context.wrong(span, format!("`{path}` is empty"), "the first line names the receiving zones");
@@ -70,12 +72,13 @@ pub fn matrix(path: &str, span: Span, world: &World, context: &Context<'_>) -> O
             }
         }
     }
-    rules(path, span, world, context, &found)
+    rules(path, span, world, context, &found, context.problems.count() == before)
 }
 
 /// `recorded = "file.csv"`: lines `from,to,latency`, any number for each pair of zones.
 pub fn recorded(path: &str, span: Span, world: &World, context: &Context<'_>) -> Option<Vec<LinkRule>> {
     let (source, text) = open(path, span, context)?;
+    let before = context.problems.count();
     let mut samples: BTreeMap<(String, String), Vec<Duration>> = BTreeMap::new();
     for (i, row) in rows(source, &text).iter().enumerate() {
         if i == 0 && row.iter().map(|f| f.0).eq(["from", "to", "latency"]) {
@@ -90,19 +93,32 @@ pub fn recorded(path: &str, span: Span, world: &World, context: &Context<'_>) ->
         }
     }
     let found = samples.into_iter().map(|(pair, samples)| (pair, Latency::recorded(&samples))).collect();
-    rules(path, span, world, context, &found)
+    rules(path, span, world, context, &found, context.problems.count() == before)
 }
 
-/// One rule for each pair of the cluster's zones, in their order; pairs the file does not have are said.
+/// One rule for each pair of the cluster's zones, in their order; zones and pairs that the file does not have are said,
+/// if the file could be read as a `whole`.
 fn rules(
     path: &str,
     span: Span,
     world: &World,
     context: &Context<'_>,
     found: &BTreeMap<(String, String), Latency>,
+    whole: bool,
 ) -> Option<Vec<LinkRule>> {
-    let mut rules = Vec::new();
     let zones = &world.cluster.zones;
+    let named: BTreeSet<&str> = found.keys().flat_map(|(from, to)| [from.as_str(), to.as_str()]).collect();
+    let wrong = |what, help: &str| {
+        // A file with broken lines lacks what they would have said.
+        if world.known && whole {
+            context.wrong(span, what, help);
+        }
+    };
+    for zone in zones.iter().filter(|zone| !named.contains(zone.as_str())) {
+        let known: Vec<&str> = named.iter().copied().collect();
+        wrong(format!("`{path}` has no zone `{zone}`"), &suggest::help(zone, &known));
+    }
+    let mut rules = Vec::new();
     for (i, from) in zones.iter().enumerate() {
         for (j, to) in zones.iter().enumerate() {
             match found.get(&(from.clone(), to.clone())) {
@@ -112,9 +128,9 @@ fn rules(
                     both_ways: false,
                     change: LinkChange { latency: Some(latency.clone()), ..LinkChange::default() },
                 }),
-                None if world.known => {
+                None if named.contains(from.as_str()) && named.contains(to.as_str()) => {
                     let what = format!("`{path}` has no latency from zone `{from}` to zone `{to}`");
-                    context.wrong(span, what, "a file needs every pair of the cluster's zones, both ways and within");
+                    wrong(what, "a file needs every pair of the cluster's zones, both ways and within");
                 }
                 None => {}
             }

@@ -63,6 +63,11 @@ pub fn flag(value: &Value, context: &Context<'_>) -> Option<bool> {
     }
 }
 
+/// A number for a message; the reader of a file keeps only the end of the range of what is beyond all reason.
+pub fn shown(number: i128) -> String {
+    if number == i128::MAX || number == i128::MIN { "this number".to_owned() } else { format!("`{number}`") }
+}
+
 /// A whole number from `lo` to `hi`.
 pub fn count(lo: u64, hi: u64) -> impl Fn(&Value, &Context<'_>) -> Option<u64> {
     move |value, context| match &value.kind {
@@ -70,7 +75,7 @@ pub fn count(lo: u64, hi: u64) -> impl Fn(&Value, &Context<'_>) -> Option<u64> {
             Ok(n) if (lo..=hi).contains(&n) => Some(n),
             _ => {
                 let what = if *number < i128::from(lo) { "too small" } else { "too large" };
-                context.wrong(value.span, format!("`{number}` is {what}"), format!("from {lo} to {hi}"));
+                context.wrong(value.span, format!("{} is {what}", shown(*number)), format!("from {lo} to {hi}"));
                 None
             }
         },
@@ -154,7 +159,7 @@ pub fn drift(value: &Value, context: &Context<'_>) -> Option<i32> {
     let Ppm(ppm) = quantity(value, context, "a drift such as \"50ppm\"")?;
     let limit = i64::from(crate::limits::DRIFT);
     if ppm.abs() > limit {
-        let help = format!("from -{limit}ppm to {limit}ppm: a clock must not stop or run backwards");
+        let help = format!("from -{limit}ppm to {limit}ppm: several faults together must not stop a clock");
         context.wrong(value.span, format!("a drift of {ppm}ppm is too large"), help);
         return None;
     }
@@ -253,6 +258,10 @@ pub fn list<T>(one: impl Fn(&Value, &Context<'_>) -> Option<T>) -> impl Fn(&Valu
         Kind::List(items) => {
             let read: Vec<Option<T>> = items.iter().map(|item| one(item, context)).collect();
             read.into_iter().collect()
+        }
+        Kind::Text(text) => {
+            context.wrong(value.span, "this should be a list, not a string", format!("write [\"{text}\"]"));
+            None
         }
         _ => mismatch(value, context, "a list"),
     }

@@ -64,7 +64,7 @@ pub fn parse(text: &Text<'_>, systems: &dyn Systems) -> Result<Scenario, Diagnos
     let problems = Problems::default();
     let source = problems.source(text.name, text.text);
     let document =
-        if text.json { read_json(source, text.text, &problems) } else { Some(read_toml(source, text.text, &problems)) };
+        if text.json { read_json(source, text.text, &problems) } else { read_toml(source, text.text, &problems) };
     // What a broken text seems to say is not worth complaining about.
     let Some(mut document) = document.filter(|_| problems.count() == 0) else { return problems.finish(None) };
     apply(&mut document, text.overrides, &problems);
@@ -87,7 +87,11 @@ fn children<'a>(root: &Reader<'a>, key: &'static str, section: &'static keys::Se
         Kind::List(items) => items.iter().map(|item| Reader::new(section, item, root.context)).collect(),
         other => {
             let what = format!("`{key}` is a list of tables, not {}", other.name());
-            root.context.wrong(value.span, what, format!("write [[{key}]] in double brackets"));
+            let help = match section.name.strip_prefix("[[") {
+                Some(_) => format!("write {} in double brackets", section.name),
+                None => "put it into square brackets".to_owned(),
+            };
+            root.context.wrong(value.span, what, help);
             Vec::new()
         }
     }
@@ -96,8 +100,9 @@ fn children<'a>(root: &Reader<'a>, key: &'static str, section: &'static keys::Se
 fn scenario(document: &Value, context: &Context<'_>, systems: &dyn Systems) -> Option<Scenario> {
     let root = Reader::new(&keys::ROOT, document, context);
     for (key, example) in [("scenario", "duration = \"60s\""), ("cluster", "nodes = 5")] {
-        if !root.has(key) {
-            context.wrong(root.span, format!("there is no [{key}]"), format!("with for example `{example}`"));
+        if root.is_there() && !root.has(key) {
+            let help = format!("add [{key}] with for example `{example}`");
+            context.problems.with_source(root.span.source, format!("there is no [{key}]"), help);
         }
     }
     let head = child(&root, "scenario", &keys::SCENARIO);
