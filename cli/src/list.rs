@@ -4,13 +4,14 @@ use crate::args::Listing;
 use crate::exit::Exit;
 use crate::run::say;
 use scenarios::Registry;
+use scenarios::keys::{FAULT, KINDS, SHAPES};
 use std::path::{Path, PathBuf};
 
 /// Runs `list`.
 pub fn list(registry: &Registry, what: Listing) -> Exit {
     match what {
         Listing::Systems => systems(registry),
-        Listing::Faults => say(&scenarios::describe_faults()),
+        Listing::Faults => faults(),
         Listing::Scenarios => return library(registry),
         Listing::Bugs => bugs(registry),
     }
@@ -36,6 +37,26 @@ fn systems(registry: &Registry) {
     }
 }
 
+/// From the same table that the reader checks files against.
+fn faults() {
+    let fields = |kind: Option<&str>| {
+        for key in FAULT.keys {
+            let fits = kind.map_or(key.kinds.is_empty(), |kind| key.kinds.contains(&kind));
+            if fits {
+                let default = if key.default.is_empty() { String::new() } else { format!(" (default {})", key.default) };
+                say(&format!("    {:<12} {}{default}\n", key.name, key.about));
+            }
+        }
+    };
+    say("every kind of fault\n");
+    fields(None);
+    for kind in KINDS {
+        say(&format!("kind = {kind:?}\n"));
+        fields(Some(kind));
+    }
+    say(&format!("partition shapes: {}\n", SHAPES.join(", ")));
+}
+
 fn bugs(registry: &Registry) {
     for system in registry.iter() {
         for bug in system.bugs() {
@@ -56,7 +77,7 @@ fn library(registry: &Registry) -> Exit {
     }
     files.sort();
     for file in files {
-        let title = match scenarios::load(&file, registry, &[]) {
+        let title = match scenarios::load(&file, &[], registry) {
             Ok(scenario) => scenario.title,
             Err(_) => "does not check; see `splitbrain check`".to_owned(),
         };

@@ -77,7 +77,7 @@ pub fn say(text: &str) {
 }
 
 fn one(registry: &Registry, args: &RunArgs, scenario: &Scenario, seed: u64) -> Result<Exit, Trouble> {
-    let schedule = scenarios::expand(scenario, seed);
+    let schedule = scenarios::expand(scenario);
     let folder = Partial::begin(&args.out, &scenario.name, seed)?;
     folder.write("scenario.toml", &scenarios::to_toml(scenario, &schedule, seed))?;
     let mut history = folder.create("history.jsonl")?;
