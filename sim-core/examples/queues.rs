@@ -1,19 +1,23 @@
 //! Measures the event queues side by side: nanoseconds per pop and push with a constant number pending.
 //!
-//! `cargo run --release -p sim-core --example queues [calendar|radix|quaternary|binary [load [pending [operations]]]]`
+//! `cargo run --release -p sim-core --example queues [calendar|binary|all [load|all [pending|all [operations]]]]`
 
 use std::hint::black_box;
 use std::time::Instant;
 
-use sim_core::queue::{BinaryQueue, CalendarQueue, Key, QuaternaryQueue, Queue, RadixQueue};
+use sim_core::queue::{BinaryQueue, CalendarQueue, Key, Queue};
 
 const MS: u64 = 1_000_000;
-const LOADS: [&str; 6] = ["uniform", "exponential", "constant", "mixture", "timers", "bimodal"];
+const LOADS: [&str; 7] = ["uniform", "exponential", "constant", "mixture", "timers", "bimodal", "ties"];
 const PENDING: [usize; 6] = [2, 100, 1_000, 10_000, 100_000, 1_000_000];
-const QUEUES: [&str; 4] = ["calendar", "radix", "quaternary", "binary"];
+const QUEUES: [&str; 2] = ["calendar", "binary"];
 
 /// Delays drawn beforehand, so that drawing them is not what is measured.
-struct Delays(Vec<u64>);
+struct Delays {
+    table: Vec<u64>,
+    /// Whether all that is pending is due at a few times only.
+    tied: bool,
+}
 
 impl Delays {
     fn new(load: &str) -> Self {
@@ -33,9 +37,10 @@ impl Delays {
             "mixture" => uniform(draw()),
             "timers" => 90 * MS + draw() % (20 * MS),
             "bimodal" => draw() % 2 * 50_000,
+            "ties" => (1 + draw() % 10) * MS,
             other => panic!("no load named {other}"),
         });
-        Self(table.collect())
+        Self { table: table.collect(), tied: load == "ties" }
     }
 }
 
@@ -44,8 +49,9 @@ fn hold<Q: Queue>(delays: &Delays, pending: usize, operations: usize) -> f64 {
     let mut queue = Q::default();
     let mut sequence = 0u64;
     for _ in 0..pending {
-        // Spread over twice the table, so that a constant delay is not one big tie from the start.
-        let at = delays.0[sequence as usize % delays.0.len()] + sequence * MS / pending as u64;
+        // Spread over a millisecond, so that a constant delay is not one big tie from the start.
+        let spread = if delays.tied { 0 } else { sequence * MS / pending as u64 };
+        let at = delays.table[sequence as usize % delays.table.len()] + spread;
         queue.push(Key { at, rest: sequence << 24 });
         sequence += 1;
     }
@@ -54,7 +60,7 @@ fn hold<Q: Queue>(delays: &Delays, pending: usize, operations: usize) -> f64 {
         let start = Instant::now();
         for _ in 0..operations {
             let key = queue.pop().expect("the queue never runs empty here");
-            let delay = delays.0[sequence as usize & (delays.0.len() - 1)];
+            let delay = delays.table[sequence as usize & (delays.table.len() - 1)];
             queue.push(Key { at: black_box(key.at) + delay, rest: sequence << 24 });
             sequence += 1;
         }
@@ -72,8 +78,6 @@ fn hold<Q: Queue>(delays: &Delays, pending: usize, operations: usize) -> f64 {
 fn measure(queue: &str, delays: &Delays, pending: usize, operations: usize) -> f64 {
     match queue {
         "calendar" => hold::<CalendarQueue>(delays, pending, operations),
-        "radix" => hold::<RadixQueue>(delays, pending, operations),
-        "quaternary" => hold::<QuaternaryQueue>(delays, pending, operations),
         "binary" => hold::<BinaryQueue>(delays, pending, operations),
         other => panic!("no queue named {other}"),
     }

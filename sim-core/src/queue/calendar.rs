@@ -1,8 +1,11 @@
 //! The calendar queue: a ring of buckets whose width and number follow the load.
 
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::collections::binary_heap::PeekMut;
+
 use super::coarse::{Coarse, TURNS};
 use super::front::Front;
-use super::quaternary::MinHeap;
 use super::ring::Ring;
 use super::scale::{Geometry, Scale};
 use super::{Key, Queue, assert_monotone};
@@ -14,10 +17,20 @@ const TOO_FEW: usize = 12;
 
 /// The engine's event queue. Push and pop take constant time at any time scale it had a chance to see.
 ///
-/// Keys lie in one of three places, by the bucket number `at >> shift`: those up to the current bucket in
-/// the `front`, sorted; those up to one turn of the ring ahead in the `ring`, unsorted; the others in the `far` heap.
-/// When the front is used up, the next occupied bucket is sorted into it, together with what the far heap has
-/// for that bucket. With few pending keys the current bucket is the last one there is, so all of them are in the front.
+/// Where a key lies depends on its bucket number, `at >> shift`:
+///
+/// * up to the current bucket: in the `front`, sorted;
+/// * less than one turn of the ring ahead: in the `ring`, unsorted, bucket by bucket;
+/// * less than 1024 turns ahead: in `coarse`, unsorted, turn by turn;
+/// * later: in `far`, a heap.
+///
+/// When the front is used up, the next occupied bucket becomes the current one and is sorted into it, together with what
+/// `far` has for that bucket; before that, a turn in `coarse` that has come is dealt to the ring. With few
+/// keys pending the current bucket is the last there is, so all of them are in the front and nothing is dealt.
+///
+/// Slow steps (a refill, a push that did not find its place at once) use up patience. When it is gone, the geometry is
+/// compared with the one the latest delays ask for, and everything is filed anew if they differ by more than a factor of
+/// two. Patience grows with the number of keys, so that this costs each of them little.
 #[derive(Clone, Debug)]
 pub struct CalendarQueue {
     front: Front,
@@ -25,7 +38,7 @@ pub struct CalendarQueue {
     coarse: Coarse,
     /// Number of the first bucket of the first turn in `coarse`; `u64::MAX` when that is empty.
     coarse_next: u64,
-    far: MinHeap,
+    far: BinaryHeap<Reverse<Key>>,
     /// Number of the first bucket that `coarse` or `far` may have something for, or an earlier one.
     beyond_next: u64,
     scale: Scale,
@@ -52,7 +65,7 @@ impl Default for CalendarQueue {
             ring: Ring::new(0),
             coarse: Coarse::default(),
             coarse_next: u64::MAX,
-            far: MinHeap::default(),
+            far: BinaryHeap::new(),
             beyond_next: u64::MAX,
             scale: Scale::new(),
             current: u64::MAX,
@@ -88,7 +101,7 @@ impl CalendarQueue {
             self.beyond_next = self.beyond_next.min(self.coarse_next);
             1
         } else {
-            self.far.push(key);
+            self.far.push(Reverse(key));
             self.beyond_next = self.beyond_next.min(key.at >> self.shift);
             8
         }
@@ -147,7 +160,7 @@ impl CalendarQueue {
             return;
         }
         let next = loop {
-            let far_next = self.far.peek().map_or(u64::MAX, |far| far.at >> self.shift);
+            let far_next = self.far_next();
             let mut next = far_next;
             if self.ring.len() > 0 {
                 next = next.min(self.ring_next());
@@ -165,17 +178,24 @@ impl CalendarQueue {
         self.current = next;
         let keys = self.front.fill();
         self.ring.take_into((next & self.mask) as usize, keys);
-        while let Some(key) = self.far.peek().filter(|key| key.at >> self.shift == next) {
-            keys.push(key);
-            self.far.pop();
+        while let Some(far) = self.far.peek_mut() {
+            if far.0.at >> self.shift != next {
+                break;
+            }
+            keys.push(PeekMut::pop(far).0);
         }
         self.front.sort();
         self.look_beyond();
     }
 
+    /// Number of the bucket of the first key in `far`, `u64::MAX` if there is none.
+    fn far_next(&self) -> u64 {
+        self.far.peek().map_or(u64::MAX, |far| far.0.at >> self.shift)
+    }
+
     /// Brings `beyond_next` up to date after something was taken from `coarse` or `far`.
     fn look_beyond(&mut self) {
-        let far_next = self.far.peek().map_or(u64::MAX, |far| far.at >> self.shift);
+        let far_next = self.far_next();
         self.beyond_next = far_next.min(self.coarse_next);
     }
 
@@ -225,7 +245,7 @@ impl CalendarQueue {
         }
         let horizon = self.scale.horizon()?;
         let end = self.last_at.saturating_add(horizon);
-        let far = self.far.as_slice().iter().filter(|key| key.at > end).count();
+        let far = self.far.iter().filter(|far| far.0.at > end).count();
         Some(self.scale.geometry(horizon, len - far - self.coarse.count_after(end)))
     }
 
@@ -236,8 +256,7 @@ impl CalendarQueue {
         self.coarse.drain_into(&mut keys);
         self.coarse_next = u64::MAX;
         self.beyond_next = u64::MAX;
-        keys.extend_from_slice(self.far.as_slice());
-        self.far.clear();
+        keys.extend(self.far.drain().map(|Reverse(key)| key));
         let buckets = want.map_or(0, |want| want.buckets);
         if buckets != self.ring.buckets() {
             self.ring = Ring::new(buckets);

@@ -1,7 +1,9 @@
 //! The keys due next, in order: the bucket a calendar is working through.
 
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
 use super::Key;
-use super::quaternary::MinHeap;
 
 /// How far back from its end the run is searched for the place of a new key.
 const REACH: usize = 32;
@@ -14,7 +16,7 @@ pub(super) struct Front {
     head: usize,
     /// Keys that would have displaced more than [`REACH`] others: a burst of ties in random order must not
     /// cost a shift of the whole burst each.
-    late: MinHeap,
+    late: BinaryHeap<Reverse<Key>>,
 }
 
 impl Front {
@@ -32,12 +34,12 @@ impl Front {
     #[cold]
     fn peek_late(&self, first: Option<Key>) -> Option<Key> {
         match (first, self.late.peek()) {
-            (Some(a), Some(b)) => Some(a.min(b)),
-            (a, b) => a.or(b),
+            (Some(a), Some(&Reverse(b))) => Some(a.min(b)),
+            (a, b) => a.or(b.map(|&Reverse(b)| b)),
         }
     }
 
-    /// Removes the smallest key if it is due by `limit_at`; the flag says whether there is any key at all.
+    /// Removes the smallest key if it is due by `limit_at`.
     #[inline(always)]
     pub(super) fn pop_until(&mut self, limit_at: u64) -> Option<Key> {
         if !self.late.is_empty() {
@@ -89,7 +91,7 @@ impl Front {
                 self.run[self.head] = key;
                 return false;
             }
-            self.late.push(key);
+            self.late.push(Reverse(key));
             return true;
         }
         self.run.push(key);
@@ -137,9 +139,8 @@ impl Front {
     /// Moves every key out, in no useful order.
     pub(super) fn drain_into(&mut self, keys: &mut Vec<Key>) {
         keys.extend_from_slice(&self.run[self.head..]);
-        keys.extend_from_slice(self.late.as_slice());
+        keys.extend(self.late.drain().map(|Reverse(key)| key));
         self.run.clear();
         self.head = 0;
-        self.late.clear();
     }
 }

@@ -66,7 +66,7 @@ impl Scale {
 
     /// The delay that all but one in [`BEYOND`] stay below, nanoseconds; none when every delay was zero.
     pub(super) fn horizon(&self) -> Option<u64> {
-        // The lowest bin holds 0..=4 ns and is mostly zero delays, which never reach the ring.
+        // Bin 8 is for delays of 0 (and 4) ns: those of zero never reach the ring.
         let total: u64 = self.bins[9..].iter().sum();
         let mut beyond = total / BEYOND;
         for bin in (9..BINS).rev() {
@@ -93,7 +93,8 @@ impl Scale {
         let pending = pending.max(1);
         // Little's law: keys arrive, and fall due, at a rate of pending / mean delay.
         let width = KEYS_PER_BUCKET * (sum / f64::max(count, 1.0)) / pending as f64;
-        let mut shift = ((width * std::f64::consts::SQRT_2) as u64).max(1).ilog2();
+        // At least two nanoseconds, so that no bucket has the number that stands for none.
+        let mut shift = ((width * std::f64::consts::SQRT_2) as u64).max(2).ilog2();
         let most = (pending.next_power_of_two() * 4).clamp(64, DEALT_BUCKETS * TURNS as usize / 2) as u64;
         while (horizon >> shift) + 2 > most {
             shift += 1;

@@ -1,0 +1,91 @@
+//! The registry: where systems and scenarios meet, and the one place where a system's type is erased.
+
+use crate::options::{OptionProblem, Systems};
+use crate::runner::{self, RunError, RunRequest};
+use sim_core::record::RunRecord;
+use sim_core::{Bug, Collect, Shape, System};
+use std::marker::PhantomData;
+
+/// A system with its type erased: one virtual call a run.
+pub trait AnySystem: Sync {
+    /// What scenario files call it.
+    fn name(&self) -> &'static str;
+    /// One sentence about it.
+    fn about(&self) -> &'static str;
+    /// The known bugs it can switch on.
+    fn bugs(&self) -> &'static [Bug];
+    /// Runs one scenario with one seed.
+    ///
+    /// # Errors
+    /// When the history or trace can not be written.
+    fn run(&self, request: RunRequest<'_>) -> Result<RunRecord, RunError>;
+    /// The options in full: those given, and the defaults of the rest.
+    ///
+    /// # Errors
+    /// Every problem with these options for a cluster of this shape.
+    fn check_options(&self, given: &toml::Table, shape: &Shape) -> Result<toml::Table, Vec<OptionProblem>>;
+    /// The JSON schema of the options.
+    fn options_schema(&self) -> schemars::Schema;
+}
+
+struct Erased<S>(PhantomData<fn() -> S>);
+
+impl<S: System> AnySystem for Erased<S> {
+    fn name(&self) -> &'static str {
+        S::NAME
+    }
+    fn about(&self) -> &'static str {
+        S::ABOUT
+    }
+    fn bugs(&self) -> &'static [Bug] {
+        S::bugs()
+    }
+    fn run(&self, request: RunRequest<'_>) -> Result<RunRecord, RunError> {
+        runner::run::<S>(request)
+    }
+    fn check_options(&self, given: &toml::Table, shape: &Shape) -> Result<toml::Table, Vec<OptionProblem>> {
+        crate::check_options::<S>(given, shape)
+    }
+    fn options_schema(&self) -> schemars::Schema {
+        schemars::schema_for!(S::Options)
+    }
+}
+
+/// All systems a binary knows, in the order in which they were added.
+#[derive(Default)]
+pub struct Registry(Vec<Box<dyn AnySystem>>);
+
+impl Registry {
+    /// An empty registry: pass it to a crate's `collect`.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The system called `name`.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&dyn AnySystem> {
+        self.0.iter().find(|s| s.name() == name).map(|s| &**s)
+    }
+
+    /// All systems.
+    pub fn iter(&self) -> impl Iterator<Item = &dyn AnySystem> {
+        self.0.iter().map(|s| &**s)
+    }
+}
+
+impl Collect for Registry {
+    fn add<S: System>(&mut self) {
+        assert!(self.get(S::NAME).is_none(), "two systems are called {:?}", S::NAME);
+        self.0.push(Box::new(Erased::<S>(PhantomData)));
+    }
+}
+
+impl Systems for Registry {
+    fn names(&self) -> Vec<&'static str> {
+        self.iter().map(AnySystem::name).collect()
+    }
+    fn options(&self, system: &str, given: &toml::Table, shape: &Shape) -> Result<toml::Table, Vec<OptionProblem>> {
+        self.get(system).map_or_else(|| Ok(given.clone()), |s| s.check_options(given, shape))
+    }
+}

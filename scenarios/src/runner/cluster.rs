@@ -1,0 +1,165 @@
+//! From a scenario to an engine: machines, links, clients.
+
+use super::RunError;
+use crate::Scenario;
+use crate::scenario::Link;
+use sim_core::fault::Schedule;
+use sim_core::network::{LinkPolicy, NetworkConfig};
+use sim_core::workload::{Arrival, Keys, Load};
+use sim_core::{
+    Clock, DiskPolicy, Duration, Engine, EngineConfig, Instant, Node, NodeId, NodeSetup, Observer, Patience,
+    Probability, Purpose, Rng, Routing, Seat, System, node_ids,
+};
+use std::rc::Rc;
+
+/// How long after a node has stopped itself its supervisor starts it again.
+const RESTART_HALTED: Duration = Duration::secs(1);
+
+type ConfigOf<S> = <<S as System>::Node as Node>::Config;
+
+/// The system's configuration for the scenario's cluster.
+pub(super) fn node_config<S: System>(scenario: &Scenario) -> Result<ConfigOf<S>, RunError> {
+    let invalid = |what: String| RunError::Options { system: S::NAME, what };
+    let options: S::Options =
+        scenario.options.clone().try_into().map_err(|e: toml::de::Error| invalid(e.to_string()))?;
+    S::configure(options, &scenario.cluster.shape()).map_err(|problems| {
+        let all: Vec<String> = problems.iter().map(|p| format!("{}: {} ({})", p.key, p.what, p.help)).collect();
+        invalid(all.join("; "))
+    })
+}
+
+/// The engine, with every client seated and nothing run yet.
+pub(super) fn engine<S: System, O: Observer<S::Node>>(
+    scenario: &Scenario,
+    schedule: &Schedule,
+    seed: u64,
+    config: ConfigOf<S>,
+    observer: O,
+) -> Engine<S::Node, S::Client, O> {
+    let cluster = &scenario.cluster;
+    let disk =
+        Rc::new(DiskPolicy { sync: scenario.disk.sync.clone(), fail: scenario.disk.fail, ..DiskPolicy::default() });
+    let setup = |node: NodeId| {
+        let mut rng = Rng::stream(seed, Purpose::Clock, u64::from(node.0));
+        let (lo, hi) = cluster.clock_offset;
+        let offset = lo.saturating_add_unsigned(rng.between(0, hi.abs_diff(lo)));
+        let (lo, hi) = cluster.clock_drift;
+        let drift = lo.saturating_add_unsigned(rng.between(0, u64::from(hi.abs_diff(lo))) as u32);
+        NodeSetup { clock: Clock::new(offset, drift), disk: Rc::clone(&disk), cpu_cost: cluster.cpu_cost }
+    };
+    let engine_config = EngineConfig {
+        seed,
+        nodes: node_ids(cluster.nodes()).map(setup).collect(),
+        node_zones: cluster.node_zones.clone(),
+        network: network(scenario),
+        timers: S::TIMERS,
+        schedule: schedule.clone(),
+        shuffle_ties: scenario.shuffle_ties,
+        restart_halted: RESTART_HALTED,
+    };
+    let mut engine = Engine::new(engine_config, config.clone(), observer);
+    seat_clients::<S, O>(scenario, &config, &mut engine);
+    engine
+}
+
+fn policy(link: Link) -> LinkPolicy {
+    LinkPolicy {
+        latency: link.latency,
+        loss: link.loss,
+        duplicate: link.duplicate,
+        reorder: link.reorder,
+        reorder_by: link.reorder_by,
+        corrupt: link.corrupt,
+        bandwidth: link.bandwidth,
+        queue_bytes: link.queue_bytes,
+    }
+}
+
+/// Nodes of a zone share a site unless a rule names single nodes; clients of a zone share one of their own.
+fn network(scenario: &Scenario) -> NetworkConfig {
+    let (cluster, network) = (&scenario.cluster, &scenario.network);
+    let single = network.rules.iter().any(|rule| rule.names_a_node());
+    let zones = cluster.zones.len();
+    // One node stands for its site.
+    let (node_site, stands): (Vec<u16>, Vec<Option<NodeId>>) = if single {
+        ((0..cluster.nodes() as u16).collect(), node_ids(cluster.nodes()).map(Some).collect())
+    } else {
+        let first = |zone: usize| node_ids(cluster.nodes()).find(|n| cluster.zone_of(*n) as usize == zone);
+        (cluster.node_zones.clone(), (0..zones).map(first).collect())
+    };
+    let node_sites = stands.len();
+    let sites = node_sites + zones;
+    let link = |from: usize, to: usize| match (from < node_sites, to < node_sites) {
+        (true, true) => Some(network.node_link(cluster, stands[from]?, stands[to]?)),
+        (false, true) => Some(network.request_link(cluster, (from - node_sites) as u16, stands[to]?)),
+        (true, false) => Some(network.response_link(cluster, stands[from]?, (to - node_sites) as u16)),
+        // Clients do not talk to each other.
+        (false, false) => None,
+    };
+    let policies =
+        (0..sites * sites).map(|i| link(i / sites, i % sites).map_or_else(LinkPolicy::default, policy)).collect();
+    NetworkConfig { node_site, client_site: (0..zones).map(|z| (node_sites + z) as u16).collect(), sites, policies }
+}
+
+fn seat_clients<S: System, O: Observer<S::Node>>(
+    scenario: &Scenario,
+    config: &ConfigOf<S>,
+    engine: &mut Engine<S::Node, S::Client, O>,
+) {
+    let mut tag = 0;
+    for workload in &scenario.workloads {
+        let (keys, arrival) = (workload.keys.keys(), workload.arrival());
+        for index in 0..workload.clients {
+            let load = Load {
+                arrival: arrival.clone(),
+                reads: workload.reads,
+                appends: workload.appends,
+                cas: workload.cas,
+                keys: keys.clone(),
+                value_size: workload.value_size,
+                start: workload.start,
+                stop: workload.stop.min(scenario.heal_at()),
+                tag,
+            };
+            let seat = Seat {
+                zone: workload.zone_of(index),
+                patience: workload.patience,
+                routing: workload.routing,
+                probe: false,
+            };
+            engine.add_client(seat, S::client(config, load));
+            tag += 1;
+        }
+    }
+    let probe = &scenario.probe;
+    // The probes go on into the settling time: what they get there is the proof that the cluster recovered. Without
+    // probes, they run only there.
+    let start = if probe.enabled { Instant::ZERO } else { scenario.heal_at() };
+    let stop = scenario.heal_at() + Duration(scenario.settle.0 / 4 * 3);
+    let zones = scenario.cluster.zones.len() as u64;
+    for zone in 0..zones {
+        for (half, reads) in [Probability::NEVER, Probability::ALWAYS].into_iter().enumerate() {
+            // Zones and halves are spread over the grid, so that the probes sample each interval evenly.
+            let step = probe.every.0 / (2 * zones);
+            let load = Load {
+                arrival: Arrival::Grid { every: probe.every, phase: Duration(step * (2 * zone + half as u64)) },
+                reads,
+                appends: Probability::NEVER,
+                cas: Probability::NEVER,
+                // Keys of their own: the probe measures the system, not the workload's hot keys.
+                keys: Keys::Single(PROBE_KEYS + zone),
+                value_size: 16,
+                start,
+                stop,
+                tag,
+            };
+            let patience = Patience { timeout: probe.timeout, ..Patience::default() };
+            let seat = Seat { zone: zone as u16, patience, routing: Routing::Sticky, probe: true };
+            engine.add_client(seat, S::client(config, load));
+            tag += 1;
+        }
+    }
+}
+
+/// Beyond every workload's keys.
+const PROBE_KEYS: u64 = 1 << 40;

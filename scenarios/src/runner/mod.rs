@@ -1,0 +1,210 @@
+//! One run: warm up, measure, heal, settle, judge. A function of the scenario, the schedule and the seed.
+
+mod cluster;
+mod recorder;
+mod trace;
+mod verdicts;
+
+pub use trace::TraceMode;
+
+use crate::Scenario;
+use recorder::Recorder;
+use sim_core::fault::Schedule;
+use sim_core::record::{FaultRecord, Messages, NodeRecord, PhaseRecord, RunRecord, SCHEMA_VERSION, VerdictRecord};
+use sim_core::{ActiveFault, Budget, Drop, Engine, Instant, NodeStats, System, Violation};
+use std::io::{self, Write};
+use trace::Trace;
+
+/// What to run, and where what it says goes.
+pub struct RunRequest<'a> {
+    /// The scenario.
+    pub scenario: &'a Scenario,
+    /// Its concrete faults.
+    pub schedule: &'a Schedule,
+    /// The seed.
+    pub seed: u64,
+    /// Where `history.jsonl` goes, one line for each operation as it ends; `None` if nobody wants it.
+    pub history: Option<&'a mut dyn Write>,
+    /// Where `trace.jsonl` goes.
+    pub trace: Option<&'a mut dyn Write>,
+    /// How much of the run is traced.
+    pub trace_mode: TraceMode,
+    /// Whether the operations are kept in the record (a report needs them, a sweep's verdict does not).
+    pub keep_ops: bool,
+    /// Told the fraction of simulated time that is done, every now and then.
+    pub progress: &'a mut dyn FnMut(f64),
+}
+
+/// Why a run could not be finished. Broken rules are not errors but verdicts.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The history or the trace could not be written.
+    #[error("the run's files can not be written: {0}")]
+    Io(#[from] io::Error),
+    /// The scenario's options do not fit the system; `check` would have said so.
+    #[error("the options of system {system:?} are not valid: {what}")]
+    Options {
+        /// The system.
+        system: &'static str,
+        /// Everything that is wrong.
+        what: String,
+    },
+}
+
+/// How many pieces the simulated time is run in, for the progress bar.
+const PIECES: u64 = 200;
+
+type Watch<'a, S> = (<S as System>::Checks, (Recorder<'a, S>, Option<Trace<'a, S>>));
+
+/// Runs one scenario of system `S`.
+///
+/// # Errors
+/// When the options do not fit, or the history or trace can not be written.
+pub fn run<S: System>(request: RunRequest<'_>) -> Result<RunRecord, RunError> {
+    let RunRequest { scenario, schedule, seed, history, trace, trace_mode, keep_ops, progress } = request;
+    let config = cluster::node_config::<S>(scenario)?;
+    let recorder = Recorder::new(scenario, history, keep_ops, scenario.expect.linearizable);
+    let trace = trace.map(|sink| Trace::new(sink, trace_mode));
+    let observer: Watch<'_, S> = (S::checks(&config), (recorder, trace));
+    let mut engine = cluster::engine::<S, _>(scenario, schedule, seed, config, observer);
+
+    let mut broken = None;
+    let mut stats = Vec::new();
+    let phases = [scenario.measure_from(), scenario.heal_at(), scenario.end()];
+    let total = scenario.end().0.max(1);
+    for (phase, until) in phases.into_iter().enumerate() {
+        let from = engine.now();
+        let piece = (total / PIECES).max(1);
+        let mut at = from;
+        while at < until && broken.is_none() {
+            at = Instant((at.0 + piece).min(until.0));
+            broken = engine.run_until(at).err();
+            progress(at.0 as f64 / total as f64);
+        }
+        stats.push(engine.stats());
+        if phase == 1 && broken.is_none() {
+            engine.heal();
+        }
+    }
+    if broken.is_none() {
+        engine.abandon_operations();
+    }
+    finish::<S>(scenario, schedule, seed, engine, broken, &stats)
+}
+
+fn finish<S: System>(
+    scenario: &Scenario,
+    schedule: &Schedule,
+    seed: u64,
+    engine: Engine<S::Node, S::Client, Watch<'_, S>>,
+    broken: Option<Violation>,
+    stats: &[Vec<NodeStats>],
+) -> Result<RunRecord, RunError> {
+    let mut record = RunRecord {
+        schema_version: SCHEMA_VERSION,
+        scenario: scenario.name.clone(),
+        title: scenario.report.title.clone().unwrap_or_else(|| scenario.title.clone()),
+        system: S::NAME.to_owned(),
+        seed,
+        digest: format!("{:016x}", engine.digest()),
+        simulated_ns: engine.now().0,
+        events: engine.events(),
+        measure_from_ns: scenario.measure_from().0,
+        measure_to_ns: scenario.heal_at().0.min(engine.now().0).max(scenario.measure_from().0),
+        window_ns: scenario.report.window.0,
+        timeout_ns: scenario.probe.timeout.0,
+        probe_every_ns: if scenario.probe.enabled { scenario.probe.every.0 } else { 0 },
+        zones: scenario.cluster.zones.clone(),
+        nodes: nodes::<S>(scenario, engine.nodes(), stats),
+        faults: faults(schedule, engine.faults(), engine.now()),
+        phases: S::phases()
+            .iter()
+            .map(|p| PhaseRecord { name: p.name.to_owned(), ends_with: p.ends_with.map(str::to_owned) })
+            .collect(),
+        messages: messages(engine.tally()),
+        expectations: scenario.expect.bounds.clone(),
+        ..RunRecord::default()
+    };
+    let (observer, nodes) = engine.finish();
+    let (checks, (recorder, trace)) = observer;
+    if let Some(trace) = trace {
+        trace.finish()?;
+    }
+    let kept = recorder.finish()?;
+    record.marks = kept.marks;
+    record.facts = kept.facts;
+    record.ops = kept.ops;
+    record.notes = kept.notes;
+    let ended_early = broken.is_some();
+    let mut verdicts: Vec<VerdictRecord> = broken.iter().map(verdicts::of_violation).collect();
+    if !ended_early {
+        let judged = S::judge(&kept.history, &checks, &nodes, Budget::default(), scenario.expect.linearizable);
+        verdicts.extend(judged.iter().map(verdicts::of_verdict));
+        verdicts.push(verdicts::recovery(scenario, kept.last_write_ok, kept.writes_after_heal));
+    }
+    record.verdicts = verdicts::as_expected(verdicts, &scenario.expect.violates);
+    Ok(record)
+}
+
+fn nodes<S: System>(scenario: &Scenario, nodes: &[Option<S::Node>], stats: &[Vec<NodeStats>]) -> Vec<NodeRecord> {
+    let (from, to) = (&stats[0], &stats[1.min(stats.len() - 1)]);
+    sim_core::node_ids(nodes.len())
+        .map(|id| {
+            let did = to[id.index()].since(&from[id.index()]);
+            NodeRecord {
+                name: id.to_string(),
+                zone: scenario.cluster.zone_of(id),
+                requests: did.requests,
+                answered: did.answered,
+                bytes_in: did.bytes_in,
+                bytes_out: did.bytes_out,
+                messages_in: did.messages_in,
+                messages_out: did.messages_out,
+                keys: nodes[id.index()].as_ref().map_or(0, S::keys),
+                busy_ns: did.busy_ns,
+                disk_busy_ns: did.disk_busy_ns,
+                syncs: did.syncs,
+                down_ns: did.down_ns,
+            }
+        })
+        .collect()
+}
+
+fn faults(schedule: &Schedule, states: Vec<ActiveFault>, now: Instant) -> Vec<FaultRecord> {
+    schedule
+        .injections()
+        .iter()
+        .zip(states)
+        .filter_map(|(injection, state)| {
+            let start = state.started?;
+            Some(FaultRecord {
+                kind: injection.fault.kind().to_owned(),
+                label: injection.to_string(),
+                target: injection.target.to_string(),
+                resolved: state.resolved.iter().map(ToString::to_string).collect(),
+                start_ns: start.0,
+                end_ns: state.ended.unwrap_or(now).0,
+                bit: state.touched > 0,
+                touched: state.touched,
+                must_bite: injection.must_bite,
+            })
+        })
+        .collect()
+}
+
+fn messages(tally: &sim_core::Tally) -> Messages {
+    let reasons = [Drop::Loss, Drop::Cut, Drop::Corrupt, Drop::QueueFull, Drop::Down, Drop::Stale];
+    let named = tally.names.iter().zip(tally.sent).filter(|(_, sent)| *sent > 0);
+    Messages {
+        sent: tally.sent.iter().sum(),
+        delivered: tally.delivered,
+        lost: tally.dropped.iter().sum(),
+        lost_by: reasons
+            .iter()
+            .zip(tally.dropped)
+            .filter(|(_, n)| *n > 0)
+            .map(|(why, n)| (why.name().to_owned(), n))
+            .collect(),
+        by_kind: named.map(|(name, sent)| ((*name).to_owned(), sent)).collect(),
+    }
+}

@@ -1,0 +1,232 @@
+//! The recorder: keeps what a report needs and writes the history as it happens. Keeps nothing nobody asked for.
+
+use crate::Scenario;
+use serde::Serialize;
+use sim_core::record::{Mark, OpRecord};
+use sim_core::{Class, ClientId, Entry, Fact, Fate, History, Instant, Kind, Node, Observed, Observer, Outcome, System};
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+use std::marker::PhantomData;
+
+/// More landmarks than this are counted but no longer kept one by one.
+const MARKS: usize = 200_000;
+/// History lines are handed on in pieces of about this size.
+const CHUNK: usize = 1 << 16;
+
+/// An [`Observer`] that keeps the makings of a report.
+pub(super) struct Recorder<'a, S: System> {
+    history_sink: Option<&'a mut dyn Write>,
+    buffer: Vec<u8>,
+    error: Option<io::Error>,
+    keep_ops: bool,
+    ops: Vec<OpRecord>,
+    history: History<S::Node>,
+    marks: Vec<Mark>,
+    marks_left_out: u64,
+    counts: [u64; Kind::LIMIT],
+    names: [&'static str; Kind::LIMIT],
+    /// Workload clients sit before the probes.
+    first_probe: u32,
+    zones: Vec<u16>,
+    heal_at: Instant,
+    last_write_ok: Option<Instant>,
+    writes_after_heal: u64,
+    system: PhantomData<fn() -> S>,
+}
+
+/// What a recorder kept.
+pub(super) struct Kept<S: System> {
+    pub ops: Vec<OpRecord>,
+    pub history: History<S::Node>,
+    pub marks: Vec<Mark>,
+    pub facts: BTreeMap<String, u64>,
+    pub notes: Vec<String>,
+    /// When the last write that succeeded began.
+    pub last_write_ok: Option<Instant>,
+    /// Writes that began after the faults were over.
+    pub writes_after_heal: u64,
+}
+
+/// One line of `history.jsonl`: the operation's record, and what was asked and answered.
+#[derive(Serialize)]
+struct Line<'a, Q, A> {
+    client: u32,
+    op: u64,
+    class: Class,
+    probe: bool,
+    zone: u16,
+    invoke_ns: u64,
+    return_ns: u64,
+    outcome: Fate,
+    node: Option<u32>,
+    attempts: u32,
+    f: &'static str,
+    key: Option<u64>,
+    request: &'a Q,
+    response: Option<&'a A>,
+}
+
+impl<'a, S: System> Recorder<'a, S> {
+    pub fn new(
+        scenario: &Scenario,
+        history_sink: Option<&'a mut dyn Write>,
+        keep_ops: bool,
+        keep_history: bool,
+    ) -> Self {
+        let workload_zones = scenario.workloads.iter().flat_map(|w| (0..w.clients).map(|i| w.zone_of(i)));
+        // Two probes a zone, in the order in which the cluster seats them.
+        let probe_zones = (0..scenario.cluster.zones.len() as u16).flat_map(|zone| [zone, zone]);
+        Self {
+            history_sink,
+            buffer: Vec::new(),
+            error: None,
+            keep_ops,
+            ops: Vec::new(),
+            history: History { kept: keep_history, ..History::default() },
+            marks: Vec::new(),
+            marks_left_out: 0,
+            counts: [0; Kind::LIMIT],
+            names: [""; Kind::LIMIT],
+            first_probe: scenario.clients(),
+            zones: workload_zones.chain(probe_zones).collect(),
+            heal_at: scenario.heal_at(),
+            last_write_ok: None,
+            writes_after_heal: 0,
+            system: PhantomData,
+        }
+    }
+
+    fn flush(&mut self) {
+        if let Some(sink) = &mut self.history_sink
+            && self.error.is_none()
+            && let Err(error) = sink.write_all(&self.buffer)
+        {
+            self.error = Some(error);
+        }
+        self.buffer.clear();
+    }
+
+    /// Takes the recorder apart.
+    pub fn finish(mut self) -> io::Result<Kept<S>> {
+        self.flush();
+        if let Some(error) = self.error {
+            return Err(error);
+        }
+        let facts = self.names.iter().zip(self.counts).filter(|(_, n)| *n > 0);
+        let mut notes = Vec::new();
+        if self.marks_left_out > 0 {
+            notes
+                .push(format!("{} landmarks beyond the first {MARKS} are counted but not listed", self.marks_left_out));
+        }
+        Ok(Kept {
+            ops: self.ops,
+            history: self.history,
+            marks: self.marks,
+            facts: facts.map(|(name, n)| ((*name).to_owned(), n)).collect(),
+            notes,
+            last_write_ok: self.last_write_ok,
+            writes_after_heal: self.writes_after_heal,
+        })
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "an operation has this many properties")]
+    fn returned(
+        &mut self,
+        at: Instant,
+        client: ClientId,
+        op: u64,
+        attempts: u32,
+        request: &<S::Node as Node>::Request,
+        invoked: Instant,
+        outcome: &Outcome<<S::Node as Node>::Response>,
+        node: Option<u32>,
+    ) {
+        let operation = S::operation(request);
+        let record = OpRecord {
+            client: client.0,
+            op,
+            class: operation.class,
+            probe: client.0 >= self.first_probe,
+            zone: self.zones[client.index()],
+            invoke_ns: invoked.0,
+            return_ns: at.0,
+            outcome: outcome.fate(),
+            node,
+            attempts,
+        };
+        if record.class == Class::Write {
+            self.writes_after_heal += u64::from(invoked >= self.heal_at);
+            if record.outcome == Fate::Ok {
+                self.last_write_ok = self.last_write_ok.max(Some(invoked));
+            }
+        }
+        if self.keep_ops {
+            self.ops.push(record);
+        }
+        if self.history.kept {
+            self.history.entries.push(Entry {
+                client,
+                op,
+                request: request.clone(),
+                invoked,
+                returned: at,
+                outcome: outcome.clone(),
+            });
+        }
+        if self.history_sink.is_some() {
+            let line = Line {
+                client: record.client,
+                op,
+                class: record.class,
+                probe: record.probe,
+                zone: record.zone,
+                invoke_ns: record.invoke_ns,
+                return_ns: record.return_ns,
+                outcome: record.outcome,
+                node,
+                attempts,
+                f: operation.name,
+                key: operation.key,
+                request,
+                response: if let Outcome::Ok(response) = outcome { Some(response) } else { None },
+            };
+            serde_json::to_writer(&mut self.buffer, &line).expect("a line of plain data becomes JSON");
+            self.buffer.push(b'\n');
+            if self.buffer.len() >= CHUNK {
+                self.flush();
+            }
+        }
+    }
+}
+
+impl<S: System> Observer<S::Node> for Recorder<'_, S> {
+    #[inline]
+    fn observe(&mut self, at: Instant, what: &Observed<'_, S::Node>) {
+        match what {
+            Observed::Noted { node, fact } => {
+                let kind = fact.kind();
+                self.counts[kind.index as usize] += 1;
+                self.names[kind.index as usize] = kind.name;
+                if fact.landmark() {
+                    if self.marks.len() < MARKS {
+                        let detail = format!("{fact:?}");
+                        self.marks.push(Mark { at_ns: at.0, node: node.0, kind: kind.name.to_owned(), detail });
+                    } else {
+                        self.marks_left_out += 1;
+                    }
+                }
+            }
+            Observed::Returned { ticket, request, invoked, outcome, node } => self.returned(
+                at,
+                ticket.client,
+                ticket.op,
+                ticket.attempt + 1,
+                request,
+                *invoked,
+                outcome,
+                node.map(|n| n.0),
+            ),
+            _ => {}
+        }
+    }
+}
