@@ -4,6 +4,8 @@
 pub const NODES: u64 = 10_000;
 /// Clients, over all workloads. A client's number fills 24 bits of every value it writes; this leaves room for probes.
 pub const CLIENTS: u64 = 1_000_000;
+/// Groups of clients.
+pub const WORKLOADS: usize = 1_000;
 /// Keys. A zipf table holds four bytes for each.
 pub const KEYS: u64 = 10_000_000;
 /// Simulated nanoseconds: 366 days. A run of a busy minute takes about a second, so this is a week of waiting.
