@@ -33,8 +33,18 @@ pub fn schema(systems: &[(&str, Option<Value>)]) -> Value {
 }
 
 fn section(section: &Section) -> Value {
-    let properties: Map<String, Value> = section.keys.iter().map(|key| (key.name.to_owned(), property(key))).collect();
-    json!({ "type": "object", "additionalProperties": false, "properties": properties })
+    let (mut properties, mut patterns) = (Map::new(), Map::new());
+    for key in section.keys {
+        match key.name.strip_suffix('*') {
+            Some(prefix) => patterns.insert(format!("^{prefix}."), property(key)),
+            None => properties.insert(key.name.to_owned(), property(key)),
+        };
+    }
+    let mut schema = json!({ "type": "object", "additionalProperties": false, "properties": properties });
+    if !patterns.is_empty() {
+        schema["patternProperties"] = Value::Object(patterns);
+    }
+    schema
 }
 
 fn property(key: &Key) -> Value {
@@ -165,6 +175,10 @@ mod tests {
         assert_eq!(schema["properties"]["scenario"]["properties"]["system"]["enum"], json!(["raft"]));
         assert!(schema["properties"]["fault"]["items"]["properties"]["on_crash"]["enum"].is_array());
         let text = schema.to_string();
-        walk(&keys::ROOT, &mut |_, key| assert!(text.contains(&format!("\"{}\":", key.name)), "{}", key.name));
+        walk(&keys::ROOT, &mut |_, key| {
+            let name =
+                key.name.strip_suffix('*').map_or(format!("\"{}\":", key.name), |prefix| format!("\"^{prefix}.\":"));
+            assert!(text.contains(&name), "{}", key.name);
+        });
     }
 }

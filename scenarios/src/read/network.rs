@@ -5,6 +5,7 @@ use super::latency::{Delay, delay, latency};
 use super::section::{Context, Reader};
 use super::{child, children, matrix, measure};
 use crate::keys;
+use crate::limits;
 use crate::scenario::{Disk, End, Link, LinkChange, LinkRule, Network};
 use crate::written::{Kind, Value};
 use sim_core::network::Latency;
@@ -58,7 +59,18 @@ pub fn read(reader: &Reader<'_>, world: &World) -> Network {
     }
     let client = child(reader, "client", &keys::CLIENT);
     let client = LinkChange { latency: client.get("latency", latency), ..change(&client) };
-    rules.extend(children(reader, "link", &keys::LINK).iter().filter_map(|link| rule(link, world)));
+    for link in children(reader, "link", &keys::LINK) {
+        let rule = rule(&link, world);
+        if rule.as_ref().is_some_and(LinkRule::names_a_node) && world.cluster.nodes() > limits::NODES_WITH_LINKS {
+            let what = format!(
+                "rules for single nodes are kept for each pair, and {} nodes have too many",
+                world.cluster.nodes()
+            );
+            let help = format!("at most {} nodes; name zones instead", limits::NODES_WITH_LINKS);
+            link.context.wrong(link.span, what, help);
+        }
+        rules.extend(rule);
+    }
     Network { base: own.apply(base()), client, rules }
 }
 
