@@ -43,7 +43,8 @@ fn faults() {
         for key in FAULT.keys {
             let fits = kind.map_or(key.kinds.is_empty(), |kind| key.kinds.contains(&kind));
             if fits {
-                let default = if key.default.is_empty() { String::new() } else { format!(" (default {})", key.default) };
+                let default =
+                    if key.default.is_empty() { String::new() } else { format!(" (default {})", key.default) };
                 say(&format!("    {:<12} {}{default}\n", key.name, key.about));
             }
         }

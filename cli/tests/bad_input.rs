@@ -39,7 +39,14 @@ fn a_results_folder_that_can_not_be_written_leaves_nothing() {
     let blocked = scratch.path().join("blocked");
     std::fs::write(&blocked, "in the way").expect("can be written");
     let file = root().join("scenarios/library/raft/steady.toml");
-    let ran = splitbrain(&["run", "--set", "scenario.duration=3s", "--out", blocked.to_str().unwrap(), file.to_str().unwrap()]);
+    let ran = splitbrain(&[
+        "run",
+        "--set",
+        "scenario.duration=3s",
+        "--out",
+        blocked.to_str().unwrap(),
+        file.to_str().unwrap(),
+    ]);
     assert_eq!(ran.status.code(), Some(1), "{}{}", ran.stdout, ran.stderr);
     assert!(ran.stderr.contains("blocked"), "{}", ran.stderr);
     assert_eq!(std::fs::read_dir(scratch.path()).expect("scratch").count(), 1);

@@ -38,11 +38,20 @@ fn same_seed_same_bytes() {
         let scratch = Scratch::new();
         let (one, two) = (scratch.path().join("one"), scratch.path().join("two"));
         let file_text = file.to_str().expect("UTF-8");
-        let first = splitbrain(&["run", "--twin", "--set", "report.charts=false", "--out", one.to_str().unwrap(), file_text]);
+        let first =
+            splitbrain(&["run", "--twin", "--set", "report.charts=false", "--out", one.to_str().unwrap(), file_text]);
         assert!(first.status.success(), "{}\n{}{}", file.display(), first.stdout, first.stderr);
         let second = splitbrain(&[
-            "run", "--format", "json", "--set", "report.charts=false", "--set", "report.title=another", "--out",
-            two.to_str().unwrap(), file_text,
+            "run",
+            "--format",
+            "json",
+            "--set",
+            "report.charts=false",
+            "--set",
+            "report.title=another",
+            "--out",
+            two.to_str().unwrap(),
+            file_text,
         ]);
         assert!(second.status.success(), "{}\n{}{}", file.display(), second.stdout, second.stderr);
         let json: serde_json::Value = serde_json::from_str(&second.stdout).expect("standard output is JSON alone");
@@ -71,8 +80,20 @@ fn another_seed_is_another_run() {
     let file = root().join("scenarios/library/raft/leader-crash.toml");
     let digest = |seed: &str| {
         let out = splitbrain(&[
-            "run", "--format", "json", "--seed", seed, "--set", "report.charts=false", "--set", "scenario.duration=12s",
-            "--set", "expect={}", "--out", scratch.path().to_str().unwrap(), file.to_str().unwrap(),
+            "run",
+            "--format",
+            "json",
+            "--seed",
+            seed,
+            "--set",
+            "report.charts=false",
+            "--set",
+            "scenario.duration=12s",
+            "--set",
+            "expect={}",
+            "--out",
+            scratch.path().to_str().unwrap(),
+            file.to_str().unwrap(),
         ]);
         let json: serde_json::Value = serde_json::from_str(&out.stdout).unwrap_or_else(|_| panic!("{}", out.stderr));
         json["digest"].as_str().expect("a digest").to_owned()
@@ -88,7 +109,14 @@ fn a_run_folder_alone_replays() {
         let out = scratch.path().join(name);
         let file = root().join("scenarios/library").join(name);
         let ran = splitbrain(&[
-            "run", "--seed", "7", "--set", "report.charts=false", "--out", out.to_str().unwrap(), file.to_str().unwrap(),
+            "run",
+            "--seed",
+            "7",
+            "--set",
+            "report.charts=false",
+            "--out",
+            out.to_str().unwrap(),
+            file.to_str().unwrap(),
         ]);
         assert!(ran.status.code().is_some_and(|c| c != 70), "{}", ran.stderr);
         let dir = run_dir(&out);

@@ -6,17 +6,17 @@ use super::section::{Context, Reader};
 use super::{child, children, matrix, measure};
 use crate::keys;
 use crate::limits;
-use crate::scenario::{Disk, End, Link, LinkChange, LinkRule, Network};
+use crate::scenario::{Disk, End, LinkChange, LinkRule, Network};
 use crate::written::{Kind, Value};
-use sim_core::network::Latency;
+use sim_core::network::{Latency, LinkPolicy};
 use sim_core::{Duration, Probability};
 
 /// The largest queue of a link.
 const QUEUE: u64 = 1 << 40;
 
 /// The default between nodes.
-fn base() -> Link {
-    Link {
+fn base() -> LinkPolicy {
+    LinkPolicy {
         latency: Latency::uniform(Duration::micros(500), Duration::millis(2)),
         loss: Probability::NEVER,
         duplicate: Probability::NEVER,
