@@ -20,7 +20,8 @@ pub fn list(registry: &Registry, what: Listing) -> Exit {
 
 /// Runs `schema`.
 pub fn schema(registry: &Registry) -> Exit {
-    say(&format!("{}\n", scenarios::schema(registry)));
+    let systems: Vec<_> = registry.iter().map(|s| (s.name(), Some(s.options_schema().to_value()))).collect();
+    say(&format!("{:#}\n", scenarios::schema(&systems)));
     Exit::Held
 }
 
