@@ -1,2 +1,47 @@
 //! The composition root: the binary `splitbrain`.
-fn main() {}
+
+mod args;
+mod check;
+mod exit;
+mod list;
+mod replay;
+mod report;
+mod run;
+mod run_dir;
+mod wall;
+
+use args::{Cli, Command};
+use clap::Parser;
+use exit::Exit;
+use scenarios::Registry;
+use std::process::ExitCode;
+
+/// Every system this binary knows. A binary for somebody else's protocol is this function with another line in it.
+fn registry() -> Registry {
+    let mut registry = Registry::new();
+    systems::collect(&mut registry);
+    registry
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    // A panic is a bug in splitbrain, whatever the input was: say so, with the code that means it.
+    let outcome = std::panic::catch_unwind(|| dispatch(&cli));
+    outcome.unwrap_or_else(|_| {
+        eprintln!("\nsplitbrain: this is a bug in splitbrain, not in your scenario. Please report it with the command you ran.");
+        Exit::Bug
+    })
+    .into()
+}
+
+fn dispatch(cli: &Cli) -> Exit {
+    let registry = registry();
+    match &cli.command {
+        Command::Run(args) => run::run(&registry, args),
+        Command::Check(args) => check::check(&registry, args),
+        Command::Replay(args) => replay::replay(&registry, args),
+        Command::Report(args) => report::report(args),
+        Command::List(args) => list::list(&registry, args.what),
+        Command::Schema => list::schema(&registry),
+    }
+}

@@ -1,1 +1,27 @@
-//! reports
+//! Turns the record of a finished run into its report: availability, latency, load, verdicts, charts and pages.
+//!
+//! ```text
+//! RunRecord --analyse--> Report --write--> report.json, report.md, report.html, charts/
+//!                               --summary--> the terminal
+//! ```
+//!
+//! A record is all that goes in, so a report can be made again from the files of a finished run, and this crate knows
+//! neither scenarios nor protocols. Nothing here reads a clock or depends on the platform: one record, the same bytes.
+
+mod analyse;
+mod availability;
+mod causes;
+mod latency;
+mod load;
+mod metrics;
+mod outages;
+mod phases;
+mod report;
+mod units;
+mod verdicts;
+
+pub use analyse::analyse;
+pub use report::{
+    Availability, Fault, Latencies, Latency, Load, Messages, Moved, NodeLoad, Outage, Phase, REPORT_SCHEMA_VERSION,
+    Report, Share, Stall, Verdict,
+};

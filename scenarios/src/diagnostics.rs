@@ -1,10 +1,16 @@
 //! What is wrong with a scenario: every problem with its place, the offending text and what would be right.
 
 use core::fmt;
-use miette::{GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource, Severity, SourceCode};
+use miette::{
+    GraphicalReportHandler, GraphicalTheme, LabeledSpan, MietteError, MietteSpanContents, Severity, SourceCode,
+    SourceSpan, SpanContents,
+};
 use serde::Serialize;
 use std::cell::RefCell;
 use std::sync::Arc;
+
+/// More problems than this are only counted: a file of another kind has one on every line.
+const SHOWN: usize = 50;
 
 /// A stretch of one source text, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -96,6 +102,12 @@ impl Problems {
         self.list.borrow_mut().push(Problem { span: None, file: file.to_owned(), what: what.into(), help });
     }
 
+    /// A problem with a source as a whole.
+    pub fn with_source(&self, source: u32, what: impl Into<String>, help: impl Into<String>) {
+        let name = self.sources.borrow().get(source as usize).map_or_else(String::new, |s| s.name.clone());
+        self.with_file(&name, what, help);
+    }
+
     /// How many there are so far.
     #[must_use]
     pub fn count(&self) -> usize {
@@ -114,8 +126,10 @@ impl Problems {
                 // Stable: at one place, the order in which the problems were found.
                 list.sort_by_key(|p| p.span);
                 let sources = self.sources.into_inner();
+                let more = list.len().saturating_sub(SHOWN);
+                list.truncate(SHOWN);
                 let list = list.into_iter().map(|p| diagnostic(&sources, p)).collect();
-                Err(Diagnostics { sources, list })
+                Err(Diagnostics { sources, list, more })
             }
         }
     }
@@ -159,6 +173,7 @@ fn snap(text: &str, span: Span) -> Span {
 pub struct Diagnostics {
     sources: Vec<Source>,
     list: Vec<Diagnostic>,
+    more: usize,
 }
 
 impl Diagnostics {
@@ -168,7 +183,7 @@ impl Diagnostics {
         let help: String = help.into();
         let help = if help.is_empty() { None } else { Some(help) };
         let list = vec![Diagnostic { file: file.to_owned(), place: None, what: what.into(), help }];
-        Self { sources: Vec::new(), list }
+        Self { sources: Vec::new(), list, more: 0 }
     }
 
     /// The problems, in the order of the text.
@@ -181,22 +196,22 @@ impl Diagnostics {
     #[must_use]
     pub fn render(&self, colour: bool) -> String {
         let theme = if colour { GraphicalTheme::unicode() } else { GraphicalTheme::unicode_nocolor() };
-        let handler = GraphicalReportHandler::new_themed(theme).with_links(false).with_width(110).with_context_lines(0);
+        let handler = GraphicalReportHandler::new_themed(theme).with_links(false).with_width(110).with_context_lines(1);
         let mut out = String::new();
         for diagnostic in &self.list {
             let source = diagnostic.place.as_ref().and_then(|p| self.sources.get(p.span.source as usize));
-            let shown = Shown {
-                diagnostic,
-                source: source.map(|s| NamedSource::new(&s.name, Arc::clone(&s.text).to_string())),
-            };
+            let shown = Shown { diagnostic, source: source.map(|s| OneLine(s.clone())) };
             // A renderer that fails must not hide the problem.
             if handler.render_report(&mut out, &shown).is_err() {
                 out.push_str(&format!("  × {shown}\n"));
             }
         }
-        let count = self.list.len();
-        if count > 1 {
-            out.push_str(&format!("{count} problems\n"));
+        match (self.list.len(), self.more) {
+            (1, _) => {}
+            (count, 0) => out.push_str(&format!("{count} problems\n")),
+            (count, more) => {
+                out.push_str(&format!("{} problems, of which these are the first {count}\n", count + more))
+            }
         }
         out
     }
@@ -213,7 +228,38 @@ impl std::error::Error for Diagnostics {}
 #[derive(Debug)]
 struct Shown<'a> {
     diagnostic: &'a Diagnostic,
-    source: Option<NamedSource<String>>,
+    source: Option<OneLine>,
+}
+
+/// A source that shows the line of a problem and nothing around it.
+#[derive(Debug)]
+struct OneLine(Source);
+
+impl SourceCode for OneLine {
+    fn read_span<'a>(
+        &'a self,
+        span: &SourceSpan,
+        before: usize,
+        after: usize,
+    ) -> Result<Box<dyn SpanContents<'a> + 'a>, MietteError> {
+        let text = self.0.text.as_ref();
+        // Spans have been snapped to the text when the diagnostic was made.
+        let (start, end) = (span.offset(), span.offset() + span.len());
+        let head = text.get(..start).ok_or(MietteError::OutOfBounds)?;
+        let line_start = head.rfind('\n').map_or(0, |at| at + 1);
+        let line = head.matches('\n').count();
+        // Asked for no lines around it, miette wants to know where the span itself is.
+        let (range, column) = if before == 0 && after == 0 {
+            (start..end, head[line_start..].chars().count())
+        } else {
+            // With its end, so that there is something to point at where a line ends too early.
+            let line_end = text[start..].find('\n').map_or(text.len(), |at| start + at + 1);
+            (line_start..line_end, 0)
+        };
+        let data = text.get(range.clone()).ok_or(MietteError::OutOfBounds)?;
+        let at = SourceSpan::from((range.start, range.len()));
+        Ok(Box::new(MietteSpanContents::new_named(self.0.name.clone(), data.as_bytes(), at, line, column, 1)))
+    }
 }
 
 impl fmt::Display for Shown<'_> {

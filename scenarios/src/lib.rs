@@ -1,17 +1,29 @@
 //! The scenario format: what a person writes, what it means, and the concrete schedule it expands to.
 //!
-//! [`Scenario`] is a file as meant.
+//! A file goes through four hands: [`written`] makes one tree of values with their places of it, whether it is TOML or
+//! JSON, and `--set` changes that tree; `read` makes a [`Scenario`] of it, or every problem at once; [`expand()`] makes
+//! the concrete schedule.
 
 pub mod diagnostics;
+pub mod expand;
+pub mod keys;
+pub mod limits;
 pub mod options;
+mod read;
 pub mod registry;
 pub mod runner;
 pub mod scenario;
+mod schema;
 pub mod suggest;
+mod write;
 pub mod written;
 
 pub use diagnostics::{Diagnostic, Diagnostics};
+pub use expand::expand;
 pub use options::{OptionProblem, Systems, check_options};
+pub use read::{Beside, Files, Text, load, parse};
 pub use registry::{AnySystem, Registry};
 pub use scenario::Scenario;
+pub use schema::schema;
+pub use write::to_toml;
 pub use written::Override;

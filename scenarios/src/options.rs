@@ -61,7 +61,10 @@ pub fn check_options<S: System>(given: &toml::Table, shape: &Shape) -> Result<to
         Ok(options) => {
             let complete = toml::Table::try_from(&options);
             if let Err(invalid) = S::configure(options, shape) {
-                problems.extend(invalid.into_iter().map(|i| OptionProblem {
+                // The defaults that stand in for what could not be read are nobody's fault.
+                let said = problems.iter().any(|p| !p.unknown);
+                let invalid = invalid.into_iter().filter(|i| !said || given.contains_key(i.key));
+                problems.extend(invalid.map(|i| OptionProblem {
                     key: i.key.to_owned(),
                     unknown: false,
                     what: i.what,

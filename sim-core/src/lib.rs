@@ -5,6 +5,7 @@
 
 pub mod fault;
 pub mod hash;
+pub mod linearize;
 pub mod network;
 pub mod queue;
 pub mod record;

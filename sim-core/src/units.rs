@@ -64,6 +64,8 @@ const BITS: Units = &[
     ("bit", 1),
     ("bit/s", 1),
 ];
+const PER_SECOND: Units = &[("M/s", 1_000_000_000_000), ("k/s", 1_000_000_000), ("/s", 1_000_000)];
+const PPM: Units = &[("ppm", 1)];
 
 /// What a sort of quantity is called, how it looks, and its units.
 struct Sort {
@@ -75,6 +77,9 @@ struct Sort {
 
 const DURATION: Sort = Sort { name: "duration", example: "\"150ms\"", base: "nanoseconds", units: DURATIONS };
 const SIZE: Sort = Sort { name: "size", example: "\"64 KiB\"", base: "bytes", units: BYTES };
+const OPERATIONS: Sort =
+    Sort { name: "rate", example: "\"400/s\"", base: "millionths of an operation per second", units: PER_SECOND };
+const SKEW: Sort = Sort { name: "drift", example: "\"50ppm\"", base: "parts per million", units: PPM };
 const RATE: Sort = Sort { name: "bit rate", example: "\"100 Mbit\"", base: "bits per second", units: BITS };
 
 /// A decimal number without sign or exponent: digits and how many of them are behind the point.
@@ -306,6 +311,83 @@ impl fmt::Display for ProbabilityText {
     }
 }
 
+impl From<Probability> for ProbabilityText {
+    /// Exact for every probability that was made of parts per billion.
+    fn from(probability: Probability) -> Self {
+        Self::per_billion((probability.as_f64() * f64::from(Self::WHOLE)) as u32)
+    }
+}
+
+/// Operations per second as written, in millionths: `"400/s"`, `"1.5 k/s"`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct OperationRate(pub u64);
+
+impl FromStr for OperationRate {
+    type Err = UnitError;
+    fn from_str(text: &str) -> Result<Self, UnitError> {
+        OPERATIONS.parse(text).map(Self)
+    }
+}
+
+impl fmt::Display for OperationRate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (whole, rest) = (self.0 / 1_000_000, self.0 % 1_000_000);
+        if rest == 0 {
+            return write!(f, "{whole}/s");
+        }
+        let decimals = format!("{rest:06}");
+        write!(f, "{whole}.{}/s", decimals.trim_end_matches('0'))
+    }
+}
+
+/// Parses what may carry a sign with a sort that knows none.
+fn signed(sort: &Sort, text: &str) -> Result<i64, UnitError> {
+    let trimmed = text.trim();
+    let (negative, rest) = match trimmed.strip_prefix('-') {
+        Some(rest) => (true, rest),
+        None => (false, trimmed.strip_prefix('+').unwrap_or(trimmed)),
+    };
+    let size = sort.parse(rest)?;
+    let size = i64::try_from(size).map_err(|_| {
+        UnitError::new(format!("`{text}` is too large a {}", sort.name), format!("at most {} {}", i64::MAX, sort.base))
+    })?;
+    Ok(if negative { -size } else { size })
+}
+
+/// A difference of times as written: `"-5s"`, `"200ms"`. In nanoseconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct OffsetText(pub i64);
+
+impl FromStr for OffsetText {
+    type Err = UnitError;
+    fn from_str(text: &str) -> Result<Self, UnitError> {
+        signed(&DURATION, text).map(Self)
+    }
+}
+
+impl fmt::Display for OffsetText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}", if self.0 < 0 { "-" } else { "" }, Duration(self.0.unsigned_abs()))
+    }
+}
+
+/// How fast a clock runs wrong, as written: `"50ppm"`, `"-200ppm"`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Ppm(pub i64);
+
+impl FromStr for Ppm {
+    type Err = UnitError;
+    fn from_str(text: &str) -> Result<Self, UnitError> {
+        signed(&SKEW, text).map(Self)
+    }
+}
+
+impl fmt::Display for Ppm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}ppm", self.0)
+    }
+}
+
 /// Strings in files, through `Display` and `FromStr`, and a string with a pattern in the JSON schema.
 macro_rules! as_text {
     ($type:ident, $name:literal, $expecting:literal, $pattern:literal) => {
@@ -445,6 +527,11 @@ mod tests {
             prop_assert_eq!(ByteSize(n).to_string().parse(), Ok(ByteSize(n)));
             prop_assert_eq!(BitRate(n).to_string().parse(), Ok(BitRate(n)));
             let probability = ProbabilityText::per_billion(p);
+            prop_assert_eq!(ProbabilityText::from(probability.probability()), probability);
+            let (rate, offset) = (OperationRate(n), OffsetText((n >> 1) as i64 * if m & 1 == 0 { 1 } else { -1 }));
+            prop_assert_eq!(rate.to_string().parse(), Ok(rate));
+            prop_assert_eq!(offset.to_string().parse(), Ok(offset));
+            prop_assert_eq!(Ppm(offset.0).to_string().parse(), Ok(Ppm(offset.0)));
             prop_assert_eq!(probability.to_string().parse(), Ok(probability));
         }
 
@@ -455,6 +542,9 @@ mod tests {
             let _ = text.parse::<ByteSize>();
             let _ = text.parse::<BitRate>();
             let _ = text.parse::<ProbabilityText>();
+            let _ = text.parse::<OperationRate>();
+            let _ = text.parse::<OffsetText>();
+            let _ = text.parse::<Ppm>();
         }
     }
 }

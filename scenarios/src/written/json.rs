@@ -2,6 +2,7 @@
 
 use super::{Entry, Kind, Table, Value};
 use crate::diagnostics::{Problems, Span};
+use std::collections::BTreeSet;
 
 /// Deeper nesting than this is refused, as `toml` does: the reader is recursive.
 const DEPTH: usize = 64;
@@ -150,6 +151,7 @@ impl Reader<'_> {
     fn table(&mut self, depth: usize) -> Result<Table, Stop> {
         self.at += 1;
         let mut table = Table::default();
+        let mut seen = BTreeSet::new();
         self.space();
         if self.eat(b'}') {
             return Ok(table);
@@ -167,7 +169,7 @@ impl Reader<'_> {
                 return Err(self.stop("expected `:` after the key"));
             }
             let value = self.value(depth + 1)?;
-            if table.entry(&key).is_some() {
+            if !seen.insert(key.clone()) {
                 self.problems.at(key_span, format!("`{key}` is written twice"), "keep one of them");
             } else {
                 table.entries.push(Entry { key, key_span, value });

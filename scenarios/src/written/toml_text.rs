@@ -5,15 +5,22 @@ use crate::diagnostics::{Problems, Span};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-/// The document, as far as it could be read; syntax errors go to `problems`.
-pub fn read_toml(source: u32, text: &str, problems: &Problems) -> Value {
+/// The document, or `None` after syntax errors, which go to `problems`.
+pub fn read_toml(source: u32, text: &str, problems: &Problems) -> Option<Value> {
     let (document, errors) = DeTable::parse_recoverable(text);
-    for error in errors {
+    let mut last = None;
+    for error in &errors {
         let span = error.span().unwrap_or(0..0);
         let span = if span.is_empty() { widen(text, span.start) } else { span };
-        problems.at(Span::new(source, span), format!("this is not TOML: {}", error.message()), "");
+        // One slip makes the rest of its line look wrong as well: the first complaint is the one that helps.
+        let line = text.get(..span.start).map(|before| before.matches('\n').count());
+        if line != last {
+            problems.at(Span::new(source, span), format!("this is not TOML: {}", error.message()), "");
+        }
+        last = line;
     }
-    Value { span: Span::new(source, 0..0), kind: Kind::Table(table(source, document.into_inner())) }
+    let document = Value { span: Span::new(source, 0..0), kind: Kind::Table(table(source, document.into_inner())) };
+    errors.is_empty().then_some(document)
 }
 
 /// The character at an empty span, so that there is something to point at.

@@ -1,0 +1,120 @@
+//! The command line as written: every flag, its help, its default.
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+
+/// Deterministic simulation of distributed systems: what happens to us when the leader's zone goes dark?
+#[derive(Debug, Parser)]
+#[command(name = "splitbrain", version, about, after_help = EXIT_CODES)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+const EXIT_CODES: &str = "\
+Exit codes: 0 all held; 1 a safety rule or an expectation failed; 2 bad usage or bad scenario; 3 inconclusive (a checker \
+ran out of budget, or a fault never bit); 4 a replay or twin run differed; 70 a bug in splitbrain.";
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run scenarios and report
+    Run(RunArgs),
+    /// Check scenario files without running them
+    Check(CheckArgs),
+    /// Run a finished run again from its own folder and compare digests
+    Replay(ReplayArgs),
+    /// Make the report of finished runs again from their files
+    Report(ReportArgs),
+    /// List what there is
+    List(ListArgs),
+    /// Print the JSON schema of scenario files
+    Schema,
+}
+
+/// Flags of `run`.
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    /// Scenario files (TOML, or JSON with the same fields)
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// The seed, instead of the scenario's own
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+    /// Where results go: DIR/<name>/<seed>/
+    #[arg(long, value_name = "DIR", default_value = "runs")]
+    pub out: PathBuf,
+    /// Override a field by its dotted path, e.g. --set scenario.duration=1h (may be repeated)
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+    /// Run twice and compare: exit code 4 if the runs differ
+    #[arg(long)]
+    pub twin: bool,
+    /// Trace everything, not only from the first fault on
+    #[arg(long)]
+    pub trace: bool,
+    /// What is printed: a summary for people, or one JSON report a line
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub format: Format,
+}
+
+/// Flags of `check`.
+#[derive(Debug, Args)]
+pub struct CheckArgs {
+    /// Scenario files
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// Override a field by its dotted path (may be repeated)
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+}
+
+/// Flags of `replay`.
+#[derive(Debug, Args)]
+pub struct ReplayArgs {
+    /// The folder of a finished run, e.g. runs/raft-leader-crash/42
+    #[arg(value_name = "RUN_DIR")]
+    pub dir: PathBuf,
+}
+
+/// Flags of `report`.
+#[derive(Debug, Args)]
+pub struct ReportArgs {
+    /// Folders of finished runs
+    #[arg(required = true, value_name = "RUN_DIR")]
+    pub dirs: Vec<PathBuf>,
+    /// What is printed
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub format: Format,
+}
+
+/// Flags of `list`.
+#[derive(Debug, Args)]
+pub struct ListArgs {
+    /// What to list
+    #[arg(value_enum)]
+    pub what: Listing,
+}
+
+/// What `list` can list.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum Listing {
+    /// The systems under test and their options
+    Systems,
+    /// Fault kinds, partition shapes, targets
+    Faults,
+    /// The scenario files of the library
+    Scenarios,
+    /// Known bugs that can be switched on
+    Bugs,
+}
+
+/// What goes to standard output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// A summary for people
+    Text,
+    /// JSON alone
+    Json,
+}

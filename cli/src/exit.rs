@@ -1,0 +1,33 @@
+//! Exit codes: documented, fixed, and ordered by how bad they are.
+
+use std::process::ExitCode;
+
+/// How a command ended. Later ones outrank earlier ones when several runs end differently.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Exit {
+    /// All held: 0.
+    Held,
+    /// A checker ran out of budget, or a fault never bit: 3.
+    Inconclusive,
+    /// A safety rule or an expectation failed, or results could not be written: 1.
+    Failed,
+    /// Bad usage or a bad scenario: 2.
+    Usage,
+    /// A replay or twin run differed: 4.
+    Differed,
+    /// A bug in splitbrain: 70.
+    Bug,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(match exit {
+            Exit::Held => 0,
+            Exit::Inconclusive => 3,
+            Exit::Failed => 1,
+            Exit::Usage => 2,
+            Exit::Differed => 4,
+            Exit::Bug => 70,
+        })
+    }
+}

@@ -1,0 +1,36 @@
+//! `splitbrain report`: make the reports of finished runs again from their files.
+
+use crate::args::{Format, ReportArgs};
+use crate::exit::Exit;
+use crate::run::{exit_of, say};
+use std::io::IsTerminal;
+
+/// Runs the command.
+pub fn report(args: &ReportArgs) -> Exit {
+    let mut worst = Exit::Held;
+    for dir in &args.dirs {
+        let record = match reports::load(dir) {
+            Ok(record) => record,
+            Err(error) => {
+                eprintln!("splitbrain: {error}");
+                worst = worst.max(Exit::Usage);
+                continue;
+            }
+        };
+        let report = reports::analyse(&record);
+        if let Err(error) = reports::write(dir, &report, &record) {
+            eprintln!("splitbrain: {error}");
+            worst = worst.max(Exit::Failed);
+            continue;
+        }
+        match args.format {
+            Format::Json => say(&format!("{}\n", report.to_json_line())),
+            Format::Text => {
+                let colour = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+                say(&reports::summary(&report, &dir.display().to_string(), 100, colour));
+            }
+        }
+        worst = worst.max(exit_of(&report));
+    }
+    worst
+}

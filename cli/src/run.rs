@@ -1,0 +1,181 @@
+//! `splitbrain run`: check every file, then run, report and judge each.
+
+use crate::args::{Format, RunArgs};
+use crate::exit::Exit;
+use crate::run_dir::{DirError, Partial};
+use crate::wall::{Bar, Stopwatch};
+use scenarios::runner::{RunError, RunRequest, TraceMode};
+use scenarios::{Registry, Scenario};
+use sim_core::fault::Schedule;
+use sim_core::record::RunRecord;
+use std::io::{self, IsTerminal, Write};
+
+/// Why a run has no result.
+#[derive(Debug)]
+enum Trouble {
+    Dir(DirError),
+    Run(RunError),
+    Report(reports::WriteError),
+}
+
+impl From<DirError> for Trouble {
+    fn from(e: DirError) -> Self {
+        Self::Dir(e)
+    }
+}
+impl From<RunError> for Trouble {
+    fn from(e: RunError) -> Self {
+        Self::Run(e)
+    }
+}
+impl From<reports::WriteError> for Trouble {
+    fn from(e: reports::WriteError) -> Self {
+        Self::Report(e)
+    }
+}
+
+impl std::fmt::Display for Trouble {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Dir(e) => e.fmt(f),
+            Self::Run(e) => e.fmt(f),
+            Self::Report(e) => e.fmt(f),
+        }
+    }
+}
+
+/// Runs the command.
+pub fn run(registry: &Registry, args: &RunArgs) -> Exit {
+    let Some(scenarios) = crate::check::load_all(registry, &args.files, &args.set) else { return Exit::Usage };
+    let mut worst = Exit::Held;
+    for (path, scenario) in args.files.iter().zip(&scenarios) {
+        let seed = args.seed.unwrap_or(scenario.seed);
+        if args.format == Format::Text {
+            let seed_flag = args.seed.map_or_else(String::new, |seed| format!(" --seed {seed}"));
+            let sets: String = args.set.iter().map(|s| format!(" --set '{s}'")).collect();
+            say(&format!(
+                "{}  seed {seed}   again: splitbrain run {}{seed_flag}{sets}\n",
+                scenario.name,
+                path.display()
+            ));
+        }
+        let exit = match one(registry, args, scenario, seed) {
+            Ok(exit) => exit,
+            Err(trouble) => {
+                eprintln!("splitbrain: {trouble}");
+                Exit::Failed
+            }
+        };
+        worst = worst.max(exit);
+    }
+    worst
+}
+
+/// Writes to standard output; a reader that has gone away (a closed pipe) is no reason to fail.
+pub fn say(text: &str) {
+    let _ = io::stdout().write_all(text.as_bytes());
+}
+
+fn one(registry: &Registry, args: &RunArgs, scenario: &Scenario, seed: u64) -> Result<Exit, Trouble> {
+    let schedule = scenarios::expand(scenario);
+    let folder = Partial::begin(&args.out, &scenario.name, seed)?;
+    folder.write("scenario.toml", &scenarios::to_toml(scenario, &schedule, seed))?;
+    let mut history = folder.create("history.jsonl")?;
+    let mut trace = folder.create("trace.jsonl")?;
+    let trace_mode = if args.trace { TraceMode::All } else { TraceMode::FromFirstFault };
+    let watch = Stopwatch::start();
+    let sinks = Sinks { history: Some(&mut history), trace: Some(&mut trace), trace_mode };
+    let record = simulate(registry, scenario, &schedule, seed, sinks)?;
+    let simulated = watch.elapsed();
+    history.flush().and_then(|()| trace.flush()).map_err(RunError::from)?;
+    let report = reports::analyse(&record);
+    reports::write(folder.path(), &report, &record)?;
+    let wall = watch.elapsed();
+    folder.write("run.json", &run_json(&record, simulated, wall))?;
+    let dir = folder.finish()?;
+
+    let mut exit = exit_of(&report);
+    if args.twin {
+        let twin = simulate(registry, scenario, &schedule, seed, Sinks::default())?;
+        if let Some(difference) = difference(&record, &twin) {
+            eprintln!("splitbrain: the twin run differed: {difference}");
+            exit = Exit::Differed;
+        }
+    }
+    match args.format {
+        Format::Json => say(&format!("{}\n", report.to_json_line())),
+        Format::Text => {
+            let colour = io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+            say(&reports::summary(&report, &dir.display().to_string(), 100, colour));
+            say(&format!("digest {}\n", record.digest));
+        }
+    }
+    eprintln!(
+        "{:.2} s of wall time, {:.1} M events, {:.2} M events a second, report {:.2} s",
+        wall.as_secs_f64(),
+        record.events as f64 / 1e6,
+        record.events as f64 / 1e6 / simulated.as_secs_f64().max(1e-9),
+        (wall - simulated).as_secs_f64(),
+    );
+    Ok(exit)
+}
+
+/// Where a run's lines go.
+#[derive(Default)]
+pub struct Sinks<'a> {
+    history: Option<&'a mut dyn Write>,
+    trace: Option<&'a mut dyn Write>,
+    trace_mode: TraceMode,
+}
+
+/// Runs one scenario under a progress bar.
+pub fn simulate(
+    registry: &Registry,
+    scenario: &Scenario,
+    schedule: &Schedule,
+    seed: u64,
+    sinks: Sinks<'_>,
+) -> Result<RunRecord, RunError> {
+    let system = registry.get(&scenario.system).expect("a checked scenario names a registered system");
+    let mut bar = Bar::new(&scenario.name);
+    let record = system.run(RunRequest {
+        scenario,
+        schedule,
+        seed,
+        history: sinks.history,
+        trace: sinks.trace,
+        trace_mode: sinks.trace_mode,
+        keep_ops: true,
+        progress: &mut |done| bar.set(done),
+    });
+    bar.clear();
+    record
+}
+
+/// What a report means for the exit code.
+pub fn exit_of(report: &reports::Report) -> Exit {
+    match report.ruling() {
+        sim_core::record::Ruling::Pass => Exit::Held,
+        sim_core::record::Ruling::Inconclusive => Exit::Inconclusive,
+        sim_core::record::Ruling::Fail => Exit::Failed,
+    }
+}
+
+/// What differs between two runs that should be equal.
+pub fn difference(a: &RunRecord, b: &RunRecord) -> Option<String> {
+    if a.digest != b.digest {
+        return Some(format!("digest {} and {}, {} and {} events", a.digest, b.digest, a.events, b.events));
+    }
+    (a != b)
+        .then(|| "equal digests but different records: something that is not in the digest is not deterministic".into())
+}
+
+fn run_json(record: &RunRecord, simulated: std::time::Duration, wall: std::time::Duration) -> String {
+    let seconds = simulated.as_secs_f64();
+    format!(
+        "{{\n  \"version\": \"{}\",\n  \"simulate_seconds\": {seconds:.3},\n  \"wall_seconds\": {:.3},\n  \"events_per_second\": {:.0}\n}}\n",
+        env!("CARGO_PKG_VERSION"),
+        wall.as_secs_f64(),
+        record.events as f64 / seconds.max(1e-9),
+    )
+}

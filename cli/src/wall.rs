@@ -1,0 +1,60 @@
+//! The wall clock: the only place that reads it, for progress bars and `run.json`. Nothing in a run may.
+
+use indicatif::{ProgressBar, ProgressStyle};
+use std::time::{Duration, Instant};
+
+/// A stopwatch.
+#[derive(Clone, Copy, Debug)]
+pub struct Stopwatch(Instant);
+
+impl Stopwatch {
+    /// Starts it.
+    #[expect(clippy::disallowed_methods, reason = "how long a command took is not part of any run")]
+    pub fn start() -> Self {
+        Self(Instant::now())
+    }
+
+    /// Time since the start.
+    pub fn elapsed(self) -> Duration {
+        self.0.elapsed()
+    }
+}
+
+/// A bar on standard error that appears only when a run takes long, and only on a terminal.
+pub struct Bar {
+    started: Stopwatch,
+    bar: Option<ProgressBar>,
+    title: String,
+}
+
+/// Runs shorter than this show no bar.
+const PATIENCE: Duration = Duration::from_millis(700);
+const STEPS: u64 = 1000;
+
+impl Bar {
+    /// A bar for something called `title`.
+    pub fn new(title: &str) -> Self {
+        Self { started: Stopwatch::start(), bar: None, title: title.to_owned() }
+    }
+
+    /// `done` of the work is done, from 0 to 1.
+    pub fn set(&mut self, done: f64) {
+        if self.bar.is_none() && self.started.elapsed() > PATIENCE {
+            let style = ProgressStyle::with_template("{msg} [{bar:40}] {percent:>3}% of simulated time, {eta} left")
+                .expect("the template is constant")
+                .progress_chars("=> ");
+            // indicatif draws nothing when standard error is not a terminal.
+            self.bar = Some(ProgressBar::new(STEPS).with_style(style).with_message(self.title.clone()));
+        }
+        if let Some(bar) = &self.bar {
+            bar.set_position((done * STEPS as f64) as u64);
+        }
+    }
+
+    /// Takes the bar away.
+    pub fn clear(&self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}

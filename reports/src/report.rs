@@ -1,0 +1,344 @@
+//! The report: every figure of `report.json`, under the names other programs read.
+
+use serde::{Deserialize, Serialize};
+use sim_core::record::Ruling;
+use std::collections::BTreeMap;
+
+/// The version of `report.json`.
+pub const REPORT_SCHEMA_VERSION: u32 = 1;
+
+/// All that is said about one run. Times are simulated nanoseconds since its start.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Report {
+    /// [`REPORT_SCHEMA_VERSION`].
+    pub schema_version: u32,
+    /// The scenario's name.
+    pub scenario: String,
+    /// The scenario's title, one sentence.
+    pub title: String,
+    /// The system under test.
+    pub system: String,
+    /// The seed.
+    pub seed: u64,
+    /// 16 hexadecimal digits, equal for equal runs.
+    pub digest: String,
+    /// When the run ended.
+    pub simulated_ns: u64,
+    /// Events handled.
+    pub events: u64,
+    /// Start of the measured window.
+    pub measure_from_ns: u64,
+    /// End of the measured window.
+    pub measure_to_ns: u64,
+    /// The worst of the verdicts.
+    pub ruling: Ruling,
+    /// 0 all held, 1 something failed, 3 nobody knows.
+    pub exit_code: u8,
+    /// What the rules said, then the expectations (`expect.*`), then whether the run tested anything at all.
+    pub verdicts: Vec<Verdict>,
+    /// How much of the time, and of the operations, was served.
+    pub availability: Availability,
+    /// How long the operations that succeeded took.
+    pub latency: Latencies,
+    /// Who did the work.
+    pub load: Load,
+    /// Messages between nodes, over the whole run.
+    pub messages: Messages,
+    /// What was done to the cluster.
+    pub faults: Vec<Fault>,
+    /// What the system announced, counted by kind.
+    pub facts: BTreeMap<String, u64>,
+    /// Things a reader should know.
+    pub notes: Vec<String>,
+}
+
+/// One judgement.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Verdict {
+    /// The rule, `expect.<metric>`, `fault_bit` or `operations`.
+    pub rule: String,
+    /// What it came to.
+    pub verdict: Ruling,
+    /// What was seen.
+    pub detail: String,
+}
+
+/// Availability over the measured window. `outages` says how it is measured (see the crate's `outages` module).
+///
+/// Only operations *invoked* in the measured window count. `operations = ok + failed + unknown`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Availability {
+    /// Operations invoked in the measured window.
+    pub operations: u64,
+    /// Those that succeeded within `timeout_ns`.
+    pub ok: u64,
+    /// Those that failed, or succeeded too late.
+    pub failed: u64,
+    /// Those of `failed` that succeeded too late.
+    pub late: u64,
+    /// Those that may or may not have happened.
+    pub unknown: u64,
+    /// `ok / operations`; `null` without operations. Rounded to 9 digits, as every fraction here.
+    pub fraction: Option<f64>,
+    /// One less the share of the measured window that lies in outages; `null` without operations.
+    pub time_fraction: Option<f64>,
+    /// `-log10(1 - time_fraction)`, 4 digits. `null` when there was no outage (it would be infinite, which a finite run
+    /// can not show) or nothing was measured.
+    pub nines: Option<f64>,
+    /// The longest outage; 0 without any.
+    pub longest_outage_ns: u64,
+    /// The sum of all outages.
+    pub total_outage_ns: u64,
+    /// Every outage in order of time; they do not touch one another.
+    pub outages: Vec<Outage>,
+    /// The longest time in which no operation returned successfully, however short: it shows what `timeout_ns` forgives.
+    pub longest_stall: Stall,
+    /// An operation slower than this does not count as `ok`.
+    pub timeout_ns: u64,
+    /// Length of a window.
+    pub window_ns: u64,
+    /// Windows in the measured window; the last may be shorter.
+    pub windows: u64,
+    /// Windows of which fewer than half of the operations succeeded.
+    pub windows_down: u64,
+    /// Windows in which nothing was invoked; they continue the state before them.
+    pub windows_empty: u64,
+    /// The probe clients' operations alone, which do not depend on the load.
+    pub probes: Share,
+    /// Reads alone.
+    pub read: Share,
+    /// Writes alone.
+    pub write: Share,
+    /// By the client's zone; empty when the cluster has fewer than two.
+    pub by_zone: BTreeMap<String, Share>,
+}
+
+/// Some of the operations.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Share {
+    /// How many.
+    pub operations: u64,
+    /// How many of them succeeded within the timeout.
+    pub ok: u64,
+    /// `ok / operations`, or `null`.
+    pub fraction: Option<f64>,
+}
+
+/// A time without a success.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stall {
+    /// When it began.
+    pub start_ns: u64,
+    /// How long it lasted.
+    pub duration_ns: u64,
+}
+
+/// A time in which the system served fewer than half of its operations.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Outage {
+    /// The first failed invocation.
+    pub start_ns: u64,
+    /// When the first success after it returned, or the end of the measured window.
+    pub end_ns: u64,
+    /// `end_ns - start_ns`.
+    pub duration_ns: u64,
+    /// It had not ended when the measured window did.
+    pub open: bool,
+    /// Operations invoked in it that did not succeed.
+    pub operations_lost: u64,
+    /// The faults that were active, for people.
+    pub cause: String,
+    /// Their indices in `faults`.
+    pub cause_faults: Vec<usize>,
+    /// What it was spent on; they cover it exactly.
+    pub phases: Vec<Phase>,
+}
+
+/// One part of an outage.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Phase {
+    /// Its name, e.g. `election`.
+    pub name: String,
+    /// When it began.
+    pub start_ns: u64,
+    /// When it ended.
+    pub end_ns: u64,
+}
+
+/// Latencies of successful operations invoked in the measured window, late ones included: what a client saw.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Latencies {
+    /// Reads.
+    pub read: Latency,
+    /// Writes.
+    pub write: Latency,
+    /// Both.
+    pub all: Latency,
+}
+
+/// One distribution, to three significant digits (`max` and `min` are exact). `null` where `count` is 0.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Latency {
+    /// Operations counted.
+    pub count: u64,
+    /// The fastest.
+    pub min_ns: Option<u64>,
+    /// The mean.
+    pub mean_ns: Option<u64>,
+    /// Half were at most this slow.
+    pub p50_ns: Option<u64>,
+    /// Nine in ten.
+    pub p90_ns: Option<u64>,
+    /// 99 in 100.
+    pub p99_ns: Option<u64>,
+    /// 999 in 1000.
+    pub p999_ns: Option<u64>,
+    /// The slowest.
+    pub max_ns: Option<u64>,
+}
+
+/// How the work was spread, over the measured window.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Load {
+    /// One entry a node.
+    pub per_node: Vec<NodeLoad>,
+    /// The busiest node's requests over the mean; 1 is even. `null` without requests.
+    pub requests_max_over_mean: Option<f64>,
+    /// Standard deviation over mean; 0 is even.
+    pub requests_cov: Option<f64>,
+    /// Jain's index, `(sum x)^2 / (n sum x^2)`; 1 is even, `1/n` is one node doing all.
+    pub requests_jain: Option<f64>,
+    /// Gini coefficient; 0 is even.
+    pub requests_gini: Option<f64>,
+    /// As `requests_max_over_mean`, for keys held. `null` where the system places no keys.
+    pub keys_max_over_mean: Option<f64>,
+    /// As `requests_cov`, for keys.
+    pub keys_cov: Option<f64>,
+    /// As `requests_jain`, for keys.
+    pub keys_jain: Option<f64>,
+    /// As `requests_gini`, for keys.
+    pub keys_gini: Option<f64>,
+    /// The busiest CPU's `busy_fraction`.
+    pub busy_max: Option<f64>,
+    /// Keys moved by each change of membership.
+    pub keys_moved: Vec<Moved>,
+}
+
+/// One node's share.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct NodeLoad {
+    /// Its name.
+    pub node: String,
+    /// Its zone's name, or empty.
+    pub zone: String,
+    /// Client requests handed to it.
+    pub requests: u64,
+    /// Client requests it answered with a result.
+    pub answered: u64,
+    /// Bytes received.
+    pub bytes_in: u64,
+    /// Bytes sent.
+    pub bytes_out: u64,
+    /// Messages received from nodes.
+    pub messages_in: u64,
+    /// Messages sent to nodes.
+    pub messages_out: u64,
+    /// Keys held.
+    pub keys: u64,
+    /// Share of the measured window its CPU was busy.
+    pub busy_fraction: f64,
+    /// Share of the measured window its disk was syncing.
+    pub disk_busy_fraction: f64,
+    /// Syncs completed.
+    pub syncs: u64,
+    /// Time it was down.
+    pub down_ns: u64,
+}
+
+/// What one change of membership moved.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Moved {
+    /// When.
+    pub at_ns: u64,
+    /// What happened, e.g. `n7 joined`.
+    pub event: String,
+    /// Keys that changed owner.
+    pub moved: u64,
+    /// Keys there were.
+    pub total: u64,
+    /// The fewest that had to.
+    pub ideal: u64,
+}
+
+/// Messages between nodes.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Messages {
+    /// Sent.
+    pub sent: u64,
+    /// Delivered, duplicates included.
+    pub delivered: u64,
+    /// Not delivered, for whatever reason.
+    pub lost: u64,
+    /// Lost, by reason.
+    pub lost_by: BTreeMap<String, u64>,
+    /// Sent, by kind.
+    pub by_kind: BTreeMap<String, u64>,
+}
+
+/// One fault as it happened.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Fault {
+    /// `crash`, `partition`, ...
+    pub kind: String,
+    /// One line for people.
+    pub label: String,
+    /// The target as written.
+    pub target: String,
+    /// The nodes it hit.
+    pub resolved: Vec<String>,
+    /// When it began.
+    pub start_ns: u64,
+    /// When it ended.
+    pub end_ns: u64,
+    /// Whether it changed anything.
+    pub bit: bool,
+    /// How much.
+    pub touched: u64,
+    /// Whether not biting makes the run inconclusive.
+    pub must_bite: bool,
+}
+
+impl Report {
+    /// Length of the measured window, nanoseconds.
+    #[must_use]
+    pub fn measured_ns(&self) -> u64 {
+        self.measure_to_ns.saturating_sub(self.measure_from_ns)
+    }
+
+    /// The longest outage (the first of equals).
+    #[must_use]
+    pub fn worst_outage(&self) -> Option<&Outage> {
+        self.availability.outages.iter().min_by_key(|o| (std::cmp::Reverse(o.duration_ns), o.start_ns))
+    }
+
+    /// `report.json`: two-space indents, fields in the order of this type, a newline at the end.
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        let mut text = serde_json::to_string_pretty(self).expect("a report holds only strings, numbers and lists");
+        text.push('\n');
+        text
+    }
+}
+
+impl Share {
+    /// Counts one more operation.
+    pub(crate) fn count(&mut self, ok: bool) {
+        self.operations += 1;
+        self.ok += u64::from(ok);
+    }
+
+    /// Fills in the fraction.
+    pub(crate) fn close(&mut self) {
+        self.fraction = crate::units::fraction(self.ok, self.operations);
+    }
+}

@@ -1,0 +1,170 @@
+//! Numbers as people and files read them: rounded fractions, durations with a unit, counts with separators.
+
+/// `part / whole` to 9 digits, or nothing when there is no whole. 1 and 0 are kept for all and none.
+pub(crate) fn fraction(part: u64, whole: u64) -> Option<f64> {
+    (whole > 0).then(|| round(part as f64 / whole as f64, 9))
+}
+
+/// `value` rounded to `digits` decimals: files must not depend on the last bit of a sum.
+pub(crate) fn round(value: f64, digits: i32) -> f64 {
+    let scale = libm::pow(10.0, f64::from(digits));
+    (value * scale).round() / scale
+}
+
+/// A duration with three significant digits and the unit that suits it: `850 ns`, `12.3 ms`, `4.2 s`, `3 min 20 s`.
+pub(crate) fn duration(ns: u64) -> String {
+    if ns == 0 {
+        return "0 s".into();
+    }
+    if ns >= 60_000_000_000 {
+        let seconds = (ns + 500_000_000) / 1_000_000_000;
+        let (h, m, s) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+        return match (h, m, s) {
+            (0, m, 0) => format!("{m} min"),
+            (0, m, s) => format!("{m} min {s} s"),
+            (h, 0, 0) => format!("{h} h"),
+            (h, m, _) => format!("{h} h {m} min"),
+        };
+    }
+    let (value, unit) = match ns {
+        0..1_000 => (ns as f64, "ns"),
+        1_000..1_000_000 => (ns as f64 / 1e3, "\u{b5}s"),
+        1_000_000..1_000_000_000 => (ns as f64 / 1e6, "ms"),
+        _ => (ns as f64 / 1e9, "s"),
+    };
+    let text = significant(value);
+    // 999.6 µs would read "1000 µs".
+    match (text.as_str(), unit) {
+        ("1000", "ns") => "1 \u{b5}s".into(),
+        ("1000", "\u{b5}s") => "1 ms".into(),
+        ("1000", "ms") => "1 s".into(),
+        _ => format!("{text} {unit}"),
+    }
+}
+
+/// A moment of the run: `10 s`, `10.05 s`, `12 min 3.5 s`; milliseconds are kept, finer is not.
+pub(crate) fn moment(ns: u64) -> String {
+    let ms = (ns + 500_000) / 1_000_000;
+    if ms < 60_000 {
+        return format!("{} s", trim(&format!("{:.3}", ms as f64 / 1e3)));
+    }
+    let (h, m) = (ms / 3_600_000, ms / 60_000 % 60);
+    let s = trim(&format!("{:.3}", (ms % 60_000) as f64 / 1e3)).to_owned();
+    if h > 0 { format!("{h} h {m} min {s} s") } else { format!("{m} min {s} s") }
+}
+
+/// Two moments with one unit where it can be: `10-15.2 s`.
+pub(crate) fn span(from: u64, to: u64) -> String {
+    let (a, b) = (moment(from), moment(to));
+    match a.strip_suffix(" s") {
+        Some(short) if from < 60_000_000_000 && to < 60_000_000_000 => format!("{short}\u{2013}{b}"),
+        _ => format!("{a} \u{2013} {b}"),
+    }
+}
+
+/// Three significant digits without trailing zeros.
+pub(crate) fn significant(value: f64) -> String {
+    let digits = match value.abs() {
+        v if v >= 99.95 => 0,
+        v if v >= 9.995 => 1,
+        _ => 2,
+    };
+    trim(&format!("{value:.digits$}")).to_owned()
+}
+
+/// A percentage that never rounds up to 100 or down to 0: `99.9987 %`.
+pub(crate) fn percent(fraction: f64) -> String {
+    if fraction >= 1.0 {
+        return "100 %".into();
+    }
+    if fraction <= 0.0 {
+        return "0 %".into();
+    }
+    for digits in 2..=7_usize {
+        let text = format!("{:.digits$}", fraction * 100.0);
+        let shown: f64 = text.parse().unwrap_or(0.0);
+        if shown < 100.0 && shown > 0.0 {
+            return format!("{} %", trim(&text));
+        }
+    }
+    if fraction > 0.5 { "> 99.9999999 %".into() } else { "< 0.0000001 %".into() }
+}
+
+/// A count with thin separators: `2 500 000`.
+pub(crate) fn count(n: u64) -> String {
+    let digits = n.to_string();
+    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
+    for (i, c) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(c);
+    }
+    out
+}
+
+/// A count in few characters: `950`, `12.3 k`, `2.5 M`.
+pub(crate) fn short_count(n: f64) -> String {
+    match n {
+        v if v >= 999.5e6 => format!("{} G", significant(v / 1e9)),
+        v if v >= 999.5e3 => format!("{} M", significant(v / 1e6)),
+        v if v >= 9_999.5 => format!("{} k", significant(v / 1e3)),
+        v if v >= 100.0 || v.fract() == 0.0 => count(v.round() as u64),
+        v => significant(v),
+    }
+}
+
+/// Bytes in decimal units: `12.3 MB`.
+pub(crate) fn bytes(n: u64) -> String {
+    match n {
+        0..1_000 => format!("{n} B"),
+        1_000..1_000_000 => format!("{} kB", significant(n as f64 / 1e3)),
+        1_000_000..1_000_000_000 => format!("{} MB", significant(n as f64 / 1e6)),
+        _ => format!("{} GB", significant(n as f64 / 1e9)),
+    }
+}
+
+fn trim(text: &str) -> &str {
+    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { text }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_read_well() {
+        let cases = [
+            (0, "0 s"),
+            (850, "850 ns"),
+            (1_500, "1.5 \u{b5}s"),
+            (999_999, "1 ms"),
+            (312_400_000, "312 ms"),
+            (4_250_000_000, "4.25 s"),
+            (60_000_000_000, "1 min"),
+            (200_000_000_000, "3 min 20 s"),
+            (3_600_000_000_000, "1 h"),
+            (5_430_000_000_000, "1 h 30 min"),
+        ];
+        for (ns, text) in cases {
+            assert_eq!(duration(ns), text);
+        }
+    }
+
+    #[test]
+    fn a_percentage_says_100_only_for_all() {
+        assert_eq!(percent(1.0), "100 %");
+        assert_eq!(percent(0.999_987), "99.999 %");
+        assert_eq!(percent(0.999_999_6), "99.99996 %");
+        assert_eq!(percent(0.5), "50 %");
+        assert_eq!(percent(0.0), "0 %");
+    }
+
+    #[test]
+    fn moments_share_a_unit() {
+        assert_eq!(span(10_000_000_000, 15_250_000_000), "10\u{2013}15.25 s");
+        assert_eq!(span(59_000_000_000, 61_000_000_000), "59 s \u{2013} 1 min 1 s");
+        assert_eq!(count(2_500_000), "2,500,000");
+        assert_eq!(short_count(12_345.0), "12.3 k");
+    }
+}

@@ -1,0 +1,94 @@
+//! Judges the run: the rules' verdicts, the expectations, and whether the run tested anything.
+
+use crate::metrics::{self, Unit};
+use crate::report::{Report, Verdict};
+use sim_core::record::{Comparison, Expectation, Ruling, RunRecord};
+
+/// All verdicts in the order they are reported.
+pub(crate) fn judge(record: &RunRecord, report: &Report) -> Vec<Verdict> {
+    let rules =
+        record.verdicts.iter().map(|v| Verdict { rule: v.rule.clone(), verdict: v.verdict, detail: v.detail.clone() });
+    let mut all: Vec<Verdict> = rules.collect();
+    all.extend(record.expectations.iter().map(|e| expectation(report, e)));
+    all.extend(fault_bit(report));
+    if report.availability.operations == 0 {
+        all.push(Verdict {
+            rule: "operations".into(),
+            verdict: Ruling::Inconclusive,
+            detail: "no operation was invoked in the measured window, so availability is not known".into(),
+        });
+    }
+    all
+}
+
+/// The worst of the verdicts and the exit code it stands for. Without any verdict nothing was broken.
+pub(crate) fn overall(verdicts: &[Verdict]) -> (Ruling, u8) {
+    let ruling = verdicts.iter().map(|v| v.verdict).max().unwrap_or(Ruling::Pass);
+    let code = match ruling {
+        Ruling::Pass => 0,
+        Ruling::Fail => 1,
+        Ruling::Inconclusive => 3,
+    };
+    (ruling, code)
+}
+
+fn expectation(report: &Report, e: &Expectation) -> Verdict {
+    let rule = format!("expect.{}", e.metric);
+    let unknown = |why: String| Verdict { rule: rule.clone(), verdict: Ruling::Inconclusive, detail: why };
+    let Some(figure) = metrics::figure(report, &e.metric) else {
+        return unknown(format!("the report has no figure called `{}`", e.metric));
+    };
+    let Some(value) = figure.value else {
+        return unknown(format!("nothing to measure it by (expected {})", e.text));
+    };
+    // Judged as reported: what is printed is what was compared.
+    let (value, bound) = match figure.unit {
+        Unit::Time => (value, e.bound),
+        Unit::Fraction | Unit::Number => (crate::units::round(value, 9), crate::units::round(e.bound, 9)),
+    };
+    let (held, sign) = match e.comparison {
+        Comparison::AtLeast => (value >= bound, ">="),
+        Comparison::AtMost => (value <= bound, "<="),
+        Comparison::MoreThan => (value > bound, ">"),
+        Comparison::LessThan => (value < bound, "<"),
+        Comparison::Equal => (value == bound, "=="),
+    };
+    let shown = metrics::print(value, figure.unit);
+    let wanted = metrics::print(bound, figure.unit);
+    let mut detail =
+        if held { format!("{shown} {sign} {wanted}") } else { format!("{shown}, expected {sign} {wanted}") };
+    if !held && shown == wanted {
+        // They differ only beyond the digits shown.
+        detail = format!("{value}, expected {sign} {bound}");
+    }
+    if e.metric.contains("outage") && report.availability.outages.last().is_some_and(|o| o.open) {
+        detail.push_str(" (an outage was still open at the end)");
+    }
+    Verdict { rule, verdict: if held { Ruling::Pass } else { Ruling::Fail }, detail }
+}
+
+/// A fault that never bit tested nothing.
+fn fault_bit(report: &Report) -> Option<Verdict> {
+    let must: Vec<_> = report.faults.iter().filter(|f| f.must_bite).collect();
+    if must.is_empty() {
+        return None;
+    }
+    let idle: Vec<String> = must
+        .iter()
+        .filter(|f| !f.bit)
+        .map(|f| {
+            let name = crate::causes::fault_name(&f.label, &f.kind, &f.resolved);
+            format!("{name} at {}", crate::units::moment(f.start_ns))
+        })
+        .collect();
+    Some(if idle.is_empty() {
+        let detail = match must.len() {
+            1 => "the fault bit".to_owned(),
+            n => format!("all {n} faults bit"),
+        };
+        Verdict { rule: "fault_bit".into(), verdict: Ruling::Pass, detail }
+    } else {
+        let detail = format!("{} of {} never bit: {}", idle.len(), must.len(), idle.join("; "));
+        Verdict { rule: "fault_bit".into(), verdict: Ruling::Inconclusive, detail }
+    })
+}

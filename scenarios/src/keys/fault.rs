@@ -1,0 +1,70 @@
+//! The keys of `[[fault]]`: some for all kinds, most for one.
+
+use super::{Key, Section, Takes};
+use Takes::{Bandwidth, Count, Drift, Duration, Flag, Latency, Probability, Size, Target, Texts, Word};
+
+/// The kinds of faults.
+pub const KINDS: &[&str] = &["crash", "pause", "slow", "partition", "packet", "clock", "disk"];
+/// The shapes of a partition.
+pub const SHAPES: &[&str] = &[
+    "isolate",
+    "halves",
+    "majority_minority",
+    "minority_third",
+    "majorities_ring",
+    "bridge",
+    "one_way",
+    "intersecting",
+    "groups",
+];
+/// What a crash leaves.
+pub const ON_CRASH: &[&str] = &["keep", "lose_unsynced", "torn", "wipe"];
+/// Which way of a target's links.
+pub const DIRECTIONS: &[&str] = &["to", "from", "both"];
+
+/// `[[fault]]`.
+pub static FAULT: Section = Section {
+    name: "[[fault]]",
+    keys: &[
+        Key::new("kind", Word(KINDS), "", "what goes wrong"),
+        Key::new("target", Target, "", "for whom: a node, a zone, a role, `random`, `minority`, `all`, or a list"),
+        Key::new("at", Duration, "0s", "when first, counted from the start of the run"),
+        Key::new("duration", Duration, "until the end", "for how long"),
+        Key::new("every", Duration, "", "again and again at this distance, until scenario.duration"),
+        Key::new("count", Count(1, 1_000_000), "", "with `every`: at most this many times"),
+        Key::new("must_bite", Flag, "true", "the run is inconclusive if the fault changes nothing"),
+        Key::new("id", Count(0, u32::MAX as u64), "made of kind, shape, target and at", "names the fault's luck"),
+        Key::new("on_crash", Word(ON_CRASH), "lose_unsynced", "what a crash leaves on the disk").only(&["crash"]),
+        Key::new("factor", Count(2, 1_000_000), "20", "how many times as long an input takes").only(&["slow"]),
+        Key::new("floor", Duration, "1ms", "what an input that was free takes").only(&["slow"]),
+        Key::new("shape", Word(SHAPES), "isolate", "who can still talk to whom").only(&["partition"]),
+        Key::new("groups", Takes::Groups, "", "of shape `groups`: lists of nodes, zones or roles").only(&["partition"]),
+        Key::new("clients", Flag, "true for a zone", "whether clients are cut off with their zone")
+            .only(&["partition"]),
+        Key::new("period", Duration, "", "flapping: one cycle, first cut and then up").only(&["partition"]),
+        Key::new("up", Duration, "half the period", "flapping: how much of each cycle is up").only(&["partition"]),
+        Key::new(
+            "direction",
+            Word(DIRECTIONS),
+            "both (one_way: from)",
+            "`to` works on what the target receives, `from` on what it sends",
+        )
+        .only(&["partition", "packet"]),
+        Key::new("peers", Target, "everyone", "only on links whose other end is one of these").only(&["packet"]),
+        Key::new("messages", Texts, "all", "only messages of these kinds").only(&["packet"]),
+        Key::new("loss", Probability, "0%", "messages are lost").only(&["packet"]),
+        Key::new("delay", Latency, "", "messages take this much longer").only(&["packet"]),
+        Key::new("duplicate", Probability, "0%", "messages arrive twice").only(&["packet"]),
+        Key::new("reorder", Probability, "0%", "messages are held back by `reorder_by`").only(&["packet"]),
+        Key::new("reorder_by", Duration, "10ms", "how long a reordered message is held back").only(&["packet"]),
+        Key::new("corrupt", Probability, "0%", "messages are corrupted, which the receiver detects").only(&["packet"]),
+        Key::new("rate", Bandwidth, "", "links carry no more than this").only(&["packet"]),
+        Key::new("queue", Size, "1 MiB", "with `rate`: how much may wait before messages are dropped")
+            .only(&["packet"]),
+        Key::new("step", Takes::SignedDuration, "", "the clock jumps, forward or back").only(&["clock"]),
+        Key::new("drift", Drift, "", "the clock runs fast, or slow if negative").only(&["clock"]),
+        Key::new("slow", Latency, "", "each sync takes this much longer").only(&["disk"]),
+        Key::new("stall", Flag, "false", "no sync completes").only(&["disk"]),
+        Key::new("fail_sync", Probability, "", "syncs fail").only(&["disk"]),
+    ],
+};

@@ -1,0 +1,260 @@
+//! The keys of everything but faults.
+
+use super::{FAULT, Key, Section, Takes, Unit};
+use crate::limits;
+use Takes::{
+    Bandwidth, Bound, Count, Drift, Duration, Flag, Latency, Name, Probability, Size, Table, Tables, Text, Texts,
+};
+
+/// The file.
+pub static ROOT: Section = Section {
+    name: "a scenario",
+    keys: &[
+        Key::new("scenario", Table(&SCENARIO), "", "what is run, for how long, from which seed"),
+        Key::new("cluster", Table(&CLUSTER), "", "the machines"),
+        Key::new("system", Takes::Options, "", "the system's own options"),
+        Key::new("network", Table(&NETWORK), "", "how messages travel"),
+        Key::new("disk", Table(&DISK), "", "how writes become durable"),
+        Key::new("workload", Tables(&WORKLOAD), "", "groups of clients"),
+        Key::new("probe", Table(&PROBE), "", "the availability probe"),
+        Key::new("fault", Tables(&FAULT), "", "what goes wrong, and when"),
+        Key::new("expect", Table(&EXPECT), "", "what decides the exit code, beyond safety"),
+        Key::new("report", Table(&REPORT), "", "how the report looks; never changes the run"),
+    ],
+};
+
+/// `[scenario]`.
+pub static SCENARIO: Section = Section {
+    name: "[scenario]",
+    keys: &[
+        Key::new("name", Name, "", "a short name, fit for a folder"),
+        Key::new("title", Text, "the name", "one sentence for people"),
+        Key::new("description", Text, "", "more than a sentence"),
+        Key::new("system", Name, "", "the system under test; `splitbrain list systems` names them"),
+        Key::new("duration", Duration, "", "how long load is applied, warm-up included; then everything is healed"),
+        Key::new("warmup", Duration, "0s", "how much of the start is not measured"),
+        Key::new("settle", Duration, "5s", "how long the healed cluster has before it is judged"),
+        Key::new("seed", Takes::Seed, "1", "where all randomness comes from"),
+        Key::new(
+            "shuffle_ties",
+            Flag,
+            "false",
+            "events at one instant happen in seeded order, not first come first served",
+        ),
+    ],
+};
+
+/// `[cluster]`.
+pub static CLUSTER: Section = Section {
+    name: "[cluster]",
+    keys: &[
+        Key::new("nodes", Count(1, limits::NODES), "", "how many machines: n1, n2, ..."),
+        Key::new("zones", Texts, "[\"a\"]", "the zones; nodes are dealt to them round-robin"),
+        Key::new("node_zones", Texts, "round-robin", "the zone of each node, instead of dealing them"),
+        Key::new("cpu_cost", Duration, "0s", "what handling one input costs; further inputs queue meanwhile"),
+        Key::new("clock_offset", Takes::Offsets, "0s..0s", "each clock starts off by a draw from this range"),
+        Key::new("clock_drift", Takes::Drifts, "0ppm..0ppm", "each clock runs fast by a draw from this range"),
+        Key::new("max_drift", Drift, "500ppm", "the bound on drift that systems may rely on"),
+    ],
+};
+
+macro_rules! link_keys {
+    ($($more:expr),* $(,)?) => {
+        &[
+            $($more,)*
+            Key::new("latency", Latency, "0.5ms..2ms", "how long a message takes"),
+            Key::new("loss", Probability, "0%", "a message is lost"),
+            Key::new("duplicate", Probability, "0%", "a message arrives a second time"),
+            Key::new("reorder", Probability, "0%", "a message is held back by `reorder_by`"),
+            Key::new("reorder_by", Duration, "10ms", "how long a reordered message is held back"),
+            Key::new("corrupt", Probability, "0%", "a message is corrupted, which its receiver detects"),
+            Key::new("bandwidth", Bandwidth, "unlimited", "bits per second of each link"),
+            Key::new("queue", Size, "1 MiB", "how much may wait for a limited link before messages are dropped"),
+        ]
+    };
+}
+
+/// `[network]`.
+pub static NETWORK: Section = Section {
+    name: "[network]",
+    keys: link_keys![
+        Key::new("client", Table(&CLIENT), "", "what is different between a client and a node"),
+        Key::new("link", Tables(&LINK), "", "rules for some links; the last one wins"),
+    ],
+};
+
+/// `[network.client]`.
+pub static CLIENT: Section = Section { name: "[network.client]", keys: link_keys![] };
+
+/// `[[network.link]]`.
+pub static LINK: Section = Section {
+    name: "[[network.link]]",
+    keys: link_keys![
+        Key::new("between", Takes::Ends, "", "both ends, for both ways: `[\"zone:a\", \"n3\"]`"),
+        Key::new("from", Takes::End, "", "the sending end, for one way"),
+        Key::new("to", Takes::End, "", "the receiving end, for one way"),
+    ],
+};
+
+/// `latency = { ... }`.
+pub static LATENCY: Section = Section {
+    name: "a latency",
+    keys: &[
+        Key::new("dist", Takes::Word(DISTRIBUTIONS), "", "its shape"),
+        Key::new("value", Duration, "", "of `fixed`"),
+        Key::new("min", Duration, "", "of `uniform`"),
+        Key::new("max", Duration, "", "of `uniform`"),
+        Key::new("mean", Duration, "", "of `exponential`"),
+        Key::new("median", Duration, "", "of `lognormal`"),
+        Key::new("p99", Duration, "", "of `lognormal`"),
+        Key::new("samples", Takes::Durations, "", "of `recorded`: every one equally likely"),
+        Key::new("matrix", Takes::Path, "", "a CSV file with a latency for each pair of zones"),
+        Key::new("recorded", Takes::Path, "", "a CSV file of `from,to,latency` samples for each pair of zones"),
+    ],
+};
+
+/// The shapes of a latency.
+pub const DISTRIBUTIONS: &[&str] = &["fixed", "uniform", "exponential", "lognormal", "recorded"];
+
+/// `[disk]`.
+pub static DISK: Section = Section {
+    name: "[disk]",
+    keys: &[
+        Key::new("sync", Latency, "0.2ms..1ms", "how long a sync takes"),
+        Key::new("fail", Probability, "0%", "a sync fails"),
+    ],
+};
+
+/// `[[workload]]`.
+pub static WORKLOAD: Section = Section {
+    name: "[[workload]]",
+    keys: &[
+        Key::new("clients", Count(1, limits::CLIENTS), "10", "how many clients"),
+        Key::new(
+            "rate",
+            Takes::Rate,
+            "",
+            "open loop: operations per second of all clients together, whatever the answers",
+        ),
+        Key::new("stages", Tables(&STAGE), "", "open loop with a rate that changes"),
+        Key::new("think_time", Duration, "", "closed loop: from an answer to the next operation"),
+        Key::new("outstanding", Count(1, 1_000_000), "1", "closed loop: operations each client has in flight"),
+        Key::new("read_ratio", Probability, "0.5", "share of operations that are reads"),
+        Key::new("append_ratio", Probability, "0", "share of the writes that are appends"),
+        Key::new("cas_ratio", Probability, "0", "share of the remaining writes that are compare-and-set"),
+        Key::new("keys", Takes::KeySpace, "1000", "which keys are touched"),
+        Key::new("value_size", Size, "64 B", "size of written values"),
+        Key::new("timeout", Duration, "1s", "when a client gives up on an operation"),
+        Key::new("attempt_timeout", Duration, "250ms", "when it gives up on one try; at most `timeout`"),
+        Key::new("attempts", Takes::Attempts, "unlimited", "tries per operation; 1 means no retry"),
+        Key::new("backoff", Duration, "5ms", "wait before the second try; doubles, half of it random"),
+        Key::new("backoff_max", Duration, "100ms", "the longest such wait"),
+        Key::new("routing", Takes::Routing, "sticky", "whom a client asks first: sticky, random, or one node"),
+        Key::new("start", Duration, "0s", "no operation before this"),
+        Key::new("stop", Duration, "scenario.duration", "no operation from this on"),
+        Key::new("zones", Texts, "all", "the zones the clients are dealt to, round-robin"),
+    ],
+};
+
+/// `stages = [{ ... }]`.
+pub static STAGE: Section = Section {
+    name: "a stage",
+    keys: &[
+        Key::new("at", Duration, "", "from when, counted from the start of the run"),
+        Key::new("rate", Takes::Rate, "", "operations per second of all clients together"),
+    ],
+};
+
+/// `keys = { ... }`.
+pub static KEYS: Section = Section {
+    name: "keys",
+    keys: &[
+        Key::new("count", Count(1, limits::KEYS), "1000", "how many keys"),
+        Key::new("dist", Takes::Word(&["uniform", "zipf"]), "uniform", "how popular they are"),
+        Key::new("s", Takes::Number(0.0, 10.0), "0.99", "of `zipf`: how skewed"),
+    ],
+};
+
+/// `[probe]`.
+pub static PROBE: Section = Section {
+    name: "[probe]",
+    keys: &[
+        Key::new("enabled", Flag, "true", "whether a probe client per zone runs"),
+        Key::new("every", Duration, "20ms", "one read and one write at this distance"),
+        Key::new(
+            "timeout",
+            Duration,
+            "the shortest workload timeout",
+            "an operation that takes longer counts as failed for availability",
+        ),
+    ],
+};
+
+const fn bound(name: &'static str, unit: Unit, about: &'static str) -> Key {
+    Key::new(name, Bound(unit), "", about)
+}
+
+/// `[expect]`.
+pub static EXPECT: Section = Section {
+    name: "[expect]",
+    keys: &[
+        Key::new("linearizable", Flag, "false", "the history of all operations is linearizable"),
+        Key::new("violates", Texts, "[]", "rules that must be broken, for scenarios that show how"),
+        bound("availability", Unit::Fraction, "share of operations that succeed in time"),
+        bound("read_availability", Unit::Fraction, "share of reads that succeed in time"),
+        bound("write_availability", Unit::Fraction, "share of writes that succeed in time"),
+        bound("probe_availability", Unit::Fraction, "share of probes that succeed in time"),
+        bound("time_availability", Unit::Fraction, "share of time that is not an outage"),
+        bound("nines", Unit::Number, "-log10 of the share of time that is an outage"),
+        bound("longest_outage", Unit::Time, "the longest outage"),
+        bound("total_outage", Unit::Time, "all outages together"),
+        bound("longest_stall", Unit::Time, "the longest time without a success, outage or not"),
+        bound("outages", Unit::Count, "how many outages"),
+        bound("operations", Unit::Count, "how many operations ended"),
+        bound("ok", Unit::Count, "how many succeeded"),
+        bound("failed", Unit::Count, "how many failed for sure"),
+        bound("unknown", Unit::Count, "how many may or may not have happened"),
+        bound("operations_lost", Unit::Count, "operations that failed in outages"),
+        bound("throughput", Unit::Number, "successful operations per second"),
+        bound("read_p50", Unit::Time, "median latency of reads"),
+        bound("read_p90", Unit::Time, "90th percentile of the latency of reads"),
+        bound("read_p99", Unit::Time, "99th percentile of the latency of reads"),
+        bound("read_p999", Unit::Time, "99.9th percentile of the latency of reads"),
+        bound("read_mean", Unit::Time, "mean latency of reads"),
+        bound("read_max", Unit::Time, "longest latency of a read"),
+        bound("write_p50", Unit::Time, "median latency of writes"),
+        bound("write_p90", Unit::Time, "90th percentile of the latency of writes"),
+        bound("write_p99", Unit::Time, "99th percentile of the latency of writes"),
+        bound("write_p999", Unit::Time, "99.9th percentile of the latency of writes"),
+        bound("write_mean", Unit::Time, "mean latency of writes"),
+        bound("write_max", Unit::Time, "longest latency of a write"),
+        bound("all_p50", Unit::Time, "median latency"),
+        bound("all_p90", Unit::Time, "90th percentile of the latency"),
+        bound("all_p99", Unit::Time, "99th percentile of the latency"),
+        bound("all_p999", Unit::Time, "99.9th percentile of the latency"),
+        bound("all_mean", Unit::Time, "mean latency"),
+        bound("all_max", Unit::Time, "longest latency"),
+        bound("max_over_mean", Unit::Number, "requests of the busiest node over the mean"),
+        bound("requests_cov", Unit::Number, "coefficient of variation of requests over nodes"),
+        bound("requests_jain", Unit::Fraction, "Jain's fairness index of requests over nodes"),
+        bound("requests_gini", Unit::Fraction, "Gini coefficient of requests over nodes"),
+        bound("keys_max_over_mean", Unit::Number, "keys of the fullest node over the mean"),
+        bound("keys_cov", Unit::Number, "coefficient of variation of keys over nodes"),
+        bound("keys_jain", Unit::Fraction, "Jain's fairness index of keys over nodes"),
+        bound("keys_gini", Unit::Fraction, "Gini coefficient of keys over nodes"),
+        bound("messages_sent", Unit::Count, "messages between nodes"),
+        bound("messages_per_operation", Unit::Number, "messages between nodes for each successful operation"),
+        bound("busy_max", Unit::Fraction, "share of time that the busiest node's CPU was busy"),
+        bound("fact_*", Unit::Count, "how often the system announced a fact, e.g. `fact_elected`"),
+    ],
+};
+
+/// `[report]`.
+pub static REPORT: Section = Section {
+    name: "[report]",
+    keys: &[
+        Key::new("window", Duration, "100ms", "length of an availability window"),
+        Key::new("charts", Flag, "true", "whether charts are drawn"),
+        Key::new("title", Text, "scenario.title", "a heading of its own"),
+    ],
+};

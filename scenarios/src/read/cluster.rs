@@ -1,0 +1,172 @@
+//! Reads `[cluster]`, and answers for the rest of the file which nodes and zones there are.
+
+use super::measure;
+use super::section::{Context, Reader};
+use crate::diagnostics::Span;
+use crate::limits;
+use crate::scenario::Cluster;
+use crate::suggest;
+use sim_core::{Duration, NodeId};
+
+/// What the rest of the file refers to.
+pub struct World {
+    /// The machines, or a stand-in if they could not be read.
+    pub cluster: Cluster,
+    /// Whether `cluster` is what was meant: otherwise nothing is wrong with names that it does not have.
+    pub known: bool,
+    /// When load ends, if that could be read.
+    pub duration: Option<Duration>,
+}
+
+impl World {
+    /// The node called `text`, if `text` looks like one; one that does not exist is said.
+    pub fn node(&self, text: &str, span: Span, context: &Context<'_>) -> Option<NodeId> {
+        let number: u64 = text.strip_prefix('n')?.parse().ok()?;
+        let nodes = self.cluster.nodes() as u64;
+        if self.known && !(1..=nodes).contains(&number) {
+            let help =
+                if nodes == 1 { "the only node is n1".to_owned() } else { format!("the nodes are n1 to n{nodes}") };
+            context.wrong(span, format!("there is no node `{text}`"), help);
+        }
+        // A stand-in keeps the check of everything else going.
+        Some(NodeId(u32::try_from(number.clamp(1, nodes.max(1)) - 1).unwrap_or(0)))
+    }
+
+    /// The zone called `name`; one that does not exist is said.
+    pub fn zone(&self, name: &str, span: Span, context: &Context<'_>) -> Option<u16> {
+        let found = self.cluster.zones.iter().position(|z| z == name);
+        if found.is_none() && self.known {
+            let zones: Vec<&str> = self.cluster.zones.iter().map(String::as_str).collect();
+            context.wrong(span, format!("there is no zone `{name}`"), suggest::help(name, &zones));
+        }
+        match found {
+            Some(zone) => u16::try_from(zone).ok(),
+            None => (!self.known).then_some(0),
+        }
+    }
+}
+
+/// Reads `[cluster]`.
+pub fn read(reader: &Reader<'_>, duration: Option<Duration>) -> World {
+    let before = reader.context.problems.count();
+    let nodes = match reader.value("nodes") {
+        Some(_) => reader.get("nodes", nodes),
+        None => None,
+    };
+    let zones = reader.get("zones", measure::list(measure::name));
+    let node_zones = reader.get("node_zones", measure::list(measure::name));
+    let (zones, node_zones) = match node_zones {
+        Some(names) => explicit(reader, nodes, zones, &names),
+        None => dealt(reader, nodes, zones),
+    };
+    if zones.len() > limits::ZONES {
+        let key = if reader.has("zones") { "zones" } else { "node_zones" };
+        reader.wrong(key, format!("{} zones are too many", zones.len()), format!("at most {}", limits::ZONES));
+    }
+    let max_drift = reader.get("max_drift", measure::drift).unwrap_or(500);
+    if max_drift < 0 {
+        reader.wrong("max_drift", "a bound can not be negative", "write for example \"500ppm\"");
+    }
+    let clock_drift = reader.get("clock_drift", measure::span(measure::drift)).unwrap_or((0, 0));
+    if max_drift >= 0 && clock_drift.0.abs().max(clock_drift.1.abs()) > max_drift {
+        let what = format!("clocks drift more than `max_drift` = \"{max_drift}ppm\" lets systems rely on");
+        reader.wrong("clock_drift", what, "raise `max_drift`, or break the promise with a [[fault]] of kind \"clock\"");
+    }
+    let cluster = Cluster {
+        zones,
+        node_zones,
+        cpu_cost: reader.get("cpu_cost", measure::duration).unwrap_or(Duration::ZERO),
+        clock_offset: reader.get("clock_offset", measure::span(measure::offset)).unwrap_or((0, 0)),
+        clock_drift,
+        max_drift_ppm: max_drift.unsigned_abs(),
+    };
+    let sound = !cluster.node_zones.is_empty() && reader.context.problems.count() == before;
+    let cluster = if cluster.node_zones.is_empty() {
+        Cluster { node_zones: vec![0], zones: vec!["a".to_owned()], ..cluster }
+    } else {
+        cluster
+    };
+    World { cluster, known: sound, duration }
+}
+
+fn nodes(value: &crate::written::Value, context: &Context<'_>) -> Option<u32> {
+    use crate::written::Kind;
+    match value.kind {
+        Kind::Int(0) => {
+            context.wrong(value.span, "a cluster of no nodes does nothing", "one node or more");
+            None
+        }
+        Kind::Int(n) if n > i128::from(limits::NODES) => {
+            let help = "at most 10,000: all of them share one machine's memory";
+            context.wrong(value.span, format!("{} nodes are too many", measure::shown(n).replace('`', "")), help);
+            None
+        }
+        _ => measure::small(1, limits::NODES)(value, context),
+    }
+}
+
+/// Zone names must differ.
+fn distinct(reader: &Reader<'_>, zones: &[String]) {
+    for (i, zone) in zones.iter().enumerate() {
+        if zones[..i].contains(zone) {
+            reader.wrong("zones", format!("zone `{zone}` is named twice"), "name each zone once");
+        }
+    }
+}
+
+/// `nodes` dealt to `zones` round-robin.
+fn dealt(reader: &Reader<'_>, nodes: Option<u32>, zones: Option<Vec<String>>) -> (Vec<String>, Vec<u16>) {
+    if !reader.has("nodes") && !reader.has("node_zones") && reader.is_there() {
+        reader.context.wrong(reader.span, "[cluster] needs `nodes`", "how many machines, for example `nodes = 5`");
+    }
+    let zones = zones.unwrap_or_else(|| vec!["a".to_owned()]);
+    distinct(reader, &zones);
+    if zones.is_empty() {
+        reader.wrong("zones", "a cluster has at least one zone", "leave `zones` out if zones do not matter");
+    }
+    let Some(nodes) = nodes else { return (zones, Vec::new()) };
+    if zones.len() > nodes as usize {
+        let what = format!("{} zones but only {nodes} nodes", zones.len());
+        reader.wrong("zones", what, "a zone without nodes needs `node_zones`");
+        return (zones, Vec::new());
+    }
+    let node_zones = (0..nodes as usize).map(|i| (i % zones.len().max(1)) as u16).collect();
+    (zones, node_zones)
+}
+
+/// Each node's zone as listed.
+fn explicit(
+    reader: &Reader<'_>,
+    nodes: Option<u32>,
+    zones: Option<Vec<String>>,
+    names: &[String],
+) -> (Vec<String>, Vec<u16>) {
+    let listed = zones.is_some();
+    let mut zones = zones.unwrap_or_default();
+    distinct(reader, &zones);
+    if names.is_empty() || names.len() as u64 > limits::NODES {
+        let what = format!("`node_zones` lists {} nodes", names.len());
+        reader.wrong("node_zones", what, format!("1 to {}", limits::NODES));
+        return (zones, Vec::new());
+    }
+    if let Some(nodes) = nodes
+        && nodes as usize != names.len()
+    {
+        let what = format!("`node_zones` lists {} nodes, but `nodes` says {nodes}", names.len());
+        reader.wrong("node_zones", what, "leave `nodes` out");
+    }
+    let node_zones = names.iter().map(|name| {
+        let place = zones.iter().position(|z| z == name).unwrap_or_else(|| {
+            if listed {
+                let known: Vec<&str> = zones.iter().map(String::as_str).collect();
+                let help = suggest::help(name, &known);
+                reader.wrong("node_zones", format!("`zones` does not list zone `{name}`"), help);
+            }
+            zones.push(name.clone());
+            zones.len() - 1
+        });
+        u16::try_from(place).unwrap_or(u16::MAX)
+    });
+    let node_zones = node_zones.collect();
+    (zones, node_zones)
+}

@@ -1,0 +1,239 @@
+//! Reads `[[workload]]` and `[probe]`.
+
+use super::cluster::World;
+use super::section::{Context, Reader};
+use super::{children, measure};
+use crate::keys;
+use crate::limits;
+use crate::scenario::{KeySpace, Pace, Probe, Rate, Stage, Workload};
+use crate::suggest;
+use crate::written::{Kind, Value};
+use sim_core::{Duration, Instant, Patience, Probability, Routing};
+
+/// Reads all `[[workload]]`s.
+pub fn workloads(readers: &[Reader<'_>], world: &World) -> Vec<Workload> {
+    let mut read: Vec<Workload> = Vec::new();
+    let mut clients = 0;
+    if let Some(reader) = readers.get(limits::WORKLOADS) {
+        let what = format!("{} workloads are too many", readers.len());
+        reader.context.wrong(reader.span, what, format!("at most {}; raise `clients` instead", limits::WORKLOADS));
+        return read;
+    }
+    for reader in readers {
+        let before = reader.context.problems.count();
+        let Some(workload) = workload(reader, world) else { continue };
+        let sound = reader.context.problems.count() == before;
+        clients += u64::from(workload.clients);
+        if clients > limits::CLIENTS {
+            let what = format!("{clients} clients are too many");
+            reader.wrong("clients", what, format!("at most {} over all workloads", limits::CLIENTS));
+            clients = 0;
+        }
+        if sound && read.contains(&workload) {
+            reader.context.wrong(reader.span, "this [[workload]] is there twice", "raise `clients` and `rate` instead");
+        }
+        read.push(workload);
+    }
+    read
+}
+
+fn workload(reader: &Reader<'_>, world: &World) -> Option<Workload> {
+    let clients = reader.get("clients", measure::small(1, limits::CLIENTS)).unwrap_or(10);
+    let pace = pace(reader);
+    let keys = reader.get("keys", keyspace).unwrap_or(KeySpace::Uniform { count: 1000 });
+    let (start, stop) = hours(reader, world);
+    let zones = match reader.value("zones") {
+        None => Some((0..world.cluster.zones.len()).map(|z| z as u16).collect()),
+        Some(_) => reader.get("zones", |value, context| zones(value, context, world)),
+    };
+    let share = |key, default| reader.get(key, measure::probability).unwrap_or(default);
+    Some(Workload {
+        clients,
+        reads: share("read_ratio", Probability::per_billion(500_000_000)),
+        appends: share("append_ratio", Probability::NEVER),
+        cas: share("cas_ratio", Probability::NEVER),
+        keys,
+        value_size: reader.get("value_size", measure::size(limits::VALUE)).map_or(64, |n| n as u32),
+        patience: patience(reader),
+        routing: reader.get("routing", |value, context| routing(value, context, world)).unwrap_or(Routing::Sticky),
+        start,
+        stop,
+        zones: zones?,
+        pace: pace?,
+    })
+}
+
+/// Exactly one of `rate`, `stages` and `think_time`.
+fn pace(reader: &Reader<'_>) -> Option<Pace> {
+    let given: Vec<&'static str> = ["rate", "stages", "think_time"].into_iter().filter(|key| reader.has(key)).collect();
+    let [first, rest @ ..] = given.as_slice() else {
+        let help = "add `rate = \"400/s\"` (open loop), `think_time = \"10ms\"` (closed loop) or `stages`";
+        reader.context.wrong(reader.span, "[[workload]] does not say how often operations start", help);
+        return None;
+    };
+    for other in rest {
+        let what = format!("`{first}` and `{other}` exclude each other");
+        reader.wrong(other, what, "`rate` and `stages` are open loop, `think_time` is closed loop");
+    }
+    if *first != "think_time" && reader.has("outstanding") && !given.contains(&"think_time") {
+        let what = format!("`outstanding` does not belong to `{first}`");
+        reader.wrong("outstanding", what, "an open loop has as many in flight as it takes");
+    }
+    match *first {
+        "rate" => {
+            let rate = reader.get("rate", measure::rate)?;
+            if rate == 0 {
+                reader.wrong("rate", "a rate of zero asks nothing", "leave the [[workload]] out");
+            }
+            Some(Pace::Open(vec![Stage { at: Instant::ZERO, rate: Rate(rate) }]))
+        }
+        "stages" => stages(reader),
+        _ => Some(Pace::Closed {
+            think: reader.get("think_time", measure::duration)?,
+            outstanding: reader.get("outstanding", measure::small(1, 1_000_000)).unwrap_or(1),
+        }),
+    }
+}
+
+fn stages(reader: &Reader<'_>) -> Option<Pace> {
+    let readers = children(reader, "stages", &keys::STAGE);
+    let read: Vec<Option<Stage>> = readers
+        .iter()
+        .map(|stage| {
+            let (at, rate) = (stage.must("at", measure::duration), stage.must("rate", measure::rate));
+            Some(Stage { at: Instant(at?.0), rate: Rate(rate?) })
+        })
+        .collect();
+    let stages = read.into_iter().collect::<Option<Vec<Stage>>>()?;
+    if stages.is_empty() {
+        if matches!(reader.value("stages"), Some(Value { kind: Kind::List(_), .. })) {
+            reader.wrong("stages", "there is no stage", "for example `stages = [{ at = \"0s\", rate = \"400/s\" }]`");
+        }
+        return None;
+    }
+    for (i, pair) in stages.windows(2).enumerate() {
+        if pair[0].at >= pair[1].at {
+            let what = format!("stage {} starts at {}, not after {}", i + 2, pair[1].at, pair[0].at);
+            readers[i + 1].wrong("at", what, "stages go in order of time");
+        }
+    }
+    Some(Pace::Open(stages))
+}
+
+fn keyspace(value: &Value, context: &Context<'_>) -> Option<KeySpace> {
+    if matches!(value.kind, Kind::Int(_)) {
+        return measure::count(1, limits::KEYS)(value, context).map(|count| KeySpace::Uniform { count });
+    }
+    if !matches!(value.kind, Kind::Table(_)) {
+        return measure::mismatch(
+            value,
+            context,
+            "a number of keys, or a table such as { count = 1000, dist = \"zipf\" }",
+        );
+    }
+    let reader = Reader::new(&keys::KEYS, value, context);
+    let count = reader.get("count", measure::count(1, limits::KEYS)).unwrap_or(1000);
+    let dist = reader.get("dist", measure::word(&["uniform", "zipf"])).unwrap_or("uniform");
+    let s = reader.get("s", measure::number(0.0, 10.0)).unwrap_or(0.99);
+    if dist == "uniform" && reader.has("s") {
+        reader.wrong("s", "`s` belongs to `dist = \"zipf\"`", "add `dist = \"zipf\"`, or leave `s` out");
+    }
+    Some(if dist == "zipf" { KeySpace::Zipf { count, s } } else { KeySpace::Uniform { count } })
+}
+
+fn hours(reader: &Reader<'_>, world: &World) -> (Instant, Instant) {
+    let start = reader.get("start", measure::duration).unwrap_or(Duration::ZERO);
+    let end = world.duration.unwrap_or(Duration::MAX);
+    let stop = reader.get("stop", measure::duration).unwrap_or(end);
+    if stop > end {
+        reader.wrong("stop", format!("the run's load ends at {end}"), "leave `stop` out");
+    }
+    if start >= stop {
+        let key = if reader.has("start") { "start" } else { "stop" };
+        reader.wrong(key, format!("from {start} to {stop} there is no time"), "`start` comes before `stop`");
+    }
+    (Instant(start.0), Instant(stop.0))
+}
+
+fn patience(reader: &Reader<'_>) -> Patience {
+    let default = Patience::default();
+    let timeout = reader.get("timeout", measure::positive).unwrap_or(default.timeout);
+    let attempt = reader.get("attempt_timeout", measure::positive);
+    if let Some(attempt) = attempt
+        && attempt > timeout
+    {
+        let what = format!("one try may take {attempt}, the whole operation only {timeout}");
+        reader.wrong("attempt_timeout", what, "`attempt_timeout` is at most `timeout`");
+    }
+    let backoff = reader.get("backoff", measure::duration).unwrap_or(default.backoff);
+    let backoff_max = reader.get("backoff_max", measure::duration);
+    if let Some(max) = backoff_max
+        && backoff > max
+    {
+        reader.wrong(
+            "backoff_max",
+            format!("the first wait is {backoff} already"),
+            "`backoff_max` is at least `backoff`",
+        );
+    }
+    Patience {
+        timeout,
+        attempt_timeout: attempt.unwrap_or(default.attempt_timeout.min(timeout)),
+        attempts: reader.get("attempts", attempts).unwrap_or(default.attempts),
+        backoff,
+        backoff_max: backoff_max.unwrap_or(default.backoff_max.max(backoff)),
+    }
+}
+
+fn attempts(value: &Value, context: &Context<'_>) -> Option<u32> {
+    match &value.kind {
+        Kind::Text(text) if text == "unlimited" => Some(u32::MAX),
+        Kind::Text(_) => measure::mismatch(value, context, "a whole number or \"unlimited\""),
+        _ => measure::small(1, u64::from(u32::MAX - 1))(value, context),
+    }
+}
+
+fn routing(value: &Value, context: &Context<'_>, world: &World) -> Option<Routing> {
+    let text = measure::text(value, context)?;
+    match text.as_str() {
+        "sticky" => Some(Routing::Sticky),
+        "random" => Some(Routing::Random),
+        _ => match world.node(&text, value.span, context) {
+            Some(node) => Some(Routing::Fixed(node)),
+            None => {
+                let help = suggest::nearest(&text, ["sticky", "random"]);
+                let help = help.map_or("\"sticky\", \"random\" or a node such as \"n3\"".to_owned(), |h| {
+                    format!("did you mean `{h}`?")
+                });
+                context.wrong(value.span, format!("`{text}` is not a routing"), help);
+                None
+            }
+        },
+    }
+}
+
+fn zones(value: &Value, context: &Context<'_>, world: &World) -> Option<Vec<u16>> {
+    let zones = measure::list(|item, context| {
+        let name = measure::text(item, context)?;
+        world.zone(&name, item.span, context)
+    })(value, context)?;
+    if zones.is_empty() {
+        context.wrong(value.span, "clients sit in at least one zone", "leave `zones` out for all");
+        return None;
+    }
+    Some(zones)
+}
+
+/// Reads `[probe]`.
+pub fn probe(reader: &Reader<'_>, workloads: &[Workload]) -> Probe {
+    let shortest = workloads.iter().map(|w| w.patience.timeout).min();
+    let every = reader.get("every", measure::positive).unwrap_or(Duration::millis(20));
+    if every < Duration::micros(100) {
+        reader.wrong("every", "the probe must stay light", "\"100us\" or more");
+    }
+    Probe {
+        enabled: reader.get("enabled", measure::flag).unwrap_or(true),
+        every,
+        timeout: reader.get("timeout", measure::positive).or(shortest).unwrap_or(Duration::secs(1)),
+    }
+}

@@ -1,0 +1,213 @@
+//! From a scenario as written to a scenario as meant: complete, and with every problem said at once.
+
+mod cluster;
+mod expect;
+mod fault;
+mod file;
+mod latency;
+mod load;
+mod matrix;
+mod measure;
+mod network;
+mod overlap;
+mod section;
+mod target;
+
+pub use section::{Beside, Files};
+pub use target::write as write_target;
+
+use crate::diagnostics::{Diagnostics, Problems, Span};
+use crate::keys;
+use crate::options::Systems;
+use crate::scenario::Scenario;
+use crate::suggest;
+use crate::written::{Kind, Override, Table, Value, apply, read_json, read_toml};
+use cluster::World;
+use section::{Context, Reader};
+use sim_core::Duration;
+use std::path::Path;
+
+/// The text of a scenario and what it may refer to.
+pub struct Text<'a> {
+    /// What messages call it: the path as the user gave it.
+    pub name: &'a str,
+    /// The text.
+    pub text: &'a str,
+    /// Whether it is JSON rather than TOML.
+    pub json: bool,
+    /// `--set`, in order.
+    pub overrides: &'a [Override],
+    /// The files it refers to.
+    pub files: &'a dyn Files,
+}
+
+/// Reads a scenario file; one that ends in `.json` is JSON.
+///
+/// # Errors
+/// Every problem with it.
+pub fn load(path: &Path, overrides: &[Override], systems: &dyn Systems) -> Result<Scenario, Diagnostics> {
+    let name = path.display().to_string();
+    let text = file::text(path).map_err(|(what, help)| Diagnostics::of_file(&name, what, help))?;
+    let json = path.extension().is_some_and(|e| e.eq_ignore_ascii_case("json"));
+    parse(&Text { name: &name, text: &text, json, overrides, files: &Beside::new(path) }, systems)
+}
+
+/// Reads a scenario's text.
+///
+/// # Errors
+/// Every problem with it.
+pub fn parse(text: &Text<'_>, systems: &dyn Systems) -> Result<Scenario, Diagnostics> {
+    if text.text.trim().is_empty() {
+        let help = "a scenario needs at least [scenario] and [cluster]; `splitbrain list scenarios` names examples";
+        return Err(Diagnostics::of_file(text.name, "the file is empty", help));
+    }
+    let problems = Problems::default();
+    let source = problems.source(text.name, text.text);
+    let document =
+        if text.json { read_json(source, text.text, &problems) } else { read_toml(source, text.text, &problems) };
+    // What a broken text seems to say is not worth complaining about.
+    let Some(mut document) = document else { return problems.finish(None) };
+    apply(&mut document, text.overrides, &problems);
+    let scenario = scenario(&document, &Context { problems: &problems, files: text.files }, systems);
+    problems.finish(scenario)
+}
+
+/// The table under `key` of the root: a section that is not there has its defaults.
+fn child<'a>(root: &Reader<'a>, key: &'static str, section: &'static keys::Section) -> Reader<'a> {
+    match root.value(key) {
+        Some(value) => Reader::new(section, value, root.context),
+        None => Reader::absent(section, root.span, root.context),
+    }
+}
+
+/// The tables under `key`; `[x]` where `[[x]]` should be is said.
+fn children<'a>(root: &Reader<'a>, key: &'static str, section: &'static keys::Section) -> Vec<Reader<'a>> {
+    let Some(value) = root.value(key) else { return Vec::new() };
+    match &value.kind {
+        Kind::List(items) => items.iter().map(|item| Reader::new(section, item, root.context)).collect(),
+        other => {
+            let what = format!("`{key}` is a list of tables, not {}", other.name());
+            let help = match section.name.strip_prefix("[[") {
+                Some(_) => format!("write {} in double brackets", section.name),
+                None => "put it into square brackets".to_owned(),
+            };
+            root.context.wrong(value.span, what, help);
+            Vec::new()
+        }
+    }
+}
+
+fn scenario(document: &Value, context: &Context<'_>, systems: &dyn Systems) -> Option<Scenario> {
+    let root = Reader::new(&keys::ROOT, document, context);
+    for (key, example) in [("scenario", "duration = \"60s\""), ("cluster", "nodes = 5")] {
+        if root.is_there() && !root.has(key) {
+            let help = format!("add [{key}] with for example `{example}`");
+            context.problems.with_source(root.span.source, format!("there is no [{key}]"), help);
+        }
+    }
+    let head = child(&root, "scenario", &keys::SCENARIO);
+    let name = head.must("name", measure::name);
+    let title = head.get("title", measure::text).or_else(|| name.clone());
+    let description = head.get("description", measure::text).unwrap_or_default();
+    let duration = head.must("duration", measure::positive);
+    let warmup = head.get("warmup", measure::duration).unwrap_or(Duration::ZERO);
+    let settle = head.get("settle", measure::duration).unwrap_or(Duration::secs(5));
+    let seed = head.get("seed", measure::seed).unwrap_or(1);
+    let shuffle_ties = head.get("shuffle_ties", measure::flag).unwrap_or(false);
+    if let Some(duration) = duration
+        && warmup >= duration
+    {
+        let key = if head.has("warmup") { "warmup" } else { "duration" };
+        let what = format!("a warm-up of {warmup} leaves nothing of {duration} to measure");
+        head.wrong(key, what, "`duration` counts from the start, warm-up included");
+    }
+    let world = cluster::read(&child(&root, "cluster", &keys::CLUSTER), duration);
+    let network = network::read(&child(&root, "network", &keys::NETWORK), &world);
+    let disk = network::disk(&child(&root, "disk", &keys::DISK));
+    let workloads = load::workloads(&children(&root, "workload", &keys::WORKLOAD), &world);
+    let probe = load::probe(&child(&root, "probe", &keys::PROBE), &workloads);
+    let faults = fault::read(&children(&root, "fault", &keys::FAULT), &world);
+    let expect = expect::read(&child(&root, "expect", &keys::EXPECT));
+    let report = expect::report(&child(&root, "report", &keys::REPORT), duration);
+    if workloads.is_empty() && !probe.enabled && !root.has("workload") {
+        let what = "nothing is asked of the system: there is no [[workload]], and the probe is off";
+        context.wrong(root.at("probe"), what, "add a [[workload]]");
+    }
+    let (system, options) = options(&root, &head, &world, systems);
+    Some(Scenario {
+        name: name?,
+        title: title?,
+        description,
+        system: system?,
+        duration: duration?,
+        warmup,
+        settle,
+        seed,
+        shuffle_ties,
+        cluster: world.cluster,
+        options: options?,
+        network,
+        disk,
+        workloads,
+        probe,
+        faults,
+        expect,
+        report,
+    })
+}
+
+/// The chosen system and its options, completed.
+fn options(
+    root: &Reader<'_>,
+    head: &Reader<'_>,
+    world: &World,
+    systems: &dyn Systems,
+) -> (Option<String>, Option<toml::Table>) {
+    let context = root.context;
+    let given = root.value("system");
+    let empty = Table::default();
+    let table = match given.map(|v| (&v.kind, v.span)) {
+        None => Some(&empty),
+        Some((Kind::Table(table), _)) => Some(table),
+        Some((other, span)) => {
+            let help = "the system's name goes into [scenario] system, its options into a table [system]";
+            context.wrong(span, format!("[system] should be a table, not {}", other.name()), help);
+            None
+        }
+    };
+    let names = systems.names();
+    let system = head.must("system", measure::text).filter(|system| {
+        let known = names.contains(&system.as_str());
+        if !known {
+            head.wrong("system", format!("there is no system `{system}`"), suggest::help(system, &names));
+        }
+        known
+    });
+    let (Some(system), Some(table)) = (system, table) else { return (None, None) };
+    let mut options = toml::Table::new();
+    for entry in &table.entries {
+        match entry.value.to_toml() {
+            Some(value) => drop(options.insert(entry.key.clone(), value)),
+            None => context.wrong(entry.value.span, "this is not a value an option can have", "leave it out"),
+        }
+    }
+    // Without a sound cluster the system would object to what the user did not write.
+    if !world.known {
+        return (Some(system), None);
+    }
+    let at = given.map_or(root.span, |v| v.span);
+    match systems.options(&system, &options, &world.cluster.shape()) {
+        Ok(complete) => (Some(system), Some(complete)),
+        Err(problems) => {
+            for problem in problems {
+                let span: Span = match table.entry(&problem.key) {
+                    Some(entry) if problem.unknown => entry.key_span,
+                    Some(entry) => entry.value.span,
+                    None => at,
+                };
+                context.wrong(span, problem.what, problem.help);
+            }
+            (Some(system), None)
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! Reads `[network]` and `[disk]`.
+
+use super::cluster::World;
+use super::latency::{Delay, delay, latency};
+use super::section::{Context, Reader};
+use super::{child, children, matrix, measure};
+use crate::keys;
+use crate::limits;
+use crate::scenario::{Disk, End, LinkChange, LinkRule, Network};
+use crate::written::{Kind, Value};
+use sim_core::network::{Latency, LinkPolicy};
+use sim_core::{Duration, Probability};
+
+/// The largest queue of a link.
+const QUEUE: u64 = 1 << 40;
+
+/// The default between nodes.
+fn base() -> LinkPolicy {
+    LinkPolicy {
+        latency: Latency::uniform(Duration::micros(500), Duration::millis(2)),
+        loss: Probability::NEVER,
+        duplicate: Probability::NEVER,
+        reorder: Probability::NEVER,
+        reorder_by: Duration::millis(10),
+        corrupt: Probability::NEVER,
+        bandwidth: 0,
+        queue_bytes: 1 << 20,
+    }
+}
+
+/// The link keys of a table, without `latency`.
+fn change(reader: &Reader<'_>) -> LinkChange {
+    LinkChange {
+        latency: None,
+        loss: reader.get("loss", measure::probability),
+        duplicate: reader.get("duplicate", measure::probability),
+        reorder: reader.get("reorder", measure::probability),
+        reorder_by: reader.get("reorder_by", measure::duration),
+        corrupt: reader.get("corrupt", measure::probability),
+        bandwidth: reader.get("bandwidth", measure::bandwidth),
+        queue_bytes: reader.get("queue", measure::size(QUEUE)),
+    }
+}
+
+/// Reads `[network]`.
+pub fn read(reader: &Reader<'_>, world: &World) -> Network {
+    let mut own = change(reader);
+    let mut rules = Vec::new();
+    let span = reader.at("latency");
+    match reader.get("latency", delay) {
+        Some(Delay::One(latency)) => own.latency = Some(latency),
+        Some(Delay::Matrix(path)) => {
+            rules.extend(matrix::matrix(&path, span, world, reader.context).unwrap_or_default())
+        }
+        Some(Delay::Recorded(path)) => {
+            rules.extend(matrix::recorded(&path, span, world, reader.context).unwrap_or_default());
+        }
+        None => {}
+    }
+    let client = child(reader, "client", &keys::CLIENT);
+    let client = LinkChange { latency: client.get("latency", latency), ..change(&client) };
+    for link in children(reader, "link", &keys::LINK) {
+        let rule = rule(&link, world);
+        if rule.as_ref().is_some_and(LinkRule::names_a_node) && world.cluster.nodes() > limits::NODES_WITH_LINKS {
+            let what = format!(
+                "rules for single nodes are kept for each pair, and {} nodes have too many",
+                world.cluster.nodes()
+            );
+            let help = format!("at most {} nodes; name zones instead", limits::NODES_WITH_LINKS);
+            link.context.wrong(link.span, what, help);
+        }
+        rules.extend(rule);
+    }
+    Network { base: own.apply(base()), client, rules }
+}
+
+fn rule(reader: &Reader<'_>, world: &World) -> Option<LinkRule> {
+    let end = |value: &Value, context: &Context<'_>| end(value, context, world);
+    let ends = match (reader.has("between"), reader.has("from") || reader.has("to")) {
+        (true, true) => {
+            reader.wrong("between", "a link has either `between` or `from` and `to`", "`between` is for both ways");
+            None
+        }
+        (true, false) => reader.get("between", |value, context| {
+            let ends = measure::list(end)(value, context)?;
+            let [from, to] = ends.as_slice() else {
+                let what = format!("a link is between two ends, not {}", ends.len());
+                context.wrong(value.span, what, "for example [\"zone:a\", \"zone:b\"]");
+                return None;
+            };
+            Some((*from, *to, true))
+        }),
+        (false, true) => {
+            let (from, to) = (reader.must("from", end), reader.must("to", end));
+            from.zip(to).map(|(from, to)| (from, to, false))
+        }
+        (false, false) => {
+            let help = "add for example `between = [\"zone:a\", \"zone:b\"]`";
+            reader.context.wrong(reader.span, "which link? [[network.link]] needs `between`, or `from` and `to`", help);
+            None
+        }
+    };
+    let change = LinkChange { latency: reader.get("latency", latency), ..change(reader) };
+    if reader.present().all(|(key, _)| ["between", "from", "to"].contains(&key)) && ends.is_some() {
+        reader.context.wrong(reader.span, "this link changes nothing", "add for example `latency = \"30ms\"`");
+    }
+    let (from, to, both_ways) = ends?;
+    Some(LinkRule { from, to, both_ways, change })
+}
+
+fn end(value: &Value, context: &Context<'_>, world: &World) -> Option<End> {
+    let Kind::Text(text) = &value.kind else { return measure::mismatch(value, context, "a zone or a node") };
+    if let Some(zone) = text.strip_prefix("zone:") {
+        return world.zone(zone, value.span, context).map(End::Zone);
+    }
+    let found = world.node(text, value.span, context).map(End::Node);
+    if found.is_none() {
+        context.wrong(value.span, format!("`{text}` is not an end of a link"), "write \"zone:a\" or \"n3\"");
+    }
+    found
+}
+
+/// Reads `[disk]`.
+pub fn disk(reader: &Reader<'_>) -> Disk {
+    Disk {
+        sync: reader.get("sync", latency).unwrap_or(Latency::uniform(Duration::micros(200), Duration::millis(1))),
+        fail: reader.get("fail", measure::probability).unwrap_or(Probability::NEVER),
+    }
+}

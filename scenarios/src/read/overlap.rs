@@ -1,0 +1,66 @@
+//! Refuses faults that overlap: the same thing done twice at once to the same nodes is a slip of the pen.
+
+use super::cluster::World;
+use super::section::Reader;
+use super::target::fixed;
+use crate::expand;
+use crate::scenario::Plan;
+use sim_core::fault::{ClockChange, DiskChange, Fault};
+use sim_core::{Duration, Instant, NodeId};
+use std::collections::BTreeSet;
+
+/// Says which faults overlap an earlier one.
+pub fn check(plans: &[(Plan, &Reader<'_>)], world: &World, duration: Duration) {
+    if !world.known {
+        return;
+    }
+    let nodes: Vec<Option<Vec<NodeId>>> = plans.iter().map(|(plan, _)| fixed(&plan.target, world)).collect();
+    let spells = plans
+        .iter()
+        .enumerate()
+        .flat_map(|(i, (plan, _))| expand::spells(plan, duration).into_iter().map(move |(from, to)| (from, to, i)));
+    let mut spells: Vec<(Instant, Instant, usize)> = spells.collect();
+    spells.sort_unstable();
+    // Only what lasts when a fault begins can overlap it, so this is fast even for the longest schedules.
+    let mut active: Vec<(Instant, usize)> = Vec::new();
+    let mut said = BTreeSet::new();
+    for (from, to, i) in spells {
+        active.retain(|(until, _)| *until > from);
+        for (_, other) in &active {
+            let (earlier, later) = (i.min(*other), i.max(*other));
+            let ((a, _), (b, reader)) = (&plans[earlier], &plans[later]);
+            let (Some(of_a), Some(of_b)) = (&nodes[earlier], &nodes[later]) else { continue };
+            let Some(node) = of_a.iter().find(|n| of_b.contains(n)) else { continue };
+            if earlier != later && clash(a, b) && said.insert(later) {
+                let what = format!(
+                    "this {} of {} overlaps the one of {} in fault {}: both hold {node} at {from}",
+                    b.fault.kind(),
+                    b.target,
+                    a.target,
+                    earlier + 1,
+                );
+                reader.wrong("target", what, "let one end before the other begins, or aim at other nodes");
+            }
+        }
+        if !said.contains(&i) {
+            active.push((to, i));
+        }
+    }
+}
+
+/// Whether the two do the same thing, so that doing both at once says nothing.
+fn clash(a: &Plan, b: &Plan) -> bool {
+    match (&a.fault, &b.fault) {
+        (Fault::Crash { .. }, Fault::Crash { .. })
+        | (Fault::Pause, Fault::Pause)
+        | (Fault::Slow { .. }, Fault::Slow { .. })
+        | (Fault::Clock(ClockChange::Drift(_)), Fault::Clock(ClockChange::Drift(_)))
+        | (Fault::Disk(DiskChange::Slow(_)), Fault::Disk(DiskChange::Slow(_)))
+        | (Fault::Disk(DiskChange::Stall), Fault::Disk(DiskChange::Stall))
+        | (Fault::Disk(DiskChange::FailSync(_)), Fault::Disk(DiskChange::FailSync(_))) => true,
+        // Cuts of different nodes may nest: only the very same one twice is a slip.
+        (Fault::Partition { shape: x, .. }, Fault::Partition { shape: y, .. }) => x == y && a.target == b.target,
+        (x @ Fault::Packet { .. }, y @ Fault::Packet { .. }) => x == y && a.target == b.target,
+        _ => false,
+    }
+}

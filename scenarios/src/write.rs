@@ -1,0 +1,333 @@
+//! Writes a scenario as meant, with every default and the concrete faults, so that the file alone replays the run.
+
+use crate::read::write_target;
+use crate::scenario::{End, KeySpace, LinkChange, LinkRule, Pace, Plan, Scenario, Workload};
+use core::fmt::{Display, Write};
+use sim_core::fault::{ClockChange, DiskChange, Fault, Injection, Schedule, Shape};
+use sim_core::network::{Latency, Law, LinkPolicy};
+use sim_core::units::{BitRate, ByteSize, OffsetText, OperationRate, Ppm, ProbabilityText, RangeText};
+use sim_core::{Duration, Instant, Probability, Routing};
+use toml::{Table, Value};
+
+impl Scenario {
+    /// The scenario that says outright what `schedule` and `seed` made of this one: what [`to_toml`] writes.
+    #[must_use]
+    pub fn resolved(&self, schedule: &Schedule, seed: u64) -> Self {
+        let faults = schedule.injections().iter().map(Plan::of).collect();
+        Self { seed, faults, ..self.clone() }
+    }
+}
+
+impl Plan {
+    /// The plan of exactly this injection.
+    #[must_use]
+    pub fn of(injection: &Injection) -> Self {
+        let forever = injection.until == Instant::FAR;
+        Self {
+            id: injection.id,
+            fault: injection.fault.clone(),
+            target: injection.target.clone(),
+            at: injection.at,
+            duration: (!forever).then(|| injection.until.since(injection.at)),
+            every: None,
+            count: None,
+            flap: None,
+            must_bite: injection.must_bite,
+        }
+    }
+}
+
+/// The resolved scenario as TOML. Reading it gives [`Scenario::resolved`], and expanding that gives `schedule`.
+#[must_use]
+pub fn to_toml(scenario: &Scenario, schedule: &Schedule, seed: u64) -> String {
+    let mut out = Out::default();
+    out.text.push_str(
+        "# Resolved: every default is written out, every fault is concrete. This file alone replays the run.\n",
+    );
+    head(&mut out, scenario, seed);
+    cluster(&mut out, scenario);
+    system(&mut out, scenario);
+    network(&mut out, scenario);
+    out.table("[disk]");
+    out.key("sync", latency(&scenario.disk.sync));
+    out.key("fail", share(scenario.disk.fail));
+    scenario.workloads.iter().for_each(|w| workload(&mut out, w, scenario));
+    out.table("[probe]");
+    out.key("enabled", scenario.probe.enabled);
+    out.key("every", time(scenario.probe.every));
+    out.key("timeout", time(scenario.probe.timeout));
+    schedule.injections().iter().for_each(|injection| fault(&mut out, injection));
+    expect(&mut out, scenario);
+    out.text
+}
+
+#[derive(Default)]
+struct Out {
+    text: String,
+}
+
+impl Out {
+    fn table(&mut self, name: &str) {
+        // Writing to a string can not fail.
+        let _ = write!(self.text, "\n{name}\n");
+    }
+
+    fn key(&mut self, key: &str, value: impl Into<Value>) {
+        let _ = writeln!(self.text, "{key} = {}", value.into());
+    }
+
+    fn maybe(&mut self, key: &str, value: Option<impl Into<Value>>) {
+        if let Some(value) = value {
+            self.key(key, value);
+        }
+    }
+}
+
+fn text(value: impl Display) -> Value {
+    Value::String(value.to_string())
+}
+
+fn time(duration: Duration) -> Value {
+    text(duration)
+}
+
+fn moment(instant: Instant) -> Value {
+    text(instant)
+}
+
+fn share(probability: Probability) -> Value {
+    text(ProbabilityText::from(probability))
+}
+
+fn number(n: u64) -> Value {
+    // TOML's integers are signed; only seeds are ever beyond them.
+    i64::try_from(n).map_or_else(|_| text(n), Value::Integer)
+}
+
+fn bandwidth(bits: u64) -> Value {
+    if bits == 0 { text("unlimited") } else { text(BitRate(bits)) }
+}
+
+fn inline(entries: &[(&str, Value)]) -> Value {
+    Value::Table(entries.iter().map(|(k, v)| ((*k).to_owned(), v.clone())).collect())
+}
+
+fn names<'a>(names: impl IntoIterator<Item = &'a String>) -> Value {
+    Value::Array(names.into_iter().map(text).collect())
+}
+
+fn latency(latency: &Latency) -> Value {
+    match latency {
+        Latency::Fixed(d) => time(*d),
+        Latency::Uniform(lo, hi) => text(RangeText { lo: *lo, hi: *hi }),
+        Latency::Table(table) => match table.law() {
+            Law::Exponential { mean } => inline(&[("dist", text("exponential")), ("mean", time(*mean))]),
+            Law::Lognormal { median, p99 } => {
+                inline(&[("dist", text("lognormal")), ("median", time(*median)), ("p99", time(*p99))])
+            }
+            Law::Recorded(samples) => {
+                let samples = samples.iter().map(|s| time(*s)).collect();
+                inline(&[("dist", text("recorded")), ("samples", Value::Array(samples))])
+            }
+        },
+    }
+}
+
+fn head(out: &mut Out, scenario: &Scenario, seed: u64) {
+    out.table("[scenario]");
+    out.key("name", text(&scenario.name));
+    out.key("title", text(&scenario.title));
+    if !scenario.description.is_empty() {
+        out.key("description", text(&scenario.description));
+    }
+    out.key("system", text(&scenario.system));
+    out.key("duration", time(scenario.duration));
+    out.key("warmup", time(scenario.warmup));
+    out.key("settle", time(scenario.settle));
+    out.key("seed", number(seed));
+    out.key("shuffle_ties", scenario.shuffle_ties);
+}
+
+fn cluster(out: &mut Out, scenario: &Scenario) {
+    let cluster = &scenario.cluster;
+    out.table("[cluster]");
+    out.key("nodes", number(cluster.nodes() as u64));
+    out.key("zones", names(&cluster.zones));
+    out.key("node_zones", names(cluster.node_zones.iter().map(|z| &cluster.zones[*z as usize])));
+    out.key("cpu_cost", time(cluster.cpu_cost));
+    let (lo, hi) = cluster.clock_offset;
+    out.key("clock_offset", text(format!("{}..{}", OffsetText(lo), OffsetText(hi))));
+    let (lo, hi) = cluster.clock_drift;
+    out.key("clock_drift", text(format!("{}..{}", Ppm(lo.into()), Ppm(hi.into()))));
+    out.key("max_drift", text(Ppm(cluster.max_drift_ppm.into())));
+}
+
+fn system(out: &mut Out, scenario: &Scenario) {
+    out.text.push('\n');
+    let options: Table = [("system".to_owned(), Value::Table(scenario.options.clone()))].into_iter().collect();
+    // Through the serializer, because options may hold tables of their own.
+    out.text.push_str(&options.to_string());
+}
+
+fn network(out: &mut Out, scenario: &Scenario) {
+    let LinkPolicy { latency: delay, loss, duplicate, reorder, reorder_by, corrupt, bandwidth: bits, queue_bytes } =
+        &scenario.network.base;
+    out.table("[network]");
+    out.key("latency", latency(delay));
+    out.key("loss", share(*loss));
+    out.key("duplicate", share(*duplicate));
+    out.key("reorder", share(*reorder));
+    out.key("reorder_by", time(*reorder_by));
+    out.key("corrupt", share(*corrupt));
+    out.key("bandwidth", bandwidth(*bits));
+    out.key("queue", text(ByteSize(*queue_bytes)));
+    out.table("[network.client]");
+    change(out, &scenario.network.client);
+    scenario.network.rules.iter().for_each(|r| rule(out, r, scenario));
+}
+
+fn change(out: &mut Out, change: &LinkChange) {
+    out.maybe("latency", change.latency.as_ref().map(latency));
+    out.maybe("loss", change.loss.map(share));
+    out.maybe("duplicate", change.duplicate.map(share));
+    out.maybe("reorder", change.reorder.map(share));
+    out.maybe("reorder_by", change.reorder_by.map(time));
+    out.maybe("corrupt", change.corrupt.map(share));
+    out.maybe("bandwidth", change.bandwidth.map(bandwidth));
+    out.maybe("queue", change.queue_bytes.map(|bytes| text(ByteSize(bytes))));
+}
+
+fn rule(out: &mut Out, rule: &LinkRule, scenario: &Scenario) {
+    let end = |end: End| match end {
+        End::Zone(zone) => text(format!("zone:{}", scenario.cluster.zones[zone as usize])),
+        End::Node(node) => text(node),
+    };
+    out.table("[[network.link]]");
+    if rule.both_ways {
+        out.key("between", Value::Array(vec![end(rule.from), end(rule.to)]));
+    } else {
+        out.key("from", end(rule.from));
+        out.key("to", end(rule.to));
+    }
+    change(out, &rule.change);
+}
+
+fn workload(out: &mut Out, workload: &Workload, scenario: &Scenario) {
+    out.table("[[workload]]");
+    out.key("clients", i64::from(workload.clients));
+    match &workload.pace {
+        Pace::Closed { think, outstanding } => {
+            out.key("think_time", time(*think));
+            out.key("outstanding", i64::from(*outstanding));
+        }
+        Pace::Open(stages) => match stages.as_slice() {
+            [only] if only.at == Instant::ZERO && only.rate.0 > 0 => out.key("rate", text(OperationRate(only.rate.0))),
+            stages => {
+                let stages =
+                    stages.iter().map(|s| inline(&[("at", moment(s.at)), ("rate", text(OperationRate(s.rate.0)))]));
+                out.key("stages", Value::Array(stages.collect()));
+            }
+        },
+    }
+    out.key("read_ratio", share(workload.reads));
+    out.key("append_ratio", share(workload.appends));
+    out.key("cas_ratio", share(workload.cas));
+    out.key(
+        "keys",
+        match workload.keys {
+            KeySpace::Uniform { count } => inline(&[("count", number(count)), ("dist", text("uniform"))]),
+            KeySpace::Zipf { count, s } => {
+                inline(&[("count", number(count)), ("dist", text("zipf")), ("s", Value::Float(s))])
+            }
+        },
+    );
+    out.key("value_size", text(ByteSize(workload.value_size.into())));
+    let patience = &workload.patience;
+    out.key("timeout", time(patience.timeout));
+    out.key("attempt_timeout", time(patience.attempt_timeout));
+    match patience.attempts {
+        u32::MAX => out.key("attempts", text("unlimited")),
+        attempts => out.key("attempts", i64::from(attempts)),
+    }
+    out.key("backoff", time(patience.backoff));
+    out.key("backoff_max", time(patience.backoff_max));
+    out.key(
+        "routing",
+        match workload.routing {
+            Routing::Sticky => text("sticky"),
+            Routing::Random => text("random"),
+            Routing::Fixed(node) => text(node),
+        },
+    );
+    out.key("start", moment(workload.start));
+    out.key("stop", moment(workload.stop));
+    out.key("zones", names(workload.zones.iter().map(|z| &scenario.cluster.zones[*z as usize])));
+}
+
+fn fault(out: &mut Out, injection: &Injection) {
+    out.table("[[fault]]");
+    out.key("id", i64::from(injection.id));
+    out.key("kind", text(injection.fault.kind()));
+    let groups = matches!(&injection.fault, Fault::Partition { shape: Shape::Groups(_), .. });
+    if !groups {
+        out.key("target", write_target(&injection.target));
+    }
+    out.key("at", moment(injection.at));
+    if injection.until != Instant::FAR {
+        out.key("duration", time(injection.until.since(injection.at)));
+    }
+    out.key("must_bite", injection.must_bite);
+    match &injection.fault {
+        Fault::Crash { on_crash } => out.key("on_crash", text(on_crash.name())),
+        Fault::Pause => {}
+        Fault::Slow { factor, floor } => {
+            out.key("factor", i64::from(*factor));
+            out.key("floor", time(*floor));
+        }
+        Fault::Partition { shape, cut_clients } => {
+            out.key("shape", text(shape.name()));
+            out.key("clients", *cut_clients);
+            match shape {
+                Shape::OneWay { outbound } => out.key("direction", text(if *outbound { "from" } else { "to" })),
+                Shape::Groups(groups) => {
+                    let group = |g: &Vec<_>| Value::Array(g.iter().map(write_target).collect());
+                    out.key("groups", Value::Array(groups.iter().map(group).collect()));
+                }
+                _ => {}
+            }
+        }
+        Fault::Packet { change, direction, peers, kinds } => {
+            out.key("loss", share(change.loss));
+            out.maybe("delay", change.delay.as_ref().map(latency));
+            out.key("duplicate", share(change.duplicate));
+            out.key("reorder", share(change.reorder));
+            out.key("reorder_by", time(change.reorder_by));
+            out.key("corrupt", share(change.corrupt));
+            if change.rate > 0 {
+                out.key("rate", bandwidth(change.rate));
+                out.key("queue", text(ByteSize(change.queue_bytes)));
+            }
+            out.key("direction", text(direction.name()));
+            out.maybe("peers", peers.as_ref().map(write_target));
+            out.key("messages", names(kinds));
+        }
+        Fault::Clock(ClockChange::Step(nanos)) => out.key("step", text(OffsetText(*nanos))),
+        Fault::Clock(ClockChange::Drift(ppm)) => out.key("drift", text(Ppm((*ppm).into()))),
+        Fault::Disk(DiskChange::Slow(delay)) => out.key("slow", latency(delay)),
+        Fault::Disk(DiskChange::Stall) => out.key("stall", true),
+        Fault::Disk(DiskChange::FailSync(p)) => out.key("fail_sync", share(*p)),
+    }
+}
+
+fn expect(out: &mut Out, scenario: &Scenario) {
+    out.table("[expect]");
+    for bound in &scenario.expect.bounds {
+        out.key(&bound.metric, text(&bound.text));
+    }
+    out.key("linearizable", scenario.expect.linearizable);
+    out.key("violates", names(&scenario.expect.violates));
+    out.table("[report]");
+    out.key("window", time(scenario.report.window));
+    out.key("charts", scenario.report.charts);
+    out.maybe("title", scenario.report.title.as_ref().map(text));
+}

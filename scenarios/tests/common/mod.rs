@@ -1,0 +1,164 @@
+//! A stand-in for Raft with its options and nothing behind them: the format must not know the real one.
+#![allow(dead_code, reason = "each test binary uses its own part of this")]
+
+use scenarios::{OptionProblem, Override, Scenario, Systems, check_options};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use sim_core::units::RangeText;
+use sim_core::workload::{Generated, Load};
+use sim_core::{
+    Budget, Class, Effects, Fact, History, Invalid, Kind, Message, Node, NodeId, Operation, Replay, Shape, System,
+    Timer, Verdict,
+};
+use std::path::{Path, PathBuf};
+
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Options {
+    election_timeout: RangeText,
+    heartbeat_interval: sim_core::units::DurationText,
+    pre_vote: bool,
+    check_quorum: bool,
+    snapshot_every: u64,
+    bug: Option<String>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            election_timeout: "150ms..300ms".parse().expect("a range"),
+            heartbeat_interval: "50ms".parse().expect("a duration"),
+            pre_vote: true,
+            check_quorum: true,
+            snapshot_every: 10_000,
+            bug: None,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+pub struct Nothing;
+
+impl Message for Nothing {
+    fn kind(&self) -> Kind {
+        Kind::new(0, "nothing")
+    }
+    fn bytes(&self) -> u32 {
+        0
+    }
+    fn fingerprint(&self) -> u64 {
+        0
+    }
+}
+
+impl Fact for Nothing {
+    fn kind(&self) -> Kind {
+        Kind::new(0, "nothing")
+    }
+}
+
+#[derive(Clone, Debug)]
+pub struct StandIn;
+
+impl Node for StandIn {
+    type Config = ();
+    type Message = Nothing;
+    type Request = ();
+    type Response = ();
+    type Record = ();
+    type Fact = Nothing;
+    fn boot(_: &(), _: NodeId, _: Replay<'_, ()>, _: &mut Effects<'_, Self>) -> Self {
+        Self
+    }
+    fn on_message(&mut self, _: NodeId, _: Nothing, _: &mut Effects<'_, Self>) {}
+    fn on_timer(&mut self, _: Timer, _: &mut Effects<'_, Self>) {}
+    fn request_bytes((): &()) -> u32 {
+        0
+    }
+    fn response_bytes((): &()) -> u32 {
+        0
+    }
+}
+
+impl System for StandIn {
+    const NAME: &'static str = "raft";
+    const ABOUT: &'static str = "a stand-in";
+    const TIMERS: u16 = 1;
+    type Node = Self;
+    type Client = Generated<Self>;
+    type Checks = ();
+    type Options = Options;
+    fn configure(options: Options, _: &Shape) -> Result<(), Vec<Invalid>> {
+        let mut invalid = Vec::new();
+        if options.heartbeat_interval.0 >= options.election_timeout.lo {
+            invalid.push(Invalid {
+                key: "heartbeat_interval",
+                what: format!("a heartbeat every {} comes too late", options.heartbeat_interval),
+                help: format!("shorter than the shortest election timeout, {}", options.election_timeout.lo),
+            });
+        }
+        if let Some(bug) = options.bug
+            && !["ack_before_fsync", "vote_not_persisted"].contains(&bug.as_str())
+        {
+            let what = format!("there is no bug `{bug}`");
+            invalid.push(Invalid { key: "bug", what, help: "`splitbrain list bugs` names them".to_owned() });
+        }
+        if invalid.is_empty() { Ok(()) } else { Err(invalid) }
+    }
+    fn client((): &(), load: Load) -> Self::Client {
+        Generated::new(load, |_| ())
+    }
+    fn checks((): &()) {}
+    fn operation((): &()) -> Operation {
+        Operation { class: Class::Read, name: "nothing", key: None }
+    }
+    fn judge(_: &History<Self>, (): &(), _: &[Option<Self>], _: Budget, _: bool) -> Vec<Verdict> {
+        Vec::new()
+    }
+}
+
+/// Knows only the stand-in.
+pub struct Only;
+
+impl Systems for Only {
+    fn names(&self) -> Vec<&'static str> {
+        vec![StandIn::NAME]
+    }
+    fn options(&self, _: &str, given: &toml::Table, shape: &Shape) -> Result<toml::Table, Vec<OptionProblem>> {
+        check_options::<StandIn>(given, shape)
+    }
+}
+
+/// The repository.
+pub fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("a workspace").to_path_buf()
+}
+
+/// All files with one of these endings under a folder, in order of their names.
+pub fn files(folder: &Path, endings: &[&str]) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut folders = vec![folder.to_path_buf()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).expect("the folder is there").flatten() {
+            let path = entry.path();
+            let ending = path.extension().and_then(|e| e.to_str()).unwrap_or("").to_owned();
+            if path.is_dir() {
+                folders.push(path);
+            } else if endings.contains(&ending.as_str()) {
+                found.push(path);
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+/// A text read as if it were a file in the fixtures.
+pub fn parse(text: &str, sets: &[&str]) -> Result<Scenario, scenarios::Diagnostics> {
+    let overrides: Vec<Override> = sets.iter().map(|s| Override::new(*s)).collect();
+    let files = scenarios::Beside::new(&root().join("fixtures/latency/x.toml"));
+    scenarios::parse(
+        &scenarios::Text { name: "test.toml", text, json: false, overrides: &overrides, files: &files },
+        &Only,
+    )
+}
