@@ -2,7 +2,7 @@
 
 mod support;
 
-use sim_core::{Verdict, Violation};
+use sim_core::{Duration, Verdict, Violation};
 use support::chaos::{Calm, Weather, storm};
 use systems::raft::{Config, RaftBug};
 
@@ -25,11 +25,16 @@ fn seeds() -> u64 {
 /// The cluster and the weather of one seed: sizes, options and kinds of trouble take turns.
 fn storm_of(seed: u64, bug: RaftBug) -> Result<Calm, Violation> {
     let pick = |n: u64, salt: u64| sim_core::hash::of(&[seed, salt]) % n;
+    let base = config([3, 5, 4][pick(3, 3) as usize]);
     let config = Config {
         pre_vote: pick(2, 1) == 0,
         check_quorum: pick(2, 2) == 0,
+        // Hardly any randomness makes many candidates in one term.
+        election_max: Duration::millis([300, 155][pick(2, 5) as usize]),
+        // One entry a message, or several.
+        max_batch: [40, 200][pick(2, 6) as usize],
         bug,
-        ..config([3, 5, 4][pick(3, 3) as usize])
+        ..base
     };
     storm(config, if pick(2, 4) == 0 { Weather::STORM } else { Weather::TURMOIL }, seed)
 }
