@@ -8,6 +8,7 @@ mod replay;
 mod report;
 mod run;
 mod run_dir;
+mod shim;
 mod wall;
 
 use args::{Cli, Command};

@@ -15,7 +15,7 @@ use std::io::{self, IsTerminal, Write};
 enum Trouble {
     Dir(DirError),
     Run(RunError),
-    Report(reports::WriteError),
+    Report(crate::shim::WriteError),
 }
 
 impl From<DirError> for Trouble {
@@ -28,8 +28,8 @@ impl From<RunError> for Trouble {
         Self::Run(e)
     }
 }
-impl From<reports::WriteError> for Trouble {
-    fn from(e: reports::WriteError) -> Self {
+impl From<crate::shim::WriteError> for Trouble {
+    fn from(e: crate::shim::WriteError) -> Self {
         Self::Report(e)
     }
 }
@@ -89,7 +89,7 @@ fn one(registry: &Registry, args: &RunArgs, scenario: &Scenario, seed: u64) -> R
     let simulated = watch.elapsed();
     history.flush().and_then(|()| trace.flush()).map_err(RunError::from)?;
     let report = reports::analyse(&record);
-    reports::write(folder.path(), &report, &record)?;
+    crate::shim::write(folder.path(), &report, &record)?;
     let wall = watch.elapsed();
     folder.write("run.json", &run_json(&record, simulated, wall))?;
     let dir = folder.finish()?;
@@ -103,10 +103,10 @@ fn one(registry: &Registry, args: &RunArgs, scenario: &Scenario, seed: u64) -> R
         }
     }
     match args.format {
-        Format::Json => say(&format!("{}\n", report.to_json_line())),
+        Format::Json => say(&format!("{}\n", report.to_json())),
         Format::Text => {
             let colour = io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-            say(&reports::summary(&report, &dir.display().to_string(), 100, colour));
+            say(&crate::shim::summary(&report, &dir.display().to_string(), 100, colour));
             say(&format!("digest {}\n", record.digest));
         }
     }
@@ -154,7 +154,7 @@ pub fn simulate(
 
 /// What a report means for the exit code.
 pub fn exit_of(report: &reports::Report) -> Exit {
-    match report.ruling() {
+    match report.ruling {
         sim_core::record::Ruling::Pass => Exit::Held,
         sim_core::record::Ruling::Inconclusive => Exit::Inconclusive,
         sim_core::record::Ruling::Fail => Exit::Failed,
