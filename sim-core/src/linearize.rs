@@ -32,12 +32,32 @@ pub trait Spec {
         let _ = response;
         Self::is_read(request)
     }
+    /// The one state in which the request can be answered like this, if there is only one: what a read saw. Lets the
+    /// search see early that an order leads nowhere; `None` is always right.
+    fn needs(request: &Self::Request, response: &Self::Response) -> Option<Self::State> {
+        let _ = (request, response);
+        None
+    }
+    /// What state the request can lead to, whatever the state before; `None` if that depends on it.
+    fn makes(request: &Self::Request) -> Option<Makes<Self::State>> {
+        let _ = request;
+        None
+    }
     /// Whether a request with an unknown outcome could explain anything in a part made of `all` (requests and the
     /// answers that are known). If not, it is as good as one that never happened, and is left out of the search.
     fn could_matter(request: &Self::Request, all: &[(&Self::Request, Option<&Self::Response>)]) -> bool {
         let _ = (request, all);
         true
     }
+}
+
+/// What a request can make of any state.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Makes<T> {
+    /// It changes nothing.
+    Nothing,
+    /// If it changes anything, this is the state after it.
+    State(T),
 }
 
 /// The answer of a search.
@@ -102,14 +122,25 @@ pub fn check<'a, S: Spec + 'a>(history: impl IntoIterator<Item = Observed<'a, S>
         let all: Vec<_> = ops.iter().map(|op| (op.request, op.answered.map(|(_, answer)| answer))).collect();
         ops.retain(|op| op.answered.is_some() || S::could_matter(op.request, &all));
         ops.sort_by_key(|op| (op.invoked, op.index));
-        match search::<S>(&part, &ops, budget, &mut states) {
+        match search::<S>(&part, &ops, Supply::of(&ops), budget, &mut states) {
             Found::Order => {}
-            Found::Stuck { stuck, prefix } => return Linearizable::No { part: part.to_string(), stuck, prefix },
+            Found::Stuck { stuck, prefix } => {
+                // Looking ahead finds out sooner, but then the order found is shorter than a person would make it: look
+                // for a better witness without, for a while.
+                let (stuck, prefix) = match search::<S>(&part, &ops, None, WITNESS_STATES, &mut 0) {
+                    Found::Stuck { stuck, prefix } => (stuck, prefix),
+                    Found::Order | Found::OutOfBudget => (stuck, prefix),
+                };
+                return Linearizable::No { part: part.to_string(), stuck, prefix };
+            }
             Found::OutOfBudget => return Linearizable::OutOfBudget { part: part.to_string(), states },
         }
     }
     Linearizable::Yes { operations, parts: count }
 }
+
+/// States visited for a better witness, at most.
+const WITNESS_STATES: u64 = 1_000_000;
 
 enum Found {
     Order,
@@ -225,6 +256,69 @@ impl Timeline {
     }
 }
 
+/// Who still needs a state and who can still make it: a state that somebody needs and nobody can make again must not be
+/// left. Only for parts in which it is known of every operation what it makes.
+struct Supply<T> {
+    /// Number of each state that somebody needs or makes.
+    states: BTreeMap<T, usize>,
+    /// For each operation, the number of the state it needs.
+    needs: Vec<Option<usize>>,
+    /// For each operation, the number of the state it makes.
+    makes: Vec<Option<usize>>,
+    /// For each state, how many operations left need it, and how many can make it.
+    left: Vec<(u32, u32)>,
+}
+
+impl<T: Clone + Ord> Supply<T> {
+    fn of<S: Spec<State = T>>(ops: &[Op<'_, S>]) -> Option<Self> {
+        let mut this = Self { states: BTreeMap::new(), needs: Vec::new(), makes: Vec::new(), left: Vec::new() };
+        for op in ops {
+            let makes = match S::makes(op.request)? {
+                Makes::Nothing => None,
+                Makes::State(state) => Some(this.number(state)),
+            };
+            let needs = op.answered.and_then(|(_, answer)| S::needs(op.request, answer));
+            let needs = needs.map(|state| this.number(state));
+            this.makes.push(makes);
+            this.needs.push(needs);
+        }
+        for op in 0..ops.len() {
+            this.count(op, true);
+        }
+        Some(this)
+    }
+
+    fn number(&mut self, state: T) -> usize {
+        let next = self.left.len();
+        let number = *self.states.entry(state).or_insert(next);
+        if number == next {
+            self.left.push((0, 0));
+        }
+        number
+    }
+
+    /// The operation is left to be ordered (again), or has been.
+    fn count(&mut self, op: usize, left: bool) {
+        let step = |n: &mut u32| *n = if left { *n + 1 } else { *n - 1 };
+        if let Some(state) = self.needs[op] {
+            step(&mut self.left[state].0);
+        }
+        if let Some(state) = self.makes[op] {
+            step(&mut self.left[state].1);
+        }
+    }
+
+    /// Whether `op` may take the object out of `state`.
+    fn may_leave(&self, state: &T, op: usize) -> bool {
+        let Some(number) = self.states.get(state).copied() else { return true };
+        let (mut needed, mut makers) = self.left[number];
+        // The operation itself needs it no more once it has come, and can not make it again.
+        needed -= u32::from(self.needs[op] == Some(number));
+        makers -= u32::from(self.makes[op] == Some(number));
+        needed == 0 || makers > 0
+    }
+}
+
 /// One step of the search: which operations could come next, and which of them was tried last.
 struct Frame<T> {
     /// Candidates in the order in which they are tried, the next one at the end.
@@ -243,6 +337,7 @@ struct Search<'s, 'a, S: Spec> {
     done: Window,
     maybe: Window,
     state: S::State,
+    supply: Option<Supply<S::State>>,
     /// Answered operations in the order so far.
     ordered: usize,
     states: &'s mut u64,
@@ -289,6 +384,9 @@ impl<S: Spec> Search<'_, '_, S> {
 
     fn take(&mut self, op: usize, after: S::State) -> S::State {
         self.mark(op, true);
+        if let Some(supply) = &mut self.supply {
+            supply.count(op, false);
+        }
         self.line.lift(op);
         self.ordered += usize::from(self.ops[op].answered.is_some());
         core::mem::replace(&mut self.state, after)
@@ -297,12 +395,21 @@ impl<S: Spec> Search<'_, '_, S> {
     fn take_back(&mut self, op: usize, before: S::State) {
         self.state = before;
         self.mark(op, false);
+        if let Some(supply) = &mut self.supply {
+            supply.count(op, true);
+        }
         self.line.put_back(op);
         self.ordered -= usize::from(self.ops[op].answered.is_some());
     }
 }
 
-fn search<S: Spec>(part: &S::Part, ops: &[Op<'_, S>], budget: u64, states: &mut u64) -> Found {
+fn search<S: Spec>(
+    part: &S::Part,
+    ops: &[Op<'_, S>],
+    supply: Option<Supply<S::State>>,
+    budget: u64,
+    states: &mut u64,
+) -> Found {
     let mut number = vec![0; ops.len()];
     let (mut answered, mut doubtful) = (0, 0);
     for (i, op) in ops.iter().enumerate() {
@@ -312,7 +419,7 @@ fn search<S: Spec>(part: &S::Part, ops: &[Op<'_, S>], budget: u64, states: &mut 
     }
     let line = Timeline::new(ops);
     let (done, maybe) = (Window::default(), Window::default());
-    let mut search = Search { ops, line, number, done, maybe, state: S::start(part), ordered: 0, states };
+    let mut search = Search { ops, line, number, done, maybe, state: S::start(part), supply, ordered: 0, states };
     let mut seen: BTreeSet<(Window, Window, S::State)> = BTreeSet::new();
     let mut longest: (usize, Vec<usize>, usize) = (0, Vec::new(), 0);
     let mut stack = vec![Frame { untried: search.candidates(), taken: None }];
@@ -337,6 +444,9 @@ fn search<S: Spec>(part: &S::Part, ops: &[Op<'_, S>], budget: u64, states: &mut 
         let changes = after != search.state;
         if ops[op].answered.is_none() && !changes {
             // A doubtful operation that would change nothing now is as good as one that never happens.
+            continue;
+        }
+        if changes && search.supply.as_ref().is_some_and(|supply| !supply.may_leave(&search.state, op)) {
             continue;
         }
         let before = search.take(op, after);
@@ -385,6 +495,12 @@ mod tests {
         }
         fn is_read(request: &Option<u64>) -> bool {
             request.is_none()
+        }
+        fn needs(request: &Option<u64>, response: &u64) -> Option<u64> {
+            request.is_none().then_some(*response)
+        }
+        fn makes(request: &Option<u64>) -> Option<Makes<u64>> {
+            Some(request.map_or(Makes::Nothing, Makes::State))
         }
     }
 

@@ -4,7 +4,7 @@ mod spec;
 mod tree;
 mod value;
 
-pub use spec::{KvSpec, linearizable};
+pub use spec::{Key, KvSpec, judge_linearizable};
 pub use value::Value;
 
 use core::fmt;

@@ -4,7 +4,7 @@
 use super::{KvCommand, KvResponse, LARGEST_VALUE, Value};
 use core::cmp::Ordering;
 use core::fmt;
-use sim_core::linearize::{self, Linearizable, Spec};
+use sim_core::linearize::{self, Linearizable, Makes, Spec};
 use sim_core::{Budget, History, Node, Verdict, Violation};
 
 /// One key of a store that exists once.
@@ -84,6 +84,24 @@ impl Spec for KvSpec {
         Self::is_read(request) || matches!(response, KvResponse::Swapped(false) | KvResponse::Full)
     }
 
+    fn needs(request: &KvCommand, response: &KvResponse) -> Option<Held> {
+        match (request, response) {
+            (KvCommand::Get { .. }, KvResponse::Value(value)) => Some(Held(value.clone())),
+            (KvCommand::Cas { expect, .. }, KvResponse::Swapped(true)) => Some(Held(expect.clone())),
+            _ => None,
+        }
+    }
+
+    fn makes(request: &KvCommand) -> Option<Makes<Held>> {
+        match request {
+            KvCommand::Get { .. } => Some(Makes::Nothing),
+            KvCommand::Put { value, .. } | KvCommand::Cas { value, .. } => {
+                Some(Makes::State(Held(Some(value.clone()))))
+            }
+            KvCommand::Append { .. } => None,
+        }
+    }
+
     fn could_matter(request: &KvCommand, all: &[(&KvCommand, Option<&KvResponse>)]) -> bool {
         let KvCommand::Put { value, .. } = request else { return true };
         // Among gets and puts, a value that nobody saw was overwritten unseen, or never written: no difference. An append
@@ -93,6 +111,49 @@ impl Spec for KvSpec {
             (KvCommand::Append { .. } | KvCommand::Cas { .. }, _) => true,
             _ => false,
         })
+    }
+}
+
+/// Judges what the clients of a key-value store saw.
+pub fn judge_linearizable<N: Node<Request = KvCommand, Response = KvResponse>>(
+    history: &History<N>,
+    budget: Budget,
+) -> Verdict {
+    const RULE: &str = "linearizable";
+    if !history.kept {
+        return Verdict::Inconclusive { rule: RULE, why: "the history of this run was not kept".to_owned() };
+    }
+    let rows = history.entries.iter().map(|e| (&e.request, e.invoked, e.returned, &e.outcome));
+    match linearize::check::<KvSpec>(rows, budget.states) {
+        Linearizable::Yes { operations: 0, .. } => {
+            Verdict::Inconclusive { rule: RULE, why: "no operation succeeded".to_owned() }
+        }
+        Linearizable::Yes { operations, parts } => {
+            Verdict::Pass { rule: RULE, detail: format!("{operations} operations on {parts} keys") }
+        }
+        Linearizable::OutOfBudget { part, states } => {
+            Verdict::Inconclusive { rule: RULE, why: format!("gave up on {part} after {states} states") }
+        }
+        Linearizable::No { part, stuck, prefix } => {
+            let e = &history.entries[stuck];
+            let last = prefix.last().map(|i| &history.entries[*i]);
+            let before = last.map_or_else(
+                || "nothing".to_owned(),
+                |l| format!("{} op {} ({}, begun at {})", l.client, l.op, l.request, l.invoked),
+            );
+            let detail = format!(
+                "{part}: {} op {} ({}, from {} to {}) answered {:?}, which fits no order; {} operations fit, the last of \
+                 them {before}",
+                e.client,
+                e.op,
+                e.request,
+                e.invoked,
+                e.returned,
+                e.outcome,
+                prefix.len(),
+            );
+            Verdict::Fail(Violation { rule: RULE.to_owned(), at: e.returned, node: None, detail })
+        }
     }
 }
 
@@ -136,48 +197,5 @@ mod tests {
         ];
         assert!(matches!(judge(&rows), Linearizable::Yes { .. }));
         assert!(matches!(judge(&[rows[0].clone(), rows[2].clone()]), Linearizable::No { .. }));
-    }
-}
-
-/// Judges what the clients of a key-value store saw.
-pub fn linearizable<N: Node<Request = KvCommand, Response = KvResponse>>(
-    history: &History<N>,
-    budget: Budget,
-) -> Verdict {
-    const RULE: &str = "linearizable";
-    if !history.kept {
-        return Verdict::Inconclusive { rule: RULE, why: "the history of this run was not kept".to_owned() };
-    }
-    let rows = history.entries.iter().map(|e| (&e.request, e.invoked, e.returned, &e.outcome));
-    match linearize::check::<KvSpec>(rows, budget.states) {
-        Linearizable::Yes { operations: 0, .. } => {
-            Verdict::Inconclusive { rule: RULE, why: "no operation succeeded".to_owned() }
-        }
-        Linearizable::Yes { operations, parts } => {
-            Verdict::Pass { rule: RULE, detail: format!("{operations} operations on {parts} keys") }
-        }
-        Linearizable::OutOfBudget { part, states } => {
-            Verdict::Inconclusive { rule: RULE, why: format!("gave up on {part} after {states} states") }
-        }
-        Linearizable::No { part, stuck, prefix } => {
-            let e = &history.entries[stuck];
-            let last = prefix.last().map(|i| &history.entries[*i]);
-            let before = last.map_or_else(
-                || "nothing".to_owned(),
-                |l| format!("{} op {} ({}, begun at {})", l.client, l.op, l.request, l.invoked),
-            );
-            let detail = format!(
-                "{part}: {} op {} ({}, from {} to {}) answered {:?}, which fits no order; {} operations fit, the last of \
-                 them {before}",
-                e.client,
-                e.op,
-                e.request,
-                e.invoked,
-                e.returned,
-                e.outcome,
-                prefix.len(),
-            );
-            Verdict::Fail(Violation { rule: RULE.to_owned(), at: e.returned, node: None, detail })
-        }
     }
 }

@@ -190,7 +190,7 @@ impl System for RaftSystem {
     ) -> Vec<Verdict> {
         let mut verdicts = checks.verdicts(nodes);
         if linearizable {
-            verdicts.push(kv::linearizable(history, budget));
+            verdicts.push(kv::judge_linearizable(history, budget));
         }
         verdicts
     }
