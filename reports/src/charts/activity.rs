@@ -1,7 +1,7 @@
 //! Throughput above, latency below, over one time axis, with the faults.
 
 use super::frame::{self, Bands, Look, PLOT_LEFT, PLOT_RIGHT};
-use super::palette::{BLUE, GREEN, ORANGE, PURPLE, SKY, VERMILLION};
+use super::palette::{BLUE, GREEN, ORANGE, PURPLE, VERMILLION};
 use super::scale::{Scale, ceiling};
 use super::scene::{Area, Hatch, Ink, Marker, Scene};
 use crate::report::Report;
@@ -99,12 +99,7 @@ impl Panel<'_> {
             rates.iter().enumerate().flat_map(at).collect()
         };
         let ok = steps(&rates[0]);
-        if let (Some(first), Some(last)) = (ok.first(), ok.last()) {
-            let mut below = ok.clone();
-            below.extend([(last.0, plot.bottom), (first.0, plot.bottom)]);
-            scene.area(below, SKY.fade(0.28));
-        }
-        scene.path(ok, BLUE, 2.5, None);
+        scene.path(ok, BLUE, 3.0, None);
         let mut legend = vec![("ok", BLUE, Look::Line(None))];
         for (name, rates, ink, dash) in
             [("failed", &rates[1], VERMILLION, FAILED_DASH), ("unknown", &rates[2], PURPLE, UNKNOWN_DASH)]
