@@ -24,7 +24,7 @@ pub(crate) fn draw(report: &Report, activity: &Activity) -> Scene {
     };
     frame::title(&mut scene, &finding(report, activity), &about);
     let lanes_top = 120.0;
-    let top = lanes_top + bands.height + 50.0;
+    let top = lanes_top + bands.height.max(24.0) + 50.0;
     let middle = top + (810.0 - top) / 2.0;
     let rates = Area { left: PLOT_LEFT, top, right: PLOT_RIGHT, bottom: middle - 34.0 };
     let latencies = Area { left: PLOT_LEFT, top: middle + 34.0, right: PLOT_RIGHT, bottom: 810.0 };
@@ -46,6 +46,13 @@ fn finding(report: &Report, activity: &Activity) -> String {
     let a = &report.availability;
     if a.operations == 0 {
         return "No throughput: nobody asked".into();
+    }
+    match (a.operations, a.ok) {
+        (n, 0) => return format!("None of {} operations was served", units::count(n)),
+        (1, _) => {
+            return format!("One operation, answered in {}", units::duration(report.latency.all.p50_ns.unwrap_or(0)));
+        }
+        _ => {}
     }
     let per_second = a.ok as f64 * 1e9 / report.measured_ns().max(1) as f64;
     let p99 = report.latency.all.p99_ns.map_or(String::new(), |ns| format!(", p99 {}", units::duration(ns)));

@@ -136,7 +136,13 @@ fn row(scene: &mut Scene, outage: &Outage, names: &[String], scale: &Scale, top:
                 };
                 scene.rect(ground, ink);
             }
-            scene.bold(middle, text, SMALL, if palette::is_dark(ink) { palette::PAPER } else { INK }, Anchor::Middle);
+            scene.bold(
+                middle,
+                text,
+                SMALL,
+                if palette::is_dark(ink) { palette::PAPER } else { palette::ON_FILL },
+                Anchor::Middle,
+            );
         }
     }
 }

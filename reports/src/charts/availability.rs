@@ -17,7 +17,11 @@ pub(crate) fn draw(report: &Report, served: &Served) -> Scene {
     let bands = Bands::plan(&report.faults, &time, PLOT_LEFT, PLOT_RIGHT);
     let window = match served.windows {
         1 => format!("Share of operations served, windows of {}", units::duration(served.column_ns)),
-        n => format!("Share of operations served, the worst of {n} windows each"),
+        n => {
+            let (window, column) = (served.column_ns / n, served.column_ns);
+            let (window, column) = (units::duration(window), units::duration(column));
+            format!("Share of operations served, the worst {window} of every {column}")
+        }
     };
     let about = match bands.skipped() {
         0 => frame::about(report, &window),
@@ -44,7 +48,7 @@ pub(crate) fn draw(report: &Report, served: &Served) -> Scene {
 
     let mut legend = vec![
         ("served", BLUE, Look::Line(None)),
-        ("not served", VERMILLION.fade(0.45), Look::Fill(Hatch::None)),
+        ("not served", VERMILLION.fade(0.7), Look::Fill(Hatch::None)),
         ("down below 50 %", INK, Look::Line(Some((3.0, 6.0)))),
     ];
     if !report.faults.is_empty() {
@@ -88,7 +92,7 @@ fn curve(scene: &mut Scene, report: &Report, served: &Served, time: &Scale, shar
         // What is shaded is what was lost.
         let mut above = steps.clone();
         above.extend([(last.0, plot.top), (first.0, plot.top)]);
-        scene.area(above, VERMILLION.fade(0.45));
+        scene.area(above, VERMILLION.fade(0.7));
         scene.path(std::mem::take(steps), BLUE, 3.0, None);
     };
     for (i, worst) in served.worst.iter().enumerate() {

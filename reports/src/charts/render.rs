@@ -139,7 +139,7 @@ impl<B: DrawingBackend> Painter<'_, B> {
         let end = if self.svg { b } else { ((b.0 - 1).max(a.0), (b.1 - 1).max(a.1)) };
         let style = ShapeStyle { color: colour(ink), filled: true, stroke_width: 0 };
         self.area.draw(&Rectangle::new([a, end], style))?;
-        let dark = Ink(super::palette::INK.0, 0.4 * ink.1.max(0.5));
+        let dark = Ink(super::palette::ON_FILL.0, 0.4 * ink.1.max(0.5));
         match hatch {
             Hatch::None => {}
             Hatch::Dots => {
