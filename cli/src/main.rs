@@ -8,7 +8,6 @@ mod replay;
 mod report;
 mod run;
 mod run_dir;
-mod shim;
 mod wall;
 
 use args::{Cli, Command};

@@ -7,7 +7,7 @@ use scenarios::Registry;
 
 /// Runs the command.
 pub fn replay(registry: &Registry, args: &ReplayArgs) -> Exit {
-    let recorded = match crate::shim::load(&args.dir) {
+    let recorded = match reports::load(&args.dir) {
         Ok(record) => record,
         Err(error) => {
             eprintln!("splitbrain: {error}");

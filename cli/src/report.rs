@@ -9,7 +9,7 @@ use std::io::IsTerminal;
 pub fn report(args: &ReportArgs) -> Exit {
     let mut worst = Exit::Held;
     for dir in &args.dirs {
-        let record = match crate::shim::load(dir) {
+        let record = match reports::load(dir) {
             Ok(record) => record,
             Err(error) => {
                 eprintln!("splitbrain: {error}");
@@ -18,16 +18,16 @@ pub fn report(args: &ReportArgs) -> Exit {
             }
         };
         let report = reports::analyse(&record);
-        if let Err(error) = crate::shim::write(dir, &report, &record) {
+        if let Err(error) = reports::write(dir, &report, &record, true) {
             eprintln!("splitbrain: {error}");
             worst = worst.max(Exit::Failed);
             continue;
         }
         match args.format {
-            Format::Json => say(&format!("{}\n", report.to_json())),
+            Format::Json => say(&format!("{}\n", report.to_json_line())),
             Format::Text => {
                 let colour = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-                say(&crate::shim::summary(&report, &dir.display().to_string(), 100, colour));
+                say(&reports::summary(&report, dir, 100, colour));
             }
         }
         worst = worst.max(exit_of(&report));

@@ -15,7 +15,7 @@ use std::io::{self, IsTerminal, Write};
 enum Trouble {
     Dir(DirError),
     Run(RunError),
-    Report(crate::shim::WriteError),
+    Report(reports::WriteError),
 }
 
 impl From<DirError> for Trouble {
@@ -28,8 +28,8 @@ impl From<RunError> for Trouble {
         Self::Run(e)
     }
 }
-impl From<crate::shim::WriteError> for Trouble {
-    fn from(e: crate::shim::WriteError) -> Self {
+impl From<reports::WriteError> for Trouble {
+    fn from(e: reports::WriteError) -> Self {
         Self::Report(e)
     }
 }
@@ -89,7 +89,8 @@ fn one(registry: &Registry, args: &RunArgs, scenario: &Scenario, seed: u64) -> R
     let simulated = watch.elapsed();
     history.flush().and_then(|()| trace.flush()).map_err(RunError::from)?;
     let report = reports::analyse(&record);
-    crate::shim::write(folder.path(), &report, &record)?;
+    reports::write_record(folder.path(), &record)?;
+    reports::write(folder.path(), &report, &record, scenario.report.charts)?;
     let wall = watch.elapsed();
     folder.write("run.json", &run_json(&record, simulated, wall))?;
     let dir = folder.finish()?;
@@ -103,10 +104,10 @@ fn one(registry: &Registry, args: &RunArgs, scenario: &Scenario, seed: u64) -> R
         }
     }
     match args.format {
-        Format::Json => say(&format!("{}\n", report.to_json())),
+        Format::Json => say(&format!("{}\n", report.to_json_line())),
         Format::Text => {
             let colour = io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-            say(&crate::shim::summary(&report, &dir.display().to_string(), 100, colour));
+            say(&reports::summary(&report, &dir, 100, colour));
             say(&format!("digest {}\n", record.digest));
         }
     }
