@@ -44,7 +44,7 @@ pub(crate) fn draw(report: &Report, served: &Served) -> Scene {
     bands.label(&mut scene, &report.faults, &time, lanes_top, &[plot]);
     outage_strip(&mut scene, report, &time, plot);
     if served.worst.iter().all(Option::is_none) {
-        let upper = Area { bottom: share.at(0.5), ..plot };
+        let upper = Area { top: share.at(0.75), bottom: share.at(0.5), ..plot };
         frame::nothing(&mut scene, upper, "No operation was invoked in the measured window");
         return scene;
     }
