@@ -89,7 +89,8 @@ fn one(registry: &Registry, args: &RunArgs, scenario: &Scenario, seed: u64) -> R
     let simulated = watch.elapsed();
     history.flush().and_then(|()| trace.flush()).map_err(RunError::from)?;
     let report = reports::analyse(&record);
-    reports::write(folder.path(), &report, &record)?;
+    reports::write_record(folder.path(), &record)?;
+    reports::write(folder.path(), &report, &record, scenario.report.charts)?;
     let wall = watch.elapsed();
     folder.write("run.json", &run_json(&record, simulated, wall))?;
     let dir = folder.finish()?;
@@ -106,7 +107,7 @@ fn one(registry: &Registry, args: &RunArgs, scenario: &Scenario, seed: u64) -> R
         Format::Json => say(&format!("{}\n", report.to_json_line())),
         Format::Text => {
             let colour = io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-            say(&reports::summary(&report, &dir.display().to_string(), 100, colour));
+            say(&reports::summary(&report, &dir, 100, colour));
             say(&format!("digest {}\n", record.digest));
         }
     }
@@ -123,8 +124,8 @@ fn one(registry: &Registry, args: &RunArgs, scenario: &Scenario, seed: u64) -> R
 /// Where a run's lines go.
 #[derive(Default)]
 pub struct Sinks<'a> {
-    history: Option<&'a mut dyn Write>,
-    trace: Option<&'a mut dyn Write>,
+    history: Option<&'a mut (dyn Write + 'static)>,
+    trace: Option<&'a mut (dyn Write + 'static)>,
     trace_mode: TraceMode,
 }
 
@@ -154,7 +155,7 @@ pub fn simulate(
 
 /// What a report means for the exit code.
 pub fn exit_of(report: &reports::Report) -> Exit {
-    match report.ruling() {
+    match report.ruling {
         sim_core::record::Ruling::Pass => Exit::Held,
         sim_core::record::Ruling::Inconclusive => Exit::Inconclusive,
         sim_core::record::Ruling::Fail => Exit::Failed,

@@ -62,6 +62,14 @@ pub trait Node: Sized + 'static {
     fn request_bytes(request: &Self::Request) -> u32;
     /// Size of a response on the wire, in bytes.
     fn response_bytes(response: &Self::Response) -> u32;
+    /// The request's share in the run digest, as [`Message::fingerprint`]: its size unless the system says better.
+    fn request_fingerprint(request: &Self::Request) -> u64 {
+        u64::from(Self::request_bytes(request))
+    }
+    /// The response's share in the run digest: its size unless the system says better.
+    fn response_fingerprint(response: &Self::Response) -> u64 {
+        u64::from(Self::response_bytes(response))
+    }
     /// What this node takes itself to be now.
     fn role(&self) -> Role {
         Role::NONE
@@ -73,11 +81,20 @@ pub trait Node: Sized + 'static {
 }
 
 /// What a disk holds when a node boots: its surviving records in the order of their appends.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub struct Replay<'a, R> {
     records: &'a [(WriteId, u16, R)],
     lane: u16,
 }
+
+// Not derived: a view can be copied whether or not its records can, so that several embedded nodes can boot from it.
+impl<R> Clone for Replay<'_, R> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<R> Copy for Replay<'_, R> {}
 
 impl<'a, R> Replay<'a, R> {
     /// The records `(id, lane, record)` as seen by lane 0.

@@ -1,11 +1,12 @@
 //! Nodes in the engine: inputs in, effects out, over the network, the disk and the CPU.
 
-use super::machine::Input;
+use super::machine::{Input, Work};
 use super::timers::{Due, TIMER_FLAG};
 use super::{Answer, Engine, Event};
 use crate::digest::Code;
 use crate::fault::OnCrash;
-use crate::network::Passage;
+use crate::hash;
+use crate::network::{Crossing, Passage};
 use crate::queue::{Key, Queue};
 use crate::{
     Client, Completion, Drop, Duration, Effect, Effects, Fact, Instant, Kind, Message, Node, NodeId, Observed,
@@ -14,14 +15,22 @@ use crate::{
 
 impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
     /// Gives a live node one input and carries out its effects.
-    #[inline]
+    #[inline(always)]
     fn step_node(&mut self, id: NodeId, input: impl FnOnce(&mut N, &mut Effects<'_, N>)) {
         let machine = &mut self.machines[id.index()];
         let Some(node) = self.nodes[id.index()].as_mut() else { return };
         let local = machine.clock.show(self.now);
-        let mut fx = Effects::new(id, local, &mut machine.rng, &mut machine.disk.next_write, &mut self.effects);
+        let mut fx = Effects::new(
+            id,
+            local,
+            &mut self.node_rngs[id.index()],
+            &mut machine.cold.disk.next_write,
+            &mut self.effects,
+        );
         input(node, &mut fx);
-        self.carry_out(id);
+        if !self.effects.is_empty() {
+            self.carry_out(id);
+        }
         self.check(id);
     }
 
@@ -37,43 +46,19 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
     /// Carries out what a node has put into the effects buffer.
     #[inline]
     fn carry_out(&mut self, id: NodeId) {
+        if self.effects.len() == 1
+            && let Some(effect) = self.effects.pop()
+        {
+            // The usual case; draining a buffer takes longer than arming a timer.
+            if let Some(why) = self.carry_out_one(id, effect) {
+                self.halt(id, why);
+            }
+            return;
+        }
         let mut effects = core::mem::take(&mut self.effects);
         let mut halted = None;
         for effect in effects.drain(..) {
-            match effect {
-                Effect::Send { to, message } => self.send(id, to, message),
-                Effect::Reply { ticket, response } => {
-                    let bytes = N::response_bytes(&response);
-                    self.machines[id.index()].stats.answered += 1;
-                    self.answer(id, ticket, Answer::Done(response), bytes);
-                }
-                Effect::Redirect { ticket, hint } => self.answer(id, ticket, Answer::Elsewhere(hint), 24),
-                Effect::Arm { timer, after } => self.arm(id, timer, after),
-                Effect::Disarm { timer } => self.timers.disarm(id, timer),
-                Effect::Append { id: write, lane, record } => {
-                    self.machines[id.index()].disk.append(write, lane, record);
-                }
-                Effect::Sync => {
-                    if self.machines[id.index()].disk.request_sync() {
-                        self.start_sync(id);
-                    }
-                }
-                Effect::Read { id: write } => {
-                    let machine = &mut self.machines[id.index()];
-                    let token = machine.disk.token;
-                    let after = match &machine.disk_policy.read {
-                        crate::network::Latency::Fixed(after) => *after,
-                        latency => latency.clone().sample(machine.disk_rng().next_u32()),
-                    };
-                    self.push(self.now + after, Event::DiskRead { node: id, token, id: write });
-                }
-                Effect::Forget { before, lane } => self.machines[id.index()].disk.forget(before, lane),
-                Effect::Note { fact } => {
-                    self.observer.observe(self.now, &Observed::Noted { node: id, fact });
-                    self.fact_trigger(id, fact.kind());
-                }
-                Effect::Halt { why } => halted = Some(why),
-            }
+            halted = self.carry_out_one(id, effect).or(halted);
         }
         self.effects = effects;
         if let Some(why) = halted {
@@ -81,11 +66,55 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
         }
     }
 
-    /// A hook for faults that wait for a fact; nothing waits yet.
+    /// Carries out one effect; if the node is to halt once the others have been carried out too: why.
     #[inline(always)]
-    fn fact_trigger(&mut self, _node: NodeId, _kind: Kind) {}
+    fn carry_out_one(&mut self, id: NodeId, effect: Effect<N>) -> Option<&'static str> {
+        match effect {
+            Effect::Send { to, message } => self.send(id, to, message),
+            Effect::Arm { timer, after } => self.arm(id, timer, after),
+            Effect::Halt { why } => return Some(why),
+            other => self.carry_out_other(id, other),
+        }
+        None
+    }
 
-    #[inline]
+    /// Everything but sending and arming, out of the way of those two.
+    fn carry_out_other(&mut self, id: NodeId, effect: Effect<N>) {
+        match effect {
+            Effect::Send { .. } | Effect::Arm { .. } | Effect::Halt { .. } => {}
+            Effect::Reply { ticket, response } => {
+                let bytes = N::response_bytes(&response);
+                self.machines[id.index()].stats.answered += 1;
+                self.answer(id, ticket, Answer::Done(response), bytes);
+            }
+            Effect::Redirect { ticket, hint } => self.answer(id, ticket, Answer::Elsewhere(hint), 24),
+            Effect::Disarm { timer } => self.timers.disarm(id, timer),
+            Effect::Append { id: write, lane, record } => {
+                self.machines[id.index()].cold.disk.append(write, lane, record);
+            }
+            Effect::Sync => {
+                if self.machines[id.index()].cold.disk.request_sync(self.now) {
+                    self.start_sync(id);
+                }
+            }
+            Effect::Read { id: write } => {
+                let machine = &mut self.machines[id.index()];
+                let token = machine.cold.disk.token;
+                let after = match &machine.cold.disk_policy.read {
+                    crate::network::Latency::Fixed(after) => *after,
+                    latency => latency.clone().sample(machine.disk_rng().next_u32()),
+                };
+                self.push(self.now + after, Event::DiskRead { node: id, token, id: write });
+            }
+            Effect::Forget { before, lane } => self.machines[id.index()].cold.disk.forget(before, lane),
+            Effect::Note { fact } => {
+                self.record(id.0, Code::Note, u64::from(fact.kind().index));
+                self.observer.observe(self.now, &Observed::Noted { node: id, fact });
+            }
+        }
+    }
+
+    #[inline(always)]
     fn arm(&mut self, id: NodeId, timer: Timer, after: Duration) {
         let due = self.now + self.machines[id.index()].clock.wait(after);
         if let Some(index) = self.timers.arm(id, timer, due) {
@@ -93,14 +122,28 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn queue_timer(&mut self, index: u32, due: Instant) {
-        let key = Key { at: due.0, rest: self.next_rest() | u64::from(index | TIMER_FLAG) };
+        let rest = self.next_rest(due, |_| hash::of(&[12, u64::from(index)]));
+        let key = Key { at: due.0, rest: rest | u64::from(index | TIMER_FLAG) };
         self.timers.queued(index, key);
         self.queue.push(key);
     }
 
-    #[inline]
+    /// A clock changes its rate: timers that run on it come due earlier or later.
+    pub(super) fn add_drift(&mut self, node: NodeId, ppm: i64) {
+        let now = self.now;
+        let clock = &mut self.machines[node.index()].clock;
+        let before = clock.clone();
+        clock.add_drift(now, ppm);
+        let clock = clock.clone();
+        let moved = self.timers.rescale(node, |due| now + clock.wait(before.shown_in(due.since(now))));
+        for (index, due) in moved {
+            self.queue_timer(index, due);
+        }
+    }
+
+    #[inline(always)]
     pub(super) fn timer_due(&mut self, index: u32, key: Key) {
         match self.timers.surface(index, key) {
             Due::Stale => {}
@@ -116,7 +159,7 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn fire(&mut self, node: NodeId, timer: Timer) {
         self.record(node.0, Code::Timer, u64::from(timer.0));
         self.observer.observe(self.now, &Observed::Fired { node, timer });
@@ -124,7 +167,7 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
     }
 
     /// A message leaves its node: one draw decides loss and latency.
-    #[inline]
+    #[inline(always)]
     fn send(&mut self, from: NodeId, to: NodeId, message: N::Message) {
         assert!(to.index() < self.nodes.len(), "{from} sends to {to}, of {} nodes", self.nodes.len());
         let kind = message.kind();
@@ -134,7 +177,7 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
         let machine = &mut self.machines[from.index()];
         machine.stats.messages_out += 1;
         machine.stats.bytes_out += u64::from(bytes);
-        let bits = machine.link_rng.next_u64();
+        let bits = self.link_rngs[from.index()].next_u64();
         if from == to {
             // To itself: not over the network, but not within the same step either.
             self.observer.observe(self.now, &Observed::Sent { from, to, message: &message, arrives: self.now });
@@ -148,12 +191,14 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
         let mut twice = None;
         if lost.is_none() && (!self.trouble.is_none() || !policy.is_plain()) {
             let ends = (Peer::Node(from), Peer::Node(to), 0);
-            let rng = machine.packet_rng();
-            match self.trouble.pass(ends, (from.0, to.0), Some(kind), bytes, self.now, policy, rng) {
+            let crossing =
+                Crossing { ends, pair: (from.0, to.0), luck: from.0, kind: Some(kind), bytes, now: self.now };
+            match self.trouble.pass(&crossing, policy, || machine.packet_rng()) {
                 Passage::Dropped(why) => lost = Some(why),
                 Passage::Arrives { added, duplicate } => {
                     latency = latency + added;
-                    twice = duplicate.then(|| policy.latency.sample(rng.next_u32()));
+                    // A delay holds back both copies; the rest of the way each has a latency of its own.
+                    twice = duplicate.map(|bits| policy.latency.sample(bits) + added);
                 }
             }
         }
@@ -164,21 +209,34 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
             return;
         }
         if let Some(latency) = twice {
+            self.tally.duplicated += 1;
             self.push(self.now + latency, Event::Message { from, to, message: message.clone() });
         }
         self.push(arrives, Event::Message { from, to, message });
+    }
+
+    /// Messages between nodes that are under way, or wait for their receiver to handle them. Counted when asked.
+    #[must_use]
+    pub fn messages_in_flight(&self) -> u64 {
+        let under_way = self.slab.iter().filter(|event| matches!(event, Event::Message { .. })).count();
+        let waiting = self.machines.iter().filter_map(|m| m.cold.gate.as_ref()).flat_map(|gate| &gate.waiting);
+        (under_way + waiting.filter(|input| matches!(input, Input::Message { .. })).count()) as u64
     }
 
     pub(super) fn drop_message(&mut self, from: Peer, to: Peer, kind: Option<Kind>, why: Drop) {
         if kind.is_some() {
             self.tally.dropped[why as usize] += 1;
         }
-        self.record(0, Code::Drop, why as u64);
+        let end = |peer| match peer {
+            Peer::Node(node) => node.0,
+            Peer::Client(client) => 1 << 31 | client.0,
+        };
+        self.record(end(to), Code::Drop, u64::from(end(from)) << 8 | why as u64);
         self.observer.observe(self.now, &Observed::Dropped { from, to, kind, why });
     }
 
     /// A message reaches its node, unless a cut has come between or nobody is there.
-    #[inline]
+    #[inline(always)]
     pub(super) fn arrive(&mut self, from: NodeId, to: NodeId, message: N::Message) {
         if !self.trouble.cuts.is_empty() && self.trouble.cut(Peer::Node(from), Peer::Node(to), 0) {
             self.drop_message(Peer::Node(from), Peer::Node(to), Some(message.kind()), Drop::Cut);
@@ -195,9 +253,10 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn deliver(&mut self, from: NodeId, to: NodeId, message: N::Message) {
-        self.record(to.0, Code::Message, message.fingerprint() ^ u64::from(from.0));
+        let link = u64::from(to.0) << 32 | u64::from(from.0);
+        self.digest.event(self.now.0, link, Code::Message, message.fingerprint());
         self.tally.delivered += 1;
         let stats = &mut self.machines[to.index()].stats;
         stats.messages_in += 1;
@@ -217,11 +276,9 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
 
     #[inline]
     fn serve(&mut self, to: NodeId, ticket: Ticket, request: N::Request) {
-        self.record(
-            to.0,
-            Code::Request,
-            u64::from(ticket.client.0) << 40 ^ ticket.op ^ u64::from(ticket.attempt) << 56,
-        );
+        let session = u64::from(to.0) << 32 | u64::from(ticket.client.0);
+        let what = N::request_fingerprint(&request).wrapping_mul(0x9fb2_1c65_1e98_df25);
+        self.digest.event(self.now.0, session, Code::Request, what ^ ticket.op << 16 ^ u64::from(ticket.attempt));
         let stats = &mut self.machines[to.index()].stats;
         stats.requests += 1;
         stats.bytes_in += u64::from(N::request_bytes(&request));
@@ -233,50 +290,52 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
 
     fn start_sync(&mut self, id: NodeId) {
         let machine = &mut self.machines[id.index()];
-        if !machine.disk.trouble.stalls.is_empty() {
-            machine.disk.held = true;
+        if !machine.cold.disk.trouble.stalls.is_empty() {
+            machine.cold.disk.held = true;
             return;
         }
-        let mut took = match &machine.disk_policy.sync {
+        let mut took = match &machine.cold.disk_policy.sync {
             crate::network::Latency::Fixed(took) => *took,
             latency => latency.clone().sample(machine.disk_rng().next_u32()),
         };
-        for i in 0..machine.disk.trouble.slow.len() {
-            let (fault, latency) = machine.disk.trouble.slow[i].clone();
-            took = took + latency.sample(machine.disk_rng().next_u32());
-            self.faults.touch(fault, 1);
+        for (fault, latency, luck) in &mut machine.cold.disk.trouble.slow {
+            took = took + latency.sample(luck.of(id.0).next_u32());
+            self.faults.touch(*fault, 1);
         }
-        machine.stats.disk_busy_ns += took.0;
-        let token = machine.disk.token;
+        let token = machine.cold.disk.token;
         self.push(self.now + took, Event::Disk { node: id, token });
     }
 
-    /// A stall is over: the sync that waited for it starts now.
+    /// A stall is over: the sync that it held starts (over) now.
     pub(super) fn release_disk(&mut self, id: NodeId) {
-        if core::mem::take(&mut self.machines[id.index()].disk.held) {
+        if core::mem::take(&mut self.machines[id.index()].cold.disk.held) {
             self.start_sync(id);
         }
     }
 
     pub(super) fn sync_done(&mut self, id: NodeId, token: u32) {
         let machine = &mut self.machines[id.index()];
-        if machine.disk.token != token {
+        if machine.cold.disk.token != token {
+            return;
+        }
+        if !machine.cold.disk.trouble.stalls.is_empty() {
+            machine.cold.disk.held = true;
             return;
         }
         let mut ok = true;
-        if !machine.disk_policy.fail.is_never() {
-            let fail = machine.disk_policy.fail;
+        if !machine.cold.disk_policy.fail.is_never() {
+            let fail = machine.cold.disk_policy.fail;
             ok = !machine.disk_rng().chance(fail);
         }
-        for i in 0..machine.disk.trouble.failing.len() {
-            let (fault, fail) = machine.disk.trouble.failing[i];
-            if machine.disk_rng().chance(fail) {
+        for (fault, fail, luck) in &mut machine.cold.disk.trouble.failing {
+            if luck.of(id.0).chance(*fail) {
                 ok = false;
-                self.faults.touch(fault, 1);
+                self.faults.touch(*fault, 1);
             }
         }
-        let (upto, again) = machine.disk.finish_sync(ok);
+        machine.stats.disk_busy_ns += machine.cold.disk.busy(self.now).0;
         machine.stats.syncs += 1;
+        let (upto, again) = machine.cold.disk.finish_sync(ok, self.now);
         if again {
             self.start_sync(id);
         }
@@ -287,12 +346,12 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
     }
 
     pub(super) fn read_done(&mut self, id: NodeId, token: u32, write: WriteId) {
-        let disk = &self.machines[id.index()].disk;
+        let disk = &self.machines[id.index()].cold.disk;
         if disk.token != token {
             return;
         }
         let record = disk.read(write);
-        self.record(id.0, Code::Disk, write.0 << 2 | u64::from(record.is_some()) << 1);
+        self.record(id.0, Code::Read, write.0 << 1 | u64::from(record.is_some()));
         self.disk_input(id, Completion::Read { id: write, record });
     }
 
@@ -314,24 +373,29 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
         gate.waiting.push_back(input);
         if gate.pauses > 0 {
             self.faults.touch_pauses(id);
-        } else if !gate.busy {
+        } else if gate.work.is_none() {
             self.start_work(id);
         }
     }
 
     /// Starts on the oldest waiting input; free ones are handled at once.
     fn start_work(&mut self, id: NodeId) {
-        loop {
+        while self.violation.is_none() {
             let machine = &mut self.machines[id.index()];
             let cost = machine.cost();
             let gate = machine.gate();
-            if gate.waiting.is_empty() || gate.pauses > 0 || gate.busy {
+            // A timer that was disarmed while it waited costs nothing.
+            while let Some(Input::Timer(timer)) = gate.waiting.front()
+                && !self.timers.is_waiting(id, *timer)
+            {
+                gate.waiting.pop_front();
+            }
+            if gate.waiting.is_empty() || gate.pauses > 0 || gate.work.is_some() {
                 break;
             }
             if cost != Duration::ZERO {
-                gate.busy = true;
+                gate.work = Some(Work { since: self.now, left: cost });
                 let token = gate.token;
-                machine.stats.busy_ns += cost.0;
                 for i in 0..machine.gate().slow.len() {
                     let fault = machine.gate().slow[i].0;
                     self.faults.touch(fault, 1);
@@ -345,15 +409,14 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
     }
 
     pub(super) fn cpu_done(&mut self, id: NodeId, token: u32) {
-        let gate = self.machines[id.index()].gate();
-        if gate.token != token {
+        let machine = &mut self.machines[id.index()];
+        if machine.gate().token != token {
             return;
         }
-        gate.busy = false;
-        if gate.pauses == 0 {
-            self.handle_waiting(id);
-            self.start_work(id);
-        }
+        machine.charge_work(self.now);
+        machine.gate().work = None;
+        self.handle_waiting(id);
+        self.start_work(id);
     }
 
     fn handle_waiting(&mut self, id: NodeId) {
@@ -370,25 +433,41 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
         }
     }
 
-    pub(super) fn pause(&mut self, id: NodeId) {
+    /// Returns how many inputs that were waiting already are held up by it.
+    pub(super) fn pause(&mut self, id: NodeId) -> usize {
         let machine = &mut self.machines[id.index()];
-        machine.gate().pauses += 1;
-        let first = machine.gate().pauses == 1;
+        machine.charge_work(self.now);
+        let gate = machine.gate();
+        gate.pauses += 1;
+        let first = gate.pauses == 1;
+        let held_up = gate.waiting.len();
+        // What is left of the work under way is done when the pause ends.
+        gate.token += u32::from(gate.work.is_some());
         machine.update_gated();
         if first {
             self.record(id.0, Code::Pause, 1);
             self.observer.observe(self.now, &Observed::Paused { node: id, paused: true });
         }
+        held_up
     }
 
     pub(super) fn resume(&mut self, id: NodeId) {
         let gate = self.machines[id.index()].gate();
         gate.pauses -= 1;
-        if gate.pauses == 0 {
-            self.record(id.0, Code::Pause, 0);
-            self.observer.observe(self.now, &Observed::Paused { node: id, paused: false });
-            self.start_work(id);
+        if gate.pauses > 0 {
+            return;
         }
+        let token = gate.token;
+        let under_way = gate.work.as_mut().map(|work| {
+            work.since = self.now;
+            work.left
+        });
+        self.record(id.0, Code::Pause, 0);
+        self.observer.observe(self.now, &Observed::Paused { node: id, paused: false });
+        if let Some(left) = under_way {
+            self.push(self.now + left, Event::Cpu { node: id, token });
+        }
+        self.start_work(id);
     }
 
     /// A slow-down has begun or ended.
@@ -402,19 +481,19 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
     pub(super) fn boot(&mut self, id: NodeId) {
         let machine = &mut self.machines[id.index()];
         assert!(self.nodes[id.index()].is_none(), "{id} boots while it is up");
-        if let Some(since) = machine.down_since.take() {
+        if let Some(since) = machine.cold.down_since.take() {
             machine.stats.down_ns += self.now.since(since).0;
         }
-        let records = machine.disk.len();
+        let records = machine.cold.disk.len();
         self.record(id.0, Code::Boot, records as u64);
         self.observer.observe(self.now, &Observed::Booted { node: id, records });
         let machine = &mut self.machines[id.index()];
         let local = machine.clock.show(self.now);
         // The replay borrows the disk while the node already appends to it: ids are taken from a copy.
-        let mut next_write = machine.disk.next_write;
-        let mut fx = Effects::new(id, local, &mut machine.rng, &mut next_write, &mut self.effects);
-        let node = N::boot(&self.config, id, machine.disk.replay(), &mut fx);
-        machine.disk.next_write = next_write;
+        let mut next_write = machine.cold.disk.next_write;
+        let mut fx = Effects::new(id, local, &mut self.node_rngs[id.index()], &mut next_write, &mut self.effects);
+        let node = N::boot(&self.config, id, machine.cold.disk.replay(), &mut fx);
+        machine.cold.disk.next_write = next_write;
         self.nodes[id.index()] = Some(node);
         self.carry_out(id);
         self.check(id);
@@ -428,13 +507,13 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
         self.timers.clear(id);
         let now = self.now;
         let machine = &mut self.machines[id.index()];
-        machine.down_since = Some(now);
-        let mut rng = machine.disk_rng().clone();
-        let lost_records = machine.disk.crash(on_crash, &mut rng);
-        *machine.disk_rng() = rng;
+        machine.cold.down_since = Some(now);
+        machine.stats.disk_busy_ns += machine.cold.disk.busy(now).0;
+        let lost_records = machine.crash_disk(on_crash);
+        machine.charge_work(now);
         let mut dropped = Vec::new();
-        if let Some(gate) = &mut machine.gate {
-            gate.busy = false;
+        if let Some(gate) = &mut machine.cold.gate {
+            gate.work = None;
             gate.token += 1;
             dropped.extend(gate.waiting.drain(..));
         }
@@ -458,14 +537,19 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
     /// The node stopped itself. Its supervisor starts it again, unless a fault keeps it down.
     fn halt(&mut self, id: NodeId, why: &'static str) {
         self.crash(id, OnCrash::LoseUnsynced, Some(why));
-        let token = self.machines[id.index()].disk.token;
+        let token = self.machines[id.index()].cold.disk.token;
         self.push(self.now + self.restart_halted, Event::Revive { node: id, token });
     }
 
     pub(super) fn revive(&mut self, id: NodeId, token: u32) {
         let machine = &self.machines[id.index()];
-        if self.nodes[id.index()].is_none() && machine.downs == 0 && machine.disk.token == token {
+        if self.nodes[id.index()].is_some() || machine.cold.disk.token != token {
+            return;
+        }
+        if machine.cold.downs == 0 {
             self.boot(id);
+        } else {
+            self.touch_crashes(id);
         }
     }
 }

@@ -13,11 +13,19 @@ struct Slot {
     due: Instant,
     /// The one queue key that counts; older ones for this slot are ignored when they surface. `at` is `FAR` if none.
     queued: Key,
+    /// Whose it is: kept here because the slot's number would have to be divided to know.
+    node: NodeId,
+    timer: Timer,
     /// It came due while its node could not handle it; handed over later unless disarmed or re-armed before.
     waiting: bool,
 }
 
-const EMPTY: Slot = Slot { due: Instant::FAR, queued: Key { at: u64::MAX, rest: 0 }, waiting: false };
+/// What a timer slot costs.
+#[cfg(test)]
+pub(crate) const SLOT_BYTES: usize = size_of::<Slot>();
+
+/// No key stands for the slot.
+const NOT_QUEUED: Key = Key { at: u64::MAX, rest: 0 };
 
 /// What to do with a timer's key that has surfaced.
 pub(crate) enum Due {
@@ -38,9 +46,19 @@ pub(crate) struct Timers {
 
 impl Timers {
     pub fn new(nodes: usize, per_node: u16) -> Self {
+        let of = |node: u32| {
+            (0..per_node).map(move |timer| Slot {
+                due: Instant::FAR,
+                queued: NOT_QUEUED,
+                node: NodeId(node),
+                timer: Timer(timer),
+                waiting: false,
+            })
+        };
+        let slots = (0..nodes as u32).flat_map(of).collect();
         let per_node = per_node as usize;
         assert!(nodes * per_node < TIMER_FLAG as usize, "{nodes} nodes of {per_node} timers are more than 2^23");
-        Self { slots: vec![EMPTY; nodes * per_node], per_node }
+        Self { slots, per_node }
     }
 
     #[inline]
@@ -86,6 +104,21 @@ impl Timers {
         }
     }
 
+    /// Moves every deadline of a node. Returns the slots that need a key because they are due earlier now.
+    pub fn rescale(&mut self, node: NodeId, to: impl Fn(Instant) -> Instant) -> Vec<(u32, Instant)> {
+        let mut sooner = Vec::new();
+        for index in node.index() * self.per_node..(node.index() + 1) * self.per_node {
+            let slot = &mut self.slots[index];
+            if slot.due != Instant::FAR {
+                slot.due = to(slot.due);
+                if slot.due.0 < slot.queued.at {
+                    sooner.push((index as u32, slot.due));
+                }
+            }
+        }
+        sooner
+    }
+
     /// The key for slot `index` has surfaced.
     #[inline]
     pub fn surface(&mut self, index: u32, key: Key) -> Due {
@@ -93,19 +126,23 @@ impl Timers {
         if slot.queued != key {
             return Due::Stale;
         }
-        slot.queued = EMPTY.queued;
+        slot.queued = NOT_QUEUED;
         if slot.due.0 > key.at {
             return if slot.due == Instant::FAR { Due::Stale } else { Due::Later(slot.due) };
         }
         slot.due = Instant::FAR;
-        let index = index as usize;
-        Due::Now(NodeId((index / self.per_node) as u32), Timer((index % self.per_node) as u16))
+        Due::Now(slot.node, slot.timer)
     }
 
     /// The node can not handle it now.
     pub fn wait(&mut self, node: NodeId, timer: Timer) {
         let index = self.index(node, timer);
         self.slots[index].waiting = true;
+    }
+
+    /// Whether it is still to be handed over.
+    pub fn is_waiting(&self, node: NodeId, timer: Timer) -> bool {
+        self.slots[self.index(node, timer)].waiting
     }
 
     /// The node can handle it now: whether it still should.

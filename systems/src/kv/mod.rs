@@ -4,15 +4,14 @@ mod spec;
 mod tree;
 mod value;
 
-pub use spec::{Key, KvSpec};
+pub use spec::{Key, KvSpec, judge_linearizable};
 pub use value::Value;
 
 use core::fmt;
 use serde::Serialize;
 use sim_core::hash::{self, Mixer};
-use sim_core::linearize::{self, Linearizable};
 use sim_core::workload::{Op, Verb};
-use sim_core::{Budget, Class, History, Node, Operation, Outcome, StateMachine, Verdict, Violation};
+use sim_core::{Class, Operation, StateMachine};
 use tree::Tree;
 
 /// A value may not grow beyond this by appending; such an append is answered with [`KvResponse::Full`].
@@ -266,47 +265,6 @@ pub const fn operation(command: &KvCommand) -> Operation {
         KvCommand::Cas { .. } => (Class::Write, "cas"),
     };
     Operation { class, name, key: Some(command.key()) }
-}
-
-/// Whether what the clients saw is what one copy of the store could have done (rule `linearizable`).
-#[must_use]
-pub fn judge_linearizable<N>(history: &History<N>, budget: Budget) -> Verdict
-where
-    N: Node<Request = KvCommand, Response = KvResponse>,
-{
-    const RULE: &str = "linearizable";
-    if !history.kept || history.entries.is_empty() {
-        let why = if history.kept { "no operation has ended" } else { "the history was not kept" };
-        return Verdict::Inconclusive { rule: RULE, why: why.to_owned() };
-    }
-    let entries = &history.entries;
-    let observed = entries.iter().map(|e| (&e.request, e.invoked, e.returned, &e.outcome));
-    match linearize::check::<KvSpec>(observed, budget.states) {
-        Linearizable::Yes { operations, parts } => {
-            Verdict::Pass { rule: RULE, detail: format!("{operations} operations on {parts} keys") }
-        }
-        Linearizable::OutOfBudget { part, states } => {
-            Verdict::Inconclusive { rule: RULE, why: format!("gave up on key {part} after {states} states") }
-        }
-        Linearizable::No { part, stuck, prefix } => {
-            let entry = &entries[stuck];
-            let answer = match &entry.outcome {
-                Outcome::Ok(response) => response.to_string(),
-                other => format!("{:?}", other.fate()),
-            };
-            let detail = format!(
-                "operation {} of {} ({}, from {} to {}, answered: {answer}) fits into no order of the operations on key \
-                 {part}; the longest order found has {} of them",
-                entry.op,
-                entry.client,
-                entry.request,
-                entry.invoked,
-                entry.returned,
-                prefix.len()
-            );
-            Verdict::Fail(Violation { rule: RULE.to_owned(), at: entry.returned, node: None, detail })
-        }
-    }
 }
 
 #[cfg(test)]
