@@ -39,16 +39,20 @@ impl Value {
     #[must_use]
     pub fn padded(text: &str, bytes: u32) -> Self {
         let bytes = bytes.max(text.len() as u32);
-        let mut mixer = Mixer::default();
-        mixer.word(u64::from(bytes));
-        mixer.bytes(text.as_bytes());
-        let mut inline = [0; INLINE];
         let kept = if text.len() <= INLINE {
+            let mut inline = [0; INLINE];
             inline[..text.len()].copy_from_slice(text.as_bytes());
             Text::Inline(text.len() as u8, inline)
         } else {
             Text::Heap(text.into())
         };
+        Self::of(kept, text.as_bytes(), bytes)
+    }
+
+    fn of(kept: Text, text: &[u8], bytes: u32) -> Self {
+        let mut mixer = Mixer::default();
+        mixer.word(u64::from(bytes));
+        mixer.bytes(text);
         Self(Rc::new(Block { hash: mixer.finish(), bytes, text: kept }))
     }
 
@@ -66,7 +70,10 @@ impl Value {
                 break;
             }
         }
-        Self::padded(core::str::from_utf8(&digits[start..]).expect("digits are text"), bytes)
+        let len = INLINE - start;
+        let mut inline = [0; INLINE];
+        inline[..len].copy_from_slice(&digits[start..]);
+        Self::of(Text::Inline(len as u8, inline), &digits[start..], bytes.max(len as u32))
     }
 
     /// This value with `more` added at its end.

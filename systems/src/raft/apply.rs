@@ -17,21 +17,20 @@ impl<M: StateMachine> Raft<M> {
         }
         let filter = !self.config.has(RaftBug::NoSessionFilter);
         let leads = self.stage == Stage::Leader;
-        while self.applied < upto {
-            let (batch, skip) = self.log.batch(self.applied + 1);
-            let entries = &batch.entries()[skip..];
-            let take = entries.len().min((upto - self.applied) as usize);
+        let (mut applied, mut chain) = (self.applied, self.applied_chain);
+        while applied < upto {
+            let entries = self.log.from(applied + 1);
+            let take = entries.len().min((upto - applied) as usize);
             for entry in &entries[..take] {
-                self.applied += 1;
-                self.applied_chain = link(self.applied_chain, entry.hash);
+                applied += 1;
+                chain = link(chain, entry.hash);
                 let Payload::Command { stamp, command } = &entry.payload else { continue };
                 let (response, fresh) = self.state.apply(*stamp, command, filter);
                 if leads {
-                    let (index, chain) = (self.applied, self.applied_chain);
-                    fx.note(RaftFact::Executed { index, chain, client: stamp.client, op: stamp.op, fresh });
+                    fx.note(RaftFact::Executed { index: applied, chain, client: stamp.client, op: stamp.op, fresh });
                 }
-                while let Some((index, ticket)) = pop_if(&mut self.waiters, |(index, _)| *index <= self.applied) {
-                    if index == self.applied
+                while let Some((index, ticket)) = pop_if(&mut self.waiters, |(index, _)| *index <= applied) {
+                    if index == applied
                         && let Some(response) = &response
                     {
                         fx.reply(ticket, response.clone());
@@ -39,6 +38,7 @@ impl<M: StateMachine> Raft<M> {
                 }
             }
         }
+        (self.applied, self.applied_chain) = (applied, chain);
         fx.note(RaftFact::Applied { index: self.applied, chain: self.applied_chain, digest: self.state.digest() });
         if self.config.snapshot_every > 0 && self.applied - self.snapshot_index() >= self.config.snapshot_every {
             self.take_snapshot(fx);

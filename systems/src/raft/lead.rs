@@ -182,7 +182,7 @@ impl<M: StateMachine> Raft<M> {
         let news = peer.acknowledge(stored);
         let confirms = peer.confirm(round);
         if news {
-            self.advance_commit(fx);
+            self.advance_commit(stored, fx);
         }
         if confirms {
             self.on_round(fx);
@@ -251,16 +251,22 @@ impl<M: StateMachine> Raft<M> {
         let own = &mut lead.peers[self.me.index()];
         if own.match_index != durable {
             own.match_index = durable;
-            self.advance_commit(fx);
+            self.advance_commit(durable, fx);
         }
     }
 
-    /// Commits what a quorum holds, if it is of this term: an older entry on a quorum may still be replaced (Raft paper
+    /// Commits what a quorum holds, now that one more node has stored everything up to `stored`, if it is of this term:
+    /// an older entry on a quorum may still be replaced (Raft paper
     /// 5.4.2 and figure 8).
-    fn advance_commit(&mut self, fx: &mut Fx<'_, M>) {
+    fn advance_commit(&mut self, stored: u64, fx: &mut Fx<'_, M>) {
+        if stored <= self.commit {
+            return;
+        }
         let quorum = self.config.quorum();
         let Some(lead) = &mut self.lead else { return };
-        let index = lead.reached(quorum, |peer| peer.match_index);
+        // What the newest acknowledgement is about is usually the answer, or there is none.
+        let holders = lead.peers.iter().filter(|peer| peer.match_index >= stored).count();
+        let index = if holders == quorum as usize { stored } else { lead.reached(quorum, |peer| peer.match_index) };
         let own_term = index >= lead.first || self.config.has(RaftBug::CommitOldTerm);
         if index <= self.commit || !own_term {
             return;

@@ -208,6 +208,11 @@ impl<M: StateMachine> Log<M> {
     /// Position of the segment that holds `index`, which must be in the log.
     fn locate(&self, index: u64) -> usize {
         // Nearly everything asked for is near the end.
+        if let Some(newest) = self.segments.back()
+            && newest.first <= index
+        {
+            return self.segments.len() - 1;
+        }
         let near = self.segments.iter().rev().take(8).position(|s| s.first <= index);
         match near {
             Some(back) => self.segments.len() - 1 - back,
@@ -289,10 +294,10 @@ impl<M: StateMachine> Log<M> {
         segment.slice.entries().get((index - segment.first) as usize)
     }
 
-    /// The batch that holds `position`, and where in it: for loops that must not borrow the log.
-    pub(super) fn batch(&self, index: u64) -> (Slice<M::Command>, usize) {
+    /// Entries from `index`, which is in the log, to the end of its batch.
+    pub(super) fn from(&self, index: u64) -> &[Entry<M::Command>] {
         let segment = &self.segments[self.locate(index)];
-        (segment.slice.clone(), (index - segment.first) as usize)
+        &segment.slice.entries()[(index - segment.first) as usize..]
     }
 
     /// Entries from `from` on, at most `max_bytes` of them but at least one if there is one. Shares a batch if that

@@ -35,8 +35,9 @@ pub enum Standing<R> {
 #[derive(Clone, Debug)]
 struct Session<R> {
     floor: u64,
-    /// Executed operations at or above `floor`, by number.
-    done: VecDeque<(u64, R)>,
+    /// The answers of operations `floor`, `floor + 1`, ...; `None` for those not executed (or not writes at all). No
+    /// longer than the span of what the client has outstanding.
+    done: VecDeque<Option<R>>,
 }
 
 /// All sessions of a state machine. Part of its snapshot: a replica that forgot them would execute retries again.
@@ -54,47 +55,48 @@ impl<R> Default for Sessions<R> {
 
 impl<R: Clone> Sessions<R> {
     /// What is known about operation `op` of `client`.
+    #[inline]
     #[must_use]
     pub fn standing(&self, client: ClientId, op: u64) -> Standing<R> {
         let Some(session) = self.sessions.get(client.index()) else { return Standing::New };
-        if op < session.floor {
-            return Standing::Expired;
-        }
-        match session.done.back() {
-            // Operations mostly arrive in order: the usual answer without a search.
-            Some((newest, _)) if *newest >= op => match session.done.binary_search_by_key(&op, |(n, _)| *n) {
-                Ok(at) => Standing::Done(session.done[at].1.clone()),
-                Err(_) => Standing::New,
-            },
+        let Some(place) = op.checked_sub(session.floor) else { return Standing::Expired };
+        match session.done.get(place as usize) {
+            Some(Some(response)) => Standing::Done(response.clone()),
             _ => Standing::New,
         }
     }
 
     /// Remembers that the operation was executed and what it was answered, and forgets what its client has ended.
+    #[inline]
     pub fn record(&mut self, stamp: Stamp, response: R) {
         let index = stamp.client.index();
         if index >= self.sessions.len() {
             self.sessions.resize_with(index + 1, || Session { floor: 0, done: VecDeque::new() });
         }
         let session = &mut self.sessions[index];
-        session.floor = session.floor.max(stamp.floor);
-        while session.done.front().is_some_and(|(op, _)| *op < session.floor) {
-            session.done.pop_front();
-        }
-        if session.done.back().is_none_or(|(newest, _)| *newest < stamp.op) {
-            session.done.push_back((stamp.op, response));
-        } else {
-            match session.done.binary_search_by_key(&stamp.op, |(op, _)| *op) {
-                Ok(at) => session.done[at].1 = response,
-                Err(at) => session.done.insert(at, (stamp.op, response)),
+        while session.floor < stamp.floor {
+            if session.done.pop_front().is_none() {
+                session.floor = stamp.floor;
+                break;
             }
+            session.floor += 1;
         }
+        let Some(place) = stamp.op.checked_sub(session.floor) else { return };
+        let place = place as usize;
+        if place < session.done.len() {
+            session.done[place] = Some(response);
+            return;
+        }
+        while session.done.len() < place {
+            session.done.push_back(None);
+        }
+        session.done.push_back(Some(response));
     }
 
     /// How many answers are remembered.
     #[must_use]
     pub fn remembered(&self) -> usize {
-        self.sessions.iter().map(|s| s.done.len()).sum()
+        self.sessions.iter().flat_map(|s| &s.done).filter(|answer| answer.is_some()).count()
     }
 }
 
