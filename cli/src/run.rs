@@ -157,8 +157,8 @@ fn one(registry: &Registry, args: &RunArgs, scenario: &Scenario, seed: u64) -> R
 /// Where a run's lines go.
 #[derive(Default)]
 pub struct Sinks<'a> {
-    history: Option<&'a mut dyn Write>,
-    trace: Option<&'a mut dyn Write>,
+    history: Option<&'a mut (dyn Write + 'static)>,
+    trace: Option<&'a mut (dyn Write + 'static)>,
     trace_mode: TraceMode,
     bars: Bars,
 }

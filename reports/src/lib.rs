@@ -11,16 +11,19 @@
 mod analyse;
 mod availability;
 mod causes;
+mod charts;
 mod latency;
 mod load;
 mod metrics;
 mod outages;
 mod phases;
 mod report;
+mod series;
 mod units;
 mod verdicts;
 
 pub use analyse::analyse;
+pub use charts::{Chart, draw};
 pub use report::{
     Availability, Fault, Latencies, Latency, Load, Messages, Moved, NodeLoad, Outage, Phase, REPORT_SCHEMA_VERSION,
     Report, Share, Stall, Verdict,

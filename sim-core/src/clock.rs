@@ -11,6 +11,8 @@ const MILLION: i128 = 1_000_000;
 pub struct Clock {
     /// Parts per million it runs fast.
     drift_ppm: i32,
+    /// The sum of everything that makes it drift; `drift_ppm` unless that would turn it backwards.
+    asked_ppm: i64,
     /// True time and shown time at the last change of rate.
     base: (Instant, LocalInstant),
 }
@@ -26,7 +28,11 @@ impl Clock {
     #[must_use]
     pub fn new(offset: i64, drift_ppm: i32) -> Self {
         assert!(drift_ppm > -1_000_000, "a clock must not run backwards: {drift_ppm} ppm");
-        Self { drift_ppm, base: (Instant::ZERO, LocalInstant(EPOCH.saturating_add_signed(offset))) }
+        Self {
+            drift_ppm,
+            asked_ppm: drift_ppm as i64,
+            base: (Instant::ZERO, LocalInstant(EPOCH.saturating_add_signed(offset))),
+        }
     }
 
     /// What the clock shows at true time `now`.
@@ -58,11 +64,18 @@ impl Clock {
         self.base = (now, LocalInstant(self.show(now).0.saturating_add_signed(nanos)));
     }
 
-    /// The clock runs at another rate from `now` on.
-    pub fn set_drift(&mut self, now: Instant, drift_ppm: i32) {
-        assert!(drift_ppm > -1_000_000, "a clock must not run backwards: {drift_ppm} ppm");
+    /// The clock runs `ppm` parts per million faster (negative: slower) from `now` on, in addition to what it did.
+    /// However much that is in sum, it never stands still or runs backwards; taking it back restores the old rate.
+    pub fn add_drift(&mut self, now: Instant, ppm: i64) {
         self.base = (now, self.show(now));
-        self.drift_ppm = drift_ppm;
+        self.asked_ppm += ppm;
+        self.drift_ppm = self.asked_ppm.clamp(1 - MILLION as i64, i64::from(i32::MAX)) as i32;
+    }
+
+    /// What this clock will have shown by when `left` of true time has passed, rounded up.
+    pub(crate) fn shown_in(&self, left: Duration) -> Duration {
+        let shown = (i128::from(left.0) * (MILLION + i128::from(self.drift_ppm)) + MILLION - 1) / MILLION;
+        Duration(u64::try_from(shown).unwrap_or(u64::MAX))
     }
 
     /// Parts per million it runs fast now.
@@ -84,7 +97,7 @@ mod tests {
         assert_eq!(after(&clock, 10), Duration(10_000_000_000 + 1_000_000));
         clock.step(Instant::ZERO + Duration::secs(10), -1_000_000);
         assert_eq!(after(&clock, 10), Duration::secs(10));
-        clock.set_drift(Instant::ZERO + Duration::secs(10), -500_000);
+        clock.add_drift(Instant::ZERO + Duration::secs(10), -500_100);
         assert_eq!(after(&clock, 12), Duration::secs(11));
         assert_eq!(clock.wait(Duration::secs(1)), Duration::secs(2));
     }

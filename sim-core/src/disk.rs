@@ -1,8 +1,8 @@
 //! A node's disk: an append-only log of records with group commit, and what a crash leaves of it.
 
 use crate::fault::OnCrash;
-use crate::network::Latency;
-use crate::{Duration, Probability, Replay, Rng, WriteId};
+use crate::network::{Latency, Luck};
+use crate::{Duration, Instant, Probability, Replay, Rng, WriteId};
 use std::collections::VecDeque;
 
 /// How a disk behaves when nothing is wrong with it.
@@ -29,12 +29,12 @@ impl Default for DiskPolicy {
 /// What a fault adds to a disk's policy. Several may hold at once.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct DiskTrouble {
-    /// Slow-downs in force: fault number, added latency.
-    pub slow: Vec<(usize, Latency)>,
+    /// Slow-downs in force: fault number, added latency, and what it is drawn from.
+    pub slow: Vec<(usize, Latency, Luck)>,
     /// Stalls in force: fault numbers.
     pub stalls: Vec<usize>,
-    /// Failing syncs in force: fault number, probability.
-    pub failing: Vec<(usize, Probability)>,
+    /// Failing syncs in force: fault number, probability, and what decides.
+    pub failing: Vec<(usize, Probability, Luck)>,
 }
 
 /// One node's disk.
@@ -55,8 +55,12 @@ pub(crate) struct Disk<R> {
     many_lanes: bool,
     /// What faults do to it now.
     pub trouble: DiskTrouble,
-    /// A sync is due but a stall holds it.
+    /// The sync in flight can not go on: a stall holds it.
     pub held: bool,
+    /// When the sync in flight began.
+    busy_since: Instant,
+    /// What failed syncs covered: the kernel took those pages for clean, so no later sync writes them.
+    unwritten: Vec<(WriteId, WriteId)>,
 }
 
 impl<R: Clone> Disk<R> {
@@ -71,6 +75,8 @@ impl<R: Clone> Disk<R> {
             many_lanes: false,
             trouble: DiskTrouble { slow: Vec::new(), stalls: Vec::new(), failing: Vec::new() },
             held: false,
+            busy_since: Instant::ZERO,
+            unwritten: Vec::new(),
         }
     }
 
@@ -82,24 +88,32 @@ impl<R: Clone> Disk<R> {
 
     /// A sync is asked for: whether one starts now (otherwise it waits for the one in flight).
     #[inline]
-    pub fn request_sync(&mut self) -> bool {
+    pub fn request_sync(&mut self, now: Instant) -> bool {
         if self.in_flight.is_some() {
             self.again = true;
             return false;
         }
         self.in_flight = Some(self.next_write);
+        self.busy_since = now;
         true
     }
 
+    /// How long the sync in flight has taken so far.
+    pub fn busy(&self, now: Instant) -> Duration {
+        if self.in_flight.is_some() { now.since(self.busy_since) } else { Duration::ZERO }
+    }
+
     /// The sync in flight is over: what it covered, and whether the next one starts at once.
-    pub fn finish_sync(&mut self, ok: bool) -> (WriteId, bool) {
+    pub fn finish_sync(&mut self, ok: bool, now: Instant) -> (WriteId, bool) {
         let before = self.in_flight.take().expect("a sync finished that was not in flight");
         if ok {
             self.durable_before = before;
+        } else {
+            self.unwritten.push((self.durable_before, before));
         }
         let again = core::mem::take(&mut self.again);
         if again {
-            self.in_flight = Some(self.next_write);
+            self.request_sync(now);
         }
         (WriteId(before.0 - 1), again)
     }
@@ -134,6 +148,10 @@ impl<R: Clone> Disk<R> {
             }
             OnCrash::Wipe => self.records.clear(),
         }
+        if how != OnCrash::Keep && !self.unwritten.is_empty() {
+            let unwritten = core::mem::take(&mut self.unwritten);
+            self.records.retain(|(id, ..)| !unwritten.iter().any(|(from, before)| from <= id && id < before));
+        }
         self.in_flight = None;
         self.again = false;
         self.held = false;
@@ -164,8 +182,8 @@ mod tests {
             disk.next_write.0 += 1;
             disk.append(id, 0, i);
             if i + 1 == synced {
-                assert!(disk.request_sync());
-                disk.finish_sync(true);
+                assert!(disk.request_sync(Instant::ZERO));
+                disk.finish_sync(true, Instant::ZERO);
             }
         }
         disk
@@ -189,21 +207,21 @@ mod tests {
     #[test]
     fn one_sync_covers_all_that_was_appended_while_the_last_was_in_flight() {
         let mut disk = disk_with(0, 1);
-        assert!(disk.request_sync());
+        assert!(disk.request_sync(Instant::ZERO));
         for _ in 0..3 {
             let id = disk.next_write;
             disk.next_write.0 += 1;
             disk.append(id, 0, 0);
-            assert!(!disk.request_sync());
+            assert!(!disk.request_sync(Instant::ZERO));
         }
-        assert_eq!(disk.finish_sync(true), (WriteId(1), true));
-        assert_eq!(disk.finish_sync(true), (WriteId(4), false));
+        assert_eq!(disk.finish_sync(true, Instant::ZERO), (WriteId(1), true));
+        assert_eq!(disk.finish_sync(true, Instant::ZERO), (WriteId(4), false));
     }
 
     #[test]
     fn a_sync_overtaken_by_a_crash_protects_nothing() {
         let mut disk = disk_with(0, 2);
-        assert!(disk.request_sync());
+        assert!(disk.request_sync(Instant::ZERO));
         let lost = disk.crash(OnCrash::LoseUnsynced, &mut Rng::stream(1, Purpose::Disk, 0));
         assert_eq!((lost, disk.len()), (2, 0));
     }

@@ -62,6 +62,14 @@ pub trait Node: Sized + 'static {
     fn request_bytes(request: &Self::Request) -> u32;
     /// Size of a response on the wire, in bytes.
     fn response_bytes(response: &Self::Response) -> u32;
+    /// The request's share in the run digest, as [`Message::fingerprint`]: its size unless the system says better.
+    fn request_fingerprint(request: &Self::Request) -> u64 {
+        u64::from(Self::request_bytes(request))
+    }
+    /// The response's share in the run digest: its size unless the system says better.
+    fn response_fingerprint(response: &Self::Response) -> u64 {
+        u64::from(Self::response_bytes(response))
+    }
     /// What this node takes itself to be now.
     fn role(&self) -> Role {
         Role::NONE

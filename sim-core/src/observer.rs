@@ -34,7 +34,8 @@ pub enum Drop {
     QueueFull,
     /// Nobody was running at the receiver.
     Down,
-    /// The receiver restarted while it was under way or waiting: the connection it belonged to is gone.
+    /// It was waiting for its receiver to handle it when that went down. (One that is still under way then arrives at
+    /// whatever runs at the receiver when it gets there.)
     Stale,
 }
 

@@ -35,6 +35,11 @@ pub enum Purpose {
     Swarm = 11,
     /// Computed after the run, such as bootstrap intervals. Index: free.
     Report = 12,
+    /// What a fault in force does to single messages and syncs. Index: the fault in the upper half, in the lower the
+    /// node, or the client with the top bit set.
+    Injection = 13,
+    /// Duplication, reordering and corruption on the links of a client. Index: the client.
+    ClientPacket = 14,
 }
 
 /// A stream of random numbers: ChaCha with eight rounds. Equal for equal `(seed, purpose, index)` on every machine.

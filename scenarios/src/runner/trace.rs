@@ -21,7 +21,7 @@ pub enum TraceMode {
 
 /// An [`Observer`] that writes what it sees.
 pub(super) struct Trace<'a, S> {
-    sink: &'a mut dyn Write,
+    sink: &'a mut (dyn Write + 'static),
     buffer: Vec<u8>,
     error: Option<io::Error>,
     on: bool,
@@ -49,7 +49,7 @@ struct Line<'a> {
 }
 
 impl<'a, S> Trace<'a, S> {
-    pub fn new(sink: &'a mut dyn Write, mode: TraceMode) -> Self {
+    pub fn new(sink: &'a mut (dyn Write + 'static), mode: TraceMode) -> Self {
         let (on, limit) = match mode {
             TraceMode::FromFirstFault => (false, LIMIT),
             TraceMode::All => (true, u64::MAX),

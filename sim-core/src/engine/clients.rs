@@ -2,7 +2,7 @@
 
 use super::{Engine, Event};
 use crate::digest::Code;
-use crate::network::Passage;
+use crate::network::{Crossing, Passage};
 use crate::{
     Client, ClientId, Drop, Instant, Move, Node, NodeId, Observed, Observer, Outcome, Patience, Peer, Purpose, Rng,
     Routing, Seat, Ticket,
@@ -27,6 +27,8 @@ struct Pending<N: Node> {
     attempts: u32,
     /// The node asked last.
     asked: NodeId,
+    /// Whom to ask next, if a node has said so.
+    hint: Option<NodeId>,
     /// When the client loses patience with this try; when the next try is due if `between`.
     due: Instant,
     /// Waiting to try again, rather than for an answer.
@@ -43,6 +45,8 @@ pub(super) struct ClientState<N: Node, C> {
     seat: Seat,
     rng: Rng,
     link_rng: Rng,
+    /// What fancy links do to its messages: made on first use.
+    packet_rng: Option<Box<Rng>>,
     /// Operations from number `base` on; `None` where one has ended before an older one.
     pending: VecDeque<Option<Pending<N>>>,
     base: u64,
@@ -62,6 +66,7 @@ impl<N: Node, C> ClientState<N, C> {
             seat,
             rng: Rng::stream(seed, Purpose::Client, u64::from(id.0)),
             link_rng: Rng::stream(seed, Purpose::ClientLink, u64::from(id.0)),
+            packet_rng: None,
             pending: VecDeque::new(),
             base: 0,
             favourite: None,
@@ -74,6 +79,7 @@ impl<N: Node, C> ClientState<N, C> {
     pub fn reseed(&mut self, seed: u64, index: u64) {
         self.rng = Rng::stream(seed, Purpose::Client, index);
         self.link_rng = Rng::stream(seed, Purpose::ClientLink, index);
+        self.packet_rng = None;
     }
 
     fn pending(&mut self, op: u64) -> Option<&mut Pending<N>> {
@@ -92,10 +98,10 @@ impl<N: Node, C> ClientState<N, C> {
     }
 
     /// Whom to ask: for the first try the favourite, if there is one, for later tries somebody else than last time.
-    fn route(&mut self, nodes: usize, last: Option<NodeId>) -> NodeId {
+    fn route(&mut self, nodes: usize, last: Option<NodeId>, hint: Option<NodeId>) -> NodeId {
         match self.seat.routing {
             Routing::Fixed(node) => node,
-            Routing::Random => NodeId(self.link_rng.below(nodes as u64) as u32),
+            Routing::Random => hint.unwrap_or_else(|| NodeId(self.link_rng.below(nodes as u64) as u32)),
             Routing::Sticky => match (self.favourite, last) {
                 (Some(favourite), _) => favourite,
                 (None, Some(last)) if nodes > 1 => {
@@ -128,8 +134,9 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
         self.clients.iter_mut().for_each(|c| c.stopped = true);
     }
 
-    /// Ends every operation that has not ended: nobody will ever know. For the end of a run.
+    /// Ends every operation that has not ended: nobody will ever know. For the end of a run: no client starts another.
     pub fn abandon_operations(&mut self) {
+        self.stop_clients();
         for client in 0..self.clients.len() {
             let state = &self.clients[client];
             let open: Vec<u64> =
@@ -160,8 +167,9 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
                 Move::Issue(request) => self.issue(id, request),
                 Move::Sleep(until) => {
                     if until < state.wake_at {
-                        // The event for the later time will surface too, and be ignored.
-                        let until = until.max(self.now);
+                        // The event for the later time will surface too, and be ignored. Time must pass, or a client
+                        // that sleeps until now would sleep forever.
+                        let until = until.max(self.now + crate::Duration::nanos(1));
                         state.wake_at = until;
                         self.push(until, Event::Wake { client: id, at: until });
                     }
@@ -182,13 +190,15 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
         let op = state.base + state.pending.len() as u64;
         let ticket = Ticket { client: id, op, floor: state.base, attempt: 0 };
         self.observer.observe(now, &Observed::Invoked { ticket, request: &request });
-        self.digest.event(now.0, id.0, Code::Client, op << 1);
+        let what = N::request_fingerprint(&request).wrapping_mul(0x9fb2_1c65_1e98_df25);
+        self.digest.event(now.0, u64::from(id.0), Code::Client, what ^ op << 1);
         let state = &mut self.clients[id.index()];
         state.pending.push_back(Some(Pending {
             request,
             invoked: now,
             attempts: 0,
             asked: NodeId(0),
+            hint: None,
             due: Instant::FAR,
             between: false,
             doubtful: (false, false),
@@ -203,8 +213,11 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
         let state = &mut self.clients[id.index()];
         let patience = state.seat.patience;
         let floor = state.base;
-        let last = state.pending(op).filter(|p| p.attempts > 0).map(|p| p.asked);
-        let to = state.route(nodes, last);
+        let (last, hint) = match state.pending(op) {
+            Some(pending) if pending.attempts > 0 => (Some(pending.asked), pending.hint.take()),
+            _ => (None, None),
+        };
+        let to = state.route(nodes, last, hint);
         let pending = state.pending(op).expect("an operation that is tried is pending");
         let ticket = Ticket { client: id, op, floor, attempt: pending.attempts };
         pending.attempts += 1;
@@ -219,10 +232,29 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
         let bytes = N::request_bytes(&request);
         if let Some((after, twice)) = self.client_link(id, to, true, bytes) {
             if let Some(again) = twice {
+                // Whatever one copy is answered, the other may still take effect.
+                let pending = self.clients[id.index()].pending(op).expect("an operation that is tried is pending");
+                pending.doubtful.0 = true;
                 self.push(now + again, Event::Request { ticket, to, request: request.clone() });
             }
             self.push(now + after, Event::Request { ticket, to, request });
         }
+    }
+
+    /// Tries an operation again after a wait, if its client's patience lasts that long.
+    fn try_after(&mut self, id: ClientId, op: u64, wait: crate::Duration) {
+        if wait == crate::Duration::ZERO {
+            self.try_once(id, op);
+            return;
+        }
+        let now = self.now;
+        let state = &mut self.clients[id.index()];
+        let timeout = state.seat.patience.timeout;
+        let pending = state.pending(op).expect("an operation that is tried again is pending");
+        pending.between = true;
+        pending.due = (now + wait).min(pending.invoked + timeout);
+        let due = pending.due;
+        self.set_alarm(id, due);
     }
 
     fn set_alarm(&mut self, id: ClientId, due: Instant) {
@@ -250,20 +282,21 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
             let state = &mut self.clients[id.index()];
             let patience = state.seat.patience;
             let Some(pending) = state.pending(op) else { continue };
-            let given_up = now >= pending.invoked + patience.timeout;
-            let between = pending.between;
-            if given_up || (!between && pending.attempts >= patience.attempts) {
-                let outcome = if pending.doubtful.1 { Outcome::Unknown } else { Outcome::Failed };
+            let deadline = pending.invoked + patience.timeout;
+            let (between, attempts, asked, doubtful) =
+                (pending.between, pending.attempts, pending.asked, pending.doubtful.1);
+            if !between && state.favourite == Some(asked) {
+                // Silence: whoever was the favourite is so no longer.
+                state.favourite = None;
+            }
+            if now >= deadline || (!between && attempts >= patience.attempts) {
+                let outcome = if doubtful { Outcome::Unknown } else { Outcome::Failed };
                 self.end(id, op, None, outcome);
             } else if between {
                 self.try_once(id, op);
             } else {
-                // Silence: whoever was the favourite is so no longer.
-                let silent = pending.asked;
-                if state.favourite == Some(silent) {
-                    state.favourite = None;
-                }
-                self.try_once(id, op);
+                let wait = state.backoff(attempts);
+                self.try_after(id, op, wait);
             }
         }
         let next = self.clients[id.index()].pending.iter().flatten().map(|p| p.due).min();
@@ -309,7 +342,11 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
             return;
         }
         let now = self.now;
-        self.digest.event(now.0, id.0, Code::Answer, ticket.op << 1 | u64::from(matches!(answer, Answer::Done(_))));
+        let what = match &answer {
+            Answer::Done(response) => N::response_fingerprint(response).wrapping_mul(0x9fb2_1c65_1e98_df25) | 1,
+            Answer::Elsewhere(hint) => hint.map_or(0, |hint| u64::from(hint.0) << 1 | 1 << 40),
+        };
+        self.digest.event(now.0, u64::from(from.0) << 32 | u64::from(id.0), Code::Answer, what ^ ticket.op << 1);
         let state = &mut self.clients[id.index()];
         let patience = state.seat.patience;
         let Some(pending) = state.pending(ticket.op) else { return };
@@ -324,7 +361,6 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
                 // This try will never take effect: what is in doubt is what was before it.
                 pending.doubtful.1 = pending.doubtful.0;
                 let attempts = pending.attempts;
-                let deadline = pending.invoked + patience.timeout;
                 let doubtful = pending.doubtful.1;
                 if attempts >= patience.attempts {
                     let outcome = if doubtful { Outcome::Unknown } else { Outcome::Failed };
@@ -336,15 +372,8 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
                 // A hint is followed at once the first time; without one, or when hints lead in circles, the client backs off.
                 let wait =
                     if news.is_some() && attempts <= 2 { crate::Duration::ZERO } else { state.backoff(attempts) };
-                let pending = state.pending(ticket.op).expect("it was pending a moment ago");
-                pending.between = true;
-                pending.due = (now + wait).min(deadline);
-                let due = pending.due;
-                if wait == crate::Duration::ZERO {
-                    self.try_once(id, ticket.op);
-                } else {
-                    self.set_alarm(id, due);
-                }
+                state.pending(ticket.op).expect("it was pending a moment ago").hint = news;
+                self.try_after(id, ticket.op, wait);
             }
         }
     }
@@ -354,7 +383,7 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
         let state = &mut self.clients[id.index()];
         let floor = state.base;
         let Some(ended) = state.remove(op) else { return };
-        self.digest.event(now.0, id.0, Code::Client, op << 3 | (outcome.fate() as u64) << 1 | 1);
+        self.digest.event(now.0, u64::from(id.0), Code::Client, op << 3 | (outcome.fate() as u64) << 1 | 1);
         let ticket = Ticket { client: id, op, floor, attempt: ended.attempts.saturating_sub(1) };
         self.observer.observe(
             now,
@@ -385,15 +414,18 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
         let mut lost = policy.loss.hit((bits >> 32) as u32).then_some(Drop::Loss);
         let mut twice = None;
         if lost.is_none() && (!self.trouble.is_none() || !policy.is_plain()) {
-            // Clients' numbers lie beyond the nodes', so that limited links do not mix them up.
+            // Clients' numbers lie beyond the nodes', so that limited links do not mix them up. Both ways draw from the
+            // client's own luck: a client more must not shift what happens between nodes.
             let (c, n) = (1 << 31 | id.0, node.0);
             let pair = if to_node { (c, n) } else { (n, c) };
-            let rng = self.machines[node.index()].packet_rng();
-            match self.trouble.pass((from, to, zone), pair, None, bytes, self.now, policy, rng) {
+            let crossing = Crossing { ends: (from, to, zone), pair, luck: c, kind: None, bytes, now: self.now };
+            let fresh = || Box::new(Rng::stream(self.seed, Purpose::ClientPacket, u64::from(id.0)));
+            let packet_rng = &mut state.packet_rng;
+            match self.trouble.pass(&crossing, policy, move || packet_rng.get_or_insert_with(fresh)) {
                 Passage::Dropped(why) => lost = Some(why),
                 Passage::Arrives { added, duplicate } => {
                     latency = latency + added;
-                    twice = duplicate.then(|| policy.latency.sample(rng.next_u32()));
+                    twice = duplicate.map(|bits| policy.latency.sample(bits) + added);
                 }
             }
         }

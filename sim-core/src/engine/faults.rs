@@ -2,9 +2,9 @@
 
 use super::Engine;
 use crate::digest::Code;
-use crate::fault::{ClockChange, DiskChange, Fault, Injection, Shape, Target};
+use crate::fault::{ClockChange, DiskChange, Fault, Injection, OnCrash, Shape, Target};
 use crate::hash;
-use crate::network::{ActiveCut, ActivePacket, Busy};
+use crate::network::{ActiveCut, ActivePacket, Busy, Luck};
 use crate::{Client, Instant, Node, NodeId, Observed, Observer, Purpose, Rng, node_ids};
 
 /// What has become of one injection of the schedule.
@@ -104,13 +104,18 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
                     if self.nodes[node.index()].is_some() {
                         self.faults.touch(index, 1);
                         self.crash(*node, *on_crash, None);
+                    } else if *on_crash == OnCrash::Wipe {
+                        // It is down already, but its disk can still be replaced.
+                        self.faults.touch(index, 1);
+                        self.machines[node.index()].crash_disk(OnCrash::Wipe);
                     }
                 }
             }
             Fault::Pause => {
                 for node in nodes {
                     self.faults.pauses.push((index, *node));
-                    self.pause(*node);
+                    let held_up = self.pause(*node);
+                    self.faults.touch(index, held_up as u64);
                 }
             }
             Fault::Slow { factor, floor } => {
@@ -159,26 +164,27 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
                     kinds: kinds.clone(),
                     change: change.clone(),
                     busy: Busy::default(),
+                    luck: Luck::new(self.seed, injection.id),
                     touched: 0,
                 });
             }
             Fault::Clock(change) => {
                 for node in nodes {
-                    let clock = &mut self.machines[node.index()].clock;
                     match change {
-                        ClockChange::Step(nanos) => clock.step(self.now, *nanos),
-                        ClockChange::Drift(ppm) => clock.set_drift(self.now, clock.drift_ppm() + ppm),
+                        ClockChange::Step(nanos) => self.machines[node.index()].clock.step(self.now, *nanos),
+                        ClockChange::Drift(ppm) => self.add_drift(*node, i64::from(*ppm)),
                     }
                     self.faults.touch(index, 1);
                 }
             }
             Fault::Disk(change) => {
                 for node in nodes {
+                    let luck = Luck::new(self.seed, injection.id);
                     let trouble = &mut self.machines[node.index()].disk.trouble;
                     match change {
-                        DiskChange::Slow(latency) => trouble.slow.push((index, latency.clone())),
+                        DiskChange::Slow(latency) => trouble.slow.push((index, latency.clone(), luck)),
                         DiskChange::Stall => trouble.stalls.push(index),
-                        DiskChange::FailSync(p) => trouble.failing.push((index, *p)),
+                        DiskChange::FailSync(p) => trouble.failing.push((index, *p, luck)),
                     }
                 }
             }
@@ -199,7 +205,9 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
                 for node in &nodes {
                     let machine = &mut self.machines[node.index()];
                     machine.downs -= 1;
-                    if machine.downs == 0 && self.nodes[node.index()].is_none() {
+                    if machine.downs > 0 {
+                        self.touch_crashes(*node);
+                    } else if self.nodes[node.index()].is_none() {
                         self.boot(*node);
                     }
                 }
@@ -226,16 +234,13 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
             }
             Fault::Clock(ClockChange::Step(_)) => {}
             Fault::Clock(ClockChange::Drift(ppm)) => {
-                for node in &nodes {
-                    let clock = &mut self.machines[node.index()].clock;
-                    clock.set_drift(self.now, clock.drift_ppm() - ppm);
-                }
+                nodes.iter().for_each(|node| self.add_drift(*node, -i64::from(*ppm)));
             }
             Fault::Disk(change) => {
                 for node in &nodes {
                     let trouble = &mut self.machines[node.index()].disk.trouble;
-                    trouble.slow.retain(|(fault, _)| *fault != index);
-                    trouble.failing.retain(|(fault, _)| *fault != index);
+                    trouble.slow.retain(|(fault, ..)| *fault != index);
+                    trouble.failing.retain(|(fault, ..)| *fault != index);
                     trouble.stalls.retain(|fault| *fault != index);
                     let free = trouble.stalls.is_empty();
                     if matches!(change, DiskChange::Stall) && self.machines[node.index()].disk.held {
@@ -249,6 +254,15 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
         }
         let touched = self.faults.state[index].touched;
         self.observer.observe(self.now, &Observed::FaultEnded { index, injection, touched });
+    }
+
+    /// A node would be started now, but crashes in force keep it down.
+    pub(super) fn touch_crashes(&mut self, node: NodeId) {
+        for (injection, state) in self.schedule.injections().iter().zip(&mut self.faults.state) {
+            if matches!(injection.fault, Fault::Crash { .. }) && state.is_active() && state.resolved.contains(&node) {
+                state.touched += 1;
+            }
+        }
     }
 
     /// The nodes a target means now. Every choice is drawn from the fault's own stream.

@@ -1,6 +1,7 @@
 //! The machine a node runs on: clock, CPU, disk, its streams of random numbers, and what it has done.
 
 use crate::disk::Disk;
+use crate::fault::OnCrash;
 use crate::{Clock, Completion, DiskPolicy, Duration, Instant, Node, NodeId, Purpose, Rng, Ticket, Timer};
 use std::collections::VecDeque;
 use std::rc::Rc;
@@ -79,14 +80,23 @@ pub(crate) enum Input<N: Node> {
 #[derive(Clone, Debug)]
 pub(crate) struct Gate<N: Node> {
     pub waiting: VecDeque<Input<N>>,
-    /// An input is being worked on until a queued CPU event.
-    pub busy: bool,
+    /// The oldest waiting input is being worked on, until a queued CPU event.
+    pub work: Option<Work>,
     /// Faults that pause the node.
     pub pauses: u32,
     /// Faults that slow it down: number, factor, floor.
     pub slow: Vec<(usize, u32, Duration)>,
     /// Tells CPU events of an earlier life from those that count.
     pub token: u32,
+}
+
+/// Work on one input.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Work {
+    /// When it began, or went on after a pause.
+    pub since: Instant,
+    /// How much there was left to do then.
+    pub left: Duration,
 }
 
 /// One machine.
@@ -143,6 +153,12 @@ impl<N: Node> Machine<N> {
         self.rng = Rng::stream(seed, Purpose::Node, index);
         self.link_rng = Rng::stream(seed, Purpose::Link, index);
         self.spare = None;
+        for (_, _, luck) in &mut self.disk.trouble.slow {
+            luck.reseed(seed);
+        }
+        for (_, _, luck) in &mut self.disk.trouble.failing {
+            luck.reseed(seed);
+        }
     }
 
     fn spare(&mut self) -> &mut Spare {
@@ -167,15 +183,37 @@ impl<N: Node> Machine<N> {
 
     pub fn gate(&mut self) -> &mut Gate<N> {
         self.gate.get_or_insert_with(|| {
-            Box::new(Gate { waiting: VecDeque::new(), busy: false, pauses: 0, slow: Vec::new(), token: 0 })
+            Box::new(Gate { waiting: VecDeque::new(), work: None, pauses: 0, slow: Vec::new(), token: 0 })
         })
     }
 
     /// Whether inputs must go through the gate from now on.
     pub fn update_gated(&mut self) {
-        let held =
-            self.gate.as_ref().is_some_and(|g| g.busy || g.pauses > 0 || !g.slow.is_empty() || !g.waiting.is_empty());
+        let held = self
+            .gate
+            .as_ref()
+            .is_some_and(|g| g.work.is_some() || g.pauses > 0 || !g.slow.is_empty() || !g.waiting.is_empty());
         self.gated = self.cpu_cost != Duration::ZERO || held;
+    }
+
+    /// The disk loses what `how` says; how many records that were.
+    pub fn crash_disk(&mut self, how: OnCrash) -> usize {
+        let mut rng = self.disk_rng().clone();
+        let lost = self.disk.crash(how, &mut rng);
+        *self.disk_rng() = rng;
+        lost
+    }
+
+    /// Notes the CPU time used on the input being worked on; nothing while paused, when none is used.
+    pub fn charge_work(&mut self, now: Instant) {
+        if let Some(gate) = &mut self.gate
+            && gate.pauses == 0
+            && let Some(work) = &mut gate.work
+        {
+            let used = now.since(work.since);
+            self.stats.busy_ns += used.0;
+            *work = Work { since: now, left: work.left - used };
+        }
     }
 
     /// What one input costs now.
@@ -189,6 +227,13 @@ impl<N: Node> Machine<N> {
 
     pub fn stats_at(&self, now: Instant) -> NodeStats {
         let mut stats = self.stats;
+        stats.disk_busy_ns += self.disk.busy(now).0;
+        if let Some(gate) = &self.gate
+            && gate.pauses == 0
+            && let Some(work) = &gate.work
+        {
+            stats.busy_ns += now.since(work.since).0;
+        }
         if let Some(since) = self.down_since {
             stats.down_ns += now.since(since).0;
         }

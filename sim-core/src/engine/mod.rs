@@ -15,9 +15,12 @@ pub use machine::{NodeSetup, NodeStats};
 
 use crate::digest::{Code, Digest};
 use crate::fault::Schedule;
+use crate::hash;
 use crate::network::{NetworkConfig, Trouble};
 use crate::queue::{EventQueue, Key, Queue};
-use crate::{Client, ClientId, Duration, Instant, Kind, Node, NodeId, Observer, Purpose, Rng, Seat, Ticket, Violation};
+use crate::{
+    Client, ClientId, Duration, Instant, Kind, Message, Node, NodeId, Observer, Purpose, Rng, Seat, Ticket, Violation,
+};
 use clients::{Answer, ClientState};
 use machine::Machine;
 use slab::Slab;
@@ -52,6 +55,8 @@ pub struct Tally {
     pub sent: [u64; Kind::LIMIT],
     /// The name of each kind that was sent.
     pub names: [&'static str; Kind::LIMIT],
+    /// Second copies that a link made: `sent + duplicated = delivered + dropped + under way or waiting`.
+    pub duplicated: u64,
     /// Delivered, duplicates included.
     pub delivered: u64,
     /// Dropped, by [`crate::Drop`] in declaration order.
@@ -80,7 +85,8 @@ pub struct Engine<N: Node, C: Client<N>, O: Observer<N>> {
     queue: EventQueue,
     slab: Slab<Event<N>>,
     sequence: u64,
-    ties: Option<Rng>,
+    /// What the order among events at the same instant depends on, if it is shuffled.
+    ties: Option<u64>,
     digest: Digest,
     events: u64,
     seed: u64,
@@ -108,7 +114,7 @@ impl<N: Node + Clone, C: Client<N> + Clone, O: Observer<N> + Clone> Clone for En
             queue: self.queue.clone(),
             slab: self.slab.clone(),
             sequence: self.sequence,
-            ties: self.ties.clone(),
+            ties: self.ties,
             digest: self.digest,
             events: self.events,
             seed: self.seed,
@@ -147,7 +153,7 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
             queue: EventQueue::default(),
             slab: Slab::new(),
             sequence: 0,
-            ties: config.shuffle_ties.then(|| Rng::stream(seed, Purpose::Ties, 0)),
+            ties: config.shuffle_ties.then(|| Rng::stream(seed, Purpose::Ties, 0).next_u64()),
             digest: Digest::new(seed),
             events: 0,
             seed,
@@ -161,7 +167,13 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
             clients: Vec::new(),
             faults: faults::Faults::new(config.schedule.injections().len()),
             schedule: config.schedule,
-            tally: Tally { sent: [0; Kind::LIMIT], names: [""; Kind::LIMIT], delivered: 0, dropped: [0; 6] },
+            tally: Tally {
+                sent: [0; Kind::LIMIT],
+                names: [""; Kind::LIMIT],
+                duplicated: 0,
+                delivered: 0,
+                dropped: [0; 6],
+            },
             effects: Vec::new(),
             restart_halted: config.restart_halted,
             violation: None,
@@ -196,11 +208,10 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
     /// # Errors
     /// The rule an observer saw broken; the run stays where it happened.
     pub fn run_until(&mut self, until: Instant) -> Result<(), Violation> {
-        while let Some(key) = self.queue.pop_until(until.0) {
+        while self.violation.is_none()
+            && let Some(key) = self.queue.pop_until(until.0)
+        {
             self.handle(key);
-            if self.violation.is_some() {
-                break;
-            }
         }
         if let Some(violation) = &self.violation {
             return Err(violation.clone());
@@ -250,17 +261,16 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
         }
     }
 
+    /// The upper part of a new key: first in, first out, or shuffled.
     #[inline]
-    fn next_rest(&mut self) -> u64 {
-        let order = match &mut self.ties {
-            None => {
-                self.sequence += 1;
-                self.sequence
-            }
-            // Random order among equals; the sequence in the low bits keeps keys unique.
+    fn next_rest(&mut self, at: Instant, identity: impl FnOnce(&Self) -> u64) -> u64 {
+        self.sequence += 1;
+        let order = match self.ties {
+            None => self.sequence,
+            // A hash of what the event is, not a draw: one event more or less must not change the order of the others.
             Some(ties) => {
-                self.sequence += 1;
-                (ties.next_u64() >> 40 << 16) | (self.sequence & 0xffff)
+                let random = hash::of(&[ties, at.0, identity(self)]);
+                random >> 40 << 16 | self.sequence & 0xffff
             }
         };
         order << 24
@@ -268,14 +278,33 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
 
     #[inline]
     fn push(&mut self, at: Instant, event: Event<N>) {
+        let rest = self.next_rest(at, |this| this.identity(&event));
         let slot = self.slab.insert(event);
-        let rest = self.next_rest() | u64::from(slot);
-        self.queue.push(Key { at: at.0, rest });
+        self.queue.push(Key { at: at.0, rest: rest | u64::from(slot) });
+    }
+
+    /// What an event is, whatever else goes on: the same in a run with a fault less or a client more.
+    fn identity(&self, event: &Event<N>) -> u64 {
+        let fault = |index: &usize| u64::from(self.schedule.injections()[*index].id);
+        let of = |words: [u64; 4]| hash::of(&words);
+        match event {
+            Event::Message { from, to, message } => of([1, u64::from(from.0), u64::from(to.0), message.fingerprint()]),
+            Event::Disk { node, .. } => of([2, u64::from(node.0), 0, 0]),
+            Event::DiskRead { node, id, .. } => of([3, u64::from(node.0), id.0, 0]),
+            Event::Cpu { node, .. } => of([4, u64::from(node.0), 0, 0]),
+            Event::Request { ticket, to, .. } => of([5, u64::from(ticket.client.0), ticket.op, u64::from(to.0)]),
+            Event::Answer { ticket, from, .. } => of([6, u64::from(ticket.client.0), ticket.op, u64::from(from.0)]),
+            Event::Wake { client, .. } => of([7, u64::from(client.0), 0, 0]),
+            Event::Alarm { client, .. } => of([8, u64::from(client.0), 0, 0]),
+            Event::FaultStart { index } => of([9, fault(index), 0, 0]),
+            Event::FaultEnd { index } => of([10, fault(index), 0, 0]),
+            Event::Revive { node, .. } => of([11, u64::from(node.0), 0, 0]),
+        }
     }
 
     #[inline]
     fn record(&mut self, who: u32, code: Code, payload: u64) {
-        self.digest.event(self.now.0, who, code, payload);
+        self.digest.event(self.now.0, u64::from(who), code, payload);
     }
 
     /// Simulated time.
@@ -340,8 +369,9 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
         for (i, client) in self.clients.iter_mut().enumerate() {
             client.reseed(seed, i as u64);
         }
+        self.trouble.packets.iter_mut().for_each(|packet| packet.luck.reseed(seed));
         if let Some(ties) = &mut self.ties {
-            *ties = Rng::stream(seed, Purpose::Ties, 0);
+            *ties = Rng::stream(seed, Purpose::Ties, 0).next_u64();
         }
     }
 }

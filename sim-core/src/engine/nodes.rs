@@ -1,11 +1,12 @@
 //! Nodes in the engine: inputs in, effects out, over the network, the disk and the CPU.
 
-use super::machine::Input;
+use super::machine::{Input, Work};
 use super::timers::{Due, TIMER_FLAG};
 use super::{Answer, Engine, Event};
 use crate::digest::Code;
 use crate::fault::OnCrash;
-use crate::network::Passage;
+use crate::hash;
+use crate::network::{Crossing, Passage};
 use crate::queue::{Key, Queue};
 use crate::{
     Client, Completion, Drop, Duration, Effect, Effects, Fact, Instant, Kind, Message, Node, NodeId, Observed,
@@ -54,7 +55,7 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
                     self.machines[id.index()].disk.append(write, lane, record);
                 }
                 Effect::Sync => {
-                    if self.machines[id.index()].disk.request_sync() {
+                    if self.machines[id.index()].disk.request_sync(self.now) {
                         self.start_sync(id);
                     }
                 }
@@ -69,8 +70,8 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
                 }
                 Effect::Forget { before, lane } => self.machines[id.index()].disk.forget(before, lane),
                 Effect::Note { fact } => {
+                    self.record(id.0, Code::Note, u64::from(fact.kind().index));
                     self.observer.observe(self.now, &Observed::Noted { node: id, fact });
-                    self.fact_trigger(id, fact.kind());
                 }
                 Effect::Halt { why } => halted = Some(why),
             }
@@ -80,10 +81,6 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
             self.halt(id, why);
         }
     }
-
-    /// A hook for faults that wait for a fact; nothing waits yet.
-    #[inline(always)]
-    fn fact_trigger(&mut self, _node: NodeId, _kind: Kind) {}
 
     #[inline]
     fn arm(&mut self, id: NodeId, timer: Timer, after: Duration) {
@@ -95,9 +92,23 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
 
     #[inline]
     fn queue_timer(&mut self, index: u32, due: Instant) {
-        let key = Key { at: due.0, rest: self.next_rest() | u64::from(index | TIMER_FLAG) };
+        let rest = self.next_rest(due, |_| hash::of(&[12, u64::from(index)]));
+        let key = Key { at: due.0, rest: rest | u64::from(index | TIMER_FLAG) };
         self.timers.queued(index, key);
         self.queue.push(key);
+    }
+
+    /// A clock changes its rate: timers that run on it come due earlier or later.
+    pub(super) fn add_drift(&mut self, node: NodeId, ppm: i64) {
+        let now = self.now;
+        let clock = &mut self.machines[node.index()].clock;
+        let before = clock.clone();
+        clock.add_drift(now, ppm);
+        let clock = clock.clone();
+        let moved = self.timers.rescale(node, |due| now + clock.wait(before.shown_in(due.since(now))));
+        for (index, due) in moved {
+            self.queue_timer(index, due);
+        }
     }
 
     #[inline]
@@ -148,12 +159,14 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
         let mut twice = None;
         if lost.is_none() && (!self.trouble.is_none() || !policy.is_plain()) {
             let ends = (Peer::Node(from), Peer::Node(to), 0);
-            let rng = machine.packet_rng();
-            match self.trouble.pass(ends, (from.0, to.0), Some(kind), bytes, self.now, policy, rng) {
+            let crossing =
+                Crossing { ends, pair: (from.0, to.0), luck: from.0, kind: Some(kind), bytes, now: self.now };
+            match self.trouble.pass(&crossing, policy, || machine.packet_rng()) {
                 Passage::Dropped(why) => lost = Some(why),
                 Passage::Arrives { added, duplicate } => {
                     latency = latency + added;
-                    twice = duplicate.then(|| policy.latency.sample(rng.next_u32()));
+                    // A delay holds back both copies; the rest of the way each has a latency of its own.
+                    twice = duplicate.map(|bits| policy.latency.sample(bits) + added);
                 }
             }
         }
@@ -164,16 +177,29 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
             return;
         }
         if let Some(latency) = twice {
+            self.tally.duplicated += 1;
             self.push(self.now + latency, Event::Message { from, to, message: message.clone() });
         }
         self.push(arrives, Event::Message { from, to, message });
+    }
+
+    /// Messages between nodes that are under way, or wait for their receiver to handle them. Counted when asked.
+    #[must_use]
+    pub fn messages_in_flight(&self) -> u64 {
+        let under_way = self.slab.iter().filter(|event| matches!(event, Event::Message { .. })).count();
+        let waiting = self.machines.iter().filter_map(|m| m.gate.as_ref()).flat_map(|gate| &gate.waiting);
+        (under_way + waiting.filter(|input| matches!(input, Input::Message { .. })).count()) as u64
     }
 
     pub(super) fn drop_message(&mut self, from: Peer, to: Peer, kind: Option<Kind>, why: Drop) {
         if kind.is_some() {
             self.tally.dropped[why as usize] += 1;
         }
-        self.record(0, Code::Drop, why as u64);
+        let end = |peer| match peer {
+            Peer::Node(node) => node.0,
+            Peer::Client(client) => 1 << 31 | client.0,
+        };
+        self.record(end(to), Code::Drop, u64::from(end(from)) << 8 | why as u64);
         self.observer.observe(self.now, &Observed::Dropped { from, to, kind, why });
     }
 
@@ -197,7 +223,8 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
 
     #[inline]
     fn deliver(&mut self, from: NodeId, to: NodeId, message: N::Message) {
-        self.record(to.0, Code::Message, message.fingerprint() ^ u64::from(from.0));
+        let link = u64::from(to.0) << 32 | u64::from(from.0);
+        self.digest.event(self.now.0, link, Code::Message, message.fingerprint());
         self.tally.delivered += 1;
         let stats = &mut self.machines[to.index()].stats;
         stats.messages_in += 1;
@@ -217,11 +244,9 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
 
     #[inline]
     fn serve(&mut self, to: NodeId, ticket: Ticket, request: N::Request) {
-        self.record(
-            to.0,
-            Code::Request,
-            u64::from(ticket.client.0) << 40 ^ ticket.op ^ u64::from(ticket.attempt) << 56,
-        );
+        let session = u64::from(to.0) << 32 | u64::from(ticket.client.0);
+        let what = N::request_fingerprint(&request).wrapping_mul(0x9fb2_1c65_1e98_df25);
+        self.digest.event(self.now.0, session, Code::Request, what ^ ticket.op << 16 ^ u64::from(ticket.attempt));
         let stats = &mut self.machines[to.index()].stats;
         stats.requests += 1;
         stats.bytes_in += u64::from(N::request_bytes(&request));
@@ -241,17 +266,15 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
             crate::network::Latency::Fixed(took) => *took,
             latency => latency.clone().sample(machine.disk_rng().next_u32()),
         };
-        for i in 0..machine.disk.trouble.slow.len() {
-            let (fault, latency) = machine.disk.trouble.slow[i].clone();
-            took = took + latency.sample(machine.disk_rng().next_u32());
-            self.faults.touch(fault, 1);
+        for (fault, latency, luck) in &mut machine.disk.trouble.slow {
+            took = took + latency.sample(luck.of(id.0).next_u32());
+            self.faults.touch(*fault, 1);
         }
-        machine.stats.disk_busy_ns += took.0;
         let token = machine.disk.token;
         self.push(self.now + took, Event::Disk { node: id, token });
     }
 
-    /// A stall is over: the sync that waited for it starts now.
+    /// A stall is over: the sync that it held starts (over) now.
     pub(super) fn release_disk(&mut self, id: NodeId) {
         if core::mem::take(&mut self.machines[id.index()].disk.held) {
             self.start_sync(id);
@@ -263,20 +286,24 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
         if machine.disk.token != token {
             return;
         }
+        if !machine.disk.trouble.stalls.is_empty() {
+            machine.disk.held = true;
+            return;
+        }
         let mut ok = true;
         if !machine.disk_policy.fail.is_never() {
             let fail = machine.disk_policy.fail;
             ok = !machine.disk_rng().chance(fail);
         }
-        for i in 0..machine.disk.trouble.failing.len() {
-            let (fault, fail) = machine.disk.trouble.failing[i];
-            if machine.disk_rng().chance(fail) {
+        for (fault, fail, luck) in &mut machine.disk.trouble.failing {
+            if luck.of(id.0).chance(*fail) {
                 ok = false;
-                self.faults.touch(fault, 1);
+                self.faults.touch(*fault, 1);
             }
         }
-        let (upto, again) = machine.disk.finish_sync(ok);
+        machine.stats.disk_busy_ns += machine.disk.busy(self.now).0;
         machine.stats.syncs += 1;
+        let (upto, again) = machine.disk.finish_sync(ok, self.now);
         if again {
             self.start_sync(id);
         }
@@ -292,7 +319,7 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
             return;
         }
         let record = disk.read(write);
-        self.record(id.0, Code::Disk, write.0 << 2 | u64::from(record.is_some()) << 1);
+        self.record(id.0, Code::Read, write.0 << 1 | u64::from(record.is_some()));
         self.disk_input(id, Completion::Read { id: write, record });
     }
 
@@ -314,24 +341,29 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
         gate.waiting.push_back(input);
         if gate.pauses > 0 {
             self.faults.touch_pauses(id);
-        } else if !gate.busy {
+        } else if gate.work.is_none() {
             self.start_work(id);
         }
     }
 
     /// Starts on the oldest waiting input; free ones are handled at once.
     fn start_work(&mut self, id: NodeId) {
-        loop {
+        while self.violation.is_none() {
             let machine = &mut self.machines[id.index()];
             let cost = machine.cost();
             let gate = machine.gate();
-            if gate.waiting.is_empty() || gate.pauses > 0 || gate.busy {
+            // A timer that was disarmed while it waited costs nothing.
+            while let Some(Input::Timer(timer)) = gate.waiting.front()
+                && !self.timers.is_waiting(id, *timer)
+            {
+                gate.waiting.pop_front();
+            }
+            if gate.waiting.is_empty() || gate.pauses > 0 || gate.work.is_some() {
                 break;
             }
             if cost != Duration::ZERO {
-                gate.busy = true;
+                gate.work = Some(Work { since: self.now, left: cost });
                 let token = gate.token;
-                machine.stats.busy_ns += cost.0;
                 for i in 0..machine.gate().slow.len() {
                     let fault = machine.gate().slow[i].0;
                     self.faults.touch(fault, 1);
@@ -345,15 +377,14 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
     }
 
     pub(super) fn cpu_done(&mut self, id: NodeId, token: u32) {
-        let gate = self.machines[id.index()].gate();
-        if gate.token != token {
+        let machine = &mut self.machines[id.index()];
+        if machine.gate().token != token {
             return;
         }
-        gate.busy = false;
-        if gate.pauses == 0 {
-            self.handle_waiting(id);
-            self.start_work(id);
-        }
+        machine.charge_work(self.now);
+        machine.gate().work = None;
+        self.handle_waiting(id);
+        self.start_work(id);
     }
 
     fn handle_waiting(&mut self, id: NodeId) {
@@ -370,25 +401,41 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
         }
     }
 
-    pub(super) fn pause(&mut self, id: NodeId) {
+    /// Returns how many inputs that were waiting already are held up by it.
+    pub(super) fn pause(&mut self, id: NodeId) -> usize {
         let machine = &mut self.machines[id.index()];
-        machine.gate().pauses += 1;
-        let first = machine.gate().pauses == 1;
+        machine.charge_work(self.now);
+        let gate = machine.gate();
+        gate.pauses += 1;
+        let first = gate.pauses == 1;
+        let held_up = gate.waiting.len();
+        // What is left of the work under way is done when the pause ends.
+        gate.token += u32::from(gate.work.is_some());
         machine.update_gated();
         if first {
             self.record(id.0, Code::Pause, 1);
             self.observer.observe(self.now, &Observed::Paused { node: id, paused: true });
         }
+        held_up
     }
 
     pub(super) fn resume(&mut self, id: NodeId) {
         let gate = self.machines[id.index()].gate();
         gate.pauses -= 1;
-        if gate.pauses == 0 {
-            self.record(id.0, Code::Pause, 0);
-            self.observer.observe(self.now, &Observed::Paused { node: id, paused: false });
-            self.start_work(id);
+        if gate.pauses > 0 {
+            return;
         }
+        let token = gate.token;
+        let under_way = gate.work.as_mut().map(|work| {
+            work.since = self.now;
+            work.left
+        });
+        self.record(id.0, Code::Pause, 0);
+        self.observer.observe(self.now, &Observed::Paused { node: id, paused: false });
+        if let Some(left) = under_way {
+            self.push(self.now + left, Event::Cpu { node: id, token });
+        }
+        self.start_work(id);
     }
 
     /// A slow-down has begun or ended.
@@ -429,12 +476,12 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
         let now = self.now;
         let machine = &mut self.machines[id.index()];
         machine.down_since = Some(now);
-        let mut rng = machine.disk_rng().clone();
-        let lost_records = machine.disk.crash(on_crash, &mut rng);
-        *machine.disk_rng() = rng;
+        machine.stats.disk_busy_ns += machine.disk.busy(now).0;
+        let lost_records = machine.crash_disk(on_crash);
+        machine.charge_work(now);
         let mut dropped = Vec::new();
         if let Some(gate) = &mut machine.gate {
-            gate.busy = false;
+            gate.work = None;
             gate.token += 1;
             dropped.extend(gate.waiting.drain(..));
         }
@@ -464,8 +511,13 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
 
     pub(super) fn revive(&mut self, id: NodeId, token: u32) {
         let machine = &self.machines[id.index()];
-        if self.nodes[id.index()].is_none() && machine.downs == 0 && machine.disk.token == token {
+        if self.nodes[id.index()].is_some() || machine.disk.token != token {
+            return;
+        }
+        if machine.downs == 0 {
             self.boot(id);
+        } else {
+            self.touch_crashes(id);
         }
     }
 }

@@ -27,6 +27,10 @@ impl<T> Slab<T> {
         slot as u32
     }
 
+    pub fn iter(&self) -> impl Iterator<Item = &T> {
+        self.slots.iter().flatten()
+    }
+
     #[inline]
     pub fn take(&mut self, slot: u32) -> T {
         let value = self.slots[slot as usize].take().expect("a queue key points at an empty slot");

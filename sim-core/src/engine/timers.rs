@@ -86,6 +86,21 @@ impl Timers {
         }
     }
 
+    /// Moves every deadline of a node. Returns the slots that need a key because they are due earlier now.
+    pub fn rescale(&mut self, node: NodeId, to: impl Fn(Instant) -> Instant) -> Vec<(u32, Instant)> {
+        let mut sooner = Vec::new();
+        for index in node.index() * self.per_node..(node.index() + 1) * self.per_node {
+            let slot = &mut self.slots[index];
+            if slot.due != Instant::FAR {
+                slot.due = to(slot.due);
+                if slot.due.0 < slot.queued.at {
+                    sooner.push((index as u32, slot.due));
+                }
+            }
+        }
+        sooner
+    }
+
     /// The key for slot `index` has surfaced.
     #[inline]
     pub fn surface(&mut self, index: u32, key: Key) -> Due {
@@ -106,6 +121,11 @@ impl Timers {
     pub fn wait(&mut self, node: NodeId, timer: Timer) {
         let index = self.index(node, timer);
         self.slots[index].waiting = true;
+    }
+
+    /// Whether it is still to be handed over.
+    pub fn is_waiting(&self, node: NodeId, timer: Timer) -> bool {
+        self.slots[self.index(node, timer)].waiting
     }
 
     /// The node can handle it now: whether it still should.

@@ -2,7 +2,8 @@
 
 use super::{Busy, LinkPolicy};
 use crate::fault::{Direction, PacketChange, Sides};
-use crate::{Drop, Duration, Instant, Kind, Peer, Rng};
+use crate::{Drop, Duration, Instant, Kind, Peer, Purpose, Rng};
+use std::collections::BTreeMap;
 
 /// A partition in force.
 #[derive(Clone, Debug)]
@@ -33,6 +34,31 @@ impl ActiveCut {
     }
 }
 
+/// The random numbers of one fault: a stream for each sender, so that neither another fault nor another sender shifts
+/// what becomes of a message.
+#[derive(Clone, Debug)]
+pub(crate) struct Luck {
+    seed: u64,
+    fault: u32,
+    streams: BTreeMap<u32, Rng>,
+}
+
+impl Luck {
+    /// The luck of the fault with this id.
+    pub const fn new(seed: u64, fault: u32) -> Self {
+        Self { seed, fault, streams: BTreeMap::new() }
+    }
+
+    pub fn of(&mut self, who: u32) -> &mut Rng {
+        let index = u64::from(self.fault) << 32 | u64::from(who);
+        self.streams.entry(who).or_insert_with(|| Rng::stream(self.seed, Purpose::Injection, index))
+    }
+
+    pub fn reseed(&mut self, seed: u64) {
+        *self = Self::new(seed, self.fault);
+    }
+}
+
 /// A packet fault in force.
 #[derive(Clone, Debug)]
 pub(crate) struct ActivePacket {
@@ -50,6 +76,8 @@ pub(crate) struct ActivePacket {
     pub change: PacketChange,
     /// The limited links.
     pub busy: Busy,
+    /// What decides about each message.
+    pub luck: Luck,
     /// Messages changed.
     pub touched: u64,
 }
@@ -77,8 +105,23 @@ impl ActivePacket {
 pub(crate) enum Passage {
     /// It is dropped.
     Dropped(Drop),
-    /// It arrives with this much added to its latency, `duplicate` says whether once more (with a latency of its own).
-    Arrives { added: Duration, duplicate: bool },
+    /// It arrives with this much added to its latency. If once more, `duplicate` are the random bits for the latency of
+    /// the second copy.
+    Arrives { added: Duration, duplicate: Option<u32> },
+}
+
+/// One message on its way.
+pub(crate) struct Crossing {
+    /// Sender, receiver, and the zone of whichever is a client.
+    pub ends: (Peer, Peer, u16),
+    /// The link, for those that are limited.
+    pub pair: (u32, u32),
+    /// Whose luck decides what faults do to it.
+    pub luck: u32,
+    /// `None` for client traffic.
+    pub kind: Option<Kind>,
+    pub bytes: u32,
+    pub now: Instant,
 }
 
 /// Everything in force that tampers with messages.
@@ -100,33 +143,26 @@ impl Trouble {
     /// Whether a cut stops the message, now.
     #[inline]
     pub fn cut(&mut self, from: Peer, to: Peer, client_zone: u16) -> bool {
+        let mut any = false;
         for cut in &mut self.cuts {
             if cut.cuts(from, to, client_zone) {
+                // Each that would have stopped it counts: that another does so too makes it no less real.
                 cut.touched += 1;
-                return true;
+                any = true;
             }
         }
-        false
+        any
     }
 
-    /// What becomes of a message on a link that is not plain, or while something is in force. Draws from `rng` only
-    /// for what could happen, so that a fault does not shift the luck of messages it does not concern.
-    #[expect(clippy::too_many_arguments, reason = "a message has two ends, a kind, a size and a time")]
-    pub fn pass(
-        &mut self,
-        (from, to, client_zone): (Peer, Peer, u16),
-        pair: (u32, u32),
-        kind: Option<Kind>,
-        bytes: u32,
-        now: Instant,
-        policy: &LinkPolicy,
-        rng: &mut Rng,
-    ) -> Passage {
+    /// What becomes of a message on a link that is not plain, or while something is in force. `rng` is the stream of the
+    /// link's own policy; every fault has its own.
+    pub fn pass<'a>(&mut self, crossing: &Crossing, policy: &LinkPolicy, rng: impl FnOnce() -> &'a mut Rng) -> Passage {
+        let (from, to, client_zone) = crossing.ends;
         if self.cut(from, to, client_zone) {
             return Passage::Dropped(Drop::Cut);
         }
         let mut added = Duration::ZERO;
-        let mut duplicate = false;
+        let mut duplicate = None;
         if !policy.is_plain() {
             let own = PacketChange {
                 duplicate: policy.duplicate,
@@ -137,20 +173,20 @@ impl Trouble {
                 queue_bytes: policy.queue_bytes,
                 ..PacketChange::default()
             };
-            match change(&own, &mut self.busy, pair, bytes, now, rng) {
+            match change(&own, &mut self.busy, crossing, rng()) {
                 Passage::Arrives { added: more, duplicate: twice } => (added, duplicate) = (added + more, twice),
                 dropped @ Passage::Dropped(_) => return dropped,
             }
         }
         for packet in &mut self.packets {
-            if !packet.concerns(from, to, kind) {
+            if !packet.concerns(from, to, crossing.kind) {
                 continue;
             }
-            match change(&packet.change, &mut packet.busy, pair, bytes, now, rng) {
+            match change(&packet.change, &mut packet.busy, crossing, packet.luck.of(crossing.luck)) {
                 Passage::Arrives { added: more, duplicate: twice } => {
-                    packet.touched += u64::from(more != Duration::ZERO || twice);
+                    packet.touched += u64::from(more != Duration::ZERO || twice.is_some());
                     added = added + more;
-                    duplicate |= twice;
+                    duplicate = duplicate.or(twice);
                 }
                 dropped @ Passage::Dropped(_) => {
                     packet.touched += 1;
@@ -162,14 +198,7 @@ impl Trouble {
     }
 }
 
-fn change(
-    change: &PacketChange,
-    busy: &mut Busy,
-    pair: (u32, u32),
-    bytes: u32,
-    now: Instant,
-    rng: &mut Rng,
-) -> Passage {
+fn change(change: &PacketChange, busy: &mut Busy, crossing: &Crossing, rng: &mut Rng) -> Passage {
     let mut chance = |p: crate::Probability| !p.is_never() && rng.chance(p);
     let (lost, corrupt) = (chance(change.loss), chance(change.corrupt));
     let (duplicate, reordered) = (chance(change.duplicate), chance(change.reorder));
@@ -178,7 +207,7 @@ fn change(
         added = added + change.reorder_by;
     }
     if change.rate > 0 {
-        match busy.admit(pair, now, bytes, change.rate, change.queue_bytes) {
+        match busy.admit(crossing.pair, crossing.now, crossing.bytes, change.rate, change.queue_bytes) {
             Some(wait) => added = added + wait,
             None => return Passage::Dropped(Drop::QueueFull),
         }
@@ -189,5 +218,5 @@ fn change(
     if corrupt {
         return Passage::Dropped(Drop::Corrupt);
     }
-    Passage::Arrives { added, duplicate }
+    Passage::Arrives { added, duplicate: duplicate.then(|| rng.next_u32()) }
 }
