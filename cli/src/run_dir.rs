@@ -35,7 +35,9 @@ pub struct Partial {
 impl Partial {
     /// Begins the folder `out/name/seed`, which `out/name/latest` will point to.
     pub fn begin(out: &Path, name: &str, seed: u64) -> Result<Self, DirError> {
-        Ok(Self { latest: true, ..Self::within(&out.join(name), &seed.to_string())? })
+        let mut folder = Self::within(&out.join(name), &seed.to_string())?;
+        folder.latest = true;
+        Ok(folder)
     }
 
     /// Begins the folder `parent/name`.

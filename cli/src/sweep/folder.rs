@@ -4,7 +4,7 @@ use scenarios::sweep::{
     JobResult, Manifest, Plan, Scan, ScanError, Summary, Tally, journal_line, read_journal_line, scan,
 };
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{self, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
+use std::io::{self, BufReader, BufWriter, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
