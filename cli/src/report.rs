@@ -24,10 +24,10 @@ pub fn report(args: &ReportArgs) -> Exit {
             continue;
         }
         match args.format {
-            Format::Json => say(&format!("{}\n", report.to_json_line())),
+            Format::Json => say(&report.to_json()),
             Format::Text => {
                 let colour = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-                say(&reports::summary(&report, &dir.display().to_string(), 100, colour));
+                say(&reports::summary(&report, dir, 100, colour));
             }
         }
         worst = worst.max(exit_of(&report));

@@ -114,6 +114,7 @@ pub fn into_folder(
     let simulated = watch.elapsed();
     history.flush().and_then(|()| trace.flush()).map_err(RunError::from)?;
     let report = reports::analyse(&record);
+    reports::write_record(folder.path(), &record)?;
     reports::write(folder.path(), &report, &record)?;
     let wall = watch.elapsed();
     folder.write("run.json", &run_json(&record, simulated, wall))?;
@@ -137,10 +138,10 @@ fn one(registry: &Registry, args: &RunArgs, scenario: &Scenario, seed: u64) -> R
         }
     }
     match args.format {
-        Format::Json => say(&format!("{}\n", report.to_json_line())),
+        Format::Json => say(&report.to_json()),
         Format::Text => {
             let colour = io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-            say(&reports::summary(&report, &dir.display().to_string(), 100, colour));
+            say(&reports::summary(&report, &dir, 100, colour));
             say(&format!("digest {}\n", record.digest));
         }
     }
@@ -205,7 +206,7 @@ pub fn simulate(
 
 /// What a report means for the exit code.
 pub fn exit_of(report: &reports::Report) -> Exit {
-    match report.ruling() {
+    match report.ruling {
         sim_core::record::Ruling::Pass => Exit::Held,
         sim_core::record::Ruling::Inconclusive => Exit::Inconclusive,
         sim_core::record::Ruling::Fail => Exit::Failed,

@@ -56,11 +56,6 @@ impl Partial {
         &self.temporary
     }
 
-    /// Where they will be.
-    pub fn target(&self) -> &Path {
-        &self.target
-    }
-
     /// Creates a file in the folder.
     pub fn create(&self, name: &str) -> Result<BufWriter<File>, DirError> {
         let path = self.temporary.join(name);

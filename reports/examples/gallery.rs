@@ -16,12 +16,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     for record in records.iter().filter(|r| wanted.is_empty() || wanted.contains(&r.scenario)) {
         let report = reports::analyse(record);
         let dir = dir.join(&record.scenario);
-        std::fs::create_dir_all(&dir)?;
-        for chart in reports::draw(&report, record) {
-            std::fs::write(dir.join(format!("{}.svg", chart.name)), chart.svg())?;
-            std::fs::write(dir.join(format!("{}.png", chart.name)), chart.png())?;
-        }
-        println!("{}", dir.display());
+        reports::write(&dir, &report, record)?;
+        println!("{}", reports::summary(&report, &dir, 100, false));
     }
     Ok(())
 }

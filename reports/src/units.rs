@@ -114,6 +114,17 @@ pub(crate) fn short_count(n: f64) -> String {
     }
 }
 
+/// A count on an axis that ends at `top`: all in the same unit.
+pub(crate) fn count_on_axis(n: f64, top: f64) -> String {
+    match top {
+        _ if n == 0.0 => "0".into(),
+        t if t >= 1e9 => format!("{} G", significant(n / 1e9)),
+        t if t >= 1e6 => format!("{} M", significant(n / 1e6)),
+        t if t >= 1e4 => format!("{} k", significant(n / 1e3)),
+        _ => short_count(n),
+    }
+}
+
 /// Bytes in decimal units: `12.3 MB`.
 pub(crate) fn bytes(n: u64) -> String {
     match n {

@@ -81,11 +81,20 @@ pub trait Node: Sized + 'static {
 }
 
 /// What a disk holds when a node boots: its surviving records in the order of their appends.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub struct Replay<'a, R> {
     records: &'a [(WriteId, u16, R)],
     lane: u16,
 }
+
+// Not derived: a view can be copied whether or not its records can, so that several embedded nodes can boot from it.
+impl<R> Clone for Replay<'_, R> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<R> Copy for Replay<'_, R> {}
 
 impl<'a, R> Replay<'a, R> {
     /// The records `(id, lane, record)` as seen by lane 0.

@@ -70,6 +70,8 @@ fn main() {
         );
     }
     let _ = write!(json, "\"gossip_1000_over_100\": {:.3}}}", hundred / thousand);
-    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/bench.json");
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../target");
+    std::fs::create_dir_all(&folder).expect("target/ can be made");
+    let path = folder.join("bench.json");
     std::fs::write(&path, json).expect("target/bench.json can be written");
 }

@@ -55,7 +55,10 @@ impl Quiet {
         panic::set_hook(Box::new(move |info| {
             if GUARDED.get() {
                 let place = info.location().map_or_else(String::new, |l| format!(" at {}:{}", l.file(), l.line()));
-                let message = info.payload_as_str().unwrap_or("a panic without a message");
+                let payload = info.payload();
+                let text = payload.downcast_ref::<&str>().copied();
+                let text = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str));
+                let message = text.unwrap_or("a panic without a message");
                 MESSAGE.set(Some(format!("{message}{place}")));
             } else {
                 before(info);

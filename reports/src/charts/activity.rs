@@ -1,7 +1,7 @@
 //! Throughput above, latency below, over one time axis, with the faults.
 
 use super::frame::{self, Bands, Look, PLOT_LEFT, PLOT_RIGHT};
-use super::palette::{BLUE, GREEN, ORANGE, PURPLE, SKY, VERMILLION};
+use super::palette::{BLUE, GREEN, ORANGE, PURPLE, VERMILLION};
 use super::scale::{Scale, ceiling};
 use super::scene::{Area, Hatch, Ink, Marker, Scene};
 use crate::report::Report;
@@ -24,7 +24,7 @@ pub(crate) fn draw(report: &Report, activity: &Activity) -> Scene {
     };
     frame::title(&mut scene, &finding(report, activity), &about);
     let lanes_top = 120.0;
-    let top = lanes_top + bands.height + 50.0;
+    let top = lanes_top + bands.height.max(24.0) + 50.0;
     let middle = top + (810.0 - top) / 2.0;
     let rates = Area { left: PLOT_LEFT, top, right: PLOT_RIGHT, bottom: middle - 34.0 };
     let latencies = Area { left: PLOT_LEFT, top: middle + 34.0, right: PLOT_RIGHT, bottom: 810.0 };
@@ -46,6 +46,13 @@ fn finding(report: &Report, activity: &Activity) -> String {
     let a = &report.availability;
     if a.operations == 0 {
         return "No throughput: nobody asked".into();
+    }
+    match (a.operations, a.ok) {
+        (n, 0) => return format!("None of {} operations was served", units::count(n)),
+        (1, _) => {
+            return format!("One operation, answered in {}", units::duration(report.latency.all.p50_ns.unwrap_or(0)));
+        }
+        _ => {}
     }
     let per_second = a.ok as f64 * 1e9 / report.measured_ns().max(1) as f64;
     let p99 = report.latency.all.p99_ns.map_or(String::new(), |ns| format!(", p99 {}", units::duration(ns)));
@@ -99,12 +106,7 @@ impl Panel<'_> {
             rates.iter().enumerate().flat_map(at).collect()
         };
         let ok = steps(&rates[0]);
-        if let (Some(first), Some(last)) = (ok.first(), ok.last()) {
-            let mut below = ok.clone();
-            below.extend([(last.0, plot.bottom), (first.0, plot.bottom)]);
-            scene.area(below, SKY.fade(0.28));
-        }
-        scene.path(ok, BLUE, 2.5, None);
+        scene.path(ok, BLUE, 3.0, None);
         let mut legend = vec![("ok", BLUE, Look::Line(None))];
         for (name, rates, ink, dash) in
             [("failed", &rates[1], VERMILLION, FAILED_DASH), ("unknown", &rates[2], PURPLE, UNKNOWN_DASH)]

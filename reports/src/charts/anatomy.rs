@@ -30,14 +30,14 @@ pub(crate) fn draw(report: &Report) -> Scene {
         frame::nothing(&mut scene, Area { left: MARGIN, ..plot }, "There was no outage to take apart");
         return scene;
     };
-    let slot = (plot.height() / worst.len() as f64).min(110.0);
+    let slot = (plot.height() / worst.len() as f64).min(150.0);
     plot.bottom = plot.top + slot * worst.len() as f64;
     let scale = axis(&mut scene, plot, longest);
     let names = phase_names(report, &worst);
     key(&mut scene, plot, &names);
     for (i, outage) in worst.iter().enumerate() {
         let middle = plot.top + slot * (i as f64 + 0.5);
-        let half = (slot * 0.34).min(30.0);
+        let half = (slot * 0.34).min(38.0);
         let name_room = NAMES - 20.0;
         let (first, second) = if slot >= 62.0 { (middle - 4.0, Some(middle + 22.0)) } else { (middle + 8.0, None) };
         scene.bold(
@@ -136,7 +136,13 @@ fn row(scene: &mut Scene, outage: &Outage, names: &[String], scale: &Scale, top:
                 };
                 scene.rect(ground, ink);
             }
-            scene.bold(middle, text, SMALL, if palette::is_dark(ink) { palette::PAPER } else { INK }, Anchor::Middle);
+            scene.bold(
+                middle,
+                text,
+                SMALL,
+                if palette::is_dark(ink) { palette::PAPER } else { palette::ON_FILL },
+                Anchor::Middle,
+            );
         }
     }
 }

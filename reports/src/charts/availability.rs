@@ -2,7 +2,7 @@
 
 use super::fonts;
 use super::frame::{self, Bands, LABEL, Look, PLOT_LEFT, PLOT_RIGHT, SMALL};
-use super::palette::{AXIS, BLUE, INK, MUTED, ORANGE, SKY, VERMILLION};
+use super::palette::{AXIS, BLUE, INK, MUTED, ORANGE, VERMILLION};
 use super::place::{self, Wish};
 use super::scale::{Scale, Tick};
 use super::scene::{Anchor, Area, Hatch, Scene};
@@ -17,7 +17,11 @@ pub(crate) fn draw(report: &Report, served: &Served) -> Scene {
     let bands = Bands::plan(&report.faults, &time, PLOT_LEFT, PLOT_RIGHT);
     let window = match served.windows {
         1 => format!("Share of operations served, windows of {}", units::duration(served.column_ns)),
-        n => format!("Share of operations served, the worst of {n} windows each"),
+        n => {
+            let (window, column) = (served.column_ns / n, served.column_ns);
+            let (window, column) = (units::duration(window), units::duration(column));
+            format!("Share of operations served, the worst {window} of every {column}")
+        }
     };
     let about = match bands.skipped() {
         0 => frame::about(report, &window),
@@ -42,7 +46,11 @@ pub(crate) fn draw(report: &Report, served: &Served) -> Scene {
     let half = share.at(0.5);
     scene.path(vec![(plot.left, half), (plot.right, half)], INK, 1.5, Some((3.0, 6.0)));
 
-    let mut legend = vec![("served", BLUE, Look::Line(None)), ("down below 50 %", INK, Look::Line(Some((3.0, 6.0))))];
+    let mut legend = vec![
+        ("served", BLUE, Look::Line(None)),
+        ("not served", VERMILLION.fade(0.7), Look::Fill(Hatch::None)),
+        ("down below 50 %", INK, Look::Line(Some((3.0, 6.0)))),
+    ];
     if !report.faults.is_empty() {
         legend.push(("fault", ORANGE.fade(0.35), Look::Fill(Hatch::None)));
     }
@@ -76,14 +84,15 @@ fn finding(report: &Report) -> String {
     }
 }
 
-/// The step curve, filled below, in pieces where windows were empty.
+/// The step curve, shaded above, in pieces where windows were empty.
 fn curve(scene: &mut Scene, report: &Report, served: &Served, time: &Scale, share: &Scale, plot: Area) {
     let mut steps: Vec<(f64, f64)> = Vec::new();
     let mut flush = |steps: &mut Vec<(f64, f64)>| {
         let (Some(first), Some(last)) = (steps.first().copied(), steps.last().copied()) else { return };
-        let mut below = steps.clone();
-        below.extend([(last.0, plot.bottom), (first.0, plot.bottom)]);
-        scene.area(below, SKY.fade(0.28));
+        // What is shaded is what was lost.
+        let mut above = steps.clone();
+        above.extend([(last.0, plot.top), (first.0, plot.top)]);
+        scene.area(above, VERMILLION.fade(0.7));
         scene.path(std::mem::take(steps), BLUE, 3.0, None);
     };
     for (i, worst) in served.worst.iter().enumerate() {

@@ -4,7 +4,7 @@ use super::fonts;
 use super::palette::{AXIS, GRID, INK, MUTED, ORANGE};
 use super::place::{self, Wish};
 use super::scale::{Scale, Tick};
-use super::scene::{Anchor, Area, Hatch, Ink, Marker, Scene, WIDTH, fit};
+use super::scene::{Anchor, Area, Hatch, Ink, Scene, WIDTH, fit};
 use crate::causes;
 use crate::report::{Fault, Report};
 
@@ -16,11 +16,13 @@ pub(crate) const SMALL: f64 = 20.0;
 /// Left and right of everything.
 pub(crate) const MARGIN: f64 = 48.0;
 /// Left edge of a plot with numbers beside it.
-pub(crate) const PLOT_LEFT: f64 = 128.0;
+pub(crate) const PLOT_LEFT: f64 = 146.0;
 pub(crate) const PLOT_RIGHT: f64 = WIDTH - MARGIN;
 
 /// Height of a lane of fault labels.
 const LANE: f64 = 30.0;
+/// Room for the flag beside a label.
+const FLAG: f64 = 19.0;
 /// Most of those.
 const LANES: usize = 3;
 
@@ -73,7 +75,6 @@ pub(crate) fn y_axis(scene: &mut Scene, plot: Area, scale: &Scale, ticks: &[Tick
 #[derive(Clone, Copy)]
 pub(crate) enum Look {
     Line(Option<(f64, f64)>),
-    Marked(Marker),
     Fill(Hatch),
 }
 
@@ -87,10 +88,6 @@ pub(crate) fn legend(scene: &mut Scene, right: f64, y: f64, entries: &[(&str, In
         let middle = y - LABEL * 0.33;
         match look {
             Look::Line(dash) => scene.path(vec![(x, middle), (x + SAMPLE, middle)], *ink, 4.0, *dash),
-            Look::Marked(marker) => {
-                scene.line((x, middle), (x + SAMPLE, middle), *ink, 4.0);
-                scene.dot((x + SAMPLE / 2.0, middle), 7.0, *marker, *ink);
-            }
             Look::Fill(hatch) => {
                 let swatch = Area { left: x, top: middle - 10.0, right: x + SAMPLE, bottom: middle + 10.0 };
                 scene.hatched(swatch, *ink, *hatch);
@@ -107,6 +104,8 @@ pub(crate) struct Bands {
     /// Height of the lanes.
     pub height: f64,
     labels: Vec<Option<(usize, f64)>>,
+    /// Whether the label stands left of its flag, because there is no room right of it.
+    before: Vec<bool>,
     texts: Vec<String>,
     skipped: usize,
 }
@@ -124,12 +123,15 @@ impl Bands {
             })
             .collect();
         let shown: Vec<usize> = (0..faults.len()).filter(|i| seen(&faults[*i])).collect();
+        let mut before = vec![false; faults.len()];
         let wishes: Vec<Wish> = shown
             .iter()
-            .map(|i| Wish {
-                left: scale.at(faults[*i].start_ns as f64) - 1.0,
-                width: fonts::width(&texts[*i], SMALL, false) + 18.0,
-                weight: if faults[*i].bit { 1.0 } else { 0.0 },
+            .map(|i| {
+                let x = scale.at(faults[*i].start_ns as f64);
+                let width = fonts::width(&texts[*i], SMALL, false) + FLAG;
+                before[*i] = x + width > right;
+                let left = if before[*i] { x - width + 4.0 } else { x - 1.0 };
+                Wish { left, width, weight: if faults[*i].bit { 1.0 } else { 0.0 } }
             })
             .collect();
         let placed = place::lanes(&wishes, LANES, left, right, 12.0);
@@ -139,7 +141,7 @@ impl Bands {
         }
         let used = placed.iter().flatten().map(|(lane, _)| lane + 1).max().unwrap_or(0);
         let skipped = placed.iter().filter(|p| p.is_none()).count();
-        Self { height: used as f64 * LANE, labels, texts, skipped }
+        Self { height: used as f64 * LANE, labels, before, texts, skipped }
     }
 
     /// How many labels found no room.
@@ -174,9 +176,15 @@ impl Bands {
             }
             let Some((lane, left)) = self.labels[i] else { continue };
             let y = top + (lane as f64 + 1.0) * LANE - 9.0;
-            // A flag: the mark that carries the label, and the label right of it.
-            scene.rect(Area { left, top: y - 16.0, right: left + 5.0, bottom: y + 3.0 }, stem);
-            scene.text((left + 13.0, y), &*self.texts[i], SMALL, INK, Anchor::Start);
+            // A flag: the mark at the fault's beginning, and the label beside it.
+            let right = left + fonts::width(&self.texts[i], SMALL, false) + FLAG;
+            let (pole, text, anchor) = if self.before[i] {
+                (right - 5.0, right - 14.0, Anchor::End)
+            } else {
+                (left, left + 14.0, Anchor::Start)
+            };
+            scene.rect(Area { left: pole, top: y - 17.0, right: pole + 5.0, bottom: y + 4.0 }, stem);
+            scene.text((text, y), &*self.texts[i], SMALL, INK, anchor);
         }
     }
 }

@@ -28,7 +28,7 @@ pub(crate) fn draw(report: &Report) -> Scene {
         frame::nothing(&mut scene, plot, "No messages were sent");
         return scene;
     }
-    let slot = (plot.height() / rows.len() as f64).min(84.0);
+    let slot = (plot.height() / rows.len() as f64).min(96.0);
     plot.bottom = plot.top + slot * rows.len() as f64;
     let max = rows.iter().map(|(_, n)| *n).max().unwrap_or(0) as f64;
     let scale = Scale::linear(0.0, ceiling(max, 5), plot.left, plot.right);

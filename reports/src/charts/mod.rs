@@ -59,3 +59,39 @@ pub fn draw(report: &Report, record: &RunRecord) -> Vec<Chart> {
         Chart { name: "messages", title: "Messages by kind", scene: messages::draw(report) },
     ]
 }
+
+#[cfg(test)]
+#[path = "../../tests/sample/mod.rs"]
+mod sample;
+
+#[cfg(test)]
+mod tests {
+    use super::sample::cases;
+    use super::*;
+
+    #[test]
+    fn no_text_overlaps_another_or_leaves_the_page() {
+        for record in cases::all() {
+            for chart in draw(&crate::analyse(&record), &record) {
+                let texts: Vec<_> = chart.scene.texts().collect();
+                for (i, a) in texts.iter().enumerate() {
+                    let place = a.bounds();
+                    let inside = place.left >= 0.0 && place.right <= scene::WIDTH && place.bottom <= chart.scene.height;
+                    assert!(inside, "{} {}: {a:?}", record.scenario, chart.name);
+                    for b in &texts[i + 1..] {
+                        assert!(!place.overlaps(&b.bounds()), "{} {}: {a:?} on {b:?}", record.scenario, chart.name);
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_chart_is_the_same_every_time() {
+        let record = cases::short();
+        let report = crate::analyse(&record);
+        for (a, b) in draw(&report, &record).iter().zip(&draw(&report, &record)) {
+            assert_eq!(a.svg(), b.svg());
+        }
+    }
+}

@@ -9,6 +9,8 @@ const fn ink(r: u8, g: u8, b: u8) -> Ink {
 
 /// Titles and figures.
 pub(crate) const INK: Ink = ink(0x1c, 0x22, 0x2b);
+/// Letters and hatches on a coloured ground: not INK, which a dark page turns light.
+pub(crate) const ON_FILL: Ink = ink(0x10, 0x13, 0x18);
 /// Labels and ticks.
 pub(crate) const MUTED: Ink = ink(0x55, 0x5f, 0x6d);
 /// Axes.

@@ -128,7 +128,7 @@ impl<B: DrawingBackend> Painter<'_, B> {
             let (x0, x1, y0, y1) = (a.0.min(b.0), a.0.max(b.0), a.1.min(b.1), a.1.max(b.1));
             let corners =
                 if x0 == x1 { [(x0 - half, y0), (x0 + rest - 1, y1)] } else { [(x0, y0 - half), (x1, y0 + rest - 1)] };
-            return self.area.draw(&Rectangle::new(corners, style.color));
+            return self.area.draw(&Rectangle::new(corners, style.filled()));
         }
         self.area.draw(&PathElement::new(path, style))
     }
@@ -139,7 +139,7 @@ impl<B: DrawingBackend> Painter<'_, B> {
         let end = if self.svg { b } else { ((b.0 - 1).max(a.0), (b.1 - 1).max(a.1)) };
         let style = ShapeStyle { color: colour(ink), filled: true, stroke_width: 0 };
         self.area.draw(&Rectangle::new([a, end], style))?;
-        let dark = Ink(super::palette::INK.0, 0.4 * ink.1.max(0.5));
+        let dark = Ink(super::palette::ON_FILL.0, 0.4 * ink.1.max(0.5));
         match hatch {
             Hatch::None => {}
             Hatch::Dots => {
@@ -172,11 +172,6 @@ impl<B: DrawingBackend> Painter<'_, B> {
             Marker::Square => {
                 let r = r * 0.9;
                 self.rect((x - r, y - r), (x + r, y + r), ink, Hatch::None)
-            }
-            Marker::Diamond => {
-                let r = r * 1.25;
-                let points = [(x - r, y), (x, y - r), (x + r, y), (x, y + r)].map(|p| self.at(p)).to_vec();
-                self.area.draw(&Polygon::new(points, colour(ink)))
             }
         }
     }

@@ -46,7 +46,6 @@ pub(crate) enum Hatch {
 pub(crate) enum Marker {
     Circle,
     Square,
-    Diamond,
 }
 
 /// One thing to draw. Coordinates are pixels from the top left.

@@ -240,3 +240,64 @@ impl<N: Node> Machine<N> {
         stats
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Effects, Fact, Kind, Message, Replay};
+    use core::mem::size_of;
+
+    /// A node without state: what is left is what the simulator costs.
+    #[derive(Debug)]
+    struct Idle;
+    #[derive(Clone, Copy, Debug)]
+    struct Nothing;
+    impl Message for Nothing {
+        fn kind(&self) -> Kind {
+            Kind::new(0, "nothing")
+        }
+        fn bytes(&self) -> u32 {
+            0
+        }
+        fn fingerprint(&self) -> u64 {
+            0
+        }
+    }
+    impl Fact for Nothing {
+        fn kind(&self) -> Kind {
+            Kind::new(0, "nothing")
+        }
+    }
+    impl Node for Idle {
+        type Config = ();
+        type Message = Nothing;
+        type Request = ();
+        type Response = ();
+        type Record = u64;
+        type Fact = Nothing;
+        fn boot((): &(), _: NodeId, _: Replay<'_, u64>, _: &mut Effects<'_, Self>) -> Self {
+            Self
+        }
+        fn on_message(&mut self, _: NodeId, _: Nothing, _: &mut Effects<'_, Self>) {}
+        fn on_timer(&mut self, _: Timer, _: &mut Effects<'_, Self>) {}
+        fn request_bytes((): &()) -> u32 {
+            0
+        }
+        fn response_bytes((): &()) -> u32 {
+            0
+        }
+    }
+
+    #[test]
+    fn an_idle_machine_costs_less_than_two_kibibytes() {
+        const TIMERS: usize = 8;
+        const QUEUE_KEYS: usize = 16 * TIMERS * 2;
+        let machine = size_of::<Machine<Idle>>() + size_of::<Option<Idle>>();
+        let timers = TIMERS * crate::engine::timers::SLOT_BYTES;
+        // Its zone and site, its timers' queue keys with room to grow, and the streams it may come to need.
+        let total = machine + timers + QUEUE_KEYS + 4;
+        assert!(total <= 1_536, "{total} bytes: machine {machine}, timers {timers}, keys {QUEUE_KEYS}");
+        let worst = total + size_of::<Spare>() + size_of::<Gate<Idle>>();
+        assert!(worst < 2_560, "{worst} bytes for one that has paused, lost packets and drawn from its disk");
+    }
+}

@@ -17,6 +17,10 @@ struct Slot {
     waiting: bool,
 }
 
+/// What a timer slot costs.
+#[cfg(test)]
+pub(crate) const SLOT_BYTES: usize = size_of::<Slot>();
+
 const EMPTY: Slot = Slot { due: Instant::FAR, queued: Key { at: u64::MAX, rest: 0 }, waiting: false };
 
 /// What to do with a timer's key that has surfaced.

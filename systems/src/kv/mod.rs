@@ -1,8 +1,10 @@
 //! The first replicated state machine: a key-value store with get, put, append and compare-and-set.
 
+mod spec;
 mod tree;
 mod value;
 
+pub use spec::{Key, KvSpec, judge_linearizable};
 pub use value::Value;
 
 use core::fmt;

@@ -109,6 +109,22 @@ impl PartialEq for Value {
 
 impl Eq for Value {}
 
+/// By text, then by size.
+impl Ord for Value {
+    fn cmp(&self, other: &Self) -> core::cmp::Ordering {
+        if self == other {
+            return core::cmp::Ordering::Equal;
+        }
+        (self.text(), self.bytes()).cmp(&(other.text(), other.bytes()))
+    }
+}
+
+impl PartialOrd for Value {
+    fn partial_cmp(&self, other: &Self) -> Option<core::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
 impl fmt::Display for Value {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.text())

@@ -4,6 +4,7 @@ use super::RaftBug;
 use super::log::{Payload, link};
 use super::message::RaftFact;
 use super::node::{Fx, Raft, Stage};
+use super::queue::pop_if;
 use sim_core::StateMachine;
 
 impl<M: StateMachine> Raft<M> {
@@ -29,7 +30,7 @@ impl<M: StateMachine> Raft<M> {
                     let (index, chain) = (self.applied, self.applied_chain);
                     fx.note(RaftFact::Executed { index, chain, client: stamp.client, op: stamp.op, fresh });
                 }
-                while let Some((index, ticket)) = self.waiters.pop_front_if(|(index, _)| *index <= self.applied) {
+                while let Some((index, ticket)) = pop_if(&mut self.waiters, |(index, _)| *index <= self.applied) {
                     if index == self.applied
                         && let Some(response) = &response
                     {

@@ -4,6 +4,7 @@ use super::RaftBug;
 use super::log::{Entry, Log, Slice, link};
 use super::message::{RaftFact, RaftMessage, Record};
 use super::node::{Fx, Raft, Stage};
+use super::queue::pop_if;
 use crate::replication::Replicated;
 use sim_core::{NodeId, Replay, StateMachine, WriteId};
 use std::collections::VecDeque;
@@ -151,7 +152,7 @@ impl<M: StateMachine> Raft<M> {
     pub(super) fn on_synced(&mut self, upto: WriteId, fx: &mut Fx<'_, M>) {
         let knew_vote = self.disk.knows_vote();
         self.disk.synced = self.disk.synced.max(upto.0 + 1);
-        while let Some((_, last)) = self.disk.pending.pop_front_if(|(end, _)| *end <= self.disk.synced) {
+        while let Some((_, last)) = pop_if(&mut self.disk.pending, |(end, _)| *end <= self.disk.synced) {
             self.disk.durable = last;
         }
         self.release(fx);
@@ -173,7 +174,7 @@ impl<M: StateMachine> Raft<M> {
 
     fn release(&mut self, fx: &mut Fx<'_, M>) {
         let synced = self.disk.synced;
-        while let Some((_, to, message)) = self.disk.held.pop_front_if(|(need, ..)| *need <= synced) {
+        while let Some((_, to, message)) = pop_if(&mut self.disk.held, |(need, ..)| *need <= synced) {
             // Of several acknowledgements to one leader the newest says it all.
             if let RaftMessage::Appended { term, match_index, round } = &message
                 && let Some((

@@ -5,8 +5,8 @@ use super::message::{Append, RaftMessage};
 use super::node::{Fx, Raft};
 use sim_core::{NodeId, StateMachine};
 
-/// How many appends may overtake an earlier one before that one is taken for lost.
-const PATIENCE: usize = 3;
+/// How many appends may overtake an earlier one before that one is taken for lost, or the pipeline's depth if more.
+const PATIENCE: u32 = 3;
 
 impl<M: StateMachine> Raft<M> {
     /// New entries from the leader.
@@ -35,7 +35,7 @@ impl<M: StateMachine> Raft<M> {
     /// The entry before the new ones is not there yet. On a network without order it may be on its way; if too many
     /// overtake it, it is lost.
     fn on_gap(&mut self, from: NodeId, append: Append<M::Command>, fx: &mut Fx<'_, M>) {
-        if self.agreed && !append.entries.is_empty() && self.early.len() < PATIENCE {
+        if self.agreed && !append.entries.is_empty() && self.early.len() < self.config.pipeline.max(PATIENCE) as usize {
             self.early.push(append);
             return;
         }

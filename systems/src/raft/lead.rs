@@ -5,6 +5,7 @@ use super::log::{Entry, Slice};
 use super::message::{Append, RaftFact, RaftMessage};
 use super::node::{Fx, HEARTBEAT, Raft};
 use super::progress::{Flow, Peer};
+use super::queue::pop_if;
 use super::read::Reads;
 use crate::replication::{Stamp, Standing};
 use sim_core::{NodeId, StateMachine, Ticket};
@@ -264,7 +265,7 @@ impl<M: StateMachine> Raft<M> {
             return;
         }
         let first = self.commit < lead.first && index >= lead.first;
-        while lead.batches.pop_front_if(|last| *last <= index).is_some() {}
+        while pop_if(&mut lead.batches, |last| *last <= index).is_some() {}
         self.commit = index;
         fx.note(RaftFact::Committed { index, term: self.term });
         self.apply(fx);

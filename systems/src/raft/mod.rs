@@ -47,6 +47,7 @@ mod log;
 mod message;
 mod node;
 mod progress;
+mod queue;
 mod read;
 mod snapshot;
 mod system;

@@ -3,6 +3,7 @@
 use super::config::Config;
 use super::log::Slice;
 use super::message::Snapshot;
+use super::queue::pop_if;
 use sim_core::{LocalInstant, StateMachine};
 use std::collections::VecDeque;
 use std::rc::Rc;
@@ -85,7 +86,7 @@ impl<M: StateMachine> Peer<M> {
 
     /// It holds entries up to `index`. Returns whether that is news.
     pub(super) fn acknowledge(&mut self, index: u64) -> bool {
-        while let Some((_, bytes)) = self.inflight.pop_front_if(|(last, _)| *last <= index) {
+        while let Some((_, bytes)) = pop_if(&mut self.inflight, |(last, _)| *last <= index) {
             self.inflight_bytes -= u64::from(bytes);
         }
         let news = index > self.match_index;

@@ -3,6 +3,7 @@
 use super::RaftBug;
 use super::message::RaftFact;
 use super::node::{Fx, Raft};
+use super::queue::pop_if;
 use sim_core::{StateMachine, Ticket};
 use std::collections::VecDeque;
 
@@ -91,7 +92,7 @@ impl<M: StateMachine> Raft<M> {
         let confirmed = lead.reached(quorum, |peer| peer.round);
         let mut served = false;
         while let Some(lead) = &mut self.lead
-            && let Some(mut round) = lead.reads.rounds.pop_front_if(|round| round.number <= confirmed)
+            && let Some(mut round) = pop_if(&mut lead.reads.rounds, |round| round.number <= confirmed)
         {
             let (applied, index) = (self.applied, round.index);
             assert!(

@@ -182,16 +182,15 @@ impl System for RaftSystem {
     }
 
     fn judge(
-        _: &History<Raft<Kv>>,
+        history: &History<Raft<Kv>>,
         checks: &RaftChecks,
         nodes: &[Option<Raft<Kv>>],
-        _: Budget,
+        budget: Budget,
         linearizable: bool,
     ) -> Vec<Verdict> {
         let mut verdicts = checks.verdicts(nodes);
         if linearizable {
-            let why = "no linearizability checker yet".to_owned();
-            verdicts.push(Verdict::Inconclusive { rule: "linearizable", why });
+            verdicts.push(kv::judge_linearizable(history, budget));
         }
         verdicts
     }

@@ -3,6 +3,8 @@
 
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
+pub mod chaos;
+
 use sim_core::{
     ClientId, Completion, Duration, Effect, Effects, Instant, LocalInstant, Node, NodeId, Observed, Observer, Purpose,
     Replay, Rng, Ticket, Timer, Violation, WriteId,
