@@ -115,3 +115,58 @@ pub fn exit_of(summary: &Summary) -> Exit {
 fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use scenarios::sweep::Manifest;
+
+    /// A sweep whose runs are made by `run`, in a folder of its own.
+    fn made(name: &str, run: impl Fn(Job) -> JobResult + Sync) -> (Summary, Vec<JobResult>) {
+        let plan = Plan::new("1..40".parse().expect("seeds"), Vec::new(), Shard::WHOLE).expect("a plan");
+        let manifest = Manifest {
+            schema_version: scenarios::sweep::SCHEMA_VERSION,
+            version: "test".to_owned(),
+            fingerprint: "0123456789abcdef".to_owned(),
+            scenario: name.to_owned(),
+            title: name.to_owned(),
+            system: "none".to_owned(),
+            seeds: plan.seeds().to_string(),
+            vary: Vec::new(),
+            jobs: plan.jobs(),
+            shard: Shard::WHOLE,
+        };
+        let dir = std::env::temp_dir().join(format!("splitbrain-sweep-{name}-{}", std::process::id()));
+        let mut folder =
+            Folder::open(dir.clone(), &plan, manifest.clone(), &mut |note| panic!("{note}")).expect("opens");
+        let second = Folder::open(dir.clone(), &plan, manifest, &mut |_| {}).expect_err("it is in use");
+        assert!(second.to_string().contains("another splitbrain"), "{second}");
+        let pool = workers::pool(2).expect("two threads");
+        {
+            let _quiet = job::Quiet::begin();
+            workers::make(&pool, &plan, &folder, run).expect("the disk is fine");
+        }
+        let done = folder.finish(3).expect("finishes");
+        std::fs::remove_dir_all(&dir).expect("can be removed");
+        done
+    }
+
+    #[test]
+    fn a_panic_is_a_result_with_its_seed_and_the_sweep_goes_on() {
+        let values = scenarios::sweep::Cell::new();
+        let (summary, kept) = made("panics", |job| {
+            job::guard(job, &values, || {
+                assert!(job.seed % 10 != 3, "seed {} is unlucky", job.seed);
+                let mut result = JobResult::of_panic(job.index, job.seed, values.clone(), String::new());
+                (result.ruling, result.failed_rules) = (Outcome::Pass, Vec::new());
+                result
+            })
+        });
+        assert_eq!((summary.runs, summary.counts.bug, summary.counts.pass), (40, 4, 36));
+        assert_eq!(exit_of(&summary), Exit::Bug);
+        assert_eq!(kept.iter().map(|r| r.seed).collect::<Vec<_>>(), [3, 13, 23]);
+        let first = &summary.failures[0];
+        assert_eq!((first.job, first.rules.as_slice()), (2, ["panic".to_owned()].as_slice()));
+        assert!(first.detail.starts_with("seed 3 is unlucky at "), "{}", first.detail);
+    }
+}
