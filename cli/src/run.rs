@@ -115,7 +115,7 @@ pub fn into_folder(
     history.flush().and_then(|()| trace.flush()).map_err(RunError::from)?;
     let report = reports::analyse(&record);
     reports::write_record(folder.path(), &record)?;
-    reports::write(folder.path(), &report, &record)?;
+    reports::write(folder.path(), &report, &record, scenario.report.charts)?;
     let wall = watch.elapsed();
     folder.write("run.json", &run_json(&record, simulated, wall))?;
     let dir = folder.finish()?;
@@ -138,7 +138,7 @@ fn one(registry: &Registry, args: &RunArgs, scenario: &Scenario, seed: u64) -> R
         }
     }
     match args.format {
-        Format::Json => say(&report.to_json()),
+        Format::Json => say(&format!("{}\n", report.to_json_line())),
         Format::Text => {
             let colour = io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
             say(&reports::summary(&report, &dir, 100, colour));

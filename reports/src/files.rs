@@ -112,17 +112,18 @@ pub fn write_whole(path: &Path, fill: impl FnOnce(&mut dyn Write) -> io::Result<
     })
 }
 
-/// Writes `report.json`, `report.md`, `report.html` and `charts/` into the folder of a run, making it if need be.
+/// Writes `report.json`, `report.md`, `report.html` and, with `draw`, `charts/` into the folder of a run, making it if
+/// need be.
 ///
 /// # Errors
 /// With the path and the reason. Each file is there whole or not at all.
-pub fn write(dir: &Path, report: &Report, record: &RunRecord) -> Result<(), WriteError> {
+pub fn write(dir: &Path, report: &Report, record: &RunRecord, draw: bool) -> Result<(), WriteError> {
     let folder = dir.join("charts");
     fs::create_dir_all(&folder).map_err(|source| WriteError { path: folder.clone(), source })?;
     let text = |name: &str, text: &str| write_whole(&dir.join(name), |out| out.write_all(text.as_bytes()));
     text("report.json", &report.to_json())?;
     text("report.md", &pages::markdown(report))?;
-    let charts = charts::draw(report, record);
+    let charts = if draw { charts::draw(report, record) } else { Vec::new() };
     text("report.html", &pages::html(report, &charts))?;
     for chart in &charts {
         write_whole(&folder.join(format!("{}.svg", chart.name)), |out| out.write_all(chart.svg().as_bytes()))?;

@@ -66,15 +66,15 @@ impl Page {
         }
     }
 
-    /// Up to two lines, broken between words.
-    fn wrapped(&mut self, tint: &str, label: &str, text: &str) {
+    /// Up to two lines, broken after the last `between` that fits.
+    fn wrapped(&mut self, tint: &str, label: &str, text: &str, between: &str) {
         let room = self.width - LABEL;
         let fits = text.char_indices().nth(room).map(|(at, _)| at);
-        match fits.and_then(|at| text[..at].rfind(' ')) {
+        match fits.and_then(|at| text[..at].rfind(between).map(|found| found + between.len())) {
             None => self.row(tint, label, text),
             Some(at) => {
                 self.row(tint, label, &text[..at]);
-                self.more(&text[at + 1..]);
+                self.more(&text[at..]);
             }
         }
     }
@@ -103,7 +103,7 @@ fn verdicts(page: &mut Page, all: &[Verdict]) {
     broken.sort_by_key(|v| std::cmp::Reverse(v.verdict));
     for v in broken.iter().take(VERDICTS) {
         let (tint, word) = if v.verdict == Ruling::Fail { ("31", "  failed") } else { ("33", "  open") };
-        page.wrapped(tint, word, &format!("{}: {}", v.rule, v.detail));
+        page.wrapped(tint, word, &format!("{}: {}", v.rule, v.detail), " ");
     }
     if broken.len() > VERDICTS {
         page.more(&format!("and {} more in the report", broken.len() - VERDICTS));
@@ -135,7 +135,7 @@ fn availability(page: &mut Page, report: &Report) {
     let at = units::moment(worst.start_ns);
     page.row("", "worst", &format!("{} at {at}: {}", view::length(worst), worst.cause));
     if !worst.phases.is_empty() {
-        page.wrapped("", "", &view::phases(worst));
+        page.wrapped("", "", &view::phases(worst), ", ");
     }
 }
 
@@ -172,7 +172,7 @@ fn load(page: &mut Page, report: &Report) {
         page.row("", if i == 0 { "load" } else { "" }, &text);
     }
     if nodes.len() > NODES {
-        page.more(&format!("and {} more nodes", nodes.len() - NODES));
+        page.more(&format!("and {}", plural(nodes.len() - NODES, "more node")));
     }
 }
 

@@ -42,14 +42,16 @@ pub(crate) fn duration(ns: u64) -> String {
     }
 }
 
-/// A moment of the run: `10 s`, `10.05 s`, `12 min 3.5 s`; milliseconds are kept, finer is not.
+/// A moment of the run: `10 s`, `10.05 s`, `12 min 3.5 s`; milliseconds are kept below a minute, tenths above.
 pub(crate) fn moment(ns: u64) -> String {
     let ms = (ns + 500_000) / 1_000_000;
     if ms < 60_000 {
         return format!("{} s", trim(&format!("{:.3}", ms as f64 / 1e3)));
     }
-    let (h, m) = (ms / 3_600_000, ms / 60_000 % 60);
-    let s = trim(&format!("{:.3}", (ms % 60_000) as f64 / 1e3)).to_owned();
+    // Beyond a minute, tenths of a second.
+    let tenths = (ms + 50) / 100;
+    let (h, m) = (tenths / 36_000, tenths / 600 % 60);
+    let s = trim(&format!("{:.1}", (tenths % 600) as f64 / 10.0)).to_owned();
     if h > 0 { format!("{h} h {m} min {s} s") } else { format!("{m} min {s} s") }
 }
 

@@ -131,6 +131,7 @@ pub(crate) fn headline(report: &Report) -> String {
     let (failed, open) = (count(Ruling::Fail), count(Ruling::Inconclusive));
     match report.ruling {
         Ruling::Pass if all == 0 => "Nothing was expected of this run".into(),
+        Ruling::Pass if all == 1 => "The one check held".into(),
         Ruling::Pass => format!("All {all} checks held"),
         Ruling::Fail if open > 0 => format!("{failed} of {all} checks failed, {open} inconclusive"),
         Ruling::Fail => format!("{failed} of {all} checks failed"),
@@ -248,8 +249,9 @@ pub(crate) fn plural(n: usize, what: &str) -> String {
 
 fn worst_sentence(o: &Outage) -> String {
     let end = if o.open { " It had not ended when the measurement did." } else { "" };
+    let lost = if o.operations_lost == 1 { "operation was" } else { "operations were" };
     format!(
-        "The worst outage began at {} and lasted {}. Cause: {}. {} operations were lost.{end}",
+        "The worst outage began at {} and lasted {}. Cause: {}. {} {lost} lost.{end}",
         units::moment(o.start_ns),
         length(o),
         o.cause,

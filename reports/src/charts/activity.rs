@@ -22,7 +22,7 @@ pub(crate) fn draw(report: &Report, activity: &Activity) -> Scene {
         0 => frame::about(report, &shows),
         n => frame::about(report, &format!("{shows}  \u{b7}  {n} fault labels left out")),
     };
-    frame::title(&mut scene, &finding(report, activity), &about);
+    frame::title(&mut scene, &finding(report), &about);
     let lanes_top = 120.0;
     let top = lanes_top + bands.height.max(24.0) + 50.0;
     let middle = top + (810.0 - top) / 2.0;
@@ -42,7 +42,7 @@ pub(crate) fn draw(report: &Report, activity: &Activity) -> Scene {
     scene
 }
 
-fn finding(report: &Report, activity: &Activity) -> String {
+fn finding(report: &Report) -> String {
     let a = &report.availability;
     if a.operations == 0 {
         return "No throughput: nobody asked".into();
@@ -59,11 +59,11 @@ fn finding(report: &Report, activity: &Activity) -> String {
     let stall = a.longest_stall;
     let rate = units::short_count(per_second);
     // Worth saying when it is long beside the usual distance between successes.
-    if stall.duration_ns as f64 > 20e9 / per_second.max(1e-9) && stall.duration_ns > activity.bin_ns / 10 {
+    if stall.duration_ns as f64 > 20e9 / per_second.max(1e-9) {
         let at = units::moment(stall.start_ns);
         return format!("{rate} ops/s served{p99}; no answer for {} at {at}", units::duration(stall.duration_ns));
     }
-    format!("{rate} ops/s served{p99}, without a pause")
+    format!("{rate} ops/s served{p99}")
 }
 
 struct Panel<'a> {

@@ -42,6 +42,12 @@ pub(crate) fn draw(report: &Report, served: &Served) -> Scene {
         scene.text((plot.left - 12.0, y + LABEL * 0.35), &*tick.label, LABEL, MUTED, Anchor::End);
     }
     bands.label(&mut scene, &report.faults, &time, lanes_top, &[plot]);
+    outage_strip(&mut scene, report, &time, plot);
+    if served.worst.iter().all(Option::is_none) {
+        let upper = Area { top: share.at(0.75), bottom: share.at(0.5), ..plot };
+        frame::nothing(&mut scene, upper, "No operation was invoked in the measured window");
+        return scene;
+    }
     curve(&mut scene, report, served, &time, &share, plot);
     let half = share.at(0.5);
     scene.path(vec![(plot.left, half), (plot.right, half)], INK, 1.5, Some((3.0, 6.0)));
@@ -55,10 +61,6 @@ pub(crate) fn draw(report: &Report, served: &Served) -> Scene {
         legend.push(("fault", ORANGE.fade(0.35), Look::Fill(Hatch::None)));
     }
     frame::legend(&mut scene, PLOT_RIGHT, 148.0, &legend);
-    outage_strip(&mut scene, report, &time, plot);
-    if served.worst.iter().all(Option::is_none) {
-        frame::nothing(&mut scene, plot, "No operation was invoked in the measured window");
-    }
     scene
 }
 
@@ -138,7 +140,13 @@ fn outage_strip(scene: &mut Scene, report: &Report, time: &Scale, plot: Area) {
         }
     }
     if outages.is_empty() {
-        scene.text((plot.left + 10.0, bar.bottom - 6.0), "none", SMALL, MUTED, Anchor::Start);
+        scene.text(
+            (plot.left + 10.0, bar.bottom - 6.0),
+            if report.availability.operations > 0 { "none" } else { "unknown" },
+            SMALL,
+            MUTED,
+            Anchor::Start,
+        );
     }
     let axis = Area { top: bar.bottom + 42.0, bottom: bar.bottom + 42.0, ..plot };
     frame::time_axis(scene, axis, time, true);

@@ -100,7 +100,7 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
         match &injection.fault {
             Fault::Crash { on_crash } => {
                 for node in nodes {
-                    self.machines[node.index()].downs += 1;
+                    self.machines[node.index()].cold.downs += 1;
                     if self.nodes[node.index()].is_some() {
                         self.faults.touch(index, 1);
                         self.crash(*node, *on_crash, None);
@@ -180,7 +180,7 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
             Fault::Disk(change) => {
                 for node in nodes {
                     let luck = Luck::new(self.seed, injection.id);
-                    let trouble = &mut self.machines[node.index()].disk.trouble;
+                    let trouble = &mut self.machines[node.index()].cold.disk.trouble;
                     match change {
                         DiskChange::Slow(latency) => trouble.slow.push((index, latency.clone(), luck)),
                         DiskChange::Stall => trouble.stalls.push(index),
@@ -204,8 +204,8 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
             Fault::Crash { .. } => {
                 for node in &nodes {
                     let machine = &mut self.machines[node.index()];
-                    machine.downs -= 1;
-                    if machine.downs > 0 {
+                    machine.cold.downs -= 1;
+                    if machine.cold.downs > 0 {
                         self.touch_crashes(*node);
                     } else if self.nodes[node.index()].is_none() {
                         self.boot(*node);
@@ -238,12 +238,12 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
             }
             Fault::Disk(change) => {
                 for node in &nodes {
-                    let trouble = &mut self.machines[node.index()].disk.trouble;
+                    let trouble = &mut self.machines[node.index()].cold.disk.trouble;
                     trouble.slow.retain(|(fault, ..)| *fault != index);
                     trouble.failing.retain(|(fault, ..)| *fault != index);
                     trouble.stalls.retain(|fault| *fault != index);
                     let free = trouble.stalls.is_empty();
-                    if matches!(change, DiskChange::Stall) && self.machines[node.index()].disk.held {
+                    if matches!(change, DiskChange::Stall) && self.machines[node.index()].cold.disk.held {
                         self.faults.touch(index, 1);
                         if free {
                             self.release_disk(*node);

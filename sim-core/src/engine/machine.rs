@@ -99,18 +99,23 @@ pub(crate) struct Work {
     pub left: Duration,
 }
 
-/// One machine.
+/// One machine. What nearly every event looks at comes first and fits two cache lines, the rest lies elsewhere.
 #[derive(Clone, Debug)]
+#[repr(C, align(64))]
 pub(crate) struct Machine<N: Node> {
-    pub clock: Clock,
-    /// Inputs take time or must wait: everything goes through `gate`. False on the fast path.
+    /// Inputs take time or must wait: everything goes through the gate. False on the fast path.
     pub gated: bool,
+    pub clock: Clock,
+    pub cold: Box<Cold<N>>,
+    pub stats: NodeStats,
+}
+
+/// What only some events of a machine need.
+#[derive(Clone, Debug)]
+pub(crate) struct Cold<N: Node> {
     pub cpu_cost: Duration,
-    pub rng: Rng,
-    pub link_rng: Rng,
     pub disk: Disk<N::Record>,
     pub disk_policy: Rc<DiskPolicy>,
-    pub stats: NodeStats,
     /// Made on first use: most machines never pause, never lose a packet to a fault, and have a plain disk.
     pub gate: Option<Box<Gate<N>>>,
     spare: Option<Box<Spare>>,
@@ -130,40 +135,32 @@ struct Spare {
 
 impl<N: Node> Machine<N> {
     pub fn new(seed: u64, index: u64, setup: NodeSetup) -> Self {
-        Self {
-            clock: setup.clock,
-            gated: setup.cpu_cost != Duration::ZERO,
+        let cold = Cold {
             cpu_cost: setup.cpu_cost,
-            rng: Rng::stream(seed, Purpose::Node, index),
-            link_rng: Rng::stream(seed, Purpose::Link, index),
             disk: Disk::new(),
             disk_policy: setup.disk,
-            stats: NodeStats::default(),
             gate: None,
             spare: None,
             downs: 0,
             down_since: None,
             seed,
             index,
-        }
+        };
+        let gated = setup.cpu_cost != Duration::ZERO;
+        Self { gated, clock: setup.clock, cold: Box::new(cold), stats: NodeStats::default() }
     }
 
-    pub fn reseed(&mut self, seed: u64, index: u64) {
-        self.seed = seed;
-        self.rng = Rng::stream(seed, Purpose::Node, index);
-        self.link_rng = Rng::stream(seed, Purpose::Link, index);
-        self.spare = None;
-        for (_, _, luck) in &mut self.disk.trouble.slow {
-            luck.reseed(seed);
-        }
-        for (_, _, luck) in &mut self.disk.trouble.failing {
-            luck.reseed(seed);
-        }
+    pub fn reseed(&mut self, seed: u64) {
+        self.cold.seed = seed;
+        self.cold.spare = None;
+        let trouble = &mut self.cold.disk.trouble;
+        trouble.slow.iter_mut().for_each(|(_, _, luck)| luck.reseed(seed));
+        trouble.failing.iter_mut().for_each(|(_, _, luck)| luck.reseed(seed));
     }
 
     fn spare(&mut self) -> &mut Spare {
-        let (seed, index) = (self.seed, self.index);
-        self.spare.get_or_insert_with(|| {
+        let (seed, index) = (self.cold.seed, self.cold.index);
+        self.cold.spare.get_or_insert_with(|| {
             Box::new(Spare {
                 packet: Rng::stream(seed, Purpose::Packet, index),
                 disk: Rng::stream(seed, Purpose::Disk, index),
@@ -182,7 +179,7 @@ impl<N: Node> Machine<N> {
     }
 
     pub fn gate(&mut self) -> &mut Gate<N> {
-        self.gate.get_or_insert_with(|| {
+        self.cold.gate.get_or_insert_with(|| {
             Box::new(Gate { waiting: VecDeque::new(), work: None, pauses: 0, slow: Vec::new(), token: 0 })
         })
     }
@@ -190,23 +187,24 @@ impl<N: Node> Machine<N> {
     /// Whether inputs must go through the gate from now on.
     pub fn update_gated(&mut self) {
         let held = self
+            .cold
             .gate
             .as_ref()
             .is_some_and(|g| g.work.is_some() || g.pauses > 0 || !g.slow.is_empty() || !g.waiting.is_empty());
-        self.gated = self.cpu_cost != Duration::ZERO || held;
+        self.gated = self.cold.cpu_cost != Duration::ZERO || held;
     }
 
     /// The disk loses what `how` says; how many records that were.
     pub fn crash_disk(&mut self, how: OnCrash) -> usize {
         let mut rng = self.disk_rng().clone();
-        let lost = self.disk.crash(how, &mut rng);
+        let lost = self.cold.disk.crash(how, &mut rng);
         *self.disk_rng() = rng;
         lost
     }
 
     /// Notes the CPU time used on the input being worked on; nothing while paused, when none is used.
     pub fn charge_work(&mut self, now: Instant) {
-        if let Some(gate) = &mut self.gate
+        if let Some(gate) = &mut self.cold.gate
             && gate.pauses == 0
             && let Some(work) = &mut gate.work
         {
@@ -218,8 +216,8 @@ impl<N: Node> Machine<N> {
 
     /// What one input costs now.
     pub fn cost(&self) -> Duration {
-        let mut cost = self.cpu_cost;
-        for (_, factor, floor) in self.gate.iter().flat_map(|g| &g.slow) {
+        let mut cost = self.cold.cpu_cost;
+        for (_, factor, floor) in self.cold.gate.iter().flat_map(|g| &g.slow) {
             cost = cost.max(*floor).times(u64::from(*factor));
         }
         cost
@@ -227,14 +225,14 @@ impl<N: Node> Machine<N> {
 
     pub fn stats_at(&self, now: Instant) -> NodeStats {
         let mut stats = self.stats;
-        stats.disk_busy_ns += self.disk.busy(now).0;
-        if let Some(gate) = &self.gate
+        stats.disk_busy_ns += self.cold.disk.busy(now).0;
+        if let Some(gate) = &self.cold.gate
             && gate.pauses == 0
             && let Some(work) = &gate.work
         {
             stats.busy_ns += now.since(work.since).0;
         }
-        if let Some(since) = self.down_since {
+        if let Some(since) = self.cold.down_since {
             stats.down_ns += now.since(since).0;
         }
         stats
@@ -292,7 +290,9 @@ mod tests {
     fn an_idle_machine_costs_less_than_two_kibibytes() {
         const TIMERS: usize = 8;
         const QUEUE_KEYS: usize = 16 * TIMERS * 2;
-        let machine = size_of::<Machine<Idle>>() + size_of::<Option<Idle>>();
+        assert!(size_of::<Machine<Idle>>() <= 128, "a machine's hot part no longer fits two cache lines");
+        let streams = 2 * size_of::<Rng>();
+        let machine = size_of::<Machine<Idle>>() + size_of::<Cold<Idle>>() + size_of::<Option<Idle>>() + streams;
         let timers = TIMERS * crate::engine::timers::SLOT_BYTES;
         // Its zone and site, its timers' queue keys with room to grow, and the streams it may come to need.
         let total = machine + timers + QUEUE_KEYS + 4;

@@ -93,6 +93,10 @@ pub struct Engine<N: Node, C: Client<N>, O: Observer<N>> {
     config: Rc<N::Config>,
     nodes: Vec<Option<N>>,
     machines: Vec<Machine<N>>,
+    /// What each node's own code draws.
+    node_rngs: Vec<Rng>,
+    /// Loss and latency of what each node sends.
+    link_rngs: Vec<Rng>,
     timers: Timers,
     node_zones: Vec<u16>,
     network: Rc<NetworkConfig>,
@@ -105,6 +109,10 @@ pub struct Engine<N: Node, C: Client<N>, O: Observer<N>> {
     restart_halted: Duration,
     violation: Option<Violation>,
     observer: O,
+}
+
+fn streams(seed: u64, purpose: Purpose, n: usize) -> Vec<Rng> {
+    (0..n as u64).map(|i| Rng::stream(seed, purpose, i)).collect()
 }
 
 impl<N: Node + Clone, C: Client<N> + Clone, O: Observer<N> + Clone> Clone for Engine<N, C, O> {
@@ -121,6 +129,8 @@ impl<N: Node + Clone, C: Client<N> + Clone, O: Observer<N> + Clone> Clone for En
             config: Rc::clone(&self.config),
             nodes: self.nodes.clone(),
             machines: self.machines.clone(),
+            node_rngs: self.node_rngs.clone(),
+            link_rngs: self.link_rngs.clone(),
             timers: self.timers.clone(),
             node_zones: self.node_zones.clone(),
             network: Rc::clone(&self.network),
@@ -160,6 +170,8 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
             config: Rc::new(node_config),
             nodes: (0..n).map(|_| None).collect(),
             machines,
+            node_rngs: streams(seed, Purpose::Node, n),
+            link_rngs: streams(seed, Purpose::Link, n),
             timers: Timers::new(n, config.timers),
             node_zones: config.node_zones,
             network: Rc::new(config.network),
@@ -237,7 +249,7 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn handle(&mut self, key: Key) {
         self.now = Instant(key.at);
         self.events += 1;
@@ -262,7 +274,7 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
     }
 
     /// The upper part of a new key: first in, first out, or shuffled.
-    #[inline]
+    #[inline(always)]
     fn next_rest(&mut self, at: Instant, identity: impl FnOnce(&Self) -> u64) -> u64 {
         self.sequence += 1;
         let order = match self.ties {
@@ -276,7 +288,7 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
         order << 24
     }
 
-    #[inline]
+    #[inline(always)]
     fn push(&mut self, at: Instant, event: Event<N>) {
         let rest = self.next_rest(at, |this| this.identity(&event));
         let slot = self.slab.insert(event);
@@ -284,6 +296,8 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
     }
 
     /// What an event is, whatever else goes on: the same in a run with a fault less or a client more.
+    #[cold]
+    #[inline(never)]
     fn identity(&self, event: &Event<N>) -> u64 {
         let fault = |index: &usize| u64::from(self.schedule.injections()[*index].id);
         let of = |words: [u64; 4]| hash::of(&words);
@@ -302,7 +316,7 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn record(&mut self, who: u32, code: Code, payload: u64) {
         self.digest.event(self.now.0, u64::from(who), code, payload);
     }
@@ -363,9 +377,9 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
     /// Gives everything that is still to be drawn fresh luck, as if the run had had another seed from here on.
     pub fn reseed(&mut self, seed: u64) {
         self.seed = seed;
-        for (i, machine) in self.machines.iter_mut().enumerate() {
-            machine.reseed(seed, i as u64);
-        }
+        self.machines.iter_mut().for_each(|machine| machine.reseed(seed));
+        self.node_rngs = streams(seed, Purpose::Node, self.nodes.len());
+        self.link_rngs = streams(seed, Purpose::Link, self.nodes.len());
         for (i, client) in self.clients.iter_mut().enumerate() {
             client.reseed(seed, i as u64);
         }

@@ -15,14 +15,22 @@ use crate::{
 
 impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
     /// Gives a live node one input and carries out its effects.
-    #[inline]
+    #[inline(always)]
     fn step_node(&mut self, id: NodeId, input: impl FnOnce(&mut N, &mut Effects<'_, N>)) {
         let machine = &mut self.machines[id.index()];
         let Some(node) = self.nodes[id.index()].as_mut() else { return };
         let local = machine.clock.show(self.now);
-        let mut fx = Effects::new(id, local, &mut machine.rng, &mut machine.disk.next_write, &mut self.effects);
+        let mut fx = Effects::new(
+            id,
+            local,
+            &mut self.node_rngs[id.index()],
+            &mut machine.cold.disk.next_write,
+            &mut self.effects,
+        );
         input(node, &mut fx);
-        self.carry_out(id);
+        if !self.effects.is_empty() {
+            self.carry_out(id);
+        }
         self.check(id);
     }
 
@@ -38,43 +46,19 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
     /// Carries out what a node has put into the effects buffer.
     #[inline]
     fn carry_out(&mut self, id: NodeId) {
+        if self.effects.len() == 1
+            && let Some(effect) = self.effects.pop()
+        {
+            // The usual case; draining a buffer takes longer than arming a timer.
+            if let Some(why) = self.carry_out_one(id, effect) {
+                self.halt(id, why);
+            }
+            return;
+        }
         let mut effects = core::mem::take(&mut self.effects);
         let mut halted = None;
         for effect in effects.drain(..) {
-            match effect {
-                Effect::Send { to, message } => self.send(id, to, message),
-                Effect::Reply { ticket, response } => {
-                    let bytes = N::response_bytes(&response);
-                    self.machines[id.index()].stats.answered += 1;
-                    self.answer(id, ticket, Answer::Done(response), bytes);
-                }
-                Effect::Redirect { ticket, hint } => self.answer(id, ticket, Answer::Elsewhere(hint), 24),
-                Effect::Arm { timer, after } => self.arm(id, timer, after),
-                Effect::Disarm { timer } => self.timers.disarm(id, timer),
-                Effect::Append { id: write, lane, record } => {
-                    self.machines[id.index()].disk.append(write, lane, record);
-                }
-                Effect::Sync => {
-                    if self.machines[id.index()].disk.request_sync(self.now) {
-                        self.start_sync(id);
-                    }
-                }
-                Effect::Read { id: write } => {
-                    let machine = &mut self.machines[id.index()];
-                    let token = machine.disk.token;
-                    let after = match &machine.disk_policy.read {
-                        crate::network::Latency::Fixed(after) => *after,
-                        latency => latency.clone().sample(machine.disk_rng().next_u32()),
-                    };
-                    self.push(self.now + after, Event::DiskRead { node: id, token, id: write });
-                }
-                Effect::Forget { before, lane } => self.machines[id.index()].disk.forget(before, lane),
-                Effect::Note { fact } => {
-                    self.record(id.0, Code::Note, u64::from(fact.kind().index));
-                    self.observer.observe(self.now, &Observed::Noted { node: id, fact });
-                }
-                Effect::Halt { why } => halted = Some(why),
-            }
+            halted = self.carry_out_one(id, effect).or(halted);
         }
         self.effects = effects;
         if let Some(why) = halted {
@@ -82,7 +66,55 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
         }
     }
 
-    #[inline]
+    /// Carries out one effect; if the node is to halt once the others have been carried out too: why.
+    #[inline(always)]
+    fn carry_out_one(&mut self, id: NodeId, effect: Effect<N>) -> Option<&'static str> {
+        match effect {
+            Effect::Send { to, message } => self.send(id, to, message),
+            Effect::Arm { timer, after } => self.arm(id, timer, after),
+            Effect::Halt { why } => return Some(why),
+            other => self.carry_out_other(id, other),
+        }
+        None
+    }
+
+    /// Everything but sending and arming, out of the way of those two.
+    fn carry_out_other(&mut self, id: NodeId, effect: Effect<N>) {
+        match effect {
+            Effect::Send { .. } | Effect::Arm { .. } | Effect::Halt { .. } => {}
+            Effect::Reply { ticket, response } => {
+                let bytes = N::response_bytes(&response);
+                self.machines[id.index()].stats.answered += 1;
+                self.answer(id, ticket, Answer::Done(response), bytes);
+            }
+            Effect::Redirect { ticket, hint } => self.answer(id, ticket, Answer::Elsewhere(hint), 24),
+            Effect::Disarm { timer } => self.timers.disarm(id, timer),
+            Effect::Append { id: write, lane, record } => {
+                self.machines[id.index()].cold.disk.append(write, lane, record);
+            }
+            Effect::Sync => {
+                if self.machines[id.index()].cold.disk.request_sync(self.now) {
+                    self.start_sync(id);
+                }
+            }
+            Effect::Read { id: write } => {
+                let machine = &mut self.machines[id.index()];
+                let token = machine.cold.disk.token;
+                let after = match &machine.cold.disk_policy.read {
+                    crate::network::Latency::Fixed(after) => *after,
+                    latency => latency.clone().sample(machine.disk_rng().next_u32()),
+                };
+                self.push(self.now + after, Event::DiskRead { node: id, token, id: write });
+            }
+            Effect::Forget { before, lane } => self.machines[id.index()].cold.disk.forget(before, lane),
+            Effect::Note { fact } => {
+                self.record(id.0, Code::Note, u64::from(fact.kind().index));
+                self.observer.observe(self.now, &Observed::Noted { node: id, fact });
+            }
+        }
+    }
+
+    #[inline(always)]
     fn arm(&mut self, id: NodeId, timer: Timer, after: Duration) {
         let due = self.now + self.machines[id.index()].clock.wait(after);
         if let Some(index) = self.timers.arm(id, timer, due) {
@@ -90,7 +122,7 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn queue_timer(&mut self, index: u32, due: Instant) {
         let rest = self.next_rest(due, |_| hash::of(&[12, u64::from(index)]));
         let key = Key { at: due.0, rest: rest | u64::from(index | TIMER_FLAG) };
@@ -111,7 +143,7 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn timer_due(&mut self, index: u32, key: Key) {
         match self.timers.surface(index, key) {
             Due::Stale => {}
@@ -127,7 +159,7 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn fire(&mut self, node: NodeId, timer: Timer) {
         self.record(node.0, Code::Timer, u64::from(timer.0));
         self.observer.observe(self.now, &Observed::Fired { node, timer });
@@ -135,7 +167,7 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
     }
 
     /// A message leaves its node: one draw decides loss and latency.
-    #[inline]
+    #[inline(always)]
     fn send(&mut self, from: NodeId, to: NodeId, message: N::Message) {
         assert!(to.index() < self.nodes.len(), "{from} sends to {to}, of {} nodes", self.nodes.len());
         let kind = message.kind();
@@ -145,7 +177,7 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
         let machine = &mut self.machines[from.index()];
         machine.stats.messages_out += 1;
         machine.stats.bytes_out += u64::from(bytes);
-        let bits = machine.link_rng.next_u64();
+        let bits = self.link_rngs[from.index()].next_u64();
         if from == to {
             // To itself: not over the network, but not within the same step either.
             self.observer.observe(self.now, &Observed::Sent { from, to, message: &message, arrives: self.now });
@@ -187,7 +219,7 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
     #[must_use]
     pub fn messages_in_flight(&self) -> u64 {
         let under_way = self.slab.iter().filter(|event| matches!(event, Event::Message { .. })).count();
-        let waiting = self.machines.iter().filter_map(|m| m.gate.as_ref()).flat_map(|gate| &gate.waiting);
+        let waiting = self.machines.iter().filter_map(|m| m.cold.gate.as_ref()).flat_map(|gate| &gate.waiting);
         (under_way + waiting.filter(|input| matches!(input, Input::Message { .. })).count()) as u64
     }
 
@@ -204,7 +236,7 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
     }
 
     /// A message reaches its node, unless a cut has come between or nobody is there.
-    #[inline]
+    #[inline(always)]
     pub(super) fn arrive(&mut self, from: NodeId, to: NodeId, message: N::Message) {
         if !self.trouble.cuts.is_empty() && self.trouble.cut(Peer::Node(from), Peer::Node(to), 0) {
             self.drop_message(Peer::Node(from), Peer::Node(to), Some(message.kind()), Drop::Cut);
@@ -221,7 +253,7 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn deliver(&mut self, from: NodeId, to: NodeId, message: N::Message) {
         let link = u64::from(to.0) << 32 | u64::from(from.0);
         self.digest.event(self.now.0, link, Code::Message, message.fingerprint());
@@ -258,52 +290,52 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
 
     fn start_sync(&mut self, id: NodeId) {
         let machine = &mut self.machines[id.index()];
-        if !machine.disk.trouble.stalls.is_empty() {
-            machine.disk.held = true;
+        if !machine.cold.disk.trouble.stalls.is_empty() {
+            machine.cold.disk.held = true;
             return;
         }
-        let mut took = match &machine.disk_policy.sync {
+        let mut took = match &machine.cold.disk_policy.sync {
             crate::network::Latency::Fixed(took) => *took,
             latency => latency.clone().sample(machine.disk_rng().next_u32()),
         };
-        for (fault, latency, luck) in &mut machine.disk.trouble.slow {
+        for (fault, latency, luck) in &mut machine.cold.disk.trouble.slow {
             took = took + latency.sample(luck.of(id.0).next_u32());
             self.faults.touch(*fault, 1);
         }
-        let token = machine.disk.token;
+        let token = machine.cold.disk.token;
         self.push(self.now + took, Event::Disk { node: id, token });
     }
 
     /// A stall is over: the sync that it held starts (over) now.
     pub(super) fn release_disk(&mut self, id: NodeId) {
-        if core::mem::take(&mut self.machines[id.index()].disk.held) {
+        if core::mem::take(&mut self.machines[id.index()].cold.disk.held) {
             self.start_sync(id);
         }
     }
 
     pub(super) fn sync_done(&mut self, id: NodeId, token: u32) {
         let machine = &mut self.machines[id.index()];
-        if machine.disk.token != token {
+        if machine.cold.disk.token != token {
             return;
         }
-        if !machine.disk.trouble.stalls.is_empty() {
-            machine.disk.held = true;
+        if !machine.cold.disk.trouble.stalls.is_empty() {
+            machine.cold.disk.held = true;
             return;
         }
         let mut ok = true;
-        if !machine.disk_policy.fail.is_never() {
-            let fail = machine.disk_policy.fail;
+        if !machine.cold.disk_policy.fail.is_never() {
+            let fail = machine.cold.disk_policy.fail;
             ok = !machine.disk_rng().chance(fail);
         }
-        for (fault, fail, luck) in &mut machine.disk.trouble.failing {
+        for (fault, fail, luck) in &mut machine.cold.disk.trouble.failing {
             if luck.of(id.0).chance(*fail) {
                 ok = false;
                 self.faults.touch(*fault, 1);
             }
         }
-        machine.stats.disk_busy_ns += machine.disk.busy(self.now).0;
+        machine.stats.disk_busy_ns += machine.cold.disk.busy(self.now).0;
         machine.stats.syncs += 1;
-        let (upto, again) = machine.disk.finish_sync(ok, self.now);
+        let (upto, again) = machine.cold.disk.finish_sync(ok, self.now);
         if again {
             self.start_sync(id);
         }
@@ -314,7 +346,7 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
     }
 
     pub(super) fn read_done(&mut self, id: NodeId, token: u32, write: WriteId) {
-        let disk = &self.machines[id.index()].disk;
+        let disk = &self.machines[id.index()].cold.disk;
         if disk.token != token {
             return;
         }
@@ -449,19 +481,19 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
     pub(super) fn boot(&mut self, id: NodeId) {
         let machine = &mut self.machines[id.index()];
         assert!(self.nodes[id.index()].is_none(), "{id} boots while it is up");
-        if let Some(since) = machine.down_since.take() {
+        if let Some(since) = machine.cold.down_since.take() {
             machine.stats.down_ns += self.now.since(since).0;
         }
-        let records = machine.disk.len();
+        let records = machine.cold.disk.len();
         self.record(id.0, Code::Boot, records as u64);
         self.observer.observe(self.now, &Observed::Booted { node: id, records });
         let machine = &mut self.machines[id.index()];
         let local = machine.clock.show(self.now);
         // The replay borrows the disk while the node already appends to it: ids are taken from a copy.
-        let mut next_write = machine.disk.next_write;
-        let mut fx = Effects::new(id, local, &mut machine.rng, &mut next_write, &mut self.effects);
-        let node = N::boot(&self.config, id, machine.disk.replay(), &mut fx);
-        machine.disk.next_write = next_write;
+        let mut next_write = machine.cold.disk.next_write;
+        let mut fx = Effects::new(id, local, &mut self.node_rngs[id.index()], &mut next_write, &mut self.effects);
+        let node = N::boot(&self.config, id, machine.cold.disk.replay(), &mut fx);
+        machine.cold.disk.next_write = next_write;
         self.nodes[id.index()] = Some(node);
         self.carry_out(id);
         self.check(id);
@@ -475,12 +507,12 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
         self.timers.clear(id);
         let now = self.now;
         let machine = &mut self.machines[id.index()];
-        machine.down_since = Some(now);
-        machine.stats.disk_busy_ns += machine.disk.busy(now).0;
+        machine.cold.down_since = Some(now);
+        machine.stats.disk_busy_ns += machine.cold.disk.busy(now).0;
         let lost_records = machine.crash_disk(on_crash);
         machine.charge_work(now);
         let mut dropped = Vec::new();
-        if let Some(gate) = &mut machine.gate {
+        if let Some(gate) = &mut machine.cold.gate {
             gate.work = None;
             gate.token += 1;
             dropped.extend(gate.waiting.drain(..));
@@ -505,16 +537,16 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
     /// The node stopped itself. Its supervisor starts it again, unless a fault keeps it down.
     fn halt(&mut self, id: NodeId, why: &'static str) {
         self.crash(id, OnCrash::LoseUnsynced, Some(why));
-        let token = self.machines[id.index()].disk.token;
+        let token = self.machines[id.index()].cold.disk.token;
         self.push(self.now + self.restart_halted, Event::Revive { node: id, token });
     }
 
     pub(super) fn revive(&mut self, id: NodeId, token: u32) {
         let machine = &self.machines[id.index()];
-        if self.nodes[id.index()].is_some() || machine.disk.token != token {
+        if self.nodes[id.index()].is_some() || machine.cold.disk.token != token {
             return;
         }
-        if machine.downs == 0 {
+        if machine.cold.downs == 0 {
             self.boot(id);
         } else {
             self.touch_crashes(id);

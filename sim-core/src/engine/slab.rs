@@ -3,38 +3,65 @@
 /// A slab: values by small reusable numbers.
 #[derive(Clone, Debug)]
 pub(crate) struct Slab<T> {
-    slots: Vec<Option<T>>,
-    free: Vec<u32>,
+    slots: Vec<Slot<T>>,
+    /// The slot that was freed last; `NONE` if all are full.
+    free: u32,
 }
+
+/// The free ones are a list through the slab itself: one that is taken and filled again is touched nowhere else.
+#[derive(Clone, Debug)]
+enum Slot<T> {
+    Full(T),
+    Free(u32),
+}
+
+const NONE: u32 = u32::MAX;
 
 impl<T> Slab<T> {
     /// More would not fit the 23 bits a queue key has for the slot.
     const LIMIT: usize = 1 << 23;
 
     pub const fn new() -> Self {
-        Self { slots: Vec::new(), free: Vec::new() }
+        Self { slots: Vec::new(), free: NONE }
     }
 
-    #[inline]
+    #[inline(always)]
     pub fn insert(&mut self, value: T) -> u32 {
-        if let Some(slot) = self.free.pop() {
-            self.slots[slot as usize] = Some(value);
-            return slot;
+        let slot = self.free;
+        match self.slots.get_mut(slot as usize) {
+            Some(place) => {
+                let Slot::Free(next) = *place else { unreachable!("the list of free slots leads to a full one") };
+                self.free = next;
+                *place = Slot::Full(value);
+                slot
+            }
+            None => self.grow(value),
         }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn grow(&mut self, value: T) -> u32 {
         let slot = self.slots.len();
         assert!(slot < Self::LIMIT, "more than {} events are pending at once", Self::LIMIT);
-        self.slots.push(Some(value));
+        self.slots.push(Slot::Full(value));
         slot as u32
     }
 
-    pub fn iter(&self) -> impl Iterator<Item = &T> {
-        self.slots.iter().flatten()
+    #[inline(always)]
+    pub fn take(&mut self, slot: u32) -> T {
+        let taken = core::mem::replace(&mut self.slots[slot as usize], Slot::Free(self.free));
+        self.free = slot;
+        match taken {
+            Slot::Full(value) => value,
+            Slot::Free(_) => unreachable!("a queue key points at an empty slot"),
+        }
     }
 
-    #[inline]
-    pub fn take(&mut self, slot: u32) -> T {
-        let value = self.slots[slot as usize].take().expect("a queue key points at an empty slot");
-        self.free.push(slot);
-        value
+    pub fn iter(&self) -> impl Iterator<Item = &T> {
+        self.slots.iter().filter_map(|slot| match slot {
+            Slot::Full(value) => Some(value),
+            Slot::Free(_) => None,
+        })
     }
 }

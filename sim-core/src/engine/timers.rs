@@ -13,6 +13,9 @@ struct Slot {
     due: Instant,
     /// The one queue key that counts; older ones for this slot are ignored when they surface. `at` is `FAR` if none.
     queued: Key,
+    /// Whose it is: kept here because the slot's number would have to be divided to know.
+    node: NodeId,
+    timer: Timer,
     /// It came due while its node could not handle it; handed over later unless disarmed or re-armed before.
     waiting: bool,
 }
@@ -21,7 +24,8 @@ struct Slot {
 #[cfg(test)]
 pub(crate) const SLOT_BYTES: usize = size_of::<Slot>();
 
-const EMPTY: Slot = Slot { due: Instant::FAR, queued: Key { at: u64::MAX, rest: 0 }, waiting: false };
+/// No key stands for the slot.
+const NOT_QUEUED: Key = Key { at: u64::MAX, rest: 0 };
 
 /// What to do with a timer's key that has surfaced.
 pub(crate) enum Due {
@@ -42,9 +46,19 @@ pub(crate) struct Timers {
 
 impl Timers {
     pub fn new(nodes: usize, per_node: u16) -> Self {
+        let of = |node: u32| {
+            (0..per_node).map(move |timer| Slot {
+                due: Instant::FAR,
+                queued: NOT_QUEUED,
+                node: NodeId(node),
+                timer: Timer(timer),
+                waiting: false,
+            })
+        };
+        let slots = (0..nodes as u32).flat_map(of).collect();
         let per_node = per_node as usize;
         assert!(nodes * per_node < TIMER_FLAG as usize, "{nodes} nodes of {per_node} timers are more than 2^23");
-        Self { slots: vec![EMPTY; nodes * per_node], per_node }
+        Self { slots, per_node }
     }
 
     #[inline]
@@ -112,13 +126,12 @@ impl Timers {
         if slot.queued != key {
             return Due::Stale;
         }
-        slot.queued = EMPTY.queued;
+        slot.queued = NOT_QUEUED;
         if slot.due.0 > key.at {
             return if slot.due == Instant::FAR { Due::Stale } else { Due::Later(slot.due) };
         }
         slot.due = Instant::FAR;
-        let index = index as usize;
-        Due::Now(NodeId((index / self.per_node) as u32), Timer((index % self.per_node) as u16))
+        Due::Now(slot.node, slot.timer)
     }
 
     /// The node can not handle it now.

@@ -225,7 +225,10 @@ impl<M: StateMachine> Raft<M> {
                 Record::Truncate { from } => self.log.truncate(*from),
                 Record::Entries { first, prev_term, entries } => self.replay_entries(id, *first, *prev_term, entries),
                 Record::Snapshot(snapshot) => {
-                    if self.log.term(snapshot.index) != Some(snapshot.term) {
+                    // A snapshot from before the log's beginning is not the newest: the one that let the log begin there
+                    // follows.
+                    let covers = snapshot.index >= self.log.base();
+                    if covers && self.log.term(snapshot.index) != Some(snapshot.term) {
                         self.log = Log::after(snapshot.index, snapshot.term);
                     }
                     self.snapshot = Some(snapshot.clone());

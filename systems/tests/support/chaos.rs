@@ -35,6 +35,18 @@ impl Weather {
         reorder: 30,
         delay: 2,
     };
+
+    /// Hardly a leader lasts: crashes, cuts, late and repeated messages.
+    pub const TURMOIL: Self = Self {
+        steps: 8_000,
+        crash_every: 80,
+        power_loss_every: 1_500,
+        cut_every: 60,
+        lose: 5,
+        duplicate: 20,
+        reorder: 40,
+        delay: 10,
+    };
 }
 
 #[derive(Debug)]
@@ -188,7 +200,7 @@ impl Run {
                 self.cluster.deliver(at);
             }
         }
-        if !self.late.is_empty() && self.one_in(100) {
+        if !self.late.is_empty() && self.one_in(40) {
             let at = self.rng.below(self.late.len() as u64) as usize;
             let flight = self.late.swap_remove(at);
             self.cluster.wire.push(flight);
