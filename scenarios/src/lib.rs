@@ -15,6 +15,7 @@ pub mod runner;
 pub mod scenario;
 mod schema;
 pub mod suggest;
+pub mod sweep;
 mod write;
 pub mod written;
 
