@@ -58,7 +58,7 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
     }
 
     /// Carries out what a node has put into the effects buffer.
-    #[inline]
+    #[inline(always)]
     fn carry_out(&mut self, id: NodeId) {
         if self.effects.len() == 1
             && let Some(effect) = self.effects.pop()
@@ -67,8 +67,13 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
             if let Some(why) = self.carry_out_one(id, effect) {
                 self.halt(id, why);
             }
-            return;
+        } else {
+            self.carry_out_all(id);
         }
+    }
+
+    #[inline(never)]
+    fn carry_out_all(&mut self, id: NodeId) {
         let mut effects = core::mem::take(&mut self.effects);
         let mut halted = None;
         for effect in effects.drain(..) {
@@ -93,6 +98,7 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
     }
 
     /// Everything but sending and arming, out of the way of those two.
+    #[inline(never)]
     fn carry_out_other(&mut self, id: NodeId, effect: Effect<N>) {
         match effect {
             Effect::Send { .. } | Effect::Arm { .. } | Effect::Halt { .. } => {}
