@@ -1,6 +1,7 @@
 //! The command line as written: every flag, its help, its default.
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use scenarios::sweep::{Seeds, Shard, Vary};
 use std::path::PathBuf;
 
 /// Deterministic simulation of distributed systems: what happens to us when the leader's zone goes dark?
@@ -21,6 +22,10 @@ ran out of budget, or a fault never bit); 4 a replay or twin run differed; 70 a 
 pub enum Command {
     /// Run scenarios and report
     Run(RunArgs),
+    /// Run a scenario with many seeds and settings, on all cores; the same command resumes
+    Sweep(SweepArgs),
+    /// Put the shards of a sweep together
+    Merge(MergeArgs),
     /// Check scenario files without running them
     Check(CheckArgs),
     /// Run a finished run again from its own folder and compare digests
@@ -55,6 +60,49 @@ pub struct RunArgs {
     #[arg(long)]
     pub trace: bool,
     /// What is printed: a summary for people, or one JSON report a line
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub format: Format,
+}
+
+/// Flags of `sweep`.
+#[derive(Debug, Args)]
+pub struct SweepArgs {
+    /// The scenario file
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// Which seeds: 7, or 1..1000 (both ends included), or 1..10,20..30
+    #[arg(long, value_name = "SEEDS", default_value = "1..1000")]
+    pub seeds: Seeds,
+    /// A field by its dotted path and the values it takes; all combinations are run (may be repeated)
+    #[arg(long, value_name = "KEY=A,B,C")]
+    pub vary: Vec<Vary>,
+    /// How many runs at a time [default: one a core]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub jobs: Option<u16>,
+    /// Only the K-th of N parts; `merge` puts them together
+    #[arg(long, value_name = "K/N", default_value = "1/1", hide_default_value = true)]
+    pub shard: Shard,
+    /// Where results go: DIR/<name>/sweep/, or sweep-K-of-N/ for a shard
+    #[arg(long, value_name = "DIR", default_value = "runs")]
+    pub out: PathBuf,
+    /// Override a field by its dotted path (may be repeated)
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+    /// What is printed: a summary for people, or summary.json
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub format: Format,
+}
+
+/// Flags of `merge`.
+#[derive(Debug, Args)]
+pub struct MergeArgs {
+    /// The folders of all shards, or folders that hold them
+    #[arg(required = true, value_name = "DIR")]
+    pub dirs: Vec<PathBuf>,
+    /// Where the whole goes: results.jsonl, summary.json and the failures
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+    /// What is printed: a summary for people, or summary.json
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub format: Format,
 }

@@ -5,7 +5,7 @@ use crate::exit::Exit;
 use crate::run::say;
 use scenarios::{Override, Registry, Scenario};
 use std::io::IsTerminal;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Runs the command.
 pub fn check(registry: &Registry, args: &CheckArgs) -> Exit {
@@ -27,18 +27,13 @@ pub fn check(registry: &Registry, args: &CheckArgs) -> Exit {
 
 /// Loads every file, or says everything that is wrong with any of them.
 pub fn load_all(registry: &Registry, files: &[PathBuf], set: &[String]) -> Option<Vec<Scenario>> {
-    let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     let overrides: Vec<Override> = set.iter().map(Override::new).collect();
-    let mut all = Vec::new();
-    let mut bad = false;
-    for path in files {
-        match scenarios::load(path, &overrides, registry) {
-            Ok(scenario) => all.push(scenario),
-            Err(diagnostics) => {
-                bad = true;
-                eprint!("{}", diagnostics.render(colour));
-            }
-        }
-    }
-    (!bad).then_some(all)
+    let all: Vec<_> = files.iter().map(|path| load(registry, path, &overrides)).collect();
+    all.into_iter().collect()
+}
+
+/// Loads a file, or says everything that is wrong with it.
+pub fn load(registry: &Registry, path: &Path, overrides: &[Override]) -> Option<Scenario> {
+    let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    scenarios::load(path, overrides, registry).map_err(|diagnostics| eprint!("{}", diagnostics.render(colour))).ok()
 }

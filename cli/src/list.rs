@@ -20,7 +20,8 @@ pub fn list(registry: &Registry, what: Listing) -> Exit {
 
 /// Runs `schema`.
 pub fn schema(registry: &Registry) -> Exit {
-    say(&format!("{}\n", scenarios::schema(registry)));
+    let systems: Vec<_> = registry.iter().map(|s| (s.name(), Some(s.options_schema().to_value()))).collect();
+    say(&format!("{:#}\n", scenarios::schema(&systems)));
     Exit::Held
 }
 
@@ -43,7 +44,8 @@ fn faults() {
         for key in FAULT.keys {
             let fits = kind.map_or(key.kinds.is_empty(), |kind| key.kinds.contains(&kind));
             if fits {
-                let default = if key.default.is_empty() { String::new() } else { format!(" (default {})", key.default) };
+                let default =
+                    if key.default.is_empty() { String::new() } else { format!(" (default {})", key.default) };
                 say(&format!("    {:<12} {}{default}\n", key.name, key.about));
             }
         }

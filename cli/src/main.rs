@@ -4,10 +4,12 @@ mod args;
 mod check;
 mod exit;
 mod list;
+mod merge;
 mod replay;
 mod report;
 mod run;
 mod run_dir;
+mod sweep;
 mod wall;
 
 use args::{Cli, Command};
@@ -38,6 +40,8 @@ fn dispatch(cli: &Cli) -> Exit {
     let registry = registry();
     match &cli.command {
         Command::Run(args) => run::run(&registry, args),
+        Command::Sweep(args) => sweep::sweep(&registry, args),
+        Command::Merge(args) => merge::merge(args),
         Command::Check(args) => check::check(&registry, args),
         Command::Replay(args) => replay::replay(&registry, args),
         Command::Report(args) => report::report(args),

@@ -18,7 +18,7 @@ pub fn report(args: &ReportArgs) -> Exit {
             }
         };
         let report = reports::analyse(&record);
-        if let Err(error) = reports::write(dir, &report, &record) {
+        if let Err(error) = reports::write(dir, &report, &record, true) {
             eprintln!("splitbrain: {error}");
             worst = worst.max(Exit::Failed);
             continue;
@@ -27,7 +27,7 @@ pub fn report(args: &ReportArgs) -> Exit {
             Format::Json => say(&format!("{}\n", report.to_json_line())),
             Format::Text => {
                 let colour = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-                say(&reports::summary(&report, &dir.display().to_string(), 100, colour));
+                say(&reports::summary(&report, dir, 100, colour));
             }
         }
         worst = worst.max(exit_of(&report));

@@ -9,12 +9,17 @@ use scenarios::{Registry, Scenario};
 use sim_core::fault::Schedule;
 use sim_core::record::RunRecord;
 use std::io::{self, IsTerminal, Write};
+use std::path::PathBuf;
+use std::time::Duration;
 
 /// Why a run has no result.
 #[derive(Debug)]
-enum Trouble {
+pub enum Trouble {
+    /// Its folder can not be written.
     Dir(DirError),
+    /// It could not be made.
     Run(RunError),
+    /// Its report can not be written.
     Report(reports::WriteError),
 }
 
@@ -76,23 +81,53 @@ pub fn say(text: &str) {
     let _ = io::stdout().write_all(text.as_bytes());
 }
 
-fn one(registry: &Registry, args: &RunArgs, scenario: &Scenario, seed: u64) -> Result<Exit, Trouble> {
-    let schedule = scenarios::expand(scenario);
-    let folder = Partial::begin(&args.out, &scenario.name, seed)?;
-    folder.write("scenario.toml", &scenarios::to_toml(scenario, &schedule, seed))?;
+/// A run in its folder.
+pub struct Finished {
+    /// What was seen.
+    pub record: RunRecord,
+    /// What was made of it.
+    pub report: reports::Report,
+    /// Where it all is.
+    pub dir: PathBuf,
+    /// Wall time of the run itself.
+    pub simulated: Duration,
+    /// Wall time of everything.
+    pub wall: Duration,
+}
+
+/// Runs a scenario into a folder: everything that `run` leaves, whoever asks for it.
+pub fn into_folder(
+    registry: &Registry,
+    scenario: &Scenario,
+    schedule: &Schedule,
+    seed: u64,
+    folder: Partial,
+    how: (TraceMode, Bars),
+) -> Result<Finished, Trouble> {
+    let (trace_mode, bars) = how;
+    folder.write("scenario.toml", &scenarios::to_toml(scenario, schedule, seed))?;
     let mut history = folder.create("history.jsonl")?;
     let mut trace = folder.create("trace.jsonl")?;
-    let trace_mode = if args.trace { TraceMode::All } else { TraceMode::FromFirstFault };
     let watch = Stopwatch::start();
-    let sinks = Sinks { history: Some(&mut history), trace: Some(&mut trace), trace_mode };
-    let record = simulate(registry, scenario, &schedule, seed, sinks)?;
+    let sinks = Sinks { history: Some(&mut history), trace: Some(&mut trace), trace_mode, bars };
+    let record = simulate(registry, scenario, schedule, seed, sinks)?;
     let simulated = watch.elapsed();
     history.flush().and_then(|()| trace.flush()).map_err(RunError::from)?;
     let report = reports::analyse(&record);
-    reports::write(folder.path(), &report, &record)?;
+    reports::write_record(folder.path(), &record)?;
+    reports::write(folder.path(), &report, &record, scenario.report.charts)?;
     let wall = watch.elapsed();
     folder.write("run.json", &run_json(&record, simulated, wall))?;
     let dir = folder.finish()?;
+    Ok(Finished { record, report, dir, simulated, wall })
+}
+
+fn one(registry: &Registry, args: &RunArgs, scenario: &Scenario, seed: u64) -> Result<Exit, Trouble> {
+    let schedule = scenarios::expand(scenario);
+    let folder = Partial::begin(&args.out, &scenario.name, seed)?;
+    let trace_mode = if args.trace { TraceMode::All } else { TraceMode::FromFirstFault };
+    let finished = into_folder(registry, scenario, &schedule, seed, folder, (trace_mode, Bars::Shown))?;
+    let Finished { record, report, dir, simulated, wall } = finished;
 
     let mut exit = exit_of(&report);
     if args.twin {
@@ -106,8 +141,7 @@ fn one(registry: &Registry, args: &RunArgs, scenario: &Scenario, seed: u64) -> R
         Format::Json => say(&format!("{}\n", report.to_json_line())),
         Format::Text => {
             let colour = io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-            say(&reports::summary(&report, &dir.display().to_string(), 100, colour));
-            say(&format!("digest {}\n", record.digest));
+            say(&reports::summary(&report, &dir, 100, colour));
         }
     }
     eprintln!(
@@ -123,9 +157,20 @@ fn one(registry: &Registry, args: &RunArgs, scenario: &Scenario, seed: u64) -> R
 /// Where a run's lines go.
 #[derive(Default)]
 pub struct Sinks<'a> {
-    history: Option<&'a mut dyn Write>,
-    trace: Option<&'a mut dyn Write>,
+    history: Option<&'a mut (dyn Write + 'static)>,
+    trace: Option<&'a mut (dyn Write + 'static)>,
     trace_mode: TraceMode,
+    bars: Bars,
+}
+
+/// Whether a run shows how far it is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Bars {
+    /// When it takes long, and on a terminal.
+    #[default]
+    Shown,
+    /// It is one of many.
+    None,
 }
 
 /// Runs one scenario under a progress bar.
@@ -137,7 +182,7 @@ pub fn simulate(
     sinks: Sinks<'_>,
 ) -> Result<RunRecord, RunError> {
     let system = registry.get(&scenario.system).expect("a checked scenario names a registered system");
-    let mut bar = Bar::new(&scenario.name);
+    let mut bar = (sinks.bars == Bars::Shown).then(|| Bar::new(&scenario.name));
     let record = system.run(RunRequest {
         scenario,
         schedule,
@@ -146,15 +191,21 @@ pub fn simulate(
         trace: sinks.trace,
         trace_mode: sinks.trace_mode,
         keep_ops: true,
-        progress: &mut |done| bar.set(done),
+        progress: &mut |done| {
+            if let Some(bar) = &mut bar {
+                bar.set(done);
+            }
+        },
     });
-    bar.clear();
+    if let Some(bar) = bar {
+        bar.clear();
+    }
     record
 }
 
 /// What a report means for the exit code.
 pub fn exit_of(report: &reports::Report) -> Exit {
-    match report.ruling() {
+    match report.ruling {
         sim_core::record::Ruling::Pass => Exit::Held,
         sim_core::record::Ruling::Inconclusive => Exit::Inconclusive,
         sim_core::record::Ruling::Fail => Exit::Failed,
@@ -170,7 +221,7 @@ pub fn difference(a: &RunRecord, b: &RunRecord) -> Option<String> {
         .then(|| "equal digests but different records: something that is not in the digest is not deterministic".into())
 }
 
-fn run_json(record: &RunRecord, simulated: std::time::Duration, wall: std::time::Duration) -> String {
+fn run_json(record: &RunRecord, simulated: Duration, wall: Duration) -> String {
     let seconds = simulated.as_secs_f64();
     format!(
         "{{\n  \"version\": \"{}\",\n  \"simulate_seconds\": {seconds:.3},\n  \"wall_seconds\": {:.3},\n  \"events_per_second\": {:.0}\n}}\n",

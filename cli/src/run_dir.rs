@@ -27,30 +27,33 @@ fn tell<T>(result: io::Result<T>, path: &Path, what: &'static str) -> Result<T, 
 pub struct Partial {
     temporary: PathBuf,
     target: PathBuf,
+    /// Whether the newest of the folders beside it gets a link.
+    latest: bool,
     finished: bool,
 }
 
 impl Partial {
-    /// Begins the folder `out/name/seed`.
+    /// Begins the folder `out/name/seed`, which `out/name/latest` will point to.
     pub fn begin(out: &Path, name: &str, seed: u64) -> Result<Self, DirError> {
-        let parent = out.join(name);
-        tell(fs::create_dir_all(&parent), &parent, "create the results folder")?;
-        let temporary = parent.join(format!(".{seed}.partial-{}", std::process::id()));
+        let mut folder = Self::within(&out.join(name), &seed.to_string())?;
+        folder.latest = true;
+        Ok(folder)
+    }
+
+    /// Begins the folder `parent/name`.
+    pub fn within(parent: &Path, name: &str) -> Result<Self, DirError> {
+        tell(fs::create_dir_all(parent), parent, "create the results folder")?;
+        let temporary = parent.join(format!(".{name}.partial-{}", std::process::id()));
         if temporary.exists() {
             tell(fs::remove_dir_all(&temporary), &temporary, "remove what an interrupted run left")?;
         }
         tell(fs::create_dir(&temporary), &temporary, "create a temporary folder")?;
-        Ok(Self { temporary, target: parent.join(seed.to_string()), finished: false })
+        Ok(Self { temporary, target: parent.join(name), latest: false, finished: false })
     }
 
     /// Where files go for now.
     pub fn path(&self) -> &Path {
         &self.temporary
-    }
-
-    /// Where they will be.
-    pub fn target(&self) -> &Path {
-        &self.target
     }
 
     /// Creates a file in the folder.
@@ -76,7 +79,9 @@ impl Partial {
         if older.exists() {
             tell(fs::remove_dir_all(&older), &older, "remove the older run of this seed")?;
         }
-        self.point_latest()?;
+        if self.latest {
+            self.point_latest()?;
+        }
         Ok(self.target.clone())
     }
 

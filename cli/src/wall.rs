@@ -1,6 +1,7 @@
 //! The wall clock: the only place that reads it, for progress bars and `run.json`. Nothing in a run may.
 
 use indicatif::{ProgressBar, ProgressStyle};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 /// A stopwatch.
@@ -56,5 +57,37 @@ impl Bar {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
         }
+    }
+}
+
+/// A bar for many runs at a time: rate, failures so far, remaining time.
+pub struct SweepBar {
+    bar: ProgressBar,
+    failed: AtomicU64,
+}
+
+impl SweepBar {
+    /// A bar for `total` runs, of which `done` were made earlier.
+    pub fn new(total: u64, done: u64) -> Self {
+        let template = "[{bar:30}] {pos} of {len} runs, {msg}, {per_sec}, {eta} left";
+        let style = ProgressStyle::with_template(template).expect("the template is constant").progress_chars("=> ");
+        // indicatif draws nothing when standard error is not a terminal. Runs made earlier say nothing about the rate.
+        let bar = ProgressBar::new(total).with_style(style).with_message("0 failed").with_position(done);
+        bar.reset_eta();
+        Self { bar, failed: AtomicU64::new(0) }
+    }
+
+    /// One more run is done.
+    pub fn advance(&self, held: bool) {
+        if !held {
+            let failed = self.failed.fetch_add(1, Ordering::Relaxed) + 1;
+            self.bar.set_message(format!("{failed} failed"));
+        }
+        self.bar.inc(1);
+    }
+
+    /// Takes the bar away.
+    pub fn clear(&self) {
+        self.bar.finish_and_clear();
     }
 }

@@ -35,7 +35,7 @@ pub(crate) fn attribute(record: &RunRecord, start: u64, end: u64, slack: u64) ->
         Some(i) => {
             let fault = &record.faults[i];
             let ago = units::duration(start - fault.end_ns);
-            (format!("no active fault; {} ended {ago} before", name(fault)), vec![i])
+            (format!("after {}, over {ago} before", name(fault)), vec![i])
         }
         None => ("no fault was active".into(), Vec::new()),
     }

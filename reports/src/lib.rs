@@ -11,17 +11,27 @@
 mod analyse;
 mod availability;
 mod causes;
+mod charts;
+mod files;
 mod latency;
 mod load;
 mod metrics;
 mod outages;
+mod pages;
 mod phases;
 mod report;
+mod series;
+mod summary;
 mod units;
 mod verdicts;
+mod view;
 
 pub use analyse::analyse;
+pub use charts::{Chart, draw};
+pub use files::{HISTORY, LoadError, RECORD, WriteError, load, write, write_history, write_record, write_whole};
+pub use pages::{html, markdown};
 pub use report::{
     Availability, Fault, Latencies, Latency, Load, Messages, Moved, NodeLoad, Outage, Phase, REPORT_SCHEMA_VERSION,
     Report, Share, Stall, Verdict,
 };
+pub use summary::summary;

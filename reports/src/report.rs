@@ -328,6 +328,12 @@ impl Report {
         text.push('\n');
         text
     }
+
+    /// The same on one line, without a newline.
+    #[must_use]
+    pub fn to_json_line(&self) -> String {
+        serde_json::to_string(self).expect("a report holds only strings, numbers and lists")
+    }
 }
 
 impl Share {

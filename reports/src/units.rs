@@ -42,14 +42,16 @@ pub(crate) fn duration(ns: u64) -> String {
     }
 }
 
-/// A moment of the run: `10 s`, `10.05 s`, `12 min 3.5 s`; milliseconds are kept, finer is not.
+/// A moment of the run: `10 s`, `10.05 s`, `12 min 3.5 s`; milliseconds are kept below a minute, tenths above.
 pub(crate) fn moment(ns: u64) -> String {
     let ms = (ns + 500_000) / 1_000_000;
     if ms < 60_000 {
         return format!("{} s", trim(&format!("{:.3}", ms as f64 / 1e3)));
     }
-    let (h, m) = (ms / 3_600_000, ms / 60_000 % 60);
-    let s = trim(&format!("{:.3}", (ms % 60_000) as f64 / 1e3)).to_owned();
+    // Beyond a minute, tenths of a second.
+    let tenths = (ms + 50) / 100;
+    let (h, m) = (tenths / 36_000, tenths / 600 % 60);
+    let s = trim(&format!("{:.1}", (tenths % 600) as f64 / 10.0)).to_owned();
     if h > 0 { format!("{h} h {m} min {s} s") } else { format!("{m} min {s} s") }
 }
 
@@ -111,6 +113,17 @@ pub(crate) fn short_count(n: f64) -> String {
         v if v >= 9_999.5 => format!("{} k", significant(v / 1e3)),
         v if v >= 100.0 || v.fract() == 0.0 => count(v.round() as u64),
         v => significant(v),
+    }
+}
+
+/// A count on an axis that ends at `top`: all in the same unit.
+pub(crate) fn count_on_axis(n: f64, top: f64) -> String {
+    match top {
+        _ if n == 0.0 => "0".into(),
+        t if t >= 1e9 => format!("{} G", significant(n / 1e9)),
+        t if t >= 1e6 => format!("{} M", significant(n / 1e6)),
+        t if t >= 1e4 => format!("{} k", significant(n / 1e3)),
+        _ => short_count(n),
     }
 }
 

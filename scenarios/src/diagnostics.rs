@@ -252,7 +252,8 @@ impl SourceCode for OneLine {
         let (range, column) = if before == 0 && after == 0 {
             (start..end, head[line_start..].chars().count())
         } else {
-            let line_end = text[start..].find(['\n', '\r']).map_or(text.len(), |at| start + at);
+            // With its end, so that there is something to point at where a line ends too early.
+            let line_end = text[start..].find('\n').map_or(text.len(), |at| start + at + 1);
             (line_start..line_end, 0)
         };
         let data = text.get(range.clone()).ok_or(MietteError::OutOfBounds)?;

@@ -125,10 +125,13 @@ pub enum Unit {
 }
 
 impl Section {
-    /// The key called `name`.
+    /// The key called `name`; one whose name ends in `*` stands for all that begin like it.
     #[must_use]
     pub fn key(&self, name: &str) -> Option<&'static Key> {
-        self.keys.iter().find(|k| k.name == name)
+        self.keys.iter().find(|k| match k.name.strip_suffix('*') {
+            Some(prefix) => name.len() > prefix.len() && name.starts_with(prefix),
+            None => k.name == name,
+        })
     }
 
     /// All names.

@@ -13,7 +13,9 @@ mod read;
 pub mod registry;
 pub mod runner;
 pub mod scenario;
+mod schema;
 pub mod suggest;
+pub mod sweep;
 mod write;
 pub mod written;
 
@@ -23,5 +25,6 @@ pub use options::{OptionProblem, Systems, check_options};
 pub use read::{Beside, Files, Text, load, parse};
 pub use registry::{AnySystem, Registry};
 pub use scenario::Scenario;
+pub use schema::schema;
 pub use write::to_toml;
 pub use written::Override;

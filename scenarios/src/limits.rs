@@ -1,9 +1,15 @@
 //! How much a scenario may ask for: far beyond what is useful, far below what exhausts a machine.
 
-/// Nodes. A link table entry per pair and a state per node: 10,000 nodes are about what 4 GiB hold.
+/// Nodes. Enough for any protocol that is run in earnest, and about as many as share one machine's memory well.
 pub const NODES: u64 = 10_000;
+/// Zones. Links are kept for each pair of zones, once for nodes and once for clients.
+pub const ZONES: usize = 200;
+/// Nodes of a cluster some of whose links have rules of their own: then links are kept for each pair of nodes.
+pub const NODES_WITH_LINKS: usize = 1_000;
 /// Clients, over all workloads. A client's number fills 24 bits of every value it writes; this leaves room for probes.
 pub const CLIENTS: u64 = 1_000_000;
+/// Groups of clients.
+pub const WORKLOADS: usize = 1_000;
 /// Keys. A zipf table holds four bytes for each.
 pub const KEYS: u64 = 10_000_000;
 /// Simulated nanoseconds: 366 days. A run of a busy minute takes about a second, so this is a week of waiting.

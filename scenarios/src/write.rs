@@ -1,10 +1,10 @@
 //! Writes a scenario as meant, with every default and the concrete faults, so that the file alone replays the run.
 
 use crate::read::write_target;
-use crate::scenario::{End, KeySpace, Link, LinkChange, LinkRule, Pace, Plan, Scenario, Workload};
+use crate::scenario::{End, KeySpace, LinkChange, LinkRule, Pace, Plan, Scenario, Workload};
 use core::fmt::{Display, Write};
 use sim_core::fault::{ClockChange, DiskChange, Fault, Injection, Schedule, Shape};
-use sim_core::network::{Latency, Law};
+use sim_core::network::{Latency, Law, LinkPolicy};
 use sim_core::units::{BitRate, ByteSize, OffsetText, OperationRate, Ppm, ProbabilityText, RangeText};
 use sim_core::{Duration, Instant, Probability, Routing};
 use toml::{Table, Value};
@@ -170,7 +170,7 @@ fn system(out: &mut Out, scenario: &Scenario) {
 }
 
 fn network(out: &mut Out, scenario: &Scenario) {
-    let Link { latency: delay, loss, duplicate, reorder, reorder_by, corrupt, bandwidth: bits, queue_bytes } =
+    let LinkPolicy { latency: delay, loss, duplicate, reorder, reorder_by, corrupt, bandwidth: bits, queue_bytes } =
         &scenario.network.base;
     out.table("[network]");
     out.key("latency", latency(delay));

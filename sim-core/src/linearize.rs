@@ -27,6 +27,37 @@ pub trait Spec {
     fn apply(state: &mut Self::State, request: &Self::Request) -> Self::Response;
     /// Whether the request changes nothing, whatever the state.
     fn is_read(request: &Self::Request) -> bool;
+    /// Whether the request can only have changed nothing, given what it was answered: a read, a failed compare-and-set.
+    fn observed_only(request: &Self::Request, response: &Self::Response) -> bool {
+        let _ = response;
+        Self::is_read(request)
+    }
+    /// The one state in which the request can be answered like this, if there is only one: what a read saw. Lets the
+    /// search see early that an order leads nowhere; `None` is always right.
+    fn needs(request: &Self::Request, response: &Self::Response) -> Option<Self::State> {
+        let _ = (request, response);
+        None
+    }
+    /// What state the request can lead to, whatever the state before; `None` if that depends on it.
+    fn makes(request: &Self::Request) -> Option<Makes<Self::State>> {
+        let _ = request;
+        None
+    }
+    /// Whether a request with an unknown outcome could explain anything in a part made of `all` (requests and the
+    /// answers that are known). If not, it is as good as one that never happened, and is left out of the search.
+    fn could_matter(request: &Self::Request, all: &[(&Self::Request, Option<&Self::Response>)]) -> bool {
+        let _ = (request, all);
+        true
+    }
+}
+
+/// What a request can make of any state.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Makes<T> {
+    /// It changes nothing.
+    Nothing,
+    /// If it changes anything, this is the state after it.
+    State(T),
 }
 
 /// The answer of a search.
@@ -88,15 +119,28 @@ pub fn check<'a, S: Spec + 'a>(history: impl IntoIterator<Item = Observed<'a, S>
     let count = parts.len();
     let mut states = 0;
     for (part, mut ops) in parts {
+        let all: Vec<_> = ops.iter().map(|op| (op.request, op.answered.map(|(_, answer)| answer))).collect();
+        ops.retain(|op| op.answered.is_some() || S::could_matter(op.request, &all));
         ops.sort_by_key(|op| (op.invoked, op.index));
-        match search::<S>(&part, &ops, budget, &mut states) {
+        match search::<S>(&part, &ops, Supply::of(&ops), budget, &mut states) {
             Found::Order => {}
-            Found::Stuck { stuck, prefix } => return Linearizable::No { part: part.to_string(), stuck, prefix },
+            Found::Stuck { stuck, prefix } => {
+                // Looking ahead finds out sooner, but then the order found is shorter than a person would make it: look
+                // for a better witness without, for a while.
+                let (stuck, prefix) = match search::<S>(&part, &ops, None, WITNESS_STATES, &mut 0) {
+                    Found::Stuck { stuck, prefix } => (stuck, prefix),
+                    Found::Order | Found::OutOfBudget => (stuck, prefix),
+                };
+                return Linearizable::No { part: part.to_string(), stuck, prefix };
+            }
             Found::OutOfBudget => return Linearizable::OutOfBudget { part: part.to_string(), states },
         }
     }
     Linearizable::Yes { operations, parts: count }
 }
+
+/// States visited for a better witness, at most.
+const WITNESS_STATES: u64 = 1_000_000;
 
 enum Found {
     Order,
@@ -212,10 +256,160 @@ impl Timeline {
     }
 }
 
-fn search<S: Spec>(part: &S::Part, ops: &[Op<'_, S>], budget: u64, states: &mut u64) -> Found {
-    let mut line = Timeline::new(ops);
-    // Answered operations and doubtful ones are numbered apart: a doubtful one may stay out for ever, and would keep the
-    // window open behind it.
+/// Who still needs a state and who can still make it: a state that somebody needs and nobody can make again must not be
+/// left. Only for parts in which it is known of every operation what it makes.
+struct Supply<T> {
+    /// Number of each state that somebody needs or makes.
+    states: BTreeMap<T, usize>,
+    /// For each operation, the number of the state it needs.
+    needs: Vec<Option<usize>>,
+    /// For each operation, the number of the state it makes.
+    makes: Vec<Option<usize>>,
+    /// For each state, how many operations left need it, and how many can make it.
+    left: Vec<(u32, u32)>,
+}
+
+impl<T: Clone + Ord> Supply<T> {
+    fn of<S: Spec<State = T>>(ops: &[Op<'_, S>]) -> Option<Self> {
+        let mut this = Self { states: BTreeMap::new(), needs: Vec::new(), makes: Vec::new(), left: Vec::new() };
+        for op in ops {
+            let makes = match S::makes(op.request)? {
+                Makes::Nothing => None,
+                Makes::State(state) => Some(this.number(state)),
+            };
+            let needs = op.answered.and_then(|(_, answer)| S::needs(op.request, answer));
+            let needs = needs.map(|state| this.number(state));
+            this.makes.push(makes);
+            this.needs.push(needs);
+        }
+        for op in 0..ops.len() {
+            this.count(op, true);
+        }
+        Some(this)
+    }
+
+    fn number(&mut self, state: T) -> usize {
+        let next = self.left.len();
+        let number = *self.states.entry(state).or_insert(next);
+        if number == next {
+            self.left.push((0, 0));
+        }
+        number
+    }
+
+    /// The operation is left to be ordered (again), or has been.
+    fn count(&mut self, op: usize, left: bool) {
+        let step = |n: &mut u32| *n = if left { *n + 1 } else { *n - 1 };
+        if let Some(state) = self.needs[op] {
+            step(&mut self.left[state].0);
+        }
+        if let Some(state) = self.makes[op] {
+            step(&mut self.left[state].1);
+        }
+    }
+
+    /// Whether `op` may take the object out of `state`.
+    fn may_leave(&self, state: &T, op: usize) -> bool {
+        let Some(number) = self.states.get(state).copied() else { return true };
+        let (mut needed, mut makers) = self.left[number];
+        // The operation itself needs it no more once it has come, and can not make it again.
+        needed -= u32::from(self.needs[op] == Some(number));
+        makers -= u32::from(self.makes[op] == Some(number));
+        needed == 0 || makers > 0
+    }
+}
+
+/// One step of the search: which operations could come next, and which of them was tried last.
+struct Frame<T> {
+    /// Candidates in the order in which they are tried, the next one at the end.
+    untried: Vec<usize>,
+    /// The operation that was taken to get here, and the state before it; `None` at the root.
+    taken: Option<(usize, T)>,
+}
+
+/// The state of a search.
+struct Search<'s, 'a, S: Spec> {
+    ops: &'s [Op<'a, S>],
+    line: Timeline,
+    /// The operation's number among the answered or the doubtful ones. They are numbered apart: a doubtful one may stay
+    /// out for ever, and would keep the window open behind it.
+    number: Vec<usize>,
+    done: Window,
+    maybe: Window,
+    state: S::State,
+    supply: Option<Supply<S::State>>,
+    /// Answered operations in the order so far.
+    ordered: usize,
+    states: &'s mut u64,
+}
+
+impl<S: Spec> Search<'_, '_, S> {
+    fn mark(&mut self, op: usize, on: bool) {
+        let set = if self.ops[op].answered.is_some() { &mut self.done } else { &mut self.maybe };
+        set.set(self.number[op], on);
+    }
+
+    /// What `op` would do now: the state after it, if its answer fits.
+    fn try_now(&mut self, op: usize) -> Option<S::State> {
+        *self.states += 1;
+        let mut after = self.state.clone();
+        let response = S::apply(&mut after, self.ops[op].request);
+        self.ops[op].answered.is_none_or(|(_, answer)| *answer == response).then_some(after)
+    }
+
+    /// The operations that could come next: those that began before any that is left has ended.
+    fn candidates(&mut self) -> Vec<usize> {
+        let mut all = Vec::new();
+        let mut place = self.line.next[0];
+        while place != END {
+            let (op, is_return) = self.line.events[place];
+            if is_return {
+                break;
+            }
+            // One that fits and never changes anything loses nothing by coming now, and leaves more room for the others: there
+            // is no need to try anything else.
+            if let Some((_, answer)) = self.ops[op].answered
+                && S::observed_only(self.ops[op].request, answer)
+                && self.try_now(op).is_some()
+            {
+                return vec![op];
+            }
+            all.push(op);
+            place = self.line.next[place];
+        }
+        // Answers mostly come in the order of the effects: try the one that ended first, first; doubtful ones last.
+        all.sort_by_key(|op| core::cmp::Reverse(self.line.return_at[*op].unwrap_or(END)));
+        all
+    }
+
+    fn take(&mut self, op: usize, after: S::State) -> S::State {
+        self.mark(op, true);
+        if let Some(supply) = &mut self.supply {
+            supply.count(op, false);
+        }
+        self.line.lift(op);
+        self.ordered += usize::from(self.ops[op].answered.is_some());
+        core::mem::replace(&mut self.state, after)
+    }
+
+    fn take_back(&mut self, op: usize, before: S::State) {
+        self.state = before;
+        self.mark(op, false);
+        if let Some(supply) = &mut self.supply {
+            supply.count(op, true);
+        }
+        self.line.put_back(op);
+        self.ordered -= usize::from(self.ops[op].answered.is_some());
+    }
+}
+
+fn search<S: Spec>(
+    part: &S::Part,
+    ops: &[Op<'_, S>],
+    supply: Option<Supply<S::State>>,
+    budget: u64,
+    states: &mut u64,
+) -> Found {
     let mut number = vec![0; ops.len()];
     let (mut answered, mut doubtful) = (0, 0);
     for (i, op) in ops.iter().enumerate() {
@@ -223,58 +417,57 @@ fn search<S: Spec>(part: &S::Part, ops: &[Op<'_, S>], budget: u64, states: &mut 
         number[i] = *counter;
         *counter += 1;
     }
-    let mut state = S::start(part);
-    let (mut done, mut maybe) = (Window::default(), Window::default());
+    let line = Timeline::new(ops);
+    let (done, maybe) = (Window::default(), Window::default());
+    let mut search = Search { ops, line, number, done, maybe, state: S::start(part), supply, ordered: 0, states };
     let mut seen: BTreeSet<(Window, Window, S::State)> = BTreeSet::new();
-    let mut stack: Vec<(usize, S::State)> = Vec::new();
-    let mut ordered = 0;
     let mut longest: (usize, Vec<usize>, usize) = (0, Vec::new(), 0);
-    let mut place = line.next[0];
-    while ordered < answered {
-        debug_assert_ne!(place, END, "an answered operation is left, so is its return");
-        let (op, is_return) = line.events[place];
-        if !is_return {
-            *states += 1;
-            if *states > budget {
-                return Found::OutOfBudget;
+    let mut stack = vec![Frame { untried: search.candidates(), taken: None }];
+    while search.ordered < answered {
+        if *search.states > budget {
+            return Found::OutOfBudget;
+        }
+        let frame = stack.last_mut().expect("the root frame is taken off last, and ends the search");
+        let Some(op) = frame.untried.pop() else {
+            // Nothing fits here: note how far this order came, and go back.
+            if search.ordered >= longest.0 {
+                let order = stack.iter().filter_map(|f| f.taken.as_ref()).map(|(op, _)| ops[*op].index).collect();
+                longest = (search.ordered, order, ops[first_to_end(&search.line)].index);
             }
-            let mut after = state.clone();
-            let response = S::apply(&mut after, ops[op].request);
-            let fits = ops[op].answered.is_none_or(|(_, answer)| *answer == response);
+            match stack.pop().and_then(|frame| frame.taken) {
+                Some((op, before)) => search.take_back(op, before),
+                None => return Found::Stuck { stuck: longest.2, prefix: longest.1 },
+            }
+            continue;
+        };
+        let Some(after) = search.try_now(op) else { continue };
+        let changes = after != search.state;
+        if ops[op].answered.is_none() && !changes {
             // A doubtful operation that would change nothing now is as good as one that never happens.
-            let useful = ops[op].answered.is_some() || after != state;
-            if fits && useful {
-                let set = if ops[op].answered.is_some() { &mut done } else { &mut maybe };
-                set.set(number[op], true);
-                if seen.insert((done.clone(), maybe.clone(), after.clone())) {
-                    stack.push((op, core::mem::replace(&mut state, after)));
-                    line.lift(op);
-                    ordered += usize::from(ops[op].answered.is_some());
-                    place = line.next[0];
-                    continue;
-                }
-                let set = if ops[op].answered.is_some() { &mut done } else { &mut maybe };
-                set.set(number[op], false);
-            }
-            place = line.next[place];
             continue;
         }
-        // An answered operation had to take effect by now and can not: go back and try another order.
-        if ordered >= longest.0 && is_return {
-            longest = (ordered, stack.iter().map(|(i, _)| ops[*i].index).collect(), ops[op].index);
+        if changes && search.supply.as_ref().is_some_and(|supply| !supply.may_leave(&search.state, op)) {
+            continue;
         }
-        let Some((last, before)) = stack.pop() else {
-            return Found::Stuck { stuck: longest.2, prefix: longest.1 };
-        };
-        state = before;
-        let is_answered = ops[last].answered.is_some();
-        let set = if is_answered { &mut done } else { &mut maybe };
-        set.set(number[last], false);
-        ordered -= usize::from(is_answered);
-        line.put_back(last);
-        place = line.next[line.call_at[last]];
+        let before = search.take(op, after);
+        if changes && !seen.insert((search.done.clone(), search.maybe.clone(), search.state.clone())) {
+            search.take_back(op, before);
+            continue;
+        }
+        let untried = search.candidates();
+        stack.push(Frame { untried, taken: Some((op, before)) });
     }
     Found::Order
+}
+
+/// Of the operations left, the answered one that ended first: it had to come by now.
+fn first_to_end(line: &Timeline) -> usize {
+    let mut place = line.next[0];
+    while place != END && !line.events[place].1 {
+        place = line.next[place];
+    }
+    assert_ne!(place, END, "an answered operation is left, and so is its return");
+    line.events[place].0
 }
 
 #[cfg(test)]
@@ -302,6 +495,12 @@ mod tests {
         }
         fn is_read(request: &Option<u64>) -> bool {
             request.is_none()
+        }
+        fn needs(request: &Option<u64>, response: &u64) -> Option<u64> {
+            request.is_none().then_some(*response)
+        }
+        fn makes(request: &Option<u64>) -> Option<Makes<u64>> {
+            Some(request.map_or(Makes::Nothing, Makes::State))
         }
     }
 

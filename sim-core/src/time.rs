@@ -112,9 +112,14 @@ impl Sub for Duration {
     }
 }
 
+/// Exact, in seconds, as people read a timeline: `10s`, `11.220464383s`.
 impl fmt::Display for Instant {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        Duration(self.0).fmt(f)
+        let (whole, rest) = (self.0 / 1_000_000_000, self.0 % 1_000_000_000);
+        if rest == 0 {
+            return f.pad(&format!("{whole}s"));
+        }
+        f.pad(&format!("{whole}.{}s", format!("{rest:09}").trim_end_matches('0')))
     }
 }
 
@@ -153,5 +158,7 @@ mod tests {
         ] {
             assert_eq!(d.to_string(), text);
         }
+        assert_eq!(Instant(11_220_464_383).to_string(), "11.220464383s");
+        assert_eq!(Instant(10_500_000_000).to_string(), "10.5s");
     }
 }

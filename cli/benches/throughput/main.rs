@@ -5,6 +5,7 @@
 
 mod floor;
 mod toys;
+mod w4;
 
 use std::fmt::Write as _;
 use std::time::Instant as Wall;
@@ -52,6 +53,25 @@ fn main() {
         1e9 / thousand,
         hundred / thousand
     );
+    for (key, outstanding, commands) in [("w4_1", 1, 300_000), ("w4_64", 64, 2_000_000)] {
+        let mut last = None;
+        let rate = best(|| {
+            let round = w4::raft(outstanding, commands);
+            let commands = round.commands;
+            last = Some(round);
+            commands
+        });
+        let round = last.expect("a round was run");
+        let (messages, events) =
+            (round.messages as f64 / round.commands as f64, round.events as f64 / round.commands as f64);
+        println!(
+            "W4 Raft, {outstanding} outstanding: {rate:.0} commands/s, {messages:.2} messages and {events:.1} events a command"
+        );
+        let _ = write!(
+            json,
+            "\"{key}\": {{\"commands_per_second\": {rate:.0}, \"messages_per_command\": {messages:.3}, \"events_per_command\": {events:.2}}}, "
+        );
+    }
     let _ = write!(json, "\"gossip_1000_over_100\": {:.3}}}", hundred / thousand);
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../target");
     std::fs::create_dir_all(&folder).expect("target/ can be made");

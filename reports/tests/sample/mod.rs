@@ -119,7 +119,7 @@ impl Sample {
     fn operations(&self, dice: &mut Dice, record: &mut RunRecord) {
         let mut number = 0;
         if self.rate > 0 {
-            let step = (S / self.rate).max(1);
+            let step = S.checked_div(self.rate).unwrap_or(S).max(1);
             let mut at = dice.below(step);
             while at < self.duration_ns {
                 let class = if dice.below(2) == 0 { Class::Read } else { Class::Write };

@@ -59,6 +59,10 @@ pub fn read(reader: &Reader<'_>, duration: Option<Duration>) -> World {
         Some(names) => explicit(reader, nodes, zones, &names),
         None => dealt(reader, nodes, zones),
     };
+    if zones.len() > limits::ZONES {
+        let key = if reader.has("zones") { "zones" } else { "node_zones" };
+        reader.wrong(key, format!("{} zones are too many", zones.len()), format!("at most {}", limits::ZONES));
+    }
     let max_drift = reader.get("max_drift", measure::drift).unwrap_or(500);
     if max_drift < 0 {
         reader.wrong("max_drift", "a bound can not be negative", "write for example \"500ppm\"");
@@ -93,7 +97,7 @@ fn nodes(value: &crate::written::Value, context: &Context<'_>) -> Option<u32> {
             None
         }
         Kind::Int(n) if n > i128::from(limits::NODES) => {
-            let help = "at most 10,000: every pair of nodes is a link, and all of them share one machine's memory";
+            let help = "at most 10,000: all of them share one machine's memory";
             context.wrong(value.span, format!("{} nodes are too many", measure::shown(n).replace('`', "")), help);
             None
         }

@@ -14,10 +14,13 @@ use sim_core::units::{DurationText, ProbabilityText, UnitError};
 /// Reads `[expect]`.
 pub fn read(reader: &Reader<'_>) -> Expect {
     let mut bounds = Vec::new();
-    for key in keys::EXPECT.keys {
+    for key in keys::EXPECT.keys.iter().filter(|key| !key.name.ends_with('*')) {
         if let Takes::Bound(unit) = key.takes {
             bounds.extend(reader.get(key.name, |value, context| bound(key.name, unit, value, context)));
         }
+    }
+    for (name, value) in reader.entries().filter(|(name, _)| name.starts_with("fact_")) {
+        bounds.extend(bound(name, Unit::Count, value, reader.context));
     }
     Expect {
         bounds,

@@ -14,6 +14,11 @@ use sim_core::{Duration, Instant, Patience, Probability, Routing};
 pub fn workloads(readers: &[Reader<'_>], world: &World) -> Vec<Workload> {
     let mut read: Vec<Workload> = Vec::new();
     let mut clients = 0;
+    if let Some(reader) = readers.get(limits::WORKLOADS) {
+        let what = format!("{} workloads are too many", readers.len());
+        reader.context.wrong(reader.span, what, format!("at most {}; raise `clients` instead", limits::WORKLOADS));
+        return read;
+    }
     for reader in readers {
         let before = reader.context.problems.count();
         let Some(workload) = workload(reader, world) else { continue };

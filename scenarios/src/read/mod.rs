@@ -66,7 +66,7 @@ pub fn parse(text: &Text<'_>, systems: &dyn Systems) -> Result<Scenario, Diagnos
     let document =
         if text.json { read_json(source, text.text, &problems) } else { read_toml(source, text.text, &problems) };
     // What a broken text seems to say is not worth complaining about.
-    let Some(mut document) = document.filter(|_| problems.count() == 0) else { return problems.finish(None) };
+    let Some(mut document) = document else { return problems.finish(None) };
     apply(&mut document, text.overrides, &problems);
     let scenario = scenario(&document, &Context { problems: &problems, files: text.files }, systems);
     problems.finish(scenario)

@@ -5,17 +5,18 @@ use super::latency::{Delay, delay, latency};
 use super::section::{Context, Reader};
 use super::{child, children, matrix, measure};
 use crate::keys;
-use crate::scenario::{Disk, End, Link, LinkChange, LinkRule, Network};
+use crate::limits;
+use crate::scenario::{Disk, End, LinkChange, LinkRule, Network};
 use crate::written::{Kind, Value};
-use sim_core::network::Latency;
+use sim_core::network::{Latency, LinkPolicy};
 use sim_core::{Duration, Probability};
 
 /// The largest queue of a link.
 const QUEUE: u64 = 1 << 40;
 
 /// The default between nodes.
-fn base() -> Link {
-    Link {
+fn base() -> LinkPolicy {
+    LinkPolicy {
         latency: Latency::uniform(Duration::micros(500), Duration::millis(2)),
         loss: Probability::NEVER,
         duplicate: Probability::NEVER,
@@ -58,7 +59,18 @@ pub fn read(reader: &Reader<'_>, world: &World) -> Network {
     }
     let client = child(reader, "client", &keys::CLIENT);
     let client = LinkChange { latency: client.get("latency", latency), ..change(&client) };
-    rules.extend(children(reader, "link", &keys::LINK).iter().filter_map(|link| rule(link, world)));
+    for link in children(reader, "link", &keys::LINK) {
+        let rule = rule(&link, world);
+        if rule.as_ref().is_some_and(LinkRule::names_a_node) && world.cluster.nodes() > limits::NODES_WITH_LINKS {
+            let what = format!(
+                "rules for single nodes are kept for each pair, and {} nodes have too many",
+                world.cluster.nodes()
+            );
+            let help = format!("at most {} nodes; name zones instead", limits::NODES_WITH_LINKS);
+            link.context.wrong(link.span, what, help);
+        }
+        rules.extend(rule);
+    }
     Network { base: own.apply(base()), client, rules }
 }
 

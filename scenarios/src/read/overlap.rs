@@ -42,7 +42,9 @@ pub fn check(plans: &[(Plan, &Reader<'_>)], world: &World, duration: Duration) {
                 reader.wrong("target", what, "let one end before the other begins, or aim at other nodes");
             }
         }
-        active.push((to, i));
+        if !said.contains(&i) {
+            active.push((to, i));
+        }
     }
 }
 

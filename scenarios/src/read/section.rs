@@ -124,6 +124,11 @@ impl<'a> Reader<'a> {
         self.context.wrong(self.at(key), what, help);
     }
 
+    /// The keys that are there, with their values.
+    pub fn entries(&self) -> impl Iterator<Item = (&'a str, &'a Value)> {
+        self.table.into_iter().flat_map(|t| &t.entries).map(|e| (e.key.as_str(), &e.value))
+    }
+
     /// The keys that are there, with their places.
     pub fn present(&self) -> impl Iterator<Item = (&'a str, Span)> {
         self.table.into_iter().flat_map(|t| &t.entries).map(|e| (e.key.as_str(), e.key_span))

@@ -2,9 +2,8 @@
 
 use super::RunError;
 use crate::Scenario;
-use crate::scenario::Link;
 use sim_core::fault::Schedule;
-use sim_core::network::{LinkPolicy, NetworkConfig};
+use sim_core::network::NetworkConfig;
 use sim_core::workload::{Arrival, Keys, Load};
 use sim_core::{
     Clock, DiskPolicy, Duration, Engine, EngineConfig, Instant, Node, NodeId, NodeSetup, Observer, Patience,
@@ -62,19 +61,6 @@ pub(super) fn engine<S: System, O: Observer<S::Node>>(
     engine
 }
 
-fn policy(link: Link) -> LinkPolicy {
-    LinkPolicy {
-        latency: link.latency,
-        loss: link.loss,
-        duplicate: link.duplicate,
-        reorder: link.reorder,
-        reorder_by: link.reorder_by,
-        corrupt: link.corrupt,
-        bandwidth: link.bandwidth,
-        queue_bytes: link.queue_bytes,
-    }
-}
-
 /// Nodes of a zone share a site unless a rule names single nodes; clients of a zone share one of their own.
 fn network(scenario: &Scenario) -> NetworkConfig {
     let (cluster, network) = (&scenario.cluster, &scenario.network);
@@ -96,8 +82,7 @@ fn network(scenario: &Scenario) -> NetworkConfig {
         // Clients do not talk to each other.
         (false, false) => None,
     };
-    let policies =
-        (0..sites * sites).map(|i| link(i / sites, i % sites).map_or_else(LinkPolicy::default, policy)).collect();
+    let policies = (0..sites * sites).map(|i| link(i / sites, i % sites).unwrap_or_default()).collect();
     NetworkConfig { node_site, client_site: (0..zones).map(|z| (node_sites + z) as u16).collect(), sites, policies }
 }
 

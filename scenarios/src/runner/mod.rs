@@ -24,9 +24,9 @@ pub struct RunRequest<'a> {
     /// The seed.
     pub seed: u64,
     /// Where `history.jsonl` goes, one line for each operation as it ends; `None` if nobody wants it.
-    pub history: Option<&'a mut dyn Write>,
+    pub history: Option<&'a mut (dyn Write + 'static)>,
     /// Where `trace.jsonl` goes.
-    pub trace: Option<&'a mut dyn Write>,
+    pub trace: Option<&'a mut (dyn Write + 'static)>,
     /// How much of the run is traced.
     pub trace_mode: TraceMode,
     /// Whether the operations are kept in the record (a report needs them, a sweep's verdict does not).

@@ -15,7 +15,7 @@ const CHUNK: usize = 1 << 16;
 
 /// An [`Observer`] that keeps the makings of a report.
 pub(super) struct Recorder<'a, S: System> {
-    history_sink: Option<&'a mut dyn Write>,
+    history_sink: Option<&'a mut (dyn Write + 'static)>,
     buffer: Vec<u8>,
     error: Option<io::Error>,
     keep_ops: bool,
@@ -69,7 +69,7 @@ struct Line<'a, Q, A> {
 impl<'a, S: System> Recorder<'a, S> {
     pub fn new(
         scenario: &Scenario,
-        history_sink: Option<&'a mut dyn Write>,
+        history_sink: Option<&'a mut (dyn Write + 'static)>,
         keep_ops: bool,
         keep_history: bool,
     ) -> Self {

@@ -6,13 +6,13 @@ use std::io::{self, Write};
 use std::marker::PhantomData;
 
 /// Lines a trace holds when nobody asked for all of it.
-const LIMIT: u64 = 200_000;
+const LIMIT: u64 = 50_000;
 const CHUNK: usize = 1 << 16;
 
 /// How much of a run is traced.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum TraceMode {
-    /// From the first fault on, at most a few hundred thousand lines.
+    /// From the first fault on, at most fifty thousand lines.
     #[default]
     FromFirstFault,
     /// Everything.
@@ -21,7 +21,7 @@ pub enum TraceMode {
 
 /// An [`Observer`] that writes what it sees.
 pub(super) struct Trace<'a, S> {
-    sink: &'a mut dyn Write,
+    sink: &'a mut (dyn Write + 'static),
     buffer: Vec<u8>,
     error: Option<io::Error>,
     on: bool,
@@ -49,7 +49,7 @@ struct Line<'a> {
 }
 
 impl<'a, S> Trace<'a, S> {
-    pub fn new(sink: &'a mut dyn Write, mode: TraceMode) -> Self {
+    pub fn new(sink: &'a mut (dyn Write + 'static), mode: TraceMode) -> Self {
         let (on, limit) = match mode {
             TraceMode::FromFirstFault => (false, LIMIT),
             TraceMode::All => (true, u64::MAX),

@@ -10,7 +10,7 @@ pub use cluster::Cluster;
 pub use expect::{Expect, ReportOptions};
 pub use fault::{Flap, Plan};
 pub use load::{KeySpace, Pace, Probe, Rate, Stage, Workload};
-pub use network::{Disk, End, Link, LinkChange, LinkRule, Network};
+pub use network::{Disk, End, LinkChange, LinkRule, Network};
 
 use sim_core::{Duration, Instant};
 

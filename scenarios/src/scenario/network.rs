@@ -1,56 +1,35 @@
 //! The network and the disks: one policy for all links, and rules for some of them.
 
 use super::Cluster;
-use sim_core::network::Latency;
+use sim_core::network::{Latency, LinkPolicy};
 use sim_core::{Duration, NodeId, Probability};
-
-/// How one direction of one link behaves.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Link {
-    /// How long a message takes.
-    pub latency: Latency,
-    /// A message is lost with this probability.
-    pub loss: Probability,
-    /// A message arrives a second time with this probability.
-    pub duplicate: Probability,
-    /// A message is held back by `reorder_by` with this probability.
-    pub reorder: Probability,
-    /// How long a reordered message is held back.
-    pub reorder_by: Duration,
-    /// A message is corrupted, which its receiver detects, with this probability.
-    pub corrupt: Probability,
-    /// Bits per second; 0 means no limit.
-    pub bandwidth: u64,
-    /// How many bytes may wait for a limited link before messages are dropped.
-    pub queue_bytes: u64,
-}
 
 /// What a rule changes about a link; `None` leaves it as it is.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct LinkChange {
-    /// Instead of [`Link::latency`].
+    /// Instead of [`LinkPolicy::latency`].
     pub latency: Option<Latency>,
-    /// Instead of [`Link::loss`].
+    /// Instead of [`LinkPolicy::loss`].
     pub loss: Option<Probability>,
-    /// Instead of [`Link::duplicate`].
+    /// Instead of [`LinkPolicy::duplicate`].
     pub duplicate: Option<Probability>,
-    /// Instead of [`Link::reorder`].
+    /// Instead of [`LinkPolicy::reorder`].
     pub reorder: Option<Probability>,
-    /// Instead of [`Link::reorder_by`].
+    /// Instead of [`LinkPolicy::reorder_by`].
     pub reorder_by: Option<Duration>,
-    /// Instead of [`Link::corrupt`].
+    /// Instead of [`LinkPolicy::corrupt`].
     pub corrupt: Option<Probability>,
-    /// Instead of [`Link::bandwidth`].
+    /// Instead of [`LinkPolicy::bandwidth`].
     pub bandwidth: Option<u64>,
-    /// Instead of [`Link::queue_bytes`].
+    /// Instead of [`LinkPolicy::queue_bytes`].
     pub queue_bytes: Option<u64>,
 }
 
 impl LinkChange {
     /// `link` with the change made.
     #[must_use]
-    pub fn apply(&self, link: Link) -> Link {
-        Link {
+    pub fn apply(&self, link: LinkPolicy) -> LinkPolicy {
+        LinkPolicy {
             latency: self.latency.clone().unwrap_or(link.latency),
             loss: self.loss.unwrap_or(link.loss),
             duplicate: self.duplicate.unwrap_or(link.duplicate),
@@ -112,7 +91,7 @@ impl LinkRule {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Network {
     /// What holds where no rule says otherwise.
-    pub base: Link,
+    pub base: LinkPolicy,
     /// What is different between a client and a node, after the rules of their zones.
     pub client: LinkChange,
     /// Rules; where several speak about the same thing, the last one wins. Latency matrices have become rules here.
@@ -120,32 +99,32 @@ pub struct Network {
 }
 
 impl Network {
-    fn resolve(&self, from: (u16, Option<NodeId>), to: (u16, Option<NodeId>)) -> Link {
+    fn resolve(&self, from: (u16, Option<NodeId>), to: (u16, Option<NodeId>)) -> LinkPolicy {
         let rules = self.rules.iter().filter(|rule| rule.covers(from, to));
         rules.fold(self.base.clone(), |link, rule| rule.change.apply(link))
     }
 
     /// The link from one zone to another, for nodes that no rule names.
     #[must_use]
-    pub fn zone_link(&self, from: u16, to: u16) -> Link {
+    pub fn zone_link(&self, from: u16, to: u16) -> LinkPolicy {
         self.resolve((from, None), (to, None))
     }
 
     /// The link from one node to another.
     #[must_use]
-    pub fn node_link(&self, cluster: &Cluster, from: NodeId, to: NodeId) -> Link {
+    pub fn node_link(&self, cluster: &Cluster, from: NodeId, to: NodeId) -> LinkPolicy {
         self.resolve((cluster.zone_of(from), Some(from)), (cluster.zone_of(to), Some(to)))
     }
 
     /// The link from a client in zone `client` to `node`.
     #[must_use]
-    pub fn request_link(&self, cluster: &Cluster, client: u16, node: NodeId) -> Link {
+    pub fn request_link(&self, cluster: &Cluster, client: u16, node: NodeId) -> LinkPolicy {
         self.client.apply(self.resolve((client, None), (cluster.zone_of(node), Some(node))))
     }
 
     /// The link from `node` to a client in zone `client`.
     #[must_use]
-    pub fn response_link(&self, cluster: &Cluster, node: NodeId, client: u16) -> Link {
+    pub fn response_link(&self, cluster: &Cluster, node: NodeId, client: u16) -> LinkPolicy {
         self.client.apply(self.resolve((cluster.zone_of(node), Some(node)), (client, None)))
     }
 }

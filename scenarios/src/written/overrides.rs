@@ -9,20 +9,28 @@ use toml::de::DeValue;
 pub struct Override {
     /// As given, e.g. `fault.0.at=3s`.
     pub text: String,
+    /// The flag it was given with, for messages.
+    flag: &'static str,
 }
 
 impl Override {
     /// From a command line.
     #[must_use]
     pub fn new(text: impl Into<String>) -> Self {
-        Self { text: text.into() }
+        Self::from_flag("--set", text)
+    }
+
+    /// From a flag other than `--set`.
+    #[must_use]
+    pub fn from_flag(flag: &'static str, text: impl Into<String>) -> Self {
+        Self { text: text.into(), flag }
     }
 }
 
 /// Makes all `overrides` in `document`, in order. Problems name the `--set` they come from.
 pub fn apply(document: &mut Value, overrides: &[Override], problems: &Problems) {
     for set in overrides {
-        let source = problems.source("--set", &set.text);
+        let source = problems.source(set.flag, &set.text);
         let Some((path, text)) = set.text.split_once('=') else {
             let whole = Span::new(source, 0..set.text.len());
             problems.at(whole, "an override needs a path and a value", "for example `--set scenario.duration=1h`");

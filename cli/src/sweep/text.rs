@@ -1,0 +1,222 @@
+//! What a sweep prints for people: one screen, the runs that failed first.
+
+use super::folder::{RESULTS, SUMMARY};
+use super::kept;
+use crate::args::SweepArgs;
+use core::fmt::Write;
+use scenarios::Scenario;
+use scenarios::sweep::{Cell, CellSummary, Counts, Failure, Figures, Plan, Quantiles, Shard, Summary};
+use std::path::Path;
+
+/// Rows that fit on a screen with everything else.
+const ROWS: usize = 8;
+
+/// The first line: what is run, and how to run it again.
+pub fn head(args: &SweepArgs, plan: &Plan, scenario: &Scenario) -> String {
+    let mut flags = format!(" --seeds {}", plan.seeds());
+    for axis in plan.axes() {
+        let _ = write!(flags, " --vary {}", quoted(&format!("{}={}", axis.key, axis.values.join(","))));
+    }
+    for set in &args.set {
+        let _ = write!(flags, " --set {}", quoted(set));
+    }
+    if args.shard != Shard::WHOLE {
+        let _ = write!(flags, " --shard {}", args.shard);
+    }
+    let file = quoted(&args.file.display().to_string());
+    format!("{}  {}   again: splitbrain sweep {file}{flags}\n", scenario.name, number(plan.share(), "run", "runs"))
+}
+
+/// How a single run of a sweep is made again without its folder.
+pub struct Again {
+    file: String,
+    set: String,
+}
+
+impl Again {
+    /// For a sweep's own runs.
+    pub fn of(args: &SweepArgs) -> Self {
+        let set = args.set.iter().map(|s| format!(" --set {}", quoted(s))).collect();
+        Self { file: quoted(&args.file.display().to_string()), set }
+    }
+
+    /// When only the results are known.
+    pub fn unknown() -> Self {
+        Self { file: "FILE".to_owned(), set: String::new() }
+    }
+
+    fn command(&self, failure: &Failure) -> String {
+        let varied: String =
+            failure.values.iter().map(|(k, v)| format!(" --set {}", quoted(&format!("{k}={v}")))).collect();
+        format!("splitbrain run {} --seed {}{}{varied}", self.file, failure.seed, self.set)
+    }
+}
+
+/// Everything else.
+pub fn body(summary: &Summary, dir: &Path, again: &Again) -> String {
+    let mut out = String::new();
+    let Counts { pass, fail, inconclusive, bug } = summary.counts;
+    let mut counts = vec![format!("{pass} held"), format!("{fail} failed"), format!("{inconclusive} inconclusive")];
+    if bug > 0 {
+        counts.push(number(bug, "bug in splitbrain", "bugs in splitbrain"));
+    }
+    let _ = writeln!(out, "{}", counts.join(", "));
+    failures(&mut out, summary, dir, again);
+    figures(&mut out, &summary.figures);
+    cells(&mut out, &summary.cells);
+    if !summary.never_exercised.is_empty() {
+        let _ = writeln!(out, "\nnever exercised: {}", summary.never_exercised.join(", "));
+    }
+    let _ = writeln!(out, "\nresults  {}\nsummary  {}", dir.join(RESULTS).display(), dir.join(SUMMARY).display());
+    out
+}
+
+fn failures(out: &mut String, summary: &Summary, dir: &Path, again: &Again) {
+    let rules = summary.rules.iter().filter(|r| r.failed + r.inconclusive > 0);
+    for r in rules {
+        let of = |n: u64, what: &str| if n > 0 { format!(" {what} in {n}") } else { String::new() };
+        let both = if r.failed > 0 && r.inconclusive > 0 { "," } else { "" };
+        let (failed, open) = (of(r.failed, "failed"), of(r.inconclusive, "inconclusive"));
+        let _ = writeln!(out, "  {}:{failed}{both}{open}", r.rule);
+    }
+    if summary.failures.is_empty() {
+        return;
+    }
+    out.push('\n');
+    for failure in summary.failures.iter().take(ROWS) {
+        let values = show(&failure.values);
+        let values = if values.is_empty() { values } else { format!("  {values}") };
+        let _ =
+            writeln!(out, "seed {}{values}  {}  {}", failure.seed, failure.rules.join(", "), brief(&failure.detail));
+        let kept = kept::path(dir, failure.job, failure.seed);
+        if kept.join("record.json").exists() {
+            let _ = writeln!(out, "    splitbrain replay {}", quoted(&kept.display().to_string()));
+        } else {
+            let _ = writeln!(out, "    {}", again.command(failure));
+        }
+    }
+    let more = (summary.failures.len() as u64).saturating_sub(ROWS as u64) + summary.failures_not_listed;
+    if more > 0 {
+        let _ = writeln!(out, "and {more} more in {SUMMARY}");
+    }
+}
+
+fn figures(out: &mut String, figures: &Figures) {
+    if figures.longest_outage_ns.count == 0 {
+        return;
+    }
+    let mut row = |name: &str, cells: [String; 5]| {
+        let [a, b, c, d, e] = cells;
+        let _ = writeln!(out, "{name:<16}{a:>12}{b:>12}{c:>12}{d:>12}{e:>12}");
+    };
+    row("\nover runs", ["best", "half", "90 %", "99 %", "worst"].map(str::to_owned));
+    let times = |q: &Quantiles<u64>| [q.min, q.p50, q.p90, q.p99, q.max].map(time);
+    row("longest outage", times(&figures.longest_outage_ns));
+    row("total outage", times(&figures.total_outage_ns));
+    // The other way round: less is worse.
+    let shares = |q: &Quantiles<f64>| [q.max, q.p50, q.p10, q.p01, q.min].map(percent);
+    row("availability", shares(&figures.fraction));
+    row("time available", shares(&figures.time_fraction));
+    row("read p99", times(&figures.read_p99_ns));
+    row("write p99", times(&figures.write_p99_ns));
+}
+
+fn cells(out: &mut String, cells: &[CellSummary]) {
+    if cells.is_empty() {
+        return;
+    }
+    let names: Vec<String> = cells.iter().take(2 * ROWS).map(|c| show(&c.values)).collect();
+    let width = names.iter().map(|n| n.chars().count()).max().unwrap_or(0).max(8);
+    let mut row = |name: &str, cells: [&str; 5]| {
+        let [a, b, c, d, e] = cells;
+        let _ = writeln!(out, "{name:<width$}{a:>8}{b:>8}{c:>16}{d:>16}{e:>16}");
+    };
+    row("\nvaried", ["held", "failed", "outage, half", "outage, worst", "available, half"]);
+    for (name, cell) in names.iter().zip(cells) {
+        let (held, failed) = (cell.counts.pass.to_string(), (cell.counts.fail + cell.counts.bug).to_string());
+        let outage = &cell.figures.longest_outage_ns;
+        let (half, worst) = (time(outage.p50), time(outage.max));
+        row(name, [&held, &failed, &half, &worst, &percent(cell.figures.fraction.p50)]);
+    }
+    if cells.len() > names.len() {
+        let _ = writeln!(out, "and {} more in {SUMMARY}", cells.len() - names.len());
+    }
+}
+
+fn show(values: &Cell) -> String {
+    values.iter().map(|(k, v)| format!("{k}={v}")).collect::<Vec<_>>().join(" ")
+}
+
+/// One line, not too long.
+fn brief(detail: &str) -> String {
+    const LENGTH: usize = 100;
+    let line = detail.lines().next().unwrap_or_default();
+    if line.chars().count() <= LENGTH {
+        line.to_owned()
+    } else {
+        line.chars().take(LENGTH - 3).collect::<String>() + "..."
+    }
+}
+
+fn number(n: u64, one: &str, many: &str) -> String {
+    format!("{n} {}", if n == 1 { one } else { many })
+}
+
+/// Three digits and a unit.
+fn time(ns: Option<u64>) -> String {
+    let Some(ns) = ns else { return "-".to_owned() };
+    let (value, unit) = match ns {
+        0 => return "0 s".to_owned(),
+        1..1_000 => (ns as f64, "ns"),
+        1_000..1_000_000 => (ns as f64 / 1e3, "us"),
+        1_000_000..1_000_000_000 => (ns as f64 / 1e6, "ms"),
+        _ => (ns as f64 / 1e9, "s"),
+    };
+    match value {
+        v if v >= 100.0 => format!("{v:.0} {unit}"),
+        v if v >= 10.0 => format!("{v:.1} {unit}"),
+        v => format!("{v:.2} {unit}"),
+    }
+}
+
+/// Never rounded up to all or down to nothing.
+fn percent(share: Option<f64>) -> String {
+    match share {
+        None => "-".to_owned(),
+        Some(x) if x >= 1.0 => "100 %".to_owned(),
+        Some(x) => format!("{:.3} %", (x * 1e5).floor() / 1e3),
+    }
+}
+
+/// As a shell takes it.
+pub fn quoted(text: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "_-./:=,@%+".contains(c);
+    if !text.is_empty() && text.chars().all(plain) {
+        text.to_owned()
+    } else {
+        format!("'{}'", text.replace('\'', "'\\''"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn figures_are_short_and_never_too_good() {
+        let times = [0, 999, 1_500, 12_345_678, 999_999_999, 61_000_000_000].map(|ns| time(Some(ns)));
+        assert_eq!(times, ["0 s", "999 ns", "1.50 us", "12.3 ms", "1000 ms", "61.0 s"]);
+        assert_eq!(
+            [1.0, 0.999_999_9, 0.5, 0.0].map(|x| percent(Some(x))),
+            ["100 %", "99.999 %", "50.000 %", "0.000 %"]
+        );
+        assert_eq!((time(None), percent(None)), ("-".to_owned(), "-".to_owned()));
+    }
+
+    #[test]
+    fn commands_can_be_pasted() {
+        assert_eq!(quoted("a/b.toml"), "a/b.toml");
+        assert_eq!(quoted("x=[1, 2]"), "'x=[1, 2]'");
+        assert_eq!(quoted("it's"), "'it'\\''s'");
+    }
+}

@@ -1,0 +1,65 @@
+//! The report as pages: Markdown to paste into a document, and one HTML file that opens offline.
+
+use crate::charts::Chart;
+use crate::report::Report;
+use crate::view::View;
+use minijinja::syntax::SyntaxConfig;
+use minijinja::value::Serde;
+use minijinja::{AutoEscape, Environment, UndefinedBehavior, Value, context};
+use serde::Serialize;
+
+const MARKDOWN: &str = include_str!("../templates/report.md.jinja");
+const HTML: &str = include_str!("../templates/report.html.jinja");
+const STYLE: &str = include_str!("../templates/report.css");
+
+/// `report.md`. Its pictures are the files in `charts/`.
+#[must_use]
+pub fn markdown(report: &Report) -> String {
+    let charts: Vec<Figure> = Vec::new();
+    render("report.md", MARKDOWN, report, &charts)
+}
+
+/// `report.html`: everything in one file, no script, nothing loaded from anywhere.
+#[must_use]
+pub fn html(report: &Report, charts: &[Chart]) -> String {
+    let figures: Vec<Figure> =
+        charts.iter().map(|chart| Figure { name: chart.name, title: chart.title, svg: chart.svg() }).collect();
+    render("report.html", HTML, report, &figures)
+}
+
+#[derive(Serialize)]
+struct Figure {
+    name: &'static str,
+    title: &'static str,
+    svg: String,
+}
+
+fn render(name: &str, template: &str, report: &Report, charts: &[Figure]) -> String {
+    let mut environment = Environment::new();
+    environment.set_undefined_behavior(UndefinedBehavior::Strict);
+    let syntax = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).keep_trailing_newline(true).build();
+    environment.set_syntax(syntax.expect("the usual delimiters"));
+    environment
+        .set_auto_escape_callback(|name| if name.ends_with(".html") { AutoEscape::Html } else { AutoEscape::None });
+    environment.add_filter("cell", |text: String| cell(&text));
+    environment.add_template(name, template).expect("the template parses");
+    let (v, charts) = (Value::from(Serde(View::of(report))), Value::from(Serde(charts)));
+    let template = environment.get_template(name).expect("it was just added");
+    template.render(context! { v, charts, style => STYLE }).expect("the template knows its figures")
+}
+
+/// Text in a cell of a Markdown table: one line, no column separators, no markup of its own.
+fn cell(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text.chars().peekable();
+    while let Some(c) = rest.next() {
+        let tag = c == '<' && rest.peek().is_some_and(|next| next.is_alphabetic() || matches!(next, '/' | '!'));
+        match c {
+            _ if tag => out.push_str("\\<"),
+            '|' | '*' | '`' | '[' => out.extend(['\\', c]),
+            '\n' | '\r' => out.push(' '),
+            c => out.push(c),
+        }
+    }
+    out
+}

@@ -1,0 +1,108 @@
+//! What happened when: operations sorted into bins of time, for charts.
+
+use crate::availability::{measured, served};
+use crate::outages;
+use sim_core::Fate;
+use sim_core::record::RunRecord;
+
+/// The share served in each column of windows.
+pub(crate) struct Served {
+    /// Length of a column, nanoseconds.
+    pub column_ns: u64,
+    /// Windows in a column.
+    pub windows: u64,
+    /// The worst window's share, by column; nothing where nothing was invoked.
+    pub worst: Vec<Option<f64>>,
+}
+
+/// The share served over time in at most `most` columns of whole windows.
+pub(crate) fn served_over_time(record: &RunRecord, most: usize) -> Served {
+    let (window_ns, count) = outages::grid(record);
+    let mut windows = vec![(0_u32, 0_u32); count as usize];
+    for op in record.ops.iter().filter(|op| measured(record, op)) {
+        let window = &mut windows[((op.invoke_ns - record.measure_from_ns) / window_ns) as usize];
+        window.0 += 1;
+        window.1 += u32::from(served(record, op));
+    }
+    let per_column = windows.len().div_ceil(most.max(1)).max(1);
+    let share = |w: &(u32, u32)| (w.0 > 0).then(|| f64::from(w.1) / f64::from(w.0));
+    let worst = windows.chunks(per_column).map(|c| c.iter().filter_map(share).reduce(f64::min)).collect();
+    Served { column_ns: window_ns * per_column as u64, windows: per_column as u64, worst }
+}
+
+/// Operations that ended in one bin of time.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Bin {
+    pub ok: u64,
+    pub failed: u64,
+    pub unknown: u64,
+    /// Median latency of the successes, nanoseconds.
+    pub p50: Option<u64>,
+    /// Their 99th percentile.
+    pub p99: Option<u64>,
+}
+
+/// Throughput and latency over time, by when operations ended.
+pub(crate) struct Activity {
+    pub bin_ns: u64,
+    pub bins: Vec<Bin>,
+}
+
+/// Sorts the operations into at most `most` bins of a length people count in.
+pub(crate) fn activity(record: &RunRecord, most: u64) -> Activity {
+    let time = record.measure_to_ns.saturating_sub(record.measure_from_ns);
+    let bin_ns = bin_length(time, most);
+    let count = time.div_ceil(bin_ns) as usize;
+    let mut bins = vec![Bin::default(); count];
+    let index = |return_ns: u64| {
+        let inside = return_ns >= record.measure_from_ns && return_ns < record.measure_to_ns;
+        inside.then(|| ((return_ns - record.measure_from_ns) / bin_ns) as usize)
+    };
+    for op in &record.ops {
+        let Some(i) = index(op.return_ns) else { continue };
+        match op.outcome {
+            Fate::Ok => bins[i].ok += 1,
+            Fate::Failed => bins[i].failed += 1,
+            Fate::Unknown => bins[i].unknown += 1,
+        }
+    }
+    // The latencies of each bin side by side in one list, however the operations are ordered.
+    let mut ends: Vec<usize> = Vec::with_capacity(count);
+    let mut total = 0;
+    for bin in &bins {
+        ends.push(total);
+        total += bin.ok as usize;
+    }
+    let mut latencies = vec![0_u64; total];
+    for op in record.ops.iter().filter(|op| op.outcome == Fate::Ok) {
+        let Some(i) = index(op.return_ns) else { continue };
+        latencies[ends[i]] = op.return_ns.saturating_sub(op.invoke_ns);
+        ends[i] += 1;
+    }
+    let mut rest = latencies.as_mut_slice();
+    for bin in &mut bins {
+        let (here, after) = rest.split_at_mut(bin.ok as usize);
+        rest = after;
+        let mut rank = |per_cent: usize| {
+            let at = (here.len() * per_cent).div_ceil(100).checked_sub(1)?;
+            Some(*here.select_nth_unstable(at).1)
+        };
+        (bin.p50, bin.p99) = (rank(50), rank(99));
+    }
+    Activity { bin_ns, bins }
+}
+
+/// The shortest length of 1, 2 or 5 times a power of ten nanoseconds, from a microsecond up, that makes at most `most`
+/// bins; above ten seconds, of whole minutes' parts.
+fn bin_length(time: u64, most: u64) -> u64 {
+    let wanted = time.div_ceil(most.max(1)).max(1_000);
+    let mut base = 1_000_u64;
+    loop {
+        for step in [1, 2, 5] {
+            if base.saturating_mul(step) >= wanted {
+                return base.saturating_mul(step);
+            }
+        }
+        base = base.saturating_mul(10);
+    }
+}

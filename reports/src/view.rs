@@ -1,0 +1,381 @@
+//! The report in words: every figure formatted once, for the Markdown page, the HTML page and the terminal.
+
+use crate::causes::fault_name;
+use crate::report::{Latency, Outage, Report, Share};
+use crate::units;
+use serde::Serialize;
+use sim_core::record::Ruling;
+
+/// More outages than this are left to `report.json`.
+const OUTAGES: usize = 60;
+/// More nodes than this too.
+const NODES: usize = 200;
+
+/// All the pages show.
+#[derive(Serialize)]
+pub(crate) struct View<'a> {
+    pub report: &'a Report,
+    pub ruling: &'static str,
+    pub headline: String,
+    pub measured: String,
+    pub measured_span: String,
+    pub simulated: String,
+    pub events: String,
+    pub availability: String,
+    pub availability_note: String,
+    pub down: String,
+    pub down_note: String,
+    pub worst: String,
+    pub worst_note: String,
+    pub p99: String,
+    pub p99_note: String,
+    pub worst_sentence: String,
+    pub worst_spent: String,
+    pub worst_phases: Vec<PhaseRow>,
+    pub verdicts: Vec<VerdictRow<'a>>,
+    pub outages: Vec<OutageRow>,
+    pub outages_left_out: usize,
+    pub shares: Vec<ShareRow>,
+    pub latencies: Vec<LatencyRow>,
+    pub nodes: Vec<NodeRow<'a>>,
+    pub nodes_left_out: usize,
+    pub load_sentence: String,
+    pub has_keys: bool,
+    pub faults: Vec<FaultRow>,
+    pub messages_sentence: String,
+    pub kinds: Vec<(String, String)>,
+    pub facts: Vec<(String, String)>,
+    pub method: String,
+}
+
+#[derive(Serialize)]
+pub(crate) struct PhaseRow {
+    pub name: String,
+    pub duration: String,
+    /// Of the outage, in percent.
+    pub width: f64,
+}
+
+#[derive(Serialize)]
+pub(crate) struct VerdictRow<'a> {
+    pub rule: &'a str,
+    pub verdict: &'static str,
+    pub detail: &'a str,
+}
+
+#[derive(Serialize)]
+pub(crate) struct OutageRow {
+    pub start: String,
+    pub duration: String,
+    pub lost: String,
+    pub cause: String,
+    pub phases: String,
+}
+
+#[derive(Serialize)]
+pub(crate) struct ShareRow {
+    pub name: String,
+    pub operations: String,
+    pub not_served: String,
+    pub fraction: String,
+}
+
+#[derive(Serialize)]
+pub(crate) struct LatencyRow {
+    pub name: &'static str,
+    pub count: String,
+    pub p50: String,
+    pub p90: String,
+    pub p99: String,
+    pub p999: String,
+    pub max: String,
+}
+
+#[derive(Serialize)]
+pub(crate) struct NodeRow<'a> {
+    pub name: &'a str,
+    pub zone: &'a str,
+    pub requests: String,
+    /// Of the busiest, in percent.
+    pub width: f64,
+    pub bytes_in: String,
+    pub bytes_out: String,
+    pub keys: String,
+    pub busy: String,
+    pub disk: String,
+    pub down: String,
+}
+
+#[derive(Serialize)]
+pub(crate) struct FaultRow {
+    pub name: String,
+    pub start: String,
+    pub duration: String,
+    pub effect: String,
+    pub bit: bool,
+}
+
+/// `pass`, `fail` or `inconclusive`.
+pub(crate) fn ruling_name(ruling: Ruling) -> &'static str {
+    match ruling {
+        Ruling::Pass => "pass",
+        Ruling::Fail => "fail",
+        Ruling::Inconclusive => "inconclusive",
+    }
+}
+
+/// Whether it held, in one sentence.
+pub(crate) fn headline(report: &Report) -> String {
+    let count = |ruling| report.verdicts.iter().filter(|v| v.verdict == ruling).count();
+    let all = report.verdicts.len();
+    let (failed, open) = (count(Ruling::Fail), count(Ruling::Inconclusive));
+    match report.ruling {
+        Ruling::Pass if all == 0 => "Nothing was expected of this run".into(),
+        Ruling::Pass if all == 1 => "The one check held".into(),
+        Ruling::Pass => format!("All {all} checks held"),
+        Ruling::Fail if open > 0 => format!("{failed} of {all} checks failed, {open} inconclusive"),
+        Ruling::Fail => format!("{failed} of {all} checks failed"),
+        Ruling::Inconclusive => format!("{open} of {all} checks could not be decided"),
+    }
+}
+
+/// `undetected 341 ms, election 118 ms`.
+pub(crate) fn phases(outage: &Outage) -> String {
+    let part = |p: &crate::report::Phase| format!("{} {}", p.name, units::duration(p.end_ns - p.start_ns));
+    outage.phases.iter().map(part).collect::<Vec<_>>().join(", ")
+}
+
+/// `99.9 %`, or a dash where nothing was measured.
+pub(crate) fn percent(fraction: Option<f64>) -> String {
+    fraction.map_or_else(|| "\u{2013}".into(), units::percent)
+}
+
+fn time(ns: Option<u64>) -> String {
+    ns.map_or_else(|| "\u{2013}".into(), units::duration)
+}
+
+/// `656 ms`, or `at least 656 ms` for one that was still open.
+pub(crate) fn length(outage: &Outage) -> String {
+    let text = units::duration(outage.duration_ns);
+    if outage.open { format!("at least {text}") } else { text }
+}
+
+impl<'a> View<'a> {
+    pub(crate) fn of(report: &'a Report) -> Self {
+        let a = &report.availability;
+        let worst = report.worst_outage();
+        let lost = |n: u64| format!("{} of {} operations not served", units::count(n), units::count(a.operations));
+        let all = &report.latency.all;
+        let total_requests: u64 = report.load.per_node.iter().map(|n| n.requests).sum();
+        Self {
+            ruling: ruling_name(report.ruling),
+            headline: match report.ruling {
+                Ruling::Inconclusive => format!("Inconclusive: {}", headline(report)),
+                Ruling::Pass | Ruling::Fail => headline(report),
+            },
+            measured: units::duration(report.measured_ns()),
+            measured_span: units::span(report.measure_from_ns, report.measure_to_ns),
+            simulated: units::duration(report.simulated_ns),
+            events: units::count(report.events),
+            availability: percent(a.fraction),
+            availability_note: if a.operations == 0 { "no operations".into() } else { lost(a.operations - a.ok) },
+            down: if a.operations == 0 { "\u{2013}".into() } else { units::duration(a.total_outage_ns) },
+            down_note: match (a.time_fraction, a.nines) {
+                (None, _) => "nothing was measured".into(),
+                (Some(_), None) => format!("no outage in {}", units::duration(report.measured_ns())),
+                (Some(f), Some(n)) => {
+                    format!(
+                        "up {} of the time ({} nines), {}",
+                        units::percent(f),
+                        units::significant(n),
+                        plural(a.outages.len(), "outage")
+                    )
+                }
+            },
+            worst: worst.map_or_else(|| "none".into(), |o| units::duration(o.duration_ns)),
+            worst_note: worst.map_or_else(
+                || format!("longest pause between answers {}", units::duration(a.longest_stall.duration_ns)),
+                |o| format!("at {}: {}", units::moment(o.start_ns), o.cause),
+            ),
+            p99: time(all.p99_ns),
+            p99_note: format!("median {}, slowest {}", time(all.p50_ns), time(all.max_ns)),
+            worst_sentence: worst.map(worst_sentence).unwrap_or_default(),
+            worst_spent: worst.map(phases).unwrap_or_default(),
+            worst_phases: worst.map(phase_rows).unwrap_or_default(),
+            verdicts: report
+                .verdicts
+                .iter()
+                .map(|v| VerdictRow { rule: &v.rule, verdict: ruling_name(v.verdict), detail: &v.detail })
+                .collect(),
+            outages: a.outages.iter().take(OUTAGES).map(outage_row).collect(),
+            outages_left_out: a.outages.len().saturating_sub(OUTAGES),
+            shares: share_rows(report),
+            latencies: [("reads", &report.latency.read), ("writes", &report.latency.write), ("all", all)]
+                .map(|(name, l)| latency_row(name, l))
+                .into(),
+            nodes: node_rows(report),
+            nodes_left_out: report.load.per_node.len().saturating_sub(NODES),
+            load_sentence: load_sentence(report, total_requests),
+            has_keys: report.load.keys_max_over_mean.is_some(),
+            faults: report.faults.iter().map(fault_row).collect(),
+            messages_sentence: format!(
+                "{} sent, {} delivered, {} lost{}",
+                units::count(report.messages.sent),
+                units::count(report.messages.delivered),
+                units::count(report.messages.lost),
+                reasons(report),
+            ),
+            kinds: kinds(report),
+            facts: report.facts.iter().map(|(k, n)| (k.clone(), units::count(*n))).collect(),
+            method: format!(
+                "An operation is served when it succeeds within {}. A window of {} is down when fewer than half of the \
+                 operations invoked in it are served; an outage is a run of down windows, from the first failed \
+                 invocation to the return of the first success after it. {} of {} windows were down, {} had no operations.",
+                units::duration(a.timeout_ns),
+                units::duration(a.window_ns),
+                units::count(a.windows_down),
+                units::count(a.windows),
+                units::count(a.windows_empty),
+            ),
+            report,
+        }
+    }
+}
+
+/// `1 outage`, `4 outages`.
+pub(crate) fn plural(n: usize, what: &str) -> String {
+    if n == 1 { format!("1 {what}") } else { format!("{n} {what}s") }
+}
+
+fn worst_sentence(o: &Outage) -> String {
+    let end = if o.open { " It had not ended when the measurement did." } else { "" };
+    let lost = if o.operations_lost == 1 { "operation was" } else { "operations were" };
+    format!(
+        "The worst outage began at {} and lasted {}. Cause: {}. {} {lost} lost.{end}",
+        units::moment(o.start_ns),
+        length(o),
+        o.cause,
+        units::count(o.operations_lost),
+    )
+}
+
+fn phase_rows(o: &Outage) -> Vec<PhaseRow> {
+    let row = |p: &crate::report::Phase| PhaseRow {
+        name: p.name.clone(),
+        duration: units::duration(p.end_ns - p.start_ns),
+        width: units::round((p.end_ns - p.start_ns) as f64 * 100.0 / o.duration_ns.max(1) as f64, 2),
+    };
+    o.phases.iter().map(row).collect()
+}
+
+fn outage_row(o: &Outage) -> OutageRow {
+    OutageRow {
+        start: units::moment(o.start_ns),
+        duration: length(o),
+        lost: units::count(o.operations_lost),
+        cause: o.cause.clone(),
+        phases: phases(o),
+    }
+}
+
+fn share_rows(report: &Report) -> Vec<ShareRow> {
+    let a = &report.availability;
+    let all = Share { operations: a.operations, ok: a.ok, fraction: a.fraction };
+    let mut named = vec![("all".to_owned(), &all), ("reads".into(), &a.read), ("writes".into(), &a.write)];
+    named.push(("probes alone".into(), &a.probes));
+    named.extend(a.by_zone.iter().map(|(zone, share)| (format!("clients in zone {zone}"), share)));
+    named
+        .into_iter()
+        .filter(|(_, share)| share.operations > 0)
+        .map(|(name, share)| ShareRow {
+            name,
+            operations: units::count(share.operations),
+            not_served: units::count(share.operations - share.ok),
+            fraction: percent(share.fraction),
+        })
+        .collect()
+}
+
+fn latency_row(name: &'static str, l: &Latency) -> LatencyRow {
+    LatencyRow {
+        name,
+        count: units::count(l.count),
+        p50: time(l.p50_ns),
+        p90: time(l.p90_ns),
+        p99: time(l.p99_ns),
+        p999: time(l.p999_ns),
+        max: time(l.max_ns),
+    }
+}
+
+fn node_rows(report: &Report) -> Vec<NodeRow<'_>> {
+    let max = report.load.per_node.iter().map(|n| n.requests).max().unwrap_or(0).max(1);
+    report
+        .load
+        .per_node
+        .iter()
+        .take(NODES)
+        .map(|n| NodeRow {
+            name: &n.node,
+            zone: &n.zone,
+            requests: units::count(n.requests),
+            width: units::round(n.requests as f64 * 100.0 / max as f64, 1),
+            bytes_in: units::bytes(n.bytes_in),
+            bytes_out: units::bytes(n.bytes_out),
+            keys: units::count(n.keys),
+            busy: units::percent(units::round(n.busy_fraction, 4)),
+            disk: units::percent(units::round(n.disk_busy_fraction, 4)),
+            down: units::duration(n.down_ns),
+        })
+        .collect()
+}
+
+fn load_sentence(report: &Report, total: u64) -> String {
+    let l = &report.load;
+    let (Some(ratio), Some(max)) = (l.requests_max_over_mean, l.per_node.iter().max_by_key(|n| n.requests)) else {
+        return "No node was asked anything.".into();
+    };
+    let figure = |value: Option<f64>| value.map_or_else(|| "\u{2013}".into(), units::significant);
+    format!(
+        "{} took {} % of {} requests, {} times the mean (coefficient of variation {}, Jain {}, Gini {}).",
+        max.node,
+        units::significant(max.requests as f64 * 100.0 / total.max(1) as f64),
+        units::count(total),
+        units::significant(ratio),
+        figure(l.requests_cov),
+        figure(l.requests_jain),
+        figure(l.requests_gini),
+    )
+}
+
+fn fault_row(f: &crate::report::Fault) -> FaultRow {
+    FaultRow {
+        name: fault_name(&f.label, &f.kind, &f.resolved),
+        start: units::moment(f.start_ns),
+        duration: units::duration(f.end_ns.saturating_sub(f.start_ns)),
+        effect: match (f.bit, f.touched) {
+            (false, _) => "never bit".into(),
+            (true, 0) => "bit".into(),
+            (true, n) => format!("bit ({})", units::count(n)),
+        },
+        bit: f.bit,
+    }
+}
+
+fn reasons(report: &Report) -> String {
+    let by: Vec<String> = report
+        .messages
+        .lost_by
+        .iter()
+        .filter(|(_, n)| **n > 0)
+        .map(|(why, n)| format!("{} {}", why.replace('_', " "), units::count(*n)))
+        .collect();
+    if by.is_empty() { String::new() } else { format!(" ({})", by.join(", ")) }
+}
+
+/// Kinds of message, most frequent first.
+fn kinds(report: &Report) -> Vec<(String, String)> {
+    let mut rows: Vec<_> = report.messages.by_kind.iter().collect();
+    rows.sort_by(|a, b| b.1.cmp(a.1).then_with(|| a.0.cmp(b.0)));
+    rows.into_iter().map(|(kind, n)| (kind.clone(), units::count(*n))).collect()
+}

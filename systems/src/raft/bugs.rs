@@ -1,0 +1,132 @@
+//! Published bugs of Raft implementations, each re-introduced by one condition at one place.
+//!
+//! A bug is a property of the configuration: `config.has(RaftBug::X)` appears exactly once in the protocol, where the
+//! correct code makes the decision that the published code got wrong.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use sim_core::Bug;
+
+macro_rules! bugs {
+    ($($variant:ident, $name:literal, $about:literal, $violates:literal, $source:literal;)*) => {
+        /// A known bug; [`RaftBug::None`] is correct code.
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+        #[serde(rename_all = "snake_case")]
+        pub enum RaftBug {
+            /// No bug.
+            #[default]
+            None,
+            $(#[doc = $about] $variant,)*
+        }
+
+        impl RaftBug {
+            /// All bugs, in the order of the catalogue.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
+
+            /// The name in scenario files.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self {
+                    Self::None => "none",
+                    $(Self::$variant => $name,)*
+                }
+            }
+        }
+
+        /// What `splitbrain list bugs` shows.
+        pub(super) const CATALOGUE: &[Bug] = &[
+            $(Bug { name: $name, about: $about, violates: $violates, source: $source },)*
+        ];
+    };
+}
+
+bugs! {
+    VoteNotPersisted, "vote_not_persisted",
+        "A vote is answered without having been written to disk, so a restarted voter votes again in the same term.",
+        "election_safety", "R1: raft.tla pull request 5; NodeDB issue 161";
+    TermBeforeVote, "term_before_vote",
+        "Term and vote are written in two steps with a sync between, and the vote is answered after the first.",
+        "election_safety", "R3: hashicorp/raft issue 661";
+    NoUpToDateCheck, "no_up_to_date_check",
+        "A vote is granted whatever the candidate's log holds.",
+        "acknowledged_writes_survive", "R4: Raft paper, section 5.4.1";
+    LengthOnlyCheck, "length_only_check",
+        "The candidate's log is compared by length only, its last term ignored.",
+        "leader_completeness", "R5: Raft paper, section 5.4.1";
+    VoteForgottenInTerm, "vote_forgotten_in_term",
+        "A candidate that yields to the leader of its own term forgets whom it voted for in that term.",
+        "election_safety", "R7: AvailSim";
+    StaleVotesCounted, "stale_votes_counted",
+        "A vote granted in an earlier term counts in the present one.",
+        "election_safety", "R8: Students' Guide to Raft, term confusion";
+    DuplicateVotesCounted, "duplicate_votes_counted",
+        "Votes are counted by message, so a duplicated message is two votes.",
+        "election_safety", "R9: akka-raft issue 47";
+    QuorumHalf, "quorum_half",
+        "Half of the nodes are taken for a majority.",
+        "election_safety", "R10: textbook";
+    FixedElectionTimeout, "fixed_election_timeout",
+        "The election timeout is not randomised, so votes split again and again.",
+        "availability", "R12: Raft dissertation, section 9.3";
+    TimerResetByAnything, "timer_reset_by_anything",
+        "Refused votes and stale messages reset the election timer too.",
+        "availability", "R13: Students' Guide to Raft, livelocks";
+    NoPreVoteReply, "lower_term_pre_vote_ignored",
+        "A pre-vote request with a lower term is dropped silently, so a node with an old term never catches up.",
+        "availability", "R16: etcd issue 8243";
+    CommitOldTerm, "commit_old_term",
+        "Entries of earlier terms are committed by counting replicas.",
+        "leader_completeness", "R20: Raft paper, figure 8";
+    NoPrevTermCheck, "no_prev_term_check",
+        "A follower checks that it has the entry before new ones, but not that entry's term.",
+        "log_matching", "R21: textbook";
+    UnconditionalTruncation, "unconditional_truncation",
+        "A follower cuts its log behind the previous entry on every append, conflict or not.",
+        "committed_entries_stay", "R22: Students' Guide to Raft";
+    NoTruncation, "no_truncation",
+        "A follower keeps its own conflicting entries and appends behind them.",
+        "log_matching", "R23: textbook";
+    MatchFromNext, "match_from_next",
+        "The leader takes what it has sent for what the follower has stored when any acknowledgement arrives.",
+        "acknowledged_writes_survive", "R24: Students' Guide to Raft";
+    AckBeforeSync, "ack_before_sync",
+        "A follower acknowledges entries before they are durable.",
+        "acknowledged_writes_survive", "R27: textbook; ZooKeeper analogue";
+    SuccessByIndex, "success_by_index",
+        "A client is answered when anything commits at its command's index, even another leader's entry.",
+        "acknowledged_writes_survive", "R29: 6.824 lab 3";
+    BacktrackOffByOne, "backtrack_off_by_one",
+        "The leader tries again one entry too late, so a follower that lacks entries never catches up.",
+        "convergence", "R30: Students' Guide to Raft";
+    SnapshotRollsBack, "snapshot_rolls_back",
+        "A snapshot older than the state is installed all the same.",
+        "state_machine_safety", "R34: textbook";
+    SnapshotOmitsSessions, "snapshot_omits_sessions",
+        "Snapshots do not contain the client sessions, so a retry after one is executed twice.",
+        "exactly_once", "R37: Raft dissertation, chapter 6";
+    LocalReads, "local_reads",
+        "A leader answers reads from its own state without asking whether it is still leader.",
+        "linearizable", "R47: etcd issue 741";
+    ReadBeforeOwnCommit, "read_before_own_commit",
+        "A new leader serves reads at its commit index before it has committed anything of its own term.",
+        "linearizable", "R48: etcd issue 7331";
+    NoSessionFilter, "no_session_filter",
+        "Retries are executed again.",
+        "exactly_once", "R54: Raft dissertation, chapter 6";
+    StaleLeaderHint, "stale_leader_hint",
+        "A node keeps telling clients of the leader of an earlier term.",
+        "availability", "R57: Raft dissertation, section 6.2";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_what_scenario_files_say() {
+        assert_eq!(RaftBug::ALL.len(), CATALOGUE.len());
+        for (bug, row) in RaftBug::ALL.iter().zip(CATALOGUE) {
+            assert_eq!(bug.name(), row.name);
+        }
+    }
+}

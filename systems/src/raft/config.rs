@@ -1,0 +1,73 @@
+//! What a Raft node is configured with: the options as meant, validated (see `system.rs` for the options as written).
+
+use super::bugs::RaftBug;
+use sim_core::Duration;
+
+/// The configuration all nodes of one cluster share.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// How many nodes vote.
+    pub nodes: u32,
+    /// The shortest election timeout. Followers that heard from a leader more recently do not help to replace it.
+    pub election_min: Duration,
+    /// The longest election timeout.
+    pub election_max: Duration,
+    /// How often a leader is heard from at least.
+    pub heartbeat: Duration,
+    /// Whether a node asks around before it disturbs anyone with a new term (dissertation 9.6).
+    pub pre_vote: bool,
+    /// Whether a leader that does not hear from a quorum steps down, and voters are loyal to a live leader (6.2, 4.2.3).
+    pub check_quorum: bool,
+    /// Entries applied between snapshots; 0 never takes one.
+    pub snapshot_every: u64,
+    /// Entries kept in the log behind a snapshot, for followers that lag a little.
+    pub snapshot_keep: u64,
+    /// Bytes of a snapshot in one message.
+    pub snapshot_chunk: u32,
+    /// Bytes of entries in one message.
+    pub max_batch: u32,
+    /// Messages with entries on the way to one follower.
+    pub max_inflight: u32,
+    /// Bytes of entries on the way to one follower.
+    pub max_inflight_bytes: u64,
+    /// Uncommitted batches before the leader lets requests gather for the next one.
+    pub pipeline: u32,
+    /// A known bug to re-introduce.
+    pub bug: RaftBug,
+}
+
+impl Config {
+    /// The defaults for a cluster of `nodes`.
+    #[must_use]
+    pub const fn new(nodes: u32) -> Self {
+        Self {
+            nodes,
+            election_min: Duration::millis(150),
+            election_max: Duration::millis(300),
+            heartbeat: Duration::millis(50),
+            pre_vote: true,
+            check_quorum: true,
+            snapshot_every: 10_000,
+            snapshot_keep: 1_000,
+            snapshot_chunk: 256 << 10,
+            max_batch: 64 << 10,
+            max_inflight: 64,
+            max_inflight_bytes: 4 << 20,
+            pipeline: 4,
+            bug: RaftBug::None,
+        }
+    }
+
+    /// How many nodes are a quorum: more than half.
+    #[must_use]
+    pub(super) fn quorum(&self) -> u32 {
+        if self.has(RaftBug::QuorumHalf) { self.nodes.div_ceil(2).max(1) } else { self.nodes / 2 + 1 }
+    }
+
+    /// Whether this known bug is switched on.
+    #[inline]
+    #[must_use]
+    pub(super) fn has(&self, bug: RaftBug) -> bool {
+        self.bug == bug
+    }
+}

@@ -1,0 +1,170 @@
+//! Elections: campaigns, votes, and the leader's own doubt (Raft paper 5.2 and 5.4.1; dissertation 6.2 and 9.6).
+
+use super::RaftBug;
+use super::lead::Lead;
+use super::log::{Entry, Slice};
+use super::message::{RaftFact, RaftMessage};
+use super::node::{ELECTION, Fx, HEARTBEAT, Raft, Stage};
+use sim_core::{NodeId, StateMachine};
+
+/// Who has answered a campaign, and how.
+#[derive(Clone, Debug, Default)]
+pub struct Votes {
+    heard: Vec<bool>,
+    granted: u32,
+    refused: u32,
+}
+
+impl Votes {
+    fn clear(&mut self, nodes: u32) {
+        self.heard.clear();
+        self.heard.resize(nodes as usize, false);
+        (self.granted, self.refused) = (0, 0);
+    }
+}
+
+impl<M: StateMachine> Raft<M> {
+    /// Asks for votes, or with `pre` whether it would get them, which disturbs nobody.
+    pub(super) fn campaign(&mut self, pre: bool, fx: &mut Fx<'_, M>) {
+        self.leader = None;
+        self.votes.clear(self.config.nodes);
+        if pre {
+            self.stage = Stage::PreCandidate;
+        } else {
+            self.stage = Stage::Candidate;
+            self.term += 1;
+            self.vote = Some(self.me);
+            self.write_hard(fx);
+        }
+        self.draw_timeout(fx);
+        self.await_leader(fx);
+        let term = self.term + u64::from(pre);
+        fx.note(RaftFact::Campaign { term, pre });
+        let (last_index, last_term) = (self.log.last(), self.log.last_term());
+        for to in self.others() {
+            // Term and own vote are durable before anyone is asked: after a crash it must not ask, or vote, otherwise.
+            let need = if pre { 0 } else { self.disk.hard() };
+            self.send_after(need, to, RaftMessage::RequestVote { term, last_index, last_term, pre }, fx);
+        }
+        if pre {
+            self.on_vote(self.me, term, true, true, fx);
+        }
+    }
+
+    /// A candidate whose log ends with entry `last` of (term, index) asks for a vote.
+    pub(super) fn on_request_vote(&mut self, from: NodeId, term: u64, last: (u64, u64), pre: bool, fx: &mut Fx<'_, M>) {
+        let free = match self.vote {
+            Some(candidate) => candidate == from,
+            None => self.leader.is_none(),
+        };
+        let may = free || (pre && term > self.term);
+        let granted = may && self.is_up_to_date(last);
+        if !granted {
+            return self.answer(from, RaftMessage::Vote { term: self.term, granted, pre }, fx);
+        }
+        if pre {
+            return self.answer(from, RaftMessage::Vote { term, granted, pre }, fx);
+        }
+        let before = self.disk.hard();
+        if self.vote != Some(from) {
+            self.vote = Some(from);
+            self.write_hard(fx);
+            fx.note(RaftFact::Voted { term, candidate: from });
+        }
+        let need = if self.config.has(RaftBug::TermBeforeVote) { before } else { self.disk.hard() };
+        self.send_after(need, from, RaftMessage::Vote { term, granted, pre }, fx);
+        self.await_leader(fx);
+    }
+
+    /// Whether a log that ends with entry `last` of (term, index) holds everything that may be committed in this one
+    /// (Raft paper 5.4.1).
+    fn is_up_to_date(&self, last: (u64, u64)) -> bool {
+        if self.config.has(RaftBug::NoUpToDateCheck) {
+            return true;
+        }
+        if self.config.has(RaftBug::LengthOnlyCheck) {
+            return last.1 >= self.log.last();
+        }
+        last >= (self.log.last_term(), self.log.last())
+    }
+
+    /// An answer to a campaign, its own included.
+    pub(super) fn on_vote(&mut self, from: NodeId, term: u64, granted: bool, pre: bool, fx: &mut Fx<'_, M>) {
+        let expected = match self.stage {
+            // A refusal carries the voter's term, which is no newer than ours here.
+            Stage::PreCandidate => pre && (!granted || term == self.term + 1),
+            Stage::Candidate => !pre && term == self.term,
+            _ => false,
+        };
+        if !expected {
+            return;
+        }
+        let heard = core::mem::replace(&mut self.votes.heard[from.index()], true);
+        if heard && !self.config.has(RaftBug::DuplicateVotesCounted) {
+            return;
+        }
+        if granted {
+            self.votes.granted += 1;
+        } else {
+            self.votes.refused += 1;
+        }
+        if self.votes.granted >= self.config.quorum() {
+            if pre { self.campaign(false, fx) } else { self.become_leader(fx) }
+        } else if self.votes.refused >= self.config.quorum() {
+            self.follow(self.term, None, fx);
+        }
+    }
+
+    fn become_leader(&mut self, fx: &mut Fx<'_, M>) {
+        let (term, last_index) = (self.term, self.log.last());
+        self.stage = Stage::Leader;
+        self.leader = Some(self.me);
+        self.last_leader = self.leader;
+        self.early.clear();
+        self.incoming = None;
+        self.waiters.clear();
+        self.lead = Some(Box::new(Lead::new(self.config.nodes, term, last_index)));
+        fx.note(RaftFact::Elected { term, last_index });
+        if self.config.check_quorum {
+            fx.arm(ELECTION, self.config.election_min);
+        } else {
+            fx.disarm(ELECTION);
+        }
+        fx.arm(HEARTBEAT, self.config.heartbeat);
+        // An entry of its own term: what came before can only be committed with it (Raft paper 5.4.2).
+        let noop = Entry::noop(term);
+        let bytes = noop.bytes::<M>();
+        self.append_batch(Slice::new([noop].into(), bytes), fx);
+        self.broadcast(fx);
+    }
+
+    /// A leader that has not heard from a quorum for an election timeout may have been replaced (dissertation 6.2).
+    pub(super) fn check_quorum(&mut self, fx: &mut Fx<'_, M>) {
+        let Some(lead) = &mut self.lead else { return };
+        if lead.count_active(self.me) >= self.config.quorum() {
+            fx.arm(ELECTION, self.config.election_min);
+        } else {
+            self.follow(self.term, None, fx);
+        }
+    }
+
+    /// Stops leading. What was appended may yet be committed by others, so nobody who waits for it is told anything;
+    /// what was not appended never will be by this try, and reads have no effect.
+    pub(super) fn step_down(&mut self, leader: Option<NodeId>, fx: &mut Fx<'_, M>) {
+        let Some(lead) = self.lead.take() else { return };
+        fx.disarm(HEARTBEAT);
+        let last = self.log.last();
+        for (_, ticket) in self.waiters.iter().filter(|(index, _)| *index > last) {
+            fx.redirect(*ticket, leader);
+        }
+        if self.config.has(RaftBug::SuccessByIndex) {
+            self.waiters.retain(|(index, _)| *index <= last);
+        } else {
+            self.waiters.clear();
+        }
+        for ticket in lead.reads.waiting() {
+            fx.redirect(ticket, leader);
+        }
+        fx.note(RaftFact::SteppedDown { term: lead.term });
+    }
+}

@@ -1,0 +1,305 @@
+//! The leader: proposals, batches, and how far each follower has got (Raft paper 5.3; dissertation 10.2.1).
+
+use super::RaftBug;
+use super::log::{Entry, Slice};
+use super::message::{Append, RaftFact, RaftMessage};
+use super::node::{Fx, HEARTBEAT, Raft};
+use super::progress::{Flow, Peer};
+use super::queue::pop_if;
+use super::read::Reads;
+use crate::replication::{Stamp, Standing};
+use sim_core::{NodeId, StateMachine, Ticket};
+use std::collections::VecDeque;
+
+/// What a node knows only while it leads.
+#[derive(Clone, Debug)]
+pub struct Lead<M: StateMachine> {
+    /// The term it leads.
+    pub(super) term: u64,
+    /// The first entry of its term.
+    pub(super) first: u64,
+    /// One for each node, its own included.
+    pub(super) peers: Vec<Peer<M>>,
+    /// Entries that wait for their batch: not in the log yet.
+    proposals: Vec<Entry<M::Command>>,
+    proposal_bytes: u64,
+    /// Last entries of the batches that are not committed yet.
+    batches: VecDeque<u64>,
+    pub(super) reads: Reads<M::Command>,
+    /// For finding a quorum's minimum without allocating.
+    scratch: Vec<u64>,
+}
+
+impl<M: StateMachine> Lead<M> {
+    pub(super) fn new(nodes: u32, term: u64, last: u64) -> Self {
+        Self {
+            term,
+            first: last + 1,
+            peers: (0..nodes).map(|_| Peer::new(last + 1)).collect(),
+            proposals: Vec::new(),
+            proposal_bytes: 0,
+            batches: VecDeque::new(),
+            reads: Reads::default(),
+            scratch: Vec::with_capacity(nodes as usize),
+        }
+    }
+
+    /// How many nodes were heard from since the last count, `me` included.
+    pub(super) fn count_active(&mut self, me: NodeId) -> u32 {
+        self.peers[me.index()].active = true;
+        self.peers.iter_mut().map(|peer| u32::from(core::mem::take(&mut peer.active))).sum()
+    }
+
+    /// The largest number that at least `quorum` nodes have reached.
+    #[inline]
+    pub(super) fn reached(&mut self, quorum: u32, of: impl Fn(&Peer<M>) -> u64) -> u64 {
+        self.scratch.clear();
+        self.scratch.extend(self.peers.iter().map(of));
+        self.scratch.sort_unstable_by(|a, b| b.cmp(a));
+        self.scratch[quorum as usize - 1]
+    }
+}
+
+impl<M: StateMachine> Raft<M> {
+    /// A client wants a command replicated.
+    pub(super) fn propose(&mut self, ticket: Ticket, command: M::Command, fx: &mut Fx<'_, M>) {
+        let stamp = Stamp::from(ticket);
+        if !self.config.has(RaftBug::NoSessionFilter) {
+            match self.state.standing(stamp) {
+                Standing::New => {}
+                Standing::Done(response) => return fx.reply(ticket, response),
+                // Its client has stopped asking: there is nobody to answer.
+                Standing::Expired => return,
+            }
+        }
+        if ticket.attempt > 0 {
+            // A retry of something that is on its way: answer the retry when it arrives.
+            let same = |t: &Ticket| (t.client, t.op) == (ticket.client, ticket.op);
+            if let Some((_, waiting)) = self.waiters.iter_mut().find(|(_, t)| same(t)) {
+                *waiting = ticket;
+                return;
+            }
+        }
+        let Some(lead) = &mut self.lead else { return };
+        let entry = Entry::command::<M>(self.term, stamp, command);
+        lead.proposal_bytes += u64::from(entry.bytes::<M>());
+        lead.proposals.push(entry);
+        // Only this leader appends in this term, so its place is known before it is there.
+        self.waiters.push_back((self.log.last() + lead.proposals.len() as u64, ticket));
+        self.flush(fx);
+    }
+
+    /// Appends waiting proposals as batches, as far as the pipeline allows, and sends them.
+    pub(super) fn flush(&mut self, fx: &mut Fx<'_, M>) {
+        let mut flushed = false;
+        while let Some(lead) = &mut self.lead
+            && !lead.proposals.is_empty()
+            && lead.batches.len() < self.config.pipeline as usize
+        {
+            let limit = u64::from(self.config.max_batch);
+            let (count, bytes) = if lead.proposal_bytes <= limit && lead.proposals.len() <= usize::from(u16::MAX) {
+                (lead.proposals.len(), lead.proposal_bytes)
+            } else {
+                let mut bytes = 0_u64;
+                let fits = |entry: &&Entry<M::Command>| {
+                    let first = bytes == 0;
+                    bytes += u64::from(entry.bytes::<M>());
+                    first || bytes <= limit
+                };
+                let count = lead.proposals.iter().take(usize::from(u16::MAX)).take_while(fits).count();
+                (count, lead.proposals[..count].iter().map(|e| u64::from(e.bytes::<M>())).sum())
+            };
+            lead.proposal_bytes -= bytes;
+            let batch = lead.proposals.drain(..count).collect();
+            self.append_batch(Slice::new(batch, bytes as u32), fx);
+            flushed = true;
+        }
+        if flushed {
+            self.broadcast(fx);
+        }
+    }
+
+    /// Appends one batch of its own term.
+    pub(super) fn append_batch(&mut self, batch: Slice<M::Command>, fx: &mut Fx<'_, M>) {
+        self.append(batch, fx);
+        if let Some(lead) = &mut self.lead {
+            lead.batches.push_back(self.log.last());
+        }
+    }
+
+    /// Sends every follower what it may be sent. The leader's own disk write goes on meanwhile (dissertation 10.2.1).
+    pub(super) fn broadcast(&mut self, fx: &mut Fx<'_, M>) {
+        for to in self.others() {
+            self.feed(to, fx);
+        }
+    }
+
+    /// Sends `to` the entries it lacks, as far as flow control allows.
+    pub(super) fn feed(&mut self, to: NodeId, fx: &mut Fx<'_, M>) {
+        let last = self.log.last();
+        loop {
+            let Some(lead) = &mut self.lead else { return };
+            let peer = &mut lead.peers[to.index()];
+            let go = match peer.flow {
+                Flow::Probe { waiting } => !waiting,
+                Flow::Replicate => peer.next <= last && peer.has_window(&self.config),
+                Flow::Snapshot => false,
+            };
+            if !go || !self.send_append(to, self.config.max_batch, fx) {
+                return;
+            }
+        }
+    }
+
+    /// Sends `to` one append with entries from its `next` on, at most `max_bytes` of them; or a snapshot, if those
+    /// entries are gone. Returns whether more may follow.
+    pub(super) fn send_append(&mut self, to: NodeId, max_bytes: u32, fx: &mut Fx<'_, M>) -> bool {
+        let Some(lead) = &mut self.lead else { return false };
+        let peer = &mut lead.peers[to.index()];
+        let prev_index = peer.next - 1;
+        let Some(prev_term) = self.log.term(prev_index) else {
+            self.start_snapshot(to, fx);
+            return false;
+        };
+        let entries = if max_bytes == 0 { Slice::EMPTY } else { self.log.slice(peer.next, max_bytes) };
+        match &mut peer.flow {
+            Flow::Probe { waiting } => *waiting = true,
+            _ => peer.launch(&entries),
+        }
+        peer.sent = fx.now();
+        let round = lead.reads.newest();
+        let append = Append { term: self.term, prev_index, prev_term, commit: self.commit, round, entries };
+        fx.send(to, RaftMessage::Append(append));
+        true
+    }
+
+    /// Follower `from` has durably stored entries up to `match_index`.
+    pub(super) fn on_appended(&mut self, from: NodeId, match_index: u64, round: u64, fx: &mut Fx<'_, M>) {
+        let Some(lead) = &mut self.lead else { return };
+        let peer = &mut lead.peers[from.index()];
+        peer.active = true;
+        let stored = if self.config.has(RaftBug::MatchFromNext) { peer.next - 1 } else { match_index };
+        let news = peer.acknowledge(stored);
+        let confirms = peer.confirm(round);
+        if news {
+            self.advance_commit(fx);
+        }
+        if confirms {
+            self.on_round(fx);
+        }
+        self.feed(from, fx);
+    }
+
+    /// Follower `from` lacks the entry before those it was sent, or has another one there.
+    pub(super) fn on_rejected(
+        &mut self,
+        from: NodeId,
+        prev_index: u64,
+        (conflict_term, conflict_index): (u64, u64),
+        round: u64,
+        fx: &mut Fx<'_, M>,
+    ) {
+        let Some(lead) = &mut self.lead else { return };
+        let peer = &mut lead.peers[from.index()];
+        peer.active = true;
+        let confirms = peer.confirm(round);
+        if peer.rejected(prev_index) {
+            // Skip a whole term at a time: go on behind our last entry of the follower's term there, or before all of its
+            // entries of that term if we have none.
+            let same = self.log.last_at_most(prev_index.saturating_sub(1), conflict_term);
+            let shares = conflict_term > 0 && self.log.term(same) == Some(conflict_term);
+            let hint = if shares { same + 1 } else { conflict_index };
+            peer.probe_at(if self.config.has(RaftBug::BacktrackOffByOne) { hint + 1 } else { hint.min(prev_index) });
+            self.feed(from, fx);
+        }
+        if confirms {
+            self.on_round(fx);
+        }
+    }
+
+    /// Follower `from` answered a heartbeat: it is there, so whatever was lost is sent again.
+    pub(super) fn on_alive(&mut self, from: NodeId, round: u64, fx: &mut Fx<'_, M>) {
+        let Some(lead) = &mut self.lead else { return };
+        let last = self.log.last();
+        let peer = &mut lead.peers[from.index()];
+        peer.active = true;
+        let confirms = peer.confirm(round);
+        match &mut peer.flow {
+            Flow::Probe { waiting } => {
+                *waiting = false;
+                if peer.match_index < last {
+                    self.feed(from, fx);
+                }
+            }
+            // Something sent before the heartbeat has not been acknowledged: ask where the follower is.
+            Flow::Replicate if peer.match_index + 1 < peer.mark => {
+                peer.mark = 0;
+                self.send_append(from, 0, fx);
+            }
+            Flow::Replicate => {}
+            Flow::Snapshot => self.resend_chunk(from, fx),
+        }
+        if confirms {
+            self.on_round(fx);
+        }
+    }
+
+    /// More of its own log is durable: only that counts towards a quorum.
+    pub(super) fn on_own_disk(&mut self, fx: &mut Fx<'_, M>) {
+        let durable = self.disk.durable();
+        let Some(lead) = &mut self.lead else { return };
+        let own = &mut lead.peers[self.me.index()];
+        if own.match_index != durable {
+            own.match_index = durable;
+            self.advance_commit(fx);
+        }
+    }
+
+    /// Commits what a quorum holds, if it is of this term: an older entry on a quorum may still be replaced (Raft paper
+    /// 5.4.2 and figure 8).
+    fn advance_commit(&mut self, fx: &mut Fx<'_, M>) {
+        let quorum = self.config.quorum();
+        let Some(lead) = &mut self.lead else { return };
+        let index = lead.reached(quorum, |peer| peer.match_index);
+        let own_term = index >= lead.first || self.config.has(RaftBug::CommitOldTerm);
+        if index <= self.commit || !own_term {
+            return;
+        }
+        let first = self.commit < lead.first && index >= lead.first;
+        while pop_if(&mut lead.batches, |last| *last <= index).is_some() {}
+        self.commit = index;
+        fx.note(RaftFact::Committed { index, term: self.term });
+        self.apply(fx);
+        if first {
+            fx.note(RaftFact::FirstCommit { term: self.term, index });
+            self.start_round(fx);
+        }
+        self.flush(fx);
+    }
+
+    /// Followers must hear from their leader: from an append if one has just been sent, otherwise from a heartbeat.
+    pub(super) fn on_heartbeat_due(&mut self, fx: &mut Fx<'_, M>) {
+        let now = fx.now();
+        let recent = self.config.heartbeat.0 / 2;
+        for to in self.others() {
+            let Some(lead) = &mut self.lead else { return };
+            let peer = &mut lead.peers[to.index()];
+            let fresh = matches!(peer.flow, Flow::Replicate) && now.since(peer.sent).0 < recent;
+            peer.idle_ticks = peer.idle_ticks.saturating_add(1);
+            if !fresh {
+                peer.mark = peer.next;
+                self.send_heartbeat(to, fx);
+            }
+        }
+        fx.arm(HEARTBEAT, self.config.heartbeat);
+    }
+
+    /// Sends `to` a heartbeat.
+    pub(super) fn send_heartbeat(&mut self, to: NodeId, fx: &mut Fx<'_, M>) {
+        let Some(lead) = &mut self.lead else { return };
+        let peer = &lead.peers[to.index()];
+        // Not beyond what the follower is known to have: it could not tell its own entries from ours.
+        let commit = self.commit.min(peer.match_index);
+        fx.send(to, RaftMessage::Heartbeat { term: self.term, commit, round: lead.reads.newest() });
+    }
+}

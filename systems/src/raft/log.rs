@@ -1,0 +1,334 @@
+//! The replicated log in memory: batches of entries shared between leader, messages, followers and disk records.
+
+use crate::replication::Stamp;
+use sim_core::hash::Mixer;
+use sim_core::{StateMachine, WriteId};
+use std::collections::VecDeque;
+use std::rc::Rc;
+
+/// What an entry costs on the wire and on disk beside its command, in bytes.
+const ENTRY_BYTES: u32 = 24;
+/// Entries in one batch at most.
+const LONGEST_SLICE: usize = u16::MAX as usize;
+
+/// What an entry holds.
+#[derive(Clone, Debug)]
+pub enum Payload<C> {
+    /// Nothing: every leader begins its term with such an entry (dissertation 6.4, step 1).
+    Noop,
+    /// A client's command.
+    Command {
+        /// Which operation of which session.
+        stamp: Stamp,
+        /// The command.
+        command: C,
+    },
+}
+
+/// One entry of the log. Its index is its place.
+#[derive(Clone, Debug)]
+pub struct Entry<C> {
+    /// The term of the leader that created it.
+    pub term: u64,
+    /// Of term and payload: one link of the running hash.
+    pub hash: u64,
+    /// What it holds.
+    pub payload: Payload<C>,
+}
+
+/// The running hash of a log: one more link.
+#[inline]
+pub(super) const fn link(chain: u64, hash: u64) -> u64 {
+    let mut mixer = Mixer::resume(chain);
+    mixer.word(hash);
+    mixer.finish()
+}
+
+impl<C> Entry<C> {
+    /// The entry a leader of `term` begins with.
+    pub(super) const fn noop(term: u64) -> Self {
+        let mut mixer = Mixer::resume(term);
+        mixer.word(u64::MAX);
+        Self { term, hash: mixer.finish(), payload: Payload::Noop }
+    }
+
+    /// A client's command in `term`.
+    pub(super) fn command<M: StateMachine<Command = C>>(term: u64, stamp: Stamp, command: C) -> Self {
+        let mut mixer = Mixer::resume(term);
+        mixer.word(u64::from(stamp.client.0) << 40 ^ stamp.op);
+        M::hash_command(&command, &mut mixer);
+        Self { term, hash: mixer.finish(), payload: Payload::Command { stamp, command } }
+    }
+
+    /// Size on the wire and on disk, in bytes.
+    pub(super) fn bytes<M: StateMachine<Command = C>>(&self) -> u32 {
+        ENTRY_BYTES
+            + match &self.payload {
+                Payload::Noop => 0,
+                Payload::Command { command, .. } => M::command_bytes(command),
+            }
+    }
+}
+
+/// Some consecutive entries. Cloning copies a pointer.
+#[derive(Clone, Debug)]
+pub struct Slice<C> {
+    batch: Option<Rc<[Entry<C>]>>,
+    start: u16,
+    len: u16,
+    bytes: u32,
+}
+
+impl<C> Slice<C> {
+    /// No entries.
+    pub(super) const EMPTY: Self = Self { batch: None, start: 0, len: 0, bytes: 0 };
+
+    /// These entries, which take `bytes` bytes.
+    pub(super) fn new(batch: Rc<[Entry<C>]>, bytes: u32) -> Self {
+        assert!(batch.len() <= LONGEST_SLICE, "{} entries in one batch, at most {LONGEST_SLICE}", batch.len());
+        let len = batch.len() as u16;
+        Self { batch: Some(batch), start: 0, len, bytes }
+    }
+
+    /// The entries.
+    #[must_use]
+    pub fn entries(&self) -> &[Entry<C>] {
+        self.batch.as_ref().map_or(&[], |batch| &batch[usize::from(self.start)..usize::from(self.start + self.len)])
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.len as usize
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Size on the wire and on disk, in bytes.
+    #[must_use]
+    pub const fn bytes(&self) -> u32 {
+        self.bytes
+    }
+
+    /// Entries `from..to` of these.
+    pub(super) fn part<M: StateMachine<Command = C>>(&self, from: usize, to: usize) -> Self {
+        if from == 0 && to == self.len() {
+            return Self { batch: self.batch.clone(), ..*self };
+        }
+        let bytes = self.entries()[from..to].iter().map(Entry::bytes::<M>).sum();
+        Self { batch: self.batch.clone(), start: self.start + from as u16, len: (to - from) as u16, bytes }
+    }
+}
+
+/// Consecutive entries of the log that were appended, and written to disk, together.
+#[derive(Clone, Debug)]
+struct Segment<C> {
+    first: u64,
+    slice: Slice<C>,
+    write: WriteId,
+}
+
+impl<C> Segment<C> {
+    const fn last(&self) -> u64 {
+        self.first + self.slice.len as u64 - 1
+    }
+}
+
+/// The log from the end of what was compacted on. Indices count from 1; entry 0 is the empty log's, of term 0.
+#[derive(Clone, Debug)]
+pub struct Log<M: StateMachine> {
+    segments: VecDeque<Segment<M::Command>>,
+    /// Where each run of equal terms begins; the first one covers the base entry.
+    terms: VecDeque<(u64, u64)>,
+    /// The newest entry that was compacted away.
+    base: u64,
+    last: u64,
+    last_term: u64,
+}
+
+impl<M: StateMachine> Log<M> {
+    /// An empty log that begins behind `base`, an entry of term `term`.
+    pub(super) fn after(base: u64, term: u64) -> Self {
+        Self { segments: VecDeque::new(), terms: VecDeque::from([(base, term)]), base, last: base, last_term: term }
+    }
+
+    /// Index of the last entry.
+    #[must_use]
+    pub const fn last(&self) -> u64 {
+        self.last
+    }
+
+    /// Term of the last entry.
+    #[must_use]
+    pub const fn last_term(&self) -> u64 {
+        self.last_term
+    }
+
+    /// The newest entry that was compacted away; its term is still known.
+    #[must_use]
+    pub const fn base(&self) -> u64 {
+        self.base
+    }
+
+    /// Term of entry `index`; `None` if it was compacted away or is not there yet.
+    #[must_use]
+    pub fn term(&self, index: u64) -> Option<u64> {
+        if index == self.last {
+            return Some(self.last_term);
+        }
+        if index < self.base || index > self.last {
+            return None;
+        }
+        self.terms.iter().rev().find(|(first, _)| *first <= index).map(|(_, term)| *term)
+    }
+
+    /// The first entry of the run of equal terms that `index` is in; not before the base.
+    pub(super) fn first_of_term(&self, index: u64) -> u64 {
+        self.terms.iter().rev().find(|(first, _)| *first <= index).map_or(self.base, |(first, _)| *first)
+    }
+
+    /// The last entry at or before `index` whose term is at most `term`; the base if there is none.
+    pub(super) fn last_at_most(&self, index: u64, term: u64) -> u64 {
+        let mut end = index.min(self.last);
+        for (first, of) in self.terms.iter().rev() {
+            if *first <= end {
+                if *of <= term {
+                    return end;
+                }
+                end = first.saturating_sub(1);
+            }
+        }
+        self.base
+    }
+
+    /// Position of the segment that holds `index`, which must be in the log.
+    fn locate(&self, index: u64) -> usize {
+        // Nearly everything asked for is near the end.
+        let near = self.segments.iter().rev().take(8).position(|s| s.first <= index);
+        match near {
+            Some(back) => self.segments.len() - 1 - back,
+            None => self.segments.partition_point(|s| s.first <= index) - 1,
+        }
+    }
+
+    /// Adds entries at the end; `write` is their place on the disk.
+    pub(super) fn push(&mut self, slice: Slice<M::Command>, write: WriteId) {
+        let first = self.last + 1;
+        for (i, entry) in slice.entries().iter().enumerate() {
+            if entry.term != self.last_term {
+                self.terms.push_back((first + i as u64, entry.term));
+                self.last_term = entry.term;
+            }
+        }
+        self.last += slice.len() as u64;
+        self.segments.push_back(Segment { first, slice, write });
+    }
+
+    /// Removes entry `from` and all behind it.
+    pub(super) fn truncate(&mut self, from: u64) {
+        let from = from.max(self.base + 1);
+        while let Some(segment) = self.segments.back_mut() {
+            if segment.first >= from {
+                self.segments.pop_back();
+            } else {
+                if segment.last() >= from {
+                    segment.slice = segment.slice.part::<M>(0, (from - segment.first) as usize);
+                }
+                break;
+            }
+        }
+        while self.terms.back().is_some_and(|(first, _)| *first >= from) {
+            self.terms.pop_back();
+        }
+        self.last = self.last.min(from - 1);
+        self.last_term = self.terms.back().map_or(0, |(_, term)| *term);
+    }
+
+    /// Forgets whole batches up to at most entry `upto`. Returns the first record on disk that is still needed, if any.
+    pub(super) fn compact(&mut self, upto: u64) -> Option<WriteId> {
+        while self.segments.front().is_some_and(|s| s.last() <= upto) {
+            let gone = self.segments.pop_front().expect("looked at");
+            self.base = gone.last();
+        }
+        while self.terms.len() > 1 && self.terms[1].0 <= self.base {
+            self.terms.pop_front();
+        }
+        self.terms[0].0 = self.base;
+        self.segments.front().map(|s| s.write)
+    }
+
+    /// Calls `f` with every entry from `from` to `to`, both in the log.
+    pub(super) fn each(&self, from: u64, to: u64, mut f: impl FnMut(u64, &Entry<M::Command>)) {
+        if from > to {
+            return;
+        }
+        let mut at = from;
+        for segment in self.segments.range(self.locate(from)..) {
+            let entries = segment.slice.entries();
+            while at <= segment.last() {
+                f(at, &entries[(at - segment.first) as usize]);
+                if at == to {
+                    return;
+                }
+                at += 1;
+            }
+        }
+    }
+
+    /// Entry `index`, if the log holds it.
+    #[must_use]
+    pub fn entry(&self, index: u64) -> Option<&Entry<M::Command>> {
+        if index <= self.base || index > self.last {
+            return None;
+        }
+        let segment = &self.segments[self.locate(index)];
+        segment.slice.entries().get((index - segment.first) as usize)
+    }
+
+    /// The batch that holds `position`, and where in it: for loops that must not borrow the log.
+    pub(super) fn batch(&self, index: u64) -> (Slice<M::Command>, usize) {
+        let segment = &self.segments[self.locate(index)];
+        (segment.slice.clone(), (index - segment.first) as usize)
+    }
+
+    /// Entries from `from` on, at most `max_bytes` of them but at least one if there is one. Shares a batch if that
+    /// makes a good message, otherwise joins several into one.
+    pub(super) fn slice(&self, from: u64, max_bytes: u32) -> Slice<M::Command> {
+        if from > self.last {
+            return Slice::EMPTY;
+        }
+        let at = self.locate(from);
+        let segment = &self.segments[at];
+        let skip = (from - segment.first) as usize;
+        let alone = self
+            .segments
+            .get(at + 1)
+            .is_none_or(|next| segment.slice.bytes.saturating_add(next.slice.bytes) > max_bytes);
+        if alone && segment.slice.bytes <= max_bytes {
+            return segment.slice.part::<M>(skip, segment.slice.len());
+        }
+        let (mut joined, mut bytes) = (Vec::new(), 0_u32);
+        'full: for segment in self.segments.range(at..) {
+            let skip = from.saturating_sub(segment.first) as usize;
+            for entry in &segment.slice.entries()[skip..] {
+                let more = entry.bytes::<M>();
+                if !joined.is_empty() && (bytes.saturating_add(more) > max_bytes || joined.len() == LONGEST_SLICE) {
+                    break 'full;
+                }
+                bytes += more;
+                joined.push(entry.clone());
+            }
+        }
+        Slice::new(joined.into(), bytes)
+    }
+
+    /// How many batches the log is made of.
+    #[must_use]
+    pub fn batches(&self) -> usize {
+        self.segments.len()
+    }
+}

@@ -1,0 +1,362 @@
+//! What Raft nodes send each other, what they write to disk, and what they announce.
+
+use super::log::Slice;
+use crate::replication::Image;
+use sim_core::{ClientId, Kind, Message, NodeId, StateMachine, hash};
+use std::rc::Rc;
+
+/// Header of every message on the wire, in bytes.
+const HEADER: u32 = 48;
+
+/// `AppendEntries` (Raft paper, figure 2).
+#[derive(Clone, Debug)]
+pub struct Append<C> {
+    /// The leader's term.
+    pub term: u64,
+    /// Index of the entry before `entries`.
+    pub prev_index: u64,
+    /// Term of that entry.
+    pub prev_term: u64,
+    /// The leader's commit index.
+    pub commit: u64,
+    /// The newest read round (see `read.rs`); an answer confirms it.
+    pub round: u64,
+    /// New entries, shared with the leader's own log; may be empty.
+    pub entries: Slice<C>,
+}
+
+/// A snapshot: the replicated state, and where in the log it stands.
+#[derive(Clone, Debug)]
+pub struct Snapshot<M: StateMachine> {
+    /// The last entry it covers.
+    pub index: u64,
+    /// Its term.
+    pub term: u64,
+    /// The running hash of the log up to it.
+    pub chain: u64,
+    /// Size on the wire and on disk, in bytes; never 0.
+    pub bytes: u64,
+    /// The state.
+    pub image: Image<M>,
+}
+
+/// One message.
+#[derive(Clone, Debug)]
+pub enum RaftMessage<M: StateMachine> {
+    /// A candidate asks for a vote (`pre`: asks whether it would get one, dissertation 9.6).
+    RequestVote {
+        /// The term it campaigns for.
+        term: u64,
+        /// Its last entry.
+        last_index: u64,
+        /// That entry's term.
+        last_term: u64,
+        /// Whether this is only a question.
+        pre: bool,
+    },
+    /// The answer. A granted pre-vote carries the term that was asked for, everything else the voter's own.
+    Vote {
+        /// See above.
+        term: u64,
+        /// Whether it was granted.
+        granted: bool,
+        /// Whether it answers a pre-vote.
+        pre: bool,
+    },
+    /// New entries.
+    Append(Append<M::Command>),
+    /// Entries up to `match_index` are durable at the sender and equal to the leader's.
+    Appended {
+        /// The sender's term.
+        term: u64,
+        /// See above.
+        match_index: u64,
+        /// The read round it confirms.
+        round: u64,
+    },
+    /// The entry before the new ones is missing or another one. The fields let the leader skip a whole term at a time
+    /// (Raft paper, end of section 5.3).
+    Rejected {
+        /// The sender's term.
+        term: u64,
+        /// `prev_index` of the append this answers.
+        prev_index: u64,
+        /// Term of the sender's entry there; 0 if its log ends before.
+        conflict_term: u64,
+        /// The sender's first entry of that term, or the end of its log plus one.
+        conflict_index: u64,
+        /// The read round it confirms.
+        round: u64,
+    },
+    /// The leader is alive.
+    Heartbeat {
+        /// Its term.
+        term: u64,
+        /// Its commit index, as far as the receiver is known to have the entries.
+        commit: u64,
+        /// The newest read round.
+        round: u64,
+    },
+    /// So is the follower. With a higher term it tells a stale leader, or anyone else, to catch up.
+    Alive {
+        /// The sender's term.
+        term: u64,
+        /// The read round it confirms.
+        round: u64,
+    },
+    /// A piece of a snapshot. The piece's bytes are charged for; the content arrives by reference with each piece, and
+    /// is used once all pieces have arrived.
+    InstallSnapshot {
+        /// The leader's term.
+        term: u64,
+        /// Where the piece begins, in bytes.
+        offset: u64,
+        /// The newest read round.
+        round: u64,
+        /// Its length, in bytes.
+        length: u32,
+        /// The snapshot it is a piece of.
+        snapshot: Rc<Snapshot<M>>,
+    },
+    /// How much of a snapshot has arrived.
+    SnapshotReceived {
+        /// The sender's term.
+        term: u64,
+        /// Index of the snapshot.
+        index: u64,
+        /// How many bytes have arrived from the start without a gap.
+        received: u64,
+        /// The read round it confirms.
+        round: u64,
+    },
+}
+
+impl<M: StateMachine> RaftMessage<M> {
+    /// The term it carries.
+    #[must_use]
+    pub const fn term(&self) -> u64 {
+        match self {
+            Self::Append(append) => append.term,
+            Self::RequestVote { term, .. }
+            | Self::Vote { term, .. }
+            | Self::Appended { term, .. }
+            | Self::Rejected { term, .. }
+            | Self::Heartbeat { term, .. }
+            | Self::Alive { term, .. }
+            | Self::InstallSnapshot { term, .. }
+            | Self::SnapshotReceived { term, .. } => *term,
+        }
+    }
+}
+
+impl<M: StateMachine> Message for RaftMessage<M> {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::RequestVote { pre: false, .. } => Kind::new(0, "RequestVote"),
+            Self::Vote { pre: false, .. } => Kind::new(1, "Vote"),
+            Self::RequestVote { pre: true, .. } => Kind::new(2, "PreVote"),
+            Self::Vote { pre: true, .. } => Kind::new(3, "PreVoteReply"),
+            Self::Append(_) => Kind::new(4, "AppendEntries"),
+            Self::Appended { .. } => Kind::new(5, "AppendReply"),
+            Self::Rejected { .. } => Kind::new(6, "AppendReject"),
+            Self::Heartbeat { .. } => Kind::new(7, "Heartbeat"),
+            Self::Alive { .. } => Kind::new(8, "HeartbeatReply"),
+            Self::InstallSnapshot { .. } => Kind::new(9, "InstallSnapshot"),
+            Self::SnapshotReceived { .. } => Kind::new(10, "SnapshotReply"),
+        }
+    }
+
+    fn bytes(&self) -> u32 {
+        HEADER
+            + match self {
+                Self::Append(append) => append.entries.bytes(),
+                Self::InstallSnapshot { length, .. } => *length,
+                _ => 0,
+            }
+    }
+
+    fn fingerprint(&self) -> u64 {
+        match self {
+            Self::Append(a) => {
+                a.term
+                    ^ a.prev_index.rotate_left(16)
+                    ^ a.commit.rotate_left(32)
+                    ^ (a.entries.len() as u64).rotate_left(48)
+            }
+            Self::Appended { term, match_index, .. } => *term ^ match_index.rotate_left(16),
+            Self::Heartbeat { term, commit, round } | Self::Rejected { term, conflict_index: commit, round, .. } => {
+                hash::of(&[*term, *commit, *round])
+            }
+            Self::RequestVote { term, last_index, .. } => hash::of(&[*term, *last_index]),
+            Self::Vote { term, granted, .. } => hash::of(&[*term, u64::from(*granted)]),
+            Self::Alive { term, round } => hash::of(&[*term, *round]),
+            Self::InstallSnapshot { term, offset, snapshot, .. } => hash::of(&[*term, *offset, snapshot.index]),
+            Self::SnapshotReceived { term, index, received, .. } => hash::of(&[*term, *index, *received]),
+        }
+    }
+}
+
+/// What a node writes to its disk. Replayed in order, the records give back term, vote, log and snapshot.
+#[derive(Clone, Debug)]
+pub enum Record<M: StateMachine> {
+    /// Term and vote, written together (writing them one after the other is a published bug).
+    Hard {
+        /// The current term.
+        term: u64,
+        /// Who got the vote in it.
+        vote: Option<NodeId>,
+    },
+    /// Entries of the log. Those that are there already change nothing.
+    Entries {
+        /// Index of the first.
+        first: u64,
+        /// Term of the entry before the first, so that the log can begin here after compaction.
+        prev_term: u64,
+        /// The entries.
+        entries: Slice<M::Command>,
+    },
+    /// The log ends before this index.
+    Truncate {
+        /// The first entry that is gone.
+        from: u64,
+    },
+    /// The state up to some entry. The log goes on behind it if it has that entry, or begins anew there.
+    Snapshot(Rc<Snapshot<M>>),
+}
+
+/// What a node announces.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RaftFact {
+    /// It has not heard from a leader for an election timeout and looks for votes.
+    Campaign {
+        /// The term it campaigns for.
+        term: u64,
+        /// Whether it only asks around first.
+        pre: bool,
+    },
+    /// It won.
+    Elected {
+        /// In this term.
+        term: u64,
+        /// Its last entry, before the term's own first.
+        last_index: u64,
+    },
+    /// It was leader of `term` and is no more.
+    SteppedDown {
+        /// The term it led.
+        term: u64,
+    },
+    /// As a leader it has committed the first entry of its own term.
+    FirstCommit {
+        /// The term.
+        term: u64,
+        /// The entry.
+        index: u64,
+    },
+    /// It gave its vote.
+    Voted {
+        /// In this term.
+        term: u64,
+        /// To this node.
+        candidate: NodeId,
+    },
+    /// Its log grew.
+    Appended {
+        /// The first new entry.
+        first: u64,
+        /// The last new entry.
+        last: u64,
+        /// The last one's term.
+        term: u64,
+        /// The running hash of its log up to the last.
+        chain: u64,
+    },
+    /// Its log was cut.
+    Truncated {
+        /// The first entry that is gone.
+        from: u64,
+    },
+    /// As leader of `term` it knows entries up to `index` to be committed.
+    Committed {
+        /// The newest committed entry.
+        index: u64,
+        /// The leader's term.
+        term: u64,
+    },
+    /// As a leader it applied one entry.
+    Executed {
+        /// The entry.
+        index: u64,
+        /// The running hash of the log up to it.
+        chain: u64,
+        /// The session that asked.
+        client: ClientId,
+        /// The operation's number in it.
+        op: u64,
+        /// Whether it was executed now; false for a retry that was answered from the session.
+        fresh: bool,
+    },
+    /// It has applied entries up to `index`.
+    Applied {
+        /// The newest applied entry.
+        index: u64,
+        /// The running hash of the log up to it.
+        chain: u64,
+        /// Of the replicated state.
+        digest: u64,
+    },
+    /// It took a snapshot of its own state.
+    SnapshotTaken {
+        /// The last entry it covers.
+        index: u64,
+    },
+    /// It replaced its state by the leader's snapshot.
+    SnapshotInstalled {
+        /// The last entry it covers.
+        index: u64,
+        /// The running hash of the log up to it.
+        chain: u64,
+        /// Of the replicated state.
+        digest: u64,
+    },
+    /// A read was confirmed by a quorum and served.
+    ReadServed {
+        /// The state it was served from.
+        index: u64,
+        /// The session that asked.
+        client: ClientId,
+        /// The operation's number in it.
+        op: u64,
+    },
+}
+
+impl sim_core::Fact for RaftFact {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Campaign { .. } => Kind::new(0, "campaign"),
+            Self::Elected { .. } => Kind::new(1, "elected"),
+            Self::SteppedDown { .. } => Kind::new(2, "stepped_down"),
+            Self::FirstCommit { .. } => Kind::new(3, "first_commit"),
+            Self::Voted { .. } => Kind::new(4, "voted"),
+            Self::Appended { .. } => Kind::new(5, "appended"),
+            Self::Truncated { .. } => Kind::new(6, "truncated"),
+            Self::Committed { .. } => Kind::new(7, "committed"),
+            Self::Executed { .. } => Kind::new(8, "executed"),
+            Self::Applied { .. } => Kind::new(9, "applied"),
+            Self::SnapshotTaken { .. } => Kind::new(10, "snapshot_taken"),
+            Self::SnapshotInstalled { .. } => Kind::new(11, "snapshot_installed"),
+            Self::ReadServed { .. } => Kind::new(12, "read_served"),
+        }
+    }
+
+    fn landmark(&self) -> bool {
+        matches!(
+            self,
+            Self::Campaign { .. }
+                | Self::Elected { .. }
+                | Self::SteppedDown { .. }
+                | Self::FirstCommit { .. }
+                | Self::SnapshotInstalled { .. }
+        )
+    }
+}

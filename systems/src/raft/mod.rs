@@ -1,0 +1,61 @@
+//! Raft, as in Diego Ongaro's dissertation "Consensus: Bridging Theory and Practice" (2014).
+//!
+//! # What is implemented
+//!
+//! | What | Where in the literature | File |
+//! |---|---|---|
+//! | Leader election with randomised timeouts | Raft paper 5.2, 5.4.1 | `election.rs` |
+//! | PreVote | dissertation 9.6 | `election.rs` |
+//! | CheckQuorum, and voters loyal to a live leader | dissertation 6.2, 4.2.3 | `election.rs`, `node.rs` |
+//! | Log replication, skipping a conflicting term at a time | Raft paper 5.3 | `lead.rs`, `follow.rs` |
+//! | Batches, pipelining, flow control | dissertation 10.2 | `lead.rs`, `progress.rs` |
+//! | The leader's disk write in parallel with sending | dissertation 10.2.1 | `lead.rs`, `disk.rs` |
+//! | Committing entries of earlier terms only with one of its own | Raft paper 5.4.2, figure 8 | `lead.rs` |
+//! | Term, vote and log durable before any answer that depends on them | Raft paper, figure 2 | `disk.rs` |
+//! | Snapshots, log compaction, InstallSnapshot in pieces | Raft paper 7, dissertation 5 | `snapshot.rs` |
+//! | Client sessions, exactly-once execution | dissertation 6.3 | [`crate::replication`] |
+//! | Linearizable reads by ReadIndex | dissertation 6.4 | `read.rs` |
+//!
+//! The details where the papers are silent follow etcd-io/raft: the states of a follower's progress, who answers
+//! messages of an older term, when a pre-vote is granted.
+//!
+//! # What is not (yet)
+//!
+//! Membership change, learners, leadership transfer, lease reads, priorities, reads at followers. Quorums are counted in
+//! one place for each purpose (`Config::quorum`, `Lead::reached`, `Votes`), a log entry's `Payload` is an enum,
+//! and every vote request passes `is_loyal`: that is where they will come in.
+//!
+//! # Things worth knowing
+//!
+//! * The network may reorder. A follower keeps a few appends that overtook an earlier one, and asks again only if more
+//!   than that did. TCP would do this for a real implementation.
+//! * Nothing that is sent depends on a clock for its correctness; clocks only decide when to try.
+//! * A batch of entries is one allocation, shared by the leader's log, the messages, the followers' logs and every disk.
+//! * A leader that steps down leaves clients unanswered whose entries may yet be committed by its successor; it must not
+//!   tell them "no".
+
+mod apply;
+mod bugs;
+pub mod checks;
+mod client;
+mod config;
+mod disk;
+mod election;
+mod follow;
+mod lead;
+mod log;
+mod message;
+mod node;
+mod progress;
+mod queue;
+mod read;
+mod snapshot;
+mod system;
+
+pub use bugs::RaftBug;
+pub use client::{RaftClient, client};
+pub use config::Config;
+pub use log::{Entry, Log, Payload, Slice};
+pub use message::{Append, RaftFact, RaftMessage, Record, Snapshot};
+pub use node::{ELECTION, HEARTBEAT, Raft, TIMERS};
+pub use system::{RaftOptions, RaftSystem};

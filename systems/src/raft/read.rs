@@ -1,0 +1,115 @@
+//! Linearizable reads without the log: ReadIndex (dissertation 6.4). No clock is asked, so drifting ones do no harm.
+
+use super::RaftBug;
+use super::message::RaftFact;
+use super::node::{Fx, Raft};
+use super::queue::pop_if;
+use sim_core::{StateMachine, Ticket};
+use std::collections::VecDeque;
+
+/// Reads that one round of heartbeats confirms.
+#[derive(Clone, Debug)]
+struct Round<C> {
+    number: u64,
+    /// The commit index when the round began: what the reads must see at least.
+    index: u64,
+    reads: Vec<(Ticket, C)>,
+}
+
+/// A leader's unanswered reads.
+#[derive(Clone, Debug)]
+pub struct Reads<C> {
+    /// Those that wait for the next round.
+    gathered: Vec<(Ticket, C)>,
+    /// Rounds on their way.
+    rounds: VecDeque<Round<C>>,
+    /// The newest round's number; every message to followers carries it, and every answer returns it.
+    newest: u64,
+    /// An empty buffer for the next round.
+    spare: Vec<(Ticket, C)>,
+}
+
+impl<C> Default for Reads<C> {
+    fn default() -> Self {
+        Self { gathered: Vec::new(), rounds: VecDeque::new(), newest: 0, spare: Vec::new() }
+    }
+}
+
+impl<C> Reads<C> {
+    pub(super) const fn newest(&self) -> u64 {
+        self.newest
+    }
+
+    /// Everyone who waits.
+    pub(super) fn waiting(&self) -> impl Iterator<Item = Ticket> {
+        self.rounds.iter().flat_map(|round| &round.reads).chain(&self.gathered).map(|(ticket, _)| *ticket)
+    }
+}
+
+impl<M: StateMachine> Raft<M> {
+    /// A client reads.
+    pub(super) fn on_read(&mut self, ticket: Ticket, command: M::Command, fx: &mut Fx<'_, M>) {
+        if self.config.has(RaftBug::LocalReads) {
+            return self.serve(ticket, &command, fx);
+        }
+        let Some(lead) = &mut self.lead else { return };
+        lead.reads.gathered.push((ticket, command));
+        self.start_round(fx);
+    }
+
+    fn serve(&self, ticket: Ticket, command: &M::Command, fx: &mut Fx<'_, M>) {
+        fx.note(RaftFact::ReadServed { index: self.applied, client: ticket.client, op: ticket.op });
+        fx.reply(ticket, self.state.machine().read(command));
+    }
+
+    /// Begins a round for the gathered reads: if a quorum answers a message sent from now on, no other leader can have
+    /// committed anything before now.
+    pub(super) fn start_round(&mut self, fx: &mut Fx<'_, M>) {
+        let Some(lead) = &mut self.lead else { return };
+        // Until it has committed an entry of its own term, a leader does not know what is committed (6.4, step 1).
+        let knows_commit = self.commit >= lead.first || self.config.has(RaftBug::ReadBeforeOwnCommit);
+        let reads = &mut lead.reads;
+        if reads.gathered.is_empty() || !knows_commit || reads.rounds.len() >= self.config.pipeline as usize {
+            return;
+        }
+        reads.newest += 1;
+        let gathered = core::mem::replace(&mut reads.gathered, core::mem::take(&mut reads.spare));
+        reads.rounds.push_back(Round { number: reads.newest, index: self.commit, reads: gathered });
+        lead.peers[self.me.index()].round = reads.newest;
+        for to in self.others() {
+            self.send_heartbeat(to, fx);
+        }
+        self.on_round(fx);
+    }
+
+    /// Another node has confirmed a round: serves the reads of every round that a quorum has confirmed.
+    pub(super) fn on_round(&mut self, fx: &mut Fx<'_, M>) {
+        let quorum = self.config.quorum();
+        let Some(lead) = &mut self.lead else { return };
+        if lead.reads.rounds.is_empty() {
+            return;
+        }
+        let confirmed = lead.reached(quorum, |peer| peer.round);
+        let mut served = false;
+        while let Some(lead) = &mut self.lead
+            && let Some(mut round) = pop_if(&mut lead.reads.rounds, |round| round.number <= confirmed)
+        {
+            let (applied, index) = (self.applied, round.index);
+            assert!(
+                applied >= index || self.config.bug != RaftBug::None,
+                "a leader applies what it commits: applied {applied}, read index {index}"
+            );
+            for (ticket, command) in &round.reads {
+                self.serve(*ticket, command, fx);
+            }
+            round.reads.clear();
+            if let Some(lead) = &mut self.lead {
+                lead.reads.spare = round.reads;
+            }
+            served = true;
+        }
+        if served {
+            self.start_round(fx);
+        }
+    }
+}

@@ -1,0 +1,216 @@
+//! Registration: the options as written in `[system]`, their validation, and the [`System`] itself.
+
+use super::bugs::{CATALOGUE, RaftBug};
+use super::checks::RaftChecks;
+use super::client::{RaftClient, client};
+use super::config::Config;
+use super::node::{Raft, TIMERS};
+use crate::kv::{self, Kv, KvCommand};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use sim_core::units::{ByteSize, DurationText, RangeText};
+use sim_core::workload::Load;
+use sim_core::{Budget, Bug, Duration, History, Invalid, Operation, Phase, Shape, System, Verdict};
+
+/// Voters that one group may have: beyond this nobody runs Raft.
+const MOST_NODES: usize = 99;
+/// Largest message payload, in bytes.
+const LARGEST_PAYLOAD: u64 = 1 << 30;
+
+/// The `[system]` options of `system = "raft"`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct RaftOptions {
+    /// How long a follower waits for its leader before it campaigns; drawn anew from this range every time.
+    pub election_timeout: RangeText,
+    /// How often a leader is heard from at least.
+    pub heartbeat_interval: DurationText,
+    /// Whether a node asks around before it disturbs the others with a new term.
+    pub pre_vote: bool,
+    /// Whether a leader that does not hear from a quorum steps down, and voters are loyal to a leader they hear from.
+    pub check_quorum: bool,
+    /// Entries applied between two snapshots; 0 never takes one.
+    pub snapshot_every: u64,
+    /// Entries kept in the log behind a snapshot, for followers that lag a little.
+    pub snapshot_keep: u64,
+    /// How much of a snapshot one message carries.
+    pub snapshot_chunk: ByteSize,
+    /// How many bytes of entries one message carries at most.
+    pub max_batch: ByteSize,
+    /// How many messages with entries may be on their way to one follower.
+    pub max_inflight: u32,
+    /// How many bytes of entries may be on their way to one follower.
+    pub max_inflight_bytes: ByteSize,
+    /// How many batches may be uncommitted before requests gather for the next one.
+    pub pipeline: u32,
+    /// A known bug to re-introduce, by name (see `splitbrain list bugs`).
+    pub bug: RaftBug,
+}
+
+impl Default for RaftOptions {
+    fn default() -> Self {
+        let c = Config::new(1);
+        Self {
+            election_timeout: RangeText { lo: c.election_min, hi: c.election_max },
+            heartbeat_interval: DurationText(c.heartbeat),
+            pre_vote: c.pre_vote,
+            check_quorum: c.check_quorum,
+            snapshot_every: c.snapshot_every,
+            snapshot_keep: c.snapshot_keep,
+            snapshot_chunk: ByteSize(u64::from(c.snapshot_chunk)),
+            max_batch: ByteSize(u64::from(c.max_batch)),
+            max_inflight: c.max_inflight,
+            max_inflight_bytes: ByteSize(c.max_inflight_bytes),
+            pipeline: c.pipeline,
+            bug: c.bug,
+        }
+    }
+}
+
+impl RaftOptions {
+    /// The configuration of a cluster of `nodes`.
+    ///
+    /// # Errors
+    /// Every option that makes no sense, alone or with another.
+    pub fn validate(&self, nodes: usize) -> Result<Config, Vec<Invalid>> {
+        let mut invalid = Vec::new();
+        let mut complain = |wrong: bool, key, what: String, help: &str| {
+            if wrong {
+                invalid.push(Invalid { key, what, help: help.to_owned() });
+            }
+        };
+        let (timeout, heartbeat) = (self.election_timeout, self.heartbeat_interval.0);
+        complain(nodes == 0, "nodes", "a cluster of no nodes".into(), "three or five are usual");
+        complain(
+            nodes > MOST_NODES,
+            "nodes",
+            format!("{nodes} voters in one Raft group"),
+            &format!("at most {MOST_NODES}; three or five are usual"),
+        );
+        complain(
+            heartbeat == Duration::ZERO,
+            "heartbeat_interval",
+            "a heartbeat without pause".into(),
+            "a third of the election timeout is usual, for example \"50ms\"",
+        );
+        complain(
+            timeout.lo <= heartbeat,
+            "election_timeout",
+            format!("followers may wait {} for a leader that is heard from every {heartbeat}", timeout.lo),
+            "the shortest election timeout must be longer than heartbeat_interval; three times as long is usual",
+        );
+        let mut size = |key, value: ByteSize| {
+            complain(value.0 == 0, key, "nothing at all".into(), "write for example \"64 KiB\"");
+            complain(value.0 > LARGEST_PAYLOAD, key, format!("{value} in one message"), "at most 1 GiB");
+        };
+        size("snapshot_chunk", self.snapshot_chunk);
+        size("max_batch", self.max_batch);
+        complain(
+            self.max_inflight_bytes.0 == 0,
+            "max_inflight_bytes",
+            "nothing may be on its way".into(),
+            "write for example \"4 MiB\"",
+        );
+        complain(self.max_inflight == 0, "max_inflight", "no message may be on its way".into(), "at least 1");
+        complain(self.pipeline == 0, "pipeline", "no batch may be uncommitted".into(), "at least 1");
+        if !invalid.is_empty() {
+            return Err(invalid);
+        }
+        Ok(Config {
+            nodes: nodes as u32,
+            election_min: timeout.lo,
+            election_max: timeout.hi,
+            heartbeat,
+            pre_vote: self.pre_vote,
+            check_quorum: self.check_quorum,
+            snapshot_every: self.snapshot_every,
+            snapshot_keep: self.snapshot_keep,
+            snapshot_chunk: self.snapshot_chunk.0 as u32,
+            max_batch: self.max_batch.0 as u32,
+            max_inflight: self.max_inflight,
+            max_inflight_bytes: self.max_inflight_bytes.0,
+            pipeline: self.pipeline,
+            bug: self.bug,
+        })
+    }
+}
+
+/// A key-value store replicated by Raft.
+#[derive(Debug)]
+pub struct RaftSystem;
+
+impl System for RaftSystem {
+    const NAME: &'static str = "raft";
+    const ABOUT: &'static str = "a key-value store replicated by Raft, as in Ongaro's dissertation";
+    const TIMERS: u16 = TIMERS;
+    type Node = Raft<Kv>;
+    type Client = RaftClient;
+    type Checks = RaftChecks;
+    type Options = RaftOptions;
+
+    fn configure(options: RaftOptions, shape: &Shape) -> Result<Config, Vec<Invalid>> {
+        options.validate(shape.nodes())
+    }
+
+    fn client(_: &Config, load: Load) -> RaftClient {
+        client(load)
+    }
+
+    fn checks(config: &Config) -> RaftChecks {
+        RaftChecks::new(config.nodes)
+    }
+
+    fn operation(request: &KvCommand) -> Operation {
+        kv::operation(request)
+    }
+
+    fn keys(node: &Raft<Kv>) -> u64 {
+        node.machine().keys()
+    }
+
+    fn phases() -> &'static [Phase] {
+        &[
+            Phase { name: "undetected", ends_with: Some("campaign") },
+            Phase { name: "election", ends_with: Some("elected") },
+            Phase { name: "first commit", ends_with: Some("first_commit") },
+            Phase { name: "clients find the leader", ends_with: None },
+        ]
+    }
+
+    fn bugs() -> &'static [Bug] {
+        CATALOGUE
+    }
+
+    fn judge(
+        history: &History<Raft<Kv>>,
+        checks: &RaftChecks,
+        nodes: &[Option<Raft<Kv>>],
+        budget: Budget,
+        linearizable: bool,
+    ) -> Vec<Verdict> {
+        let mut verdicts = checks.verdicts(nodes);
+        if linearizable {
+            verdicts.push(kv::judge_linearizable(history, budget));
+        }
+        verdicts
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_problems_are_reported_at_once() {
+        let options = RaftOptions {
+            election_timeout: "10ms..20ms".parse().unwrap(),
+            max_batch: ByteSize(0),
+            pipeline: 0,
+            ..RaftOptions::default()
+        };
+        let invalid = options.validate(0).unwrap_err();
+        let keys: Vec<_> = invalid.iter().map(|i| i.key).collect();
+        assert_eq!(keys, ["nodes", "election_timeout", "max_batch", "pipeline"]);
+        assert_eq!(RaftOptions::default().validate(5), Ok(Config::new(5)));
+    }
+}

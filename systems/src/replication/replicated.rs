@@ -1,0 +1,85 @@
+//! A state machine together with its sessions: the whole of what a replica's log builds up.
+
+use super::{Sessions, Stamp, Standing};
+use sim_core::{StateMachine, hash};
+
+/// What a session answer costs in a snapshot beside the response itself, in bytes.
+const SESSION_BYTES: u64 = 16;
+
+/// The replicated state.
+#[derive(Clone, Debug)]
+pub struct Replicated<M: StateMachine> {
+    machine: M,
+    sessions: Sessions<M::Response>,
+    /// Commands executed since the beginning, so that executing one twice shows in the digest whatever it does.
+    executed: u64,
+}
+
+/// The whole replicated state at one point of the log, sessions included.
+#[derive(Clone, Debug)]
+pub struct Image<M: StateMachine> {
+    machine: M::Snapshot,
+    sessions: Sessions<M::Response>,
+    executed: u64,
+}
+
+impl<M: StateMachine> Image<M> {
+    /// Size on the wire and on disk, in bytes; never 0.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        M::snapshot_bytes(&self.machine) + self.sessions.remembered() as u64 * SESSION_BYTES + SESSION_BYTES
+    }
+}
+
+impl<M: StateMachine> Default for Replicated<M> {
+    fn default() -> Self {
+        Self { machine: M::start(), sessions: Sessions::default(), executed: 0 }
+    }
+}
+
+impl<M: StateMachine> Replicated<M> {
+    /// Applies a command from the log: executes it, unless its session says that this has happened. Returns the answer
+    /// for the client (`None` if the client has long stopped asking) and whether it was executed now.
+    ///
+    /// `filter` is true in every correct protocol; without it retries are executed again.
+    pub fn apply(&mut self, stamp: Stamp, command: &M::Command, filter: bool) -> (Option<M::Response>, bool) {
+        if filter {
+            match self.sessions.standing(stamp.client, stamp.op) {
+                Standing::New => {}
+                Standing::Done(response) => return (Some(response), false),
+                Standing::Expired => return (None, false),
+            }
+        }
+        let response = self.machine.apply(command);
+        self.executed += 1;
+        self.sessions.record(stamp, response.clone());
+        (Some(response), true)
+    }
+
+    /// What is known about an operation.
+    pub fn standing(&self, stamp: Stamp) -> Standing<M::Response> {
+        self.sessions.standing(stamp.client, stamp.op)
+    }
+
+    /// The state machine.
+    pub const fn machine(&self) -> &M {
+        &self.machine
+    }
+
+    /// The whole state. `with_sessions` is true in every correct protocol.
+    pub fn snapshot(&self, with_sessions: bool) -> Image<M> {
+        let sessions = if with_sessions { self.sessions.clone() } else { Sessions::default() };
+        Image { machine: self.machine.snapshot(), sessions, executed: self.executed }
+    }
+
+    /// The state that `image` holds.
+    pub fn restore(image: &Image<M>) -> Self {
+        let machine = M::restore(&image.machine);
+        Self { machine, sessions: image.sessions.clone(), executed: image.executed }
+    }
+
+    /// Equal for equal states reached by the same number of executions.
+    pub fn digest(&self) -> u64 {
+        hash::of(&[self.machine.digest(), self.executed])
+    }
+}

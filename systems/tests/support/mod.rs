@@ -1,0 +1,287 @@
+//! A tiny cluster driven by hand: nothing happens unless a test says so. Messages lie on the wire until delivered,
+//! writes are volatile until synced, clocks stand still until moved.
+
+#![allow(dead_code, reason = "each test binary uses its own part")]
+
+pub mod chaos;
+pub mod script;
+
+use sim_core::{
+    ClientId, Completion, Duration, Effect, Effects, Instant, LocalInstant, Node, NodeId, Observed, Observer, Purpose,
+    Replay, Rng, Ticket, Timer, Violation, WriteId,
+};
+use systems::kv::{Kv, KvCommand, KvResponse};
+use systems::raft::checks::RaftChecks;
+use systems::raft::{Config, ELECTION, RaftFact, RaftMessage, Record, TIMERS};
+
+pub type Raft = systems::raft::Raft<Kv>;
+pub type Message = RaftMessage<Kv>;
+type Seen<'a> = Observed<'a, Raft>;
+
+/// A message on the wire.
+#[derive(Clone, Debug)]
+pub struct Flight {
+    pub from: NodeId,
+    pub to: NodeId,
+    pub message: Message,
+}
+
+/// What a client was told.
+#[derive(Clone, Debug)]
+pub enum Told {
+    Done(KvResponse),
+    Elsewhere(Option<NodeId>),
+}
+
+/// What a crash leaves of the writes that were not synced.
+#[derive(Clone, Copy, Debug)]
+pub enum Leaves {
+    Nothing,
+    Everything,
+    /// The oldest so many.
+    Some(usize),
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct Disk {
+    pub records: Vec<(WriteId, u16, Record<Kv>)>,
+    /// Records before this one survive a crash.
+    pub durable: WriteId,
+    pub next: WriteId,
+    pub sync_wanted: bool,
+}
+
+#[derive(Debug)]
+pub struct Cluster {
+    pub config: Config,
+    pub nodes: Vec<Option<Raft>>,
+    pub disks: Vec<Disk>,
+    pub clocks: Vec<u64>,
+    pub timers: Vec<[Option<u64>; TIMERS as usize]>,
+    pub wire: Vec<Flight>,
+    pub answers: Vec<(Ticket, NodeId, Told)>,
+    /// What the nodes announced in the newest step.
+    pub facts: Vec<(NodeId, RaftFact)>,
+    pub checks: RaftChecks,
+    pub violation: Option<Violation>,
+    /// Messages sent so far.
+    pub sent: u64,
+    rngs: Vec<Rng>,
+    out: Vec<Effect<Raft>>,
+}
+
+impl Cluster {
+    pub fn new(config: Config, seed: u64) -> Self {
+        let n = config.nodes as usize;
+        let mut cluster = Self {
+            config,
+            nodes: (0..n).map(|_| None).collect(),
+            disks: vec![Disk::default(); n],
+            clocks: vec![0; n],
+            timers: vec![[None; TIMERS as usize]; n],
+            wire: Vec::new(),
+            answers: Vec::new(),
+            facts: Vec::new(),
+            checks: RaftChecks::new(config.nodes),
+            violation: None,
+            sent: 0,
+            rngs: (0..n as u64).map(|i| Rng::stream(seed, Purpose::Node, i)).collect(),
+            out: Vec::new(),
+        };
+        for i in 0..n {
+            cluster.restart(NodeId(i as u32));
+        }
+        cluster
+    }
+
+    pub fn ids(&self) -> impl Iterator<Item = NodeId> + use<> {
+        sim_core::node_ids(self.nodes.len())
+    }
+
+    fn now(&self) -> Instant {
+        Instant(self.clocks.iter().copied().max().unwrap_or(0))
+    }
+
+    pub fn node(&self, id: NodeId) -> &Raft {
+        self.nodes[id.index()].as_ref().expect("the node is running")
+    }
+
+    pub fn is_up(&self, id: NodeId) -> bool {
+        self.nodes[id.index()].is_some()
+    }
+
+    pub fn leader(&self) -> Option<NodeId> {
+        let leaders = self.ids().filter(|id| self.is_up(*id) && self.node(*id).role().name == "leader");
+        leaders.max_by_key(|id| self.node(*id).term())
+    }
+
+    /// Gives a running node one input; a node that is down ignores it.
+    fn step(&mut self, id: NodeId, input: impl FnOnce(&mut Raft, &mut Effects<'_, Raft>)) {
+        let i = id.index();
+        let Some(node) = &mut self.nodes[i] else { return };
+        let now = LocalInstant(self.clocks[i]);
+        input(node, &mut Effects::new(id, now, &mut self.rngs[i], &mut self.disks[i].next, &mut self.out));
+        self.drain(id);
+    }
+
+    fn drain(&mut self, id: NodeId) {
+        let i = id.index();
+        let at = self.now();
+        let mut halted = false;
+        let out = core::mem::take(&mut self.out);
+        for effect in out {
+            match effect {
+                Effect::Send { to, message } => {
+                    self.sent += 1;
+                    self.wire.push(Flight { from: id, to, message });
+                }
+                Effect::Reply { ticket, response } => {
+                    self.checks.observe(at, &Seen::Answered { ticket, node: id, redirect: false });
+                    self.answers.push((ticket, id, Told::Done(response)));
+                }
+                Effect::Redirect { ticket, hint } => self.answers.push((ticket, id, Told::Elsewhere(hint))),
+                Effect::Arm { timer, after } => {
+                    self.timers[i][timer.0 as usize] = Some(self.clocks[i] + after.0);
+                }
+                Effect::Disarm { timer } => self.timers[i][timer.0 as usize] = None,
+                Effect::Append { id: write, lane, record } => self.disks[i].records.push((write, lane, record)),
+                Effect::Sync => self.disks[i].sync_wanted = true,
+                Effect::Read { .. } => {}
+                Effect::Forget { before, .. } => self.disks[i].records.retain(|(write, ..)| *write >= before),
+                Effect::Note { fact } => {
+                    self.checks.observe(at, &Seen::Noted { node: id, fact });
+                    self.facts.push((id, fact));
+                }
+                Effect::Halt { .. } => halted = true,
+            }
+        }
+        if let Err(violation) = self.checks.after_step(at, id, &self.nodes) {
+            self.violation.get_or_insert(violation);
+        }
+        if halted {
+            self.crash(id, Leaves::Nothing);
+        }
+    }
+
+    pub fn deliver(&mut self, at: usize) -> Flight {
+        let flight = self.wire.remove(at);
+        let Flight { from, to, message } = flight.clone();
+        self.step(to, |node, fx| node.on_message(from, message, fx));
+        flight
+    }
+
+    pub fn sync(&mut self, id: NodeId) -> bool {
+        let disk = &mut self.disks[id.index()];
+        if !core::mem::take(&mut disk.sync_wanted) || disk.next == WriteId(0) {
+            return false;
+        }
+        disk.durable = disk.next;
+        let upto = WriteId(disk.next.0 - 1);
+        self.step(id, |node, fx| node.on_disk(Completion::Synced { upto }, fx));
+        true
+    }
+
+    pub fn fail_sync(&mut self, id: NodeId) {
+        let upto = WriteId(self.disks[id.index()].next.0.saturating_sub(1));
+        self.step(id, |node, fx| node.on_disk(Completion::SyncFailed { upto }, fx));
+    }
+
+    pub fn fire(&mut self, id: NodeId, timer: Timer) {
+        if let Some(deadline) = self.timers[id.index()][timer.0 as usize].take() {
+            let clock = &mut self.clocks[id.index()];
+            *clock = (*clock).max(deadline);
+            self.step(id, |node, fx| node.on_timer(timer, fx));
+        }
+    }
+
+    /// Lets the node's election timeout run out.
+    pub fn campaign(&mut self, id: NodeId) {
+        self.fire(id, ELECTION);
+    }
+
+    /// Moves the node's clock forward without firing anything.
+    pub fn pass(&mut self, id: NodeId, time: Duration) {
+        self.clocks[id.index()] += time.0;
+    }
+
+    pub fn request(&mut self, id: NodeId, ticket: Ticket, command: KvCommand) {
+        self.step(id, |node, fx| node.on_request(ticket, command, fx));
+    }
+
+    pub fn crash(&mut self, id: NodeId, leaves: Leaves) -> usize {
+        let i = id.index();
+        if self.nodes[i].take().is_none() {
+            return 0;
+        }
+        self.checks.observe(self.now(), &Seen::Crashed { node: id, halted: None, lost_records: 0 });
+        let disk = &mut self.disks[i];
+        let durable = disk.records.iter().filter(|(write, ..)| *write < disk.durable).count();
+        let unsynced = disk.records.len() - durable;
+        let kept = match leaves {
+            Leaves::Nothing => 0,
+            Leaves::Everything => unsynced,
+            Leaves::Some(n) => n.min(unsynced),
+        };
+        disk.records.truncate(durable + kept);
+        disk.durable = disk.next;
+        disk.sync_wanted = false;
+        self.timers[i] = [None; TIMERS as usize];
+        unsynced - kept
+    }
+
+    pub fn restart(&mut self, id: NodeId) {
+        let i = id.index();
+        assert!(self.nodes[i].is_none(), "{id} is running");
+        let now = LocalInstant(self.clocks[i]);
+        let disk = &mut self.disks[i];
+        let mut next = disk.next;
+        let mut fx = Effects::new(id, now, &mut self.rngs[i], &mut next, &mut self.out);
+        let node = Raft::boot(&self.config, id, Replay::new(&disk.records), &mut fx);
+        disk.next = next;
+        self.nodes[i] = Some(node);
+        self.drain(id);
+    }
+
+    /// Syncs and delivers, oldest first, until nothing is left to do. Messages for which `lost` holds vanish.
+    pub fn stabilize_but(&mut self, mut lost: impl FnMut(&Flight) -> bool) {
+        loop {
+            let mut idle = true;
+            for id in self.ids() {
+                idle &= !self.sync(id);
+            }
+            if !self.wire.is_empty() {
+                idle = false;
+                if lost(&self.wire[0]) {
+                    self.wire.remove(0);
+                } else {
+                    self.deliver(0);
+                }
+            }
+            if idle {
+                return;
+            }
+        }
+    }
+
+    pub fn stabilize(&mut self) {
+        self.stabilize_but(|_| false);
+    }
+
+    /// Elects `id` and lets everything settle.
+    pub fn elect(&mut self, id: NodeId) {
+        for other in self.ids() {
+            self.pass(other, self.config.election_max);
+        }
+        self.campaign(id);
+        self.stabilize();
+        assert_eq!(self.leader(), Some(id), "{id} was not elected");
+    }
+}
+
+pub fn n(number: u32) -> NodeId {
+    NodeId(number - 1)
+}
+
+pub fn ticket(client: u32, op: u64, attempt: u32) -> Ticket {
+    Ticket { client: ClientId(client - 1), op, floor: 0, attempt }
+}
