@@ -413,7 +413,7 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
         let mut latency = policy.latency.sample(bits as u32);
         let mut lost = policy.loss.hit((bits >> 32) as u32).then_some(Drop::Loss);
         let mut twice = None;
-        if lost.is_none() && (!self.trouble.is_none() || !policy.is_plain()) {
+        if lost.is_none() && !self.calm {
             // Clients' numbers lie beyond the nodes', so that limited links do not mix them up. Both ways draw from the
             // client's own luck: a client more must not shift what happens between nodes.
             let (c, n) = (1 << 31 | id.0, node.0);

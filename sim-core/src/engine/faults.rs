@@ -91,9 +91,14 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
         self.record(index as u32, Code::Fault, hash::of(&resolved.iter().map(|n| u64::from(n.0)).collect::<Vec<_>>()));
         self.observer.observe(self.now, &Observed::FaultStarted { index, injection, resolved: &resolved });
         self.apply(index, injection, &resolved, &mut rng);
+        self.update_calm();
         if injection.until != Instant::FAR {
             self.push(injection.until.max(self.now), super::Event::FaultEnd { index });
         }
+    }
+
+    pub(super) fn update_calm(&mut self) {
+        self.calm = self.trouble.is_none() && !self.fancy_links;
     }
 
     fn apply(&mut self, index: usize, injection: &Injection, nodes: &[NodeId], rng: &mut Rng) {
@@ -255,6 +260,7 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
                 }
             }
         }
+        self.update_calm();
         let touched = self.faults.state[index].touched;
         self.observer.observe(self.now, &Observed::FaultEnded { index, injection, touched });
     }

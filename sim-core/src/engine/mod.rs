@@ -16,7 +16,7 @@ pub use machine::{NodeSetup, NodeStats};
 use crate::digest::{Code, Digest};
 use crate::fault::Schedule;
 use crate::hash;
-use crate::network::{NetworkConfig, Trouble};
+use crate::network::{LinkPolicy, NetworkConfig, Trouble};
 use crate::queue::{EventQueue, Key, Queue};
 use crate::{
     Client, ClientId, Duration, Instant, Kind, Message, Node, NodeId, Observer, Purpose, Rng, Seat, Ticket, Violation,
@@ -106,6 +106,10 @@ pub struct Engine<N: Node, C: Client<N>, O: Observer<N>> {
     node_zones: Vec<u16>,
     network: Rc<NetworkConfig>,
     trouble: Trouble,
+    /// Some link's own policy does more than lose and delay.
+    fancy_links: bool,
+    /// Only loss and latency decide what becomes of a message: no link is fancy and nothing tampers with any.
+    calm: bool,
     clients: Vec<ClientState<N, C>>,
     schedule: Schedule,
     faults: faults::Faults,
@@ -142,6 +146,8 @@ impl<N: Node + Clone, C: Client<N> + Clone, O: Observer<N> + Clone> Clone for En
             node_zones: self.node_zones.clone(),
             network: Rc::clone(&self.network),
             trouble: self.trouble.clone(),
+            fancy_links: self.fancy_links,
+            calm: self.calm,
             clients: self.clients.clone(),
             schedule: self.schedule.clone(),
             faults: self.faults.clone(),
@@ -183,8 +189,10 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
             link_rngs: streams(seed, Purpose::Link, n),
             timers: Timers::new(n, config.timers),
             node_zones: config.node_zones,
-            network: Rc::new(config.network),
             trouble: Trouble::default(),
+            fancy_links: !config.network.policies.iter().all(LinkPolicy::is_plain),
+            calm: false,
+            network: Rc::new(config.network),
             clients: Vec::new(),
             faults: faults::Faults::new(config.schedule.injections().len()),
             schedule: config.schedule,
@@ -200,6 +208,7 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
             violation: None,
             observer,
         };
+        this.update_calm();
         for index in 0..this.schedule.injections().len() {
             let at = this.schedule.injections()[index].at;
             this.push(at, Event::FaultStart { index });

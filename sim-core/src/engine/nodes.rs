@@ -58,7 +58,7 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
     }
 
     /// Carries out what a node has put into the effects buffer.
-    #[inline]
+    #[inline(always)]
     fn carry_out(&mut self, id: NodeId) {
         if self.effects.len() == 1
             && let Some(effect) = self.effects.pop()
@@ -67,8 +67,13 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
             if let Some(why) = self.carry_out_one(id, effect) {
                 self.halt(id, why);
             }
-            return;
+        } else {
+            self.carry_out_all(id);
         }
+    }
+
+    #[inline(never)]
+    fn carry_out_all(&mut self, id: NodeId) {
         let mut effects = core::mem::take(&mut self.effects);
         let mut halted = None;
         for effect in effects.drain(..) {
@@ -93,6 +98,7 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
     }
 
     /// Everything but sending and arming, out of the way of those two.
+    #[inline(never)]
     fn carry_out_other(&mut self, id: NodeId, effect: Effect<N>) {
         match effect {
             Effect::Send { .. } | Effect::Arm { .. } | Effect::Halt { .. } => {}
@@ -194,21 +200,41 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
         machine.stats.messages_out += 1;
         machine.stats.bytes_out += u64::from(bytes);
         let bits = self.link_rngs[from.index()].next_u64();
+        if from == to || !self.calm {
+            self.send_with_care(from, to, message, bits);
+            return;
+        }
+        let policy = self.network.policy(self.network.node_site[from.index()], self.network.node_site[to.index()]);
+        let arrives = self.now + policy.latency.sample(bits as u32);
+        let lost = policy.loss.hit((bits >> 32) as u32);
+        self.observer.observe(self.now, &Observed::Sent { from, to, message: &message, arrives });
+        if lost {
+            self.drop_message(Peer::Node(from), Peer::Node(to), Some(kind), Drop::Loss);
+        } else {
+            self.push(arrives, Event::Message { from, to, message });
+        }
+    }
+
+    /// A message to oneself, or one whose fate more than loss and latency decide. Apart, because most are not.
+    #[inline(never)]
+    fn send_with_care(&mut self, from: NodeId, to: NodeId, message: N::Message, bits: u64) {
         if from == to {
             // To itself: not over the network, but not within the same step either.
             self.observer.observe(self.now, &Observed::Sent { from, to, message: &message, arrives: self.now });
             self.push(self.now, Event::Message { from, to, message });
             return;
         }
+        let (kind, bytes) = (message.kind(), message.bytes());
         let network = &*self.network;
         let policy = network.policy(network.node_site[from.index()], network.node_site[to.index()]);
         let mut latency = policy.latency.sample(bits as u32);
         let mut lost = policy.loss.hit((bits >> 32) as u32).then_some(Drop::Loss);
         let mut twice = None;
-        if lost.is_none() && (!self.trouble.is_none() || !policy.is_plain()) {
+        if lost.is_none() {
             let ends = (Peer::Node(from), Peer::Node(to), 0);
             let crossing =
                 Crossing { ends, pair: (from.0, to.0), luck: from.0, kind: Some(kind), bytes, now: self.now };
+            let machine = &mut self.machines[from.index()];
             match self.trouble.pass(&crossing, policy, || machine.packet_rng()) {
                 Passage::Dropped(why) => lost = Some(why),
                 Passage::Arrives { added, duplicate } => {
@@ -239,6 +265,7 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
         (under_way + waiting.filter(|input| matches!(input, Input::Message { .. })).count()) as u64
     }
 
+    #[inline(never)]
     pub(super) fn drop_message(&mut self, from: Peer, to: Peer, kind: Option<Kind>, why: Drop) {
         if kind.is_some() {
             self.tally.dropped[why as usize] += 1;
@@ -254,7 +281,7 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
     /// A message reaches its node, unless a cut has come between or nobody is there.
     #[inline(always)]
     pub(super) fn arrive(&mut self, from: NodeId, to: NodeId, message: N::Message) {
-        if !self.trouble.cuts.is_empty() && self.trouble.cut(Peer::Node(from), Peer::Node(to), 0) {
+        if !self.calm && self.trouble.cut(Peer::Node(from), Peer::Node(to), 0) {
             self.drop_message(Peer::Node(from), Peer::Node(to), Some(message.kind()), Drop::Cut);
             return;
         }
@@ -381,6 +408,7 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
 
     // --- CPU: inputs that cost time, or wait for a pause to end ---
 
+    #[inline(never)]
     fn wait_at_gate(&mut self, id: NodeId, input: Input<N>) {
         if self.nodes[id.index()].is_none() {
             return;
