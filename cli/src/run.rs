@@ -142,7 +142,6 @@ fn one(registry: &Registry, args: &RunArgs, scenario: &Scenario, seed: u64) -> R
         Format::Text => {
             let colour = io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
             say(&reports::summary(&report, &dir, 100, colour));
-            say(&format!("digest {}\n", record.digest));
         }
     }
     eprintln!(

@@ -61,7 +61,7 @@ fn same_seed_same_bytes() {
             assert!(bytes(&a) == bytes(&b), "{name} of {} differs between two processes", file.display());
         }
         let digest = json["digest"].as_str().expect("a digest").to_owned();
-        assert!(first.stdout.contains(&format!("digest {digest}")), "{}", first.stdout);
+        assert!(first.stdout.contains(&digest), "{}", first.stdout);
         let name = file.strip_prefix(root().join("scenarios/library")).expect("in the library");
         digests.insert(name.display().to_string(), digest);
     }
@@ -77,7 +77,7 @@ fn same_seed_same_bytes() {
 #[test]
 fn another_seed_is_another_run() {
     let scratch = Scratch::new();
-    let file = root().join("scenarios/library/raft/leader-crash.toml");
+    let file = root().join("scenarios/library/raft/steady.toml");
     let digest = |seed: &str| {
         let out = splitbrain(&[
             "run",
@@ -88,7 +88,7 @@ fn another_seed_is_another_run() {
             "--set",
             "report.charts=false",
             "--set",
-            "scenario.duration=12s",
+            "scenario.duration=6s",
             "--set",
             "expect={}",
             "--out",

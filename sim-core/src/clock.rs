@@ -47,6 +47,19 @@ impl Clock {
         self.base.1 + Duration(shown as u64)
     }
 
+    /// What a clock without offset or drift shows.
+    #[inline]
+    #[must_use]
+    pub const fn honest(now: Instant) -> LocalInstant {
+        LocalInstant(now.0.saturating_add(EPOCH))
+    }
+
+    /// Whether it shows what [`Clock::honest`] says.
+    #[must_use]
+    pub const fn is_honest(&self) -> bool {
+        self.drift_ppm == 0 && self.base.1.0 == self.base.0.0 + EPOCH
+    }
+
     /// How long `after` on this clock takes in true time. Rounded up, so that a timer never fires early.
     #[inline]
     #[must_use]

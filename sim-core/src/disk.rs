@@ -41,8 +41,6 @@ pub(crate) struct DiskTrouble {
 #[derive(Clone, Debug)]
 pub(crate) struct Disk<R> {
     records: VecDeque<(WriteId, u16, R)>,
-    /// Where the next append will stand. Survives crashes: ids are never reused.
-    pub next_write: WriteId,
     /// Every record before this one survives a crash.
     durable_before: WriteId,
     /// The sync in flight covers the records before this one; `None` if the disk is idle.
@@ -67,7 +65,6 @@ impl<R: Clone> Disk<R> {
     pub const fn new() -> Self {
         Self {
             records: VecDeque::new(),
-            next_write: WriteId(1),
             durable_before: WriteId(1),
             in_flight: None,
             again: false,
@@ -88,12 +85,12 @@ impl<R: Clone> Disk<R> {
 
     /// A sync is asked for: whether one starts now (otherwise it waits for the one in flight).
     #[inline]
-    pub fn request_sync(&mut self, now: Instant) -> bool {
+    pub fn request_sync(&mut self, next_write: WriteId, now: Instant) -> bool {
         if self.in_flight.is_some() {
             self.again = true;
             return false;
         }
-        self.in_flight = Some(self.next_write);
+        self.in_flight = Some(next_write);
         self.busy_since = now;
         true
     }
@@ -104,7 +101,7 @@ impl<R: Clone> Disk<R> {
     }
 
     /// The sync in flight is over: what it covered, and whether the next one starts at once.
-    pub fn finish_sync(&mut self, ok: bool, now: Instant) -> (WriteId, bool) {
+    pub fn finish_sync(&mut self, ok: bool, next_write: WriteId, now: Instant) -> (WriteId, bool) {
         let before = self.in_flight.take().expect("a sync finished that was not in flight");
         if ok {
             self.durable_before = before;
@@ -113,7 +110,7 @@ impl<R: Clone> Disk<R> {
         }
         let again = core::mem::take(&mut self.again);
         if again {
-            self.request_sync(now);
+            self.request_sync(next_write, now);
         }
         (WriteId(before.0 - 1), again)
     }
@@ -134,7 +131,7 @@ impl<R: Clone> Disk<R> {
     }
 
     /// The machine goes down: how many records are lost.
-    pub fn crash(&mut self, how: OnCrash, rng: &mut Rng) -> usize {
+    pub fn crash(&mut self, how: OnCrash, next_write: WriteId, rng: &mut Rng) -> usize {
         let had = self.records.len();
         let synced = self.records.partition_point(|(id, ..)| *id < self.durable_before);
         match how {
@@ -157,7 +154,7 @@ impl<R: Clone> Disk<R> {
         self.held = false;
         self.token += 1;
         // What is on the disk when it comes back is what it has: there is no cache left to lose it from.
-        self.durable_before = self.next_write;
+        self.durable_before = next_write;
         had - self.records.len()
     }
 
@@ -177,13 +174,11 @@ mod tests {
 
     fn disk_with(synced: u64, unsynced: u64) -> Disk<u64> {
         let mut disk = Disk::new();
-        for i in 0..synced + unsynced {
-            let id = disk.next_write;
-            disk.next_write.0 += 1;
-            disk.append(id, 0, i);
-            if i + 1 == synced {
-                assert!(disk.request_sync(Instant::ZERO));
-                disk.finish_sync(true, Instant::ZERO);
+        for i in 1..=synced + unsynced {
+            disk.append(WriteId(i), 0, i);
+            if i == synced {
+                assert!(disk.request_sync(WriteId(i + 1), Instant::ZERO));
+                disk.finish_sync(true, WriteId(i + 1), Instant::ZERO);
             }
         }
         disk
@@ -194,7 +189,7 @@ mod tests {
         let mut rng = Rng::stream(1, Purpose::Disk, 0);
         let mut left = |how| {
             let mut disk = disk_with(3, 4);
-            disk.crash(how, &mut rng);
+            disk.crash(how, WriteId(8), &mut rng);
             disk.len()
         };
         assert_eq!((left(OnCrash::Keep), left(OnCrash::LoseUnsynced), left(OnCrash::Wipe)), (7, 3, 0));
@@ -207,22 +202,20 @@ mod tests {
     #[test]
     fn one_sync_covers_all_that_was_appended_while_the_last_was_in_flight() {
         let mut disk = disk_with(0, 1);
-        assert!(disk.request_sync(Instant::ZERO));
-        for _ in 0..3 {
-            let id = disk.next_write;
-            disk.next_write.0 += 1;
-            disk.append(id, 0, 0);
-            assert!(!disk.request_sync(Instant::ZERO));
+        assert!(disk.request_sync(WriteId(2), Instant::ZERO));
+        for id in 2..5 {
+            disk.append(WriteId(id), 0, 0);
+            assert!(!disk.request_sync(WriteId(id + 1), Instant::ZERO));
         }
-        assert_eq!(disk.finish_sync(true, Instant::ZERO), (WriteId(1), true));
-        assert_eq!(disk.finish_sync(true, Instant::ZERO), (WriteId(4), false));
+        assert_eq!(disk.finish_sync(true, WriteId(5), Instant::ZERO), (WriteId(1), true));
+        assert_eq!(disk.finish_sync(true, WriteId(5), Instant::ZERO), (WriteId(4), false));
     }
 
     #[test]
     fn a_sync_overtaken_by_a_crash_protects_nothing() {
         let mut disk = disk_with(0, 2);
-        assert!(disk.request_sync(Instant::ZERO));
-        let lost = disk.crash(OnCrash::LoseUnsynced, &mut Rng::stream(1, Purpose::Disk, 0));
+        assert!(disk.request_sync(WriteId(3), Instant::ZERO));
+        let lost = disk.crash(OnCrash::LoseUnsynced, WriteId(3), &mut Rng::stream(1, Purpose::Disk, 0));
         assert_eq!((lost, disk.len()), (2, 0));
     }
 

@@ -6,13 +6,13 @@ use std::io::{self, Write};
 use std::marker::PhantomData;
 
 /// Lines a trace holds when nobody asked for all of it.
-const LIMIT: u64 = 200_000;
+const LIMIT: u64 = 50_000;
 const CHUNK: usize = 1 << 16;
 
 /// How much of a run is traced.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum TraceMode {
-    /// From the first fault on, at most a few hundred thousand lines.
+    /// From the first fault on, at most fifty thousand lines.
     #[default]
     FromFirstFault,
     /// Everything.

@@ -98,7 +98,7 @@ impl System for StandIn {
             });
         }
         if let Some(bug) = options.bug
-            && !["ack_before_fsync", "vote_not_persisted"].contains(&bug.as_str())
+            && !["ack_before_sync", "vote_not_persisted"].contains(&bug.as_str())
         {
             let what = format!("there is no bug `{bug}`");
             invalid.push(Invalid { key: "bug", what, help: "`splitbrain list bugs` names them".to_owned() });

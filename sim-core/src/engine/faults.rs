@@ -107,7 +107,7 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
                     } else if *on_crash == OnCrash::Wipe {
                         // It is down already, but its disk can still be replaced.
                         self.faults.touch(index, 1);
-                        self.machines[node.index()].crash_disk(OnCrash::Wipe);
+                        self.machines[node.index()].crash_disk(OnCrash::Wipe, self.next_writes[node.index()]);
                     }
                 }
             }
@@ -171,7 +171,10 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
             Fault::Clock(change) => {
                 for node in nodes {
                     match change {
-                        ClockChange::Step(nanos) => self.machines[node.index()].clock.step(self.now, *nanos),
+                        ClockChange::Step(nanos) => {
+                            self.machines[node.index()].clock.step(self.now, *nanos);
+                            self.update_flags(*node);
+                        }
                         ClockChange::Drift(ppm) => self.add_drift(*node, i64::from(*ppm)),
                     }
                     self.faults.touch(index, 1);

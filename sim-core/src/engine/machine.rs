@@ -2,7 +2,7 @@
 
 use crate::disk::Disk;
 use crate::fault::OnCrash;
-use crate::{Clock, Completion, DiskPolicy, Duration, Instant, Node, NodeId, Purpose, Rng, Ticket, Timer};
+use crate::{Clock, Completion, DiskPolicy, Duration, Instant, Node, NodeId, Purpose, Rng, Ticket, Timer, WriteId};
 use std::collections::VecDeque;
 use std::rc::Rc;
 
@@ -99,12 +99,15 @@ pub(crate) struct Work {
     pub left: Duration,
 }
 
+/// Flag: inputs take time or must wait, so everything goes through the gate.
+pub(crate) const GATED: u8 = 1;
+/// Flag: the clock does not show true time.
+pub(crate) const CLOCK_OFF: u8 = 2;
+
 /// One machine. What nearly every event looks at comes first and fits two cache lines, the rest lies elsewhere.
 #[derive(Clone, Debug)]
 #[repr(C, align(64))]
 pub(crate) struct Machine<N: Node> {
-    /// Inputs take time or must wait: everything goes through the gate. False on the fast path.
-    pub gated: bool,
     pub clock: Clock,
     pub cold: Box<Cold<N>>,
     pub stats: NodeStats,
@@ -146,8 +149,7 @@ impl<N: Node> Machine<N> {
             seed,
             index,
         };
-        let gated = setup.cpu_cost != Duration::ZERO;
-        Self { gated, clock: setup.clock, cold: Box::new(cold), stats: NodeStats::default() }
+        Self { clock: setup.clock, cold: Box::new(cold), stats: NodeStats::default() }
     }
 
     pub fn reseed(&mut self, seed: u64) {
@@ -184,20 +186,21 @@ impl<N: Node> Machine<N> {
         })
     }
 
-    /// Whether inputs must go through the gate from now on.
-    pub fn update_gated(&mut self) {
+    /// What the engine must know before it can leave the machine alone: most never have a flag set.
+    pub fn flags(&self) -> u8 {
         let held = self
             .cold
             .gate
             .as_ref()
             .is_some_and(|g| g.work.is_some() || g.pauses > 0 || !g.slow.is_empty() || !g.waiting.is_empty());
-        self.gated = self.cold.cpu_cost != Duration::ZERO || held;
+        let gated = self.cold.cpu_cost != Duration::ZERO || held;
+        (if gated { GATED } else { 0 }) | (if self.clock.is_honest() { 0 } else { CLOCK_OFF })
     }
 
     /// The disk loses what `how` says; how many records that were.
-    pub fn crash_disk(&mut self, how: OnCrash) -> usize {
+    pub fn crash_disk(&mut self, how: OnCrash, next_write: WriteId) -> usize {
         let mut rng = self.disk_rng().clone();
-        let lost = self.cold.disk.crash(how, &mut rng);
+        let lost = self.cold.disk.crash(how, next_write, &mut rng);
         *self.disk_rng() = rng;
         lost
     }

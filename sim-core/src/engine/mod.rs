@@ -20,6 +20,7 @@ use crate::network::{NetworkConfig, Trouble};
 use crate::queue::{EventQueue, Key, Queue};
 use crate::{
     Client, ClientId, Duration, Instant, Kind, Message, Node, NodeId, Observer, Purpose, Rng, Seat, Ticket, Violation,
+    WriteId,
 };
 use clients::{Answer, ClientState};
 use machine::Machine;
@@ -93,6 +94,10 @@ pub struct Engine<N: Node, C: Client<N>, O: Observer<N>> {
     config: Rc<N::Config>,
     nodes: Vec<Option<N>>,
     machines: Vec<Machine<N>>,
+    /// One byte a node says whether its machine must be looked at: [`machine::GATED`], [`machine::CLOCK_OFF`].
+    flags: Vec<u8>,
+    /// Where each node's next append will stand. Survives crashes: ids are never reused.
+    next_writes: Vec<WriteId>,
     /// What each node's own code draws.
     node_rngs: Vec<Rng>,
     /// Loss and latency of what each node sends.
@@ -129,6 +134,8 @@ impl<N: Node + Clone, C: Client<N> + Clone, O: Observer<N> + Clone> Clone for En
             config: Rc::clone(&self.config),
             nodes: self.nodes.clone(),
             machines: self.machines.clone(),
+            flags: self.flags.clone(),
+            next_writes: self.next_writes.clone(),
             node_rngs: self.node_rngs.clone(),
             link_rngs: self.link_rngs.clone(),
             timers: self.timers.clone(),
@@ -169,7 +176,9 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
             seed,
             config: Rc::new(node_config),
             nodes: (0..n).map(|_| None).collect(),
+            flags: machines.iter().map(Machine::flags).collect(),
             machines,
+            next_writes: vec![WriteId(1); n],
             node_rngs: streams(seed, Purpose::Node, n),
             link_rngs: streams(seed, Purpose::Link, n),
             timers: Timers::new(n, config.timers),

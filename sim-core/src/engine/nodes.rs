@@ -1,6 +1,6 @@
 //! Nodes in the engine: inputs in, effects out, over the network, the disk and the CPU.
 
-use super::machine::{Input, Work};
+use super::machine::{CLOCK_OFF, GATED, Input, Work};
 use super::timers::{Due, TIMER_FLAG};
 use super::{Answer, Engine, Event};
 use crate::digest::Code;
@@ -9,29 +9,43 @@ use crate::hash;
 use crate::network::{Crossing, Passage};
 use crate::queue::{Key, Queue};
 use crate::{
-    Client, Completion, Drop, Duration, Effect, Effects, Fact, Instant, Kind, Message, Node, NodeId, Observed,
-    Observer, Peer, Ticket, Timer, WriteId,
+    Client, Clock, Completion, Drop, Duration, Effect, Effects, Fact, Instant, Kind, LocalInstant, Message, Node,
+    NodeId, Observed, Observer, Peer, Ticket, Timer, WriteId,
 };
 
 impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
     /// Gives a live node one input and carries out its effects.
     #[inline(always)]
     fn step_node(&mut self, id: NodeId, input: impl FnOnce(&mut N, &mut Effects<'_, N>)) {
-        let machine = &mut self.machines[id.index()];
+        let local = self.local_time(id);
         let Some(node) = self.nodes[id.index()].as_mut() else { return };
-        let local = machine.clock.show(self.now);
-        let mut fx = Effects::new(
-            id,
-            local,
-            &mut self.node_rngs[id.index()],
-            &mut machine.cold.disk.next_write,
-            &mut self.effects,
-        );
+        let rng = &mut self.node_rngs[id.index()];
+        let mut fx = Effects::new(id, local, rng, &mut self.next_writes[id.index()], &mut self.effects);
         input(node, &mut fx);
         if !self.effects.is_empty() {
             self.carry_out(id);
         }
         self.check(id);
+    }
+
+    /// What the node's own clock shows.
+    #[inline(always)]
+    fn local_time(&self, id: NodeId) -> LocalInstant {
+        if self.flags[id.index()] & CLOCK_OFF == 0 {
+            Clock::honest(self.now)
+        } else {
+            self.machines[id.index()].clock.show(self.now)
+        }
+    }
+
+    /// Inputs take time or must wait.
+    #[inline(always)]
+    fn is_gated(&self, id: NodeId) -> bool {
+        self.flags[id.index()] & GATED != 0
+    }
+
+    pub(super) fn update_flags(&mut self, id: NodeId) {
+        self.flags[id.index()] = self.machines[id.index()].flags();
     }
 
     #[inline]
@@ -93,7 +107,7 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
                 self.machines[id.index()].cold.disk.append(write, lane, record);
             }
             Effect::Sync => {
-                if self.machines[id.index()].cold.disk.request_sync(self.now) {
+                if self.machines[id.index()].cold.disk.request_sync(self.next_writes[id.index()], self.now) {
                     self.start_sync(id);
                 }
             }
@@ -116,7 +130,8 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
 
     #[inline(always)]
     fn arm(&mut self, id: NodeId, timer: Timer, after: Duration) {
-        let due = self.now + self.machines[id.index()].clock.wait(after);
+        let honest = self.flags[id.index()] & CLOCK_OFF == 0;
+        let due = self.now + if honest { after } else { self.machines[id.index()].clock.wait(after) };
         if let Some(index) = self.timers.arm(id, timer, due) {
             self.queue_timer(index, due);
         }
@@ -137,6 +152,7 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
         let before = clock.clone();
         clock.add_drift(now, ppm);
         let clock = clock.clone();
+        self.update_flags(node);
         let moved = self.timers.rescale(node, |due| now + clock.wait(before.shown_in(due.since(now))));
         for (index, due) in moved {
             self.queue_timer(index, due);
@@ -149,7 +165,7 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
             Due::Stale => {}
             Due::Later(due) => self.queue_timer(index, due),
             Due::Now(node, timer) => {
-                if self.machines[node.index()].gated {
+                if self.is_gated(node) {
                     self.timers.wait(node, timer);
                     self.wait_at_gate(node, Input::Timer(timer));
                 } else {
@@ -246,7 +262,7 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
             self.drop_message(Peer::Node(from), Peer::Node(to), Some(message.kind()), Drop::Down);
             return;
         }
-        if self.machines[to.index()].gated {
+        if self.is_gated(to) {
             self.wait_at_gate(to, Input::Message { from, message });
         } else {
             self.deliver(from, to, message);
@@ -267,7 +283,7 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
 
     /// A request reaches its node (see `clients.rs` for its way there).
     pub(super) fn take_request(&mut self, to: NodeId, ticket: Ticket, request: N::Request) {
-        if self.machines[to.index()].gated {
+        if self.is_gated(to) {
             self.wait_at_gate(to, Input::Request { ticket, request });
         } else {
             self.serve(to, ticket, request);
@@ -335,7 +351,7 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
         }
         machine.stats.disk_busy_ns += machine.cold.disk.busy(self.now).0;
         machine.stats.syncs += 1;
-        let (upto, again) = machine.cold.disk.finish_sync(ok, self.now);
+        let (upto, again) = machine.cold.disk.finish_sync(ok, self.next_writes[id.index()], self.now);
         if again {
             self.start_sync(id);
         }
@@ -356,7 +372,7 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
     }
 
     fn disk_input(&mut self, id: NodeId, done: Completion<N::Record>) {
-        if self.machines[id.index()].gated {
+        if self.is_gated(id) {
             self.wait_at_gate(id, Input::Disk(done));
         } else {
             self.step_node(id, |n, fx| n.on_disk(done, fx));
@@ -405,7 +421,7 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
             }
             self.handle_waiting(id);
         }
-        self.machines[id.index()].update_gated();
+        self.update_flags(id);
     }
 
     pub(super) fn cpu_done(&mut self, id: NodeId, token: u32) {
@@ -443,7 +459,7 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
         let held_up = gate.waiting.len();
         // What is left of the work under way is done when the pause ends.
         gate.token += u32::from(gate.work.is_some());
-        machine.update_gated();
+        self.update_flags(id);
         if first {
             self.record(id.0, Code::Pause, 1);
             self.observer.observe(self.now, &Observed::Paused { node: id, paused: true });
@@ -472,7 +488,7 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
 
     /// A slow-down has begun or ended.
     pub(super) fn pace_changed(&mut self, id: NodeId) {
-        self.machines[id.index()].update_gated();
+        self.update_flags(id);
         self.start_work(id);
     }
 
@@ -489,11 +505,9 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
         self.observer.observe(self.now, &Observed::Booted { node: id, records });
         let machine = &mut self.machines[id.index()];
         let local = machine.clock.show(self.now);
-        // The replay borrows the disk while the node already appends to it: ids are taken from a copy.
-        let mut next_write = machine.cold.disk.next_write;
-        let mut fx = Effects::new(id, local, &mut self.node_rngs[id.index()], &mut next_write, &mut self.effects);
+        let rng = &mut self.node_rngs[id.index()];
+        let mut fx = Effects::new(id, local, rng, &mut self.next_writes[id.index()], &mut self.effects);
         let node = N::boot(&self.config, id, machine.cold.disk.replay(), &mut fx);
-        machine.cold.disk.next_write = next_write;
         self.nodes[id.index()] = Some(node);
         self.carry_out(id);
         self.check(id);
@@ -509,7 +523,7 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
         let machine = &mut self.machines[id.index()];
         machine.cold.down_since = Some(now);
         machine.stats.disk_busy_ns += machine.cold.disk.busy(now).0;
-        let lost_records = machine.crash_disk(on_crash);
+        let lost_records = machine.crash_disk(on_crash, self.next_writes[id.index()]);
         machine.charge_work(now);
         let mut dropped = Vec::new();
         if let Some(gate) = &mut machine.cold.gate {
@@ -517,7 +531,7 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
             gate.token += 1;
             dropped.extend(gate.waiting.drain(..));
         }
-        machine.update_gated();
+        self.update_flags(id);
         for input in dropped {
             match input {
                 Input::Message { from, message } => {

@@ -8,6 +8,7 @@ pub(crate) const TIMER_FLAG: u32 = 1 << 23;
 
 /// One slot: when it is due, and which queue key stands for it.
 #[derive(Clone, Copy, Debug)]
+#[repr(align(32))]
 struct Slot {
     /// When the timer comes due; `FAR` if it is not armed.
     due: Instant,

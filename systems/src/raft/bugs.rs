@@ -49,7 +49,7 @@ bugs! {
         "election_safety", "R3: hashicorp/raft issue 661";
     NoUpToDateCheck, "no_up_to_date_check",
         "A vote is granted whatever the candidate's log holds.",
-        "leader_completeness", "R4: Raft paper, section 5.4.1";
+        "acknowledged_writes_survive", "R4: Raft paper, section 5.4.1";
     LengthOnlyCheck, "length_only_check",
         "The candidate's log is compared by length only, its last term ignored.",
         "leader_completeness", "R5: Raft paper, section 5.4.1";
@@ -88,13 +88,16 @@ bugs! {
         "log_matching", "R23: textbook";
     MatchFromNext, "match_from_next",
         "The leader takes what it has sent for what the follower has stored when any acknowledgement arrives.",
-        "leader_completeness", "R24: Students' Guide to Raft";
+        "acknowledged_writes_survive", "R24: Students' Guide to Raft";
     AckBeforeSync, "ack_before_sync",
         "A follower acknowledges entries before they are durable.",
         "acknowledged_writes_survive", "R27: textbook; ZooKeeper analogue";
     SuccessByIndex, "success_by_index",
         "A client is answered when anything commits at its command's index, even another leader's entry.",
         "acknowledged_writes_survive", "R29: 6.824 lab 3";
+    BacktrackOffByOne, "backtrack_off_by_one",
+        "The leader tries again one entry too late, so a follower that lacks entries never catches up.",
+        "convergence", "R30: Students' Guide to Raft";
     SnapshotRollsBack, "snapshot_rolls_back",
         "A snapshot older than the state is installed all the same.",
         "state_machine_safety", "R34: textbook";

@@ -206,7 +206,6 @@ impl RaftChecks {
     /// A node has applied everything up to `index`.
     fn on_applied(&mut self, at: Instant, node: NodeId, index: u64, chain: u64, digest: Option<u64>) {
         self.nodes[node.index()].applied = index;
-        self.now = at;
         if self.fronts.back().is_none_or(|(then, front)| index > *front && at.since(*then) >= SAMPLE) {
             self.fronts.push_back((at, index));
             while self.fronts.get(1).is_some_and(|(then, _)| at.since(*then) >= LAG) {
@@ -424,6 +423,7 @@ impl RaftChecks {
 
 impl<M: StateMachine> Observer<Raft<M>> for RaftChecks {
     fn observe(&mut self, at: Instant, what: &Observed<'_, Raft<M>>) {
+        self.now = at;
         match what {
             Observed::Noted { node, fact } => self.on_fact(at, *node, *fact),
             Observed::Answered { ticket, node, redirect: false } => self.on_answered(at, *node, *ticket),

@@ -207,8 +207,9 @@ impl<M: StateMachine> Raft<M> {
             // Skip a whole term at a time: go on behind our last entry of the follower's term there, or before all of its
             // entries of that term if we have none.
             let same = self.log.last_at_most(prev_index.saturating_sub(1), conflict_term);
-            let hint = if self.log.term(same) == Some(conflict_term) { same + 1 } else { conflict_index };
-            peer.probe_at(hint.min(prev_index));
+            let shares = conflict_term > 0 && self.log.term(same) == Some(conflict_term);
+            let hint = if shares { same + 1 } else { conflict_index };
+            peer.probe_at(if self.config.has(RaftBug::BacktrackOffByOne) { hint + 1 } else { hint.min(prev_index) });
             self.feed(from, fx);
         }
         if confirms {

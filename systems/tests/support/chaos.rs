@@ -2,10 +2,11 @@
 
 use super::{Cluster, Leaves, Raft, Told};
 use sim_core::{
-    Budget, ClientId, Entry, History, Instant, NodeId, Outcome, Purpose, Rng, Ticket, Timer, Verdict, Violation,
+    Budget, ClientId, Duration, Entry, History, Instant, NodeId, Outcome, Purpose, Rng, Ticket, Timer, Verdict,
+    Violation,
 };
 use systems::kv::{self, KvCommand, KvResponse, Value};
-use systems::raft::{Config, TIMERS};
+use systems::raft::{Config, RaftBug, TIMERS};
 
 /// What a schedule is made of: how often each kind of trouble strikes, in steps of about a millisecond; 0 is never.
 #[derive(Clone, Copy, Debug)]
@@ -74,6 +75,35 @@ struct Run {
     /// Directions between the sides that are cut.
     one_way: bool,
     late: Vec<super::Flight>,
+}
+
+/// Small numbers, so that snapshots, batches and windows all come into play.
+fn config(nodes: u32) -> Config {
+    Config {
+        snapshot_every: 15,
+        snapshot_keep: 3,
+        snapshot_chunk: 60,
+        max_batch: 200,
+        max_inflight: 4,
+        ..Config::new(nodes)
+    }
+}
+
+/// The cluster and the weather of one seed: sizes, options and kinds of trouble take turns.
+pub fn storm_of(seed: u64, bug: RaftBug) -> Result<Calm, Violation> {
+    let pick = |n: u64, salt: u64| sim_core::hash::of(&[seed, salt]) % n;
+    let base = config([3, 5, 4][pick(3, 3) as usize]);
+    let config = Config {
+        pre_vote: pick(2, 1) == 0,
+        check_quorum: pick(2, 2) == 0,
+        // Hardly any randomness makes many candidates in one term.
+        election_max: Duration::millis([300, 155][pick(2, 5) as usize]),
+        // One entry a message, or several.
+        max_batch: [40, 200][pick(2, 6) as usize],
+        bug,
+        ..base
+    };
+    storm(config, if pick(2, 4) == 0 { Weather::STORM } else { Weather::TURMOIL }, seed)
 }
 
 /// Runs one schedule. Returns the first rule that was broken.

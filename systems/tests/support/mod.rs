@@ -4,6 +4,7 @@
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
 pub mod chaos;
+pub mod script;
 
 use sim_core::{
     ClientId, Completion, Duration, Effect, Effects, Instant, LocalInstant, Node, NodeId, Observed, Observer, Purpose,
@@ -67,7 +68,6 @@ pub struct Cluster {
     pub sent: u64,
     rngs: Vec<Rng>,
     out: Vec<Effect<Raft>>,
-    steps: u64,
 }
 
 impl Cluster {
@@ -87,7 +87,6 @@ impl Cluster {
             sent: 0,
             rngs: (0..n as u64).map(|i| Rng::stream(seed, Purpose::Node, i)).collect(),
             out: Vec::new(),
-            steps: 0,
         };
         for i in 0..n {
             cluster.restart(NodeId(i as u32));
@@ -97,6 +96,10 @@ impl Cluster {
 
     pub fn ids(&self) -> impl Iterator<Item = NodeId> + use<> {
         sim_core::node_ids(self.nodes.len())
+    }
+
+    fn now(&self) -> Instant {
+        Instant(self.clocks.iter().copied().max().unwrap_or(0))
     }
 
     pub fn node(&self, id: NodeId) -> &Raft {
@@ -123,8 +126,7 @@ impl Cluster {
 
     fn drain(&mut self, id: NodeId) {
         let i = id.index();
-        self.steps += 1;
-        let at = Instant(self.steps);
+        let at = self.now();
         let mut halted = false;
         let out = core::mem::take(&mut self.out);
         for effect in out {
@@ -211,7 +213,7 @@ impl Cluster {
         if self.nodes[i].take().is_none() {
             return 0;
         }
-        self.checks.observe(Instant(self.steps), &Seen::Crashed { node: id, halted: None, lost_records: 0 });
+        self.checks.observe(self.now(), &Seen::Crashed { node: id, halted: None, lost_records: 0 });
         let disk = &mut self.disks[i];
         let durable = disk.records.iter().filter(|(write, ..)| *write < disk.durable).count();
         let unsynced = disk.records.len() - durable;

@@ -1,0 +1,121 @@
+//! Every known bug that breaks a safety rule is caught by that rule: in random storms, or step by step where luck would
+//! need too long. With the bug off the same storms and steps are silent.
+
+mod support;
+
+use support::chaos::storm_of;
+use support::script;
+use systems::raft::{RaftBug, RaftSystem};
+
+/// The rule that must catch a bug, as `splitbrain list bugs` says.
+fn rule_of(bug: RaftBug) -> &'static str {
+    use sim_core::System as _;
+    RaftSystem::bugs().iter().find(|row| row.name == bug.name()).expect("every bug is in the catalogue").violates
+}
+
+/// Seeds until the bug is caught by its own rule (others may catch it before).
+fn storms_until_caught(bug: RaftBug, most: u64) {
+    let rule = rule_of(bug);
+    let mut others = std::collections::BTreeSet::new();
+    for seed in 0..most {
+        if let Err(violation) = storm_of(seed, bug) {
+            if violation.rule == rule {
+                storm_of(seed, RaftBug::None).unwrap_or_else(|v| panic!("correct code, seed {seed}: {v:?}"));
+                return;
+            }
+            others.insert(violation.rule);
+        }
+    }
+    panic!("{} was not caught by {rule} in {most} storms, but by {others:?}", bug.name());
+}
+
+#[test]
+fn storms_catch_wrong_elections() {
+    storms_until_caught(RaftBug::NoUpToDateCheck, 30);
+    storms_until_caught(RaftBug::LengthOnlyCheck, 300);
+    storms_until_caught(RaftBug::QuorumHalf, 100);
+    storms_until_caught(RaftBug::VoteNotPersisted, 300);
+}
+
+#[test]
+fn storms_catch_wrong_replication() {
+    storms_until_caught(RaftBug::NoPrevTermCheck, 50);
+    storms_until_caught(RaftBug::UnconditionalTruncation, 10);
+    storms_until_caught(RaftBug::NoTruncation, 50);
+    storms_until_caught(RaftBug::MatchFromNext, 50);
+    storms_until_caught(RaftBug::AckBeforeSync, 100);
+    storms_until_caught(RaftBug::SuccessByIndex, 50);
+}
+
+#[test]
+fn storms_catch_a_follower_that_never_catches_up() {
+    storms_until_caught(RaftBug::BacktrackOffByOne, 50);
+}
+
+#[test]
+fn storms_catch_wrong_service() {
+    storms_until_caught(RaftBug::SnapshotOmitsSessions, 50);
+    storms_until_caught(RaftBug::LocalReads, 10);
+    storms_until_caught(RaftBug::ReadBeforeOwnCommit, 10);
+    storms_until_caught(RaftBug::NoSessionFilter, 10);
+}
+
+/// Runs `steps` with and without the bug.
+fn steps_catch(bug: RaftBug, options: &str, steps: &str) {
+    let run = |bug: &str| script::run(&format!("cluster {options}{bug}\n{steps}"));
+    let broken = format!("RULE BROKEN: {}", rule_of(bug));
+    let with = run(&format!(" bug={}", bug.name()));
+    assert!(with.contains(&broken), "{with}");
+    let without = run("");
+    assert!(!without.contains("RULE BROKEN"), "{without}");
+}
+
+#[test]
+fn a_vote_answered_after_the_first_of_two_writes() {
+    // n2 learns of term 2 without voting, then votes for n1, crashes before the vote is on disk, and votes for n3.
+    let steps = "campaign n2\nstabilize\ncampaign n3\nsync n3\nheartbeat n2\ndeliver n2->n3\ndeliver n3->n2 newest\n\
+                 sync n2\ncampaign n1\nsync n1\ndeliver n1->n2\ndeliver n2->n1\ncrash n2\nrestart n2\ndeliver n3->n2\n\
+                 sync n2\ndeliver n2->n3\ndeliver n2->n1";
+    steps_catch(RaftBug::TermBeforeVote, "3 pre_vote=false check_quorum=false", steps);
+}
+
+#[test]
+fn a_vote_that_arrives_twice() {
+    let steps = "campaign n1\nsync n1\ndeliver n1->n2\nsync n2\nduplicate n2->n1\ndeliver n2->n1\ncampaign n3\nsync n3\n\
+                 deliver n3->n4\ndeliver n3->n5\nsync n4\nsync n5\ndeliver n4->n3\ndeliver n5->n3";
+    steps_catch(RaftBug::DuplicateVotesCounted, "5 pre_vote=false check_quorum=false", steps);
+}
+
+#[test]
+fn a_vote_of_an_earlier_term() {
+    let steps = "campaign n1\nsync n1\ndeliver n1->n2\nsync n2\ncampaign n1\nsync n1\ncampaign n3\ncampaign n3\nsync n3\n\
+                 deliver n3->n2 newest\nsync n2\ndeliver n2->n3\ndeliver n2->n1";
+    steps_catch(RaftBug::StaleVotesCounted, "3 pre_vote=false check_quorum=false", steps);
+}
+
+#[test]
+fn a_vote_forgotten_when_the_leader_is_heard() {
+    let steps = "campaign n1\nsync n1\ndeliver n1->n2\nsync n2\ndeliver n2->n1\ndrop n1->n2\nheartbeat n1\n\
+                 deliver n1->n2\nsync n2\ncrash n2\nrestart n2\ncampaign n3\nsync n3\ndeliver n3->n2\nsync n2\n\
+                 deliver n2->n3";
+    steps_catch(RaftBug::VoteForgottenInTerm, "3 pre_vote=false check_quorum=false", steps);
+}
+
+#[test]
+fn an_old_entry_committed_by_counting() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../fixtures/transcripts/raft/figure8.txt");
+    let text = std::fs::read_to_string(folder).expect("the transcript is there");
+    let steps = text.split_once("max_batch=40\n").expect("begins with the cluster").1;
+    steps_catch(RaftBug::CommitOldTerm, "5 pre_vote=false check_quorum=false max_batch=40", steps);
+}
+
+#[test]
+fn a_snapshot_that_arrives_late() {
+    let steps = "campaign n1\nstabilize\nisolate n3\nask n1 c1 put k1 a\nstabilize\nask n1 c1 put k2 b\nstabilize\n\
+                 ask n1 c1 put k3 c\nstabilize\nheal\nheartbeat n1\nheartbeat n1\ndeliver n1->n3\ndeliver n3->n1\n\
+                 deliver n1->n3\ndeliver n3->n1\nduplicate n1->n3\ndeliver n1->n3 oldest\nsync n3\ndeliver n3->n1\n\
+                 ask n1 c1 put k4 d\nsync n1\ndeliver n1->n2\nsync n2\ndeliver n2->n1\ndeliver n1->n3 newest\n\
+                 heartbeat n1\nheartbeat n1\nsync n3\ndeliver n3->n1\nheartbeat n1\nheartbeat n1\n\
+                 deliver n1->n3 newest\ndeliver n1->n3 oldest";
+    steps_catch(RaftBug::SnapshotRollsBack, "3 snapshot_every=4 snapshot_keep=1", steps);
+}
