@@ -20,6 +20,13 @@ doc:             ## the API documentation, broken links are errors
 bench:           ## how fast the engine and Raft are; writes target/bench.json
 	$(CARGO) bench --quiet --package splitbrain --bench throughput
 
+SEEDS ?= 1..1000
+sweep:           ## every Raft scenario of the library with many seeds (SEEDS=1..1000); long, resumes, not part of test
+	$(CARGO) build --quiet --release --package splitbrain
+	@failed=0; for file in scenarios/library/raft/*.toml; do \
+	    target/release/splitbrain sweep --seeds $(SEEDS) --out target/sweep $$file || failed=1; \
+	done; exit $$failed
+
 charts:          ## sample charts and pages into target/gallery, to look at
 	$(CARGO) run --quiet --release --package reports --example gallery -- target/gallery
 

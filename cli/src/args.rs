@@ -47,7 +47,7 @@ pub struct RunArgs {
     /// The seed, instead of the scenario's own
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
-    /// Where results go: DIR/<name>/<seed>/
+    /// Where results go: `DIR/<name>/<seed>/`
     #[arg(long, value_name = "DIR", default_value = "runs")]
     pub out: PathBuf,
     /// Override a field by its dotted path, e.g. --set scenario.duration=1h (may be repeated)
@@ -82,7 +82,7 @@ pub struct SweepArgs {
     /// Only the K-th of N parts; `merge` puts them together
     #[arg(long, value_name = "K/N", default_value = "1/1", hide_default_value = true)]
     pub shard: Shard,
-    /// Where results go: DIR/<name>/sweep/, or sweep-K-of-N/ for a shard
+    /// Where results go: `DIR/<name>/sweep/`, or `sweep-K-of-N/` for a shard
     #[arg(long, value_name = "DIR", default_value = "runs")]
     pub out: PathBuf,
     /// Override a field by its dotted path (may be repeated)

@@ -33,6 +33,8 @@ at = "2s"
 duration = "1s"
 [expect]
 longest_outage = "<= 250ms"
+[report]
+charts = false
 "#;
 
 /// A replica that acknowledges what its disk has not synced yet, and a power loss: the first of the known bugs.
@@ -60,6 +62,8 @@ at = "3s"
 duration = "1s"
 every = "3s"
 on_crash = "lose_unsynced"
+[report]
+charts = false
 "#;
 
 const RESULTS: &str = "results.jsonl";
@@ -154,7 +158,7 @@ fn killed(bench: &Bench, out: &Path, more: &[&str], lines: usize) -> bool {
 #[test]
 fn killed_ten_times_gives_the_same_bytes() {
     let bench = Bench::new(SHORT);
-    let flags = ["--seeds", "1..300", "--jobs", "2", "--set", "report.charts=false"];
+    let flags = ["--seeds", "1..300", "--jobs", "2"];
     let (whole, calm) = bench.sweep("calm", &flags);
     assert!([Some(0), Some(1)].contains(&whole.status.code()), "{}{}", whole.stdout, whole.stderr);
     let out = bench.out("killed");
