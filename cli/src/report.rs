@@ -27,7 +27,7 @@ pub fn report(args: &ReportArgs) -> Exit {
             Format::Json => say(&format!("{}\n", report.to_json_line())),
             Format::Text => {
                 let colour = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-                say(&reports::summary(&report, dir, 100, colour));
+                say(&format!("{}\n", reports::summary(&report, dir, 100, colour).trim_end()));
             }
         }
         worst = worst.max(exit_of(&report));

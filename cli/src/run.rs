@@ -141,7 +141,7 @@ fn one(registry: &Registry, args: &RunArgs, scenario: &Scenario, seed: u64) -> R
         Format::Json => say(&format!("{}\n", report.to_json_line())),
         Format::Text => {
             let colour = io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-            say(&reports::summary(&report, &dir, 100, colour));
+            say(&format!("{}\n", reports::summary(&report, &dir, 100, colour).trim_end()));
         }
     }
     eprintln!(
