@@ -20,6 +20,8 @@ pub struct Options {
     pre_vote: bool,
     check_quorum: bool,
     snapshot_every: u64,
+    snapshot_keep: u64,
+    snapshot_chunk: sim_core::units::ByteSize,
     bug: Option<String>,
 }
 
@@ -31,6 +33,8 @@ impl Default for Options {
             pre_vote: true,
             check_quorum: true,
             snapshot_every: 10_000,
+            snapshot_keep: 1_000,
+            snapshot_chunk: sim_core::units::ByteSize(65_536),
             bug: None,
         }
     }
