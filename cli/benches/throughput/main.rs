@@ -53,10 +53,12 @@ fn main() {
         1e9 / thousand,
         hundred / thousand
     );
-    for (key, outstanding, commands) in [("w4_1", 1, 300_000), ("w4_64", 64, 2_000_000)] {
+    for (key, outstanding, pipeline, commands) in
+        [("w4_1", 1, 4, 300_000), ("w4_64_pipeline_4", 64, 4, 2_000_000), ("w4_64", 64, 2, 2_000_000)]
+    {
         let mut last = None;
         let rate = best(|| {
-            let round = w4::raft(outstanding, commands);
+            let round = w4::raft(outstanding, pipeline, commands);
             let commands = round.commands;
             last = Some(round);
             commands
@@ -65,7 +67,7 @@ fn main() {
         let (messages, events) =
             (round.messages as f64 / round.commands as f64, round.events as f64 / round.commands as f64);
         println!(
-            "W4 Raft, {outstanding} outstanding: {rate:.0} commands/s, {messages:.2} messages and {events:.1} events a command"
+            "W4 Raft, {outstanding} outstanding, pipeline {pipeline}: {rate:.0} commands/s, {messages:.2} messages and {events:.1} events a command"
         );
         let _ = write!(
             json,

@@ -21,8 +21,9 @@ pub struct Round {
     pub events: u64,
 }
 
-/// Runs until `commands` have been answered, with `outstanding` at a time.
-pub fn raft(outstanding: u32, commands: u64) -> Round {
+/// Runs until `commands` have been answered, with `outstanding` at a time and at most `pipeline` uncommitted batches: fewer
+/// make larger batches, at the price of latency.
+pub fn raft(outstanding: u32, pipeline: u32, commands: u64) -> Round {
     let nodes = 5;
     let latency = Latency::uniform(Duration::millis(1), Duration::millis(2));
     let disk = Rc::new(DiskPolicy { sync: Latency::Fixed(Duration::micros(100)), ..DiskPolicy::default() });
@@ -36,7 +37,8 @@ pub fn raft(outstanding: u32, commands: u64) -> Round {
         shuffle_ties: false,
         restart_halted: Duration::secs(1),
     };
-    let mut engine: Engine<Raft<Kv>, Generated<Raft<Kv>>, ()> = Engine::new(config, Config::new(nodes as u32), ());
+    let mut engine: Engine<Raft<Kv>, Generated<Raft<Kv>>, ()> =
+        Engine::new(config, Config { pipeline, ..Config::new(nodes as u32) }, ());
     engine.run_until(Instant::ZERO + Duration::secs(2)).expect("nothing is checked");
     let load = Load {
         arrival: Arrival::Closed { think: Duration::ZERO, outstanding },

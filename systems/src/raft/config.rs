@@ -53,7 +53,7 @@ impl Config {
             max_batch: 64 << 10,
             max_inflight: 64,
             max_inflight_bytes: 4 << 20,
-            pipeline: 2,
+            pipeline: 4,
             bug: RaftBug::None,
         }
     }
