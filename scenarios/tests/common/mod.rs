@@ -21,6 +21,7 @@ pub struct Options {
     check_quorum: bool,
     snapshot_every: u64,
     snapshot_keep: u64,
+    max_batch: sim_core::units::ByteSize,
     snapshot_chunk: sim_core::units::ByteSize,
     bug: Option<String>,
 }
@@ -34,6 +35,7 @@ impl Default for Options {
             check_quorum: true,
             snapshot_every: 10_000,
             snapshot_keep: 1_000,
+            max_batch: sim_core::units::ByteSize(65_536),
             snapshot_chunk: sim_core::units::ByteSize(65_536),
             bug: None,
         }
@@ -102,7 +104,7 @@ impl System for StandIn {
             });
         }
         if let Some(bug) = options.bug
-            && !["ack_before_sync", "vote_not_persisted"].contains(&bug.as_str())
+            && !["ack_before_sync", "commit_old_term", "vote_not_persisted"].contains(&bug.as_str())
         {
             let what = format!("there is no bug `{bug}`");
             invalid.push(Invalid { key: "bug", what, help: "`splitbrain list bugs` names them".to_owned() });
