@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 pub fn check(registry: &Registry, args: &CheckArgs) -> Exit {
     let Some(scenarios) = load_all(registry, &args.files, &args.set) else { return Exit::Usage };
     for (path, scenario) in args.files.iter().zip(&scenarios) {
-        let schedule = scenarios::expand(scenario);
+        let schedule = scenarios::expand(scenario, scenario.seed);
         say(&format!(
             "{}: ok: {} nodes of {}, {} clients, {} faults over {}\n",
             path.display(),

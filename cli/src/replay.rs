@@ -21,7 +21,7 @@ pub fn replay(registry: &Registry, args: &ReplayArgs) -> Exit {
     let [scenario] = scenarios.as_slice() else { return Exit::Usage };
     let seed = recorded.seed;
     say(&format!("{}  seed {seed}   replaying {}\n", scenario.name, args.dir.display()));
-    let schedule = scenarios::expand(scenario);
+    let schedule = scenarios::expand(scenario, seed);
     match run::simulate(registry, scenario, &schedule, seed, Sinks::default()) {
         Ok(record) => match run::difference(&recorded, &record) {
             None => {

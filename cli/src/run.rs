@@ -123,7 +123,7 @@ pub fn into_folder(
 }
 
 fn one(registry: &Registry, args: &RunArgs, scenario: &Scenario, seed: u64) -> Result<Exit, Trouble> {
-    let schedule = scenarios::expand(scenario);
+    let schedule = scenarios::expand(scenario, seed);
     let folder = Partial::begin(&args.out, &scenario.name, seed)?;
     let trace_mode = if args.trace { TraceMode::All } else { TraceMode::FromFirstFault };
     let finished = into_folder(registry, scenario, &schedule, seed, folder, (trace_mode, Bars::Shown))?;

@@ -4,12 +4,12 @@ use crate::scenario::{Plan, Scenario};
 use sim_core::fault::{Injection, Schedule};
 use sim_core::{Duration, Instant, hash};
 
-/// The concrete schedule of a scenario.
+/// The concrete schedule of a scenario, for one seed.
 ///
 /// An injection's id names its luck. It depends on the fault itself and on which repetition it is, never on the other
 /// faults. All flaps of one repetition share an id: it is the same link that flaps, not another one each time.
 #[must_use]
-pub fn expand(scenario: &Scenario) -> Schedule {
+pub fn expand(scenario: &Scenario, _seed: u64) -> Schedule {
     Schedule::new(scenario.faults.iter().flat_map(|plan| injections(plan, scenario.duration)).collect())
 }
 

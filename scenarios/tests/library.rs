@@ -56,23 +56,23 @@ fn every_file_says_what_it_shows() {
 #[test]
 fn the_resolved_file_says_the_same() {
     for (path, scenario) in all() {
-        let schedule = expand(&scenario);
+        let schedule = expand(&scenario, scenario.seed);
         let text = to_toml(&scenario, &schedule, 7);
         let again = parse(&text, &[]).unwrap_or_else(|errors| panic!("{path}\n{text}\n{errors}"));
         assert_eq!(again, scenario.resolved(&schedule, 7), "{path}");
-        assert_eq!(expand(&again).injections(), schedule.injections(), "{path}");
-        assert_eq!(to_toml(&again, &expand(&again), 7), text, "{path}");
+        assert_eq!(expand(&again, again.seed).injections(), schedule.injections(), "{path}");
+        assert_eq!(to_toml(&again, &expand(&again, again.seed), 7), text, "{path}");
     }
 }
 
 #[test]
 fn removing_a_fault_leaves_the_others_their_luck() {
     for (path, scenario) in all() {
-        let all = expand(&scenario);
+        let all = expand(&scenario, scenario.seed);
         for removed in 0..scenario.faults.len() {
             let mut less = scenario.clone();
             less.faults.remove(removed);
-            for injection in expand(&less).injections() {
+            for injection in expand(&less, less.seed).injections() {
                 assert!(all.injections().contains(injection), "{path}: {injection} changed without fault {removed}");
             }
         }
@@ -121,7 +121,7 @@ fn repetitions_and_flaps_expand() {
     let base = "[scenario]\nname = \"x\"\nsystem = \"raft\"\nduration = \"10s\"\n[cluster]\nnodes = 3\n[[fault]]\n";
     let spells = |fault: &str| {
         let scenario = parse(&format!("{base}{fault}"), &[]).unwrap_or_else(|errors| panic!("{errors}"));
-        let schedule = expand(&scenario);
+        let schedule = expand(&scenario, scenario.seed);
         let spell = |i: &Injection| {
             let until = if i.until == Instant::FAR { "end".to_owned() } else { i.until.to_string() };
             format!("{}-{until}", i.at)

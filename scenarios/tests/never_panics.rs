@@ -11,13 +11,13 @@ fn read(text: &str, json: bool, sets: &[Override]) {
     match parse(&Text { name: "fuzz", text, json, overrides: sets, files: &folder }, &Only) {
         Ok(scenario) => {
             // What can be read can be resolved, and that can be read again.
-            let schedule = expand(&scenario);
+            let schedule = expand(&scenario, scenario.seed);
             let resolved = to_toml(&scenario, &schedule, scenario.seed);
             let again =
                 parse(&Text { name: "again", text: &resolved, json: false, overrides: &[], files: &folder }, &Only);
             let again = again.unwrap_or_else(|errors| panic!("{text}\n\n{resolved}\n\n{errors}"));
             assert_eq!(again, scenario.resolved(&schedule, scenario.seed), "{text}\n\n{resolved}");
-            assert_eq!(expand(&again).injections(), schedule.injections(), "{text}\n\n{resolved}");
+            assert_eq!(expand(&again, again.seed).injections(), schedule.injections(), "{text}\n\n{resolved}");
         }
         Err(errors) => {
             assert!(!errors.list().is_empty());

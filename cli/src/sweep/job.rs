@@ -11,7 +11,7 @@ use std::panic::{self, AssertUnwindSafe};
 pub fn run(registry: &Registry, scenario: &Scenario, job: Job, values: &Cell) -> JobResult {
     guard(job, values, || {
         let system = registry.get(&scenario.system).expect("a checked scenario names a registered system");
-        let schedule = scenarios::expand(scenario);
+        let schedule = scenarios::expand(scenario, job.seed);
         let record = system.run(RunRequest {
             scenario,
             schedule: &schedule,

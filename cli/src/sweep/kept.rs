@@ -57,7 +57,7 @@ fn one(registry: &Registry, dir: &Path, result: &JobResult, scenario: &Scenario)
     let target = path(dir, result.job, result.seed);
     let run = format!("job {}, seed {}", result.job, result.seed);
     let trouble = |error: Trouble| Kept::Trouble(format!("{run} could not be kept: {error}"));
-    let schedule = scenarios::expand(scenario);
+    let schedule = scenarios::expand(scenario, result.seed);
     if result.ruling == Outcome::Bug {
         let text = scenarios::to_toml(scenario, &schedule, result.seed);
         let why: String = result.failed_rules.iter().map(|b| format!("{}\n", b.detail)).collect();
