@@ -15,27 +15,30 @@ pub(crate) struct Histograms {
     write: Distribution,
 }
 
-/// A histogram with its exact ends.
+/// A histogram with its exact ends and mean.
 pub(crate) struct Distribution {
     histogram: Histogram<u64>,
+    sum: u128,
     min: u64,
     max: u64,
 }
 
 impl Distribution {
     fn new() -> Self {
-        Self { histogram: Histogram::new(DIGITS).expect("three digits are allowed"), min: u64::MAX, max: 0 }
+        Self { histogram: Histogram::new(DIGITS).expect("three digits are allowed"), sum: 0, min: u64::MAX, max: 0 }
     }
 
     fn record(&mut self, ns: u64) {
         // A histogram's range ends at 2^63; 290 years will do.
         self.histogram.record(ns.min(u64::MAX >> 1)).expect("the histogram grows as needed");
+        self.sum += u128::from(ns);
         self.min = self.min.min(ns);
         self.max = self.max.max(ns);
     }
 
     fn add(&mut self, other: &Self) {
         self.histogram.add(&other.histogram).expect("the histogram grows as needed");
+        self.sum += other.sum;
         self.min = self.min.min(other.min);
         self.max = self.max.max(other.max);
     }
@@ -47,10 +50,11 @@ impl Distribution {
 
     fn summarise(&self) -> Latency {
         let some = !self.histogram.is_empty();
+        let count = self.histogram.len();
         Latency {
-            count: self.histogram.len(),
+            count,
             min_ns: some.then_some(self.min),
-            mean_ns: some.then(|| self.histogram.mean().round() as u64),
+            mean_ns: some.then(|| (self.sum as f64 / count as f64).round() as u64),
             p50_ns: self.quantile(0.5),
             p90_ns: self.quantile(0.9),
             p99_ns: self.quantile(0.99),

@@ -4,7 +4,7 @@ use crate::{Duration, Instant, LocalInstant};
 
 /// What clocks show at the start of the run, before any offset: far enough from 0 for any step back.
 const EPOCH: u64 = 1 << 60;
-const MILLION: i128 = 1_000_000;
+const MILLION: u64 = 1_000_000;
 
 /// A clock that maps true time to what its node sees.
 #[derive(Clone, Debug)]
@@ -43,8 +43,8 @@ impl Clock {
         if self.drift_ppm == 0 {
             return self.base.1 + elapsed;
         }
-        let shown = i128::from(elapsed.0) * (MILLION + i128::from(self.drift_ppm)) / MILLION;
-        self.base.1 + Duration(shown as u64)
+        let (shown, _) = scale(elapsed, self.rate(), MILLION);
+        self.base.1 + shown
     }
 
     /// What a clock without offset or drift shows.
@@ -67,9 +67,8 @@ impl Clock {
         if self.drift_ppm == 0 {
             return after;
         }
-        let rate = MILLION + i128::from(self.drift_ppm);
-        let wait = (i128::from(after.0) * MILLION + rate - 1) / rate;
-        Duration(u64::try_from(wait).unwrap_or(u64::MAX))
+        let (wait, exact) = scale(after, MILLION, self.rate());
+        wait + Duration(u64::from(!exact))
     }
 
     /// The clock jumps by `nanos`.
@@ -87,8 +86,13 @@ impl Clock {
 
     /// What this clock will have shown by when `left` of true time has passed, rounded up.
     pub(crate) fn shown_in(&self, left: Duration) -> Duration {
-        let shown = (i128::from(left.0) * (MILLION + i128::from(self.drift_ppm)) + MILLION - 1) / MILLION;
-        Duration(u64::try_from(shown).unwrap_or(u64::MAX))
+        let (shown, exact) = scale(left, self.rate(), MILLION);
+        shown + Duration(u64::from(!exact))
+    }
+
+    /// What it shows of a million of true time.
+    const fn rate(&self) -> u64 {
+        MILLION.saturating_add_signed(self.drift_ppm as i64)
     }
 
     /// Parts per million it runs fast now.
@@ -98,9 +102,31 @@ impl Clock {
     }
 }
 
+/// `time * by / of`, rounded down, and whether that is exact. Both factors are below 2^32: in 64 bits, because clocks
+/// are read at every event and a division of 128 bits costs as much as the rest of it.
+const fn scale(time: Duration, by: u64, of: u64) -> (Duration, bool) {
+    let (whole, part) = (time.0 / of, time.0 % of * by);
+    (Duration(whole.saturating_mul(by).saturating_add(part / of)), part % of == 0)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn scaling_is_exact() {
+        let mut rng = crate::Rng::stream(1, crate::Purpose::Clock, 0);
+        for _ in 0..10_000 {
+            let time = rng.next_u64() >> rng.between(12, 60);
+            let rate = rng.between(1, MILLION + i32::MAX as u64);
+            for (by, of) in [(MILLION, rate), (rate, MILLION)] {
+                let product = u128::from(time) * u128::from(by);
+                let (floor, exact) = (product / u128::from(of), product % u128::from(of) == 0);
+                let floor = u64::try_from(floor).unwrap_or(u64::MAX);
+                assert_eq!(scale(Duration(time), by, of), (Duration(floor), exact), "{time} * {by} / {of}");
+            }
+        }
+    }
 
     #[test]
     fn drift_and_steps_add_up() {
