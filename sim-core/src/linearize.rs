@@ -319,12 +319,21 @@ impl<T: Clone + Ord> Supply<T> {
     }
 }
 
-/// One step of the search: which operations could come next, and which of them was tried last.
+/// One step of the search: where its candidates begin among the untried, and how it got here.
 struct Frame<T> {
-    /// Candidates in the order in which they are tried, the next one at the end.
-    untried: Vec<usize>,
-    /// The operation that was taken to get here, and the state before it; `None` at the root.
-    taken: Option<(usize, T)>,
+    /// Its candidates are those from here on, in the order in which they are tried, the next one at the end.
+    untried_from: usize,
+    /// The operation that was taken to get here, the state before it, and whether it changed that; `None` at the root.
+    taken: Option<(usize, T, bool)>,
+}
+
+/// All that decides what can still follow: the answered and the doubtful operations that have been ordered, and the
+/// state they led to.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Place<T> {
+    done: Window,
+    maybe: Window,
+    state: T,
 }
 
 /// The state of a search.
@@ -334,9 +343,7 @@ struct Search<'s, 'a, S: Spec> {
     /// The operation's number among the answered or the doubtful ones. They are numbered apart: a doubtful one may stay
     /// out for ever, and would keep the window open behind it.
     number: Vec<usize>,
-    done: Window,
-    maybe: Window,
-    state: S::State,
+    place: Place<S::State>,
     supply: Option<Supply<S::State>>,
     /// Answered operations in the order so far.
     ordered: usize,
@@ -345,21 +352,21 @@ struct Search<'s, 'a, S: Spec> {
 
 impl<S: Spec> Search<'_, '_, S> {
     fn mark(&mut self, op: usize, on: bool) {
-        let set = if self.ops[op].answered.is_some() { &mut self.done } else { &mut self.maybe };
+        let set = if self.ops[op].answered.is_some() { &mut self.place.done } else { &mut self.place.maybe };
         set.set(self.number[op], on);
     }
 
     /// What `op` would do now: the state after it, if its answer fits.
     fn try_now(&mut self, op: usize) -> Option<S::State> {
         *self.states += 1;
-        let mut after = self.state.clone();
+        let mut after = self.place.state.clone();
         let response = S::apply(&mut after, self.ops[op].request);
         self.ops[op].answered.is_none_or(|(_, answer)| *answer == response).then_some(after)
     }
 
-    /// The operations that could come next: those that began before any that is left has ended.
-    fn candidates(&mut self) -> Vec<usize> {
-        let mut all = Vec::new();
+    /// Adds the operations that could come next: those that began before any that is left has ended.
+    fn candidates(&mut self, untried: &mut Vec<usize>) {
+        let from = untried.len();
         let mut place = self.line.next[0];
         while place != END {
             let (op, is_return) = self.line.events[place];
@@ -372,14 +379,15 @@ impl<S: Spec> Search<'_, '_, S> {
                 && S::observed_only(self.ops[op].request, answer)
                 && self.try_now(op).is_some()
             {
-                return vec![op];
+                untried.truncate(from);
+                untried.push(op);
+                return;
             }
-            all.push(op);
+            untried.push(op);
             place = self.line.next[place];
         }
         // Answers mostly come in the order of the effects: try the one that ended first, first; doubtful ones last.
-        all.sort_by_key(|op| core::cmp::Reverse(self.line.return_at[*op].unwrap_or(END)));
-        all
+        untried[from..].sort_by_key(|op| core::cmp::Reverse(self.line.return_at[*op].unwrap_or(END)));
     }
 
     fn take(&mut self, op: usize, after: S::State) -> S::State {
@@ -389,11 +397,11 @@ impl<S: Spec> Search<'_, '_, S> {
         }
         self.line.lift(op);
         self.ordered += usize::from(self.ops[op].answered.is_some());
-        core::mem::replace(&mut self.state, after)
+        core::mem::replace(&mut self.place.state, after)
     }
 
     fn take_back(&mut self, op: usize, before: S::State) {
-        self.state = before;
+        self.place.state = before;
         self.mark(op, false);
         if let Some(supply) = &mut self.supply {
             supply.count(op, true);
@@ -418,44 +426,55 @@ fn search<S: Spec>(
         *counter += 1;
     }
     let line = Timeline::new(ops);
-    let (done, maybe) = (Window::default(), Window::default());
-    let mut search = Search { ops, line, number, done, maybe, state: S::start(part), supply, ordered: 0, states };
-    let mut seen: BTreeSet<(Window, Window, S::State)> = BTreeSet::new();
+    let place = Place { done: Window::default(), maybe: Window::default(), state: S::start(part) };
+    let mut search = Search { ops, line, number, place, supply, ordered: 0, states };
+    // Places from which every way on has been tried. A place is noted when it is left: until then nothing can come to it
+    // again, because all that is tried from it has ordered more. So an order that is found without going back costs
+    // nothing here.
+    let mut hopeless: BTreeSet<Place<S::State>> = BTreeSet::new();
     let mut longest: (usize, Vec<usize>, usize) = (0, Vec::new(), 0);
-    let mut stack = vec![Frame { untried: search.candidates(), taken: None }];
+    let mut untried = Vec::new();
+    search.candidates(&mut untried);
+    let mut stack = vec![Frame { untried_from: 0, taken: None }];
     while search.ordered < answered {
         if *search.states > budget {
             return Found::OutOfBudget;
         }
-        let frame = stack.last_mut().expect("the root frame is taken off last, and ends the search");
-        let Some(op) = frame.untried.pop() else {
+        let frame = stack.last().expect("the root frame is taken off last, and ends the search");
+        let Some(op) = (untried.len() > frame.untried_from).then(|| untried.pop()).flatten() else {
             // Nothing fits here: note how far this order came, and go back.
             if search.ordered >= longest.0 {
-                let order = stack.iter().filter_map(|f| f.taken.as_ref()).map(|(op, _)| ops[*op].index).collect();
+                let order = stack.iter().filter_map(|f| f.taken.as_ref()).map(|(op, ..)| ops[*op].index).collect();
                 longest = (search.ordered, order, ops[first_to_end(&search.line)].index);
             }
             match stack.pop().and_then(|frame| frame.taken) {
-                Some((op, before)) => search.take_back(op, before),
+                Some((op, before, changed)) => {
+                    if changed {
+                        hopeless.insert(search.place.clone());
+                    }
+                    search.take_back(op, before);
+                }
                 None => return Found::Stuck { stuck: longest.2, prefix: longest.1 },
             }
             continue;
         };
         let Some(after) = search.try_now(op) else { continue };
-        let changes = after != search.state;
+        let changes = after != search.place.state;
         if ops[op].answered.is_none() && !changes {
             // A doubtful operation that would change nothing now is as good as one that never happens.
             continue;
         }
-        if changes && search.supply.as_ref().is_some_and(|supply| !supply.may_leave(&search.state, op)) {
+        if changes && search.supply.as_ref().is_some_and(|supply| !supply.may_leave(&search.place.state, op)) {
             continue;
         }
         let before = search.take(op, after);
-        if changes && !seen.insert((search.done.clone(), search.maybe.clone(), search.state.clone())) {
+        if changes && hopeless.contains(&search.place) {
             search.take_back(op, before);
             continue;
         }
-        let untried = search.candidates();
-        stack.push(Frame { untried, taken: Some((op, before)) });
+        let untried_from = untried.len();
+        search.candidates(&mut untried);
+        stack.push(Frame { untried_from, taken: Some((op, before, changes)) });
     }
     Found::Order
 }

@@ -273,13 +273,12 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
         }
         state.alarm_at = Instant::FAR;
         let now = self.now;
-        let due: Vec<u64> = (state.base..)
-            .zip(&state.pending)
-            .filter(|(_, p)| p.as_ref().is_some_and(|p| p.due <= now))
-            .map(|(op, _)| op)
-            .collect();
-        for op in due {
+        // Those that are pending now; what is begun meanwhile is not due yet, or has an alarm of its own.
+        for op in state.base..state.base + state.pending.len() as u64 {
             let state = &mut self.clients[id.index()];
+            if state.pending(op).is_none_or(|pending| pending.due > now) {
+                continue;
+            }
             let patience = state.seat.patience;
             let Some(pending) = state.pending(op) else { continue };
             let deadline = pending.invoked + patience.timeout;
