@@ -316,7 +316,8 @@ impl<M: StateMachine> Log<M> {
         if alone && segment.slice.bytes <= max_bytes {
             return segment.slice.part::<M>(skip, segment.slice.len());
         }
-        let (mut joined, mut bytes) = (Vec::new(), 0_u32);
+        let left = usize::try_from(self.last + 1 - from).unwrap_or(LONGEST_SLICE);
+        let (mut joined, mut bytes) = (Vec::with_capacity(left.min(LONGEST_SLICE)), 0_u32);
         'full: for segment in self.segments.range(at..) {
             let skip = from.saturating_sub(segment.first) as usize;
             for entry in &segment.slice.entries()[skip..] {
