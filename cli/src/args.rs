@@ -36,6 +36,8 @@ pub enum Command {
     List(ListArgs),
     /// Print the JSON schema of scenario files
     Schema,
+    /// Print what makes a shell complete this command's flags
+    Completions(CompletionsArgs),
 }
 
 /// Flags of `run`.
@@ -143,6 +145,14 @@ pub struct ListArgs {
     /// What to list
     #[arg(value_enum)]
     pub what: Listing,
+}
+
+/// Flags of `completions`.
+#[derive(Debug, Args)]
+pub struct CompletionsArgs {
+    /// For which shell
+    #[arg(value_enum)]
+    pub shell: clap_complete::Shell,
 }
 
 /// What `list` can list.

@@ -2,6 +2,7 @@
 
 mod args;
 mod check;
+mod completions;
 mod exit;
 mod list;
 mod merge;
@@ -47,5 +48,6 @@ fn dispatch(cli: &Cli) -> Exit {
         Command::Report(args) => report::report(args),
         Command::List(args) => list::list(&registry, args.what),
         Command::Schema => list::schema(&registry),
+        Command::Completions(args) => completions::completions(args),
     }
 }

@@ -1,32 +1,107 @@
 //! The flight recorder: the last few hundred things that happened, in a ring, for when a rule breaks.
 
-use crate::{Drop, Instant, Kind, Message, Node, NodeId, Observed, Observer, Peer, Timer};
+use crate::fault::Injection;
+use crate::{Drop, Instant, Node, NodeId, Observed, Observer, Outcome, Parcel, Peer, Ticket, Timer, WriteId};
 
-/// One thing that happened, small enough to keep hundreds of.
-#[derive(Clone, Copy, Debug)]
-pub enum Flight<F> {
-    /// A message was handed to its receiver.
-    Delivered(NodeId, NodeId, Kind),
-    /// A message did not arrive.
-    Dropped(Peer, Peer, Drop),
-    /// A timer fired.
-    Fired(NodeId, Timer),
-    /// A sync completed.
-    Synced(NodeId, bool),
-    /// A fact was announced.
-    Noted(NodeId, F),
-    /// A node went down.
-    Crashed(NodeId),
-    /// A node booted.
-    Booted(NodeId),
-    /// A fault of the schedule began (true) or ended.
-    Fault(usize, bool),
+/// One thing that happened, kept: an [`Observed`] that owns what it tells.
+#[derive(Clone, Debug)]
+#[expect(missing_docs, reason = "each variant is the one of Observed that has its name, field by field")]
+pub enum Flight<N: Node> {
+    Sent { from: NodeId, to: NodeId, message: N::Message, arrives: Instant, number: u32 },
+    Delivered { from: NodeId, to: NodeId, number: u32, message: N::Message },
+    Dropped { from: Peer, to: Peer, what: Parcel, why: Drop },
+    Fired { node: NodeId, timer: Timer },
+    Appended { node: NodeId, write: WriteId, record: N::Record },
+    SyncStarted { node: NodeId, due: Instant },
+    Synced { node: NodeId, upto: WriteId, ok: bool },
+    ReadDone { node: NodeId, write: WriteId, found: bool },
+    Noted { node: NodeId, fact: N::Fact },
+    Crashed { node: NodeId, halted: Option<&'static str>, lost_records: usize },
+    Booted { node: NodeId, records: usize },
+    Paused { node: NodeId, paused: bool },
+    FaultStarted { index: usize, injection: Box<Injection>, resolved: Vec<NodeId> },
+    FaultEnded { index: usize, injection: Box<Injection>, touched: u64 },
+    Invoked { ticket: Ticket, request: N::Request },
+    Asked { ticket: Ticket, to: NodeId },
+    Requested { ticket: Ticket, node: NodeId },
+    Answered { ticket: Ticket, node: NodeId, redirect: bool },
+    Returned { ticket: Ticket, request: N::Request, invoked: Instant, outcome: Outcome<N::Response>, node: Option<NodeId> },
+}
+
+impl<N: Node> Flight<N> {
+    /// A copy of what was observed.
+    #[must_use]
+    pub fn of(what: &Observed<'_, N>) -> Self {
+        match *what {
+            Observed::Sent { from, to, message, arrives, number } => {
+                Self::Sent { from, to, message: message.clone(), arrives, number }
+            }
+            Observed::Delivered { from, to, number, message } => {
+                Self::Delivered { from, to, number, message: message.clone() }
+            }
+            Observed::Dropped { from, to, what, why } => Self::Dropped { from, to, what, why },
+            Observed::Fired { node, timer } => Self::Fired { node, timer },
+            Observed::Appended { node, write, record } => Self::Appended { node, write, record: record.clone() },
+            Observed::SyncStarted { node, due } => Self::SyncStarted { node, due },
+            Observed::Synced { node, upto, ok } => Self::Synced { node, upto, ok },
+            Observed::ReadDone { node, write, found } => Self::ReadDone { node, write, found },
+            Observed::Noted { node, fact } => Self::Noted { node, fact },
+            Observed::Crashed { node, halted, lost_records } => Self::Crashed { node, halted, lost_records },
+            Observed::Booted { node, records } => Self::Booted { node, records },
+            Observed::Paused { node, paused } => Self::Paused { node, paused },
+            Observed::FaultStarted { index, injection, resolved } => {
+                Self::FaultStarted { index, injection: Box::new(injection.clone()), resolved: resolved.to_vec() }
+            }
+            Observed::FaultEnded { index, injection, touched } => {
+                Self::FaultEnded { index, injection: Box::new(injection.clone()), touched }
+            }
+            Observed::Invoked { ticket, request } => Self::Invoked { ticket, request: request.clone() },
+            Observed::Asked { ticket, to } => Self::Asked { ticket, to },
+            Observed::Requested { ticket, node } => Self::Requested { ticket, node },
+            Observed::Answered { ticket, node, redirect } => Self::Answered { ticket, node, redirect },
+            Observed::Returned { ticket, request, invoked, outcome, node } => {
+                Self::Returned { ticket, request: request.clone(), invoked, outcome: outcome.clone(), node }
+            }
+        }
+    }
+
+    /// What was observed.
+    #[must_use]
+    pub fn observed(&self) -> Observed<'_, N> {
+        match *self {
+            Self::Sent { from, to, ref message, arrives, number } => {
+                Observed::Sent { from, to, message, arrives, number }
+            }
+            Self::Delivered { from, to, number, ref message } => Observed::Delivered { from, to, number, message },
+            Self::Dropped { from, to, what, why } => Observed::Dropped { from, to, what, why },
+            Self::Fired { node, timer } => Observed::Fired { node, timer },
+            Self::Appended { node, write, ref record } => Observed::Appended { node, write, record },
+            Self::SyncStarted { node, due } => Observed::SyncStarted { node, due },
+            Self::Synced { node, upto, ok } => Observed::Synced { node, upto, ok },
+            Self::ReadDone { node, write, found } => Observed::ReadDone { node, write, found },
+            Self::Noted { node, fact } => Observed::Noted { node, fact },
+            Self::Crashed { node, halted, lost_records } => Observed::Crashed { node, halted, lost_records },
+            Self::Booted { node, records } => Observed::Booted { node, records },
+            Self::Paused { node, paused } => Observed::Paused { node, paused },
+            Self::FaultStarted { index, ref injection, ref resolved } => {
+                Observed::FaultStarted { index, injection, resolved }
+            }
+            Self::FaultEnded { index, ref injection, touched } => Observed::FaultEnded { index, injection, touched },
+            Self::Invoked { ticket, ref request } => Observed::Invoked { ticket, request },
+            Self::Asked { ticket, to } => Observed::Asked { ticket, to },
+            Self::Requested { ticket, node } => Observed::Requested { ticket, node },
+            Self::Answered { ticket, node, redirect } => Observed::Answered { ticket, node, redirect },
+            Self::Returned { ticket, ref request, invoked, ref outcome, node } => {
+                Observed::Returned { ticket, request, invoked, outcome, node }
+            }
+        }
+    }
 }
 
 /// Keeps the last things that happened. An [`Observer`]; pair it with others.
 #[derive(Clone, Debug)]
 pub struct FlightRecorder<N: Node> {
-    ring: Vec<(Instant, Flight<N::Fact>)>,
+    ring: Vec<(Instant, Flight<N>)>,
     next: usize,
     capacity: usize,
 }
@@ -40,36 +115,21 @@ impl<N: Node> FlightRecorder<N> {
     }
 
     /// What it kept, oldest first.
-    pub fn iter(&self) -> impl Iterator<Item = &(Instant, Flight<N::Fact>)> {
+    pub fn iter(&self) -> impl Iterator<Item = &(Instant, Flight<N>)> {
         let (newer, older) = self.ring.split_at(self.next.min(self.ring.len()));
         older.iter().chain(newer)
-    }
-
-    fn keep(&mut self, at: Instant, what: Flight<N::Fact>) {
-        if self.ring.len() < self.capacity {
-            self.ring.push((at, what));
-        } else {
-            self.ring[self.next] = (at, what);
-        }
-        self.next = (self.next + 1) % self.capacity;
     }
 }
 
 impl<N: Node> Observer<N> for FlightRecorder<N> {
     #[inline]
     fn observe(&mut self, at: Instant, what: &Observed<'_, N>) {
-        let entry = match what {
-            Observed::Delivered { from, to, message } => Flight::Delivered(*from, *to, message.kind()),
-            Observed::Dropped { from, to, why, .. } => Flight::Dropped(*from, *to, *why),
-            Observed::Fired { node, timer } => Flight::Fired(*node, *timer),
-            Observed::Synced { node, ok } => Flight::Synced(*node, *ok),
-            Observed::Noted { node, fact } => Flight::Noted(*node, *fact),
-            Observed::Crashed { node, .. } => Flight::Crashed(*node),
-            Observed::Booted { node, .. } => Flight::Booted(*node),
-            Observed::FaultStarted { index, .. } => Flight::Fault(*index, true),
-            Observed::FaultEnded { index, .. } => Flight::Fault(*index, false),
-            _ => return,
-        };
-        self.keep(at, entry);
+        let entry = (at, Flight::of(what));
+        if self.ring.len() < self.capacity {
+            self.ring.push(entry);
+        } else {
+            self.ring[self.next] = entry;
+        }
+        self.next = if self.next + 1 == self.capacity { 0 } else { self.next + 1 };
     }
 }

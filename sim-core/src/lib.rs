@@ -39,7 +39,7 @@ pub use engine::{ActiveFault, Engine, EngineConfig, NodeSetup, NodeStats, Tally}
 pub use flight::{Flight, FlightRecorder};
 pub use id::{ClientId, Kind, NodeId, Role, Ticket, Timer, WriteId};
 pub use node::{Completion, Fact, Message, Node, Replay};
-pub use observer::{Drop, Observed, Observer, Peer};
+pub use observer::{Drop, Observed, Observer, Parcel, Peer};
 pub use probability::Probability;
 pub use rng::{Purpose, Rng};
 pub use state_machine::StateMachine;

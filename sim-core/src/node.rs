@@ -1,7 +1,7 @@
 //! The contract of a protocol participant: inputs are the methods, outputs go into [`Effects`]. No I/O anywhere.
 
 use crate::{Effects, Kind, NodeId, Role, Ticket, Timer, WriteId};
-use core::fmt::Debug;
+use core::fmt::{self, Debug};
 use serde::Serialize;
 
 /// What nodes send each other. Passed by value: nothing is encoded, but everything is charged for its size.
@@ -12,6 +12,13 @@ pub trait Message: Clone + Debug + 'static {
     fn bytes(&self) -> u32;
     /// The message's share in the run digest: mix the fields in which two diverging runs would differ. Cheap.
     fn fingerprint(&self) -> u64;
+    /// What a trace tells of it, beside its kind: short, in words a reader of the paper knows.
+    ///
+    /// # Errors
+    /// Those of `out`.
+    fn describe(&self, out: &mut dyn fmt::Write) -> fmt::Result {
+        write!(out, "{self:?}")
+    }
 }
 
 /// Something a node announces to checkers and charts, such as "elected in term 3".
@@ -22,6 +29,13 @@ pub trait Fact: Copy + Debug + 'static {
     /// with its time. Frequent ones (an entry committed) are only counted.
     fn landmark(&self) -> bool {
         false
+    }
+    /// What a trace tells of it, beside its kind.
+    ///
+    /// # Errors
+    /// Those of `out`.
+    fn describe(&self, out: &mut dyn fmt::Write) -> fmt::Result {
+        write!(out, "{self:?}")
     }
 }
 
@@ -69,6 +83,19 @@ pub trait Node: Sized + 'static {
     /// The response's share in the run digest: its size unless the system says better.
     fn response_fingerprint(response: &Self::Response) -> u64 {
         u64::from(Self::response_bytes(response))
+    }
+    /// What a trace tells of a record.
+    ///
+    /// # Errors
+    /// Those of `out`.
+    fn describe_record(record: &Self::Record, out: &mut dyn fmt::Write) -> fmt::Result {
+        write!(out, "{record:?}")
+    }
+    /// What a trace calls a timer slot; its number if there is no name.
+    #[must_use]
+    fn timer_name(timer: Timer) -> &'static str {
+        let _ = timer;
+        ""
     }
     /// What this node takes itself to be now.
     fn role(&self) -> Role {

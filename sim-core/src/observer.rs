@@ -1,7 +1,7 @@
 //! Observers see everything and change nothing. `()` observes nothing and compiles away.
 
 use crate::fault::Injection;
-use crate::{ClientId, Instant, Kind, Node, NodeId, Outcome, Ticket, Timer, Violation};
+use crate::{ClientId, Instant, Kind, Node, NodeId, Outcome, Ticket, Timer, Violation, WriteId};
 
 /// Who is at one end of a link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -54,6 +54,17 @@ impl Drop {
     }
 }
 
+/// What was on its way when it was dropped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Parcel {
+    /// A message between nodes: its kind, and which of its sender's messages it was (see [`Observed::Sent`]).
+    Message(Kind, u32),
+    /// One try of a client's operation.
+    Request(Ticket),
+    /// A node's answer to one try.
+    Answer(Ticket),
+}
+
 /// What happened.
 #[derive(Debug)]
 pub enum Observed<'a, N: Node> {
@@ -67,6 +78,9 @@ pub enum Observed<'a, N: Node> {
         message: &'a N::Message,
         /// When it is due.
         arrives: Instant,
+        /// Which of its sender's messages it is, from 1 (modulo 2^32): sender and number name a message, and both
+        /// copies of one that a link delivers twice.
+        number: u32,
     },
     /// A message was handed to its receiver.
     Delivered {
@@ -74,6 +88,8 @@ pub enum Observed<'a, N: Node> {
         from: NodeId,
         /// Receiver.
         to: NodeId,
+        /// Which of its sender's messages it is.
+        number: u32,
         /// The message.
         message: &'a N::Message,
     },
@@ -83,8 +99,8 @@ pub enum Observed<'a, N: Node> {
         from: Peer,
         /// Receiver.
         to: Peer,
-        /// Its kind, if it was a message between nodes.
-        kind: Option<Kind>,
+        /// What it was.
+        what: Parcel,
         /// Why.
         why: Drop,
     },
@@ -95,12 +111,39 @@ pub enum Observed<'a, N: Node> {
         /// Which.
         timer: Timer,
     },
+    /// A node appended a record to its disk; it is not durable yet.
+    Appended {
+        /// Whose disk.
+        node: NodeId,
+        /// Where the record stands.
+        write: WriteId,
+        /// The record.
+        record: &'a N::Record,
+    },
+    /// A sync began; it will be done at `due` if nothing comes between.
+    SyncStarted {
+        /// Whose disk.
+        node: NodeId,
+        /// When it is due.
+        due: Instant,
+    },
     /// A sync completed.
     Synced {
         /// Whose disk.
         node: NodeId,
+        /// The newest record it covers.
+        upto: WriteId,
         /// Whether it worked.
         ok: bool,
+    },
+    /// A read of the disk completed.
+    ReadDone {
+        /// Whose disk.
+        node: NodeId,
+        /// Which record was asked for.
+        write: WriteId,
+        /// Whether it was there, and whole.
+        found: bool,
     },
     /// A node announced a fact.
     Noted {

@@ -1,6 +1,7 @@
 //! One run: warm up, measure, heal, settle, judge. A function of the scenario, the schedule and the seed.
 
 mod cluster;
+mod line;
 mod recorder;
 mod trace;
 mod verdicts;
@@ -64,7 +65,7 @@ pub fn run<S: System>(request: RunRequest<'_>) -> Result<RunRecord, RunError> {
     let RunRequest { scenario, schedule, seed, history, trace, trace_mode, keep_ops, progress } = request;
     let config = cluster::node_config::<S>(scenario)?;
     let recorder = Recorder::new(scenario, history, keep_ops, scenario.expect.linearizable);
-    let trace = trace.map(|sink| Trace::new(sink, trace_mode));
+    let trace = trace.map(|sink| Trace::new(sink, trace_mode, scenario, seed));
     let observer: Watch<'_, S> = (S::checks(&config), (recorder, trace));
     let mut engine = cluster::engine::<S, _>(scenario, schedule, seed, config, observer);
 
@@ -125,10 +126,11 @@ fn finish<S: System>(
         expectations: scenario.expect.bounds.clone(),
         ..RunRecord::default()
     };
+    let (now, events, digest) = (engine.now(), engine.events(), engine.digest());
     let (observer, nodes) = engine.finish();
     let (checks, (recorder, trace)) = observer;
     if let Some(trace) = trace {
-        trace.finish()?;
+        trace.finish(now, events, digest)?;
     }
     let kept = recorder.finish()?;
     record.marks = kept.marks;

@@ -4,7 +4,7 @@ use super::{Engine, Event};
 use crate::digest::Code;
 use crate::network::{Crossing, Passage};
 use crate::{
-    Client, ClientId, Drop, Instant, Move, Node, NodeId, Observed, Observer, Outcome, Patience, Peer, Purpose, Rng,
+    Client, ClientId, Drop, Instant, Move, Node, NodeId, Observed, Observer, Outcome, Parcel, Patience, Peer, Purpose, Rng,
     Routing, Seat, Ticket,
 };
 use std::collections::VecDeque;
@@ -230,7 +230,7 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
         self.set_alarm(id, due);
         self.observer.observe(now, &Observed::Asked { ticket, to });
         let bytes = N::request_bytes(&request);
-        if let Some((after, twice)) = self.client_link(id, to, true, bytes) {
+        if let Some((after, twice)) = self.client_link(Parcel::Request(ticket), to, bytes) {
             if let Some(again) = twice {
                 // Whatever one copy is answered, the other may still take effect.
                 let pending = self.clients[id.index()].pending(op).expect("an operation that is tried is pending");
@@ -309,10 +309,10 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
         let (client, node) = (Peer::Client(ticket.client), Peer::Node(to));
         let zone = self.clients[ticket.client.index()].seat.zone;
         if self.trouble.cut(client, node, zone) {
-            self.drop_message(client, node, None, Drop::Cut);
+            self.drop_message(client, node, Parcel::Request(ticket), Drop::Cut);
         } else if self.nodes[to.index()].is_none() {
             // Silence, not a refused connection: the client can not tell a dead machine from a slow one.
-            self.drop_message(client, node, None, Drop::Down);
+            self.drop_message(client, node, Parcel::Request(ticket), Drop::Down);
         } else {
             self.take_request(to, ticket, request);
         }
@@ -323,7 +323,7 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
         self.machines[from.index()].stats.bytes_out += u64::from(bytes);
         let redirect = matches!(answer, Answer::Elsewhere(_));
         self.observer.observe(self.now, &Observed::Answered { ticket, node: from, redirect });
-        if let Some((after, twice)) = self.client_link(ticket.client, from, false, bytes) {
+        if let Some((after, twice)) = self.client_link(Parcel::Answer(ticket), from, bytes) {
             if let Some(again) = twice {
                 let answer = answer.clone();
                 self.push(self.now + again, Event::Answer { ticket, from, answer });
@@ -337,7 +337,7 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
         let id = ticket.client;
         let zone = self.clients[id.index()].seat.zone;
         if self.trouble.cut(Peer::Node(from), Peer::Client(id), zone) {
-            self.drop_message(Peer::Node(from), Peer::Client(id), None, Drop::Cut);
+            self.drop_message(Peer::Node(from), Peer::Client(id), Parcel::Answer(ticket), Drop::Cut);
             return;
         }
         let now = self.now;
@@ -396,11 +396,15 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
     /// One crossing between a client and a node: when it arrives (and a duplicate of it), or `None` if it is lost.
     fn client_link(
         &mut self,
-        id: ClientId,
+        what: Parcel,
         node: NodeId,
-        to_node: bool,
         bytes: u32,
     ) -> Option<(crate::Duration, Option<crate::Duration>)> {
+        let (id, to_node) = match what {
+            Parcel::Request(ticket) => (ticket.client, true),
+            Parcel::Answer(ticket) => (ticket.client, false),
+            Parcel::Message(..) => unreachable!("messages between nodes go another way"),
+        };
         let state = &mut self.clients[id.index()];
         let zone = state.seat.zone;
         let network = &*self.network;
@@ -429,7 +433,7 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
             }
         }
         if let Some(why) = lost {
-            self.drop_message(from, to, None, why);
+            self.drop_message(from, to, what, why);
             return None;
         }
         Some((latency, twice))

@@ -70,7 +70,7 @@ impl NodeStats {
 /// One input that waits for its node.
 #[derive(Clone, Debug)]
 pub(crate) enum Input<N: Node> {
-    Message { from: NodeId, message: N::Message },
+    Message { from: NodeId, number: u32, message: N::Message },
     Timer(Timer),
     Request { ticket: Ticket, request: N::Request },
     Disk(Completion<N::Record>),

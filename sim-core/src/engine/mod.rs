@@ -67,7 +67,7 @@ pub struct Tally {
 /// Anything that waits in the queue, timers excepted.
 #[derive(Clone, Debug)]
 enum Event<N: Node> {
-    Message { from: NodeId, to: NodeId, message: N::Message },
+    Message { from: NodeId, to: NodeId, number: u32, message: N::Message },
     Disk { node: NodeId, token: u32 },
     DiskRead { node: NodeId, token: u32, id: crate::WriteId },
     Cpu { node: NodeId, token: u32 },
@@ -277,7 +277,7 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
             return;
         }
         match self.slab.take(slot) {
-            Event::Message { from, to, message } => self.arrive(from, to, message),
+            Event::Message { from, to, number, message } => self.arrive(from, to, number, message),
             Event::Disk { node, token } => self.sync_done(node, token),
             Event::DiskRead { node, token, id } => self.read_done(node, token, id),
             Event::Cpu { node, token } => self.cpu_done(node, token),
@@ -320,7 +320,7 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
         let fault = |index: &usize| u64::from(self.schedule.injections()[*index].id);
         let of = |words: [u64; 4]| hash::of(&words);
         match event {
-            Event::Message { from, to, message } => of([1, u64::from(from.0), u64::from(to.0), message.fingerprint()]),
+            Event::Message { from, to, message, .. } => of([1, u64::from(from.0), u64::from(to.0), message.fingerprint()]),
             Event::Disk { node, .. } => of([2, u64::from(node.0), 0, 0]),
             Event::DiskRead { node, id, .. } => of([3, u64::from(node.0), id.0, 0]),
             Event::Cpu { node, .. } => of([4, u64::from(node.0), 0, 0]),

@@ -9,8 +9,8 @@ use crate::hash;
 use crate::network::{Crossing, Passage};
 use crate::queue::{Key, Queue};
 use crate::{
-    Client, Clock, Completion, Drop, Duration, Effect, Effects, Fact, Instant, Kind, LocalInstant, Message, Node,
-    NodeId, Observed, Observer, Peer, Ticket, Timer, WriteId,
+    Client, Clock, Completion, Drop, Duration, Effect, Effects, Fact, Instant, LocalInstant, Message, Node,
+    NodeId, Observed, Observer, Parcel, Peer, Ticket, Timer, WriteId,
 };
 
 impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
@@ -110,6 +110,7 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
             Effect::Redirect { ticket, hint } => self.answer(id, ticket, Answer::Elsewhere(hint), 24),
             Effect::Disarm { timer } => self.timers.disarm(id, timer),
             Effect::Append { id: write, lane, record } => {
+                self.observer.observe(self.now, &Observed::Appended { node: id, write, record: &record });
                 self.machines[id.index()].cold.disk.append(write, lane, record);
             }
             Effect::Sync => {
@@ -199,29 +200,30 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
         let machine = &mut self.machines[from.index()];
         machine.stats.messages_out += 1;
         machine.stats.bytes_out += u64::from(bytes);
+        let number = machine.stats.messages_out as u32;
         let bits = self.link_rngs[from.index()].next_u64();
         if from == to || !self.calm {
-            self.send_with_care(from, to, message, bits);
+            self.send_with_care(from, to, number, message, bits);
             return;
         }
         let policy = self.network.policy(self.network.node_site[from.index()], self.network.node_site[to.index()]);
         let arrives = self.now + policy.latency.sample(bits as u32);
         let lost = policy.loss.hit((bits >> 32) as u32);
-        self.observer.observe(self.now, &Observed::Sent { from, to, message: &message, arrives });
+        self.observer.observe(self.now, &Observed::Sent { from, to, message: &message, arrives, number });
         if lost {
-            self.drop_message(Peer::Node(from), Peer::Node(to), Some(kind), Drop::Loss);
+            self.drop_message(Peer::Node(from), Peer::Node(to), Parcel::Message(kind, number), Drop::Loss);
         } else {
-            self.push(arrives, Event::Message { from, to, message });
+            self.push(arrives, Event::Message { from, to, number, message });
         }
     }
 
     /// A message to oneself, or one whose fate more than loss and latency decide. Apart, because most are not.
     #[inline(never)]
-    fn send_with_care(&mut self, from: NodeId, to: NodeId, message: N::Message, bits: u64) {
+    fn send_with_care(&mut self, from: NodeId, to: NodeId, number: u32, message: N::Message, bits: u64) {
         if from == to {
             // To itself: not over the network, but not within the same step either.
-            self.observer.observe(self.now, &Observed::Sent { from, to, message: &message, arrives: self.now });
-            self.push(self.now, Event::Message { from, to, message });
+            self.observer.observe(self.now, &Observed::Sent { from, to, message: &message, arrives: self.now, number });
+            self.push(self.now, Event::Message { from, to, number, message });
             return;
         }
         let (kind, bytes) = (message.kind(), message.bytes());
@@ -245,16 +247,16 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
             }
         }
         let arrives = self.now + latency;
-        self.observer.observe(self.now, &Observed::Sent { from, to, message: &message, arrives });
+        self.observer.observe(self.now, &Observed::Sent { from, to, message: &message, arrives, number });
         if let Some(why) = lost {
-            self.drop_message(Peer::Node(from), Peer::Node(to), Some(kind), why);
+            self.drop_message(Peer::Node(from), Peer::Node(to), Parcel::Message(kind, number), why);
             return;
         }
         if let Some(latency) = twice {
             self.tally.duplicated += 1;
-            self.push(self.now + latency, Event::Message { from, to, message: message.clone() });
+            self.push(self.now + latency, Event::Message { from, to, number, message: message.clone() });
         }
-        self.push(arrives, Event::Message { from, to, message });
+        self.push(arrives, Event::Message { from, to, number, message });
     }
 
     /// Messages between nodes that are under way, or wait for their receiver to handle them. Counted when asked.
@@ -266,8 +268,8 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
     }
 
     #[inline(never)]
-    pub(super) fn drop_message(&mut self, from: Peer, to: Peer, kind: Option<Kind>, why: Drop) {
-        if kind.is_some() {
+    pub(super) fn drop_message(&mut self, from: Peer, to: Peer, what: Parcel, why: Drop) {
+        if matches!(what, Parcel::Message(..)) {
             self.tally.dropped[why as usize] += 1;
         }
         let end = |peer| match peer {
@@ -275,36 +277,37 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
             Peer::Client(client) => 1 << 31 | client.0,
         };
         self.record(end(to), Code::Drop, u64::from(end(from)) << 8 | why as u64);
-        self.observer.observe(self.now, &Observed::Dropped { from, to, kind, why });
+        self.observer.observe(self.now, &Observed::Dropped { from, to, what, why });
     }
 
     /// A message reaches its node, unless a cut has come between or nobody is there.
     #[inline(always)]
-    pub(super) fn arrive(&mut self, from: NodeId, to: NodeId, message: N::Message) {
+    pub(super) fn arrive(&mut self, from: NodeId, to: NodeId, number: u32, message: N::Message) {
+        let parcel = |message: &N::Message| Parcel::Message(message.kind(), number);
         if !self.calm && self.trouble.cut(Peer::Node(from), Peer::Node(to), 0) {
-            self.drop_message(Peer::Node(from), Peer::Node(to), Some(message.kind()), Drop::Cut);
+            self.drop_message(Peer::Node(from), Peer::Node(to), parcel(&message), Drop::Cut);
             return;
         }
         if self.nodes[to.index()].is_none() {
-            self.drop_message(Peer::Node(from), Peer::Node(to), Some(message.kind()), Drop::Down);
+            self.drop_message(Peer::Node(from), Peer::Node(to), parcel(&message), Drop::Down);
             return;
         }
         if self.is_gated(to) {
-            self.wait_at_gate(to, Input::Message { from, message });
+            self.wait_at_gate(to, Input::Message { from, number, message });
         } else {
-            self.deliver(from, to, message);
+            self.deliver(from, to, number, message);
         }
     }
 
     #[inline(always)]
-    fn deliver(&mut self, from: NodeId, to: NodeId, message: N::Message) {
+    fn deliver(&mut self, from: NodeId, to: NodeId, number: u32, message: N::Message) {
         let link = u64::from(to.0) << 32 | u64::from(from.0);
         self.digest.event(self.now.0, link, Code::Message, message.fingerprint());
         self.tally.delivered += 1;
         let stats = &mut self.machines[to.index()].stats;
         stats.messages_in += 1;
         stats.bytes_in += u64::from(message.bytes());
-        self.observer.observe(self.now, &Observed::Delivered { from, to, message: &message });
+        self.observer.observe(self.now, &Observed::Delivered { from, to, number, message: &message });
         self.step_node(to, |n, fx| n.on_message(from, message, fx));
     }
 
@@ -346,7 +349,9 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
             self.faults.touch(*fault, 1);
         }
         let token = machine.cold.disk.token;
-        self.push(self.now + took, Event::Disk { node: id, token });
+        let due = self.now + took;
+        self.push(due, Event::Disk { node: id, token });
+        self.observer.observe(self.now, &Observed::SyncStarted { node: id, due });
     }
 
     /// A stall is over: the sync that it held starts (over) now.
@@ -379,11 +384,11 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
         machine.stats.disk_busy_ns += machine.cold.disk.busy(self.now).0;
         machine.stats.syncs += 1;
         let (upto, again) = machine.cold.disk.finish_sync(ok, self.next_writes[id.index()], self.now);
+        self.record(id.0, Code::Disk, upto.0 << 1 | u64::from(ok));
+        self.observer.observe(self.now, &Observed::Synced { node: id, upto, ok });
         if again {
             self.start_sync(id);
         }
-        self.record(id.0, Code::Disk, upto.0 << 1 | u64::from(ok));
-        self.observer.observe(self.now, &Observed::Synced { node: id, ok });
         let done = if ok { Completion::Synced { upto } } else { Completion::SyncFailed { upto } };
         self.disk_input(id, done);
     }
@@ -394,7 +399,9 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
             return;
         }
         let record = disk.read(write);
-        self.record(id.0, Code::Read, write.0 << 1 | u64::from(record.is_some()));
+        let found = record.is_some();
+        self.record(id.0, Code::Read, write.0 << 1 | u64::from(found));
+        self.observer.observe(self.now, &Observed::ReadDone { node: id, write, found });
         self.disk_input(id, Completion::Read { id: write, record });
     }
 
@@ -466,7 +473,7 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
     fn handle_waiting(&mut self, id: NodeId) {
         let Some(input) = self.machines[id.index()].gate().waiting.pop_front() else { return };
         match input {
-            Input::Message { from, message } => self.deliver(from, id, message),
+            Input::Message { from, number, message } => self.deliver(from, id, number, message),
             Input::Timer(timer) => {
                 if self.timers.take_waiting(id, timer) {
                     self.fire(id, timer);
@@ -562,11 +569,13 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
         self.update_flags(id);
         for input in dropped {
             match input {
-                Input::Message { from, message } => {
-                    self.drop_message(Peer::Node(from), Peer::Node(id), Some(message.kind()), Drop::Stale);
+                Input::Message { from, number, message } => {
+                    let what = Parcel::Message(message.kind(), number);
+                    self.drop_message(Peer::Node(from), Peer::Node(id), what, Drop::Stale);
                 }
                 Input::Request { ticket, .. } => {
-                    self.drop_message(Peer::Client(ticket.client), Peer::Node(id), None, Drop::Stale);
+                    let (client, node) = (Peer::Client(ticket.client), Peer::Node(id));
+                    self.drop_message(client, node, Parcel::Request(ticket), Drop::Stale);
                 }
                 Input::Timer(_) | Input::Disk(_) => {}
             }

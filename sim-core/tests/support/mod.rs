@@ -320,16 +320,16 @@ impl Observer<Scripted> for Trace {
             self.lines.push((at, format!("{what:?}")));
         }
         match what {
-            Observed::Sent { from, to, message, arrives } => {
+            Observed::Sent { from, to, message, arrives, .. } => {
                 self.sent += 1;
                 self.messages.push((at, *arrives, *from, *to, message.number));
             }
-            Observed::Delivered { from, to, message } => {
+            Observed::Delivered { from, to, message, .. } => {
                 self.delivered += 1;
                 self.arrived.push((at, *from, *to, message.number));
             }
-            Observed::Dropped { kind, why, .. } => {
-                self.dropped += u64::from(kind.is_some());
+            Observed::Dropped { what, why, .. } => {
+                self.dropped += u64::from(matches!(what, sim_core::Parcel::Message(..)));
                 self.lost.push((at, *why));
             }
             Observed::Invoked { ticket, .. } => self.invoked.push((at, *ticket)),

@@ -194,6 +194,10 @@ impl<M: StateMachine> Message for RaftMessage<M> {
             Self::SnapshotReceived { term, index, received, .. } => hash::of(&[*term, *index, *received]),
         }
     }
+
+    fn describe(&self, out: &mut dyn core::fmt::Write) -> core::fmt::Result {
+        super::describe::message(self, out)
+    }
 }
 
 /// What a node writes to its disk. Replayed in order, the records give back term, vote, log and snapshot.
@@ -347,6 +351,10 @@ impl sim_core::Fact for RaftFact {
             Self::SnapshotInstalled { .. } => Kind::new(11, "snapshot_installed"),
             Self::ReadServed { .. } => Kind::new(12, "read_served"),
         }
+    }
+
+    fn describe(&self, out: &mut dyn core::fmt::Write) -> core::fmt::Result {
+        super::describe::fact(self, out)
     }
 
     fn landmark(&self) -> bool {

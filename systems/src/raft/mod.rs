@@ -39,6 +39,7 @@ mod bugs;
 pub mod checks;
 mod client;
 mod config;
+mod describe;
 mod disk;
 mod election;
 mod follow;

@@ -353,6 +353,18 @@ impl<M: StateMachine> Node for Raft<M> {
         16 + M::response_bytes(response)
     }
 
+    fn describe_record(record: &Record<M>, out: &mut dyn core::fmt::Write) -> core::fmt::Result {
+        super::describe::record(record, out)
+    }
+
+    fn timer_name(timer: Timer) -> &'static str {
+        match timer {
+            ELECTION => "election timeout",
+            HEARTBEAT => "heartbeat",
+            _ => "",
+        }
+    }
+
     fn role(&self) -> Role {
         let name = match self.stage {
             Stage::Follower => "follower",
