@@ -2,6 +2,7 @@
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use scenarios::sweep::{Seeds, Shard, Vary};
+use sim_core::units::DurationText;
 use std::path::PathBuf;
 
 /// Deterministic simulation of distributed systems: what happens to us when the leader's zone goes dark?
@@ -30,6 +31,10 @@ pub enum Command {
     Check(CheckArgs),
     /// Run a finished run again from its own folder and compare digests
     Replay(ReplayArgs),
+    /// Show what happened in a run, event by event
+    Trace(TraceArgs),
+    /// Find the first event at which two runs part: exit code 0 if they never do, 1 if they do
+    Diff(DiffArgs),
     /// Make the report of finished runs again from their files
     Report(ReportArgs),
     /// List what there is
@@ -126,6 +131,59 @@ pub struct ReplayArgs {
     /// The folder of a finished run, e.g. runs/raft-leader-crash/42
     #[arg(value_name = "RUN_DIR")]
     pub dir: PathBuf,
+}
+
+/// Flags of `trace`.
+#[derive(Debug, Args)]
+pub struct TraceArgs {
+    /// The folder of a run
+    #[arg(value_name = "RUN_DIR")]
+    pub dir: PathBuf,
+    /// From when on, e.g. 9.8s
+    #[arg(long, value_name = "TIME")]
+    pub from: Option<DurationText>,
+    /// Until when
+    #[arg(long, value_name = "TIME")]
+    pub to: Option<DurationText>,
+    /// Only what this node or client takes part in, e.g. n3 (may be repeated)
+    #[arg(long, value_name = "NODE")]
+    pub node: Vec<String>,
+    /// Only messages of this kind, e.g. AppendEntries (may be repeated; adds to --fact and --event)
+    #[arg(long, value_name = "KIND")]
+    pub message: Vec<String>,
+    /// Only facts of this kind, e.g. elected (may be repeated)
+    #[arg(long, value_name = "NAME")]
+    pub fact: Vec<String>,
+    /// Only events of this name, e.g. crashed (may be repeated)
+    #[arg(long, value_name = "NAME")]
+    pub event: Vec<String>,
+    /// What is written
+    #[arg(long, value_enum, default_value_t = TraceForm::Text)]
+    pub format: TraceForm,
+}
+
+/// What `trace` writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum TraceForm {
+    /// Aligned columns for people
+    Text,
+    /// A log with vector clocks for ShiViz
+    Shiviz,
+    /// Chrome trace events for ui.perfetto.dev
+    Perfetto,
+    /// The lines of trace.jsonl
+    Jsonl,
+}
+
+/// Flags of `diff`.
+#[derive(Debug, Args)]
+pub struct DiffArgs {
+    /// The folder of a run
+    #[arg(value_name = "RUN_A")]
+    pub a: PathBuf,
+    /// The folder of another
+    #[arg(value_name = "RUN_B")]
+    pub b: PathBuf,
 }
 
 /// Flags of `report`.

@@ -3,14 +3,18 @@
 mod args;
 mod check;
 mod completions;
+mod diff;
 mod exit;
+mod lines;
 mod list;
 mod merge;
+mod recorded;
 mod replay;
 mod report;
 mod run;
 mod run_dir;
 mod sweep;
+mod trace;
 mod wall;
 
 use args::{Cli, Command};
@@ -45,6 +49,8 @@ fn dispatch(cli: &Cli) -> Exit {
         Command::Merge(args) => merge::merge(args),
         Command::Check(args) => check::check(&registry, args),
         Command::Replay(args) => replay::replay(&registry, args),
+        Command::Trace(args) => trace::trace(&registry, args),
+        Command::Diff(args) => diff::diff(&registry, args),
         Command::Report(args) => report::report(args),
         Command::List(args) => list::list(&registry, args.what),
         Command::Schema => list::schema(&registry),

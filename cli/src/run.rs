@@ -105,12 +105,15 @@ pub fn into_folder(
     how: (TraceMode, Bars),
 ) -> Result<Finished, Trouble> {
     let (trace_mode, bars) = how;
-    folder.write("scenario.toml", &scenarios::to_toml(scenario, schedule, seed))?;
+    let text = scenarios::to_toml(scenario, schedule, seed);
+    folder.write("scenario.toml", &text)?;
     let mut history = folder.create("history.jsonl")?;
     let mut trace = folder.create("trace.jsonl")?;
     let watch = Stopwatch::start();
     let sinks = Sinks { history: Some(&mut history), trace: Some(&mut trace), trace_mode, bars };
-    let record = simulate(registry, scenario, schedule, seed, sinks)?;
+    let mut record = simulate(registry, scenario, schedule, seed, sinks)?;
+    record.version = crate::recorded::VERSION.to_owned();
+    record.scenario_fingerprint = crate::recorded::fingerprint(&text);
     let simulated = watch.elapsed();
     history.flush().and_then(|()| trace.flush()).map_err(RunError::from)?;
     let report = reports::analyse(&record);

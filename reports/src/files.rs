@@ -162,20 +162,7 @@ pub fn write_history(dir: &Path, record: &RunRecord) -> Result<(), WriteError> {
 /// # Errors
 /// When a file is missing, cut off, damaged or of another version.
 pub fn load(dir: &Path) -> Result<RunRecord, LoadError> {
-    let path = dir.join(RECORD);
-    let io = |path: &Path| {
-        let path = path.to_owned();
-        move |source| LoadError::Io { path, source }
-    };
-    let text = fs::read(&path).map_err(io(&path))?;
-    let json = |source| LoadError::Record { path: path.clone(), source };
-    // The version first: another version's fields may not fit.
-    let version: Version = serde_json::from_slice(&text).map_err(json)?;
-    if version.schema_version != u64::from(SCHEMA_VERSION) {
-        return Err(LoadError::Version { path, found: version.schema_version });
-    }
-    let mut record: RunRecord = serde_json::from_slice(&text).map_err(json)?;
-    drop(text);
+    let mut record = load_record(dir)?;
     let path = dir.join(HISTORY);
     let mut reader = BufReader::with_capacity(1 << 18, File::open(&path).map_err(io(&path))?);
     let mut line = Vec::new();
@@ -201,6 +188,27 @@ pub fn load(dir: &Path) -> Result<RunRecord, LoadError> {
     }
     record.ops.shrink_to_fit();
     Ok(record)
+}
+
+fn io(path: &Path) -> impl FnOnce(io::Error) -> LoadError {
+    let path = path.to_owned();
+    move |source| LoadError::Io { path, source }
+}
+
+/// Reads `record.json` alone: everything of a finished run but its operations.
+///
+/// # Errors
+/// When it is missing, cut off, damaged or of another version.
+pub fn load_record(dir: &Path) -> Result<RunRecord, LoadError> {
+    let path = dir.join(RECORD);
+    let text = fs::read(&path).map_err(io(&path))?;
+    let json = |source| LoadError::Record { path: path.clone(), source };
+    // The version first: another version's fields may not fit.
+    let version: Version = serde_json::from_slice(&text).map_err(json)?;
+    if version.schema_version != u64::from(SCHEMA_VERSION) {
+        return Err(LoadError::Version { path, found: version.schema_version });
+    }
+    serde_json::from_slice(&text).map_err(json)
 }
 
 #[derive(serde::Deserialize)]

@@ -22,13 +22,16 @@ mod phases;
 mod report;
 mod series;
 mod summary;
+pub mod trace;
 mod units;
 mod verdicts;
 mod view;
 
 pub use analyse::analyse;
 pub use charts::{Chart, draw};
-pub use files::{HISTORY, LoadError, RECORD, WriteError, load, write, write_history, write_record, write_whole};
+pub use files::{
+    HISTORY, LoadError, RECORD, WriteError, load, load_record, write, write_history, write_record, write_whole,
+};
 pub use pages::{html, markdown};
 pub use report::{
     Availability, Fault, Latencies, Latency, Load, Messages, Moved, NodeLoad, Outage, Phase, REPORT_SCHEMA_VERSION,

@@ -7,25 +7,99 @@ use crate::{Drop, Instant, Node, NodeId, Observed, Observer, Outcome, Parcel, Pe
 #[derive(Clone, Debug)]
 #[expect(missing_docs, reason = "each variant is the one of Observed that has its name, field by field")]
 pub enum Flight<N: Node> {
-    Sent { from: NodeId, to: NodeId, message: N::Message, arrives: Instant, number: u32 },
-    Delivered { from: NodeId, to: NodeId, number: u32, message: N::Message },
-    Dropped { from: Peer, to: Peer, what: Parcel, why: Drop },
-    Fired { node: NodeId, timer: Timer },
-    Appended { node: NodeId, write: WriteId, record: N::Record },
-    SyncStarted { node: NodeId, due: Instant },
-    Synced { node: NodeId, upto: WriteId, ok: bool },
-    ReadDone { node: NodeId, write: WriteId, found: bool },
-    Noted { node: NodeId, fact: N::Fact },
-    Crashed { node: NodeId, halted: Option<&'static str>, lost_records: usize },
-    Booted { node: NodeId, records: usize },
-    Paused { node: NodeId, paused: bool },
-    FaultStarted { index: usize, injection: Box<Injection>, resolved: Vec<NodeId> },
-    FaultEnded { index: usize, injection: Box<Injection>, touched: u64 },
-    Invoked { ticket: Ticket, request: N::Request },
-    Asked { ticket: Ticket, to: NodeId },
-    Requested { ticket: Ticket, node: NodeId },
-    Answered { ticket: Ticket, node: NodeId, redirect: bool },
-    Returned { ticket: Ticket, request: N::Request, invoked: Instant, outcome: Outcome<N::Response>, node: Option<NodeId> },
+    Sent {
+        from: NodeId,
+        to: NodeId,
+        message: N::Message,
+        arrives: Instant,
+        number: u32,
+    },
+    Delivered {
+        from: NodeId,
+        to: NodeId,
+        number: u32,
+        message: N::Message,
+    },
+    Dropped {
+        from: Peer,
+        to: Peer,
+        what: Parcel,
+        why: Drop,
+    },
+    Fired {
+        node: NodeId,
+        timer: Timer,
+    },
+    Appended {
+        node: NodeId,
+        write: WriteId,
+        record: N::Record,
+    },
+    SyncStarted {
+        node: NodeId,
+        due: Instant,
+    },
+    Synced {
+        node: NodeId,
+        upto: WriteId,
+        ok: bool,
+    },
+    ReadDone {
+        node: NodeId,
+        write: WriteId,
+        found: bool,
+    },
+    Noted {
+        node: NodeId,
+        fact: N::Fact,
+    },
+    Crashed {
+        node: NodeId,
+        halted: Option<&'static str>,
+        lost_records: usize,
+    },
+    Booted {
+        node: NodeId,
+        records: usize,
+    },
+    Paused {
+        node: NodeId,
+        paused: bool,
+    },
+    FaultStarted {
+        index: usize,
+        injection: Box<Injection>,
+        resolved: Vec<NodeId>,
+    },
+    FaultEnded {
+        index: usize,
+        injection: Box<Injection>,
+        touched: u64,
+    },
+    Invoked {
+        ticket: Ticket,
+        request: N::Request,
+    },
+    Asked {
+        ticket: Ticket,
+        to: NodeId,
+    },
+    Requested {
+        ticket: Ticket,
+        node: NodeId,
+    },
+    Answered {
+        ticket: Ticket,
+        node: NodeId,
+        redirect: bool,
+    },
+    Returned {
+        ticket: Ticket,
+        request: N::Request,
+        invoked: Instant,
+        outcome: Outcome<N::Response>,
+        node: Option<NodeId>,
+    },
 }
 
 impl<N: Node> Flight<N> {

@@ -15,6 +15,12 @@ pub const SCHEMA_VERSION: u32 = 1;
 pub struct RunRecord {
     /// [`SCHEMA_VERSION`] when it was written.
     pub schema_version: u32,
+    /// The version of splitbrain that wrote it.
+    #[serde(default)]
+    pub version: String,
+    /// The fingerprint of the resolved scenario beside it, so that an edited one is known.
+    #[serde(default)]
+    pub scenario_fingerprint: String,
     /// The scenario's `name`.
     pub scenario: String,
     /// The scenario's `title`: one sentence for people.

@@ -105,7 +105,9 @@ fn the_flight_recorder_keeps_the_last_things_oldest_first() {
     };
     let all = record(100_000, at(50));
     assert!(all.len() > 200 && all.windows(2).all(|w| w[0].0 <= w[1].0));
-    assert!(all.iter().any(|(_, l)| l.starts_with("Crashed")) && all.iter().any(|(_, l)| l.starts_with("FaultStarted")));
+    assert!(
+        all.iter().any(|(_, l)| l.starts_with("Crashed")) && all.iter().any(|(_, l)| l.starts_with("FaultStarted"))
+    );
     // What it keeps tells the same as what was observed.
     let script = Rc::new(Script { nodes: 3, ..counter(3) });
     let both = (FlightRecorder::new(100_000), Trace::default());

@@ -55,17 +55,7 @@ impl<'a, S: System> Trace<'a, S> {
         head.number("nodes", scenario.cluster.nodes() as u64);
         head.word("holds", if on { "all" } else { "from_first_fault" });
         head.end();
-        Self {
-            sink,
-            buffer,
-            error: None,
-            on,
-            limit,
-            lines: 0,
-            left_out: 0,
-            roles: Vec::new(),
-            system: PhantomData,
-        }
+        Self { sink, buffer, error: None, on, limit, lines: 0, left_out: 0, roles: Vec::new(), system: PhantomData }
     }
 
     #[cold]

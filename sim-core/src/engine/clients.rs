@@ -4,8 +4,8 @@ use super::{Engine, Event};
 use crate::digest::Code;
 use crate::network::{Crossing, Passage};
 use crate::{
-    Client, ClientId, Drop, Instant, Move, Node, NodeId, Observed, Observer, Outcome, Parcel, Patience, Peer, Purpose, Rng,
-    Routing, Seat, Ticket,
+    Client, ClientId, Drop, Instant, Move, Node, NodeId, Observed, Observer, Outcome, Parcel, Patience, Peer, Purpose,
+    Rng, Routing, Seat, Ticket,
 };
 use std::collections::VecDeque;
 

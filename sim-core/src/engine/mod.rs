@@ -320,7 +320,9 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
         let fault = |index: &usize| u64::from(self.schedule.injections()[*index].id);
         let of = |words: [u64; 4]| hash::of(&words);
         match event {
-            Event::Message { from, to, message, .. } => of([1, u64::from(from.0), u64::from(to.0), message.fingerprint()]),
+            Event::Message { from, to, message, .. } => {
+                of([1, u64::from(from.0), u64::from(to.0), message.fingerprint()])
+            }
             Event::Disk { node, .. } => of([2, u64::from(node.0), 0, 0]),
             Event::DiskRead { node, id, .. } => of([3, u64::from(node.0), id.0, 0]),
             Event::Cpu { node, .. } => of([4, u64::from(node.0), 0, 0]),

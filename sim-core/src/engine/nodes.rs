@@ -9,8 +9,8 @@ use crate::hash;
 use crate::network::{Crossing, Passage};
 use crate::queue::{Key, Queue};
 use crate::{
-    Client, Clock, Completion, Drop, Duration, Effect, Effects, Fact, Instant, LocalInstant, Message, Node,
-    NodeId, Observed, Observer, Parcel, Peer, Ticket, Timer, WriteId,
+    Client, Clock, Completion, Drop, Duration, Effect, Effects, Fact, Instant, LocalInstant, Message, Node, NodeId,
+    Observed, Observer, Parcel, Peer, Ticket, Timer, WriteId,
 };
 
 impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
