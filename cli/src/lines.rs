@@ -61,6 +61,7 @@ pub fn make(registry: &Registry, recorded: &Recorded, sink: &mut (dyn Write + 's
         trace: Some(sink),
         trace_mode: TraceMode::All,
         keep_ops: false,
+        evidence: None,
         progress: &mut |_| {},
     })
 }

@@ -14,6 +14,7 @@ mod report;
 mod run;
 mod run_dir;
 mod sweep;
+mod told;
 mod trace;
 mod wall;
 

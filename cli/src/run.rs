@@ -3,8 +3,9 @@
 use crate::args::{Format, RunArgs};
 use crate::exit::Exit;
 use crate::run_dir::{DirError, Partial};
+use crate::told;
 use crate::wall::{Bar, Stopwatch};
-use scenarios::runner::{RunError, RunRequest, TraceMode};
+use scenarios::runner::{Evidence, RunError, RunRequest, TraceMode};
 use scenarios::{Registry, Scenario};
 use sim_core::fault::Schedule;
 use sim_core::record::RunRecord;
@@ -93,6 +94,19 @@ pub struct Finished {
     pub simulated: Duration,
     /// Wall time of everything.
     pub wall: Duration,
+    /// How the twin run differed, if one was made and did.
+    pub twin: Option<String>,
+}
+
+/// How a run goes into its folder.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Folder {
+    /// How much is traced.
+    pub trace_mode: TraceMode,
+    /// Whether it shows how far it is.
+    pub bars: Bars,
+    /// Whether a second run is made beside it and compared.
+    pub twin: bool,
 }
 
 /// Runs a scenario into a folder: everything that `run` leaves, whoever asks for it.
@@ -102,16 +116,22 @@ pub fn into_folder(
     schedule: &Schedule,
     seed: u64,
     folder: Partial,
-    how: (TraceMode, Bars),
+    how: Folder,
 ) -> Result<Finished, Trouble> {
-    let (trace_mode, bars) = how;
     let text = scenarios::to_toml(scenario, schedule, seed);
     folder.write("scenario.toml", &text)?;
     let mut history = folder.create("history.jsonl")?;
     let mut trace = folder.create("trace.jsonl")?;
     let watch = Stopwatch::start();
-    let sinks = Sinks { history: Some(&mut history), trace: Some(&mut trace), trace_mode, bars };
+    let Folder { trace_mode, bars, twin } = how;
+    let mut evidence = Evidence { twin, ..told::evidence() };
+    let sinks =
+        Sinks { history: Some(&mut history), trace: Some(&mut trace), trace_mode, bars, evidence: Some(&mut evidence) };
     let mut record = simulate(registry, scenario, schedule, seed, sinks)?;
+    let twin = evidence.parted.as_ref().map(told::parted).or_else(|| {
+        evidence.twin_record.as_ref().and_then(|twin| difference(&record, twin)).map(|what| format!("{what}\n"))
+    });
+    folder.write(crate::replay::CHECKPOINTS, &evidence.checkpoints.to_text())?;
     record.version = crate::recorded::VERSION.to_owned();
     record.scenario_fingerprint = crate::recorded::fingerprint(&text);
     let simulated = watch.elapsed();
@@ -122,29 +142,31 @@ pub fn into_folder(
     let wall = watch.elapsed();
     folder.write("run.json", &run_json(&record, simulated, wall))?;
     let dir = folder.finish()?;
-    Ok(Finished { record, report, dir, simulated, wall })
+    Ok(Finished { record, report, dir, simulated, wall, twin })
 }
 
 fn one(registry: &Registry, args: &RunArgs, scenario: &Scenario, seed: u64) -> Result<Exit, Trouble> {
     let schedule = scenarios::expand(scenario, seed);
     let folder = Partial::begin(&args.out, &scenario.name, seed)?;
     let trace_mode = if args.trace { TraceMode::All } else { TraceMode::FromFirstFault };
-    let finished = into_folder(registry, scenario, &schedule, seed, folder, (trace_mode, Bars::Shown))?;
-    let Finished { record, report, dir, simulated, wall } = finished;
+    let how = Folder { trace_mode, bars: Bars::Shown, twin: args.twin };
+    let finished = into_folder(registry, scenario, &schedule, seed, folder, how)?;
+    let Finished { record, report, dir, simulated, wall, twin } = finished;
 
     let mut exit = exit_of(&report);
-    if args.twin {
-        let twin = simulate(registry, scenario, &schedule, seed, Sinks::default())?;
-        if let Some(difference) = difference(&record, &twin) {
-            eprintln!("splitbrain: the twin run differed: {difference}");
-            exit = Exit::Differed;
-        }
+    if let Some(difference) = twin {
+        eprint!("splitbrain: the twin run differed: {difference}");
+        exit = Exit::Differed;
     }
     match args.format {
         Format::Json => say(&format!("{}\n", report.to_json_line())),
         Format::Text => {
             let colour = io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
             say(&format!("{}\n", reports::summary(&report, &dir, 100, colour).trim_end()));
+            if !record.last_events.is_empty() {
+                say("\nthe last events before the rule was broken:\n");
+                told::lines(&record.last_events).iter().for_each(|line| say(&format!("    {line}\n")));
+            }
         }
     }
     eprintln!(
@@ -160,10 +182,16 @@ fn one(registry: &Registry, args: &RunArgs, scenario: &Scenario, seed: u64) -> R
 /// Where a run's lines go.
 #[derive(Default)]
 pub struct Sinks<'a> {
-    history: Option<&'a mut (dyn Write + 'static)>,
-    trace: Option<&'a mut (dyn Write + 'static)>,
-    trace_mode: TraceMode,
-    bars: Bars,
+    /// Of `history.jsonl`.
+    pub history: Option<&'a mut (dyn Write + 'static)>,
+    /// Of `trace.jsonl`.
+    pub trace: Option<&'a mut (dyn Write + 'static)>,
+    /// How much of it.
+    pub trace_mode: TraceMode,
+    /// Whether it shows how far it is.
+    pub bars: Bars,
+    /// What is kept to explain the run.
+    pub evidence: Option<&'a mut Evidence>,
 }
 
 /// Whether a run shows how far it is.
@@ -194,6 +222,7 @@ pub fn simulate(
         trace: sinks.trace,
         trace_mode: sinks.trace_mode,
         keep_ops: true,
+        evidence: sinks.evidence,
         progress: &mut |done| {
             if let Some(bar) = &mut bar {
                 bar.set(done);

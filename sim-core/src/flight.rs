@@ -178,6 +178,7 @@ pub struct FlightRecorder<N: Node> {
     ring: Vec<(Instant, Flight<N>)>,
     next: usize,
     capacity: usize,
+    seen: u64,
 }
 
 impl<N: Node> FlightRecorder<N> {
@@ -185,7 +186,13 @@ impl<N: Node> FlightRecorder<N> {
     #[must_use]
     pub fn new(capacity: usize) -> Self {
         assert!(capacity > 0, "a flight recorder keeps at least one thing");
-        Self { ring: Vec::with_capacity(capacity), next: 0, capacity }
+        Self { ring: Vec::with_capacity(capacity), next: 0, capacity, seen: 0 }
+    }
+
+    /// How many things it has seen, kept or not.
+    #[must_use]
+    pub const fn seen(&self) -> u64 {
+        self.seen
     }
 
     /// What it kept, oldest first.
@@ -198,6 +205,7 @@ impl<N: Node> FlightRecorder<N> {
 impl<N: Node> Observer<N> for FlightRecorder<N> {
     #[inline]
     fn observe(&mut self, at: Instant, what: &Observed<'_, N>) {
+        self.seen += 1;
         let entry = (at, Flight::of(what));
         if self.ring.len() < self.capacity {
             self.ring.push(entry);

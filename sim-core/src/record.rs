@@ -65,6 +65,9 @@ pub struct RunRecord {
     pub expectations: Vec<Expectation>,
     /// Things a reader should know, e.g. "fault 3 hit a node that was already down".
     pub notes: Vec<String>,
+    /// What happened last before a rule was broken in the middle of the run, as lines of a trace.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub last_events: Vec<String>,
     /// Every operation in order of its end. Not in `record.json` but in `history.jsonl`.
     #[serde(skip)]
     pub ops: Vec<OpRecord>,

@@ -21,6 +21,7 @@ pub fn run(registry: &Registry, scenario: &Scenario, job: Job, values: &Cell) ->
             trace_mode: TraceMode::default(),
             // Availability is measured from the operations.
             keep_ops: true,
+            evidence: None,
             progress: &mut |_| {},
         });
         let record = record.unwrap_or_else(|error| panic!("a run that writes nothing failed: {error}"));

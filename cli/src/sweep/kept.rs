@@ -1,9 +1,8 @@
 //! Keeps runs that did not hold: each is made once more, this time with everything that `run` leaves.
 
 use super::folder::FAILURES;
-use crate::run::{self, Bars, Trouble};
+use crate::run::{self, Bars, Folder, Trouble};
 use crate::run_dir::{DirError, Partial};
-use scenarios::runner::TraceMode;
 use scenarios::sweep::{JobResult, Outcome};
 use scenarios::{Registry, Scenario};
 use std::path::{Path, PathBuf};
@@ -75,7 +74,7 @@ fn one(registry: &Registry, dir: &Path, result: &JobResult, scenario: &Scenario)
         _ => {
             let folder = Partial::within(&dir.join(FAILURES), &name(result.job, result.seed));
             let folder = folder.map_err(|e| trouble(e.into()))?;
-            let how = (TraceMode::default(), Bars::None);
+            let how = Folder { bars: Bars::None, ..Folder::default() };
             let finished = run::into_folder(registry, scenario, &schedule, result.seed, folder, how);
             finished.map_err(trouble)?.record.digest
         }

@@ -1,18 +1,22 @@
 //! One run: warm up, measure, heal, settle, judge. A function of the scenario, the schedule and the seed.
 
 mod cluster;
+mod drive;
+mod evidence;
 mod line;
 mod recorder;
 mod trace;
 mod verdicts;
 
+pub use evidence::{Checkpoints, Evidence, TwinParted};
 pub use trace::TraceMode;
 
 use crate::Scenario;
+use drive::Drive;
 use recorder::Recorder;
 use sim_core::fault::Schedule;
 use sim_core::record::{FaultRecord, Messages, NodeRecord, PhaseRecord, RunRecord, SCHEMA_VERSION, VerdictRecord};
-use sim_core::{ActiveFault, Budget, Drop, Engine, Instant, NodeStats, System, Violation};
+use sim_core::{ActiveFault, Budget, Drop, Engine, FlightRecorder, Instant, NodeStats, System, Violation};
 use std::io::{self, Write};
 use trace::Trace;
 
@@ -32,6 +36,8 @@ pub struct RunRequest<'a> {
     pub trace_mode: TraceMode,
     /// Whether the operations are kept in the record (a report needs them, a sweep's verdict does not).
     pub keep_ops: bool,
+    /// What is kept to explain the run, if anything; a run without is faster.
+    pub evidence: Option<&'a mut Evidence>,
     /// Told the fraction of simulated time that is done, every now and then.
     pub progress: &'a mut dyn FnMut(f64),
 }
@@ -55,42 +61,62 @@ pub enum RunError {
 /// How many pieces the simulated time is run in, for the progress bar.
 const PIECES: u64 = 200;
 
-type Watch<'a, S> = (<S as System>::Checks, (Recorder<'a, S>, Option<Trace<'a, S>>));
+type Watch<'a, S> =
+    (<S as System>::Checks, (Recorder<'a, S>, (Option<Trace<'a, S>>, Option<FlightRecorder<<S as System>::Node>>)));
 
 /// Runs one scenario of system `S`.
 ///
 /// # Errors
 /// When the options do not fit, or the history or trace can not be written.
 pub fn run<S: System>(request: RunRequest<'_>) -> Result<RunRecord, RunError> {
-    let RunRequest { scenario, schedule, seed, history, trace, trace_mode, keep_ops, progress } = request;
+    let RunRequest { scenario, schedule, seed, history, trace, trace_mode, keep_ops, evidence, progress } = request;
     let config = cluster::node_config::<S>(scenario)?;
     let recorder = Recorder::new(scenario, history, keep_ops, scenario.expect.linearizable);
     let trace = trace.map(|sink| Trace::new(sink, trace_mode, scenario, seed));
-    let observer: Watch<'_, S> = (S::checks(&config), (recorder, trace));
-    let mut engine = cluster::engine::<S, _>(scenario, schedule, seed, config, observer);
+    let flight = || evidence.is_some().then(|| FlightRecorder::new(drive::FLIGHT));
+    let twin = evidence.as_ref().is_some_and(|evidence| evidence.twin).then(|| {
+        let recorder = Recorder::new(scenario, None, keep_ops, scenario.expect.linearizable);
+        let observer: Watch<'_, S> = (S::checks(&config), (recorder, (None, flight())));
+        cluster::engine::<S, _>(scenario, schedule, seed, config.clone(), observer)
+    });
+    let observer: Watch<'_, S> = (S::checks(&config), (recorder, (trace, flight())));
+    let engine = cluster::engine::<S, _>(scenario, schedule, seed, config, observer);
+    let mut run = Drive::<S>::new(engine, twin, evidence);
 
     let mut broken = None;
     let mut stats = Vec::new();
     let phases = [scenario.measure_from(), scenario.heal_at(), scenario.end()];
     let total = scenario.end().0.max(1);
     for (phase, until) in phases.into_iter().enumerate() {
-        let from = engine.now();
+        let from = run.engine.now();
         let piece = (total / PIECES).max(1);
         let mut at = from;
-        while at < until && broken.is_none() {
+        while at < until && broken.is_none() && !run.is_stopped() {
             at = Instant((at.0 + piece).min(until.0));
-            broken = engine.run_until(at).err();
+            broken = run.advance(at).err();
             progress(at.0 as f64 / total as f64);
         }
-        stats.push(engine.stats());
+        stats.push(run.engine.stats());
         if phase == 1 && broken.is_none() {
-            engine.heal();
+            run.heal();
         }
     }
     if broken.is_none() {
-        engine.abandon_operations();
+        run.abandon_operations();
     }
-    finish::<S>(scenario, schedule, seed, engine, broken, &stats)
+    let Drive { engine, twin, evidence, .. } = run;
+    let parted = evidence.as_ref().is_some_and(|evidence| evidence.parted.is_some());
+    let twin = twin.filter(|_| !parted);
+    let twin = twin.map(|twin| finish::<S>(scenario, schedule, seed, twin, broken.clone(), &stats)).transpose()?;
+    let mut record = finish::<S>(scenario, schedule, seed, engine, broken, &stats)?;
+    if let Some(evidence) = evidence {
+        record.last_events.clone_from(&evidence.last);
+        evidence.twin_record = twin.map(|mut twin| {
+            twin.last_events.clone_from(&record.last_events);
+            Box::new(twin)
+        });
+    }
+    Ok(record)
 }
 
 fn finish<S: System>(
@@ -128,7 +154,7 @@ fn finish<S: System>(
     };
     let (now, events, digest) = (engine.now(), engine.events(), engine.digest());
     let (observer, nodes) = engine.finish();
-    let (checks, (recorder, trace)) = observer;
+    let (checks, (recorder, (trace, _))) = observer;
     if let Some(trace) = trace {
         trace.finish(now, events, digest)?;
     }

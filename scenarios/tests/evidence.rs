@@ -1,0 +1,264 @@
+//! What explains a run: a twin that differs is caught at the event, the last events are told when a rule breaks or the
+//! code panics, and checkpoints say where two runs part.
+
+use scenarios::runner::{Evidence, RunRequest, TraceMode};
+use scenarios::{Registry, Scenario};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use sim_core::record::RunRecord;
+use sim_core::workload::{Generated, Load};
+use sim_core::{
+    Budget, Class, Collect, Duration, Effects, Fact, History, Instant, Invalid, Kind, Message, Node, NodeId, Observer,
+    Operation, Replay, Shape, System, Timer, Verdict, Violation,
+};
+use std::cell::Cell;
+use std::sync::Mutex;
+
+/// What goes wrong with it, and after how many messages.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+enum Trouble {
+    #[default]
+    None,
+    /// It sends what it should not know: how often this thread has come here.
+    Flaky,
+    Panics,
+    BreaksARule,
+}
+
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+struct Options {
+    trouble: Trouble,
+    after: u64,
+}
+
+thread_local! {
+    static CALLS: Cell<u64> = const { Cell::new(0) };
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Number(u64);
+
+impl Message for Number {
+    fn kind(&self) -> Kind {
+        Kind::new(0, "number")
+    }
+    fn bytes(&self) -> u32 {
+        8
+    }
+    fn fingerprint(&self) -> u64 {
+        self.0
+    }
+}
+
+impl Fact for Number {
+    fn kind(&self) -> Kind {
+        Kind::new(0, "reached")
+    }
+}
+
+/// Hands a number round, one larger each time.
+#[derive(Clone, Debug)]
+struct Ring {
+    me: NodeId,
+    options: Options,
+    number: u64,
+}
+
+impl Node for Ring {
+    type Config = Options;
+    type Message = Number;
+    type Request = ();
+    type Response = ();
+    type Record = ();
+    type Fact = Number;
+    fn boot(options: &Options, me: NodeId, _: Replay<'_, ()>, fx: &mut Effects<'_, Self>) -> Self {
+        if me.0 == 0 {
+            fx.arm(Timer(0), Duration::millis(1));
+        }
+        Self { me, options: options.clone(), number: 0 }
+    }
+    fn on_message(&mut self, _: NodeId, message: Number, fx: &mut Effects<'_, Self>) {
+        self.number = message.0;
+        let late = message.0 >= self.options.after;
+        assert!(
+            !late || self.options.trouble != Trouble::Panics,
+            "the number {} is too much for {}",
+            message.0,
+            self.me
+        );
+        if late && self.options.trouble == Trouble::Flaky {
+            CALLS.set(CALLS.get() + 1);
+            self.number += CALLS.get();
+        }
+        fx.note(Number(self.number));
+        fx.send(NodeId((self.me.0 + 1) % 3), Number(self.number + 1));
+    }
+    fn on_timer(&mut self, _: Timer, fx: &mut Effects<'_, Self>) {
+        fx.send(NodeId(1), Number(1));
+    }
+    fn request_bytes((): &()) -> u32 {
+        0
+    }
+    fn response_bytes((): &()) -> u32 {
+        0
+    }
+}
+
+#[derive(Clone, Debug)]
+struct Rule(Options);
+
+impl Observer<Ring> for Rule {
+    fn after_step(&mut self, at: Instant, stepped: NodeId, nodes: &[Option<Ring>]) -> Result<(), Violation> {
+        let number = nodes[stepped.index()].as_ref().map_or(0, |n| n.number);
+        if self.0.trouble == Trouble::BreaksARule && number >= self.0.after {
+            let detail = format!("the number is {number}");
+            return Err(Violation { rule: "small_numbers".to_owned(), at, node: Some(stepped), detail });
+        }
+        Ok(())
+    }
+}
+
+struct RingSystem;
+
+impl System for RingSystem {
+    const NAME: &'static str = "ring";
+    const ABOUT: &'static str = "hands a number round";
+    const TIMERS: u16 = 1;
+    type Node = Ring;
+    type Client = Generated<Ring>;
+    type Checks = Rule;
+    type Options = Options;
+    fn configure(options: Options, _: &Shape) -> Result<Options, Vec<Invalid>> {
+        Ok(options)
+    }
+    fn client(_: &Options, load: Load) -> Self::Client {
+        Generated::new(load, |_| ())
+    }
+    fn checks(options: &Options) -> Rule {
+        Rule(options.clone())
+    }
+    fn operation((): &()) -> Operation {
+        Operation { class: Class::Read, name: "nothing", key: None }
+    }
+    fn judge(_: &History<Ring>, _: &Rule, _: &[Option<Ring>], _: Budget, _: bool) -> Vec<Verdict> {
+        Vec::new()
+    }
+}
+
+fn registry() -> Registry {
+    let mut registry = Registry::new();
+    registry.add::<RingSystem>();
+    registry
+}
+
+fn scenario(trouble: &str, after: u64) -> Scenario {
+    let text = format!(
+        "[scenario]\nname = \"ring\"\nsystem = \"ring\"\nduration = \"2s\"\nwarmup = \"0s\"\n\
+         [cluster]\nnodes = 3\n[network]\nlatency = \"1ms..2ms\"\n[probe]\nenabled = false\n\
+         [[workload]]\nclients = 1\nrate = \"1/s\"\nstart = \"1800ms\"\n\
+         [system]\ntrouble = \"{trouble}\"\nafter = {after}\n"
+    );
+    let files = scenarios::Beside::new(std::path::Path::new("ring.toml"));
+    let text = scenarios::Text { name: "ring.toml", text: &text, json: false, overrides: &[], files: &files };
+    scenarios::parse(&text, &registry()).unwrap_or_else(|wrong| panic!("{}", wrong.render(false)))
+}
+
+fn run(scenario: &Scenario, evidence: &mut Evidence) -> RunRecord {
+    let schedule = scenarios::expand(scenario, 1);
+    let registry = registry();
+    let request = RunRequest {
+        scenario,
+        schedule: &schedule,
+        seed: 1,
+        history: None,
+        trace: None,
+        trace_mode: TraceMode::default(),
+        keep_ops: true,
+        evidence: Some(evidence),
+        progress: &mut |_| {},
+    };
+    registry.get("ring").expect("it is registered").run(request).expect("nothing is written")
+}
+
+fn twins() -> Evidence {
+    Evidence { twin: true, ..Evidence::default() }
+}
+
+#[test]
+fn twins_of_a_deterministic_system_never_part() {
+    let scenario = scenario("none", 0);
+    let mut evidence = twins();
+    let record = run(&scenario, &mut evidence);
+    assert!(record.events > 1_000, "{}", record.events);
+    assert_eq!(evidence.parted, None);
+    assert_eq!(evidence.twin_record.as_deref(), Some(&record));
+    // Evidence changes nothing.
+    let mut alone = Evidence::default();
+    assert_eq!(run(&scenario, &mut alone), record);
+    assert_eq!(alone.checkpoints, evidence.checkpoints);
+    assert!(alone.twin_record.is_none());
+}
+
+#[test]
+fn nondeterminism_is_caught_at_the_event_where_it_shows() {
+    let mut evidence = twins();
+    let record = run(&scenario("flaky", 300), &mut evidence);
+    let parted = evidence.parted.expect("they part");
+    assert!(evidence.twin_record.is_none());
+    // The number 300 is what the first deviating step was given; its event is the same in both, but for what it sends.
+    let common = parted.run.iter().zip(&parted.twin).take_while(|(a, b)| a == b).count();
+    assert!(common > 50 && common < parted.run.len(), "{common} of {}", parted.run.len());
+    let (a, b) = (&parted.run[common], &parted.twin[common]);
+    assert!(a.contains("\"fact\"") && b.contains("\"fact\"") && a != b, "{a} {b}");
+    let last_common: Vec<&String> = parted.run[..common].iter().filter(|l| l.contains("\"sent\"")).collect();
+    assert!(last_common.last().expect("one was sent").contains("Number(300)"), "{last_common:?}");
+    assert!(parted.events >= 300 && parted.events < 320, "{}", parted.events);
+    // The run itself goes on to its end.
+    assert!(record.simulated_ns >= 2_000_000_000);
+    // Two runs one after the other part too, and checkpoints say where.
+    let (mut one, mut two) = (Evidence::default(), Evidence::default());
+    run(&scenario("flaky", 300), &mut one);
+    run(&scenario("flaky", 300), &mut two);
+    let (from, to) = one.checkpoints.part(&two.checkpoints).expect("they part");
+    assert!(from >= 300 && to <= 320 && to - from == 1, "{from}..{to}");
+}
+
+#[test]
+fn a_broken_rule_is_told_with_the_events_before_it() {
+    let mut evidence = Evidence::default();
+    let record = run(&scenario("breaks_a_rule", 200), &mut evidence);
+    assert_eq!(record.verdicts[0].rule, "small_numbers");
+    assert_eq!(record.last_events, evidence.last);
+    let lines = &record.last_events;
+    assert!(lines.len() >= 20 && lines.len() <= 40, "{}", lines.len());
+    let delivered = lines.iter().rev().find(|l| l.contains("\"delivered\"")).expect("what broke it");
+    assert!(lines.iter().any(|l| l.contains("Number(200)")), "{delivered}");
+    assert!(run(&scenario("none", 0), &mut Evidence::default()).last_events.is_empty());
+}
+
+static LAST_WORDS: Mutex<Vec<String>> = Mutex::new(Vec::new());
+
+#[test]
+fn a_panic_is_told_with_the_events_before_it() {
+    let on_panic = |lines: &[String]| LAST_WORDS.lock().expect("nobody panics with it").extend_from_slice(lines);
+    let mut evidence = Evidence { on_panic, ..Evidence::default() };
+    let scenario = scenario("panics", 100);
+    let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| run(&scenario, &mut evidence)));
+    assert!(panicked.is_err());
+    let words = LAST_WORDS.lock().expect("nobody panics with it");
+    let last = words.last().expect("something happened before");
+    assert!(last.contains("\"delivered\""), "{last}");
+    assert!(words.iter().rev().find(|l| l.contains("\"sent\"")).is_some_and(|l| l.contains("Number(100)")));
+}
+
+#[test]
+fn a_run_can_stop_at_an_event() {
+    let whole = run(&scenario("none", 0), &mut Evidence::default());
+    let mut evidence = Evidence { stop_from: 500, stop_after: 510, ..Evidence::default() };
+    let part = run(&scenario("none", 0), &mut evidence);
+    assert!(part.events == 510 && part.simulated_ns < whole.simulated_ns);
+    // Each event is a delivery, a fact and a sending.
+    assert_eq!(evidence.last.len(), 30, "{:#?}", evidence.last);
+}
