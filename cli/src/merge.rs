@@ -4,6 +4,7 @@ use crate::args::{Format, MergeArgs};
 use crate::exit::Exit;
 use crate::run::say;
 use crate::sweep::folder::{FAILURES, FolderError, JOURNAL, MANIFEST, RESULTS, SUMMARY, publish, tell};
+use crate::sweep::pages::Pages;
 use crate::sweep::{exit_of, kept, text};
 use scenarios::sweep::{JobResult, Manifest, Outcome, Plan, Shard, Summary, Tally, assemble};
 use std::fs::{self, File};
@@ -23,13 +24,7 @@ pub fn merge(args: &MergeArgs) -> Exit {
             }
             exit_of(&summary)
         }
-        Err(error) => {
-            eprintln!("splitbrain: {error}");
-            match error {
-                FolderError::Refused(_) => Exit::Usage,
-                FolderError::Io(..) => Exit::Failed,
-            }
-        }
+        Err(error) => error.tell(),
     }
 }
 
@@ -67,11 +62,13 @@ fn whole(args: &MergeArgs) -> Result<Summary, FolderError> {
     protect(&args.out, &manifest, &shards)?;
     tell(fs::create_dir_all(&args.out), &args.out, "create the results folder")?;
     let mut tally = Tally::new(&plan);
+    let mut pages = Pages::new(&plan);
     let mut kept = Vec::new();
     let mut broken = None;
     let written = publish(&args.out, RESULTS, |out| {
         interleave(&shards, &plan, |result, line| {
             tally.add(result);
+            pages.add(result);
             if result.ruling != Outcome::Pass && kept.len() < kept::MOST {
                 kept.push((result.job, result.seed));
             }
@@ -101,6 +98,7 @@ fn whole(args: &MergeArgs) -> Result<Summary, FolderError> {
     }
     publish(&args.out, MANIFEST, |out| out.write_all(manifest.to_json().as_bytes()))?;
     publish(&args.out, SUMMARY, |out| out.write_all(summary.to_json().as_bytes()))?;
+    pages.write(&args.out, &summary, manifest.charts)?;
     Ok(summary)
 }
 

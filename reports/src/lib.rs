@@ -22,6 +22,7 @@ mod phases;
 mod report;
 mod series;
 mod summary;
+pub mod sweep;
 mod units;
 mod verdicts;
 mod view;

@@ -1,5 +1,6 @@
 //! The folder of a sweep on disk: opened, locked, resumed, filled line by line, and finished under temporary names.
 
+use crate::exit::Exit;
 use scenarios::sweep::{
     JobResult, Manifest, Plan, Scan, ScanError, Summary, Tally, journal_line, read_journal_line, scan,
 };
@@ -33,6 +34,17 @@ impl std::fmt::Display for FolderError {
         match self {
             Self::Refused(why) => f.write_str(why),
             Self::Io(path, what, error) => write!(f, "{}: can not {what}: {error}", path.display()),
+        }
+    }
+}
+
+impl FolderError {
+    /// Says it; the exit code it stands for.
+    pub fn tell(&self) -> Exit {
+        eprintln!("splitbrain: {self}");
+        match self {
+            Self::Refused(_) => Exit::Usage,
+            Self::Io(..) => Exit::Failed,
         }
     }
 }
@@ -192,12 +204,18 @@ impl<'a> Folder<'a> {
         tell(file.write_all(line.as_bytes()), &self.dir.join(JOURNAL), "write a result")
     }
 
-    /// Puts the results in job order and sums them up. Also returns the first `keep` results that did not hold.
-    pub fn finish(&mut self, keep: usize) -> Result<(Summary, Vec<JobResult>), FolderError> {
+    /// Puts the results in job order and sums them up; `see` is shown each. Also returns the first `keep` results that did
+    /// not hold.
+    pub fn finish(
+        &mut self,
+        keep: usize,
+        see: &mut dyn FnMut(&JobResult),
+    ) -> Result<(Summary, Vec<JobResult>), FolderError> {
         let mut tally = Tally::new(self.plan);
         let mut kept = Vec::new();
         let mut look = |result: &JobResult| {
             tally.add(result);
+            see(result);
             if result.ruling != scenarios::sweep::Outcome::Pass && kept.len() < keep {
                 kept.push(result.clone());
             }

@@ -1,10 +1,13 @@
-//! The charts of a report, each as SVG and as PNG from one drawing.
+//! The charts of runs, of sweeps and of comparisons, each as SVG and as PNG from one drawing.
 
+mod across;
 mod activity;
+mod along;
 mod anatomy;
 mod availability;
 mod fonts;
 mod frame;
+mod heat_map;
 mod latency;
 mod load;
 mod messages;
@@ -13,6 +16,8 @@ mod place;
 mod render;
 mod scale;
 mod scene;
+mod spread;
+pub(crate) mod sweep;
 
 use crate::latency::Histograms;
 use crate::report::Report;
@@ -63,25 +68,44 @@ pub fn draw(report: &Report, record: &RunRecord) -> Vec<Chart> {
 #[cfg(test)]
 #[path = "../../tests/sample/mod.rs"]
 mod sample;
+#[cfg(test)]
+#[path = "../../tests/sample/sweeps.rs"]
+mod sweeps;
+#[cfg(test)]
+use crate::sweep::{Axis, Cell, Figures, Sweep};
 
 #[cfg(test)]
 mod tests {
     use super::sample::cases;
     use super::*;
 
+    fn readable(name: &str, chart: &Chart) {
+        let texts: Vec<_> = chart.scene.texts().collect();
+        for (i, a) in texts.iter().enumerate() {
+            let place = a.bounds();
+            let inside = place.left >= 0.0 && place.right <= scene::WIDTH && place.bottom <= chart.scene.height;
+            assert!(inside, "{name} {}: {a:?}", chart.name);
+            for b in &texts[i + 1..] {
+                assert!(!place.overlaps(&b.bounds()), "{name} {}: {a:?} on {b:?}", chart.name);
+            }
+        }
+    }
+
+    #[test]
+    fn the_charts_of_sweeps_are_readable_and_escaped() {
+        for (name, sweep) in sweeps::all() {
+            for chart in sweep::draw(&sweep) {
+                readable(name, &chart);
+                assert!(!chart.svg().contains("<script"), "{name} {}", chart.name);
+            }
+        }
+    }
+
     #[test]
     fn no_text_overlaps_another_or_leaves_the_page() {
         for record in cases::all() {
             for chart in draw(&crate::analyse(&record), &record) {
-                let texts: Vec<_> = chart.scene.texts().collect();
-                for (i, a) in texts.iter().enumerate() {
-                    let place = a.bounds();
-                    let inside = place.left >= 0.0 && place.right <= scene::WIDTH && place.bottom <= chart.scene.height;
-                    assert!(inside, "{} {}: {a:?}", record.scenario, chart.name);
-                    for b in &texts[i + 1..] {
-                        assert!(!place.overlaps(&b.bounds()), "{} {}: {a:?} on {b:?}", record.scenario, chart.name);
-                    }
-                }
+                readable(&record.scenario, &chart);
             }
         }
     }

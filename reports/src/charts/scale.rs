@@ -86,6 +86,23 @@ impl Scale {
             .collect()
     }
 
+    /// At most `most` ticks for durations in nanoseconds, each in the unit that suits it.
+    pub(crate) fn duration_ticks(&self, most: usize) -> Vec<Tick> {
+        if self.to >= 6e10 {
+            return self.time_ticks(most);
+        }
+        multiples(self.from, self.to, nice_step(self.to - self.from, most))
+            .map(|value| Tick { value, label: units::duration(value.round() as u64) })
+            .collect()
+    }
+
+    /// At most `most` ticks for shares of one.
+    pub(crate) fn percent_ticks(&self, most: usize) -> Vec<Tick> {
+        multiples(self.from, self.to, nice_step(self.to - self.from, most))
+            .map(|value| Tick { value, label: units::percent(units::round(value, 9)) })
+            .collect()
+    }
+
     /// At most `most` ticks for simulated nanoseconds, at steps people count in.
     pub(crate) fn time_ticks(&self, most: usize) -> Vec<Tick> {
         const S: f64 = 1e9;
