@@ -2,6 +2,7 @@
 
 mod args;
 mod check;
+mod compare;
 mod exit;
 mod list;
 mod merge;
@@ -42,6 +43,7 @@ fn dispatch(cli: &Cli) -> Exit {
         Command::Run(args) => run::run(&registry, args),
         Command::Sweep(args) => sweep::sweep(&registry, args),
         Command::Merge(args) => merge::merge(args),
+        Command::Compare(args) => compare::compare(&registry, args),
         Command::Check(args) => check::check(&registry, args),
         Command::Replay(args) => replay::replay(&registry, args),
         Command::Report(args) => report::report(args),

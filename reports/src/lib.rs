@@ -12,6 +12,7 @@ mod analyse;
 mod availability;
 mod causes;
 mod charts;
+pub mod compare;
 mod files;
 mod latency;
 mod load;

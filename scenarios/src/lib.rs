@@ -5,6 +5,7 @@
 //! the concrete schedule.
 
 pub mod diagnostics;
+mod differences;
 pub mod expand;
 pub mod keys;
 pub mod limits;
@@ -20,6 +21,7 @@ mod write;
 pub mod written;
 
 pub use diagnostics::{Diagnostic, Diagnostics};
+pub use differences::{FieldDifference, differences};
 pub use expand::expand;
 pub use options::{OptionProblem, Systems, check_options};
 pub use read::{Beside, Files, Text, load, parse};

@@ -5,6 +5,7 @@ mod activity;
 mod along;
 mod anatomy;
 mod availability;
+pub(crate) mod compare;
 mod fonts;
 mod frame;
 mod heat_map;

@@ -164,7 +164,7 @@ fn latency_label(ns: f64) -> String {
 }
 
 /// The smallest of 1, 2, 5 times a power of ten that makes at most `most` steps of `span`.
-fn nice_step(span: f64, most: usize) -> f64 {
+pub(crate) fn nice_step(span: f64, most: usize) -> f64 {
     let rough = span / most.max(1) as f64;
     let base = libm::pow(10.0, libm::floor(libm::log10(rough)));
     [1.0, 2.0, 5.0, 10.0].into_iter().map(|m| m * base).find(|s| *s >= rough * 0.999_999).unwrap_or(base * 10.0)

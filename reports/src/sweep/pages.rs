@@ -2,14 +2,13 @@
 
 use super::Sweep;
 use crate::charts::{self, Chart};
-use crate::files::{WriteError, write_whole};
+use crate::files::{WriteError, write_charts, write_whole};
 use crate::pages::{Figure, environment, figures};
 use crate::units;
 use minijinja::value::Serde;
 use minijinja::{Value, context};
 use serde::Serialize;
 use serde_json::Value as Json;
-use std::fs;
 use std::path::Path;
 
 const MARKDOWN: &str = include_str!("../../templates/summary.md.jinja");
@@ -42,20 +41,6 @@ pub fn write(
     text("summary.md", &page.render("summary.md", MARKDOWN, &charts))?;
     text("summary.html", &page.render("summary.html", HTML, &charts))?;
     write_charts(dir, &charts)
-}
-
-/// Writes `charts/` below `dir`.
-fn write_charts(dir: &Path, charts: &[Chart]) -> Result<(), WriteError> {
-    if charts.is_empty() {
-        return Ok(());
-    }
-    let folder = dir.join("charts");
-    fs::create_dir_all(&folder).map_err(|source| WriteError { path: folder.clone(), source })?;
-    for chart in charts {
-        write_whole(&folder.join(format!("{}.svg", chart.name)), |out| out.write_all(chart.svg().as_bytes()))?;
-        write_whole(&folder.join(format!("{}.png", chart.name)), |out| out.write_all(&chart.png()))?;
-    }
-    Ok(())
 }
 
 #[derive(Serialize)]
