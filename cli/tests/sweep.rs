@@ -195,15 +195,7 @@ fn a_line_that_was_cut_off_is_made_again_and_said() {
         let text = String::from_utf8(bytes(dir.join(RESULTS))).expect("UTF-8");
         std::fs::remove_file(dir.join(RESULTS)).expect("it is there");
         std::fs::remove_file(dir.join(SUMMARY)).expect("it is there");
-        let print = json(dir.join("sweep.json"))["fingerprint"].as_str().expect("a fingerprint").to_owned();
-        let lines: String = text
-            .lines()
-            .map(|line| match from {
-                JOURNAL => format!("{{\"sweep\":\"{print}\",\"result\":{line}}}\n"),
-                _ => format!("{line}\n"),
-            })
-            .collect();
-        std::fs::write(dir.join(from), &lines[..lines.len() - 40]).expect("can be written");
+        std::fs::write(dir.join(from), &text[..text.len() - 40]).expect("can be written");
         let (again, dir) = bench.sweep(name, &flags);
         assert_eq!(again.status.code(), Some(0), "{}", again.stderr);
         assert!(again.stderr.contains("cut off"), "{}", again.stderr);
@@ -280,6 +272,7 @@ fn shards_merged_are_the_whole_on_one_thread_or_two() {
     assert!(edit(RESULTS, &|t| t.lines().skip(1).map(|l| format!("{l}\n")).collect()).contains("job 3, where job 0"));
     assert!(edit(RESULTS, &|t| format!("{t}{}\n", t.lines().next().unwrap())).contains("more results"));
     assert!(edit(RESULTS, &|t| t.replacen("\"seed\":1,", "\"seed\":9,", 1)).contains("job 0 has seed 1, not 9"));
+    assert!(edit(RESULTS, &|t| t.replacen("\"ruling\":\"fail\"", "\"ruling\":\"pass\"", 1)).contains("was edited"));
     assert!(edit("sweep.json", &|t| t.replace("\"version\": \"", "\"version\": \"9.")).contains("version 9."));
     std::fs::rename(shards[1].join(RESULTS), shards[1].join(JOURNAL)).expect("it is there");
     refused(&[&names[0], &names[1], &names[2]], "is not finished");
@@ -302,14 +295,25 @@ fn another_sweeps_folder_is_refused_and_left_alone() {
     assert!(before == (bytes(dir.join(RESULTS)), bytes(dir.join(SUMMARY))));
     // A journal with a line of another sweep, an impossible line, or a run that is there twice.
     let line = String::from_utf8(before.0).expect("UTF-8").lines().next().expect("a line").to_owned();
-    let print = json(dir.join("sweep.json"))["fingerprint"].as_str().expect("a fingerprint").to_owned();
-    let journal = |print: &str, line: &str| format!("{{\"sweep\":\"{print}\",\"result\":{line}}}\n");
+    let line = line + "\n";
+    let edited = |from: &str, to: &str| {
+        assert!(line.contains(from), "{line}");
+        line.replacen(from, to, 1)
+    };
+    // The same run in a sweep of something else.
+    let (_, other) = bench.sweep("other", &["--seeds", "1..4", "--set", "cluster.nodes=5"]);
+    let foreign = String::from_utf8(bytes(other.join(RESULTS))).expect("UTF-8");
+    let foreign = foreign.lines().next().expect("a line").to_owned() + "\n";
     std::fs::remove_file(dir.join(RESULTS)).expect("it is there");
     for (text, word) in [
-        (journal("0123456789abcdef", &line), "another sweep"),
+        (foreign, "line 1: job 0 was edited, or is the result of another sweep"),
         ("not a result\n".to_owned(), "line 1: this is not the result of a run"),
-        (journal(&print, &line).repeat(2), "line 2: job 0 is there twice"),
-        (journal(&print, &line.replace("\"job\":0", "\"job\":7")), "job 7 is not one of this sweep's"),
+        (line.repeat(2), "line 2: job 0 is there twice"),
+        (edited("\"job\":0", "\"job\":7"), "job 7 is not one of this sweep's"),
+        (edited("\"seed\":1,", "\"seed\":2,"), "job 0 has seed 1, not 2"),
+        (edited("\"ruling\":\"", "\"ruling\": \""), "job 0 was edited"),
+        (edited("\"digest\":\"", "\"digest\":\"0"), "job 0 was edited"),
+        (edited(",\"check\":\"", ",\"check\":\"0"), "job 0 was edited"),
     ] {
         std::fs::write(dir.join(JOURNAL), &text).expect("can be written");
         let (ran, _) = bench.sweep("out", &["--seeds", "1..4"]);

@@ -1,5 +1,6 @@
 //! `splitbrain sweep`: one scenario under many seeds and settings, on all cores.
 
+pub mod again;
 pub mod folder;
 mod grid;
 mod job;
