@@ -212,7 +212,16 @@ fn a_line_that_was_cut_off_is_made_again_and_said() {
 #[test]
 fn shards_merged_are_the_whole_on_one_thread_or_two() {
     let bench = Bench::new(SHORT);
-    let flags = ["--seeds", "1..7,20..26", "--vary", "cluster.nodes=3,5", "--vary", "fault.0.duration=500ms,1s"];
+    let flags = [
+        "--seeds",
+        "1..7,20..26",
+        "--vary",
+        "cluster.nodes=3,5",
+        "--vary",
+        "fault.0.duration=500ms,1s",
+        "--set",
+        "report.charts=true",
+    ];
     let with = |more: &[&'static str]| [flags.as_slice(), more].concat();
     let (one, whole) = bench.sweep("whole", &with(&["--jobs", "1"]));
     assert_eq!(one.status.code(), Some(1), "{}{}", one.stdout, one.stderr);
@@ -253,6 +262,26 @@ fn shards_merged_are_the_whole_on_one_thread_or_two() {
     refused(&["fixtures"], "not a sweep");
     let (_, other) = bench.sweep("other", &["--seeds", "1..2"]);
     refused(&[&names[0], &path(&other)], "over seeds 1..2, not 1..7,20..26");
+    // What is drawn of the merged results is what is drawn of the whole.
+    for name in ["summary.html", "summary.md"] {
+        assert!(bytes(whole.join(name)) == bytes(merged.join(name)), "{name}");
+    }
+    let charts = |dir: &Path| -> Vec<(String, Vec<u8>)> {
+        let mut all: Vec<_> = std::fs::read_dir(dir.join("charts")).expect("charts").flatten().collect();
+        all.sort_by_key(std::fs::DirEntry::file_name);
+        all.iter().map(|e| (e.file_name().to_string_lossy().into_owned(), bytes(e.path()))).collect()
+    };
+    assert!(charts(&whole) == charts(&merged));
+    let drawn: Vec<String> = charts(&whole).into_iter().map(|(name, _)| name).collect();
+    let expected = ["availability.png", "availability.svg", "grid.png", "grid.svg", "longest-outage.png"];
+    assert_eq!(drawn[..5], expected);
+    // `report` makes them again, of a sweep and of a shard.
+    std::fs::remove_dir_all(merged.join("charts")).expect("can be removed");
+    std::fs::remove_file(merged.join(SUMMARY)).expect("can be removed");
+    let again = splitbrain(&["report", &path(&merged), &path(&shards[1])]);
+    assert_eq!(again.status.code(), Some(1), "{}", again.stderr);
+    assert!(charts(&whole) == charts(&merged));
+    assert_same(&whole, &merged);
     // Onto one of its own shards.
     let ran = merge(&[&names[0], &names[1], &names[2]], &shards[0]);
     assert_eq!(ran.status.code(), Some(2), "{}", ran.stderr);
@@ -345,7 +374,9 @@ fn bad_flags_get_one_clear_message() {
         (vec!["--vary", "cluster.nodes="], "names no value"),
         (vec!["--vary", "cluster.nodes=3,,5"], "value 2"),
         (vec!["--vary", "cluster.nodes=3,3"], "twice"),
-        (vec!["--vary", "cluster.nods=3,5"], "cluster.nods"),
+        (vec!["--vary", "cluster.nods=3,5"], "did you mean `nodes`?"),
+        (vec!["--vary", "cluster.nods=3,5", "--vary", "system.pre_vote=maybe,true,never"], "3 problems"),
+        (vec!["--vary", "cluster.nodes=3,none", "--vary", "fault.0.at=1s,late"], "late"),
         (vec!["--vary", "nowhere.at_all=3,5"], "nowhere"),
         (vec!["--vary", "system.no_such_option=1"], "no_such_option"),
         (vec!["--vary", "cluster.nodes=3,none"], "none"),
@@ -388,6 +419,20 @@ fn a_known_bug_is_found_and_its_failure_replays() {
     assert_eq!(line["digest"], json(kept.join("record.json"))["digest"]);
     let replayed = splitbrain(&["replay", kept.to_str().expect("UTF-8")]);
     assert_eq!(replayed.status.code(), Some(1), "{}{}", replayed.stdout, replayed.stderr);
+    // The page says what to type next, and `report` knows runs, sweeps, and what is neither.
+    let page = String::from_utf8(bytes(dir.join("summary.html"))).expect("UTF-8").replace("&#x2f;", "/");
+    let name = format!("failures/{}-seed{}", first["job"], first["seed"]);
+    assert!(page.contains(&format!("splitbrain shrink {name}")), "{name}");
+    let report = |path: &Path| splitbrain(&["report", path.to_str().expect("UTF-8")]);
+    assert_eq!(report(&kept).status.code(), Some(1));
+    assert_eq!(report(&dir).status.code(), Some(1));
+    for neither in [dir.join("failures"), dir.join("..")] {
+        let ran = report(&neither);
+        assert_eq!(ran.status.code(), Some(2), "{}", ran.stdout);
+        assert!(ran.stderr.contains("not a run itself"), "{}", ran.stderr);
+    }
+    std::fs::rename(dir.join(RESULTS), dir.join(JOURNAL)).expect("it is there");
+    assert!(report(&dir).stderr.contains("is not finished"));
     assert!(replayed.stdout.contains(line["digest"].as_str().expect("a digest")), "{}", replayed.stdout);
 }
 
