@@ -4,7 +4,6 @@
 mod support;
 
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use support::{Scratch, splitbrain};
@@ -132,20 +131,15 @@ fn json(path: impl AsRef<Path>) -> serde_json::Value {
     serde_json::from_slice(&bytes(path)).expect("JSON")
 }
 
-/// Runs a sweep and kills it with SIGKILL as soon as its journal has `lines` lines; whether it had to be killed.
-fn killed(bench: &Bench, out: &Path, more: &[&str], lines: usize) -> bool {
+/// Runs a sweep and kills it with SIGKILL as soon as `ready`; whether it had to be killed.
+fn killed(bench: &Bench, out: &Path, more: &[&str], ready: impl Fn() -> bool) -> bool {
     let mut child = Command::new(env!("CARGO_BIN_EXE_splitbrain"))
         .args(bench.args(out, more))
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()
         .expect("the binary runs");
-    let journal = out.join("short/sweep").join(JOURNAL);
-    loop {
-        let there = std::fs::read(&journal).map_or(0, |text| text.iter().filter(|b| **b == b'\n').count());
-        if there >= lines {
-            break;
-        }
+    while !ready() {
         if child.try_wait().expect("a child can be asked").is_some() {
             return false;
         }
@@ -156,32 +150,39 @@ fn killed(bench: &Bench, out: &Path, more: &[&str], lines: usize) -> bool {
 }
 
 #[test]
-fn killed_ten_times_gives_the_same_bytes() {
+fn killed_ten_times_at_random_gives_the_same_bytes() {
     let bench = Bench::new(SHORT);
     let flags = ["--seeds", "1..300", "--jobs", "2"];
     let (whole, calm) = bench.sweep("calm", &flags);
     assert!([Some(0), Some(1)].contains(&whole.status.code()), "{}{}", whole.stdout, whole.stderr);
     let out = bench.out("killed");
     let dir = out.join("short/sweep");
-    let mut kills = 0;
-    for lines in [1, 3, 10, 11, 25, 40, 41, 60, 90, 130] {
-        kills += u32::from(killed(&bench, &out, &flags, lines));
+    let journal = dir.join(JOURNAL);
+    let lines = || std::fs::read(&journal).map_or(0, |text| text.iter().filter(|b| **b == b'\n').count());
+    // Ten places in the first 200 runs; where within a run each kill falls is up to the machine.
+    let mut rng = sim_core::Rng::stream(1, sim_core::Purpose::Report, 0);
+    let mut places: Vec<usize> = (0..10).map(|_| rng.below(200) as usize).collect();
+    places.sort_unstable();
+    for (kill, place) in places.into_iter().enumerate() {
+        assert!(killed(&bench, &out, &flags, || lines() >= place.max(1)), "it ended before run {place}");
         // The most a kill can leave besides whole lines is the beginning of one.
-        if lines == 25 || lines == 60 {
-            let journal = dir.join(JOURNAL);
+        if kill % 3 == 1 {
             let mut text = bytes(&journal);
-            text.extend_from_slice(br#"{"sweep":"0123"#);
+            text.extend_from_slice(br#"{"job":299,"se"#);
             std::fs::write(&journal, text).expect("can be written");
         }
-        let there = BufReader::new(bytes(dir.join(JOURNAL)).as_slice()).lines().count();
-        assert!(there >= lines, "a finished run was lost: {there} of {lines}");
+        assert!(lines() >= place, "a finished run was lost: {} of {place}", lines());
     }
-    assert_eq!(kills, 10);
+    // While results are put in order, while failures are kept, while pages are written: it may end before it is killed.
+    for name in [".results.jsonl.partial", RESULTS, "failures", "summary.md"] {
+        killed(&bench, &out, &flags, || dir.join(name).exists());
+    }
     let resumed = splitbrain(&bench.args(&out, &flags));
     assert_eq!(resumed.status.code(), whole.status.code(), "{}", resumed.stderr);
     assert!(resumed.stderr.contains("runs were made earlier"), "{}", resumed.stderr);
     assert_same(&calm, &dir);
-    assert!(!dir.join(JOURNAL).exists());
+    assert!(bytes(calm.join("summary.html")) == bytes(dir.join("summary.html")));
+    assert!(!journal.exists());
     assert!(failures(&calm) == failures(&dir));
 }
 
@@ -350,6 +351,12 @@ fn another_sweeps_folder_is_refused_and_left_alone() {
         assert!(ran.stderr.contains(word), "{word}: {}", ran.stderr);
         assert_eq!(String::from_utf8(bytes(dir.join(JOURNAL))).expect("UTF-8"), text, "nothing is lost");
     }
+    // Of another version.
+    let manifest = String::from_utf8(bytes(dir.join("sweep.json"))).expect("UTF-8");
+    std::fs::write(dir.join("sweep.json"), manifest.replace("\"version\": \"", "\"version\": \"9.")).expect("written");
+    let (ran, _) = bench.sweep("out", &["--seeds", "1..4"]);
+    assert_eq!(ran.status.code(), Some(2), "{}", ran.stderr);
+    assert!(ran.stderr.contains("made by version 9."), "{}", ran.stderr);
     // A description that is not one, with results beside it.
     std::fs::write(dir.join("sweep.json"), "{").expect("can be written");
     let (ran, _) = bench.sweep("out", &["--seeds", "1..4"]);
@@ -440,24 +447,40 @@ fn a_known_bug_is_found_and_its_failure_replays() {
 #[test]
 fn a_full_disk_in_the_middle_loses_nothing() {
     let bench = Bench::new(SHORT);
-    let flags = ["--seeds", "1..60", "--set", "expect={}"];
+    let flags = ["--seeds", "1..60", "--set", "expect={}", "--set", "report.charts=true"];
     let (_, calm) = bench.sweep("calm", &flags);
     let out = bench.out("full");
-    // A limit on file sizes (in blocks of 512 bytes) lets a write fail somewhere in the journal.
-    let limited = Command::new("sh")
-        .arg("-c")
-        .arg("ulimit -f 24; trap '' XFSZ; exec \"$0\" \"$@\"")
-        .arg(env!("CARGO_BIN_EXE_splitbrain"))
-        .args(bench.args(&out, &flags))
-        .output()
-        .expect("sh runs");
-    let stderr = String::from_utf8_lossy(&limited.stderr);
-    assert_eq!(limited.status.code(), Some(1), "{stderr}");
-    assert!(stderr.contains(JOURNAL), "{stderr}");
     let dir = out.join("short/sweep");
+    // A limit on file sizes (in blocks of 512 bytes) lets a write fail: first in the journal, then, when that has room,
+    // in the charts, which are larger than anything before them.
+    let limited = |blocks: u32| {
+        let ran = Command::new("sh")
+            .arg("-c")
+            .arg(format!("ulimit -f {blocks}; trap '' XFSZ; exec \"$0\" \"$@\""))
+            .arg(env!("CARGO_BIN_EXE_splitbrain"))
+            .args(bench.args(&out, &flags))
+            .output()
+            .expect("sh runs");
+        let stderr = String::from_utf8_lossy(&ran.stderr).into_owned();
+        assert_eq!(ran.status.code(), Some(1), "{stderr}");
+        stderr
+    };
+    let stderr = limited(24);
+    assert!(stderr.contains(JOURNAL) && stderr.contains("the same command"), "{stderr}");
     assert!(!dir.join(RESULTS).exists() && !dir.join(SUMMARY).exists());
+    let most = bytes(calm.join(RESULTS)).len().max(bytes(calm.join("summary.html")).len());
+    let largest = std::fs::read_dir(calm.join("charts")).expect("charts").flatten();
+    let largest = largest.map(|e| bytes(e.path()).len()).max().expect("a chart");
+    assert!(most + 1024 < largest, "no limit lies between {most} and {largest}");
+    let stderr = limited((most as u32).div_ceil(512) + 1);
+    assert!(stderr.contains("of 60 runs were made earlier"), "{stderr}");
+    assert!(stderr.contains("charts"), "{stderr}");
     let resumed = splitbrain(&bench.args(&out, &flags));
     assert_eq!(resumed.status.code(), Some(0), "{}", resumed.stderr);
-    assert!(resumed.stderr.contains("of 60 runs were made earlier"), "{}", resumed.stderr);
+    assert!(resumed.stderr.contains("60 of 60 runs were made earlier"), "{}", resumed.stderr);
     assert_same(&calm, &dir);
+    // A file system that takes nothing at all, not even from root.
+    let ran = splitbrain(&bench.args(Path::new("/proc/nowhere"), &["--seeds", "1"]));
+    assert_eq!(ran.status.code(), Some(1), "{}", ran.stderr);
+    assert!(ran.stderr.contains("/proc/nowhere"), "{}", ran.stderr);
 }

@@ -111,7 +111,9 @@ pub fn make(
     {
         let _quiet = job::Quiet::begin();
         let run = |job: Job| job::run(registry, &scenarios[job.cell], job, &plan.cells()[job.cell]);
-        workers::make(pool, plan, &folder, run)?;
+        workers::make(pool, plan, &folder, run).inspect_err(|_| {
+            eprintln!("splitbrain: the finished runs are kept; the same command goes on from there");
+        })?;
     }
     let seconds = watch.elapsed().as_secs_f64();
     let (summary, failed) = folder.finish(kept::MOST, look)?;
