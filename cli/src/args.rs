@@ -32,7 +32,7 @@ pub enum Command {
     Check(CheckArgs),
     /// Run a finished run again from its own folder and compare digests
     Replay(ReplayArgs),
-    /// Make the report of finished runs again from their files
+    /// Make the report of finished runs and sweeps again from their files
     Report(ReportArgs),
     /// List what there is
     List(ListArgs),
@@ -157,7 +157,7 @@ pub struct ReplayArgs {
 /// Flags of `report`.
 #[derive(Debug, Args)]
 pub struct ReportArgs {
-    /// Folders of finished runs
+    /// Folders of finished runs or sweeps
     #[arg(required = true, value_name = "RUN_DIR")]
     pub dirs: Vec<PathBuf>,
     /// What is printed

@@ -9,6 +9,7 @@ use super::scale::{Scale, ceiling, nice_step};
 use super::scene::{Anchor, Area, Scene, brief};
 use super::spread::{self, Curve, Spread};
 use crate::compare::{Better, Compared, Comparison};
+use crate::sweep::quantile;
 use crate::units;
 
 /// Draws all of them.
@@ -66,15 +67,18 @@ fn differences(c: &Comparison) -> Scene {
         frame::nothing(&mut scene, plot, "No seed measured an outage in both");
         return scene;
     };
-    let reach = least.abs().max(most.abs()).max(1e6);
-    let step = nice_step(reach, 20);
+    // One seed far away must not press all others into one bar: the outermost bars then hold all beyond.
+    let inner = [1, 99].into_iter().filter_map(|p| quantile(values, p)).map(f64::abs).fold(1e6, f64::max);
+    let clipped = least.abs().max(most.abs()) > 4.0 * inner;
+    let (least, most) = if clipped { (least.max(-1.5 * inner), most.min(1.5 * inner)) } else { (*least, *most) };
+    let step = nice_step(least.abs().max(most.abs()).max(1e6), 20);
     // Zero is an edge; as far as needed to both sides, and one step at least.
     let from = libm::floor(least.min(-step) / step) * step;
     let to = libm::ceil(most.max(step) / step) * step;
     let bins = ((to - from) / step).round() as usize;
     let mut counts = vec![0_u64; bins];
     for value in values.iter().filter(|v| **v != 0.0) {
-        let bin = ((value - from) / step).floor() as usize;
+        let bin = ((value - from) / step).floor().max(0.0) as usize;
         // The upper end of a bin below zero belongs to it, so that both sides are counted alike.
         let on_edge = *value < 0.0 && ((value - from) / step).fract() == 0.0 && bin > 0;
         counts[if on_edge { bin - 1 } else { bin }.min(bins - 1)] += 1;
@@ -109,7 +113,9 @@ fn differences(c: &Comparison) -> Scene {
     }
     scene.line((zero, plot.top - 8.0), (zero, plot.bottom), INK, 2.0);
     scene.line((plot.left, plot.bottom), (plot.right, plot.bottom), AXIS, 1.5);
-    frame::x_name(&mut scene, plot, "difference in total outage: below 0, B is down for less time");
+    let beyond = if clipped { "; the outermost bars hold all beyond" } else { "" };
+    let name = format!("difference in total outage: below 0, B is down for less time{beyond}");
+    frame::x_name(&mut scene, plot, &name);
     // Who wins where, above the plot, clear of the zero line.
     let side = |n: u64, letter: &str, label: &str| format!("{letter} better in {}: {}", units::count(n), brief(label));
     let top = 168.0;

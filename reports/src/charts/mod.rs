@@ -103,6 +103,47 @@ mod tests {
     }
 
     #[test]
+    fn the_charts_of_comparisons_are_readable() {
+        use crate::compare::{Comparison, RunFigures, Side};
+        let side = |label: &str| Side {
+            label: label.into(),
+            file: String::new(),
+            title: String::new(),
+            system: String::new(),
+            held: 0,
+            failed: 0,
+            inconclusive: 0,
+            bugs: 0,
+            broken: Vec::new(),
+            failing_seeds: Vec::new(),
+        };
+        let run = |ms: u64| RunFigures {
+            total_outage_ns: Some(ms * 1_000_000),
+            longest_outage_ns: Some(ms * 1_000_000),
+            availability: Some(1.0 - ms as f64 / 1e6),
+            ..RunFigures::default()
+        };
+        type Pair = fn(u64) -> (u64, u64);
+        let cases: [(&str, u64, Pair); 7] = [
+            ("b better", 200, |i| (500 + i, 300 + i * 2 % 37)),
+            ("a better", 200, |i| (100, 130 + i)),
+            ("mixed", 200, |i| (1000, 500 + i * 5)),
+            ("equal", 50, |_| (300, 300)),
+            ("an outlier", 100, |i| (300, if i == 7 { 900_000 } else { 290 + i % 20 })),
+            ("one", 1, |_| (5, 7)),
+            ("none", 0, |_| (0, 0)),
+        ];
+        let long = "a-very-long-scenario-name-that-does-not-end-where-one-would-think";
+        for (name, n, pair) in cases {
+            let pairs: Vec<_> = (0..n).map(pair).map(|(a, b)| (run(a), run(b))).collect();
+            let c = Comparison::of("1..200".into(), (side("old"), side(long)), Vec::new(), &pairs);
+            for chart in c.draw() {
+                readable(name, &chart);
+            }
+        }
+    }
+
+    #[test]
     fn no_text_overlaps_another_or_leaves_the_page() {
         for record in cases::all() {
             for chart in draw(&crate::analyse(&record), &record) {
