@@ -27,6 +27,8 @@ pub enum Command {
     Sweep(SweepArgs),
     /// Put the shards of a sweep together
     Merge(MergeArgs),
+    /// Run two scenarios with the same seeds: which is down for less time, by how much, how sure?
+    Compare(CompareArgs),
     /// Check scenario files without running them
     Check(CheckArgs),
     /// Run a finished run again from its own folder and compare digests
@@ -35,7 +37,7 @@ pub enum Command {
     Trace(TraceArgs),
     /// Find the first event at which two runs part: exit code 0 if they never do, 1 if they do
     Diff(DiffArgs),
-    /// Make the report of finished runs again from their files
+    /// Make the report of finished runs and sweeps again from their files
     Report(ReportArgs),
     /// List what there is
     List(ListArgs),
@@ -110,6 +112,32 @@ pub struct MergeArgs {
     #[arg(long, value_name = "DIR")]
     pub out: PathBuf,
     /// What is printed: a summary for people, or summary.json
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub format: Format,
+}
+
+/// Flags of `compare`.
+#[derive(Debug, Args)]
+pub struct CompareArgs {
+    /// The first scenario file
+    #[arg(value_name = "A")]
+    pub a: PathBuf,
+    /// The second
+    #[arg(value_name = "B")]
+    pub b: PathBuf,
+    /// Which seeds: 7, or 1..200 (both ends included), or 1..10,20..30
+    #[arg(long, value_name = "SEEDS", default_value = "1..200")]
+    pub seeds: Seeds,
+    /// How many runs at a time [default: one a core]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub jobs: Option<u16>,
+    /// Where results go: `DIR/<name of A>-vs-<name of B>/`
+    #[arg(long, value_name = "DIR", default_value = "runs")]
+    pub out: PathBuf,
+    /// Override a field of both by its dotted path (may be repeated)
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+    /// What is printed: a conclusion for people, or compare.json
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub format: Format,
 }
@@ -189,7 +217,7 @@ pub struct DiffArgs {
 /// Flags of `report`.
 #[derive(Debug, Args)]
 pub struct ReportArgs {
-    /// Folders of finished runs
+    /// Folders of finished runs or sweeps
     #[arg(required = true, value_name = "RUN_DIR")]
     pub dirs: Vec<PathBuf>,
     /// What is printed

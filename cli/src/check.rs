@@ -3,7 +3,7 @@
 use crate::args::CheckArgs;
 use crate::exit::Exit;
 use crate::run::say;
-use scenarios::{Override, Registry, Scenario};
+use scenarios::{Diagnostics, Override, Registry, Scenario};
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
@@ -34,6 +34,11 @@ pub fn load_all(registry: &Registry, files: &[PathBuf], set: &[String]) -> Optio
 
 /// Loads a file, or says everything that is wrong with it.
 pub fn load(registry: &Registry, path: &Path, overrides: &[Override]) -> Option<Scenario> {
+    scenarios::load(path, overrides, registry).map_err(|problems| tell(&problems)).ok()
+}
+
+/// Says everything that is wrong.
+pub fn tell(problems: &Diagnostics) {
     let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-    scenarios::load(path, overrides, registry).map_err(|diagnostics| eprint!("{}", diagnostics.render(colour))).ok()
+    eprint!("{}", problems.render(colour));
 }

@@ -74,10 +74,13 @@ fn inputs(a: &Recorded, b: &Recorded) -> String {
     if a.seed != b.seed {
         text.push_str(&format!("seed: {} | {}\n", a.seed, b.seed));
     }
-    let differences = scenarios::differences(&a.text, &b.text);
+    let mut differences = scenarios::differences_of_files(&a.text, &b.text);
     // The seed in the file is the one the file was written with.
-    let differences: Vec<_> = differences.into_iter().filter(|d| !d.starts_with("scenario.seed:")).collect();
-    differences.iter().take(LISTED).for_each(|d| text.push_str(&format!("{d}\n")));
+    differences.retain(|d| d.path != "scenario.seed");
+    for d in differences.iter().take(LISTED) {
+        let tell = |value: &Option<String>| value.clone().unwrap_or_else(|| "(not there)".to_owned());
+        text.push_str(&format!("{}: {} | {}\n", d.path, tell(&d.a), tell(&d.b)));
+    }
     if differences.len() > LISTED {
         text.push_str(&format!("and {} more keys differ\n", differences.len() - LISTED));
     }

@@ -2,6 +2,7 @@
 
 mod args;
 mod check;
+mod compare;
 mod completions;
 mod diff;
 mod exit;
@@ -48,6 +49,7 @@ fn dispatch(cli: &Cli) -> Exit {
         Command::Run(args) => run::run(&registry, args),
         Command::Sweep(args) => sweep::sweep(&registry, args),
         Command::Merge(args) => merge::merge(args),
+        Command::Compare(args) => compare::compare(&registry, args),
         Command::Check(args) => check::check(&registry, args),
         Command::Replay(args) => replay::replay(&registry, args),
         Command::Trace(args) => trace::trace(&registry, args),

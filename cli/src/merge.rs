@@ -4,7 +4,8 @@ use crate::args::{Format, MergeArgs};
 use crate::exit::Exit;
 use crate::run::say;
 use crate::sweep::folder::{FAILURES, FolderError, JOURNAL, MANIFEST, RESULTS, SUMMARY, publish, tell};
-use crate::sweep::{exit_of, kept, text};
+use crate::sweep::pages::Pages;
+use crate::sweep::{again, exit_of, kept, text};
 use scenarios::sweep::{JobResult, Manifest, Outcome, Plan, Shard, Summary, Tally, assemble};
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Write};
@@ -23,13 +24,7 @@ pub fn merge(args: &MergeArgs) -> Exit {
             }
             exit_of(&summary)
         }
-        Err(error) => {
-            eprintln!("splitbrain: {error}");
-            match error {
-                FolderError::Refused(_) => Exit::Usage,
-                FolderError::Io(..) => Exit::Failed,
-            }
-        }
+        Err(error) => error.tell(),
     }
 }
 
@@ -38,10 +33,7 @@ fn whole(args: &MergeArgs) -> Result<Summary, FolderError> {
     let mut folders = Vec::new();
     for dir in &args.dirs {
         for dir in shards_in(dir)? {
-            let path = dir.join(MANIFEST);
-            let text = tell(fs::read_to_string(&path), &path, "read the file")?;
-            let manifest = Manifest::from_json(&text);
-            let manifest = manifest.map_err(|why| FolderError::Refused(format!("{}: {why}", path.display())))?;
+            let manifest = again::manifest(&dir)?;
             folders.push((dir, manifest));
         }
     }
@@ -49,29 +41,22 @@ fn whole(args: &MergeArgs) -> Result<Summary, FolderError> {
     let order = assemble(&named).map_err(FolderError::Refused)?;
     let shards: Vec<&Path> = order.iter().map(|i| folders[*i].0.as_path()).collect();
     let manifest = Manifest { shard: Shard::WHOLE, ..folders[0].1.clone() };
-    if manifest.version != env!("CARGO_PKG_VERSION") {
-        let (was, is) = (&manifest.version, env!("CARGO_PKG_VERSION"));
-        return refuse(format!("these results were made by version {was}; this is {is}: merge them with that one"));
-    }
-    let unfinished: Vec<String> = shards
-        .iter()
-        .filter(|dir| !dir.join(RESULTS).exists())
-        .map(|dir| format!("{} is not finished: run its sweep command again, which resumes it", dir.display()))
-        .collect();
+    let plan = again::plan(&manifest, &folders[0].0)?;
+    let unfinished: Vec<String> =
+        shards.iter().filter(|dir| !dir.join(RESULTS).exists()).map(|dir| again::unfinished(dir)).collect();
     if !unfinished.is_empty() {
         return refuse(unfinished.join("\n"));
     }
-    let plan = plan(&manifest).map_err(|why| {
-        FolderError::Refused(format!("{} makes no sense: {why}", folders[0].0.join(MANIFEST).display()))
-    })?;
     protect(&args.out, &manifest, &shards)?;
     tell(fs::create_dir_all(&args.out), &args.out, "create the results folder")?;
     let mut tally = Tally::new(&plan);
+    let mut pages = Pages::new(&plan);
     let mut kept = Vec::new();
     let mut broken = None;
     let written = publish(&args.out, RESULTS, |out| {
-        interleave(&shards, &plan, |result, line| {
+        interleave(&shards, &plan, &manifest.fingerprint, |result, line| {
             tally.add(result);
+            pages.add(result);
             if result.ruling != Outcome::Pass && kept.len() < kept::MOST {
                 kept.push((result.job, result.seed));
             }
@@ -101,17 +86,8 @@ fn whole(args: &MergeArgs) -> Result<Summary, FolderError> {
     }
     publish(&args.out, MANIFEST, |out| out.write_all(manifest.to_json().as_bytes()))?;
     publish(&args.out, SUMMARY, |out| out.write_all(summary.to_json().as_bytes()))?;
+    pages.write(&args.out, &summary, manifest.charts)?;
     Ok(summary)
-}
-
-/// The plan that the manifest describes. Its grid is the manifest's; the scenarios behind it are not needed.
-fn plan(manifest: &Manifest) -> Result<Plan, String> {
-    let plan = Plan::new(manifest.seeds.parse()?, manifest.vary.clone(), Shard::WHOLE)?;
-    if plan.jobs() == manifest.jobs {
-        Ok(plan)
-    } else {
-        Err(format!("it has {} runs, not {}", plan.jobs(), manifest.jobs))
-    }
 }
 
 /// The folder itself if it holds a sweep, else every sweep one or two folders below, as `--out` makes them.
@@ -182,6 +158,7 @@ enum Interleave {
 fn interleave(
     shards: &[&Path],
     plan: &Plan,
+    fingerprint: &str,
     mut f: impl FnMut(&JobResult, &str) -> io::Result<()>,
 ) -> Result<(), Interleave> {
     let open = |dir: &&Path| {
@@ -207,7 +184,7 @@ fn interleave(
             let why = if length == 0 { format!("the result of job {job} is missing") } else { "is cut off".to_owned() };
             return Err(wrong(&why));
         };
-        let result = JobResult::from_line(text, plan).map_err(|why| wrong(&why))?;
+        let result = JobResult::from_line(text, plan, fingerprint).map_err(|why| wrong(&why))?;
         if result.job != job {
             return Err(wrong(&format!("this is job {}, where job {job} should be", result.job)));
         }

@@ -4,7 +4,6 @@
 mod support;
 
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use support::{Scratch, splitbrain};
@@ -132,20 +131,15 @@ fn json(path: impl AsRef<Path>) -> serde_json::Value {
     serde_json::from_slice(&bytes(path)).expect("JSON")
 }
 
-/// Runs a sweep and kills it with SIGKILL as soon as its journal has `lines` lines; whether it had to be killed.
-fn killed(bench: &Bench, out: &Path, more: &[&str], lines: usize) -> bool {
+/// Runs a sweep and kills it with SIGKILL as soon as `ready`; whether it had to be killed.
+fn killed(bench: &Bench, out: &Path, more: &[&str], ready: impl Fn() -> bool) -> bool {
     let mut child = Command::new(env!("CARGO_BIN_EXE_splitbrain"))
         .args(bench.args(out, more))
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()
         .expect("the binary runs");
-    let journal = out.join("short/sweep").join(JOURNAL);
-    loop {
-        let there = std::fs::read(&journal).map_or(0, |text| text.iter().filter(|b| **b == b'\n').count());
-        if there >= lines {
-            break;
-        }
+    while !ready() {
         if child.try_wait().expect("a child can be asked").is_some() {
             return false;
         }
@@ -156,32 +150,39 @@ fn killed(bench: &Bench, out: &Path, more: &[&str], lines: usize) -> bool {
 }
 
 #[test]
-fn killed_ten_times_gives_the_same_bytes() {
+fn killed_ten_times_at_random_gives_the_same_bytes() {
     let bench = Bench::new(SHORT);
     let flags = ["--seeds", "1..300", "--jobs", "2"];
     let (whole, calm) = bench.sweep("calm", &flags);
     assert!([Some(0), Some(1)].contains(&whole.status.code()), "{}{}", whole.stdout, whole.stderr);
     let out = bench.out("killed");
     let dir = out.join("short/sweep");
-    let mut kills = 0;
-    for lines in [1, 3, 10, 11, 25, 40, 41, 60, 90, 130] {
-        kills += u32::from(killed(&bench, &out, &flags, lines));
+    let journal = dir.join(JOURNAL);
+    let lines = || std::fs::read(&journal).map_or(0, |text| text.iter().filter(|b| **b == b'\n').count());
+    // Ten places in the first 200 runs; where within a run each kill falls is up to the machine.
+    let mut rng = sim_core::Rng::stream(1, sim_core::Purpose::Report, 0);
+    let mut places: Vec<usize> = (0..10).map(|_| rng.below(200) as usize).collect();
+    places.sort_unstable();
+    for (kill, place) in places.into_iter().enumerate() {
+        assert!(killed(&bench, &out, &flags, || lines() >= place.max(1)), "it ended before run {place}");
         // The most a kill can leave besides whole lines is the beginning of one.
-        if lines == 25 || lines == 60 {
-            let journal = dir.join(JOURNAL);
+        if kill % 3 == 1 {
             let mut text = bytes(&journal);
-            text.extend_from_slice(br#"{"sweep":"0123"#);
+            text.extend_from_slice(br#"{"job":299,"se"#);
             std::fs::write(&journal, text).expect("can be written");
         }
-        let there = BufReader::new(bytes(dir.join(JOURNAL)).as_slice()).lines().count();
-        assert!(there >= lines, "a finished run was lost: {there} of {lines}");
+        assert!(lines() >= place, "a finished run was lost: {} of {place}", lines());
     }
-    assert_eq!(kills, 10);
+    // While results are put in order, while failures are kept, while pages are written: it may end before it is killed.
+    for name in [".results.jsonl.partial", RESULTS, "failures", "summary.md"] {
+        killed(&bench, &out, &flags, || dir.join(name).exists());
+    }
     let resumed = splitbrain(&bench.args(&out, &flags));
     assert_eq!(resumed.status.code(), whole.status.code(), "{}", resumed.stderr);
     assert!(resumed.stderr.contains("runs were made earlier"), "{}", resumed.stderr);
     assert_same(&calm, &dir);
-    assert!(!dir.join(JOURNAL).exists());
+    assert!(bytes(calm.join("summary.html")) == bytes(dir.join("summary.html")));
+    assert!(!journal.exists());
     assert!(failures(&calm) == failures(&dir));
 }
 
@@ -195,15 +196,7 @@ fn a_line_that_was_cut_off_is_made_again_and_said() {
         let text = String::from_utf8(bytes(dir.join(RESULTS))).expect("UTF-8");
         std::fs::remove_file(dir.join(RESULTS)).expect("it is there");
         std::fs::remove_file(dir.join(SUMMARY)).expect("it is there");
-        let print = json(dir.join("sweep.json"))["fingerprint"].as_str().expect("a fingerprint").to_owned();
-        let lines: String = text
-            .lines()
-            .map(|line| match from {
-                JOURNAL => format!("{{\"sweep\":\"{print}\",\"result\":{line}}}\n"),
-                _ => format!("{line}\n"),
-            })
-            .collect();
-        std::fs::write(dir.join(from), &lines[..lines.len() - 40]).expect("can be written");
+        std::fs::write(dir.join(from), &text[..text.len() - 40]).expect("can be written");
         let (again, dir) = bench.sweep(name, &flags);
         assert_eq!(again.status.code(), Some(0), "{}", again.stderr);
         assert!(again.stderr.contains("cut off"), "{}", again.stderr);
@@ -220,7 +213,16 @@ fn a_line_that_was_cut_off_is_made_again_and_said() {
 #[test]
 fn shards_merged_are_the_whole_on_one_thread_or_two() {
     let bench = Bench::new(SHORT);
-    let flags = ["--seeds", "1..7,20..26", "--vary", "cluster.nodes=3,5", "--vary", "fault.0.duration=500ms,1s"];
+    let flags = [
+        "--seeds",
+        "1..7,20..26",
+        "--vary",
+        "cluster.nodes=3,5",
+        "--vary",
+        "fault.0.duration=500ms,1s",
+        "--set",
+        "report.charts=true",
+    ];
     let with = |more: &[&'static str]| [flags.as_slice(), more].concat();
     let (one, whole) = bench.sweep("whole", &with(&["--jobs", "1"]));
     assert_eq!(one.status.code(), Some(1), "{}{}", one.stdout, one.stderr);
@@ -261,6 +263,26 @@ fn shards_merged_are_the_whole_on_one_thread_or_two() {
     refused(&["fixtures"], "not a sweep");
     let (_, other) = bench.sweep("other", &["--seeds", "1..2"]);
     refused(&[&names[0], &path(&other)], "over seeds 1..2, not 1..7,20..26");
+    // What is drawn of the merged results is what is drawn of the whole.
+    for name in ["summary.html", "summary.md"] {
+        assert!(bytes(whole.join(name)) == bytes(merged.join(name)), "{name}");
+    }
+    let charts = |dir: &Path| -> Vec<(String, Vec<u8>)> {
+        let mut all: Vec<_> = std::fs::read_dir(dir.join("charts")).expect("charts").flatten().collect();
+        all.sort_by_key(std::fs::DirEntry::file_name);
+        all.iter().map(|e| (e.file_name().to_string_lossy().into_owned(), bytes(e.path()))).collect()
+    };
+    assert!(charts(&whole) == charts(&merged));
+    let drawn: Vec<String> = charts(&whole).into_iter().map(|(name, _)| name).collect();
+    let expected = ["availability.png", "availability.svg", "grid.png", "grid.svg", "longest-outage.png"];
+    assert_eq!(drawn[..5], expected);
+    // `report` makes them again, of a sweep and of a shard.
+    std::fs::remove_dir_all(merged.join("charts")).expect("can be removed");
+    std::fs::remove_file(merged.join(SUMMARY)).expect("can be removed");
+    let again = splitbrain(&["report", &path(&merged), &path(&shards[1])]);
+    assert_eq!(again.status.code(), Some(1), "{}", again.stderr);
+    assert!(charts(&whole) == charts(&merged));
+    assert_same(&whole, &merged);
     // Onto one of its own shards.
     let ran = merge(&[&names[0], &names[1], &names[2]], &shards[0]);
     assert_eq!(ran.status.code(), Some(2), "{}", ran.stderr);
@@ -280,6 +302,7 @@ fn shards_merged_are_the_whole_on_one_thread_or_two() {
     assert!(edit(RESULTS, &|t| t.lines().skip(1).map(|l| format!("{l}\n")).collect()).contains("job 3, where job 0"));
     assert!(edit(RESULTS, &|t| format!("{t}{}\n", t.lines().next().unwrap())).contains("more results"));
     assert!(edit(RESULTS, &|t| t.replacen("\"seed\":1,", "\"seed\":9,", 1)).contains("job 0 has seed 1, not 9"));
+    assert!(edit(RESULTS, &|t| t.replacen("\"ruling\":\"fail\"", "\"ruling\":\"pass\"", 1)).contains("was edited"));
     assert!(edit("sweep.json", &|t| t.replace("\"version\": \"", "\"version\": \"9.")).contains("version 9."));
     std::fs::rename(shards[1].join(RESULTS), shards[1].join(JOURNAL)).expect("it is there");
     refused(&[&names[0], &names[1], &names[2]], "is not finished");
@@ -302,14 +325,25 @@ fn another_sweeps_folder_is_refused_and_left_alone() {
     assert!(before == (bytes(dir.join(RESULTS)), bytes(dir.join(SUMMARY))));
     // A journal with a line of another sweep, an impossible line, or a run that is there twice.
     let line = String::from_utf8(before.0).expect("UTF-8").lines().next().expect("a line").to_owned();
-    let print = json(dir.join("sweep.json"))["fingerprint"].as_str().expect("a fingerprint").to_owned();
-    let journal = |print: &str, line: &str| format!("{{\"sweep\":\"{print}\",\"result\":{line}}}\n");
+    let line = line + "\n";
+    let edited = |from: &str, to: &str| {
+        assert!(line.contains(from), "{line}");
+        line.replacen(from, to, 1)
+    };
+    // The same run in a sweep of something else.
+    let (_, other) = bench.sweep("other", &["--seeds", "1..4", "--set", "cluster.nodes=5"]);
+    let foreign = String::from_utf8(bytes(other.join(RESULTS))).expect("UTF-8");
+    let foreign = foreign.lines().next().expect("a line").to_owned() + "\n";
     std::fs::remove_file(dir.join(RESULTS)).expect("it is there");
     for (text, word) in [
-        (journal("0123456789abcdef", &line), "another sweep"),
+        (foreign, "line 1: job 0 was edited, or is the result of another sweep"),
         ("not a result\n".to_owned(), "line 1: this is not the result of a run"),
-        (journal(&print, &line).repeat(2), "line 2: job 0 is there twice"),
-        (journal(&print, &line.replace("\"job\":0", "\"job\":7")), "job 7 is not one of this sweep's"),
+        (line.repeat(2), "line 2: job 0 is there twice"),
+        (edited("\"job\":0", "\"job\":7"), "job 7 is not one of this sweep's"),
+        (edited("\"seed\":1,", "\"seed\":2,"), "job 0 has seed 1, not 2"),
+        (edited("\"ruling\":\"", "\"ruling\": \""), "job 0 was edited"),
+        (edited("\"digest\":\"", "\"digest\":\"0"), "job 0 was edited"),
+        (edited(",\"check\":\"", ",\"check\":\"0"), "job 0 was edited"),
     ] {
         std::fs::write(dir.join(JOURNAL), &text).expect("can be written");
         let (ran, _) = bench.sweep("out", &["--seeds", "1..4"]);
@@ -317,6 +351,12 @@ fn another_sweeps_folder_is_refused_and_left_alone() {
         assert!(ran.stderr.contains(word), "{word}: {}", ran.stderr);
         assert_eq!(String::from_utf8(bytes(dir.join(JOURNAL))).expect("UTF-8"), text, "nothing is lost");
     }
+    // Of another version.
+    let manifest = String::from_utf8(bytes(dir.join("sweep.json"))).expect("UTF-8");
+    std::fs::write(dir.join("sweep.json"), manifest.replace("\"version\": \"", "\"version\": \"9.")).expect("written");
+    let (ran, _) = bench.sweep("out", &["--seeds", "1..4"]);
+    assert_eq!(ran.status.code(), Some(2), "{}", ran.stderr);
+    assert!(ran.stderr.contains("made by version 9."), "{}", ran.stderr);
     // A description that is not one, with results beside it.
     std::fs::write(dir.join("sweep.json"), "{").expect("can be written");
     let (ran, _) = bench.sweep("out", &["--seeds", "1..4"]);
@@ -341,7 +381,9 @@ fn bad_flags_get_one_clear_message() {
         (vec!["--vary", "cluster.nodes="], "names no value"),
         (vec!["--vary", "cluster.nodes=3,,5"], "value 2"),
         (vec!["--vary", "cluster.nodes=3,3"], "twice"),
-        (vec!["--vary", "cluster.nods=3,5"], "cluster.nods"),
+        (vec!["--vary", "cluster.nods=3,5"], "did you mean `nodes`?"),
+        (vec!["--vary", "cluster.nods=3,5", "--vary", "system.pre_vote=maybe,true,never"], "3 problems"),
+        (vec!["--vary", "cluster.nodes=3,none", "--vary", "fault.0.at=1s,late"], "late"),
         (vec!["--vary", "nowhere.at_all=3,5"], "nowhere"),
         (vec!["--vary", "system.no_such_option=1"], "no_such_option"),
         (vec!["--vary", "cluster.nodes=3,none"], "none"),
@@ -384,6 +426,20 @@ fn a_known_bug_is_found_and_its_failure_replays() {
     assert_eq!(line["digest"], json(kept.join("record.json"))["digest"]);
     let replayed = splitbrain(&["replay", kept.to_str().expect("UTF-8")]);
     assert_eq!(replayed.status.code(), Some(1), "{}{}", replayed.stdout, replayed.stderr);
+    // The page says what to type next, and `report` knows runs, sweeps, and what is neither.
+    let page = String::from_utf8(bytes(dir.join("summary.html"))).expect("UTF-8").replace("&#x2f;", "/");
+    let name = format!("failures/{}-seed{}", first["job"], first["seed"]);
+    assert!(page.contains(&format!("splitbrain shrink {name}")), "{name}");
+    let report = |path: &Path| splitbrain(&["report", path.to_str().expect("UTF-8")]);
+    assert_eq!(report(&kept).status.code(), Some(1));
+    assert_eq!(report(&dir).status.code(), Some(1));
+    for neither in [dir.join("failures"), dir.join("..")] {
+        let ran = report(&neither);
+        assert_eq!(ran.status.code(), Some(2), "{}", ran.stdout);
+        assert!(ran.stderr.contains("not a run itself"), "{}", ran.stderr);
+    }
+    std::fs::rename(dir.join(RESULTS), dir.join(JOURNAL)).expect("it is there");
+    assert!(report(&dir).stderr.contains("is not finished"));
     assert!(replayed.stdout.contains(line["digest"].as_str().expect("a digest")), "{}", replayed.stdout);
 }
 
@@ -391,24 +447,40 @@ fn a_known_bug_is_found_and_its_failure_replays() {
 #[test]
 fn a_full_disk_in_the_middle_loses_nothing() {
     let bench = Bench::new(SHORT);
-    let flags = ["--seeds", "1..60", "--set", "expect={}"];
+    let flags = ["--seeds", "1..60", "--set", "expect={}", "--set", "report.charts=true"];
     let (_, calm) = bench.sweep("calm", &flags);
     let out = bench.out("full");
-    // A limit on file sizes (in blocks of 512 bytes) lets a write fail somewhere in the journal.
-    let limited = Command::new("sh")
-        .arg("-c")
-        .arg("ulimit -f 24; trap '' XFSZ; exec \"$0\" \"$@\"")
-        .arg(env!("CARGO_BIN_EXE_splitbrain"))
-        .args(bench.args(&out, &flags))
-        .output()
-        .expect("sh runs");
-    let stderr = String::from_utf8_lossy(&limited.stderr);
-    assert_eq!(limited.status.code(), Some(1), "{stderr}");
-    assert!(stderr.contains(JOURNAL), "{stderr}");
     let dir = out.join("short/sweep");
+    // A limit on file sizes (in blocks of 512 bytes) lets a write fail: first in the journal, then, when that has room,
+    // in the charts, which are larger than anything before them.
+    let limited = |blocks: u32| {
+        let ran = Command::new("sh")
+            .arg("-c")
+            .arg(format!("ulimit -f {blocks}; trap '' XFSZ; exec \"$0\" \"$@\""))
+            .arg(env!("CARGO_BIN_EXE_splitbrain"))
+            .args(bench.args(&out, &flags))
+            .output()
+            .expect("sh runs");
+        let stderr = String::from_utf8_lossy(&ran.stderr).into_owned();
+        assert_eq!(ran.status.code(), Some(1), "{stderr}");
+        stderr
+    };
+    let stderr = limited(24);
+    assert!(stderr.contains(JOURNAL) && stderr.contains("the same command"), "{stderr}");
     assert!(!dir.join(RESULTS).exists() && !dir.join(SUMMARY).exists());
+    let most = bytes(calm.join(RESULTS)).len().max(bytes(calm.join("summary.html")).len());
+    let largest = std::fs::read_dir(calm.join("charts")).expect("charts").flatten();
+    let largest = largest.map(|e| bytes(e.path()).len()).max().expect("a chart");
+    assert!(most + 1024 < largest, "no limit lies between {most} and {largest}");
+    let stderr = limited((most as u32).div_ceil(512) + 1);
+    assert!(stderr.contains("of 60 runs were made earlier"), "{stderr}");
+    assert!(stderr.contains("charts"), "{stderr}");
     let resumed = splitbrain(&bench.args(&out, &flags));
     assert_eq!(resumed.status.code(), Some(0), "{}", resumed.stderr);
-    assert!(resumed.stderr.contains("of 60 runs were made earlier"), "{}", resumed.stderr);
+    assert!(resumed.stderr.contains("60 of 60 runs were made earlier"), "{}", resumed.stderr);
     assert_same(&calm, &dir);
+    // A file system that takes nothing at all, not even from root.
+    let ran = splitbrain(&bench.args(Path::new("/proc/nowhere"), &["--seeds", "1"]));
+    assert_eq!(ran.status.code(), Some(1), "{}", ran.stderr);
+    assert!(ran.stderr.contains("/proc/nowhere"), "{}", ran.stderr);
 }

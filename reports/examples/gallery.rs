@@ -2,7 +2,10 @@
 
 #[path = "../tests/sample/mod.rs"]
 mod sample;
+#[path = "../tests/sample/sweeps.rs"]
+mod sweeps;
 
+use reports::sweep::{Axis, Cell, Figures, Sweep};
 use std::path::PathBuf;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -18,6 +21,17 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let dir = dir.join(&record.scenario);
         reports::write(&dir, &report, record, true)?;
         println!("{}", reports::summary(&report, &dir, 100, false));
+    }
+    for (name, sweep) in sweeps::all() {
+        if !wanted.is_empty() && !wanted.iter().any(|w| w == name || w == "sweeps") {
+            continue;
+        }
+        let dir = dir.join("sweeps").join(name);
+        std::fs::create_dir_all(&dir)?;
+        for chart in reports::sweep::draw(&sweep) {
+            std::fs::write(dir.join(format!("{}.svg", chart.name)), chart.svg())?;
+            std::fs::write(dir.join(format!("{}.png", chart.name)), chart.png())?;
+        }
     }
     Ok(())
 }

@@ -125,7 +125,17 @@ pub fn write(dir: &Path, report: &Report, record: &RunRecord, draw: bool) -> Res
     text("report.md", &pages::markdown(report))?;
     let charts = if draw { charts::draw(report, record) } else { Vec::new() };
     text("report.html", &pages::html(report, &charts))?;
-    for chart in &charts {
+    write_charts(dir, &charts)
+}
+
+/// Writes each chart as SVG and as PNG into `charts/` below `dir`.
+pub(crate) fn write_charts(dir: &Path, charts: &[charts::Chart]) -> Result<(), WriteError> {
+    if charts.is_empty() {
+        return Ok(());
+    }
+    let folder = dir.join("charts");
+    fs::create_dir_all(&folder).map_err(|source| WriteError { path: folder.clone(), source })?;
+    for chart in charts {
         write_whole(&folder.join(format!("{}.svg", chart.name)), |out| out.write_all(chart.svg().as_bytes()))?;
         write_whole(&folder.join(format!("{}.png", chart.name)), |out| out.write_all(&chart.png()))?;
     }

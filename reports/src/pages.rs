@@ -2,6 +2,7 @@
 
 use crate::charts::Chart;
 use crate::report::Report;
+use crate::units;
 use crate::view::View;
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::Serde;
@@ -22,34 +23,54 @@ pub fn markdown(report: &Report) -> String {
 /// `report.html`: everything in one file, no script, nothing loaded from anywhere.
 #[must_use]
 pub fn html(report: &Report, charts: &[Chart]) -> String {
-    let figures: Vec<Figure> =
-        charts.iter().map(|chart| Figure { name: chart.name, title: chart.title, svg: chart.svg() }).collect();
-    render("report.html", HTML, report, &figures)
+    render("report.html", HTML, report, &figures(charts))
 }
 
+/// A chart as templates have it.
 #[derive(Serialize)]
-struct Figure {
+pub(crate) struct Figure {
     name: &'static str,
     title: &'static str,
     svg: String,
 }
 
+impl Figure {
+    /// Without its drawing, for pages that refer to a file.
+    pub(crate) fn named(chart: &Chart) -> Self {
+        Self { name: chart.name, title: chart.title, svg: String::new() }
+    }
+}
+
+pub(crate) fn figures(charts: &[Chart]) -> Vec<Figure> {
+    charts.iter().map(|chart| Figure { svg: chart.svg(), ..Figure::named(chart) }).collect()
+}
+
 fn render(name: &str, template: &str, report: &Report, charts: &[Figure]) -> String {
-    let mut environment = Environment::new();
-    environment.set_undefined_behavior(UndefinedBehavior::Strict);
-    let syntax = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).keep_trailing_newline(true).build();
-    environment.set_syntax(syntax.expect("the usual delimiters"));
-    environment
-        .set_auto_escape_callback(|name| if name.ends_with(".html") { AutoEscape::Html } else { AutoEscape::None });
-    environment.add_filter("cell", |text: String| cell(&text));
+    let mut environment = environment();
     environment.add_template(name, template).expect("the template parses");
     let (v, charts) = (Value::from(Serde(View::of(report))), Value::from(Serde(charts)));
     let template = environment.get_template(name).expect("it was just added");
     template.render(context! { v, charts, style => STYLE }).expect("the template knows its figures")
 }
 
+/// What every template may use.
+pub(crate) fn environment() -> Environment<'static> {
+    let mut environment = Environment::new();
+    environment.set_undefined_behavior(UndefinedBehavior::Strict);
+    let syntax = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).keep_trailing_newline(true).build();
+    environment.set_syntax(syntax.expect("the usual delimiters"));
+    environment
+        .set_auto_escape_callback(|name| if name.ends_with(".html") { AutoEscape::Html } else { AutoEscape::None });
+    let unknown = || "\u{2013}".to_owned();
+    environment.add_filter("cell", |text: String| cell(&text));
+    environment.add_filter("time", move |ns: Option<u64>| ns.map_or_else(unknown, units::duration));
+    environment.add_filter("percent", move |share: Option<f64>| share.map_or_else(unknown, units::percent));
+    environment.add_filter("count", units::count);
+    environment
+}
+
 /// Text in a cell of a Markdown table: one line, no column separators, no markup of its own.
-fn cell(text: &str) -> String {
+pub(crate) fn cell(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text.chars().peekable();
     while let Some(c) = rest.next() {

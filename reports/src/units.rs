@@ -74,6 +74,13 @@ pub(crate) fn significant(value: f64) -> String {
     trim(&format!("{value:.digits$}")).to_owned()
 }
 
+/// Three significant digits of a number that may be far below 1: `0.0123`.
+pub(crate) fn significant_small(value: f64) -> String {
+    let size = if value == 0.0 { 0.0 } else { libm::floor(libm::log10(value.abs())) };
+    let digits = (2.0 - size).clamp(0.0, 9.0) as usize;
+    trim(&format!("{value:.digits$}")).to_owned()
+}
+
 /// A percentage that never rounds up to 100 or down to 0: `99.9987 %`.
 pub(crate) fn percent(fraction: f64) -> String {
     if fraction >= 1.0 {

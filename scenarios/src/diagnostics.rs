@@ -186,6 +186,31 @@ impl Diagnostics {
         Self { sources: Vec::new(), list, more: 0 }
     }
 
+    /// Takes in the problems of `other` that are not here yet: another reading of the same file, say.
+    pub fn absorb(&mut self, other: Self) {
+        let base = self.sources.len() as u32;
+        self.sources.extend(other.sources);
+        self.more += other.more;
+        for mut problem in other.list {
+            let place = |d: &Diagnostic| d.place.as_ref().map(|p| (p.line, p.column, p.text.clone()));
+            let same = |d: &Diagnostic| {
+                (&d.file, &d.what, &d.help) == (&problem.file, &problem.what, &problem.help)
+                    && place(d) == place(&problem)
+            };
+            if self.list.iter().any(same) {
+                continue;
+            }
+            if self.list.len() == SHOWN {
+                self.more += 1;
+                continue;
+            }
+            if let Some(place) = &mut problem.place {
+                place.span.source += base;
+            }
+            self.list.push(problem);
+        }
+    }
+
     /// The problems, in the order of the text.
     #[must_use]
     pub fn list(&self) -> &[Diagnostic] {

@@ -21,7 +21,7 @@ mod write;
 pub mod written;
 
 pub use diagnostics::{Diagnostic, Diagnostics};
-pub use differences::differences;
+pub use differences::{FieldDifference, differences, differences_of_files};
 pub use expand::expand;
 pub use options::{OptionProblem, Systems, check_options};
 pub use read::{Beside, Files, Text, load, parse};

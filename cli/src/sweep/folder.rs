@@ -1,8 +1,7 @@
 //! The folder of a sweep on disk: opened, locked, resumed, filled line by line, and finished under temporary names.
 
-use scenarios::sweep::{
-    JobResult, Manifest, Plan, Scan, ScanError, Summary, Tally, journal_line, read_journal_line, scan,
-};
+use crate::exit::Exit;
+use scenarios::sweep::{JobResult, Manifest, Plan, Scan, ScanError, Summary, Tally, scan};
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, BufReader, BufWriter, Read, Seek, Write};
 use std::path::{Path, PathBuf};
@@ -33,6 +32,17 @@ impl std::fmt::Display for FolderError {
         match self {
             Self::Refused(why) => f.write_str(why),
             Self::Io(path, what, error) => write!(f, "{}: can not {what}: {error}", path.display()),
+        }
+    }
+}
+
+impl FolderError {
+    /// Says it; the exit code it stands for.
+    pub fn tell(&self) -> Exit {
+        eprintln!("splitbrain: {self}");
+        match self {
+            Self::Refused(_) => Exit::Usage,
+            Self::Io(..) => Exit::Failed,
         }
     }
 }
@@ -123,7 +133,7 @@ impl<'a> Folder<'a> {
     fn resume(&mut self, note: &mut dyn FnMut(String)) -> Result<(), FolderError> {
         let (results, journal) = (self.dir.join(RESULTS), self.dir.join(JOURNAL));
         if results.exists() {
-            self.done = self.scan(&results, Codec::Results)?;
+            self.done = self.scan(&results)?;
             self.finished = self.done.found.len() as u64 == self.plan.share() && self.done.torn == 0;
             if self.finished {
                 return Ok(());
@@ -137,15 +147,13 @@ impl<'a> Folder<'a> {
             ));
             // They become the journal of the runs that are left.
             self.publish(JOURNAL, |folder, out| {
-                folder.each(Codec::Results, |result| {
-                    out.write_all(journal_line(&folder.manifest.fingerprint, result).as_bytes())
-                })
+                folder.each(RESULTS, |result| writeln!(out, "{}", folder.line(result)))
             })?;
             tell(fs::remove_file(&results), &results, "remove the incomplete file")?;
         }
         let opened = OpenOptions::new().read(true).append(true).create(true).open(&journal);
         let file = tell(opened, &journal, "open the file")?;
-        self.done = self.scan(&journal, Codec::Journal)?;
+        self.done = self.scan(&journal)?;
         if self.done.torn > 0 {
             note(format!("{}: the last line was cut off; its run is made again", journal.display()));
             tell(file.set_len(self.done.whole), &journal, "cut the last line off")?;
@@ -154,19 +162,20 @@ impl<'a> Folder<'a> {
         Ok(())
     }
 
-    fn scan(&self, path: &Path, codec: Codec) -> Result<Scan, FolderError> {
+    fn scan(&self, path: &Path) -> Result<Scan, FolderError> {
         let file = BufReader::with_capacity(1 << 16, tell(File::open(path), path, "open the file")?);
-        scan(file, |line| self.read(codec, line)).map_err(|error| match error {
+        scan(file, |line| self.read(line)).map_err(|error| match error {
             ScanError::Io(error) => FolderError::Io(path.to_owned(), "read the file", error),
             ScanError::Line { .. } => FolderError::Refused(format!("{}: {error}", path.display())),
         })
     }
 
-    fn read(&self, codec: Codec, line: &str) -> Result<JobResult, String> {
-        match codec {
-            Codec::Journal => read_journal_line(line, &self.manifest.fingerprint, self.plan),
-            Codec::Results => JobResult::from_line(line, self.plan),
-        }
+    fn read(&self, line: &str) -> Result<JobResult, String> {
+        JobResult::from_line(line, self.plan, &self.manifest.fingerprint)
+    }
+
+    fn line(&self, result: &JobResult) -> String {
+        result.to_line(&self.manifest.fingerprint)
     }
 
     /// Where it is.
@@ -186,36 +195,43 @@ impl<'a> Folder<'a> {
 
     /// Keeps a result: when this returns, no kill of the process can lose it.
     pub fn append(&self, result: &JobResult) -> Result<(), FolderError> {
-        let line = journal_line(&self.manifest.fingerprint, result);
+        let mut line = self.line(result);
+        line.push('\n');
         let mut journal = self.journal.lock().expect("nobody panicked with it");
         let file = journal.as_mut().expect("only an unfinished sweep makes runs");
         tell(file.write_all(line.as_bytes()), &self.dir.join(JOURNAL), "write a result")
     }
 
-    /// Puts the results in job order and sums them up. Also returns the first `keep` results that did not hold.
-    pub fn finish(&mut self, keep: usize) -> Result<(Summary, Vec<JobResult>), FolderError> {
+    /// Puts the results in job order and sums them up; `see` is shown each. Also returns the first `keep` results that did
+    /// not hold.
+    pub fn finish(
+        &mut self,
+        keep: usize,
+        see: &mut dyn FnMut(&JobResult),
+    ) -> Result<(Summary, Vec<JobResult>), FolderError> {
         let mut tally = Tally::new(self.plan);
         let mut kept = Vec::new();
         let mut look = |result: &JobResult| {
             tally.add(result);
+            see(result);
             if result.ruling != scenarios::sweep::Outcome::Pass && kept.len() < keep {
                 kept.push(result.clone());
             }
         };
         if self.finished {
             let path = self.dir.join(RESULTS);
-            let read = self.each(Codec::Results, |result| {
+            let read = self.each(RESULTS, |result| {
                 look(result);
                 Ok(())
             });
             tell(read, &path, "read the file")?;
         } else {
-            self.done = self.scan(&self.dir.join(JOURNAL), Codec::Journal)?;
+            self.done = self.scan(&self.dir.join(JOURNAL))?;
             assert_eq!(self.done.found.len() as u64, self.plan.share(), "a sweep ends when all of its runs are made");
             self.publish(RESULTS, |folder, out| {
-                folder.each(Codec::Journal, |result| {
+                folder.each(JOURNAL, |result| {
                     look(result);
-                    writeln!(out, "{}", result.to_line())
+                    writeln!(out, "{}", folder.line(result))
                 })
             })?;
             self.finished = true;
@@ -230,8 +246,7 @@ impl<'a> Folder<'a> {
     }
 
     /// Hands out every result in job order, reading one at a time.
-    fn each(&self, codec: Codec, mut f: impl FnMut(&JobResult) -> io::Result<()>) -> io::Result<()> {
-        let name = if codec == Codec::Journal { JOURNAL } else { RESULTS };
+    fn each(&self, name: &str, mut f: impl FnMut(&JobResult) -> io::Result<()>) -> io::Result<()> {
         let mut file = BufReader::new(File::open(self.dir.join(name))?);
         let mut line = Vec::new();
         let mut at = 0;
@@ -243,7 +258,7 @@ impl<'a> Folder<'a> {
             at = offset + u64::from(*length);
             let changed = |why: String| io::Error::other(format!("the file changed while it was read: {why}"));
             let text = core::str::from_utf8(&line).map_err(|e| changed(e.to_string()))?;
-            f(&self.read(codec, text).map_err(changed)?)?;
+            f(&self.read(text).map_err(changed)?)?;
         }
         Ok(())
     }
@@ -275,11 +290,4 @@ pub fn publish(
     }
     tell(written, &path, "write the file")?;
     tell(fs::rename(&temporary, &path), &path, "put the finished file in its place")
-}
-
-/// How a line holds its result.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Codec {
-    Journal,
-    Results,
 }

@@ -30,7 +30,8 @@ pub enum Kept {
     Trouble(String),
 }
 
-/// Keeps every run of `failed` that is not there yet; `scenario` gives the scenario of a job.
+/// Keeps every run of `failed` that is not there yet; `scenario` gives the scenario of a job. The caller has the folder to
+/// itself, so what a killed process left there under temporary names is removed.
 pub fn keep<'a>(
     pool: &rayon::ThreadPool,
     registry: &Registry,
@@ -38,6 +39,12 @@ pub fn keep<'a>(
     failed: &[JobResult],
     scenario: impl Fn(&JobResult) -> &'a Scenario + Sync,
 ) -> Vec<Kept> {
+    for entry in std::fs::read_dir(dir.join(FAILURES)).into_iter().flatten().flatten() {
+        if entry.file_name().to_string_lossy().starts_with('.') {
+            // Best effort: such a name is taken for a run by nobody.
+            let _ = std::fs::remove_dir_all(entry.path());
+        }
+    }
     let next = AtomicUsize::new(0);
     let wrong = Mutex::new(Vec::new());
     pool.broadcast(|_| {

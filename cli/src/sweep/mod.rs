@@ -1,10 +1,13 @@
 //! `splitbrain sweep`: one scenario under many seeds and settings, on all cores.
 
+pub mod again;
 pub mod folder;
+mod grid;
 mod job;
 pub mod kept;
+pub mod pages;
 pub mod text;
-mod workers;
+pub mod workers;
 
 use crate::args::{Format, SweepArgs};
 use crate::exit::Exit;
@@ -12,8 +15,10 @@ use crate::run::say;
 use crate::wall::Stopwatch;
 use folder::{Folder, FolderError};
 use kept::Kept;
+use pages::Pages;
 use scenarios::sweep::{Job, JobResult, Outcome, Plan, Shard, Summary};
-use scenarios::{Override, Registry, Scenario};
+use scenarios::{Registry, Scenario};
+use std::path::PathBuf;
 
 /// Runs the command.
 pub fn sweep(registry: &Registry, args: &SweepArgs) -> Exit {
@@ -24,33 +29,17 @@ pub fn sweep(registry: &Registry, args: &SweepArgs) -> Exit {
             return Exit::Usage;
         }
     };
-    let Some(scenarios) = load(registry, args, &plan) else { return Exit::Usage };
-    match whole(registry, args, &plan, &scenarios) {
-        Ok(exit) => exit,
-        Err(error) => {
-            eprintln!("splitbrain: {error}");
-            match error {
-                FolderError::Refused(_) => Exit::Usage,
-                FolderError::Io(..) => Exit::Failed,
-            }
+    let scenarios = match grid::load(registry, &args.file, &args.set, &plan) {
+        Ok(scenarios) => scenarios,
+        Err(problems) => {
+            crate::check::tell(&problems);
+            return Exit::Usage;
         }
-    }
-}
-
-/// Every cell's scenario, or everything that is wrong with the first cell that has a problem.
-fn load(registry: &Registry, args: &SweepArgs, plan: &Plan) -> Option<Vec<Scenario>> {
-    let set: Vec<Override> = args.set.iter().map(Override::new).collect();
-    let cell = |values: &scenarios::sweep::Cell| {
-        let varied = plan.axes().iter().map(|axis| format!("{}={}", axis.key, values[&axis.key]));
-        let overrides: Vec<Override> =
-            set.iter().cloned().chain(varied.map(|text| Override::from_flag("--vary", text))).collect();
-        crate::check::load(registry, &args.file, &overrides)
     };
-    plan.cells().iter().map(cell).collect()
+    whole(registry, args, &plan, &scenarios).unwrap_or_else(|error| error.tell())
 }
 
 fn whole(registry: &Registry, args: &SweepArgs, plan: &Plan, scenarios: &[Scenario]) -> Result<Exit, FolderError> {
-    let manifest = plan.manifest(env!("CARGO_PKG_VERSION"), scenarios);
     let name = match args.shard {
         Shard::WHOLE => "sweep".to_owned(),
         Shard { k, n } => format!("sweep-{k}-of-{n}"),
@@ -58,12 +47,62 @@ fn whole(registry: &Registry, args: &SweepArgs, plan: &Plan, scenarios: &[Scenar
     if args.format == Format::Text {
         say(&text::head(args, plan, &scenarios[0]));
     }
-    let dir = args.out.join(&manifest.scenario).join(name);
+    let dir = args.out.join(&scenarios[0].name).join(name);
+    let pool = workers::pool_of(args.jobs)?;
+    let mut pages = Pages::new(plan);
+    let made = make(registry, &pool, plan, scenarios, dir, &mut |result| pages.add(result))?;
+    pages.write(&made.dir, &made.summary, scenarios[0].report.charts)?;
+    match args.format {
+        Format::Json => say(&made.summary.to_json()),
+        Format::Text => say(&text::body(&made.summary, &made.dir, &text::Again::of(args))),
+    }
+    Ok(made.close())
+}
+
+/// A sweep that was made, or found finished.
+pub struct Made {
+    /// What it came to.
+    pub summary: Summary,
+    /// Where it is.
+    pub dir: PathBuf,
+    wrong: Vec<Kept>,
+    rate: String,
+}
+
+impl Made {
+    /// Says what there is to say last, and what all of it means for the exit code.
+    pub fn close(&self) -> Exit {
+        eprint!("{}", self.rate);
+        self.troubles().max(exit_of(&self.summary))
+    }
+
+    /// Says what went wrong when failing runs were made again to be kept.
+    pub fn troubles(&self) -> Exit {
+        let mut exit = Exit::Held;
+        for what in &self.wrong {
+            let (why, code) = match what {
+                Kept::Differed(why) => (why, Exit::Differed),
+                Kept::Trouble(why) => (why, Exit::Failed),
+            };
+            eprintln!("splitbrain: {why}");
+            exit = exit.max(code);
+        }
+        exit
+    }
+}
+
+/// Makes every run of the plan that `dir` does not have yet, sums up, and keeps failing runs. `scenarios` has one entry a
+/// cell; `look` sees every result in job order.
+pub fn make(
+    registry: &Registry,
+    pool: &rayon::ThreadPool,
+    plan: &Plan,
+    scenarios: &[Scenario],
+    dir: PathBuf,
+    look: &mut dyn FnMut(&JobResult),
+) -> Result<Made, FolderError> {
+    let manifest = plan.manifest(env!("CARGO_PKG_VERSION"), scenarios);
     let mut folder = Folder::open(dir, plan, manifest, &mut |note| eprintln!("splitbrain: {note}"))?;
-    let threads = args.jobs.map_or_else(cores, usize::from);
-    let pool = workers::pool(threads).map_err(|error| {
-        FolderError::Refused(format!("can not start {threads} threads: {error}; try fewer with --jobs"))
-    })?;
     let earlier = folder.done();
     if earlier > 0 {
         eprintln!("{earlier} of {} runs were made earlier", plan.share());
@@ -72,34 +111,26 @@ fn whole(registry: &Registry, args: &SweepArgs, plan: &Plan, scenarios: &[Scenar
     {
         let _quiet = job::Quiet::begin();
         let run = |job: Job| job::run(registry, &scenarios[job.cell], job, &plan.cells()[job.cell]);
-        workers::make(&pool, plan, &folder, run)?;
+        workers::make(pool, plan, &folder, run).inspect_err(|_| {
+            eprintln!("splitbrain: the finished runs are kept; the same command goes on from there");
+        })?;
     }
     let seconds = watch.elapsed().as_secs_f64();
-    let (summary, failed) = folder.finish(kept::MOST)?;
+    let (summary, failed) = folder.finish(kept::MOST, look)?;
     let cell = |result: &JobResult| {
         let job = plan.job(result.job).expect("results were checked against the plan");
         &scenarios[job.cell]
     };
-    let wrong = kept::keep(&pool, registry, folder.dir(), &failed, cell);
-    match args.format {
-        Format::Json => say(&summary.to_json()),
-        Format::Text => say(&text::body(&summary, folder.dir(), &text::Again::of(args))),
-    }
+    let wrong = kept::keep(pool, registry, folder.dir(), &failed, cell);
     let made = plan.share() - earlier;
-    if made > 0 {
+    let rate = if made > 0 {
         let rate = made as f64 / seconds.max(1e-9);
-        eprintln!("{made} runs in {seconds:.2} s of wall time, {rate:.0} runs a second on {threads} threads");
-    }
-    let mut exit = exit_of(&summary);
-    for what in wrong {
-        let (why, code) = match what {
-            Kept::Differed(why) => (why, Exit::Differed),
-            Kept::Trouble(why) => (why, Exit::Failed),
-        };
-        eprintln!("splitbrain: {why}");
-        exit = exit.max(code);
-    }
-    Ok(exit)
+        let threads = pool.current_num_threads();
+        format!("{made} runs in {seconds:.2} s of wall time, {rate:.0} runs a second on {threads} threads\n")
+    } else {
+        String::new()
+    };
+    Ok(Made { summary, dir: folder.dir().to_owned(), wrong, rate })
 }
 
 /// What a summary means for the exit code: the worst of its runs.
@@ -110,10 +141,6 @@ pub fn exit_of(summary: &Summary) -> Exit {
         Outcome::Fail => Exit::Failed,
         Outcome::Bug => Exit::Bug,
     }
-}
-
-fn cores() -> usize {
-    std::thread::available_parallelism().map_or(1, usize::from)
 }
 
 #[cfg(test)]
@@ -135,6 +162,7 @@ mod tests {
             vary: Vec::new(),
             jobs: plan.jobs(),
             shard: Shard::WHOLE,
+            charts: true,
         };
         let dir = std::env::temp_dir().join(format!("splitbrain-sweep-{name}-{}", std::process::id()));
         let mut folder =
@@ -146,7 +174,7 @@ mod tests {
             let _quiet = job::Quiet::begin();
             workers::make(&pool, &plan, &folder, run).expect("the disk is fine");
         }
-        let done = folder.finish(3).expect("finishes");
+        let done = folder.finish(3, &mut |_| {}).expect("finishes");
         std::fs::remove_dir_all(&dir).expect("can be removed");
         done
     }

@@ -9,6 +9,15 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 /// As much as the main thread has: a run must not fail here that works alone.
 const STACK: usize = 8 << 20;
 
+/// A pool of as many threads as were asked for, or else one a core.
+pub fn pool_of(jobs: Option<u16>) -> Result<rayon::ThreadPool, FolderError> {
+    let cores = || std::thread::available_parallelism().map_or(1, usize::from);
+    let threads = jobs.map_or_else(cores, usize::from);
+    pool(threads).map_err(|error| {
+        FolderError::Refused(format!("can not start {threads} threads: {error}; try fewer with --jobs"))
+    })
+}
+
 /// A pool of `threads`.
 pub fn pool(threads: usize) -> Result<rayon::ThreadPool, rayon::ThreadPoolBuildError> {
     rayon::ThreadPoolBuilder::new().num_threads(threads).stack_size(STACK).build()

@@ -1,10 +1,14 @@
-//! The charts of a report, each as SVG and as PNG from one drawing.
+//! The charts of runs, of sweeps and of comparisons, each as SVG and as PNG from one drawing.
 
+mod across;
 mod activity;
+mod along;
 mod anatomy;
 mod availability;
+pub(crate) mod compare;
 mod fonts;
 mod frame;
+mod heat_map;
 mod latency;
 mod load;
 mod messages;
@@ -13,6 +17,8 @@ mod place;
 mod render;
 mod scale;
 mod scene;
+mod spread;
+pub(crate) mod sweep;
 
 use crate::latency::Histograms;
 use crate::report::Report;
@@ -63,25 +69,85 @@ pub fn draw(report: &Report, record: &RunRecord) -> Vec<Chart> {
 #[cfg(test)]
 #[path = "../../tests/sample/mod.rs"]
 mod sample;
+#[cfg(test)]
+#[path = "../../tests/sample/sweeps.rs"]
+mod sweeps;
+#[cfg(test)]
+use crate::sweep::{Axis, Cell, Figures, Sweep};
 
 #[cfg(test)]
 mod tests {
     use super::sample::cases;
     use super::*;
 
+    fn readable(name: &str, chart: &Chart) {
+        let texts: Vec<_> = chart.scene.texts().collect();
+        for (i, a) in texts.iter().enumerate() {
+            let place = a.bounds();
+            let inside = place.left >= 0.0 && place.right <= scene::WIDTH && place.bottom <= chart.scene.height;
+            assert!(inside, "{name} {}: {a:?}", chart.name);
+            for b in &texts[i + 1..] {
+                assert!(!place.overlaps(&b.bounds()), "{name} {}: {a:?} on {b:?}", chart.name);
+            }
+        }
+    }
+
+    #[test]
+    fn the_charts_of_sweeps_are_readable_and_escaped() {
+        for (name, sweep) in sweeps::all() {
+            for chart in sweep::draw(&sweep) {
+                readable(name, &chart);
+                assert!(!chart.svg().contains("<script"), "{name} {}", chart.name);
+            }
+        }
+    }
+
+    #[test]
+    fn the_charts_of_comparisons_are_readable() {
+        use crate::compare::{Comparison, RunFigures, Side};
+        let side = |label: &str| Side {
+            label: label.into(),
+            file: String::new(),
+            title: String::new(),
+            system: String::new(),
+            held: 0,
+            failed: 0,
+            inconclusive: 0,
+            bugs: 0,
+            broken: Vec::new(),
+            failing_seeds: Vec::new(),
+        };
+        let run = |ms: u64| RunFigures {
+            total_outage_ns: Some(ms * 1_000_000),
+            longest_outage_ns: Some(ms * 1_000_000),
+            availability: Some(1.0 - ms as f64 / 1e6),
+            ..RunFigures::default()
+        };
+        type Pair = fn(u64) -> (u64, u64);
+        let cases: [(&str, u64, Pair); 7] = [
+            ("b better", 200, |i| (500 + i, 300 + i * 2 % 37)),
+            ("a better", 200, |i| (100, 130 + i)),
+            ("mixed", 200, |i| (1000, 500 + i * 5)),
+            ("equal", 50, |_| (300, 300)),
+            ("an outlier", 100, |i| (300, if i == 7 { 900_000 } else { 290 + i % 20 })),
+            ("one", 1, |_| (5, 7)),
+            ("none", 0, |_| (0, 0)),
+        ];
+        let long = "a-very-long-scenario-name-that-does-not-end-where-one-would-think";
+        for (name, n, pair) in cases {
+            let pairs: Vec<_> = (0..n).map(pair).map(|(a, b)| (run(a), run(b))).collect();
+            let c = Comparison::of("1..200".into(), (side("old"), side(long)), Vec::new(), &pairs);
+            for chart in c.draw() {
+                readable(name, &chart);
+            }
+        }
+    }
+
     #[test]
     fn no_text_overlaps_another_or_leaves_the_page() {
         for record in cases::all() {
             for chart in draw(&crate::analyse(&record), &record) {
-                let texts: Vec<_> = chart.scene.texts().collect();
-                for (i, a) in texts.iter().enumerate() {
-                    let place = a.bounds();
-                    let inside = place.left >= 0.0 && place.right <= scene::WIDTH && place.bottom <= chart.scene.height;
-                    assert!(inside, "{} {}: {a:?}", record.scenario, chart.name);
-                    for b in &texts[i + 1..] {
-                        assert!(!place.overlaps(&b.bounds()), "{} {}: {a:?} on {b:?}", record.scenario, chart.name);
-                    }
-                }
+                readable(&record.scenario, &chart);
             }
         }
     }

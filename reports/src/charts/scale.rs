@@ -86,6 +86,23 @@ impl Scale {
             .collect()
     }
 
+    /// At most `most` ticks for durations in nanoseconds, each in the unit that suits it.
+    pub(crate) fn duration_ticks(&self, most: usize) -> Vec<Tick> {
+        if self.to >= 6e10 {
+            return self.time_ticks(most);
+        }
+        multiples(self.from, self.to, nice_step(self.to - self.from, most))
+            .map(|value| Tick { value, label: units::duration(value.round() as u64) })
+            .collect()
+    }
+
+    /// At most `most` ticks for shares of one.
+    pub(crate) fn percent_ticks(&self, most: usize) -> Vec<Tick> {
+        multiples(self.from, self.to, nice_step(self.to - self.from, most))
+            .map(|value| Tick { value, label: units::percent(units::round(value, 9)) })
+            .collect()
+    }
+
     /// At most `most` ticks for simulated nanoseconds, at steps people count in.
     pub(crate) fn time_ticks(&self, most: usize) -> Vec<Tick> {
         const S: f64 = 1e9;
@@ -147,7 +164,7 @@ fn latency_label(ns: f64) -> String {
 }
 
 /// The smallest of 1, 2, 5 times a power of ten that makes at most `most` steps of `span`.
-fn nice_step(span: f64, most: usize) -> f64 {
+pub(crate) fn nice_step(span: f64, most: usize) -> f64 {
     let rough = span / most.max(1) as f64;
     let base = libm::pow(10.0, libm::floor(libm::log10(rough)));
     [1.0, 2.0, 5.0, 10.0].into_iter().map(|m| m * base).find(|s| *s >= rough * 0.999_999).unwrap_or(base * 10.0)

@@ -189,3 +189,13 @@ pub(crate) fn fit(text: &str, size: f64, bold: bool, room: f64) -> String {
     }
     String::new()
 }
+
+/// A value short enough for a title.
+pub(crate) fn brief(text: &str) -> String {
+    const MOST: usize = 28;
+    if text.chars().count() <= MOST {
+        return text.to_owned();
+    }
+    let short: String = text.chars().take(MOST - 1).collect();
+    format!("{}\u{2026}", short.trim_end())
+}

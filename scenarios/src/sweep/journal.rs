@@ -1,41 +1,12 @@
-//! The journal of a running sweep: one line for each run as it finishes, so that a kill loses none of them.
+//! Files of results, a line a run: the journal of a running sweep, in the order in which runs finish, and the finished
+//! `results.jsonl` in job order.
 //!
-//! A line is `{"sweep":"<fingerprint>","result":{...}}` and is written with one call. What a kill can leave behind is a last
-//! line without its end: it is dropped, and its run is made again.
+//! A line is written with one call. What a kill can leave behind is a last line without its end: it is dropped, and its run
+//! is made again.
 
-use super::{JobResult, Plan};
-use serde::{Deserialize, Serialize};
+use super::JobResult;
 use std::collections::BTreeMap;
 use std::io::{self, BufRead};
-
-#[derive(Serialize, Deserialize)]
-struct Line<R> {
-    sweep: String,
-    result: R,
-}
-
-/// A journal line, with its end.
-#[must_use]
-pub fn journal_line(fingerprint: &str, result: &JobResult) -> String {
-    let line = Line { sweep: fingerprint.to_owned(), result };
-    let mut text = serde_json::to_string(&line).expect("plain data becomes JSON");
-    text.push('\n');
-    text
-}
-
-/// Reads a journal line.
-///
-/// # Errors
-/// When it is not one, or not one of this sweep's.
-pub fn read_journal_line(line: &str, fingerprint: &str, plan: &Plan) -> Result<JobResult, String> {
-    let line: Line<JobResult> =
-        serde_json::from_str(line).map_err(|e| format!("this is not the result of a run: {e}"))?;
-    if line.sweep != fingerprint {
-        return Err(format!("this is a result of another sweep ({}, not {fingerprint})", line.sweep));
-    }
-    line.result.belongs(plan)?;
-    Ok(line.result)
-}
 
 /// What a file of lines holds.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

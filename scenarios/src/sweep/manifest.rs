@@ -26,6 +26,8 @@ pub struct Manifest {
     pub jobs: u64,
     /// Which part of them is here.
     pub shard: Shard,
+    /// Whether charts are drawn of them.
+    pub charts: bool,
 }
 
 impl Manifest {
@@ -135,6 +137,7 @@ mod tests {
             vary: Vec::new(),
             jobs: 9,
             shard: Shard { k, n },
+            charts: true,
         };
         (format!("dir{k}"), manifest)
     }

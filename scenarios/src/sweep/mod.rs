@@ -17,7 +17,7 @@ mod seeds;
 mod summary;
 mod vary;
 
-pub use journal::{Scan, ScanError, journal_line, read_journal_line, scan};
+pub use journal::{Scan, ScanError, scan};
 pub use manifest::{Manifest, assemble};
 pub use plan::{Job, Plan, Shard};
 pub use quantiles::{Quantiles, quantile};

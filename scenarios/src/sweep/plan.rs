@@ -161,6 +161,7 @@ impl Plan {
             vary: self.axes.clone(),
             jobs: self.jobs(),
             shard: self.shard,
+            charts: first.report.charts,
         }
     }
 

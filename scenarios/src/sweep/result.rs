@@ -2,7 +2,18 @@
 
 use super::{Cell, Plan};
 use serde::{Deserialize, Serialize};
+use sim_core::hash::Mixer;
 use sim_core::record::Ruling;
+
+const CHECK: &str = ",\"check\":\"";
+
+/// What ends a line that begins with `body`.
+fn check(fingerprint: &str, body: &str) -> String {
+    let mut hash = Mixer::default();
+    hash.bytes(fingerprint.as_bytes());
+    hash.bytes(body.as_bytes());
+    format!("{CHECK}{:016x}\"}}", hash.finish())
+}
 
 /// How a run of a sweep ended, the worst last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -113,24 +124,33 @@ impl JobResult {
         }
     }
 
-    /// One line, without its end.
+    /// One line, without its end. Its last field, `check`, is a hash of the sweep's fingerprint and of all before it: a
+    /// line that was edited, or put in from another sweep, is noticed.
     #[must_use]
-    pub fn to_line(&self) -> String {
-        serde_json::to_string(self).expect("plain data becomes JSON")
+    pub fn to_line(&self, fingerprint: &str) -> String {
+        let mut text = serde_json::to_string(self).expect("plain data becomes JSON");
+        text.pop();
+        let check = check(fingerprint, &text);
+        text.push_str(&check);
+        text
     }
 
     /// Reads a line of a plan's results.
     ///
     /// # Errors
-    /// When it is not a result, or not one of this plan's.
-    pub fn from_line(line: &str, plan: &Plan) -> Result<Self, String> {
+    /// When it is not a result, not one of this plan's, or not as it was written.
+    pub fn from_line(line: &str, plan: &Plan, fingerprint: &str) -> Result<Self, String> {
         let result: Self = serde_json::from_str(line).map_err(|e| format!("this is not the result of a run: {e}"))?;
         result.belongs(plan)?;
+        let body = &line[..line.rfind(CHECK).unwrap_or(0)];
+        if line[body.len()..] != check(fingerprint, body) {
+            return Err(format!("job {} was edited, or is the result of another sweep", result.job));
+        }
         Ok(result)
     }
 
     /// Whether the plan has such a run.
-    pub(super) fn belongs(&self, plan: &Plan) -> Result<(), String> {
+    fn belongs(&self, plan: &Plan) -> Result<(), String> {
         let Some(job) = plan.job(self.job).filter(|job| plan.shard().has(job.index)) else {
             return Err(format!("job {} is not one of this sweep's", self.job));
         };

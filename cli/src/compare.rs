@@ -1,0 +1,133 @@
+//! `splitbrain compare`: two sweeps over the same seeds, and what their difference shows.
+
+use crate::args::{CompareArgs, Format};
+use crate::exit::Exit;
+use crate::run::say;
+use crate::sweep::folder::FolderError;
+use crate::sweep::pages::Pages;
+use crate::sweep::text::quoted;
+use crate::sweep::{self, Made, workers};
+use reports::compare::{BrokenRule, Comparison, Difference, RunFigures, Side};
+use scenarios::sweep::{JobResult, Outcome, Plan, Shard, Summary};
+use scenarios::{Registry, Scenario};
+use std::path::{Path, PathBuf};
+
+/// Runs the command.
+pub fn compare(registry: &Registry, args: &CompareArgs) -> Exit {
+    let plan = match Plan::new(args.seeds.clone(), Vec::new(), Shard::WHOLE) {
+        Ok(plan) => plan,
+        Err(why) => {
+            eprintln!("splitbrain: {why}");
+            return Exit::Usage;
+        }
+    };
+    let files = [args.a.clone(), args.b.clone()];
+    let Some(scenarios) = crate::check::load_all(registry, &files, &args.set) else { return Exit::Usage };
+    let [a, b] = scenarios.as_slice() else { return Exit::Usage };
+    whole(registry, args, &plan, (a, b)).unwrap_or_else(|error| error.tell())
+}
+
+fn whole(
+    registry: &Registry,
+    args: &CompareArgs,
+    plan: &Plan,
+    (a, b): (&Scenario, &Scenario),
+) -> Result<Exit, FolderError> {
+    let [label_a, label_b] = labels(args, a, b);
+    let dir = args.out.join(format!("{}-vs-{}", folder(&label_a), folder(&label_b)));
+    if args.format == Format::Text {
+        let set: String = args.set.iter().map(|s| format!(" --set {}", quoted(s))).collect();
+        let file = |path: &Path| quoted(&path.display().to_string());
+        let (file_a, file_b) = (file(&args.a), file(&args.b));
+        say(&format!(
+            "{label_a} and {label_b}  {} seeds   again: splitbrain compare {file_a} {file_b} --seeds {}{set}\n",
+            plan.seeds().count(),
+            plan.seeds(),
+        ));
+    }
+    let pool = workers::pool_of(args.jobs)?;
+    let one = |scenario: &Scenario, name: &str| {
+        let mut pages = Pages::new(plan);
+        let mut figures = Vec::new();
+        let scenarios = std::slice::from_ref(scenario);
+        let made = sweep::make(registry, &pool, plan, scenarios, dir.join(name), &mut |result| {
+            pages.add(result);
+            figures.push(figures_of(result));
+        })?;
+        pages.write(&made.dir, &made.summary, scenario.report.charts)?;
+        Ok::<(Made, Vec<RunFigures>), FolderError>((made, figures))
+    };
+    let (made_a, figures_a) = one(a, "a")?;
+    let (made_b, figures_b) = one(b, "b")?;
+    let pairs: Vec<_> = figures_a.into_iter().zip(figures_b).collect();
+    let seed = plan.seeds().get(0).unwrap_or_default();
+    let differences = scenarios::differences(a, b, seed).into_iter();
+    let differences = differences.map(|d| Difference { path: d.path, a: d.a, b: d.b }).collect();
+    let sides = (side(label_a, &args.a, &made_a.summary), side(label_b, &args.b, &made_b.summary));
+    let comparison = Comparison::of(plan.seeds().to_string(), sides, differences, &pairs);
+    reports::compare::write(&dir, &comparison, a.report.charts && b.report.charts)
+        .map_err(|error| FolderError::Io(error.path, "write the file", error.source))?;
+    match args.format {
+        Format::Json => say(&comparison.to_json()),
+        Format::Text => say(&reports::compare::text(&comparison, &dir)),
+    }
+    let troubles = made_a.troubles().max(made_b.troubles());
+    Ok(troubles.max(exit_of(&comparison)))
+}
+
+/// A missed expectation is what one compares; a broken safety rule is not. Inconclusive runs leave the answer open.
+fn exit_of(c: &Comparison) -> Exit {
+    let sides = [&c.a, &c.b];
+    if sides.iter().any(|s| s.bugs > 0) {
+        Exit::Bug
+    } else if sides.iter().any(|s| !s.broken.is_empty()) {
+        Exit::Failed
+    } else if sides.iter().any(|s| s.inconclusive > 0) {
+        Exit::Inconclusive
+    } else {
+        Exit::Held
+    }
+}
+
+fn figures_of(result: &JobResult) -> RunFigures {
+    RunFigures {
+        total_outage_ns: result.total_outage_ns,
+        longest_outage_ns: result.longest_outage_ns,
+        availability: result.fraction,
+        read_p99_ns: result.read_p99_ns,
+        write_p99_ns: result.write_p99_ns,
+    }
+}
+
+fn side(label: String, file: &Path, summary: &Summary) -> Side {
+    let safety = |rule: &str| !rule.starts_with("expect.") && rule != "panic";
+    let broken = summary.rules.iter().filter(|r| r.failed > 0 && safety(&r.rule));
+    let failed = summary.failures.iter().filter(|f| matches!(f.ruling, Outcome::Fail | Outcome::Bug));
+    Side {
+        label,
+        file: file.display().to_string(),
+        title: summary.title.clone(),
+        system: summary.system.clone(),
+        held: summary.counts.pass,
+        failed: summary.counts.fail,
+        inconclusive: summary.counts.inconclusive,
+        bugs: summary.counts.bug,
+        broken: broken.map(|r| BrokenRule { rule: r.rule.clone(), runs: r.failed }).collect(),
+        failing_seeds: failed.take(20).map(|f| f.seed).collect(),
+    }
+}
+
+/// The scenarios' names where they differ, else their files' names, else the paths.
+fn labels(args: &CompareArgs, a: &Scenario, b: &Scenario) -> [String; 2] {
+    let stem = |path: &PathBuf| path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    let path = |path: &PathBuf| path.display().to_string();
+    let tries = [[a.name.clone(), b.name.clone()], [stem(&args.a), stem(&args.b)], [path(&args.a), path(&args.b)]];
+    let [first, ..] = tries.clone();
+    tries.into_iter().find(|[a, b]| a != b).unwrap_or(first)
+}
+
+/// A label as part of a folder's name.
+fn folder(label: &str) -> String {
+    let plain = |c: char| if c.is_alphanumeric() || "-_.".contains(c) { c } else { '-' };
+    label.chars().map(plain).collect::<String>().trim_start_matches('.').to_owned()
+}

@@ -1,0 +1,131 @@
+//! The pages of a sweep: `summary.html` and `summary.md`, the runs that failed first, and what to type next.
+
+use super::Sweep;
+use crate::charts::{self, Chart};
+use crate::files::{WriteError, write_charts, write_whole};
+use crate::pages::{Figure, environment, figures};
+use crate::units;
+use minijinja::value::Serde;
+use minijinja::{Value, context};
+use serde::Serialize;
+use serde_json::Value as Json;
+use std::path::Path;
+
+const MARKDOWN: &str = include_str!("../../templates/summary.md.jinja");
+const HTML: &str = include_str!("../../templates/summary.html.jinja");
+const STYLE: &str = include_str!("../../templates/report.css");
+
+/// More rows than this are counted, not shown: `summary.json` has them.
+const ROWS: usize = 50;
+const CELLS: usize = 120;
+
+/// Writes `summary.html`, `summary.md` and, with `draw`, `charts/` into the folder of a sweep. `summary` is the content of
+/// its `summary.json`; `kept` gives the folder of a failed run, relative to `dir`, by job and seed.
+///
+/// # Errors
+/// With the path and the reason. Each file is there whole or not at all.
+///
+/// # Panics
+/// When `summary` is not the content of a `summary.json`.
+pub fn write(
+    dir: &Path,
+    summary: &str,
+    sweep: &Sweep,
+    kept: &dyn Fn(u64, u64) -> Option<String>,
+    draw: bool,
+) -> Result<(), WriteError> {
+    let charts = if draw { charts::sweep::draw(sweep) } else { Vec::new() };
+    let summary: Json = serde_json::from_str(summary).expect("a summary is JSON");
+    let page = Page::new(&summary, kept);
+    let text = |name: &str, text: &str| write_whole(&dir.join(name), |out| out.write_all(text.as_bytes()));
+    text("summary.md", &page.render("summary.md", MARKDOWN, &charts))?;
+    text("summary.html", &page.render("summary.html", HTML, &charts))?;
+    write_charts(dir, &charts)
+}
+
+#[derive(Serialize)]
+struct Failure<'a> {
+    #[serde(flatten)]
+    of: &'a Json,
+    values_text: String,
+    rules_text: String,
+    folder: Option<String>,
+}
+
+struct Page<'a> {
+    summary: &'a Json,
+    headline: String,
+    failures: Vec<Failure<'a>>,
+    failures_left_out: u64,
+    cells: Vec<Json>,
+    cells_left_out: usize,
+}
+
+impl<'a> Page<'a> {
+    fn new(summary: &'a Json, kept: &dyn Fn(u64, u64) -> Option<String>) -> Self {
+        let list = |name: &str| summary[name].as_array().map_or(&[] as &[Json], Vec::as_slice);
+        let failures = list("failures").iter().take(ROWS).map(|f| {
+            let rules: Vec<&str> = f["rules"].as_array().into_iter().flatten().filter_map(Json::as_str).collect();
+            let number = |key: &str| f[key].as_u64().unwrap_or(0);
+            Failure {
+                of: f,
+                values_text: values(&f["values"]),
+                rules_text: rules.join(", "),
+                folder: kept(number("job"), number("seed")),
+            }
+        });
+        let not_listed = summary["failures_not_listed"].as_u64().unwrap_or(0);
+        let cells = list("cells").iter().take(CELLS).map(|c| {
+            let mut c = c.clone();
+            c["values_text"] = values(&c["values"]).into();
+            c
+        });
+        Self {
+            summary,
+            headline: headline(summary),
+            failures: failures.collect(),
+            failures_left_out: list("failures").len().saturating_sub(ROWS) as u64 + not_listed,
+            cells: cells.collect(),
+            cells_left_out: list("cells").len().saturating_sub(CELLS),
+        }
+    }
+
+    fn render(&self, name: &str, template: &str, charts: &[Chart]) -> String {
+        let charts: Vec<Figure> =
+            if name.ends_with(".html") { figures(charts) } else { charts.iter().map(Figure::named).collect() };
+        let mut environment = environment();
+        environment.add_template(name, template).expect("the template parses");
+        let template = environment.get_template(name).expect("it was just added");
+        let rendered = template.render(context! {
+            s => Value::from(Serde(self.summary)),
+            headline => &self.headline,
+            failures => Value::from(Serde(&self.failures)),
+            failures_left_out => self.failures_left_out,
+            cells => Value::from(Serde(&self.cells)),
+            cells_left_out => self.cells_left_out,
+            charts => Value::from(Serde(charts)),
+            style => STYLE,
+        });
+        rendered.expect("the template knows its figures")
+    }
+}
+
+/// `a=1 b=x`.
+fn values(cell: &Json) -> String {
+    let text = |v: &Json| v.as_str().map_or_else(|| v.to_string(), str::to_owned);
+    let pairs = cell.as_object().into_iter().flatten().map(|(k, v)| format!("{k}={}", text(v)));
+    pairs.collect::<Vec<_>>().join(" ")
+}
+
+fn headline(summary: &Json) -> String {
+    let count = |key: &str| summary["counts"][key].as_u64().unwrap_or(0);
+    let runs = units::count(summary["runs"].as_u64().unwrap_or(0));
+    let of = |n: u64, what: &str| format!("{} of {runs} {what}", units::count(n));
+    match (count("bug"), count("fail"), count("inconclusive")) {
+        (bugs @ 1.., ..) => of(bugs, "runs hit a bug in splitbrain"),
+        (0, failed @ 1.., _) => of(failed, "runs failed"),
+        (0, 0, open @ 1..) => of(open, "runs inconclusive"),
+        _ if runs == "1" => "The only run held".into(),
+        _ => format!("All {runs} runs held"),
+    }
+}

@@ -1,0 +1,139 @@
+//! Comparisons: what is concluded from differences that are known, and that it is never more than they show.
+
+use reports::compare::{Better, BrokenRule, Comparison, Difference, RunFigures, Side, text, write};
+use std::path::Path;
+
+const MS: u64 = 1_000_000;
+
+fn side(label: &str) -> Side {
+    Side {
+        label: label.into(),
+        file: format!("{label}.toml"),
+        title: format!("The design <b>{label}</b>"),
+        system: "raft".into(),
+        held: 10,
+        failed: 0,
+        inconclusive: 0,
+        bugs: 0,
+        broken: Vec::new(),
+        failing_seeds: Vec::new(),
+    }
+}
+
+fn run(outage_ms: u64) -> RunFigures {
+    RunFigures {
+        total_outage_ns: Some(outage_ms * MS),
+        longest_outage_ns: Some(outage_ms * MS / 2),
+        availability: Some(1.0 - outage_ms as f64 / 1e5),
+        read_p99_ns: Some(5 * MS),
+        write_p99_ns: Some(8 * MS),
+    }
+}
+
+/// Seeds 0.. with these outages in milliseconds under A and under B.
+fn compared(pairs: &[(u64, u64)], differences: &[(&str, &str, &str)]) -> Comparison {
+    let pairs: Vec<_> = pairs.iter().map(|(a, b)| (run(*a), run(*b))).collect();
+    let differences = differences.iter().map(|(path, a, b)| Difference {
+        path: (*path).into(),
+        a: Some((*a).into()),
+        b: Some((*b).into()),
+    });
+    Comparison::of(format!("1..{}", pairs.len()), (side("old"), side("new")), differences.collect(), &pairs)
+}
+
+#[test]
+fn a_clear_difference_is_said_with_its_size_and_its_interval() {
+    let pairs: Vec<(u64, u64)> = (0..40).map(|i| (500 + 10 * i, 200 + 11 * i)).collect();
+    let c = compared(&pairs, &[("system.pre_vote", "false", "true")]);
+    assert_eq!((c.better, c.figures[0].b_better, c.figures[0].ties), (Better::B, 40, 0));
+    let interval = c.figures[0].median_interval.expect("40 are enough");
+    assert!(interval.low < -280.0 * MS as f64 && interval.high > -281.0 * MS as f64, "{interval:?}");
+    let said = &c.conclusion[0];
+    assert!(said.starts_with("B (new) is down for less time: 281 ms less in the median seed (95 % interval"), "{said}");
+    assert!(said.contains("B is better in 40 of 40 seeds"), "{said}");
+    assert!(c.warnings.is_empty(), "{:?}", c.warnings);
+    // More is better for availability alone.
+    assert_eq!(c.figures[2].better, Better::B);
+    assert_eq!(c.figures[3].better, Better::NotShown);
+    // The other way round.
+    let turned: Vec<(u64, u64)> = pairs.iter().map(|(a, b)| (*b, *a)).collect();
+    assert_eq!(compared(&turned, &[]).better, Better::A);
+}
+
+#[test]
+fn chance_and_too_few_seeds_show_nothing() {
+    let noise: Vec<(u64, u64)> = (0..60).map(|i| (500, if i % 2 == 0 { 440 + i } else { 510 + i })).collect();
+    let c = compared(&noise, &[]);
+    assert_eq!(c.better, Better::NotShown);
+    assert!(
+        c.conclusion[0].contains("No difference shown") && c.conclusion[0].contains("contains 0"),
+        "{:?}",
+        c.conclusion
+    );
+    let c = compared(&[(900, 100); 5], &[]);
+    assert_eq!(c.better, Better::NotShown);
+    assert!(c.conclusion[0].contains("too few"), "{:?}", c.conclusion);
+    assert_eq!(compared(&[(900, 100); 6], &[]).better, Better::B);
+    let c = compared(&[(300, 300); 50], &[]);
+    assert!(c.conclusion[0].contains("most seeds are down for the same time"), "{:?}", c.conclusion);
+    assert!(c.warnings[0].contains("with itself"), "{:?}", c.warnings);
+}
+
+#[test]
+fn a_few_disasters_are_not_hidden_by_the_median() {
+    let pairs: Vec<(u64, u64)> = (0..100).map(|i| (300, if i % 10 == 0 { 9_000 + i } else { 300 })).collect();
+    let c = compared(&pairs, &[]);
+    assert_eq!(c.better, Better::NotShown);
+    assert!(c.conclusion[1].starts_with("But on average A has"), "{:?}", c.conclusion);
+}
+
+#[test]
+fn other_conditions_and_broken_rules_are_said_first_and_last() {
+    let mut c = compared(
+        &[(1, 2); 10],
+        &[("workload.0.rate", "400/s", "100/s"), ("system.x", "1", "2"), ("fault.0.at", "1s", "2s")],
+    );
+    assert!(
+        c.warnings[0].starts_with("Apples and pears") && c.warnings[0].contains("[workload], [fault]"),
+        "{:?}",
+        c.warnings
+    );
+    assert_eq!((c.design.len(), c.conditions.len()), (1, 2));
+    let mut broken = side("broken");
+    broken.broken.push(BrokenRule { rule: "log_matching".into(), runs: 3 });
+    broken.failing_seeds = vec![7, 9];
+    c = Comparison::of("1..10".into(), (side("fine"), broken), Vec::new(), &[(run(1), run(1)); 10]);
+    let last = c.conclusion.last().expect("a sentence");
+    assert!(last.contains("B (broken) breaks log_matching in 3 runs (first seeds: 7, 9)"), "{last}");
+}
+
+#[test]
+fn runs_that_measured_nothing_are_left_out_and_counted() {
+    let mut pairs = vec![(run(500), run(100)); 20];
+    pairs.push((RunFigures::default(), run(1)));
+    let c = Comparison::of("1..21".into(), (side("a"), side("b")), Vec::new(), &pairs);
+    assert_eq!((c.pairs, c.figures[0].pairs, c.better), (21, 20, Better::B));
+    assert!(c.warnings.iter().any(|w| w.contains("1 run measured nothing")), "{:?}", c.warnings);
+    let nothing = Comparison::of("1".into(), (side("a"), side("b")), Vec::new(), &[Default::default()]);
+    assert!(nothing.conclusion[0].contains("No difference shown"));
+    assert_eq!(nothing.draw().len(), 4);
+}
+
+#[test]
+fn pages_hold_all_of_it_and_are_escaped() {
+    let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("compare");
+    std::fs::create_dir_all(&dir).expect("a folder");
+    let pairs: Vec<(u64, u64)> = (0..40).map(|i| (500 + 10 * i, 200 + 11 * i)).collect();
+    let c = compared(&pairs, &[("system.pre_vote", "<i>", "true")]);
+    write(&dir, &c, true).expect("written");
+    let read = |name: &str| std::fs::read_to_string(dir.join(name)).expect(name);
+    let page = read("compare.html");
+    assert!(page.contains(&c.conclusion[0]) && !page.contains("<i>") && !page.contains("<b>"), "escaped");
+    assert_eq!(page.matches("<svg").count(), 4);
+    assert!(read("compare.md").contains(&c.conclusion[0]));
+    let json: serde_json::Value = serde_json::from_str(&read("compare.json")).expect("JSON");
+    assert_eq!((&json["better"], json["figures"].as_array().map(Vec::len)), (&"b".into(), Some(5)));
+    assert_eq!(c.to_json(), compared(&pairs, &[("system.pre_vote", "<i>", "true")]).to_json());
+    let said = text(&c, &dir);
+    assert!(said.lines().next().is_some_and(|line| line == c.conclusion[0]), "{said}");
+}
