@@ -1,14 +1,17 @@
 //! The composition root: the binary `splitbrain`.
 
 mod args;
+mod bisect;
 mod check;
 mod exit;
+mod failing;
 mod list;
 mod merge;
 mod replay;
 mod report;
 mod run;
 mod run_dir;
+mod shrink;
 mod sweep;
 mod wall;
 
@@ -44,6 +47,8 @@ fn dispatch(cli: &Cli) -> Exit {
         Command::Merge(args) => merge::merge(args),
         Command::Check(args) => check::check(&registry, args),
         Command::Replay(args) => replay::replay(&registry, args),
+        Command::Shrink(args) => shrink::shrink(&registry, args),
+        Command::Bisect(args) => bisect::bisect(&registry, args),
         Command::Report(args) => report::report(args),
         Command::List(args) => list::list(&registry, args.what),
         Command::Schema => list::schema(&registry),

@@ -10,6 +10,7 @@
 
 mod analyse;
 mod availability;
+mod bug_probability;
 mod causes;
 mod charts;
 mod files;
@@ -27,7 +28,8 @@ mod verdicts;
 mod view;
 
 pub use analyse::analyse;
-pub use charts::{Chart, draw};
+pub use bug_probability::{BugProbability, ForkPoint, Jump, JumpEvent};
+pub use charts::{Chart, draw, draw_bug_probability};
 pub use files::{HISTORY, LoadError, RECORD, WriteError, load, write, write_history, write_record, write_whole};
 pub use pages::{html, markdown};
 pub use report::{

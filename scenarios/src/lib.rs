@@ -4,6 +4,7 @@
 //! JSON, and `--set` changes that tree; `read` makes a [`Scenario`] of it, or every problem at once; [`expand()`] makes
 //! the concrete schedule.
 
+pub mod bisect;
 pub mod diagnostics;
 pub mod expand;
 pub mod keys;
@@ -14,6 +15,7 @@ pub mod registry;
 pub mod runner;
 pub mod scenario;
 mod schema;
+pub mod shrink;
 pub mod suggest;
 pub mod sweep;
 mod write;

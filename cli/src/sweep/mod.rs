@@ -1,10 +1,10 @@
 //! `splitbrain sweep`: one scenario under many seeds and settings, on all cores.
 
 pub mod folder;
-mod job;
+pub mod job;
 pub mod kept;
 pub mod text;
-mod workers;
+pub mod workers;
 
 use crate::args::{Format, SweepArgs};
 use crate::exit::Exit;
@@ -112,7 +112,8 @@ pub fn exit_of(summary: &Summary) -> Exit {
     }
 }
 
-fn cores() -> usize {
+/// How many runs are made at a time unless somebody says otherwise.
+pub fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
 

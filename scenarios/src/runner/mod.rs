@@ -1,17 +1,19 @@
 //! One run: warm up, measure, heal, settle, judge. A function of the scenario, the schedule and the seed.
 
 mod cluster;
+mod fork;
 mod recorder;
 mod trace;
 mod verdicts;
 
+pub use fork::{ForkRequest, fork};
 pub use trace::TraceMode;
 
 use crate::Scenario;
-use recorder::Recorder;
+use recorder::{Kept, Recorder};
 use sim_core::fault::Schedule;
 use sim_core::record::{FaultRecord, Messages, NodeRecord, PhaseRecord, RunRecord, SCHEMA_VERSION, VerdictRecord};
-use sim_core::{ActiveFault, Budget, Drop, Engine, Instant, NodeStats, System, Violation};
+use sim_core::{ActiveFault, Budget, Drop, Engine, Instant, NodeStats, Observer, System, Violation};
 use std::io::{self, Write};
 use trace::Trace;
 
@@ -68,18 +70,39 @@ pub fn run<S: System>(request: RunRequest<'_>) -> Result<RunRecord, RunError> {
     let observer: Watch<'_, S> = (S::checks(&config), (recorder, trace));
     let mut engine = cluster::engine::<S, _>(scenario, schedule, seed, config, observer);
 
-    let mut broken = None;
     let mut stats = Vec::new();
+    let broken = drive::<S, _>(scenario, &mut engine, &mut stats, Instant::FAR, progress);
+    finish::<S, _>(scenario, schedule, seed, engine, broken, &stats, |(checks, (recorder, trace))| {
+        if let Some(trace) = trace {
+            trace.finish()?;
+        }
+        Ok((checks, recorder.finish()?))
+    })
+}
+
+/// Runs on to `until`, or to the end and what belongs there. `stats` gets an entry at the end of each phase, so its length
+/// says in which phase the run is. Gives the rule that was broken, if one was.
+fn drive<S: System, O: Observer<S::Node>>(
+    scenario: &Scenario,
+    engine: &mut Engine<S::Node, S::Client, O>,
+    stats: &mut Vec<Vec<NodeStats>>,
+    until: Instant,
+    progress: &mut dyn FnMut(f64),
+) -> Option<Violation> {
     let phases = [scenario.measure_from(), scenario.heal_at(), scenario.end()];
     let total = scenario.end().0.max(1);
-    for (phase, until) in phases.into_iter().enumerate() {
-        let from = engine.now();
-        let piece = (total / PIECES).max(1);
-        let mut at = from;
-        while at < until && broken.is_none() {
-            at = Instant((at.0 + piece).min(until.0));
+    let piece = (total / PIECES).max(1);
+    let mut broken = None;
+    for (phase, end) in phases.into_iter().enumerate().skip(stats.len()) {
+        let to = end.min(until);
+        let mut at = engine.now();
+        while at < to && broken.is_none() {
+            at = Instant((at.0 + piece).min(to.0));
             broken = engine.run_until(at).err();
             progress(at.0 as f64 / total as f64);
+        }
+        if end > until && broken.is_none() {
+            return None;
         }
         stats.push(engine.stats());
         if phase == 1 && broken.is_none() {
@@ -89,16 +112,18 @@ pub fn run<S: System>(request: RunRequest<'_>) -> Result<RunRecord, RunError> {
     if broken.is_none() {
         engine.abandon_operations();
     }
-    finish::<S>(scenario, schedule, seed, engine, broken, &stats)
+    broken
 }
 
-fn finish<S: System>(
+/// Makes the record; `apart` takes the observer apart.
+fn finish<S: System, O: Observer<S::Node>>(
     scenario: &Scenario,
     schedule: &Schedule,
     seed: u64,
-    engine: Engine<S::Node, S::Client, Watch<'_, S>>,
+    engine: Engine<S::Node, S::Client, O>,
     broken: Option<Violation>,
     stats: &[Vec<NodeStats>],
+    apart: impl FnOnce(O) -> io::Result<(S::Checks, Kept<S>)>,
 ) -> Result<RunRecord, RunError> {
     let mut record = RunRecord {
         schema_version: SCHEMA_VERSION,
@@ -126,11 +151,7 @@ fn finish<S: System>(
         ..RunRecord::default()
     };
     let (observer, nodes) = engine.finish();
-    let (checks, (recorder, trace)) = observer;
-    if let Some(trace) = trace {
-        trace.finish()?;
-    }
-    let kept = recorder.finish()?;
+    let (checks, kept) = apart(observer)?;
     record.marks = kept.marks;
     record.facts = kept.facts;
     record.ops = kept.ops;
