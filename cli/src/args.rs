@@ -33,6 +33,10 @@ pub enum Command {
     Check(CheckArgs),
     /// Run a finished run again from its own folder and compare digests
     Replay(ReplayArgs),
+    /// Make a failing run as small as it gets while the same rule still fails
+    Shrink(ShrinkArgs),
+    /// Find when a failing run became doomed: fork it along time and see how often the forks fail
+    Bisect(BisectArgs),
     /// Show what happened in a run, event by event
     Trace(TraceArgs),
     /// Find the first event at which two runs part: exit code 0 if they never do, 1 if they do
@@ -159,6 +163,52 @@ pub struct ReplayArgs {
     /// The folder of a finished run, e.g. runs/raft-leader-crash/42
     #[arg(value_name = "RUN_DIR")]
     pub dir: PathBuf,
+}
+
+/// Flags of `shrink`.
+#[derive(Debug, Args)]
+pub struct ShrinkArgs {
+    /// The folder of a run that failed
+    #[arg(value_name = "RUN_DIR")]
+    pub dir: PathBuf,
+    /// The rule that must stay broken, if several were [default: the first]
+    #[arg(long, value_name = "RULE")]
+    pub rule: Option<String>,
+    /// At most this many runs
+    #[arg(long, value_name = "N", default_value_t = 4000, value_parser = clap::value_parser!(u64).range(1..))]
+    pub max_runs: u64,
+    /// Where no step works with the run's own seed, try it with the seeds 1 to N; 0 keeps to the seed
+    #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u64).range(..=1000))]
+    pub other_seeds: u64,
+    /// How many runs at a time [default: one a core]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub jobs: Option<u16>,
+    /// Where the small run goes [default: beside the folder, with -shrunk at the end of its name]
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+}
+
+/// Flags of `bisect`.
+#[derive(Debug, Args)]
+pub struct BisectArgs {
+    /// The folder of a run that failed
+    #[arg(value_name = "RUN_DIR")]
+    pub dir: PathBuf,
+    /// The rule to look at, if several were broken [default: the first]
+    #[arg(long, value_name = "RULE")]
+    pub rule: Option<String>,
+    /// How many forks at each time
+    #[arg(long, value_name = "K", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub forks: u32,
+    /// At how many times: half of them evenly over the run, the others where the curve is steepest
+    #[arg(long, value_name = "N", default_value_t = 24, value_parser = clap::value_parser!(u32).range(2..=1000))]
+    pub points: u32,
+    /// How many runs at a time [default: one a core]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub jobs: Option<u16>,
+    /// Where bisect.json and charts/bug-probability.svg and .png go [default: the run's folder]
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
 }
 
 /// Flags of `trace`.

@@ -1,11 +1,13 @@
 //! The composition root: the binary `splitbrain`.
 
 mod args;
+mod bisect;
 mod check;
 mod compare;
 mod completions;
 mod diff;
 mod exit;
+mod failing;
 mod lines;
 mod list;
 mod merge;
@@ -14,6 +16,7 @@ mod replay;
 mod report;
 mod run;
 mod run_dir;
+mod shrink;
 mod sweep;
 mod told;
 mod trace;
@@ -52,6 +55,8 @@ fn dispatch(cli: &Cli) -> Exit {
         Command::Compare(args) => compare::compare(&registry, args),
         Command::Check(args) => check::check(&registry, args),
         Command::Replay(args) => replay::replay(&registry, args),
+        Command::Shrink(args) => shrink::shrink(&registry, args),
+        Command::Bisect(args) => bisect::bisect(&registry, args),
         Command::Trace(args) => trace::trace(&registry, args),
         Command::Diff(args) => diff::diff(&registry, args),
         Command::Report(args) => report::report(args),

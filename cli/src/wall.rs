@@ -91,3 +91,26 @@ impl SweepBar {
         self.bar.finish_and_clear();
     }
 }
+
+/// A line that says how far a search is that has no known end.
+pub struct Spinner(ProgressBar);
+
+impl Spinner {
+    /// Begins.
+    pub fn new() -> Self {
+        // indicatif draws nothing when standard error is not a terminal.
+        let style = ProgressStyle::with_template("{spinner} {msg}").expect("the template is constant");
+        Self(ProgressBar::new_spinner().with_style(style))
+    }
+
+    /// What has been found so far.
+    pub fn set(&self, text: &str) {
+        self.0.set_message(text.to_owned());
+        self.0.tick();
+    }
+
+    /// Takes the line away.
+    pub fn clear(&self) {
+        self.0.finish_and_clear();
+    }
+}

@@ -10,6 +10,7 @@
 
 mod analyse;
 mod availability;
+mod bug_probability;
 mod causes;
 mod charts;
 pub mod compare;
@@ -30,7 +31,8 @@ mod verdicts;
 mod view;
 
 pub use analyse::analyse;
-pub use charts::{Chart, draw};
+pub use bug_probability::{BugProbability, ForkPoint, Jump, JumpEvent};
+pub use charts::{Chart, draw, draw_bug_probability};
 pub use files::{
     HISTORY, LoadError, RECORD, WriteError, load, load_record, write, write_history, write_record, write_whole,
 };

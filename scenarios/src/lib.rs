@@ -4,6 +4,7 @@
 //! JSON, and `--set` changes that tree; `read` makes a [`Scenario`] of it, or every problem at once; [`expand()`] makes
 //! the concrete schedule.
 
+pub mod bisect;
 pub mod diagnostics;
 mod differences;
 pub mod expand;
@@ -15,6 +16,7 @@ pub mod registry;
 pub mod runner;
 pub mod scenario;
 mod schema;
+pub mod shrink;
 pub mod suggest;
 pub mod sweep;
 mod write;

@@ -1,7 +1,7 @@
 //! The registry: where systems and scenarios meet, and the one place where a system's type is erased.
 
 use crate::options::{OptionProblem, Systems};
-use crate::runner::{self, RunError, RunRequest};
+use crate::runner::{self, ForkRequest, RunError, RunRequest};
 use sim_core::record::RunRecord;
 use sim_core::{Bug, Collect, Shape, System};
 use std::marker::PhantomData;
@@ -19,6 +19,11 @@ pub trait AnySystem: Sync {
     /// # Errors
     /// When the history or trace can not be written.
     fn run(&self, request: RunRequest<'_>) -> Result<RunRecord, RunError>;
+    /// Forks a run and finishes each fork: see [`runner::fork`].
+    ///
+    /// # Errors
+    /// When the options do not fit the system.
+    fn fork(&self, request: &ForkRequest<'_>, each: &mut dyn FnMut(RunRecord)) -> Result<(), RunError>;
     /// The options in full: those given, and the defaults of the rest.
     ///
     /// # Errors
@@ -42,6 +47,9 @@ impl<S: System> AnySystem for Erased<S> {
     }
     fn run(&self, request: RunRequest<'_>) -> Result<RunRecord, RunError> {
         runner::run::<S>(request)
+    }
+    fn fork(&self, request: &ForkRequest<'_>, each: &mut dyn FnMut(RunRecord)) -> Result<(), RunError> {
+        runner::fork::<S>(request, each)
     }
     fn check_options(&self, given: &toml::Table, shape: &Shape) -> Result<toml::Table, Vec<OptionProblem>> {
         crate::check_options::<S>(given, shape)

@@ -31,14 +31,16 @@ pub fn run(registry: &Registry, scenario: &Scenario, job: Job, values: &Cell) ->
 
 /// Runs `work`; a panic in it becomes a result that says so.
 pub fn guard(job: Job, values: &Cell, work: impl FnOnce() -> JobResult) -> JobResult {
+    caught(work).unwrap_or_else(|message| JobResult::of_panic(job.index, job.seed, values.clone(), message))
+}
+
+/// What `work` gives, or what it said when it panicked.
+pub fn caught<T>(work: impl FnOnce() -> T) -> Result<T, String> {
     GUARDED.set(true);
     // Nothing outlives the closure but its result: all it shares with others is read only.
     let outcome = panic::catch_unwind(AssertUnwindSafe(work));
     GUARDED.set(false);
-    outcome.unwrap_or_else(|_| {
-        let message = MESSAGE.take().unwrap_or_else(|| "a panic without a message".to_owned());
-        JobResult::of_panic(job.index, job.seed, values.clone(), message)
-    })
+    outcome.map_err(|_| MESSAGE.take().unwrap_or_else(|| "a panic without a message".to_owned()))
 }
 
 thread_local! {
@@ -46,7 +48,7 @@ thread_local! {
     static MESSAGE: RefCell<Option<String>> = const { RefCell::new(None) };
 }
 
-/// While it lives, a panic inside of [`guard`] is kept, with its place, rather than printed.
+/// While it lives, a panic inside of [`caught`] is kept, with its place, rather than printed.
 pub struct Quiet;
 
 impl Quiet {

@@ -3,7 +3,7 @@
 pub mod again;
 pub mod folder;
 mod grid;
-mod job;
+pub mod job;
 pub mod kept;
 pub mod pages;
 pub mod text;

@@ -11,11 +11,15 @@ const STACK: usize = 8 << 20;
 
 /// A pool of as many threads as were asked for, or else one a core.
 pub fn pool_of(jobs: Option<u16>) -> Result<rayon::ThreadPool, FolderError> {
-    let cores = || std::thread::available_parallelism().map_or(1, usize::from);
-    let threads = jobs.map_or_else(cores, usize::from);
+    let threads = threads(jobs);
     pool(threads).map_err(|error| {
         FolderError::Refused(format!("can not start {threads} threads: {error}; try fewer with --jobs"))
     })
+}
+
+/// How many runs are made at a time: as asked, or one a core.
+pub fn threads(jobs: Option<u16>) -> usize {
+    jobs.map_or_else(|| std::thread::available_parallelism().map_or(1, usize::from), usize::from)
 }
 
 /// A pool of `threads`.

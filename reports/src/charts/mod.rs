@@ -5,6 +5,7 @@ mod activity;
 mod along;
 mod anatomy;
 mod availability;
+mod bug_probability;
 pub(crate) mod compare;
 mod fonts;
 mod frame;
@@ -20,6 +21,7 @@ mod scene;
 mod spread;
 pub(crate) mod sweep;
 
+use crate::bug_probability::BugProbability;
 use crate::latency::Histograms;
 use crate::report::Report;
 use crate::series;
@@ -64,6 +66,12 @@ pub fn draw(report: &Report, record: &RunRecord) -> Vec<Chart> {
         Chart { name: "load", title: "Load per node", scene: load::draw(report) },
         Chart { name: "messages", title: "Messages by kind", scene: messages::draw(report) },
     ]
+}
+
+/// Draws how likely failure was over the time of a run.
+#[must_use]
+pub fn draw_bug_probability(bisected: &BugProbability) -> Chart {
+    Chart { name: "bug-probability", title: "When the run became doomed", scene: bug_probability::draw(bisected) }
 }
 
 #[cfg(test)]

@@ -97,8 +97,8 @@ impl Perfetto {
         let Some(place) = line.place() else { return Ok(()) };
         let Some(node) = node_number(place).filter(|_| filter.names(place)) else { return Ok(()) };
         let pid = FAULTS + node;
-        if !self.tracks.contains_key(&pid) {
-            self.tracks.insert(pid, Track::default());
+        if let std::collections::btree_map::Entry::Vacant(entry) = self.tracks.entry(pid) {
+            entry.insert(Track::default());
             self.name(out, "process_name", pid, 0, place)?;
             self.name(out, "thread_name", pid, 1, place)?;
         }

@@ -3,7 +3,7 @@
 
 use super::evidence::{Evidence, TwinParted};
 use super::{Watch, line};
-use sim_core::{Engine, FlightRecorder, Instant, System, Violation};
+use sim_core::{Client, Engine, FlightRecorder, Instant, Node, NodeStats, Observer, System, Violation};
 use std::panic::{self, AssertUnwindSafe};
 
 /// Events a flight recorder keeps.
@@ -15,7 +15,42 @@ const STEPS_AFTER: u64 = 4;
 
 pub(super) type EngineOf<'a, S> = Engine<<S as System>::Node, <S as System>::Client, Watch<'a, S>>;
 
-/// A run under way.
+/// What can be taken through the phases of a run.
+pub(super) trait Run {
+    fn now(&self) -> Instant;
+    /// Whether it was to stop before its end, and has.
+    fn is_stopped(&self) -> bool;
+    /// Runs until `until`.
+    fn advance(&mut self, until: Instant) -> Result<(), Violation>;
+    fn stats(&self) -> Vec<NodeStats>;
+    /// Ends every fault.
+    fn heal(&mut self);
+    /// Ends every operation.
+    fn abandon_operations(&mut self);
+}
+
+impl<N: Node, C: Client<N>, O: Observer<N>> Run for Engine<N, C, O> {
+    fn now(&self) -> Instant {
+        Self::now(self)
+    }
+    fn is_stopped(&self) -> bool {
+        false
+    }
+    fn advance(&mut self, until: Instant) -> Result<(), Violation> {
+        self.run_until(until)
+    }
+    fn stats(&self) -> Vec<NodeStats> {
+        Self::stats(self)
+    }
+    fn heal(&mut self) {
+        Self::heal(self);
+    }
+    fn abandon_operations(&mut self) {
+        Self::abandon_operations(self);
+    }
+}
+
+/// A run of which evidence may be kept.
 pub(super) struct Drive<'a, S: System> {
     pub engine: EngineOf<'a, S>,
     pub twin: Option<EngineOf<'a, S>>,
@@ -31,43 +66,6 @@ impl<'a, S: System> Drive<'a, S> {
         evidence: Option<&'a mut Evidence>,
     ) -> Self {
         Self { engine, twin, evidence, seen_before: 0 }
-    }
-
-    /// Whether the run was to stop before its end, and has.
-    pub fn is_stopped(&self) -> bool {
-        self.evidence.as_ref().is_some_and(|evidence| self.engine.events() >= evidence.stop_after)
-    }
-
-    /// Runs until `until`.
-    pub fn advance(&mut self, until: Instant) -> Result<(), Violation> {
-        if self.evidence.is_none() {
-            return self.engine.run_until(until);
-        }
-        let stepped = panic::catch_unwind(AssertUnwindSafe(|| self.step_until(until)));
-        if let Err(panic) = stepped {
-            if let Some(evidence) = &self.evidence {
-                (evidence.on_panic)(&last::<S>(&self.engine, 0));
-            }
-            panic::resume_unwind(panic);
-        }
-        if self.is_stopped() {
-            let seen = self.seen_before;
-            let lines = last::<S>(&self.engine, seen);
-            if let Some(evidence) = &mut self.evidence {
-                evidence.last = lines;
-            }
-            return Ok(());
-        }
-        // Nothing is due any more: this tells whether a rule has been broken.
-        let broken = self.engine.run_until(until);
-        if broken.is_err() {
-            let mut lines = last::<S>(&self.engine, 0);
-            lines.drain(..lines.len().saturating_sub(SHOWN));
-            if let Some(evidence) = &mut self.evidence {
-                evidence.last = lines;
-            }
-        }
-        broken
     }
 
     fn step_until(&mut self, until: Instant) {
@@ -102,17 +100,60 @@ impl<'a, S: System> Drive<'a, S> {
             evidence.checkpoints.event(events + 1, digest);
         }
     }
+}
 
-    /// Ends every fault.
-    pub fn heal(&mut self) {
+impl<S: System> Run for Drive<'_, S> {
+    fn now(&self) -> Instant {
+        self.engine.now()
+    }
+
+    fn is_stopped(&self) -> bool {
+        self.evidence.as_ref().is_some_and(|evidence| self.engine.events() >= evidence.stop_after)
+    }
+
+    fn advance(&mut self, until: Instant) -> Result<(), Violation> {
+        if self.evidence.is_none() {
+            return self.engine.run_until(until);
+        }
+        let stepped = panic::catch_unwind(AssertUnwindSafe(|| self.step_until(until)));
+        if let Err(panic) = stepped {
+            if let Some(evidence) = &self.evidence {
+                (evidence.on_panic)(&last::<S>(&self.engine, 0));
+            }
+            panic::resume_unwind(panic);
+        }
+        if self.is_stopped() {
+            let seen = self.seen_before;
+            let lines = last::<S>(&self.engine, seen);
+            if let Some(evidence) = &mut self.evidence {
+                evidence.last = lines;
+            }
+            return Ok(());
+        }
+        // Nothing is due any more: this tells whether a rule has been broken.
+        let broken = self.engine.run_until(until);
+        if broken.is_err() {
+            let mut lines = last::<S>(&self.engine, 0);
+            lines.drain(..lines.len().saturating_sub(SHOWN));
+            if let Some(evidence) = &mut self.evidence {
+                evidence.last = lines;
+            }
+        }
+        broken
+    }
+
+    fn stats(&self) -> Vec<NodeStats> {
+        self.engine.stats()
+    }
+
+    fn heal(&mut self) {
         self.engine.heal();
         if let Some(twin) = &mut self.twin {
             twin.heal();
         }
     }
 
-    /// Ends every operation.
-    pub fn abandon_operations(&mut self) {
+    fn abandon_operations(&mut self) {
         self.engine.abandon_operations();
         if let Some(twin) = &mut self.twin {
             twin.abandon_operations();

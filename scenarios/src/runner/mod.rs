@@ -3,20 +3,22 @@
 mod cluster;
 mod drive;
 mod evidence;
+mod fork;
 mod line;
 mod recorder;
 mod trace;
 mod verdicts;
 
 pub use evidence::{Checkpoints, Evidence, TwinParted};
+pub use fork::{ForkRequest, fork};
 pub use trace::TraceMode;
 
 use crate::Scenario;
-use drive::Drive;
-use recorder::Recorder;
+use drive::{Drive, Run};
+use recorder::{Kept, Recorder};
 use sim_core::fault::Schedule;
 use sim_core::record::{FaultRecord, Messages, NodeRecord, PhaseRecord, RunRecord, SCHEMA_VERSION, VerdictRecord};
-use sim_core::{ActiveFault, Budget, Drop, Engine, FlightRecorder, Instant, NodeStats, System, Violation};
+use sim_core::{ActiveFault, Budget, Drop, Engine, FlightRecorder, Instant, NodeStats, Observer, System, Violation};
 use std::io::{self, Write};
 use trace::Trace;
 
@@ -83,32 +85,21 @@ pub fn run<S: System>(request: RunRequest<'_>) -> Result<RunRecord, RunError> {
     let engine = cluster::engine::<S, _>(scenario, schedule, seed, config, observer);
     let mut run = Drive::<S>::new(engine, twin, evidence);
 
-    let mut broken = None;
     let mut stats = Vec::new();
-    let phases = [scenario.measure_from(), scenario.heal_at(), scenario.end()];
-    let total = scenario.end().0.max(1);
-    for (phase, until) in phases.into_iter().enumerate() {
-        let from = run.engine.now();
-        let piece = (total / PIECES).max(1);
-        let mut at = from;
-        while at < until && broken.is_none() && !run.is_stopped() {
-            at = Instant((at.0 + piece).min(until.0));
-            broken = run.advance(at).err();
-            progress(at.0 as f64 / total as f64);
-        }
-        stats.push(run.engine.stats());
-        if phase == 1 && broken.is_none() {
-            run.heal();
-        }
-    }
-    if broken.is_none() {
-        run.abandon_operations();
-    }
+    let broken = phases(scenario, &mut run, &mut stats, Instant::FAR, progress);
     let Drive { engine, twin, evidence, .. } = run;
+    let finish = |engine, broken| {
+        finish::<S, Watch<'_, S>>(scenario, schedule, seed, engine, broken, &stats, |observer, end| {
+            let (checks, (recorder, (trace, _))) = observer;
+            if let Some(trace) = trace {
+                trace.finish(end.now, end.events, end.digest)?;
+            }
+            Ok((checks, recorder.finish()?))
+        })
+    };
     let parted = evidence.as_ref().is_some_and(|evidence| evidence.parted.is_some());
-    let twin = twin.filter(|_| !parted);
-    let twin = twin.map(|twin| finish::<S>(scenario, schedule, seed, twin, broken.clone(), &stats)).transpose()?;
-    let mut record = finish::<S>(scenario, schedule, seed, engine, broken, &stats)?;
+    let twin = twin.filter(|_| !parted).map(|twin| finish(twin, broken.clone())).transpose()?;
+    let mut record = finish(engine, broken)?;
     if let Some(evidence) = evidence {
         record.last_events.clone_from(&evidence.last);
         evidence.twin_record = twin.map(|mut twin| {
@@ -119,13 +110,57 @@ pub fn run<S: System>(request: RunRequest<'_>) -> Result<RunRecord, RunError> {
     Ok(record)
 }
 
-fn finish<S: System>(
+/// Runs on to `until`, or to the end and what belongs there. `stats` gets an entry at the end of each phase, so its length
+/// says in which phase the run is. Gives the rule that was broken, if one was.
+fn phases(
+    scenario: &Scenario,
+    run: &mut impl Run,
+    stats: &mut Vec<Vec<NodeStats>>,
+    until: Instant,
+    progress: &mut dyn FnMut(f64),
+) -> Option<Violation> {
+    let phases = [scenario.measure_from(), scenario.heal_at(), scenario.end()];
+    let total = scenario.end().0.max(1);
+    let piece = (total / PIECES).max(1);
+    let mut broken = None;
+    for (phase, end) in phases.into_iter().enumerate().skip(stats.len()) {
+        let to = end.min(until);
+        let mut at = run.now();
+        while at < to && broken.is_none() && !run.is_stopped() {
+            at = Instant((at.0 + piece).min(to.0));
+            broken = run.advance(at).err();
+            progress(at.0 as f64 / total as f64);
+        }
+        if end > until && broken.is_none() {
+            return None;
+        }
+        stats.push(run.stats());
+        if phase == 1 && broken.is_none() {
+            run.heal();
+        }
+    }
+    if broken.is_none() {
+        run.abandon_operations();
+    }
+    broken
+}
+
+/// Where a run ended.
+struct End {
+    now: Instant,
+    events: u64,
+    digest: u64,
+}
+
+/// Makes the record; `apart` takes the observer apart.
+fn finish<S: System, O: Observer<S::Node>>(
     scenario: &Scenario,
     schedule: &Schedule,
     seed: u64,
-    engine: Engine<S::Node, S::Client, Watch<'_, S>>,
+    engine: Engine<S::Node, S::Client, O>,
     broken: Option<Violation>,
     stats: &[Vec<NodeStats>],
+    apart: impl FnOnce(O, End) -> io::Result<(S::Checks, Kept<S>)>,
 ) -> Result<RunRecord, RunError> {
     let mut record = RunRecord {
         schema_version: SCHEMA_VERSION,
@@ -152,13 +187,9 @@ fn finish<S: System>(
         expectations: scenario.expect.bounds.clone(),
         ..RunRecord::default()
     };
-    let (now, events, digest) = (engine.now(), engine.events(), engine.digest());
+    let end = End { now: engine.now(), events: engine.events(), digest: engine.digest() };
     let (observer, nodes) = engine.finish();
-    let (checks, (recorder, (trace, _))) = observer;
-    if let Some(trace) = trace {
-        trace.finish(now, events, digest)?;
-    }
-    let kept = recorder.finish()?;
+    let (checks, kept) = apart(observer, end)?;
     record.marks = kept.marks;
     record.facts = kept.facts;
     record.ops = kept.ops;

@@ -34,6 +34,30 @@ pub(super) struct Recorder<'a, S: System> {
     system: PhantomData<fn() -> S>,
 }
 
+/// A fork of a run keeps what its trunk kept, and writes nothing: the file stays with the trunk.
+impl<S: System> Clone for Recorder<'_, S> {
+    fn clone(&self) -> Self {
+        Self {
+            history_sink: None,
+            buffer: Vec::new(),
+            error: None,
+            keep_ops: self.keep_ops,
+            ops: self.ops.clone(),
+            history: self.history.clone(),
+            marks: self.marks.clone(),
+            marks_left_out: self.marks_left_out,
+            counts: self.counts,
+            names: self.names,
+            first_probe: self.first_probe,
+            zones: self.zones.clone(),
+            heal_at: self.heal_at,
+            last_write_ok: self.last_write_ok,
+            writes_after_heal: self.writes_after_heal,
+            system: PhantomData,
+        }
+    }
+}
+
 /// What a recorder kept.
 pub(super) struct Kept<S: System> {
     pub ops: Vec<OpRecord>,
