@@ -3,6 +3,7 @@
 mod args;
 mod check;
 mod exit;
+mod history;
 mod list;
 mod merge;
 mod replay;
@@ -45,6 +46,7 @@ fn dispatch(cli: &Cli) -> Exit {
         Command::Check(args) => check::check(&registry, args),
         Command::Replay(args) => replay::replay(&registry, args),
         Command::Report(args) => report::report(args),
+        Command::History(args) => history::history(args),
         Command::List(args) => list::list(&registry, args.what),
         Command::Schema => list::schema(&registry),
     }

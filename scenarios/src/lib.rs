@@ -6,6 +6,7 @@
 
 pub mod diagnostics;
 pub mod expand;
+pub mod history;
 pub mod keys;
 pub mod limits;
 pub mod options;
