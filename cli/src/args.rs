@@ -151,6 +151,9 @@ pub struct HistoryArgs {
     /// States the search may visit before it gives up
     #[arg(long, value_name = "N", default_value_t = 50_000_000)]
     pub budget: u64,
+    /// Draw the contradiction, if there is one, into this file (.svg or .png)
+    #[arg(long, value_name = "FILE")]
+    pub chart: Option<PathBuf>,
     /// Seconds of wall time after which it gives up
     #[arg(long, value_name = "SECONDS", default_value_t = 60)]
     pub time_limit: u64,

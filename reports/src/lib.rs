@@ -25,9 +25,10 @@ mod summary;
 mod units;
 mod verdicts;
 mod view;
+mod witness;
 
 pub use analyse::analyse;
-pub use charts::{Chart, draw};
+pub use charts::{Chart, draw, draw_witness};
 pub use files::{HISTORY, LoadError, RECORD, WriteError, load, write, write_history, write_record, write_whole};
 pub use pages::{html, markdown};
 pub use report::{
@@ -35,3 +36,4 @@ pub use report::{
     Report, Share, Stall, Verdict,
 };
 pub use summary::summary;
+pub use witness::{Witness, Witnessed};

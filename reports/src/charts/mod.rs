@@ -13,10 +13,12 @@ mod place;
 mod render;
 mod scale;
 mod scene;
+mod witness;
 
 use crate::latency::Histograms;
 use crate::report::Report;
 use crate::series;
+use crate::witness::Witness;
 use scene::Scene;
 use sim_core::record::RunRecord;
 
@@ -58,6 +60,14 @@ pub fn draw(report: &Report, record: &RunRecord) -> Vec<Chart> {
         Chart { name: "load", title: "Load per node", scene: load::draw(report) },
         Chart { name: "messages", title: "Messages by kind", scene: messages::draw(report) },
     ]
+}
+
+/// Draws the contradiction in a history that is not linearizable, with the faults of that moment.
+#[must_use]
+pub fn draw_witness(witness: &Witness, report: Option<&Report>) -> Chart {
+    let faults = report.map_or(&[][..], |report| &report.faults);
+    let scene = witness::draw(witness, faults);
+    Chart { name: "linearizability", title: "Why the history is not linearizable", scene }
 }
 
 #[cfg(test)]

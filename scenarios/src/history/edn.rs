@@ -19,9 +19,12 @@ pub(super) fn events(lines: &Lines<'_>) -> Vec<Event> {
                 }
             }
             Ok(_) => lines.wrong(start, 1, "this is no history", "a vector of maps, or one map a line"),
-            Err(error) => {
-                lines.wrong(start, 1, format!("this is no EDN: {error}"), "a vector of maps, or one map a line")
-            }
+            Err(error) => lines.wrong(
+                start,
+                1,
+                format!("this is no EDN: {:?}", error.code),
+                "a vector of maps, or one map a line",
+            ),
         }
         return events;
     }
@@ -30,7 +33,7 @@ pub(super) fn events(lines: &Lines<'_>) -> Vec<Event> {
             Ok(map) => push(lines, (number, start, line.len()), &map, &mut events),
             Err(error) => {
                 let help = "one map a line: {:process 0, :type :invoke, :f :read, :value nil}";
-                lines.wrong(start, line.len(), format!("this is no EDN map: {error}"), help);
+                lines.wrong(start, line.len(), format!("this is no EDN map: {:?}", error.code), help);
             }
         }
     }
@@ -61,7 +64,7 @@ fn push(lines: &Lines<'_>, (number, start, length): (u32, usize, usize), map: &E
     let value = get("value").map_or(Datum::Nil, datum);
     let key = get("key").map(|key| Arc::from(datum(key).to_string()));
     // The order of the lines is the order of the events; Jepsen's :time says the same.
-    let at = events.len() as u64;
+    let at = u64::from(number);
     events.push(Event { process, stage, f: f.as_ref().into(), key, value, at, line: number });
 }
 

@@ -21,7 +21,7 @@ pub(super) fn events(lines: &Lines<'_>) -> Vec<Event> {
                 lines.wrong(
                     at,
                     value.len(),
-                    format!("this is no value: {error}"),
+                    format!("this is no value: {:?}", error.code),
                     "an EDN value: nil, 3, [3 0], :timed-out",
                 );
                 continue;

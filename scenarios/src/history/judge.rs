@@ -60,6 +60,11 @@ pub struct Judged {
     pub longest_order: usize,
     /// The last operations of that order.
     pub before: Vec<Shown>,
+    /// The lines of its operations, in their order.
+    #[serde(skip)]
+    pub order: Vec<(u32, Option<u32>)>,
+    /// Whether times are nanoseconds; otherwise they are lines.
+    pub timed: bool,
 }
 
 /// States visited by each attempt to make a contradiction smaller.
@@ -113,6 +118,8 @@ fn judge_as<M: Model>(
         conflict: Vec::new(),
         longest_order: 0,
         before: Vec::new(),
+        order: Vec::new(),
+        timed: super::ours::is_ours(text),
     };
     match linearize::check_while::<M>(rows(&all), budget, go_on) {
         Linearizable::Yes { operations: 0, .. } => "no operation succeeded".clone_into(&mut judged.why),
@@ -134,6 +141,7 @@ fn judge_as<M: Model>(
             let last = conflict.last().copied().unwrap_or(stuck);
             judged.why = format!("{} fits no order", sentence(&operations[last]));
             judged.conflict = conflict.iter().map(|i| shown(&operations[*i])).collect();
+            judged.order = prefix.iter().map(|i| operations[*i].lines).collect();
             judged.longest_order = prefix.len();
             let from = prefix.len().saturating_sub(BEFORE);
             judged.before = prefix[from..].iter().map(|i| shown(&operations[*i])).collect();

@@ -31,13 +31,12 @@ pub fn read(name: &str, text: &str) -> Result<Vec<Event>, Diagnostics> {
     let problems = Problems::default();
     let source = problems.source(name, text);
     let lines = Lines { problems: &problems, source, text };
-    let first = text.trim_start().chars().next();
-    let events = match first {
+    let events = match text.trim_start().chars().next() {
         None => {
             problems.with_file(name, "the history is empty", "one operation a line");
             Vec::new()
         }
-        Some('{') if text.trim_start()[1..].trim_start().starts_with('"') => ours::events(&lines),
+        Some(_) if ours::is_ours(text) => ours::events(&lines),
         Some('{' | '[' | '(') => edn::events(&lines),
         Some(_) => jepsen_log::events(&lines),
     };

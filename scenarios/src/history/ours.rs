@@ -4,6 +4,11 @@ use super::{Datum, Event, Lines, Stage};
 use serde_json::Value;
 use std::sync::Arc;
 
+/// Whether the text looks like one: JSON objects.
+pub(super) fn is_ours(text: &str) -> bool {
+    text.trim_start().strip_prefix('{').is_some_and(|rest| rest.trim_start().starts_with('"'))
+}
+
 /// Reads them: each line is an invocation and, unless nobody knows how it ended, a return.
 ///
 /// A client may have several operations under way; each operation is therefore a process of its own.
