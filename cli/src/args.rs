@@ -43,6 +43,8 @@ pub enum Command {
     Diff(DiffArgs),
     /// Make the report of finished runs and sweeps again from their files
     Report(ReportArgs),
+    /// Judge a recorded history: is there an order that explains every answer?
+    History(HistoryArgs),
     /// List what there is
     List(ListArgs),
     /// Print the JSON schema of scenario files
@@ -273,6 +275,42 @@ pub struct ReportArgs {
     /// What is printed
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub format: Format,
+}
+
+/// Flags of `history`.
+#[derive(Debug, Args)]
+pub struct HistoryArgs {
+    /// history.jsonl of a run, EDN maps, or the log lines of Jepsen
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// What the history is judged against
+    #[arg(long, value_enum)]
+    pub model: ModelArg,
+    /// States the search may visit before it gives up
+    #[arg(long, value_name = "N", default_value_t = 50_000_000)]
+    pub budget: u64,
+    /// Draw the contradiction, if there is one, into this file (.svg or .png)
+    #[arg(long, value_name = "FILE")]
+    pub chart: Option<PathBuf>,
+    /// Seconds of wall time after which it gives up
+    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
+    pub time_limit: u64,
+    /// What is printed
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub format: Format,
+}
+
+/// The models by name.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum ModelArg {
+    /// Read, write, cas; initially nil
+    Register,
+    /// Get, put, append, cas by key; initially empty
+    Kv,
+    /// Enqueue, dequeue: first in, first out
+    Queue,
+    /// Acquire, release: at most one holder
+    Lock,
 }
 
 /// Flags of `list`.

@@ -8,6 +8,7 @@ mod completions;
 mod diff;
 mod exit;
 mod failing;
+mod history;
 mod lines;
 mod list;
 mod merge;
@@ -60,6 +61,7 @@ fn dispatch(cli: &Cli) -> Exit {
         Command::Trace(args) => trace::trace(&registry, args),
         Command::Diff(args) => diff::diff(&registry, args),
         Command::Report(args) => report::report(args),
+        Command::History(args) => history::history(args),
         Command::List(args) => list::list(&registry, args.what),
         Command::Schema => list::schema(&registry),
         Command::Completions(args) => completions::completions(args),

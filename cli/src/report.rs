@@ -26,7 +26,9 @@ pub fn report(args: &ReportArgs) -> Exit {
             }
         };
         let report = reports::analyse(&record);
-        if let Err(error) = reports::write(dir, &report, &record, true) {
+        if let Err(error) =
+            reports::write(dir, &report, &record, crate::history::witness_of(dir, &record).as_ref(), true)
+        {
             eprintln!("splitbrain: {error}");
             worst = worst.max(Exit::Failed);
             continue;

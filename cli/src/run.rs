@@ -138,7 +138,8 @@ pub fn into_folder(
     history.flush().and_then(|()| trace.flush()).map_err(RunError::from)?;
     let report = reports::analyse(&record);
     reports::write_record(folder.path(), &record)?;
-    reports::write(folder.path(), &report, &record, scenario.report.charts)?;
+    let witness = crate::history::witness_of(folder.path(), &record);
+    reports::write(folder.path(), &report, &record, witness.as_ref(), scenario.report.charts)?;
     let wall = watch.elapsed();
     folder.write("run.json", &run_json(&record, simulated, wall))?;
     let dir = folder.finish()?;

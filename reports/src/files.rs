@@ -3,6 +3,7 @@
 use crate::charts;
 use crate::pages;
 use crate::report::Report;
+use crate::witness::Witness;
 use sim_core::record::{OpRecord, RunRecord, SCHEMA_VERSION};
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Write};
@@ -113,17 +114,27 @@ pub fn write_whole(path: &Path, fill: impl FnOnce(&mut dyn Write) -> io::Result<
 }
 
 /// Writes `report.json`, `report.md`, `report.html` and, with `draw`, `charts/` into the folder of a run, making it if
-/// need be.
+/// need be. A run whose history is not linearizable has a `witness`.
 ///
 /// # Errors
 /// With the path and the reason. Each file is there whole or not at all.
-pub fn write(dir: &Path, report: &Report, record: &RunRecord, draw: bool) -> Result<(), WriteError> {
+pub fn write(
+    dir: &Path,
+    report: &Report,
+    record: &RunRecord,
+    witness: Option<&Witness>,
+    draw: bool,
+) -> Result<(), WriteError> {
     let folder = dir.join("charts");
     fs::create_dir_all(&folder).map_err(|source| WriteError { path: folder.clone(), source })?;
     let text = |name: &str, text: &str| write_whole(&dir.join(name), |out| out.write_all(text.as_bytes()));
     text("report.json", &report.to_json())?;
     text("report.md", &pages::markdown(report))?;
-    let charts = if draw { charts::draw(report, record) } else { Vec::new() };
+    let mut charts = if draw { charts::draw(report, record) } else { Vec::new() };
+    if let Some(witness) = witness.filter(|_| draw) {
+        // What went wrong comes first.
+        charts.insert(0, charts::draw_witness(witness, Some(report)));
+    }
     text("report.html", &pages::html(report, &charts))?;
     write_charts(dir, &charts)
 }

@@ -29,10 +29,11 @@ pub mod trace;
 mod units;
 mod verdicts;
 mod view;
+mod witness;
 
 pub use analyse::analyse;
 pub use bug_probability::{BugProbability, ForkPoint, Jump, JumpEvent};
-pub use charts::{Chart, draw, draw_bug_probability};
+pub use charts::{Chart, draw, draw_bug_probability, draw_witness};
 pub use files::{
     HISTORY, LoadError, RECORD, WriteError, load, load_record, write, write_history, write_record, write_whole,
 };
@@ -42,3 +43,4 @@ pub use report::{
     Report, Share, Stall, Verdict,
 };
 pub use summary::summary;
+pub use witness::{Witness, Witnessed};

@@ -30,11 +30,11 @@ fn a_report_made_again_from_its_files_is_the_same() {
     write_record(&dir, &record).unwrap();
     write_history(&dir, &record).unwrap();
     let report = analyse(&record);
-    write(&dir, &report, &record, true).unwrap();
+    write(&dir, &report, &record, None, true).unwrap();
     let read = load(&dir).unwrap();
     assert_eq!(read, record);
     let again = folder("again-2");
-    write(&again, &analyse(&read), &read, true).unwrap();
+    write(&again, &analyse(&read), &read, None, true).unwrap();
     for name in ["report.json", "report.md", "report.html", "charts/availability.svg", "charts/availability.png"] {
         assert!(fs::read(dir.join(name)).unwrap() == fs::read(again.join(name)).unwrap(), "{name} differs");
     }
@@ -112,7 +112,7 @@ fn nothing_half_written_stays() {
     assert_eq!(fs::read_to_string(dir.join("report.md")).unwrap(), "before");
     // A file where the folder should be.
     let record = cases::one_operation();
-    let error = write(&dir.join("report.md"), &analyse(&record), &record, true).unwrap_err();
+    let error = write(&dir.join("report.md"), &analyse(&record), &record, None, true).unwrap_err();
     assert!(error.to_string().contains("report.md/charts"), "{error}");
     assert!(error.to_string().ends_with("a part of the path is not a folder"), "{error}");
 }

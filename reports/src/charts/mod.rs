@@ -20,11 +20,13 @@ mod scale;
 mod scene;
 mod spread;
 pub(crate) mod sweep;
+mod witness;
 
 use crate::bug_probability::BugProbability;
 use crate::latency::Histograms;
 use crate::report::Report;
 use crate::series;
+use crate::witness::Witness;
 use scene::Scene;
 use sim_core::record::RunRecord;
 
@@ -72,6 +74,14 @@ pub fn draw(report: &Report, record: &RunRecord) -> Vec<Chart> {
 #[must_use]
 pub fn draw_bug_probability(bisected: &BugProbability) -> Chart {
     Chart { name: "bug-probability", title: "When the run became doomed", scene: bug_probability::draw(bisected) }
+}
+
+/// Draws the contradiction in a history that is not linearizable, with the faults of that moment.
+#[must_use]
+pub fn draw_witness(witness: &Witness, report: Option<&Report>) -> Chart {
+    let faults = report.map_or(&[][..], |report| &report.faults);
+    let scene = witness::draw(witness, faults);
+    Chart { name: "linearizability", title: "Why the history is not linearizable", scene }
 }
 
 #[cfg(test)]

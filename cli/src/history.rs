@@ -1,0 +1,185 @@
+//! `splitbrain history`: the verdict on a recorded history, ours or somebody else's.
+
+use crate::args::{Format, HistoryArgs, ModelArg};
+use crate::exit::Exit;
+use crate::run::say;
+use crate::wall::Stopwatch;
+use reports::{Witness, Witnessed};
+use scenarios::history::{Judged, ModelName, Ruling, Shown, judge};
+use sim_core::record::{RunRecord, VerdictRecord};
+use std::fmt::Write as _;
+use std::io::IsTerminal;
+use std::path::Path;
+use std::time::Duration;
+
+/// Runs the command.
+pub fn history(args: &HistoryArgs) -> Exit {
+    let name = args.file.display().to_string();
+    let text = match std::fs::read(&args.file) {
+        Ok(bytes) => match String::from_utf8(bytes) {
+            Ok(text) => text,
+            Err(error) => {
+                let at = error.utf8_error().valid_up_to();
+                eprintln!("splitbrain: {name}: this is no text: byte {at} is not UTF-8");
+                return Exit::Usage;
+            }
+        },
+        Err(error) => {
+            eprintln!("splitbrain: {name}: can not be read: {error}");
+            return Exit::Usage;
+        }
+    };
+    let model = match args.model {
+        ModelArg::Register => ModelName::Register,
+        ModelArg::Kv => ModelName::Kv,
+        ModelArg::Queue => ModelName::Queue,
+        ModelArg::Lock => ModelName::Lock,
+    };
+    let watch = Stopwatch::start();
+    let limit = Duration::from_secs(args.time_limit);
+    let mut out_of_time = false;
+    let judged = judge(&name, &text, model, args.budget, &mut || {
+        out_of_time = watch.elapsed() > limit;
+        !out_of_time
+    });
+    let mut judged = match judged {
+        Ok(judged) => judged,
+        Err(problems) => {
+            let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+            eprint!("{}", problems.render(colour));
+            return Exit::Usage;
+        }
+    };
+    if out_of_time {
+        let _ = write!(judged.why, ", {} s of wall time; --time-limit allows more", args.time_limit);
+    }
+    if let Some(path) = &args.chart
+        && let Some(exit) = draw(path, &name, &judged)
+    {
+        return exit;
+    }
+    match args.format {
+        Format::Json => {
+            say(&format!("{}\n", serde_json::to_string(&judged).expect("plain data becomes JSON")));
+        }
+        Format::Text => say(&text_of(&name, &judged)),
+    }
+    match judged.ruling {
+        Ruling::Linearizable => Exit::Held,
+        Ruling::NotLinearizable => Exit::Failed,
+        Ruling::Inconclusive => Exit::Inconclusive,
+    }
+}
+
+/// Draws the contradiction; how the command ends if that can not be done.
+fn draw(path: &Path, name: &str, judged: &Judged) -> Option<Exit> {
+    let Some(witness) = witness(name, judged) else {
+        eprintln!("splitbrain: nothing is drawn: the history is not shown to be wrong");
+        return None;
+    };
+    let chart = reports::draw_witness(&witness, None);
+    let bytes = match path.extension().and_then(|e| e.to_str()) {
+        Some("svg") => chart.svg().into_bytes(),
+        Some("png") => chart.png(),
+        _ => {
+            eprintln!("splitbrain: {}: a chart is an .svg or a .png", path.display());
+            return Some(Exit::Usage);
+        }
+    };
+    reports::write_whole(path, |out| out.write_all(&bytes)).err().map(|error| {
+        eprintln!("splitbrain: {error}");
+        Exit::Failed
+    })
+}
+
+/// The picture of a run's broken linearizability, made again from its `history.jsonl`.
+pub fn witness_of(dir: &Path, record: &RunRecord) -> Option<Witness> {
+    let failed = |v: &VerdictRecord| v.rule == "linearizable" && v.verdict == sim_core::record::Ruling::Fail;
+    record.verdicts.iter().find(|v| failed(v))?;
+    let path = dir.join(reports::HISTORY);
+    let text = std::fs::read_to_string(&path).ok()?;
+    // A system that is no key-value store has histories that this can not read: it then has no picture.
+    let judged = judge(&path.display().to_string(), &text, ModelName::Kv, BUDGET, &mut || true).ok()?;
+    witness(&format!("{}, seed {}", record.scenario, record.seed), &judged)
+}
+
+/// States visited to explain a run that is known to be wrong.
+const BUDGET: u64 = 5_000_000;
+
+fn witness(name: &str, judged: &Judged) -> Option<Witness> {
+    let last = judged.conflict.last()?;
+    let object = judged.object.as_deref().unwrap_or("the object");
+    let answer = last.answer.as_deref().unwrap_or("?");
+    let client = |process: &str| match process.split_once(" op ") {
+        Some((client, _)) => client.to_owned(),
+        None => format!("process {process}"),
+    };
+    let place = |op: &Shown| judged.order.iter().position(|lines| *lines == op.lines).map(|i| i + 1);
+    Some(Witness {
+        finding: format!("{}: {}, answered {answer}, fits no order", client(&last.process), last.request),
+        about: format!(
+            "The {} operations on {object} that contradict each other  \u{b7}  {name}",
+            judged.conflict.len()
+        ),
+        operations: judged
+            .conflict
+            .iter()
+            .map(|op| Witnessed {
+                client: client(&op.process),
+                request: op.request.clone(),
+                answer: op.answer.clone(),
+                start: op.invoked,
+                end: op.lines.1.map(|_| op.returned),
+                place: place(op),
+            })
+            .collect(),
+        timed: judged.timed,
+    })
+}
+
+fn text_of(name: &str, judged: &Judged) -> String {
+    let ruling = match judged.ruling {
+        Ruling::Linearizable => "linearizable",
+        Ruling::NotLinearizable => "NOT linearizable",
+        Ruling::Inconclusive => "inconclusive",
+    };
+    let mut text = format!("{name}: {ruling}: {}\n", judged.why);
+    let objects = if judged.objects > 0 { format!(" on {} objects", judged.objects) } else { String::new() };
+    let _ = writeln!(
+        text,
+        "model {}, {} operations{objects}, {} of them with an unknown outcome",
+        judged.model, judged.operations, judged.unknown
+    );
+    if !judged.conflict.is_empty() {
+        let object = judged.object.as_deref().unwrap_or("the object");
+        let _ = writeln!(text, "\n{object}: these {} operations contradict each other:", judged.conflict.len());
+        text.push_str(&table(&judged.conflict));
+        let _ = writeln!(text, "\nthe longest order found has {} operations, the last of them:", judged.longest_order);
+        text.push_str(&table(&judged.before));
+    }
+    text
+}
+
+fn table(rows: &[Shown]) -> String {
+    let cells: Vec<[String; 4]> = rows
+        .iter()
+        .map(|row| {
+            let (from, to) = row.lines;
+            let lines = to.map_or_else(|| format!("line {from}-"), |to| format!("line {from}-{to}"));
+            let answer = row.answer.clone().unwrap_or_else(|| "unknown".to_owned());
+            [format!("process {}", row.process), row.request.clone(), format!("-> {answer}"), lines]
+        })
+        .collect();
+    let mut widths = [0; 4];
+    for row in &cells {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = (*width).max(cell.chars().count());
+        }
+    }
+    let mut text = String::new();
+    for [process, request, answer, lines] in &cells {
+        let [a, b, c, _] = widths;
+        let _ = writeln!(text, "  {process:a$}  {request:b$}  {answer:c$}  {lines}");
+    }
+    text
+}

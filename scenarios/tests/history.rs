@@ -1,0 +1,215 @@
+//! Histories with known verdicts, ours and other people's; wrong files; and every model against brute force.
+
+mod common;
+
+use common::root;
+use proptest::prelude::*;
+use scenarios::history::models::{Kv, Lock, Model, Queue, Register};
+use scenarios::history::{Answer, Datum, Event, ModelName, Ruling, Stage, judge};
+use sim_core::linearize::{Linearizable, check};
+use sim_core::{Instant, Outcome};
+use std::path::{Path, PathBuf};
+
+const BUDGET: u64 = 5_000_000;
+
+fn model(name: &str) -> ModelName {
+    ModelName::ALL.into_iter().find(|m| m.name() == name).unwrap_or_else(|| panic!("no model {name}"))
+}
+
+fn ruling(path: &Path, model: ModelName) -> Ruling {
+    let text = std::fs::read_to_string(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+    let judged = judge(&path.display().to_string(), &text, model, BUDGET, &mut || true);
+    let judged = judged.unwrap_or_else(|problems| panic!("{problems}"));
+    if judged.ruling == Ruling::NotLinearizable {
+        assert!(!judged.conflict.is_empty(), "{}: a verdict without a witness", path.display());
+    }
+    judged.ruling
+}
+
+fn hold_labels(folder: &Path, of: impl Fn(&str) -> ModelName) -> usize {
+    let labels = std::fs::read_to_string(folder.join("LABELS.csv")).expect("the labels are beside the histories");
+    let mut held = 0;
+    for line in labels.lines().skip(1).filter(|line| !line.is_empty()) {
+        let fields: Vec<&str> = line.split(',').collect();
+        let (file, right) = (fields[0], fields[fields.len() - 1] == "true");
+        let expected = if right { Ruling::Linearizable } else { Ruling::NotLinearizable };
+        assert_eq!(ruling(&folder.join(file), of(line)), expected, "{file}");
+        held += 1;
+    }
+    held
+}
+
+#[test]
+fn our_own_labelled_histories() {
+    let held = hold_labels(&root().join("fixtures/histories"), |line| model(line.split(',').nth(1).expect("a model")));
+    assert_eq!(held, 6);
+}
+
+/// Where the published histories lie, if they do: they are read in place, not copied.
+fn published() -> Option<PathBuf> {
+    let beside = ["../shared/data/histories", "../../shared/data/histories"];
+    let found = beside.iter().map(|path| root().join(path)).find(|path| path.is_dir());
+    if found.is_none() {
+        println!("skipped: no published histories in {}", beside.join(" or "));
+    }
+    found
+}
+
+#[test]
+fn published_histories_get_their_verdicts() {
+    let Some(folder) = published() else { return };
+    assert_eq!(hold_labels(&folder.join("etcd"), |_| ModelName::Register), 51);
+    assert_eq!(hold_labels(&folder.join("kv"), |_| ModelName::Kv), 4);
+}
+
+#[test]
+fn wrong_lines_are_told_all_at_once() {
+    let path = root().join("fixtures/histories/broken.edn");
+    let text = std::fs::read_to_string(&path).expect("it is there");
+    let problems = judge("broken.edn", &text, ModelName::Register, BUDGET, &mut || true).expect_err("it is broken");
+    insta::assert_snapshot!(problems.render(false));
+    let text: String =
+        text.lines().filter(|l| !l.contains(":maybe") && l.ends_with('}')).map(|l| format!("{l}\n")).collect();
+    let problems = judge("broken.edn", &text, ModelName::Register, BUDGET, &mut || true).expect_err("it is broken");
+    insta::assert_snapshot!(problems.render(false));
+    for (text, what) in [("", "empty"), ("hello\nworld\n", "no operation"), ("[1 2]", "no map")] {
+        let problems = judge("x", text, ModelName::Kv, BUDGET, &mut || true).expect_err("it is no history");
+        assert!(problems.render(false).contains(what), "{problems}");
+    }
+}
+
+#[test]
+fn the_contradiction_is_small() {
+    let mut text = String::new();
+    let mut line = |process: u32, kind: &str, f: &str, value: &str| {
+        text.push_str(&format!("{{:process {process}, :type :{kind}, :f :{f}, :value {value}}}\n"));
+    };
+    for i in 0..200 {
+        line(0, "invoke", "write", &i.to_string());
+        line(0, "ok", "write", &i.to_string());
+        line(1, "invoke", "read", "nil");
+        line(1, "ok", "read", &if i == 150 { 90 } else { i }.to_string());
+    }
+    let judged = judge("x", &text, ModelName::Register, BUDGET, &mut || true).expect("it can be read");
+    assert_eq!(judged.ruling, Ruling::NotLinearizable);
+    let conflict: Vec<String> = judged.conflict.iter().map(|o| o.request.clone()).collect();
+    // What was written, what came after it, and the read that saw it again.
+    assert!(
+        conflict.len() <= 3 && conflict[0] == "write 90" && conflict.last().expect("some") == "read",
+        "{conflict:?}"
+    );
+    assert_eq!(judged.conflict.last().expect("some").answer.as_deref(), Some("90"));
+}
+
+#[test]
+fn without_budget_or_time_it_is_inconclusive() {
+    let mut text = String::new();
+    for stage in ["invoke", "ok"] {
+        for process in 0..50 {
+            text.push_str(&format!("{{:process {process}, :type :{stage}, :f :enqueue, :value {process}}}\n"));
+        }
+    }
+    text.push_str(
+        "{:process 1, :type :invoke, :f :dequeue, :value nil}\n{:process 1, :type :ok, :f :dequeue, :value 99}\n",
+    );
+    let judged = judge("x", &text, ModelName::Queue, 20_000, &mut || true).expect("it can be read");
+    assert_eq!(judged.ruling, Ruling::Inconclusive, "{}", judged.why);
+    let judged = judge("x", &text, ModelName::Queue, u64::MAX, &mut || false).expect("it can be read");
+    assert_eq!(judged.ruling, Ruling::Inconclusive, "{}", judged.why);
+}
+
+/// One operation of a random history: function, value, when it began, how long it took, how it ended.
+type Raw = (u8, u8, u8, u8, u8);
+type Row<M> =
+    (<M as sim_core::linearize::Spec>::Request, u64, u64, Outcome<<M as sim_core::linearize::Spec>::Response>);
+
+fn rows<M: Model>(raw: &[Raw], functions: &[&str]) -> Vec<Row<M>> {
+    raw.iter()
+        .enumerate()
+        .map(|(i, (f, value, from, length, end))| {
+            let f = functions[*f as usize % functions.len()];
+            let text = |v: u8| Datum::text((v % 3).to_string());
+            let value = match f {
+                "cas" => Datum::List(vec![if *value < 2 { Datum::Nil } else { text(*value) }, text(value / 3)]),
+                _ => text(*value),
+            };
+            let event = |stage, value| Event {
+                process: (i % 3).to_string().into(),
+                stage,
+                f: f.into(),
+                key: None,
+                value,
+                at: 0,
+                line: 0,
+            };
+            let request = M::request(&event(Stage::Invoke, value.clone())).expect("a good request");
+            let answer = match (f, end) {
+                (_, 0) => Answer::Unknown,
+                ("read" | "get" | "dequeue", 1) => {
+                    M::answer(&request, &event(Stage::Ok, Datum::Nil)).expect("a good answer")
+                }
+                ("cas", 1 | 2) => M::answer(&request, &event(Stage::Fail, value)).expect("a good answer"),
+                ("acquire" | "release", 1) => {
+                    M::answer(&request, &event(Stage::Fail, Datum::Bool(false))).expect("a good answer")
+                }
+                _ => M::answer(&request, &event(Stage::Ok, value)).expect("a good answer"),
+            };
+            let outcome = match answer {
+                Answer::Seen(response) => Outcome::Ok(response),
+                Answer::Never => Outcome::Failed,
+                Answer::Unknown => Outcome::Unknown,
+            };
+            (request, u64::from(*from), u64::from(from + length), outcome)
+        })
+        .collect()
+}
+
+/// Tries every order.
+fn brute_force<M: Model>(rows: &[Row<M>]) -> bool
+where
+    M::State: Clone,
+{
+    fn go<M: Model>(rows: &[Row<M>], left: &[usize], state: &M::State) -> bool {
+        if left.iter().all(|i| !matches!(rows[*i].3, Outcome::Ok(_))) {
+            return true;
+        }
+        left.iter().any(|i| {
+            let (request, from, _, outcome) = &rows[*i];
+            if left.iter().any(|j| matches!(rows[*j].3, Outcome::Ok(_)) && rows[*j].2 < *from) {
+                return false;
+            }
+            let mut after = state.clone();
+            let response = M::apply(&mut after, request);
+            let fits = match outcome {
+                Outcome::Ok(answer) => *answer == response,
+                Outcome::Failed => false,
+                Outcome::Unknown => true,
+            };
+            let rest: Vec<usize> = left.iter().copied().filter(|j| j != i).collect();
+            fits && go::<M>(rows, &rest, &after)
+        })
+    }
+    let Some(first) = rows.first() else { return true };
+    let all: Vec<usize> = (0..rows.len()).collect();
+    go::<M>(rows, &all, &M::start(&M::part(&first.0)))
+}
+
+fn agrees<M: Model>(raw: &[Raw], functions: &[&str]) -> Result<(), TestCaseError> {
+    let rows = rows::<M>(raw, functions);
+    let found = check::<M>(rows.iter().map(|(q, from, to, o)| (q, Instant(*from), Instant(*to), o)), BUDGET);
+    prop_assert_eq!(matches!(found, Linearizable::Yes { .. }), brute_force::<M>(&rows), "{:?}", raw);
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+    #[test]
+    fn every_model_agrees_with_brute_force(
+        raw in proptest::collection::vec((0_u8..6, 0_u8..9, 0_u8..12, 0_u8..6, 0_u8..6), 0..7)
+    ) {
+        agrees::<Register>(&raw, &["read", "write", "cas"])?;
+        agrees::<Kv>(&raw, &["get", "put", "append", "cas"])?;
+        agrees::<Queue>(&raw, &["enqueue", "dequeue"])?;
+        agrees::<Lock>(&raw, &["acquire", "release"])?;
+    }
+}

@@ -1,0 +1,160 @@
+//! Linearizability (Herlihy and Wing 1990): is there one order of all operations, consistent with real time, that a
+//! sequential object could have answered like this?
+//!
+//! The search is Wing and Gong's (1993) with Lowe's (2017) memory of states seen, part by part (P-compositionality:
+//! operations on different keys do not concern each other). An operation with an unknown outcome may take effect at any
+//! time after it began, or never. A search that runs out of budget says so; it never says pass.
+
+mod conflict;
+mod search;
+mod supply;
+mod timeline;
+mod window;
+
+use crate::{Instant, Outcome};
+pub use conflict::conflict;
+use search::{Effort, Found, search};
+use std::collections::BTreeMap;
+use supply::Supply;
+
+/// A sequential object: what one copy of the service would do, one operation after the other.
+pub trait Spec {
+    /// What is asked.
+    type Request;
+    /// What is answered.
+    type Response: PartialEq;
+    /// The state of one part.
+    type State: Clone + Ord;
+    /// The parts that do not concern each other, such as keys.
+    type Part: Ord + core::fmt::Display;
+
+    /// Which part a request concerns.
+    fn part(request: &Self::Request) -> Self::Part;
+    /// The state of a part before the first operation.
+    fn start(part: &Self::Part) -> Self::State;
+    /// What the request does to the state, and what it answers.
+    fn apply(state: &mut Self::State, request: &Self::Request) -> Self::Response;
+    /// Whether the request changes nothing, whatever the state.
+    fn is_read(request: &Self::Request) -> bool;
+    /// Whether the request can only have changed nothing, given what it was answered: a read, a failed compare-and-set.
+    fn observed_only(request: &Self::Request, response: &Self::Response) -> bool {
+        let _ = response;
+        Self::is_read(request)
+    }
+    /// The one state in which the request can be answered like this, if there is only one: what a read saw. Lets the
+    /// search see early that an order leads nowhere; `None` is always right.
+    fn needs(request: &Self::Request, response: &Self::Response) -> Option<Self::State> {
+        let _ = (request, response);
+        None
+    }
+    /// What state the request can lead to, whatever the state before; `None` if that depends on it.
+    fn makes(request: &Self::Request) -> Option<Makes<Self::State>> {
+        let _ = request;
+        None
+    }
+    /// Whether a request with an unknown outcome could explain anything in a part made of `all` (requests and the
+    /// answers that are known). If not, it is as good as one that never happened, and is left out of the search.
+    fn could_matter(request: &Self::Request, all: &[(&Self::Request, Option<&Self::Response>)]) -> bool {
+        let _ = (request, all);
+        true
+    }
+}
+
+/// What a request can make of any state.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Makes<T> {
+    /// It changes nothing.
+    Nothing,
+    /// If it changes anything, this is the state after it.
+    State(T),
+}
+
+/// The answer of a search.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Linearizable {
+    /// There is such an order for every part.
+    Yes {
+        /// How many operations it orders.
+        operations: usize,
+        /// How many parts there are.
+        parts: usize,
+    },
+    /// There is none for this part.
+    No {
+        /// The part.
+        part: String,
+        /// Index into the history of the operation that does not fit into the longest order found.
+        stuck: usize,
+        /// The longest order found, as indices into the history, up to where it got stuck.
+        prefix: Vec<usize>,
+    },
+    /// The budget ran out in this part.
+    OutOfBudget {
+        /// The part.
+        part: String,
+        /// How many states were visited.
+        states: u64,
+    },
+}
+
+/// One operation of one part.
+struct Op<'a, S: Spec> {
+    index: usize,
+    request: &'a S::Request,
+    invoked: Instant,
+    /// When it was answered, and what; `None` if nobody knows whether it happened.
+    answered: Option<(Instant, &'a S::Response)>,
+}
+
+/// One operation of a history: what was asked, when it began, when its client stopped waiting, and how it ended.
+pub type Observed<'a, S> = (&'a <S as Spec>::Request, Instant, Instant, &'a Outcome<<S as Spec>::Response>);
+
+/// Searches for a linearization of `history`, visiting at most `budget` states. Indices in the answer are positions in
+/// `history`.
+pub fn check<'a, S: Spec + 'a>(history: impl IntoIterator<Item = Observed<'a, S>>, budget: u64) -> Linearizable {
+    check_while::<S>(history, budget, &mut || true)
+}
+
+/// As [`check`], but gives up as soon as `go_on`, asked now and then, says no: for callers with a clock.
+pub fn check_while<'a, S: Spec + 'a>(
+    history: impl IntoIterator<Item = Observed<'a, S>>,
+    budget: u64,
+    go_on: &mut dyn FnMut() -> bool,
+) -> Linearizable {
+    let mut parts: BTreeMap<S::Part, Vec<Op<'_, S>>> = BTreeMap::new();
+    let mut operations = 0;
+    for (index, (request, invoked, returned, outcome)) in history.into_iter().enumerate() {
+        let Some(op) = Op::of(index, (request, invoked, returned, outcome)) else { continue };
+        operations += 1;
+        parts.entry(S::part(request)).or_default().push(op);
+    }
+    let count = parts.len();
+    let mut states = 0;
+    for (part, mut ops) in parts {
+        let all: Vec<_> = ops.iter().map(|op| (op.request, op.answered.map(|(_, answer)| answer))).collect();
+        ops.retain(|op| op.answered.is_some() || S::could_matter(op.request, &all));
+        ops.sort_by_key(|op| (op.invoked, op.index));
+        let mut effort = Effort { states: &mut states, budget, go_on };
+        match search::<S>(&part, &ops, Supply::of(&ops), &mut effort) {
+            Found::Order => {}
+            Found::Stuck { stuck, prefix } => {
+                // Looking ahead finds out sooner, but then the order found is shorter than a person would make it: look
+                // for a better witness without, for a while.
+                let mut effort = Effort { states: &mut 0, budget: WITNESS_STATES, go_on };
+                let (stuck, prefix) = match search::<S>(&part, &ops, None, &mut effort) {
+                    Found::Stuck { stuck, prefix } => (stuck, prefix),
+                    Found::Order | Found::OutOfBudget => (stuck, prefix),
+                };
+                return Linearizable::No { part: part.to_string(), stuck, prefix };
+            }
+            Found::OutOfBudget => return Linearizable::OutOfBudget { part: part.to_string(), states },
+        }
+    }
+    Linearizable::Yes { operations, parts: count }
+}
+
+/// States visited for a better witness, at most.
+const WITNESS_STATES: u64 = 1_000_000;
+
+#[cfg(test)]
+mod tests;

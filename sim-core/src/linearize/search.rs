@@ -1,0 +1,203 @@
+//! The search through the orders of one part.
+
+use super::supply::Supply;
+use super::timeline::{END, Timeline};
+use super::window::Window;
+use super::{Op, Spec};
+use std::collections::BTreeSet;
+
+/// How much a search may still do.
+pub(super) struct Effort<'e> {
+    /// States visited so far.
+    pub states: &'e mut u64,
+    /// How many may be.
+    pub budget: u64,
+    /// Asked now and then whether to go on.
+    pub go_on: &'e mut dyn FnMut() -> bool,
+}
+
+/// States between two questions.
+const ASK_EVERY: u64 = 1 << 12;
+
+impl Effort<'_> {
+    fn is_spent(&mut self) -> bool {
+        *self.states > self.budget || (self.states.is_multiple_of(ASK_EVERY) && !(self.go_on)())
+    }
+}
+
+/// How a search ended.
+pub(super) enum Found {
+    Order,
+    Stuck { stuck: usize, prefix: Vec<usize> },
+    OutOfBudget,
+}
+
+/// One step of the search: where its candidates begin among the untried, and how it got here.
+struct Frame<T> {
+    /// Its candidates are those from here on, in the order in which they are tried, the next one at the end.
+    untried_from: usize,
+    /// The operation that was taken to get here, the state before it, and whether it changed that; `None` at the root.
+    taken: Option<(usize, T, bool)>,
+}
+
+/// All that decides what can still follow: the answered and the doubtful operations that have been ordered, and the
+/// state they led to.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Place<T> {
+    done: Window,
+    maybe: Window,
+    state: T,
+}
+
+/// The state of a search.
+struct Search<'s, 'a, 'e, S: Spec> {
+    ops: &'s [Op<'a, S>],
+    line: Timeline,
+    /// The operation's number among the answered or the doubtful ones. They are numbered apart: a doubtful one may stay
+    /// out for ever, and would keep the window open behind it.
+    number: Vec<usize>,
+    place: Place<S::State>,
+    supply: Option<Supply<S::State>>,
+    /// Answered operations in the order so far.
+    ordered: usize,
+    effort: &'s mut Effort<'e>,
+}
+
+impl<S: Spec> Search<'_, '_, '_, S> {
+    fn mark(&mut self, op: usize, on: bool) {
+        let set = if self.ops[op].answered.is_some() { &mut self.place.done } else { &mut self.place.maybe };
+        set.set(self.number[op], on);
+    }
+
+    /// What `op` would do now: the state after it, if its answer fits.
+    fn try_now(&mut self, op: usize) -> Option<S::State> {
+        *self.effort.states += 1;
+        let mut after = self.place.state.clone();
+        let response = S::apply(&mut after, self.ops[op].request);
+        self.ops[op].answered.is_none_or(|(_, answer)| *answer == response).then_some(after)
+    }
+
+    /// Adds the operations that could come next: those that began before any that is left has ended.
+    fn candidates(&mut self, untried: &mut Vec<usize>) {
+        let from = untried.len();
+        let mut place = self.line.next[0];
+        while place != END {
+            let (op, is_return) = self.line.events[place];
+            if is_return {
+                break;
+            }
+            // One that fits and never changes anything loses nothing by coming now, and leaves more room for the others: there
+            // is no need to try anything else.
+            if let Some((_, answer)) = self.ops[op].answered
+                && S::observed_only(self.ops[op].request, answer)
+                && self.try_now(op).is_some()
+            {
+                untried.truncate(from);
+                untried.push(op);
+                return;
+            }
+            untried.push(op);
+            place = self.line.next[place];
+        }
+        // Answers mostly come in the order of the effects: try the one that ended first, first; doubtful ones last.
+        untried[from..].sort_by_key(|op| core::cmp::Reverse(self.line.return_at[*op].unwrap_or(END)));
+    }
+
+    fn take(&mut self, op: usize, after: S::State) -> S::State {
+        self.mark(op, true);
+        if let Some(supply) = &mut self.supply {
+            supply.count(op, false);
+        }
+        self.line.lift(op);
+        self.ordered += usize::from(self.ops[op].answered.is_some());
+        core::mem::replace(&mut self.place.state, after)
+    }
+
+    fn take_back(&mut self, op: usize, before: S::State) {
+        self.place.state = before;
+        self.mark(op, false);
+        if let Some(supply) = &mut self.supply {
+            supply.count(op, true);
+        }
+        self.line.put_back(op);
+        self.ordered -= usize::from(self.ops[op].answered.is_some());
+    }
+}
+
+/// Searches for an order of `ops`, which are sorted by invocation.
+pub(super) fn search<S: Spec>(
+    part: &S::Part,
+    ops: &[Op<'_, S>],
+    supply: Option<Supply<S::State>>,
+    effort: &mut Effort<'_>,
+) -> Found {
+    let mut number = vec![0; ops.len()];
+    let (mut answered, mut doubtful) = (0, 0);
+    for (i, op) in ops.iter().enumerate() {
+        let counter = if op.answered.is_some() { &mut answered } else { &mut doubtful };
+        number[i] = *counter;
+        *counter += 1;
+    }
+    let line = Timeline::new(ops);
+    let place = Place { done: Window::default(), maybe: Window::default(), state: S::start(part) };
+    let mut search = Search { ops, line, number, place, supply, ordered: 0, effort };
+    // Places from which every way on has been tried. A place is noted when it is left: until then nothing can come to it
+    // again, because all that is tried from it has ordered more. So an order that is found without going back costs
+    // nothing here.
+    let mut hopeless: BTreeSet<Place<S::State>> = BTreeSet::new();
+    let mut longest: (usize, Vec<usize>, usize) = (0, Vec::new(), 0);
+    let mut untried = Vec::new();
+    search.candidates(&mut untried);
+    let mut stack = vec![Frame { untried_from: 0, taken: None }];
+    while search.ordered < answered {
+        if search.effort.is_spent() {
+            return Found::OutOfBudget;
+        }
+        let frame = stack.last().expect("the root frame is taken off last, and ends the search");
+        let Some(op) = (untried.len() > frame.untried_from).then(|| untried.pop()).flatten() else {
+            // Nothing fits here: note how far this order came, and go back.
+            if search.ordered >= longest.0 {
+                let order = stack.iter().filter_map(|f| f.taken.as_ref()).map(|(op, ..)| ops[*op].index).collect();
+                longest = (search.ordered, order, ops[first_to_end(&search.line)].index);
+            }
+            match stack.pop().and_then(|frame| frame.taken) {
+                Some((op, before, changed)) => {
+                    if changed {
+                        hopeless.insert(search.place.clone());
+                    }
+                    search.take_back(op, before);
+                }
+                None => return Found::Stuck { stuck: longest.2, prefix: longest.1 },
+            }
+            continue;
+        };
+        let Some(after) = search.try_now(op) else { continue };
+        let changes = after != search.place.state;
+        if ops[op].answered.is_none() && !changes {
+            // A doubtful operation that would change nothing now is as good as one that never happens.
+            continue;
+        }
+        if changes && search.supply.as_ref().is_some_and(|supply| !supply.may_leave(&search.place.state, op)) {
+            continue;
+        }
+        let before = search.take(op, after);
+        if changes && hopeless.contains(&search.place) {
+            search.take_back(op, before);
+            continue;
+        }
+        let untried_from = untried.len();
+        search.candidates(&mut untried);
+        stack.push(Frame { untried_from, taken: Some((op, before, changes)) });
+    }
+    Found::Order
+}
+
+/// Of the operations left, the answered one that ended first: it had to come by now.
+fn first_to_end(line: &Timeline) -> usize {
+    let mut place = line.next[0];
+    while place != END && !line.events[place].1 {
+        place = line.next[place];
+    }
+    assert_ne!(place, END, "an answered operation is left, and so is its return");
+    line.events[place].0
+}
