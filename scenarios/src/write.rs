@@ -316,6 +316,10 @@ fn fault(out: &mut Out, injection: &Injection) {
         Fault::Disk(DiskChange::Slow(delay)) => out.key("slow", latency(delay)),
         Fault::Disk(DiskChange::Stall) => out.key("stall", true),
         Fault::Disk(DiskChange::FailSync(p)) => out.key("fail_sync", share(*p)),
+        Fault::Disk(DiskChange::Full) => out.key("full", true),
+        Fault::Disk(DiskChange::Lie) => out.key("lie", true),
+        Fault::Disk(DiskChange::Torn) => out.key("torn", true),
+        Fault::Disk(DiskChange::Rot(p)) => out.key("rot", share(*p)),
     }
 }
 

@@ -83,6 +83,8 @@ fn fault() -> impl Strategy<Value = Fault> {
         latency().prop_map(|l| Fault::Disk(DiskChange::Slow(l))),
         Just(Fault::Disk(DiskChange::Stall)),
         share().prop_map(|p| Fault::Disk(DiskChange::FailSync(p))),
+        share().prop_map(|p| Fault::Disk(DiskChange::Rot(p))),
+        prop_oneof![Just(DiskChange::Lie), Just(DiskChange::Full), Just(DiskChange::Torn)].prop_map(Fault::Disk),
     ]
 }
 

@@ -66,5 +66,12 @@ pub static FAULT: Section = Section {
         Key::new("slow", Latency, "", "each sync takes this much longer").only(&["disk"]),
         Key::new("stall", Flag, "false", "no sync completes").only(&["disk"]),
         Key::new("fail_sync", Probability, "", "syncs fail").only(&["disk"]),
+        Key::new("full", Flag, "false", "there is no space: what is written is refused, and its sync fails")
+            .only(&["disk"]),
+        Key::new("lie", Flag, "false", "syncs complete but make nothing durable until an honest one has")
+            .only(&["disk"]),
+        Key::new("torn", Flag, "false", "any crash leaves a random part of what was not synced").only(&["disk"]),
+        Key::new("rot", Probability, "", "durable records go bad, once and for all; found when next read")
+            .only(&["disk"]),
     ],
 };

@@ -109,12 +109,16 @@ fn times(reader: &Reader<'_>, kind: Option<&str>, world: &World) -> Times {
         reader.wrong("at", what, "`at` counts from the start; everything is healed at scenario.duration");
     }
     let step = kind == Some("clock") && reader.has("step");
+    let rot = kind == Some("disk") && reader.has("rot");
     let duration = reader.get("duration", measure::positive);
     if step && reader.has("duration") {
         reader.wrong("duration", "a clock's jump has no end", "leave `duration` out; a second fault can jump back");
     }
+    if rot && reader.has("duration") {
+        reader.wrong("duration", "what has rotted stays rotten", "leave `duration` out; `every` lets more rot");
+    }
     let every = reader.get("every", measure::positive);
-    if reader.has("every") && !step && !reader.has("duration") {
+    if reader.has("every") && !step && !rot && !reader.has("duration") {
         reader.wrong("every", "a fault that repeats must end before it comes again", "add `duration`");
     }
     if let (Some(duration), Some(every)) = (duration, every)
@@ -314,14 +318,21 @@ fn clock(reader: &Reader<'_>) -> Option<ClockChange> {
 }
 
 fn disk(reader: &Reader<'_>) -> Option<DiskChange> {
-    match exactly_one(reader, &["slow", "stall", "fail_sync"])? {
+    match exactly_one(reader, &["slow", "stall", "fail_sync", "full", "lie", "torn", "rot"])? {
         "slow" => reader.get("slow", latency).map(DiskChange::Slow),
         "fail_sync" => reader.get("fail_sync", measure::probability).map(DiskChange::FailSync),
-        _ => {
-            if !reader.get("stall", measure::flag)? {
-                reader.wrong("stall", "this fault changes nothing", "write `stall = true`");
-            }
-            Some(DiskChange::Stall)
-        }
+        "rot" => reader.get("rot", measure::probability).map(DiskChange::Rot),
+        "full" => switched_on(reader, "full").map(|()| DiskChange::Full),
+        "lie" => switched_on(reader, "lie").map(|()| DiskChange::Lie),
+        "torn" => switched_on(reader, "torn").map(|()| DiskChange::Torn),
+        _ => switched_on(reader, "stall").map(|()| DiskChange::Stall),
     }
+}
+
+/// What makes the fault must be `true`.
+fn switched_on(reader: &Reader<'_>, key: &'static str) -> Option<()> {
+    if !reader.get(key, measure::flag)? {
+        reader.wrong(key, "this fault changes nothing", format!("write `{key} = true`"));
+    }
+    Some(())
 }

@@ -57,7 +57,10 @@ fn clash(a: &Plan, b: &Plan) -> bool {
         | (Fault::Clock(ClockChange::Drift(_)), Fault::Clock(ClockChange::Drift(_)))
         | (Fault::Disk(DiskChange::Slow(_)), Fault::Disk(DiskChange::Slow(_)))
         | (Fault::Disk(DiskChange::Stall), Fault::Disk(DiskChange::Stall))
-        | (Fault::Disk(DiskChange::FailSync(_)), Fault::Disk(DiskChange::FailSync(_))) => true,
+        | (Fault::Disk(DiskChange::FailSync(_)), Fault::Disk(DiskChange::FailSync(_)))
+        | (Fault::Disk(DiskChange::Full), Fault::Disk(DiskChange::Full))
+        | (Fault::Disk(DiskChange::Lie), Fault::Disk(DiskChange::Lie))
+        | (Fault::Disk(DiskChange::Torn), Fault::Disk(DiskChange::Torn)) => true,
         // Cuts of different nodes may nest: only the very same one twice is a slip.
         (Fault::Partition { shape: x, .. }, Fault::Partition { shape: y, .. }) => x == y && a.target == b.target,
         (x @ Fault::Packet { .. }, y @ Fault::Packet { .. }) => x == y && a.target == b.target,

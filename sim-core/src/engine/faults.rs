@@ -112,7 +112,7 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
                     } else if *on_crash == OnCrash::Wipe {
                         // It is down already, but its disk can still be replaced.
                         self.faults.touch(index, 1);
-                        self.machines[node.index()].crash_disk(OnCrash::Wipe, self.next_writes[node.index()]);
+                        self.crash_disk(*node, OnCrash::Wipe);
                     }
                 }
             }
@@ -187,12 +187,17 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
             }
             Fault::Disk(change) => {
                 for node in nodes {
-                    let luck = Luck::new(self.seed, injection.id);
-                    let trouble = &mut self.machines[node.index()].cold.disk.trouble;
+                    let mut luck = Luck::new(self.seed, injection.id);
+                    let disk = &mut self.machines[node.index()].cold.disk;
+                    let trouble = disk.make_trouble();
                     match change {
                         DiskChange::Slow(latency) => trouble.slow.push((index, latency.clone(), luck)),
                         DiskChange::Stall => trouble.stalls.push(index),
                         DiskChange::FailSync(p) => trouble.failing.push((index, *p, luck)),
+                        DiskChange::Lie => trouble.lies.push(index),
+                        DiskChange::Full => trouble.full.push(index),
+                        DiskChange::Torn => trouble.torn.push(index),
+                        DiskChange::Rot(p) => disk.rot(index, *p, luck.of(node.0).next_u64()),
                     }
                 }
             }
@@ -246,14 +251,11 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
             }
             Fault::Disk(change) => {
                 for node in &nodes {
-                    let trouble = &mut self.machines[node.index()].cold.disk.trouble;
-                    trouble.slow.retain(|(fault, ..)| *fault != index);
-                    trouble.failing.retain(|(fault, ..)| *fault != index);
-                    trouble.stalls.retain(|fault| *fault != index);
-                    let free = trouble.stalls.is_empty();
-                    if matches!(change, DiskChange::Stall) && self.machines[node.index()].cold.disk.held {
+                    let disk = &mut self.machines[node.index()].cold.disk;
+                    disk.make_trouble().end(index);
+                    if matches!(change, DiskChange::Stall) && disk.held {
                         self.faults.touch(index, 1);
-                        if free {
+                        if !disk.is_stalled() {
                             self.release_disk(*node);
                         }
                     }

@@ -1,6 +1,6 @@
 //! The machine a node runs on: clock, CPU, disk, its streams of random numbers, and what it has done.
 
-use crate::disk::Disk;
+use crate::disk::{Disk, Lost};
 use crate::fault::OnCrash;
 use crate::{Clock, Completion, DiskPolicy, Duration, Instant, Node, NodeId, Purpose, Rng, Ticket, Timer, WriteId};
 use std::collections::VecDeque;
@@ -155,9 +155,10 @@ impl<N: Node> Machine<N> {
     pub fn reseed(&mut self, seed: u64) {
         self.cold.seed = seed;
         self.cold.spare = None;
-        let trouble = &mut self.cold.disk.trouble;
-        trouble.slow.iter_mut().for_each(|(_, _, luck)| luck.reseed(seed));
-        trouble.failing.iter_mut().for_each(|(_, _, luck)| luck.reseed(seed));
+        if let Some(trouble) = self.cold.disk.trouble() {
+            trouble.slow.iter_mut().for_each(|(_, _, luck)| luck.reseed(seed));
+            trouble.failing.iter_mut().for_each(|(_, _, luck)| luck.reseed(seed));
+        }
     }
 
     fn spare(&mut self) -> &mut Spare {
@@ -197,8 +198,8 @@ impl<N: Node> Machine<N> {
         (if gated { GATED } else { 0 }) | (if self.clock.is_honest() { 0 } else { CLOCK_OFF })
     }
 
-    /// The disk loses what `how` says; how many records that were.
-    pub fn crash_disk(&mut self, how: OnCrash, next_write: WriteId) -> usize {
+    /// The disk loses what `how` says; what that was.
+    pub fn crash_disk(&mut self, how: OnCrash, next_write: WriteId) -> Lost {
         let mut rng = self.disk_rng().clone();
         let lost = self.cold.disk.crash(how, next_write, &mut rng);
         *self.disk_rng() = rng;

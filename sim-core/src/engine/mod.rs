@@ -4,6 +4,7 @@
 //! dynamically per event. Everything it does is a function of its configuration and seed.
 
 mod clients;
+mod disks;
 mod faults;
 mod machine;
 mod nodes;

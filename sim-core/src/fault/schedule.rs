@@ -85,7 +85,8 @@ pub enum ClockChange {
     Drift(i32),
 }
 
-/// How a disk goes wrong, until the fault ends.
+/// How a disk goes wrong, until the fault ends. The kinds are those of TigerBeetle's `storage` and of "Can Applications
+/// Recover from fsync Failures?" (ATC'20).
 #[derive(Clone, Debug, PartialEq)]
 pub enum DiskChange {
     /// Each sync takes this in addition.
@@ -94,6 +95,19 @@ pub enum DiskChange {
     Stall,
     /// A sync fails with this probability.
     FailSync(Probability),
+    /// There is no space: what is appended is refused, and the sync that should cover it fails
+    /// ([`crate::SyncError::NoSpace`]).
+    Full,
+    /// A lying disk (a volatile cache that ignores flushes): syncs complete as ever but make nothing durable. What they
+    /// covered becomes durable with the next honest sync; a power loss before that takes it. It counts the records that
+    /// were lost although a sync had covered them.
+    Lie,
+    /// Whatever a crash of the node would have left, it leaves a random prefix of what was not synced
+    /// ([`OnCrash::Torn`]); a replaced disk stays replaced.
+    Torn,
+    /// Bit rot: when the fault fires, each durable record goes bad with this probability. That is found when it is read
+    /// back, at the latest when the node boots, and counted then. What has rotted stays so: this has no end.
+    Rot(Probability),
 }
 
 /// What goes wrong.
@@ -170,10 +184,27 @@ pub struct Injection {
     pub must_bite: bool,
 }
 
+impl DiskChange {
+    /// The key in scenario files.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Slow(_) => "slow",
+            Self::Stall => "stall",
+            Self::FailSync(_) => "fail_sync",
+            Self::Full => "full",
+            Self::Lie => "lie",
+            Self::Torn => "torn",
+            Self::Rot(_) => "rot",
+        }
+    }
+}
+
 impl fmt::Display for Injection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.fault {
             Fault::Partition { shape, .. } => write!(f, "partition ({}) of {}", shape.name(), self.target),
+            Fault::Disk(change) => write!(f, "disk ({}) of {}", change.name(), self.target),
             fault => write!(f, "{} of {}", fault.kind(), self.target),
         }
     }

@@ -6,7 +6,7 @@ use super::message::{RaftFact, RaftMessage, Record};
 use super::node::{Fx, Raft, Stage};
 use super::queue::pop_if;
 use crate::replication::Replicated;
-use sim_core::{NodeId, Replay, StateMachine, WriteId};
+use sim_core::{NodeId, Replay, StateMachine, Unreadable, WriteId};
 use std::collections::VecDeque;
 
 /// A position on the disk: everything before it. 0 is nothing.
@@ -217,10 +217,16 @@ impl<M: StateMachine> Raft<M> {
     }
 
     /// Builds term, vote, log, snapshot and state from the disk.
-    pub(super) fn replay(&mut self, disk: Replay<'_, Record<M>>) {
+    ///
+    /// # Errors
+    /// The first record that can not be read. What it said is unknown: it may have been a vote, or entries that count as
+    /// stored in somebody's quorum. Cutting the log there, or starting anew, is how real systems lose acknowledged writes
+    /// (Alagappan et al., "Protocol-Aware Recovery for Consensus-Based Storage", FAST'18, table 1); so the node stays out.
+    /// Fetching the lost part from the others, as that paper's CTRL does, is not implemented.
+    pub(super) fn replay(&mut self, disk: Replay<'_, Record<M>>) -> Result<(), WriteId> {
         for (id, record) in disk.iter() {
             self.disk.written = id.0 + 1;
-            match record {
+            match record.map_err(|Unreadable| id)? {
                 Record::Hard { term, vote } => (self.term, self.vote) = (*term, *vote),
                 Record::Truncate { from } => self.log.truncate(*from),
                 Record::Entries { first, prev_term, entries } => self.replay_entries(id, *first, *prev_term, entries),
@@ -250,6 +256,7 @@ impl<M: StateMachine> Raft<M> {
             self.me
         );
         self.rehash();
+        Ok(())
     }
 
     fn replay_entries(&mut self, id: WriteId, first: u64, prev_term: u64, entries: &Slice<M::Command>) {

@@ -332,6 +332,11 @@ pub enum RaftFact {
         /// The operation's number in it.
         op: u64,
     },
+    /// It found a record on its disk that it can not read, and does not start.
+    Unreadable {
+        /// Which record.
+        record: u64,
+    },
 }
 
 impl sim_core::Fact for RaftFact {
@@ -350,6 +355,7 @@ impl sim_core::Fact for RaftFact {
             Self::SnapshotTaken { .. } => Kind::new(10, "snapshot_taken"),
             Self::SnapshotInstalled { .. } => Kind::new(11, "snapshot_installed"),
             Self::ReadServed { .. } => Kind::new(12, "read_served"),
+            Self::Unreadable { .. } => Kind::new(13, "unreadable"),
         }
     }
 
@@ -365,6 +371,7 @@ impl sim_core::Fact for RaftFact {
                 | Self::SteppedDown { .. }
                 | Self::FirstCommit { .. }
                 | Self::SnapshotInstalled { .. }
+                | Self::Unreadable { .. }
         )
     }
 }
