@@ -15,11 +15,13 @@ pub struct NodeSetup {
     pub disk: Rc<DiskPolicy>,
     /// CPU time each input costs; 0 means inputs are free.
     pub cpu_cost: Duration,
+    /// The physical machine it runs on, for machine targets; `None` if it has one to itself.
+    pub host: Option<u16>,
 }
 
 impl Default for NodeSetup {
     fn default() -> Self {
-        Self { clock: Clock::default(), disk: Rc::new(DiskPolicy::default()), cpu_cost: Duration::ZERO }
+        Self { clock: Clock::default(), disk: Rc::new(DiskPolicy::default()), cpu_cost: Duration::ZERO, host: None }
     }
 }
 
@@ -122,6 +124,10 @@ pub(crate) struct Cold<N: Node> {
     /// Made on first use: most machines never pause, never lose a packet to a fault, and have a plain disk.
     pub gate: Option<Box<Gate<N>>>,
     spare: Option<Box<Spare>>,
+    /// The physical machine, if it is shared.
+    pub host: Option<u16>,
+    /// Timers that wait for a frozen clock to go on, and for how long after that. Only while it is frozen.
+    pub frozen: Vec<(Timer, Duration)>,
     /// Faults that keep it down.
     pub downs: u32,
     pub down_since: Option<Instant>,
@@ -144,6 +150,8 @@ impl<N: Node> Machine<N> {
             disk_policy: setup.disk,
             gate: None,
             spare: None,
+            host: setup.host,
+            frozen: Vec::new(),
             downs: 0,
             down_since: None,
             seed,

@@ -9,8 +9,8 @@ use crate::hash;
 use crate::network::{Crossing, Passage};
 use crate::queue::{Key, Queue};
 use crate::{
-    Client, Clock, Drop, Duration, Effect, Effects, Fact, Instant, LocalInstant, Message, Node, NodeId, Observed, Observer,
-    Parcel, Peer, Ticket, Timer,
+    Client, Clock, Drop, Duration, Effect, Effects, Fact, Instant, Kind, LocalInstant, Message, Node, NodeId, Observed,
+    Observer, Parcel, Peer, Ticket, Timer,
 };
 
 /// The least time a supervisor takes to start a node that has halted.
@@ -111,7 +111,7 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
                 self.answer(id, ticket, Answer::Done(response), bytes);
             }
             Effect::Redirect { ticket, hint } => self.answer(id, ticket, Answer::Elsewhere(hint), 24),
-            Effect::Disarm { timer } => self.timers.disarm(id, timer),
+            Effect::Disarm { timer } => self.disarm(id, timer),
             Effect::Append { id: write, lane, record } => {
                 self.observer.observe(self.now, &Observed::Appended { node: id, write, record: &record });
                 let disk = &mut self.machines[id.index()].cold.disk;
@@ -127,41 +127,33 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
             Effect::Read { id: write } => self.start_read(id, write),
             Effect::Forget { before, lane } => self.machines[id.index()].cold.disk.forget(before, lane),
             Effect::Note { fact } => {
-                self.record(id.0, Code::Note, u64::from(fact.kind().index));
+                let kind = fact.kind();
+                self.record(id.0, Code::Note, u64::from(kind.index));
                 self.observer.observe(self.now, &Observed::Noted { node: id, fact });
+                if !self.calm {
+                    self.cue(id, kind.name, true);
+                }
             }
         }
     }
 
     #[inline(always)]
     fn arm(&mut self, id: NodeId, timer: Timer, after: Duration) {
-        let honest = self.flags[id.index()] & CLOCK_OFF == 0;
-        let due = self.now + if honest { after } else { self.machines[id.index()].clock.wait(after) };
+        if self.flags[id.index()] & CLOCK_OFF != 0 {
+            return self.arm_by(id, timer, after);
+        }
+        let due = self.now + after;
         if let Some(index) = self.timers.arm(id, timer, due) {
             self.queue_timer(index, due);
         }
     }
 
     #[inline(always)]
-    fn queue_timer(&mut self, index: u32, due: Instant) {
+    pub(super) fn queue_timer(&mut self, index: u32, due: Instant) {
         let rest = self.next_rest(due, |_| hash::of(&[12, u64::from(index)]));
         let key = Key { at: due.0, rest: rest | u64::from(index | TIMER_FLAG) };
         self.timers.queued(index, key);
         self.queue.push(key);
-    }
-
-    /// A clock changes its rate: timers that run on it come due earlier or later.
-    pub(super) fn add_drift(&mut self, node: NodeId, ppm: i64) {
-        let now = self.now;
-        let clock = &mut self.machines[node.index()].clock;
-        let before = clock.clone();
-        clock.add_drift(now, ppm);
-        let clock = clock.clone();
-        self.update_flags(node);
-        let moved = self.timers.rescale(node, |due| now + clock.wait(before.shown_in(due.since(now))));
-        for (index, due) in moved {
-            self.queue_timer(index, due);
-        }
     }
 
     #[inline(always)]
@@ -282,8 +274,7 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
     #[inline(always)]
     pub(super) fn arrive(&mut self, from: NodeId, to: NodeId, number: u32, message: N::Message) {
         let parcel = |message: &N::Message| Parcel::Message(message.kind(), number);
-        if !self.calm && self.trouble.cut(Peer::Node(from), Peer::Node(to), 0) {
-            self.drop_message(Peer::Node(from), Peer::Node(to), parcel(&message), Drop::Cut);
+        if !self.calm && !self.arrives_through_trouble(from, to, number, message.kind()) {
             return;
         }
         if self.nodes[to.index()].is_none() {
@@ -295,6 +286,20 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
         } else {
             self.deliver(from, to, number, message);
         }
+    }
+
+    /// Whether nothing has come between. A trigger may wait for the message.
+    #[inline(never)]
+    fn arrives_through_trouble(&mut self, from: NodeId, to: NodeId, number: u32, kind: Kind) -> bool {
+        if self.trouble.cut(Peer::Node(from), Peer::Node(to), 0) {
+            let parcel = Parcel::Message(kind, number);
+            self.drop_message(Peer::Node(from), Peer::Node(to), parcel, Drop::Cut);
+            return false;
+        }
+        if !self.is_gated(to) && self.nodes[to.index()].is_some() {
+            self.cue(to, kind.name, false);
+        }
+        true
     }
 
     #[inline(always)]
@@ -390,7 +395,12 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
     fn handle_waiting(&mut self, id: NodeId) {
         let Some(input) = self.machines[id.index()].gate().waiting.pop_front() else { return };
         match input {
-            Input::Message { from, number, message } => self.deliver(from, id, number, message),
+            Input::Message { from, number, message } => {
+                if !self.calm {
+                    self.cue(id, message.kind().name, false);
+                }
+                self.deliver(from, id, number, message);
+            }
             Input::Timer(timer) => {
                 if self.timers.take_waiting(id, timer) {
                     self.fire(id, timer);
@@ -474,6 +484,7 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
         self.timers.clear(id);
         let now = self.now;
         let machine = &mut self.machines[id.index()];
+        machine.cold.frozen.clear();
         machine.cold.down_since = Some(now);
         machine.stats.disk_busy_ns += machine.cold.disk.busy(now).0;
         let lost_records = self.crash_disk(id, on_crash);
