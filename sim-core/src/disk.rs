@@ -154,12 +154,13 @@ impl<R: Clone> Disk<R> {
         self.trouble.as_ref().is_some_and(|trouble| !trouble.stalls.is_empty())
     }
 
-    /// Takes in a record, unless there is no space.
+    /// Takes in a record, unless there is no space. Once one was refused, so is all that is written before the node has
+    /// heard of it: a log has no gaps.
     #[inline]
     pub fn append(&mut self, id: WriteId, lane: u16, record: R) -> bool {
         self.many_lanes |= lane != 0;
         if let Some(trouble) = &mut self.trouble
-            && !trouble.full.is_empty()
+            && (!trouble.full.is_empty() || trouble.refused.is_some())
         {
             trouble.refused = Some((trouble.refused.map_or(id, |(first, _)| first), id));
             return false;
@@ -276,7 +277,11 @@ impl<R: Clone> Disk<R> {
                 // A prefix of the unsynced survives. The record after it may be half there: its checksum shows that,
                 // so to the node it is as if it were not there.
                 let kept = rng.below((had - synced) as u64 + 1) as usize;
-                self.records.truncate(synced + kept);
+                // What a failed sync dropped is a gap, behind which nobody reads.
+                let gap =
+                    self.unwritten.iter().map(|(from, _)| *from).filter(|from| *from >= self.durable_before).min();
+                let readable = gap.map_or(had, |gap| self.records.partition_point(|(id, ..)| *id < gap));
+                self.records.truncate((synced + kept).min(readable));
             }
             OnCrash::Wipe => self.records.clear(),
         }
@@ -350,6 +355,18 @@ mod tests {
         assert!(
             torn.iter().all(|n| (3..=7).contains(n)) && torn.contains(&3) && torn.contains(&5) && torn.contains(&7)
         );
+    }
+
+    #[test]
+    fn a_torn_write_leaves_nothing_behind_what_a_failed_sync_dropped() {
+        for seed in 0..20 {
+            let mut disk = disk_with(3, 2);
+            assert!(disk.request_sync(WriteId(6), Instant::ZERO));
+            disk.append(WriteId(6), 0, 6);
+            assert_eq!(disk.finish_sync(false, WriteId(7), Instant::ZERO).result, Err(SyncError::Io));
+            disk.crash(OnCrash::Torn, WriteId(7), &mut Rng::stream(seed, Purpose::Disk, 0));
+            assert_eq!(disk.len(), 3);
+        }
     }
 
     #[test]

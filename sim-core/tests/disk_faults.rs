@@ -209,3 +209,22 @@ fn a_node_that_refuses_to_start_is_not_started_without_time_going_on() {
     run_to(&mut run, at(10));
     assert_eq!(run.observer().booted.len(), 11);
 }
+
+#[test]
+fn behind_a_refused_record_nothing_is_written_until_the_node_knows() {
+    // 1 at 2 ms finds no space; 2 at 4 ms would, but the sync that covers both is asked for only then.
+    let script = Script {
+        boot: |_, fx| fx.arm(Timer(0), ms(2)),
+        timer: |node, timer, fx| {
+            node.count += 1;
+            fx.append(node.count);
+            if node.count % 2 == 0 {
+                fx.sync();
+            }
+            fx.arm(timer, ms(2));
+        },
+        ..Script::default()
+    };
+    let run = run_with(vec![disk(DiskChange::Full, 1, 3), crash(OnCrash::Keep, 11)], script, 12);
+    assert_eq!((found(&run), touched(&run)[0]), (vec![3, 4, 5], 1));
+}

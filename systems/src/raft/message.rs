@@ -366,7 +366,7 @@ pub enum RaftFact {
         /// The operation's number in it.
         op: u64,
     },
-    /// It found a record on its disk that it can not read, and does not start.
+    /// It found a record on its disk that it can not read, or misses one, and does not start.
     Unreadable {
         /// Which record.
         record: u64,

@@ -267,7 +267,7 @@ impl<M: StateMachine> Node for Raft<M> {
         };
         if let Err(record) = node.replay(disk) {
             fx.note(RaftFact::Unreadable { record: record.0 });
-            fx.halt("its disk can not be read: what it promised is unknown");
+            fx.halt("its disk can not be read: what it has promised is unknown");
             return node;
         }
         node.draw_timeout(fx);
