@@ -22,7 +22,7 @@ fn injections(plan: &Plan, run: Duration) -> Vec<Injection> {
             // What would end with everything else has no end of its own.
             let until = if until >= end { Instant::FAR } else { until };
             let (fault, target) = (plan.fault.clone(), plan.target.clone());
-            all.push(Injection { id, fault, target, at, until, must_bite: plan.must_bite });
+            all.push(Injection { id, fault, target, at, until, after: plan.after.clone(), must_bite: plan.must_bite });
         }
     }
     all

@@ -3,7 +3,7 @@
 mod fault;
 mod tables;
 
-pub use fault::{DIRECTIONS, FAULT, KINDS, ON_CRASH, SHAPES};
+pub use fault::{AFTER, BURST, DIRECTIONS, FAULT, KINDS, ON_CRASH, SHAPES};
 pub use tables::{
     CLIENT, CLUSTER, DISK, DISTRIBUTIONS, EXPECT, KEYS, LATENCY, LINK, NETWORK, PROBE, REPORT, ROOT, SCENARIO, STAGE,
     WORKLOAD,
@@ -91,6 +91,8 @@ pub enum Takes {
     Routing,
     /// One of these.
     Word(&'static [&'static str]),
+    /// How many machines, or the machine of each node.
+    Machines,
     /// Strings.
     Texts,
     /// Durations.

@@ -15,9 +15,11 @@ pub fn check(plans: &[(Plan, &Reader<'_>)], world: &World, duration: Duration) {
         return;
     }
     let nodes: Vec<Option<Vec<NodeId>>> = plans.iter().map(|(plan, _)| fixed(&plan.target, world)).collect();
+    // When something that waits will happen is not known.
     let spells = plans
         .iter()
         .enumerate()
+        .filter(|(_, (plan, _))| plan.after.is_none())
         .flat_map(|(i, (plan, _))| expand::spells(plan, duration).into_iter().map(move |(from, to)| (from, to, i)));
     let mut spells: Vec<(Instant, Instant, usize)> = spells.collect();
     spells.sort_unstable();
@@ -55,9 +57,13 @@ fn clash(a: &Plan, b: &Plan) -> bool {
         | (Fault::Pause, Fault::Pause)
         | (Fault::Slow { .. }, Fault::Slow { .. })
         | (Fault::Clock(ClockChange::Drift(_)), Fault::Clock(ClockChange::Drift(_)))
+        | (Fault::Clock(ClockChange::Freeze), Fault::Clock(ClockChange::Freeze))
         | (Fault::Disk(DiskChange::Slow(_)), Fault::Disk(DiskChange::Slow(_)))
         | (Fault::Disk(DiskChange::Stall), Fault::Disk(DiskChange::Stall))
-        | (Fault::Disk(DiskChange::FailSync(_)), Fault::Disk(DiskChange::FailSync(_))) => true,
+        | (Fault::Disk(DiskChange::FailSync(_)), Fault::Disk(DiskChange::FailSync(_)))
+        | (Fault::Disk(DiskChange::Full), Fault::Disk(DiskChange::Full))
+        | (Fault::Disk(DiskChange::Lie), Fault::Disk(DiskChange::Lie))
+        | (Fault::Disk(DiskChange::Torn), Fault::Disk(DiskChange::Torn)) => true,
         // Cuts of different nodes may nest: only the very same one twice is a slip.
         (Fault::Partition { shape: x, .. }, Fault::Partition { shape: y, .. }) => x == y && a.target == b.target,
         (x @ Fault::Packet { .. }, y @ Fault::Packet { .. }) => x == y && a.target == b.target,
