@@ -255,8 +255,7 @@ fn a_trigger_takes_the_node_at_which_it_was_met() {
         "kind = \"crash\"\ntarget = \"trigger\"\nduration = \"1s\"\nkill_after = { kind = \"AppendReply\", count = 3 }",
         "",
     );
-    let elected =
-        record.marks.iter().filter(|m| m.kind == "elected" && m.at_ns < record.faults[0].start_ns).next_back();
+    let elected = record.marks.iter().rfind(|m| m.kind == "elected" && m.at_ns < record.faults[0].start_ns);
     assert_eq!(record.faults[0].resolved, [format!("n{}", elected.expect("there is a leader").node + 1)]);
     assert!(record.faults[0].label.ends_with("after 3 AppendReply"), "{}", record.faults[0].label);
     let (_, record) = run(
