@@ -1,6 +1,6 @@
 //! The wall clock: the only place that reads it, for progress bars and `run.json`. Nothing in a run may.
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
@@ -69,8 +69,16 @@ pub struct SweepBar {
 impl SweepBar {
     /// A bar for `total` runs, of which `done` were made earlier.
     pub fn new(total: u64, done: u64) -> Self {
-        let template = "[{bar:30}] {pos} of {len} runs, {msg}, {per_sec}, {eta} left";
-        let style = ProgressStyle::with_template(template).expect("the template is constant").progress_chars("=> ");
+        let template = "[{bar:30}] {pos} of {len} runs, {msg}, {rate}, {eta} left";
+        let rate = |state: &ProgressState, out: &mut dyn std::fmt::Write| {
+            // A bar that can not be written is no reason to fail.
+            let _ = match state.per_sec() {
+                few if few < 10.0 => write!(out, "{few:.1} a second"),
+                many => write!(out, "{many:.0} a second"),
+            };
+        };
+        let style = ProgressStyle::with_template(template).expect("the template is constant");
+        let style = style.with_key("rate", rate).progress_chars("=> ");
         // indicatif draws nothing when standard error is not a terminal. Runs made earlier say nothing about the rate.
         let bar = ProgressBar::new(total).with_style(style).with_message("0 failed").with_position(done);
         bar.reset_eta();

@@ -68,6 +68,7 @@ pub fn body(summary: &Summary, dir: &Path, again: &Again) -> String {
         let _ = writeln!(out, "\nnever exercised: {}", summary.never_exercised.join(", "));
     }
     let _ = writeln!(out, "\nresults  {}\nsummary  {}", dir.join(RESULTS).display(), dir.join(SUMMARY).display());
+    let _ = writeln!(out, "report   {}", dir.join("summary.html").display());
     out
 }
 
@@ -94,6 +95,10 @@ fn failures(out: &mut String, summary: &Summary, dir: &Path, again: &Again) {
         } else {
             let _ = writeln!(out, "    {}", again.command(failure));
         }
+    }
+    let kept = summary.failures.iter().map(|f| kept::path(dir, f.job, f.seed)).find(|k| k.join("record.json").exists());
+    if let Some(kept) = kept {
+        let _ = writeln!(out, "next: splitbrain shrink {}", quoted(&kept.display().to_string()));
     }
     let more = (summary.failures.len() as u64).saturating_sub(ROWS as u64) + summary.failures_not_listed;
     if more > 0 {

@@ -177,7 +177,7 @@ fn table(scene: &mut Scene, plot: Area, spread: &Spread<'_>, named: &[&Curve<'_>
         scene.line((left, y - 28.0), (end, y - 28.0), SKY.fade(0.6), 1.5);
         let percents: [(&str, usize); 3] = match spread.measure {
             Measure::Time => [("90 % of runs within", 90), ("99 % of runs within", 99), ("best", 0)],
-            Measure::Share => [("90 % of runs have", 10), ("99 % of runs have", 1), ("best", 100)],
+            Measure::Share => [("90 % have at least", 10), ("99 % have at least", 1), ("best", 100)],
         };
         for (name, percent) in percents {
             if let Some(value) = quantile(only.values, percent) {
