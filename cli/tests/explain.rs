@@ -220,7 +220,9 @@ fn perfetto_gets_slices_that_nest_and_arrows_with_two_ends() {
     let number = |event: &Value, key: &str| {
         (event[key].as_f64().unwrap_or_else(|| panic!("{key} of {event}")) * 1e3).round() as u64
     };
-    let mut slices: BTreeMap<(u64, u64), Vec<(u64, u64, String)>> = BTreeMap::new();
+    // By process and thread: start, length, name.
+    type Slices = Vec<(u64, u64, String)>;
+    let mut slices: BTreeMap<(u64, u64), Slices> = BTreeMap::new();
     let (mut from, mut to) = (BTreeMap::new(), Vec::new());
     let mut names = Vec::new();
     for event in events {
