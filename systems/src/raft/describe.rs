@@ -56,7 +56,7 @@ pub(super) fn fact(fact: &RaftFact, out: &mut dyn Write) -> fmt::Result {
         RaftFact::Campaign { term, pre: true } => write!(out, "asks whether it would get votes in term {term}"),
         RaftFact::Elected { term, last_index } => write!(out, "leader of term {term}, its log ends at {last_index}"),
         RaftFact::SteppedDown { term } => write!(out, "no longer leader of term {term}"),
-        RaftFact::FirstCommit { term, index } => write!(out, "first commit of term {term}, entry {index}"),
+        RaftFact::FirstCommit { term, index } => write!(out, "entry {index} of term {term}"),
         RaftFact::Voted { term, candidate } => write!(out, "for {candidate} in term {term}"),
         RaftFact::Appended { first, last, term, .. } => {
             span(first, (last + 1).saturating_sub(first) as usize, out)?;
