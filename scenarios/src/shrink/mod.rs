@@ -148,7 +148,9 @@ impl Search<'_> {
             time::earlier(&self.current),
             cluster::quieter(&self.current),
         ];
-        steps.into_iter().flatten().any(|step| {
+        // A step that changes nothing would only change the seed.
+        let steps: Vec<Scenario> = steps.into_iter().flatten().filter(|step| normal(step) != self.current).collect();
+        steps.into_iter().any(|step| {
             let candidates = (1..=self.other_seeds).map(|seed| Scenario { seed, ..step.clone() });
             self.adopt(candidates.collect()).is_some()
         })
