@@ -170,10 +170,17 @@ fn what_did_not_fail_or_is_no_longer_the_run_is_refused() {
     refused(&out.join("power/3"), &[], 2, "no rule was broken in this run");
 }
 
+/// Disks so fast that few seeds lose anything: which they are is found by a sweep.
 #[test]
 fn the_moment_of_doom_is_charted() {
     let scratch = Scratch::new();
-    let dir = run(&scratch, &[], 1);
+    let file = scratch.path().join("power.toml");
+    fs::write(&file, SCENARIO).expect("writes");
+    let swept = ["sweep", shown(&file), "--seeds", "1..60", "--set", "disk.sync=1ms..4ms", "--out"];
+    let ran = splitbrain(&[&swept[..], &[shown(scratch.path())]].concat());
+    assert_eq!(ran.status.code(), Some(1), "{}{}", ran.stdout, ran.stderr);
+    let kept = fs::read_dir(scratch.path().join("power/sweep/failures")).expect("some failed");
+    let dir = kept.map(|entry| entry.expect("readable").path()).min().expect("some failed");
     let bisect = |jobs: &str, out: &Path| {
         let ran = splitbrain(&[
             "bisect",
@@ -203,7 +210,9 @@ fn the_moment_of_doom_is_charted() {
     let last = points.last().expect("a point");
     assert_eq!(last["failed"], last["forks"], "what is about to fail fails: {last}");
     assert!(points.iter().all(|p| p["low"].as_f64() <= p["probability"].as_f64()), "{points:?}");
+    assert_eq!(found["finding"], "jump", "{found}");
     let jump = &found["jump"];
+    assert!(!jump["events"].as_array().expect("events").is_empty(), "{jump}");
     assert!(
         jump["from_ns"].as_u64() < jump["to_ns"].as_u64() && jump["before"].as_f64() < jump["after"].as_f64(),
         "{jump}"
