@@ -108,7 +108,8 @@ impl Forks<'_> {
         samples
     }
 
-    /// What becomes of the forks of these numbers at these times. Their seeds depend on the run, the time and the number alone.
+    /// What becomes of the forks of these numbers at these times. Their seeds depend on the run, the time and the number
+    /// alone.
     fn sample(&self, times: &[Instant], numbers: Range<u32>) -> Vec<Sample> {
         let _quiet = job::Quiet::begin();
         let seeds = |at: Instant| -> Vec<u64> {
