@@ -13,6 +13,7 @@ use scenarios::runner::{ForkRequest, RunRequest, TraceMode};
 use sim_core::fault::Schedule;
 use sim_core::{Instant, hash};
 use std::io::{self, Write};
+use std::ops::Range;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -67,6 +68,10 @@ struct Forks<'a> {
     each: u32,
 }
 
+/// The ends of the steepest step have this many times as many forks as the other points.
+const MORE: u32 = 5;
+/// So often the steepest step may turn out to be another one.
+const CONFIRMED: u32 = 4;
 /// Forks of one time are made in pieces of this many, each of which runs to the fork by itself.
 const PIECE: usize = 10;
 
@@ -77,23 +82,38 @@ impl Forks<'_> {
         // The last point is just before the rule was broken: what happens at that very instant has not happened yet.
         let end = Instant(self.failing.record.simulated_ns.saturating_sub(1));
         let even = points.div_ceil(2).max(2);
-        let mut samples = self.sample(&bisect::grid(end, even));
+        let mut samples = self.sample(&bisect::grid(end, even), 0..self.each);
         while (samples.len() as u32) < points
             && let Some(at) = bisect::next(&samples)
         {
             spinner.set(&format!("{} of {points} points", samples.len()));
-            samples.extend(self.sample(&[at]));
+            samples.extend(self.sample(&[at], 0..self.each));
             samples.sort_by_key(|s| s.at);
+        }
+        // A step between two points that were chosen for it may be chance: more forks at its ends tell, and may show
+        // another one to be the steepest.
+        for _ in 0..CONFIRMED {
+            let Some((from, to)) = bisect::steepest(&samples) else { break };
+            let unsure: Vec<Instant> = [from, to].iter().filter(|s| s.forks == self.each).map(|s| s.at).collect();
+            if unsure.is_empty() {
+                break;
+            }
+            for more in self.sample(&unsure, self.each..self.each * MORE) {
+                let known = samples.iter_mut().find(|s| s.at == more.at).expect("it is one of them");
+                known.forks += more.forks;
+                known.failed += more.failed;
+            }
         }
         spinner.clear();
         samples
     }
 
-    /// What becomes of forks at these times. The seeds depend on the run and the time alone.
-    fn sample(&self, times: &[Instant]) -> Vec<Sample> {
+    /// What becomes of the forks of these numbers at these times. Their seeds depend on the run, the time and the number
+    /// alone.
+    fn sample(&self, times: &[Instant], numbers: Range<u32>) -> Vec<Sample> {
         let _quiet = job::Quiet::begin();
         let seeds = |at: Instant| -> Vec<u64> {
-            (0..u64::from(self.each)).map(|k| hash::of(&[self.failing.scenario.seed, at.0, k])).collect()
+            numbers.clone().map(|k| hash::of(&[self.failing.scenario.seed, at.0, k.into()])).collect()
         };
         let pieces: Vec<(usize, Vec<u64>)> = times
             .iter()
@@ -109,7 +129,7 @@ impl Forks<'_> {
             }
         });
         let failed = failed.into_inner().expect("nobody panicked with it");
-        times.iter().zip(failed).map(|(at, failed)| Sample { at: *at, forks: self.each, failed }).collect()
+        times.iter().zip(failed).map(|(at, failed)| Sample { at: *at, forks: numbers.len() as u32, failed }).collect()
     }
 
     /// How many of the forks break the rule. One that panics does not: nobody knows what it would have done.
@@ -190,8 +210,17 @@ fn sentence(finding: Finding, samples: &[Sample]) -> String {
         Finding::FromTheStart => {
             format!("No moment doomed it: {} fail from the start", percent(first))
         }
-        Finding::Jump => {
+        // Doomed is what mostly fails from then on, whatever the luck.
+        Finding::Jump if to.interval().0 > 0.5 => {
             format!("Doomed at {}: {} of the forks before fail, {} after", brief(to.at), percent(&from), percent(&to))
+        }
+        Finding::Jump => {
+            format!(
+                "Failure grew likelier at {}: {} of the forks before fail, {} after",
+                brief(to.at),
+                percent(&from),
+                percent(&to)
+            )
         }
         Finding::AtTheEnd => {
             let last = to.at.since(from.at);

@@ -1,9 +1,9 @@
 //! When did a run become doomed? Where to fork it, and what the forks' fates say.
 //!
 //! At points along time a failing run is forked and finished with fresh luck, several times each. Where the rule then
-//! fails more often than just before, something happened that failure followed from. FoundationDB's people call the curve a bug probability
-//! graph. Half of the points lie evenly over the run; the others halve, again and again, the stretch over which the
-//! share of failing forks rises most.
+//! fails more often than just before, something happened that failure followed from. FoundationDB's people call the
+//! curve a bug probability graph. Half of the points lie evenly over the run; the others halve, again and again, the
+//! stretch over which the share of failing forks rises most.
 
 use sim_core::{Duration, Instant};
 
@@ -51,7 +51,8 @@ pub fn grid(end: Instant, points: u32) -> Vec<Instant> {
 /// Stretches shorter than this are not divided: a microsecond holds an event or two.
 pub const FINEST: Duration = Duration(1_000);
 
-/// The middle of the steepest stretch between two of the samples, which are in order of time; `None` if it is short enough.
+/// The middle of the steepest stretch between two of the samples, which are in order of time; `None` if it is short
+/// enough.
 #[must_use]
 pub fn next(samples: &[Sample]) -> Option<Instant> {
     let (from, to) = steepest(samples)?;

@@ -15,13 +15,15 @@ pub(crate) fn draw(bisected: &BugProbability) -> Scene {
     let mut scene = Scene::new(900.0);
     let time = Scale::linear(0.0, bisected.end_ns as f64, PLOT_LEFT, PLOT_RIGHT);
     let bands = Bands::plan(&bisected.faults, &time, PLOT_LEFT, PLOT_RIGHT);
-    let forks = bisected.points.iter().map(|p| p.forks).max().unwrap_or(0);
+    let forks = || bisected.points.iter().map(|p| p.forks);
+    let (least, most) = (forks().min().unwrap_or(0), forks().max().unwrap_or(0));
+    let more = if most > least { format!(" ({most} at the jump)") } else { String::new() };
     let skipped = match bands.skipped() {
         0 => String::new(),
         n => format!("  \u{b7}  {n} fault labels left out"),
     };
     let about = format!(
-        "{} fails, {forks} forks a point with fresh luck  \u{b7}  {}, seed {}{skipped}",
+        "{} fails, {least} forks a point{more} with fresh luck  \u{b7}  {}, seed {}{skipped}",
         bisected.rule, bisected.scenario, bisected.seed
     );
     frame::title(&mut scene, &bisected.sentence, &about);
@@ -74,8 +76,8 @@ fn annotate(scene: &mut Scene, jump: &Jump, time: &Scale, share: &Scale, plot: A
     let percent = |p: f64| format!("{} %", (p * 100.0).round() as u32);
     let doubt = if jump.clear { "" } else { ", within chance" };
     let lines = [
-        format!("{} \u{2192} {}{doubt}", percent(jump.before), percent(jump.after)),
-        units::span(jump.from_ns, jump.to_ns),
+        format!("{} to {}{doubt}", percent(jump.before), percent(jump.after)),
+        format!("within {} before {}", units::duration(jump.to_ns - jump.from_ns), units::moment(jump.to_ns)),
     ];
     // On the side with more room, at a height where the curve is not.
     let (x, anchor) = if middle < f64::midpoint(plot.left, plot.right) {
@@ -87,4 +89,71 @@ fn annotate(scene: &mut Scene, jump: &Jump, time: &Scale, share: &Scale, plot: A
     let y = share.at(height);
     scene.bold((x, y), lines[0].clone(), LABEL, INK, anchor);
     scene.text((x, y + LABEL + 8.0), lines[1].clone(), SMALL, MUTED, anchor);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bug_probability::ForkPoint;
+
+    /// A run of ten seconds that was doomed at `doom`.
+    fn sample(doom: u64, clear: bool) -> BugProbability {
+        let point = |at_ns: u64| {
+            let failed = if at_ns >= doom { 18 } else { 2 };
+            let probability = f64::from(failed) / 20.0;
+            ForkPoint { at_ns, forks: 20, failed, probability, low: probability - 0.1, high: probability + 0.1 }
+        };
+        let times = (0..=10).map(|i| i * 1_000_000_000).chain([doom - 1_000_000, doom]);
+        let mut points: Vec<ForkPoint> = times.map(point).collect();
+        points.sort_by_key(|p| p.at_ns);
+        let jump = Jump {
+            from_ns: doom - 1_000_000,
+            to_ns: doom,
+            before: 0.1,
+            after: 0.9,
+            clear,
+            events: Vec::new(),
+            events_left_out: 0,
+        };
+        BugProbability {
+            schema_version: BugProbability::SCHEMA_VERSION,
+            scenario: "a-run".into(),
+            system: "raft".into(),
+            seed: 7,
+            digest: "0123456789abcdef".into(),
+            rule: "a_rule".into(),
+            detail: "it broke".into(),
+            end_ns: 10_000_000_000,
+            finding: "jump",
+            sentence: "Doomed at 3 s".into(),
+            points,
+            jump: Some(jump),
+            faults: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn texts_stay_apart_wherever_the_jump_is() {
+        for doom in [2_000_000, 1_500_000_000, 5_000_000_001, 9_999_999_999] {
+            let scene = draw(&sample(doom, doom % 2 == 0));
+            let texts: Vec<_> = scene.texts().collect();
+            for (i, a) in texts.iter().enumerate() {
+                let place = a.bounds();
+                assert!(place.left >= 0.0 && place.right <= 1600.0 && place.bottom <= scene.height, "{a:?}");
+                assert!(texts[i + 1..].iter().all(|b| !place.overlaps(&b.bounds())), "doomed at {doom}: {a:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_point_has_its_dot_and_the_jump_its_line() {
+        use crate::charts::scene::Shape;
+        let bisected = sample(3_000_000_000, true);
+        let scene = draw(&bisected);
+        let dots = scene.shapes.iter().filter(|s| matches!(s, Shape::Dot { .. })).count();
+        assert_eq!(dots, bisected.points.len());
+        let jump =
+            scene.shapes.iter().filter(|s| matches!(s, Shape::Line { ink, dash: Some(_), .. } if *ink == VERMILLION));
+        assert_eq!(jump.count(), 2, "on the plot and in the legend");
+    }
 }

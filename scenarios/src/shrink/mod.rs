@@ -2,8 +2,8 @@
 //!
 //! A deterministic search over scenarios. It knows no flags, no threads and no clock: an [`Oracle`] makes the runs, and
 //! what the search asks next depends only on which candidate was the first to fail. Every candidate is a whole run
-//! with a seed of its own, the original's as long as that does. Streams of random numbers are keyed by purpose, so leaving out a
-//! fault shifts nobody else's luck, which is what makes the same seed go on failing.
+//! with a seed of its own, the original's as long as that does. Streams of random numbers are keyed by purpose, so
+//! leaving out a fault shifts nobody else's luck, which is what makes the same seed go on failing.
 //!
 //! A round goes from what saves most to what saves least: the time after the violation, the faults, the load, the
 //! noise, the nodes, the parameters of each fault. Rounds repeat until one of them changes nothing: then no single
@@ -148,7 +148,9 @@ impl Search<'_> {
             time::earlier(&self.current),
             cluster::quieter(&self.current),
         ];
-        steps.into_iter().flatten().any(|step| {
+        // A step that changes nothing would only change the seed.
+        let steps: Vec<Scenario> = steps.into_iter().flatten().filter(|step| normal(step) != self.current).collect();
+        steps.into_iter().any(|step| {
             let candidates = (1..=self.other_seeds).map(|seed| Scenario { seed, ..step.clone() });
             self.adopt(candidates.collect()).is_some()
         })
@@ -168,8 +170,8 @@ impl Search<'_> {
         });
     }
 
-    /// Leaves out parts of a storm of faults with other seeds than the one at hand. In a storm every fault steers all that comes
-    /// after it, so each is needed for this seed's violation, where another seed does without.
+    /// Leaves out parts of a storm of faults with other seeds than the one at hand. In a storm every fault steers all that
+    /// comes after it, so each is needed for this seed's violation, where another seed does without.
     ///
     /// Few large parts are tried with many seeds, many small parts with few: about as many runs each.
     fn calm(&mut self, runs_each: u64) {
