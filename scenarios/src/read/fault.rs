@@ -3,7 +3,7 @@
 use super::cluster::World;
 use super::latency::latency;
 use super::section::{Context, Reader};
-use super::{measure, overlap, target};
+use super::{measure, overlap, process, target};
 use crate::expand;
 use crate::keys::{self, DIRECTIONS, KINDS, ON_CRASH, SHAPES};
 use crate::limits;
@@ -15,11 +15,11 @@ use sim_core::{Duration, Instant, NodeId, Probability};
 use std::collections::BTreeMap;
 
 /// Reads all `[[fault]]`s.
-pub fn read(readers: &[Reader<'_>], world: &World) -> Vec<Plan> {
+pub fn read(readers: &[Reader<'_>], swarm: bool, world: &World) -> Vec<Plan> {
     let mut plans: Vec<(Plan, &Reader<'_>)> = Vec::new();
     let mut names = BTreeMap::new();
     for reader in readers {
-        if let Some(plan) = plan(reader, world, &mut names) {
+        if let Some(plan) = plan(reader, swarm, world, &mut names) {
             plans.push((plan, reader));
         }
     }
@@ -38,14 +38,18 @@ pub fn read(readers: &[Reader<'_>], world: &World) -> Vec<Plan> {
     plans.into_iter().map(|(plan, _)| plan).collect()
 }
 
-fn plan(reader: &Reader<'_>, world: &World, names: &mut BTreeMap<String, u64>) -> Option<Plan> {
+fn plan(reader: &Reader<'_>, swarm: bool, world: &World, names: &mut BTreeMap<String, u64>) -> Option<Plan> {
     let kind = reader.must("kind", measure::word(KINDS));
     if let Some(kind) = kind {
         belongs(reader, kind);
     }
     let whom = reader.get("target", |value, context| target::target(value, context, world));
     let (at, duration, every, count) = times(reader, kind, world);
-    let must_bite = reader.get("must_bite", measure::flag).unwrap_or(true);
+    let endless = kind == Some("clock") && reader.has("step");
+    let process = process::process(reader, at, endless);
+    // Of what comes at random nobody can say that each single time changes something.
+    let random = process.is_some() || reader.has("mtbf") || reader.has("recorded");
+    let must_bite = reader.get("must_bite", measure::flag).unwrap_or(!random && !swarm);
     let own_id = reader.get("id", measure::small(0, u64::from(u32::MAX)));
     let (fault, flap) = match kind? {
         "crash" => (Some(crash(reader)), None),
@@ -66,8 +70,9 @@ fn plan(reader: &Reader<'_>, world: &World, names: &mut BTreeMap<String, u64>) -
         (false, false) => reader.must("target", |value, context| target::target(value, context, world)),
     };
     let (fault, target) = (fault?, whom?);
+    let (each, rolling) = process::parts(reader, &target, random, world);
     let id = own_id.unwrap_or_else(|| identity(&fault, &target, at, names));
-    Some(Plan { id, fault, target, at, duration, every, count, flap, must_bite })
+    Some(Plan { id, fault, target, at, duration, every, count, process, each, rolling, flap, must_bite })
 }
 
 /// What a fault is, hashed; of several that are the same, each gets a number of its own.
@@ -114,7 +119,7 @@ fn times(reader: &Reader<'_>, kind: Option<&str>, world: &World) -> Times {
         reader.wrong("duration", "a clock's jump has no end", "leave `duration` out; a second fault can jump back");
     }
     let every = reader.get("every", measure::positive);
-    if reader.has("every") && !step && !reader.has("duration") {
+    if reader.has("every") && !step && !reader.has("duration") && !reader.has("mtbf") {
         reader.wrong("every", "a fault that repeats must end before it comes again", "add `duration`");
     }
     if let (Some(duration), Some(every)) = (duration, every)
@@ -162,7 +167,7 @@ fn partition(reader: &Reader<'_>, world: &World, target: Option<&Target>) -> Opt
     }
     let zones = match &shape {
         Shape::Groups(groups) => groups.iter().flatten().all(target::is_zone),
-        _ => target.is_some_and(target::is_zone),
+        _ => target.is_some_and(target::is_zone) || reader.get("scope", |v, _| v.is("zone").then_some(())).is_some(),
     };
     let cut_clients = reader.get("clients", measure::flag).unwrap_or(zones);
     Some(Fault::Partition { shape, cut_clients })
