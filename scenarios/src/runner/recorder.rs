@@ -58,6 +58,7 @@ impl<S: System> Clone for Recorder<'_, S> {
             system: PhantomData,
         }
     }
+}
 
 /// A client's first wait once the faults are over.
 #[derive(Clone, Copy, Debug, Default)]
