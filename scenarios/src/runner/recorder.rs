@@ -67,6 +67,8 @@ pub(super) struct Wait {
     pub since: Option<Instant>,
     /// When it had its first answer.
     pub answered: Option<Instant>,
+    /// When it last gave up or had an answer.
+    pub until: Instant,
 }
 
 /// What a recorder kept.
@@ -203,6 +205,7 @@ impl<'a, S: System> Recorder<'a, S> {
             let wait = &mut self.waits[client.index()];
             let since = invoked.max(self.heal_at);
             wait.since = Some(wait.since.map_or(since, |earlier| earlier.min(since)));
+            wait.until = wait.until.max(at);
             if record.outcome == Fate::Ok {
                 wait.answered = Some(wait.answered.map_or(at, |earlier| earlier.min(at)));
             }

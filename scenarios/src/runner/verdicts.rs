@@ -42,6 +42,11 @@ pub(super) fn recovery(scenario: &Scenario, last_ok: Option<Instant>, tried: u64
 /// Clients that waited too long, named at most.
 const NAMED: usize = 5;
 
+/// To milliseconds, which is all that a person wants to know of a wait.
+fn rounded(waited: Duration) -> Duration {
+    Duration::millis(waited.0 / 1_000_000)
+}
+
 /// After the storm every client that asks is answered in time, not only one of them.
 pub(super) fn answered(scenario: &Scenario, waits: &[Wait]) -> Option<VerdictRecord> {
     let within = scenario.expect.answered_within?;
@@ -56,13 +61,13 @@ pub(super) fn answered(scenario: &Scenario, waits: &[Wait]) -> Option<VerdictRec
     let (mut asked, mut longest, mut late) = (0_u64, Duration::ZERO, Vec::new());
     for (client, wait) in waits.iter().enumerate() {
         let Some(since) = wait.since else { continue };
-        let waited = wait.answered.unwrap_or_else(|| scenario.end()).since(since);
-        if waited > within {
-            let how = if wait.answered.is_some() { "waited" } else { "was never answered in" };
-            late.push(format!("{} {how} {waited}", name(client)));
-        } else if wait.answered.is_none() {
-            // It began to ask too late to be waited for.
-            continue;
+        let waited = wait.answered.unwrap_or(wait.until).since(since);
+        match wait.answered {
+            Some(_) if waited > within => late.push(format!("{} waited {}", name(client), rounded(waited))),
+            Some(_) => {}
+            // The load ends after `within`: who began to ask late had no time to be answered.
+            None if since > scenario.heal_at() + Duration(within.0 / 2) => continue,
+            None => late.push(format!("{} asked for {} and was never answered", name(client), rounded(waited))),
         }
         asked += 1;
         longest = longest.max(waited);
@@ -70,7 +75,7 @@ pub(super) fn answered(scenario: &Scenario, waits: &[Wait]) -> Option<VerdictRec
     let (verdict, detail) = if asked == 0 {
         (Ruling::Inconclusive, "no client asked anything after the faults were over".to_owned())
     } else if late.is_empty() {
-        (Ruling::Pass, format!("all {asked} clients that asked were answered, the last after {longest}"))
+        (Ruling::Pass, format!("all {asked} clients that asked were answered, the last after {}", rounded(longest)))
     } else {
         let more = late.len().saturating_sub(NAMED);
         let more = if more == 0 { String::new() } else { format!(" and {more} more") };
