@@ -4,7 +4,7 @@ use crate::args::Listing;
 use crate::exit::Exit;
 use crate::run::say;
 use scenarios::Registry;
-use scenarios::keys::{FAULT, KINDS, SHAPES};
+use scenarios::keys::{FAULT, KINDS, SHAPES, Takes};
 use std::path::{Path, PathBuf};
 
 /// Runs `list`.
@@ -47,6 +47,12 @@ fn faults() {
                 let default =
                     if key.default.is_empty() { String::new() } else { format!(" (default {})", key.default) };
                 say(&format!("    {:<12} {}{default}\n", key.name, key.about));
+                if let Takes::Table(inner) = key.takes {
+                    for key in inner.keys {
+                        let default = if key.default.is_empty() { "" } else { &format!(" (default {})", key.default) };
+                        say(&format!("        .{:<13} {}{default}\n", key.name, key.about));
+                    }
+                }
             }
         }
     };

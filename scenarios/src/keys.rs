@@ -4,7 +4,7 @@ mod fault;
 mod plans;
 mod tables;
 
-pub use fault::{DIRECTIONS, FAULT, KINDS, LAWS, ON_CRASH, SCOPES, SHAPES};
+pub use fault::{AFTER, BURST, DIRECTIONS, FAULT, KINDS, LAWS, ON_CRASH, SCOPES, SHAPES};
 pub use plans::{LIMITS, SWARM, VARY};
 pub use tables::{
     CLIENT, CLUSTER, DISK, DISTRIBUTIONS, EXPECT, KEYS, LATENCY, LINK, NETWORK, PROBE, REPORT, ROOT, SCENARIO, STAGE,
@@ -93,6 +93,8 @@ pub enum Takes {
     Routing,
     /// One of these.
     Word(&'static [&'static str]),
+    /// How many machines, or the machine of each node.
+    Machines,
     /// Strings.
     Texts,
     /// Durations.

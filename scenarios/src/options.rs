@@ -26,7 +26,15 @@ pub trait Systems {
     /// # Errors
     /// Every option that makes no sense.
     fn options(&self, system: &str, given: &toml::Table, shape: &Shape) -> Result<toml::Table, Vec<OptionProblem>>;
+    /// The names of a system's kinds of messages and of facts; empty if it has not listed them, or there is no such system.
+    fn kinds(&self, system: &str) -> (Names, Names) {
+        let _ = system;
+        (&[], &[])
+    }
 }
+
+/// Names that a system has listed.
+pub type Names = &'static [&'static str];
 
 /// [`Systems::options`] for one system: unknown keys, then each bad value, then what the system itself objects to.
 ///

@@ -1,6 +1,6 @@
 //! The registry: where systems and scenarios meet, and the one place where a system's type is erased.
 
-use crate::options::{OptionProblem, Systems};
+use crate::options::{Names, OptionProblem, Systems};
 use crate::runner::{self, ForkRequest, RunError, RunRequest};
 use sim_core::record::RunRecord;
 use sim_core::{Bug, Collect, Shape, System};
@@ -14,6 +14,8 @@ pub trait AnySystem: Sync {
     fn about(&self) -> &'static str;
     /// The known bugs it can switch on.
     fn bugs(&self) -> &'static [Bug];
+    /// The names of its kinds of messages and of facts, if it has listed them.
+    fn kinds(&self) -> (Names, Names);
     /// Runs one scenario with one seed.
     ///
     /// # Errors
@@ -44,6 +46,9 @@ impl<S: System> AnySystem for Erased<S> {
     }
     fn bugs(&self) -> &'static [Bug] {
         S::bugs()
+    }
+    fn kinds(&self) -> (Names, Names) {
+        (S::message_kinds(), S::fact_kinds())
     }
     fn run(&self, request: RunRequest<'_>) -> Result<RunRecord, RunError> {
         runner::run::<S>(request)
@@ -95,5 +100,8 @@ impl Systems for Registry {
     }
     fn options(&self, system: &str, given: &toml::Table, shape: &Shape) -> Result<toml::Table, Vec<OptionProblem>> {
         self.get(system).map_or_else(|| Ok(given.clone()), |s| s.check_options(given, shape))
+    }
+    fn kinds(&self, system: &str) -> (Names, Names) {
+        self.get(system).map_or((&[], &[]), AnySystem::kinds)
     }
 }

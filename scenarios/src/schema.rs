@@ -94,6 +94,7 @@ fn takes(takes: Takes) -> Value {
         Takes::Target => json!({ "anyOf": [text(), list(text())] }),
         Takes::Groups => list(json!({ "anyOf": [text(), list(text())] })),
         Takes::Word(words) => json!({ "type": "string", "enum": words }),
+        Takes::Machines => json!({ "anyOf": [{ "type": "integer", "minimum": 1 }, list(text())] }),
         Takes::Texts => list(text()),
         Takes::Durations => list(unit::<DurationText>()),
         Takes::Ends => json!({ "type": "array", "items": text(), "minItems": 2, "maxItems": 2 }),

@@ -5,7 +5,7 @@
 
 use crate::Scenario;
 use crate::scenario::{Change, Plan, Scale, Swarm};
-use sim_core::fault::{ClockChange, DiskChange, Fault};
+use sim_core::fault::Fault;
 use sim_core::hash::Mixer;
 use sim_core::{Duration, Purpose, Rng};
 use std::borrow::Cow;
@@ -94,11 +94,8 @@ pub fn kind(fault: &Fault) -> String {
     let detail = match fault {
         Fault::Crash { on_crash } => on_crash.name(),
         Fault::Partition { shape, .. } => shape.name(),
-        Fault::Clock(ClockChange::Step(_)) => "step",
-        Fault::Clock(ClockChange::Drift(_)) => "drift",
-        Fault::Disk(DiskChange::Slow(_)) => "slow",
-        Fault::Disk(DiskChange::Stall) => "stall",
-        Fault::Disk(DiskChange::FailSync(_)) => "fail_sync",
+        Fault::Clock(change) => change.name(),
+        Fault::Disk(change) => change.name(),
         Fault::Packet { change, .. } => {
             let parts = [
                 ("loss", !change.loss.is_never()),
@@ -107,6 +104,7 @@ pub fn kind(fault: &Fault) -> String {
                 ("reorder", !change.reorder.is_never()),
                 ("corrupt", !change.corrupt.is_never()),
                 ("rate", change.rate > 0),
+                ("burst", change.burst.is_some()),
             ];
             let parts: Vec<&str> = parts.iter().filter(|(_, there)| *there).map(|(name, _)| *name).collect();
             return format!("packet ({})", parts.join(", "));

@@ -1,9 +1,9 @@
 //! Writes a scenario as meant, with every default and the concrete faults, so that the file alone replays the run.
 
 use crate::read::write_target;
-use crate::scenario::{End, KeySpace, LinkChange, LinkRule, Pace, Plan, Scenario, Workload};
+use crate::scenario::{Cluster, End, KeySpace, LinkChange, LinkRule, Pace, Plan, Scenario, Workload};
 use core::fmt::{Display, Write};
-use sim_core::fault::{ClockChange, DiskChange, Fault, Injection, Limits, Schedule, Shape};
+use sim_core::fault::{ClockChange, Cue, DiskChange, Fault, Injection, Limits, Schedule, Shape};
 use sim_core::network::{Latency, Law, LinkPolicy};
 use sim_core::units::{BitRate, ByteSize, OffsetText, OperationRate, Ppm, ProbabilityText, RangeText};
 use sim_core::{Duration, Instant, Probability, Routing};
@@ -34,6 +34,7 @@ impl Plan {
             process: None,
             each: Vec::new(),
             rolling: None,
+            after: injection.after.clone(),
             flap: None,
             must_bite: injection.must_bite,
         }
@@ -156,10 +157,14 @@ fn head(out: &mut Out, scenario: &Scenario, seed: u64) {
 
 fn cluster(out: &mut Out, scenario: &Scenario) {
     let cluster = &scenario.cluster;
+    let own_machines = Cluster::own_machines(cluster.nodes());
     out.table("[cluster]");
     out.key("nodes", number(cluster.nodes() as u64));
     out.key("zones", names(&cluster.zones));
     out.key("node_zones", names(cluster.node_zones.iter().map(|z| &cluster.zones[*z as usize])));
+    if (&cluster.machines, &cluster.node_machines) != (&own_machines.0, &own_machines.1) {
+        out.key("machines", names(cluster.node_machines.iter().map(|m| &cluster.machines[*m as usize])));
+    }
     out.key("cpu_cost", time(cluster.cpu_cost));
     let (lo, hi) = cluster.clock_offset;
     out.key("clock_offset", text(format!("{}..{}", OffsetText(lo), OffsetText(hi))));
@@ -282,6 +287,15 @@ fn fault(out: &mut Out, injection: &Injection) {
     if injection.until != Instant::FAR {
         out.key("duration", time(injection.until.since(injection.at)));
     }
+    if let Some(trigger) = &injection.after {
+        let (key, name) = match &trigger.cue {
+            Cue::Message(kind) => ("kind", kind),
+            Cue::Fact(fact) => ("fact", fact),
+        };
+        let mut table = vec![(key, text(name)), ("count", i64::from(trigger.count).into())];
+        table.extend(trigger.node.as_ref().map(|node| ("node", write_target(node))));
+        out.key("after", inline(&table));
+    }
     out.key("must_bite", injection.must_bite);
     match &injection.fault {
         Fault::Crash { on_crash } => out.key("on_crash", text(on_crash.name())),
@@ -309,6 +323,18 @@ fn fault(out: &mut Out, injection: &Injection) {
             out.key("reorder", share(change.reorder));
             out.key("reorder_by", time(change.reorder_by));
             out.key("corrupt", share(change.corrupt));
+            if !change.correlation.is_never() {
+                out.key("correlation", share(change.correlation));
+            }
+            if let Some(burst) = &change.burst {
+                let table = [
+                    ("good_to_bad", share(burst.good_to_bad)),
+                    ("bad_to_good", share(burst.bad_to_good)),
+                    ("loss_bad", share(burst.loss_bad)),
+                    ("loss_good", share(burst.loss_good)),
+                ];
+                out.key("burst", inline(&table));
+            }
             if change.rate > 0 {
                 out.key("rate", bandwidth(change.rate));
                 out.key("queue", text(ByteSize(change.queue_bytes)));
@@ -319,9 +345,14 @@ fn fault(out: &mut Out, injection: &Injection) {
         }
         Fault::Clock(ClockChange::Step(nanos)) => out.key("step", text(OffsetText(*nanos))),
         Fault::Clock(ClockChange::Drift(ppm)) => out.key("drift", text(Ppm((*ppm).into()))),
+        Fault::Clock(ClockChange::Freeze) => out.key("freeze", true),
         Fault::Disk(DiskChange::Slow(delay)) => out.key("slow", latency(delay)),
         Fault::Disk(DiskChange::Stall) => out.key("stall", true),
         Fault::Disk(DiskChange::FailSync(p)) => out.key("fail_sync", share(*p)),
+        Fault::Disk(DiskChange::Full) => out.key("full", true),
+        Fault::Disk(DiskChange::Lie) => out.key("lie", true),
+        Fault::Disk(DiskChange::Torn) => out.key("torn", true),
+        Fault::Disk(DiskChange::Rot(p)) => out.key("rot", share(*p)),
     }
 }
 

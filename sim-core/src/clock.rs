@@ -11,6 +11,8 @@ const MILLION: u64 = 1_000_000;
 pub struct Clock {
     /// Parts per million it runs fast.
     drift_ppm: i32,
+    /// How many faults hold it.
+    frozen: u32,
     /// The sum of everything that makes it drift; `drift_ppm` unless that would turn it backwards.
     asked_ppm: i64,
     /// True time and shown time at the last change of rate.
@@ -30,6 +32,7 @@ impl Clock {
         assert!(drift_ppm > -1_000_000, "a clock must not run backwards: {drift_ppm} ppm");
         Self {
             drift_ppm,
+            frozen: 0,
             asked_ppm: drift_ppm as i64,
             base: (Instant::ZERO, LocalInstant(EPOCH.saturating_add_signed(offset))),
         }
@@ -39,6 +42,9 @@ impl Clock {
     #[inline]
     #[must_use]
     pub fn show(&self, now: Instant) -> LocalInstant {
+        if self.frozen > 0 {
+            return self.base.1;
+        }
         let elapsed = now.since(self.base.0);
         if self.drift_ppm == 0 {
             return self.base.1 + elapsed;
@@ -57,7 +63,7 @@ impl Clock {
     /// Whether it shows what [`Clock::honest`] says.
     #[must_use]
     pub const fn is_honest(&self) -> bool {
-        self.drift_ppm == 0 && self.base.1.0 == self.base.0.0 + EPOCH
+        self.drift_ppm == 0 && self.frozen == 0 && self.base.1.0 == self.base.0.0 + EPOCH
     }
 
     /// How long `after` on this clock takes in true time. Rounded up, so that a timer never fires early.
@@ -76,8 +82,27 @@ impl Clock {
         self.base = (now, LocalInstant(self.show(now).0.saturating_add_signed(nanos)));
     }
 
+    /// The clock stands still from `now` on, until it has been thawed as often as frozen.
+    pub fn freeze(&mut self, now: Instant) {
+        self.base = (now, self.show(now));
+        self.frozen += 1;
+    }
+
+    /// One thing less holds the clock: whether it goes on now, from where it stood.
+    pub fn thaw(&mut self, now: Instant) -> bool {
+        self.base = (now, self.show(now));
+        self.frozen -= 1;
+        self.frozen == 0
+    }
+
+    /// Whether it stands still.
+    #[must_use]
+    pub const fn is_frozen(&self) -> bool {
+        self.frozen > 0
+    }
+
     /// The clock runs `ppm` parts per million faster (negative: slower) from `now` on, in addition to what it did.
-    /// However much that is in sum, it never stands still or runs backwards; taking it back restores the old rate.
+    /// However much that is in sum, it never runs backwards; taking it back restores the old rate.
     pub fn add_drift(&mut self, now: Instant, ppm: i64) {
         self.base = (now, self.show(now));
         self.asked_ppm += ppm;

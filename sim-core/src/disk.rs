@@ -2,7 +2,7 @@
 
 use crate::fault::OnCrash;
 use crate::network::{Latency, Luck};
-use crate::{Duration, Instant, Probability, Replay, Rng, WriteId};
+use crate::{Duration, Instant, Probability, Replay, Rng, SyncError, WriteId, hash};
 use std::collections::VecDeque;
 
 /// How a disk behaves when nothing is wrong with it.
@@ -26,7 +26,7 @@ impl Default for DiskPolicy {
     }
 }
 
-/// What a fault adds to a disk's policy. Several may hold at once.
+/// What faults do to a disk, and what they have done. Made on first use: most disks never see one.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct DiskTrouble {
     /// Slow-downs in force: fault number, added latency, and what it is drawn from.
@@ -35,14 +35,75 @@ pub(crate) struct DiskTrouble {
     pub stalls: Vec<usize>,
     /// Failing syncs in force: fault number, probability, and what decides.
     pub failing: Vec<(usize, Probability, Luck)>,
+    /// Lies about syncs in force: fault numbers.
+    pub lies: Vec<usize>,
+    /// What leaves no space, in force: fault numbers.
+    pub full: Vec<usize>,
+    /// What tears every crash, in force: fault numbers.
+    pub torn: Vec<usize>,
+    /// What syncs claimed to have made durable while a fault lied, and no honest sync has covered since.
+    belied: Vec<(usize, WriteId, WriteId)>,
+    /// The first and the last record that found no space since the last sync.
+    refused: Option<(WriteId, WriteId)>,
+    /// Records that have rotted, by which fault, and were not read since.
+    rotten: Vec<(WriteId, usize)>,
+}
+
+impl DiskTrouble {
+    /// A sync claims to have made the records of a range durable: whether that is true.
+    fn claim(&mut self, from: WriteId, before: WriteId) -> bool {
+        if self.lies.is_empty() {
+            self.belied.clear();
+            return true;
+        }
+        for fault in &self.lies {
+            match self.belied.iter_mut().find(|(lie, ..)| lie == fault) {
+                Some((.., end)) => *end = before,
+                None => self.belied.push((*fault, from, before)),
+            }
+        }
+        false
+    }
+
+    /// A fault is over.
+    pub fn end(&mut self, fault: usize) {
+        self.slow.retain(|(other, ..)| *other != fault);
+        self.failing.retain(|(other, ..)| *other != fault);
+        for faults in [&mut self.stalls, &mut self.lies, &mut self.full, &mut self.torn] {
+            faults.retain(|other| *other != fault);
+        }
+    }
+}
+
+/// What a finished sync did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Finished {
+    /// The newest record it covered.
+    pub upto: WriteId,
+    /// Whether it worked, as far as the node is told.
+    pub result: Result<(), SyncError>,
+    /// Whether the next one starts at once.
+    pub again: bool,
+}
+
+/// What a crash took from a disk.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Lost {
+    /// How many records.
+    pub records: usize,
+    /// How many of them a sync had covered while a fault lied about it, for each such fault.
+    pub belied: Vec<(usize, u64)>,
 }
 
 /// One node's disk.
 #[derive(Clone, Debug)]
 pub(crate) struct Disk<R> {
-    records: VecDeque<(WriteId, u16, R)>,
+    /// `None` for what has rotted.
+    records: VecDeque<(WriteId, u16, Option<R>)>,
     /// Every record before this one survives a crash.
     durable_before: WriteId,
+    /// Every record before this one has been covered by a sync that claimed to have worked.
+    claimed_before: WriteId,
     /// The sync in flight covers the records before this one; `None` if the disk is idle.
     in_flight: Option<WriteId>,
     /// Another sync was asked for while one was in flight.
@@ -51,8 +112,7 @@ pub(crate) struct Disk<R> {
     pub token: u32,
     /// Whether embedded nodes write here too, so that records of several lanes are interleaved.
     many_lanes: bool,
-    /// What faults do to it now.
-    pub trouble: DiskTrouble,
+    trouble: Option<Box<DiskTrouble>>,
     /// The sync in flight can not go on: a stall holds it.
     pub held: bool,
     /// When the sync in flight began.
@@ -66,21 +126,47 @@ impl<R: Clone> Disk<R> {
         Self {
             records: VecDeque::new(),
             durable_before: WriteId(1),
+            claimed_before: WriteId(1),
             in_flight: None,
             again: false,
             token: 0,
             many_lanes: false,
-            trouble: DiskTrouble { slow: Vec::new(), stalls: Vec::new(), failing: Vec::new() },
+            trouble: None,
             held: false,
             busy_since: Instant::ZERO,
             unwritten: Vec::new(),
         }
     }
 
+    /// What faults do to it, if any ever did anything.
     #[inline]
-    pub fn append(&mut self, id: WriteId, lane: u16, record: R) {
+    pub fn trouble(&mut self) -> Option<&mut DiskTrouble> {
+        self.trouble.as_deref_mut()
+    }
+
+    /// What faults do to it, to add to.
+    pub fn make_trouble(&mut self) -> &mut DiskTrouble {
+        self.trouble.get_or_insert_default()
+    }
+
+    /// Whether a fault keeps syncs from completing.
+    pub fn is_stalled(&self) -> bool {
+        self.trouble.as_ref().is_some_and(|trouble| !trouble.stalls.is_empty())
+    }
+
+    /// Takes in a record, unless there is no space. Once one was refused, so is all that is written before the node has
+    /// heard of it: a log has no gaps.
+    #[inline]
+    pub fn append(&mut self, id: WriteId, lane: u16, record: R) -> bool {
         self.many_lanes |= lane != 0;
-        self.records.push_back((id, lane, record));
+        if let Some(trouble) = &mut self.trouble
+            && (!trouble.full.is_empty() || trouble.refused.is_some())
+        {
+            trouble.refused = Some((trouble.refused.map_or(id, |(first, _)| first), id));
+            return false;
+        }
+        self.records.push_back((id, lane, Some(record)));
+        true
     }
 
     /// A sync is asked for: whether one starts now (otherwise it waits for the one in flight).
@@ -100,19 +186,35 @@ impl<R: Clone> Disk<R> {
         if self.in_flight.is_some() { now.since(self.busy_since) } else { Duration::ZERO }
     }
 
-    /// The sync in flight is over: what it covered, and whether the next one starts at once.
-    pub fn finish_sync(&mut self, ok: bool, next_write: WriteId, now: Instant) -> (WriteId, bool) {
+    /// The sync in flight is over; `ok` unless the device failed.
+    pub fn finish_sync(&mut self, ok: bool, next_write: WriteId, now: Instant) -> Finished {
         let before = self.in_flight.take().expect("a sync finished that was not in flight");
-        if ok {
-            self.durable_before = before;
+        let mut result = if ok { Ok(()) } else { Err(SyncError::Io) };
+        let mut honest = true;
+        if let Some(trouble) = &mut self.trouble {
+            if let Some((first, last)) = trouble.refused
+                && first < before
+            {
+                result = result.and(Err(SyncError::NoSpace));
+                trouble.refused = (last >= before).then_some((before, last));
+            }
+            if ok {
+                honest = trouble.claim(self.claimed_before, before);
+            }
+        }
+        if !ok {
+            self.unwritten.push((self.claimed_before, before));
         } else {
-            self.unwritten.push((self.durable_before, before));
+            self.claimed_before = before;
+            if honest {
+                self.durable_before = before;
+            }
         }
         let again = core::mem::take(&mut self.again);
         if again {
             self.request_sync(next_write, now);
         }
-        (WriteId(before.0 - 1), again)
+        Finished { upto: WriteId(before.0 - 1), result, again }
     }
 
     pub fn forget(&mut self, before: WriteId, lane: u16) {
@@ -127,12 +229,46 @@ impl<R: Clone> Disk<R> {
 
     pub fn read(&self, id: WriteId) -> Option<R> {
         let at = self.records.partition_point(|(other, ..)| *other < id);
-        self.records.get(at).filter(|(other, ..)| *other == id).map(|(.., record)| record.clone())
+        self.records.get(at).filter(|(other, ..)| *other == id).and_then(|(.., record)| record.clone())
     }
 
-    /// The machine goes down: how many records are lost.
-    pub fn crash(&mut self, how: OnCrash, next_write: WriteId, rng: &mut Rng) -> usize {
+    /// Whether a power loss now could take anything.
+    pub fn has_unsynced(&self) -> bool {
+        self.records.back().is_some_and(|(id, ..)| *id >= self.durable_before)
+    }
+
+    /// Each durable record goes bad with probability `share`; `luck` decides, for each record by itself.
+    pub fn rot(&mut self, fault: usize, share: Probability, luck: u64) {
+        let trouble = self.trouble.get_or_insert_default();
+        for (id, _, record) in &mut self.records {
+            let id = *id;
+            let durable = id < self.durable_before && !self.unwritten.iter().any(|(from, to)| *from <= id && id < *to);
+            if durable && share.hit(hash::of(&[luck, id.0]) as u32) && record.take().is_some() {
+                trouble.rotten.push((id, fault));
+            }
+        }
+    }
+
+    /// Record `only`, or everything, was read: the faults whose rot has come to light, once for each record.
+    pub fn find_rot(&mut self, only: Option<WriteId>) -> Vec<usize> {
+        let Some(trouble) = &mut self.trouble else { return Vec::new() };
+        let records = &self.records;
+        let there = |id: WriteId| records.binary_search_by_key(&id, |(other, ..)| *other).is_ok();
+        let read = trouble.rotten.extract_if(.., |(id, _)| only.is_none_or(|only| only == *id));
+        read.filter(|(id, _)| there(*id)).map(|(_, fault)| fault).collect()
+    }
+
+    /// How many records of a range there are.
+    fn count(&self, from: WriteId, before: WriteId) -> u64 {
+        let place = |id: WriteId| self.records.partition_point(|(other, ..)| *other < id) as u64;
+        place(before) - place(from)
+    }
+
+    /// The machine goes down: what is lost.
+    pub fn crash(&mut self, how: OnCrash, next_write: WriteId, rng: &mut Rng) -> Lost {
         let had = self.records.len();
+        let lies: Vec<(usize, WriteId, WriteId)> = self.trouble.iter().flat_map(|t| t.belied.iter().copied()).collect();
+        let belied: Vec<u64> = lies.iter().map(|(_, from, to)| self.count(*from, *to)).collect();
         let synced = self.records.partition_point(|(id, ..)| *id < self.durable_before);
         match how {
             OnCrash::Keep => {}
@@ -141,7 +277,11 @@ impl<R: Clone> Disk<R> {
                 // A prefix of the unsynced survives. The record after it may be half there: its checksum shows that,
                 // so to the node it is as if it were not there.
                 let kept = rng.below((had - synced) as u64 + 1) as usize;
-                self.records.truncate(synced + kept);
+                // What a failed sync dropped is a gap, behind which nobody reads.
+                let gap =
+                    self.unwritten.iter().map(|(from, _)| *from).filter(|from| *from >= self.durable_before).min();
+                let readable = gap.map_or(had, |gap| self.records.partition_point(|(id, ..)| *id < gap));
+                self.records.truncate((synced + kept).min(readable));
             }
             OnCrash::Wipe => self.records.clear(),
         }
@@ -153,9 +293,27 @@ impl<R: Clone> Disk<R> {
         self.again = false;
         self.held = false;
         self.token += 1;
+        self.claimed_before = next_write;
+        if let Some(trouble) = &mut self.trouble {
+            trouble.refused = None;
+        }
+        let mut lost = Lost { records: had - self.records.len(), belied: Vec::new() };
+        if how == OnCrash::Keep && !lies.is_empty() {
+            // A process that dies does not empty the disk's cache: what it was lied to about is still at risk.
+            return lost;
+        }
         // What is on the disk when it comes back is what it has: there is no cache left to lose it from.
         self.durable_before = next_write;
-        had - self.records.len()
+        if let Some(trouble) = &mut self.trouble {
+            trouble.belied.clear();
+        }
+        if how != OnCrash::Wipe {
+            // A replaced disk takes everything, lies or not.
+            let taken =
+                lies.into_iter().zip(belied).map(|((fault, from, to), had)| (fault, had - self.count(from, to)));
+            lost.belied = taken.filter(|(_, records)| *records > 0).collect();
+        }
+        lost
     }
 
     pub fn replay(&mut self) -> Replay<'_, R> {
@@ -200,6 +358,18 @@ mod tests {
     }
 
     #[test]
+    fn a_torn_write_leaves_nothing_behind_what_a_failed_sync_dropped() {
+        for seed in 0..20 {
+            let mut disk = disk_with(3, 2);
+            assert!(disk.request_sync(WriteId(6), Instant::ZERO));
+            disk.append(WriteId(6), 0, 6);
+            assert_eq!(disk.finish_sync(false, WriteId(7), Instant::ZERO).result, Err(SyncError::Io));
+            disk.crash(OnCrash::Torn, WriteId(7), &mut Rng::stream(seed, Purpose::Disk, 0));
+            assert_eq!(disk.len(), 3);
+        }
+    }
+
+    #[test]
     fn one_sync_covers_all_that_was_appended_while_the_last_was_in_flight() {
         let mut disk = disk_with(0, 1);
         assert!(disk.request_sync(WriteId(2), Instant::ZERO));
@@ -207,8 +377,9 @@ mod tests {
             disk.append(WriteId(id), 0, 0);
             assert!(!disk.request_sync(WriteId(id + 1), Instant::ZERO));
         }
-        assert_eq!(disk.finish_sync(true, WriteId(5), Instant::ZERO), (WriteId(1), true));
-        assert_eq!(disk.finish_sync(true, WriteId(5), Instant::ZERO), (WriteId(4), false));
+        let mut finish = || disk.finish_sync(true, WriteId(5), Instant::ZERO);
+        assert_eq!(finish(), Finished { upto: WriteId(1), result: Ok(()), again: true });
+        assert_eq!(finish(), Finished { upto: WriteId(4), result: Ok(()), again: false });
     }
 
     #[test]
@@ -216,7 +387,7 @@ mod tests {
         let mut disk = disk_with(0, 2);
         assert!(disk.request_sync(WriteId(3), Instant::ZERO));
         let lost = disk.crash(OnCrash::LoseUnsynced, WriteId(3), &mut Rng::stream(1, Purpose::Disk, 0));
-        assert_eq!((lost, disk.len()), (2, 0));
+        assert_eq!((lost.records, disk.len()), (2, 0));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Nodes inside nodes: a sharded store is many Rafts on one machine, an arbiter is a Raft beside a data node.
 
-use crate::{Completion, Effect, Effects, Node, NodeId, Replay, Ticket, Timer, WriteId};
+use crate::{Completion, Effect, Effects, Node, NodeId, Replay, Ticket, Timer, Unreadable, WriteId};
 
 /// How the outer node's types wrap those of an embedded node. Implement it on a small value that knows which embedded
 /// node it is for (a shard number, say).
@@ -35,8 +35,11 @@ impl<I: Node> Embed<I> {
         wrap: &impl Wrap<I, N>,
         fx: &mut Effects<'_, N>,
     ) -> Self {
-        let records: Vec<(WriteId, u16, I::Record)> =
-            disk.lane(lane).iter().filter_map(|(id, record)| Some((id, 0, wrap.unwrap_record(record)?))).collect();
+        let inner = |(id, record): (WriteId, Result<&N::Record, Unreadable>)| match record {
+            Ok(record) => wrap.unwrap_record(record).map(|record| (id, 0, Some(record))),
+            Err(Unreadable) => Some((id, 0, None)),
+        };
+        let records: Vec<(WriteId, u16, Option<I::Record>)> = disk.lane(lane).iter().filter_map(inner).collect();
         let mut out = Vec::new();
         let me = fx.me();
         let node = I::boot(config, me, Replay::new(&records), &mut fx.embedded(&mut out, timer_base, lane));
@@ -87,7 +90,7 @@ impl<I: Node> Embed<I> {
     pub fn on_disk<N: Node>(&mut self, done: &Completion<N::Record>, wrap: &impl Wrap<I, N>, fx: &mut Effects<'_, N>) {
         let inner = match done {
             Completion::Synced { upto } => Completion::Synced { upto: *upto },
-            Completion::SyncFailed { upto } => Completion::SyncFailed { upto: *upto },
+            Completion::SyncFailed { upto, why } => Completion::SyncFailed { upto: *upto, why: *why },
             Completion::Read { id, record } => {
                 Completion::Read { id: *id, record: record.as_ref().and_then(|r| wrap.unwrap_record(r)) }
             }

@@ -38,7 +38,7 @@ pub use embed::{Embed, Wrap};
 pub use engine::{ActiveFault, Engine, EngineConfig, NodeSetup, NodeStats, Tally};
 pub use flight::{Flight, FlightRecorder};
 pub use id::{ClientId, Kind, NodeId, Role, Ticket, Timer, WriteId};
-pub use node::{Completion, Fact, Message, Node, Replay};
+pub use node::{Completion, Fact, Message, Node, Replay, SyncError, Unreadable};
 pub use observer::{Drop, Observed, Observer, Parcel, Peer};
 pub use probability::Probability;
 pub use rng::{Purpose, Rng};

@@ -107,10 +107,16 @@ pub trait Node: Sized + 'static {
     }
 }
 
+/// A record that is on the disk but does not match its checksum. Nobody can tell what it said: it may have been the
+/// newest vote, or an entry that was acknowledged. A node that goes on without it may break its promises.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unreadable;
+
 /// What a disk holds when a node boots: its surviving records in the order of their appends.
 #[derive(Debug)]
 pub struct Replay<'a, R> {
-    records: &'a [(WriteId, u16, R)],
+    /// `None` for what can not be read.
+    records: &'a [(WriteId, u16, Option<R>)],
     lane: u16,
 }
 
@@ -124,9 +130,9 @@ impl<R> Clone for Replay<'_, R> {
 impl<R> Copy for Replay<'_, R> {}
 
 impl<'a, R> Replay<'a, R> {
-    /// The records `(id, lane, record)` as seen by lane 0.
+    /// The records `(id, lane, record)` as seen by lane 0; `None` for one that can not be read.
     #[must_use]
-    pub const fn new(records: &'a [(WriteId, u16, R)]) -> Self {
+    pub const fn new(records: &'a [(WriteId, u16, Option<R>)]) -> Self {
         Self { records, lane: 0 }
     }
 
@@ -148,10 +154,11 @@ impl<'a, R> Replay<'a, R> {
         self.lane
     }
 
-    /// The records of this lane, oldest first.
-    pub fn iter(&self) -> impl DoubleEndedIterator<Item = (WriteId, &'a R)> + use<'a, R> {
+    /// The records of this lane, oldest first. One that has rotted is there but [`Unreadable`].
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = (WriteId, Result<&'a R, Unreadable>)> + use<'a, R> {
         let lane = self.lane;
-        self.records.iter().filter(move |(_, l, _)| *l == lane).map(|(id, _, record)| (*id, record))
+        let of_lane = self.records.iter().filter(move |(_, l, _)| *l == lane);
+        of_lane.map(|(id, _, record)| (*id, record.as_ref().ok_or(Unreadable)))
     }
 
     /// Whether this lane holds nothing: a first start, or a wiped disk.
@@ -159,6 +166,17 @@ impl<'a, R> Replay<'a, R> {
     pub fn is_empty(&self) -> bool {
         self.iter().next().is_none()
     }
+}
+
+/// Why a sync failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SyncError {
+    /// The device failed. Records after the last [`Completion::Synced`] may or may not be there, and asking again proves
+    /// nothing: the kernel may have dropped the dirty pages.
+    Io,
+    /// There was no space for some of the records: those are not there and never will be. A later sync can succeed, but
+    /// does not bring them back.
+    NoSpace,
 }
 
 /// What the disk reports back to its node.
@@ -169,11 +187,13 @@ pub enum Completion<R> {
         /// The newest durable record.
         upto: WriteId,
     },
-    /// The sync failed: records after the last [`Completion::Synced`] may or may not be there, and asking again proves
-    /// nothing (the kernel may have dropped the dirty pages). The safe answer is [`Effects::halt`].
+    /// The sync failed: records after the last [`Completion::Synced`] are not to be relied on. The safe answer is
+    /// [`Effects::halt`].
     SyncFailed {
         /// The newest record the failed sync covered.
         upto: WriteId,
+        /// Why.
+        why: SyncError,
     },
     /// The answer to a read: the record, or `None` if it is not there or does not match its checksum.
     Read {

@@ -40,6 +40,8 @@ pub enum Purpose {
     Injection = 13,
     /// Duplication, reordering and corruption on the links of a client. Index: the client.
     ClientPacket = 14,
+    /// What a packet fault with a memory does to the messages between two. Index: a hash of the fault and the two.
+    PairPacket = 15,
 }
 
 /// A stream of random numbers: ChaCha with eight rounds. Equal for equal `(seed, purpose, index)` on every machine.

@@ -146,6 +146,14 @@ pub trait System: 'static {
     fn phases() -> &'static [Phase] {
         &[]
     }
+    /// The names of its kinds of messages, so that faults that name others can be refused; empty if nobody has listed them.
+    fn message_kinds() -> &'static [&'static str] {
+        &[]
+    }
+    /// The names of its kinds of facts, likewise.
+    fn fact_kinds() -> &'static [&'static str] {
+        &[]
+    }
     /// The known bugs that can be switched on.
     fn bugs() -> &'static [Bug] {
         &[]

@@ -3,7 +3,7 @@
 mod support;
 use proptest::prelude::*;
 use sim_core::fault::{
-    ClockChange, Direction, DiskChange, Fault, Injection, OnCrash, PacketChange, Schedule, Shape, Target,
+    Burst, ClockChange, Direction, DiskChange, Fault, Injection, OnCrash, PacketChange, Schedule, Shape, Target,
 };
 use sim_core::network::Latency;
 use sim_core::workload::Arrival;
@@ -26,6 +26,8 @@ fn target() -> impl Strategy<Value = Target> {
         (0..2_u16).prop_map(|z| Target::Zone(z, format!("z{z}"))),
         prop_oneof![Just("leader"), Just("follower"), Just("nobody")].prop_map(|r| Target::Role(r.into())),
         Just(Target::RoleZone("leader".into())),
+        Just(Target::Every("follower".into())),
+        Just(Target::RoleMachine("leader".into())),
         Just(Target::MostBehind),
         Just(Target::Random),
         Just(Target::Minority),
@@ -62,8 +64,12 @@ prop_compose! {
         delay in prop::option::of(latency()),
         (rate, queue_bytes) in prop_oneof![Just((0, 0)), (10_000..10_000_000_u64, 0..5_000_u64)],
         reorder_by in (0..5_000_u64).prop_map(us),
+        correlation in share(),
+        burst in prop::option::of((share(), share(), share(), share()).prop_map(
+            |(good_to_bad, bad_to_good, loss_bad, loss_good)| Burst { good_to_bad, bad_to_good, loss_bad, loss_good }
+        )),
     ) -> PacketChange {
-        PacketChange { loss, delay, duplicate, reorder, reorder_by, corrupt, rate, queue_bytes }
+        PacketChange { loss, delay, duplicate, reorder, reorder_by, corrupt, rate, queue_bytes, correlation, burst }
     }
 }
 
@@ -80,9 +86,12 @@ fn fault() -> impl Strategy<Value = Fault> {
             .prop_map(|(change, direction, peers, kinds)| Fault::Packet { change, direction, peers, kinds }),
         (-1_000_000_000..1_000_000_000_i64).prop_map(|n| Fault::Clock(ClockChange::Step(n))),
         (-999_999..5_000_000_i32).prop_map(|n| Fault::Clock(ClockChange::Drift(n))),
+        Just(Fault::Clock(ClockChange::Freeze)),
         latency().prop_map(|l| Fault::Disk(DiskChange::Slow(l))),
         Just(Fault::Disk(DiskChange::Stall)),
         share().prop_map(|p| Fault::Disk(DiskChange::FailSync(p))),
+        share().prop_map(|p| Fault::Disk(DiskChange::Rot(p))),
+        prop_oneof![Just(DiskChange::Lie), Just(DiskChange::Full), Just(DiskChange::Torn)].prop_map(Fault::Disk),
     ]
 }
 

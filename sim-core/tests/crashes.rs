@@ -189,6 +189,10 @@ fn targets_resolve_when_the_fault_fires() {
     let hit = |target: Target| {
         let mut config = config(5);
         config.node_zones = vec![0, 1, 2, 0, 1];
+        // The first two share a machine, and so do the next two; the last has one to itself.
+        for (node, host) in config.nodes.iter_mut().zip([Some(0), Some(0), Some(1), Some(1), None]) {
+            node.host = host;
+        }
         config.schedule = faults(vec![(Fault::Pause, target, at(5), at(10))]);
         let mut run = start(config, script());
         run_to(&mut run, at(7));
@@ -198,6 +202,11 @@ fn targets_resolve_when_the_fault_fires() {
     assert_eq!(hit(Target::Role("emperor".into())), [0_u32; 0]);
     assert_eq!(hit(Target::RoleZone("leader".into())), [2]);
     assert_eq!(hit(Target::Zone(1, "b".into())), [1, 4]);
+    assert_eq!(hit(Target::Every("follower".into())), [0, 1, 3, 4]);
+    assert_eq!(hit(Target::Machine(0, "m1".into())), [0, 1]);
+    assert_eq!(hit(Target::RoleMachine("leader".into())), [2, 3]);
+    assert_eq!(hit(Target::RoleMachine("emperor".into())), [0_u32; 0]);
+    assert_eq!(hit(Target::Trigger), [0_u32; 0]);
     assert_eq!(hit(Target::MostBehind), [0]);
     assert_eq!(
         (hit(Target::Random).len(), hit(Target::Minority).len(), hit(Target::OneMoreThanMinority).len()),

@@ -66,7 +66,13 @@ impl Node for Chain {
         fx.arm(NEVER, ms(1));
         fx.disarm(NEVER);
         let last = disk.iter().next_back().map_or(WriteId(0), |(id, _)| id);
-        Self { values: disk.iter().map(|(_, v)| *v).collect(), durable: last, last, ticks: 0, failed: 0 }
+        Self {
+            values: disk.iter().filter_map(|(_, v)| v.ok().copied()).collect(),
+            durable: last,
+            last,
+            ticks: 0,
+            failed: 0,
+        }
     }
     fn on_message(&mut self, _: NodeId, message: Copy_, fx: &mut Effects<'_, Self>) {
         self.take(message.0, fx);

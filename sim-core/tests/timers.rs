@@ -207,3 +207,58 @@ fn many_random_armings_fire_when_a_model_says() {
     }
     assert!(fires > 2_000, "{fires}");
 }
+
+#[test]
+fn a_frozen_clock_holds_its_timers_and_goes_on_from_where_it_stood() {
+    let freeze = |from, until| (Fault::Clock(ClockChange::Freeze), Target::All, at(from), at(until));
+    let fires = |all: Vec<_>, clock| {
+        let mut run = start(EngineConfig { schedule: faults(all), ..clocked(clock) }, ticker());
+        run_to(&mut run, at(100));
+        let times = run.observer().before(at(100), &["Fired"]).iter().map(|(t, _)| t.0 / 1_000_000).collect::<Vec<_>>();
+        (times, live(&run, 0).timers().iter().map(|(t, _)| t / 1_000_000).collect::<Vec<_>>(), run)
+    };
+    let (real, local, run) = fires(vec![freeze(25, 60)], Clock::default());
+    // 5 ms of the third 10 were left.
+    assert_eq!((real, run.faults()[0].touched), (vec![10, 20, 65, 75, 85, 95], 1));
+    assert_eq!(local, [10, 20, 30, 40, 50, 60], "the clock never jumps");
+    // Two at once hold it until both are over.
+    let (real, ..) = fires(vec![freeze(25, 60), freeze(40, 70)], Clock::default());
+    assert_eq!(real, [10, 20, 75, 85, 95]);
+    // On a clock that runs at half speed, and with one that is slowed down meanwhile.
+    let (real, ..) = fires(vec![freeze(25, 60)], Clock::new(0, -500_000));
+    assert_eq!(real, [20, 75, 95]);
+    let drift = (Fault::Clock(ClockChange::Drift(-500_000)), Target::All, at(30), at(500));
+    let (real, ..) = fires(vec![freeze(25, 60), drift], Clock::default());
+    assert_eq!(real, [10, 20, 70, 90]);
+    // A restart while it stands still: the timers of the new life wait too.
+    let crash = (Fault::Crash { on_crash: OnCrash::Keep }, Target::All, at(30), at(40));
+    let (real, ..) = fires(vec![freeze(25, 60), crash], Clock::default());
+    assert_eq!(real, [10, 20, 70, 80, 90]);
+}
+
+#[test]
+fn timers_can_be_armed_and_disarmed_while_the_clock_stands_still() {
+    // Messages from node 1, whose clock is fine, make node 0 arm and disarm.
+    let script = Script {
+        boot: |me, fx| fx.arm(A, ms(if me.0 == 1 { 5 } else { 500 })),
+        timer: |node, timer, fx| {
+            if node.me.0 == 1 {
+                fx.send(NodeId(0), note(node.count));
+                node.count += 1;
+                fx.arm(timer, ms(5));
+            }
+        },
+        message: |_, _, message, fx| match message.number {
+            0 => fx.arm(B, ms(3)),
+            1 => fx.arm(B, ms(8)),
+            2 => fx.arm(Timer(2), ms(2)),
+            3 => fx.disarm(Timer(2)),
+            _ => {}
+        },
+        ..Script::default()
+    };
+    let freeze = (Fault::Clock(ClockChange::Freeze), Target::Node(NodeId(0)), at(2), at(50));
+    let mut run = start(EngineConfig { schedule: faults(vec![freeze]), ..config(2) }, script);
+    run_to(&mut run, at(100));
+    assert_eq!(live(&run, 0).timers(), [(10_000_000, 1)], "2 ms when it froze, and 8 ms more");
+}

@@ -5,7 +5,7 @@ mod support;
 use sim_core::{Duration, Node};
 use support::{Cluster, Leaves, Told, n, ticket};
 use systems::kv::{KvCommand, KvResponse, Value};
-use systems::raft::{Config, HEARTBEAT, RaftMessage};
+use systems::raft::{Config, HEARTBEAT, RaftFact, RaftMessage};
 
 fn put(key: u64, text: &str) -> KvCommand {
     KvCommand::Put { key, value: Value::new(text) }
@@ -185,4 +185,26 @@ fn a_cluster_of_one_needs_nobody() {
     c.request(n(1), ticket(1, 1, 0), get(1));
     c.stabilize();
     assert_eq!(c.answers.len(), 2);
+}
+
+#[test]
+fn a_node_that_can_not_read_its_disk_stays_out_and_the_others_go_on() {
+    for record in 0..3 {
+        let mut c = Cluster::new(Config::new(3), 1);
+        c.elect(n(1));
+        c.request(n(1), ticket(1, 0, 0), put(1, "a"));
+        c.stabilize();
+        let disk = &mut c.disks[1].records;
+        assert!(disk.len() >= 3, "{} records", disk.len());
+        disk[record].2 = None;
+        c.crash(n(2), Leaves::Everything);
+        c.facts.clear();
+        c.restart(n(2));
+        assert!(!c.is_up(n(2)), "record {record} is gone, and {} runs", n(2));
+        assert!(matches!(c.facts[..], [(_, RaftFact::Unreadable { .. })]), "{:?}", c.facts);
+        c.request(n(1), ticket(1, 1, 0), put(1, "b"));
+        c.stabilize();
+        assert_eq!(c.answers.len(), 2);
+        assert!(c.violation.is_none());
+    }
 }

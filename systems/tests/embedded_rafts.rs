@@ -99,6 +99,7 @@ fn three_rafts_share_a_node_a_disk_and_its_crashes() {
         target,
         at: second(at),
         until: second(until),
+        after: None,
         must_bite: true,
     };
     let schedule = Schedule::new(vec![

@@ -38,7 +38,8 @@ fn injections(plan: &Plan, run: Duration, seed: u64) -> Vec<Injection> {
                 // What would end with everything else has no end of its own.
                 let until = if until >= end { Instant::FAR } else { until };
                 let (fault, target) = (plan.fault.clone(), target.clone());
-                all.push(Injection { id, fault, target, at, until, must_bite: plan.must_bite });
+                let (after, must_bite) = (plan.after.clone(), plan.must_bite);
+                all.push(Injection { id, fault, target, at, until, after, must_bite });
             }
         }
     }

@@ -1,7 +1,7 @@
 //! The keys of `[[fault]]`: some for all kinds, most for one.
 
 use super::{Key, Section, Takes};
-use Takes::{Bandwidth, Count, Drift, Duration, Flag, Latency, Probability, Size, Target, Texts, Word};
+use Takes::{Bandwidth, Count, Drift, Duration, Flag, Latency, Probability, Size, Table, Target, Text, Texts, Word};
 
 /// The kinds of faults.
 pub const KINDS: &[&str] = &["crash", "pause", "slow", "partition", "packet", "clock", "disk"];
@@ -27,12 +27,39 @@ pub const LAWS: &[&str] = &["exponential", "weibull"];
 /// Who fails together in a random process.
 pub const SCOPES: &[&str] = &["node", "zone", "cluster"];
 
+/// `after = { ... }` and `kill_after = { ... }`.
+pub static AFTER: Section = Section {
+    name: "a trigger",
+    keys: &[
+        Key::new("kind", Text, "", "a message of this kind has been handled"),
+        Key::new("fact", Text, "", "a fact of this kind has been announced"),
+        Key::new("count", Count(1, 1_000_000_000), "1", "this many times, counted from the fault's `at`"),
+        Key::new("node", Target, "any", "counted only at these nodes, as they are when counting begins"),
+    ],
+};
+
+/// `burst = { ... }`: losses as Gilbert and Elliott model them.
+pub static BURST: Section = Section {
+    name: "a burst",
+    keys: &[
+        Key::new("good_to_bad", Probability, "", "how often a message turns the link bad (p)"),
+        Key::new("bad_to_good", Probability, "", "how often one turns it good again (r)"),
+        Key::new("loss_bad", Probability, "100%", "messages lost while it is bad (1-h)"),
+        Key::new("loss_good", Probability, "0%", "messages lost while it is good (1-k)"),
+    ],
+};
+
 /// `[[fault]]`.
 pub static FAULT: Section = Section {
     name: "[[fault]]",
     keys: &[
         Key::new("kind", Word(KINDS), "", "what goes wrong"),
-        Key::new("target", Target, "", "for whom: a node, a zone, a role, `random`, `minority`, `all`, or a list"),
+        Key::new(
+            "target",
+            Target,
+            "",
+            "for whom: a node, a zone, a machine, a role, `random`, `minority`, `all` ..., or a list",
+        ),
         Key::new("at", Duration, "0s", "when first, counted from the start of the run"),
         Key::new("duration", Duration, "until the end", "for how long"),
         Key::new("every", Duration, "", "again and again at this distance, until scenario.duration"),
@@ -55,9 +82,11 @@ pub static FAULT: Section = Section {
             "with `mtbf`: each node or zone of the target fails on its own, or all do together",
         ),
         Key::new("rolling", Duration, "", "the nodes of the target one after another, this far apart"),
+        Key::new("after", Table(&AFTER), "", "not at `at`, but once something has happened from then on"),
         Key::new("must_bite", Flag, "true, false if random", "the run is inconclusive if the fault changes nothing"),
         Key::new("id", Count(0, u32::MAX as u64), "made of kind, shape, target and at", "names the fault's luck"),
         Key::new("on_crash", Word(ON_CRASH), "lose_unsynced", "what a crash leaves on the disk").only(&["crash"]),
+        Key::new("kill_after", Table(&AFTER), "", "another name for `after`").only(&["crash"]),
         Key::new("factor", Count(2, 1_000_000), "20", "how many times as long an input takes").only(&["slow"]),
         Key::new("floor", Duration, "1ms", "what an input that was free takes").only(&["slow"]),
         Key::new("shape", Word(SHAPES), "isolate", "who can still talk to whom").only(&["partition"]),
@@ -81,13 +110,25 @@ pub static FAULT: Section = Section {
         Key::new("reorder", Probability, "0%", "messages are held back by `reorder_by`").only(&["packet"]),
         Key::new("reorder_by", Duration, "10ms", "how long a reordered message is held back").only(&["packet"]),
         Key::new("corrupt", Probability, "0%", "messages are corrupted, which the receiver detects").only(&["packet"]),
+        Key::new("correlation", Probability, "0%", "how often a message fares like the one before it on its link")
+            .only(&["packet"]),
+        Key::new("burst", Table(&BURST), "", "messages are lost in bursts").only(&["packet"]),
         Key::new("rate", Bandwidth, "", "links carry no more than this").only(&["packet"]),
         Key::new("queue", Size, "1 MiB", "with `rate`: how much may wait before messages are dropped")
             .only(&["packet"]),
         Key::new("step", Takes::SignedDuration, "", "the clock jumps, forward or back").only(&["clock"]),
         Key::new("drift", Drift, "", "the clock runs fast, or slow if negative").only(&["clock"]),
+        Key::new("freeze", Flag, "false", "the clock stands still, and then goes on from where it stood")
+            .only(&["clock"]),
         Key::new("slow", Latency, "", "each sync takes this much longer").only(&["disk"]),
         Key::new("stall", Flag, "false", "no sync completes").only(&["disk"]),
         Key::new("fail_sync", Probability, "", "syncs fail").only(&["disk"]),
+        Key::new("full", Flag, "false", "there is no space: what is written is refused, and its sync fails")
+            .only(&["disk"]),
+        Key::new("lie", Flag, "false", "syncs complete but make nothing durable until an honest one has")
+            .only(&["disk"]),
+        Key::new("torn", Flag, "false", "any crash leaves a random part of what was not synced").only(&["disk"]),
+        Key::new("rot", Probability, "", "durable records go bad, once and for all; found when next read")
+            .only(&["disk"]),
     ],
 };

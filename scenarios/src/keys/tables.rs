@@ -53,6 +53,12 @@ pub static CLUSTER: Section = Section {
         Key::new("nodes", Count(1, limits::NODES), "", "how many machines: n1, n2, ..."),
         Key::new("zones", Texts, "[\"a\"]", "the zones; nodes are dealt to them round-robin"),
         Key::new("node_zones", Texts, "round-robin", "the zone of each node, instead of dealing them"),
+        Key::new(
+            "machines",
+            Takes::Machines,
+            "one for each node",
+            "how many machines carry the nodes, dealt round-robin, or the name of each node's",
+        ),
         Key::new("cpu_cost", Duration, "0s", "what handling one input costs; further inputs queue meanwhile"),
         Key::new("clock_offset", Takes::Offsets, "0s..0s", "each clock starts off by a draw from this range"),
         Key::new("clock_drift", Takes::Drifts, "0ppm..0ppm", "each clock runs fast by a draw from this range"),

@@ -4,8 +4,10 @@ use super::measure;
 use super::section::{Context, Reader};
 use crate::diagnostics::Span;
 use crate::limits;
+use crate::options::Names;
 use crate::scenario::Cluster;
 use crate::suggest;
+use crate::written::{Kind, Value};
 use sim_core::{Duration, NodeId};
 
 /// What the rest of the file refers to.
@@ -16,6 +18,10 @@ pub struct World {
     pub known: bool,
     /// When load ends, if that could be read.
     pub duration: Option<Duration>,
+    /// The kinds of messages that the chosen system has; empty if nobody knows.
+    pub messages: Names,
+    /// The kinds of facts, likewise.
+    pub facts: Names,
 }
 
 impl World {
@@ -30,6 +36,19 @@ impl World {
         }
         // A stand-in keeps the check of everything else going.
         Some(NodeId(u32::try_from(number.clamp(1, nodes.max(1)) - 1).unwrap_or(0)))
+    }
+
+    /// The machine called `name`; one that does not exist is said.
+    pub fn machine(&self, name: &str, span: Span, context: &Context<'_>) -> Option<u16> {
+        let found = self.cluster.machines.iter().position(|m| m == name);
+        if found.is_none() && self.known {
+            let machines: Vec<&str> = self.cluster.machines.iter().map(String::as_str).take(20).collect();
+            context.wrong(span, format!("there is no machine `{name}`"), suggest::help(name, &machines));
+        }
+        match found {
+            Some(machine) => u16::try_from(machine).ok(),
+            None => (!self.known).then_some(0),
+        }
     }
 
     /// The zone called `name`; one that does not exist is said.
@@ -72,9 +91,16 @@ pub fn read(reader: &Reader<'_>, duration: Option<Duration>) -> World {
         let what = format!("clocks drift more than `max_drift` = \"{max_drift}ppm\" lets systems rely on");
         reader.wrong("clock_drift", what, "raise `max_drift`, or break the promise with a [[fault]] of kind \"clock\"");
     }
+    let (machines, node_machines) = match reader.get("machines", |value, context| machines(value, context, &node_zones))
+    {
+        Some(given) => given,
+        None => Cluster::own_machines(node_zones.len()),
+    };
     let cluster = Cluster {
         zones,
         node_zones,
+        machines,
+        node_machines,
         cpu_cost: reader.get("cpu_cost", measure::duration).unwrap_or(Duration::ZERO),
         clock_offset: reader.get("clock_offset", measure::span(measure::offset)).unwrap_or((0, 0)),
         clock_drift,
@@ -82,15 +108,15 @@ pub fn read(reader: &Reader<'_>, duration: Option<Duration>) -> World {
     };
     let sound = !cluster.node_zones.is_empty() && reader.context.problems.count() == before;
     let cluster = if cluster.node_zones.is_empty() {
-        Cluster { node_zones: vec![0], zones: vec!["a".to_owned()], ..cluster }
+        let (machines, node_machines) = Cluster::own_machines(1);
+        Cluster { node_zones: vec![0], zones: vec!["a".to_owned()], machines, node_machines, ..cluster }
     } else {
         cluster
     };
-    World { cluster, known: sound, duration }
+    World { cluster, known: sound, duration, messages: &[], facts: &[] }
 }
 
-fn nodes(value: &crate::written::Value, context: &Context<'_>) -> Option<u32> {
-    use crate::written::Kind;
+fn nodes(value: &Value, context: &Context<'_>) -> Option<u32> {
     match value.kind {
         Kind::Int(0) => {
             context.wrong(value.span, "a cluster of no nodes does nothing", "one node or more");
@@ -103,6 +129,45 @@ fn nodes(value: &crate::written::Value, context: &Context<'_>) -> Option<u32> {
         }
         _ => measure::small(1, limits::NODES)(value, context),
     }
+}
+
+/// The names of the machines, and which carries each node: dealt, or as listed.
+fn machines(value: &Value, context: &Context<'_>, node_zones: &[u16]) -> Option<(Vec<String>, Vec<u16>)> {
+    let nodes = node_zones.len();
+    let of_each: Vec<String> = match &value.kind {
+        Kind::List(_) => measure::list(measure::name)(value, context)?,
+        Kind::Int(_) => {
+            let number = measure::small(1, nodes.max(1) as u64)(value, context)?;
+            (0..nodes).map(|node| format!("m{}", node % number as usize + 1)).collect()
+        }
+        _ => return measure::mismatch(value, context, "a number of machines, or the machine of each node"),
+    };
+    if nodes == 0 {
+        // That there are no nodes has been said.
+        return None;
+    }
+    if of_each.len() != nodes {
+        let what = format!("`machines` lists {} nodes, but there are {nodes}", of_each.len());
+        context.wrong(value.span, what, "name the machine of each node, in order");
+        return None;
+    }
+    let mut names: Vec<String> = Vec::new();
+    let mut homes: Vec<u16> = Vec::new();
+    let mut node_machines = Vec::new();
+    for (name, zone) in of_each.into_iter().zip(node_zones) {
+        let place = names.iter().position(|other| *other == name).unwrap_or_else(|| {
+            names.push(name.clone());
+            homes.push(*zone);
+            names.len() - 1
+        });
+        if homes[place] != *zone {
+            let what = format!("machine `{name}` carries nodes of two zones");
+            context.wrong(value.span, what, "a machine stands in one zone; a multiple of the zones keeps them apart");
+            return None;
+        }
+        node_machines.push(u16::try_from(place).unwrap_or(u16::MAX));
+    }
+    Some((names, node_machines))
 }
 
 /// Zone names must differ.

@@ -3,13 +3,13 @@
 use super::cluster::World;
 use super::latency::latency;
 use super::section::{Context, Reader};
-use super::{measure, overlap, process, target};
+use super::{measure, overlap, process, target, trigger};
 use crate::expand;
 use crate::keys::{self, DIRECTIONS, KINDS, ON_CRASH, SHAPES};
 use crate::limits;
 use crate::scenario::{Flap, Plan};
 use crate::written::{Kind, Value};
-use sim_core::fault::{ClockChange, Direction, DiskChange, Fault, OnCrash, PacketChange, Shape, Target};
+use sim_core::fault::{Burst, ClockChange, Direction, DiskChange, Fault, OnCrash, PacketChange, Shape, Target};
 use sim_core::hash::Mixer;
 use sim_core::{Duration, Instant, NodeId, Probability};
 use std::collections::BTreeMap;
@@ -45,11 +45,16 @@ fn plan(reader: &Reader<'_>, swarm: bool, world: &World, names: &mut BTreeMap<St
     }
     let whom = reader.get("target", |value, context| target::target(value, context, world));
     let (at, duration, every, count) = times(reader, kind, world);
-    let endless = kind == Some("clock") && reader.has("step");
+    let endless = kind == Some("clock") && (reader.has("step")) || kind == Some("disk") && reader.has("rot");
     let process = process::process(reader, at, endless);
     // Of what comes at random nobody can say that each single time changes something.
     let random = process.is_some() || reader.has("mtbf") || reader.has("recorded");
     let must_bite = reader.get("must_bite", measure::flag).unwrap_or(!random && !swarm);
+    let after = trigger::trigger(reader, world);
+    let waits = reader.has("after") || reader.has("kill_after");
+    if waits && reader.has("period") {
+        reader.wrong("period", "what waits for something does not come and go", "leave `period` or `after` out");
+    }
     let own_id = reader.get("id", measure::small(0, u64::from(u32::MAX)));
     let (fault, flap) = match kind? {
         "crash" => (Some(crash(reader)), None),
@@ -70,9 +75,13 @@ fn plan(reader: &Reader<'_>, swarm: bool, world: &World, names: &mut BTreeMap<St
         (false, false) => reader.must("target", |value, context| target::target(value, context, world)),
     };
     let (fault, target) = (fault?, whom?);
+    if !waits {
+        let peers = if let Fault::Packet { peers, .. } = &fault { peers.as_ref() } else { None };
+        trigger::aims_at_nothing(reader, [("target", Some(&target)), ("peers", peers)]);
+    }
     let (each, rolling) = process::parts(reader, &target, random, world);
     let id = own_id.unwrap_or_else(|| identity(&fault, &target, at, names));
-    Some(Plan { id, fault, target, at, duration, every, count, process, each, rolling, flap, must_bite })
+    Some(Plan { id, fault, target, at, duration, every, count, process, each, rolling, after, flap, must_bite })
 }
 
 /// What a fault is, hashed; of several that are the same, each gets a number of its own.
@@ -114,12 +123,16 @@ fn times(reader: &Reader<'_>, kind: Option<&str>, world: &World) -> Times {
         reader.wrong("at", what, "`at` counts from the start; everything is healed at scenario.duration");
     }
     let step = kind == Some("clock") && reader.has("step");
+    let rot = kind == Some("disk") && reader.has("rot");
     let duration = reader.get("duration", measure::positive);
     if step && reader.has("duration") {
         reader.wrong("duration", "a clock's jump has no end", "leave `duration` out; a second fault can jump back");
     }
+    if rot && reader.has("duration") {
+        reader.wrong("duration", "what has rotted stays rotten", "leave `duration` out; `every` lets more rot");
+    }
     let every = reader.get("every", measure::positive);
-    if reader.has("every") && !step && !reader.has("duration") && !reader.has("mtbf") {
+    if reader.has("every") && !step && !rot && !reader.has("duration") && !reader.has("mtbf") {
         reader.wrong("every", "a fault that repeats must end before it comes again", "add `duration`");
     }
     if let (Some(duration), Some(every)) = (duration, every)
@@ -264,10 +277,14 @@ fn packet(reader: &Reader<'_>, world: &World) -> Option<Fault> {
     if reader.has("reorder_by") && !reader.has("reorder") {
         reader.wrong("reorder_by", "`reorder_by` says how far, `reorder` how often", "add `reorder`");
     }
-    let changes = ["loss", "delay", "duplicate", "reorder", "corrupt", "rate"];
+    let changes = ["loss", "delay", "duplicate", "reorder", "corrupt", "rate", "burst"];
     if !changes.iter().any(|key| reader.has(key)) {
         reader.context.wrong(reader.span, "this fault changes nothing", format!("add one of: {}", changes.join(", ")));
         return None;
+    }
+    if reader.has("correlation") && !changes[..5].iter().any(|key| reader.has(key)) {
+        let help = format!("add one of: {}", changes[..5].join(", "));
+        reader.wrong("correlation", "`correlation` is about what happens to messages at random", help);
     }
     let change = PacketChange {
         loss: share("loss"),
@@ -282,6 +299,8 @@ fn packet(reader: &Reader<'_>, world: &World) -> Option<Fault> {
         corrupt: share("corrupt"),
         rate,
         queue_bytes: if rate == 0 { 0 } else { queue.unwrap_or(1 << 20) },
+        correlation: share("correlation"),
+        burst: reader.value("burst").and_then(|value| burst(&Reader::new(&keys::BURST, value, reader.context))),
     };
     let direction = match reader.get("direction", measure::word(DIRECTIONS)) {
         Some("to") => Direction::To,
@@ -289,8 +308,17 @@ fn packet(reader: &Reader<'_>, world: &World) -> Option<Fault> {
         _ => Direction::Both,
     };
     let peers = reader.get("peers", |value, context| target::target(value, context, world));
-    let kinds = reader.get("messages", measure::list(measure::text)).unwrap_or_default();
+    let kind = |value: &Value, context: &Context<'_>| trigger::message(value, context, world);
+    let kinds = reader.get("messages", measure::list(kind)).unwrap_or_default();
     Some(Fault::Packet { change, direction, peers, kinds })
+}
+
+fn burst(reader: &Reader<'_>) -> Option<Burst> {
+    let good_to_bad = reader.must("good_to_bad", measure::probability);
+    let bad_to_good = reader.must("bad_to_good", measure::probability);
+    let loss_bad = reader.get("loss_bad", measure::probability).unwrap_or(Probability::ALWAYS);
+    let loss_good = reader.get("loss_good", measure::probability).unwrap_or(Probability::NEVER);
+    Some(Burst { good_to_bad: good_to_bad?, bad_to_good: bad_to_good?, loss_bad, loss_good })
 }
 
 /// Says that a fault has to change exactly one of `keys`; the one it changes.
@@ -312,21 +340,29 @@ fn exactly_one(reader: &Reader<'_>, keys: &[&'static str]) -> Option<&'static st
 }
 
 fn clock(reader: &Reader<'_>) -> Option<ClockChange> {
-    match exactly_one(reader, &["step", "drift"])? {
+    match exactly_one(reader, &["step", "drift", "freeze"])? {
+        "freeze" => switched_on(reader, "freeze").map(|()| ClockChange::Freeze),
         "step" => reader.get("step", measure::offset).map(ClockChange::Step),
         _ => reader.get("drift", measure::drift).map(ClockChange::Drift),
     }
 }
 
 fn disk(reader: &Reader<'_>) -> Option<DiskChange> {
-    match exactly_one(reader, &["slow", "stall", "fail_sync"])? {
+    match exactly_one(reader, &["slow", "stall", "fail_sync", "full", "lie", "torn", "rot"])? {
         "slow" => reader.get("slow", latency).map(DiskChange::Slow),
         "fail_sync" => reader.get("fail_sync", measure::probability).map(DiskChange::FailSync),
-        _ => {
-            if !reader.get("stall", measure::flag)? {
-                reader.wrong("stall", "this fault changes nothing", "write `stall = true`");
-            }
-            Some(DiskChange::Stall)
-        }
+        "rot" => reader.get("rot", measure::probability).map(DiskChange::Rot),
+        "full" => switched_on(reader, "full").map(|()| DiskChange::Full),
+        "lie" => switched_on(reader, "lie").map(|()| DiskChange::Lie),
+        "torn" => switched_on(reader, "torn").map(|()| DiskChange::Torn),
+        _ => switched_on(reader, "stall").map(|()| DiskChange::Stall),
     }
+}
+
+/// What makes the fault must be `true`.
+fn switched_on(reader: &Reader<'_>, key: &'static str) -> Option<()> {
+    if !reader.get(key, measure::flag)? {
+        reader.wrong(key, "this fault changes nothing", format!("write `{key} = true`"));
+    }
+    Some(())
 }

@@ -15,6 +15,7 @@ mod process;
 mod section;
 mod swarm;
 mod target;
+mod trigger;
 
 pub use section::{Beside, Files};
 pub use target::write as write_target;
@@ -124,7 +125,10 @@ fn scenario(document: &Value, context: &Context<'_>, systems: &dyn Systems) -> O
         let what = format!("a warm-up of {warmup} leaves nothing of {duration} to measure");
         head.wrong(key, what, "`duration` counts from the start, warm-up included");
     }
-    let world = cluster::read(&child(&root, "cluster", &keys::CLUSTER), duration);
+    let mut world = cluster::read(&child(&root, "cluster", &keys::CLUSTER), duration);
+    if let Some(Kind::Text(system)) = head.value("system").map(|v| &v.kind) {
+        (world.messages, world.facts) = systems.kinds(system);
+    }
     let network = network::read(&child(&root, "network", &keys::NETWORK), &world);
     let disk = network::disk(&child(&root, "disk", &keys::DISK));
     let workloads = load::workloads(&children(&root, "workload", &keys::WORKLOAD), &world);

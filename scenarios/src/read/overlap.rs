@@ -18,8 +18,8 @@ pub fn check(plans: &[(Plan, &Reader<'_>)], world: &World, duration: Duration) {
     let mut parts: Vec<Vec<NodeId>> = Vec::new();
     let mut spells: Vec<(Instant, Instant, usize, usize)> = Vec::new();
     for (i, (plan, reader)) in plans.iter().enumerate() {
-        // What comes at random may well meet itself; and a fault with an id was written by a machine that knew it.
-        if plan.process.is_some() || reader.has("id") {
+        // When something that waits will happen is not known; what comes at random may well meet itself; and a fault with an id was written by a machine that knew it.
+        if plan.after.is_some() || plan.process.is_some() || reader.has("id") {
             continue;
         }
         for (unit, target) in expand::units(plan) {
@@ -64,9 +64,13 @@ fn clash(a: &Plan, b: &Plan) -> bool {
         | (Fault::Pause, Fault::Pause)
         | (Fault::Slow { .. }, Fault::Slow { .. })
         | (Fault::Clock(ClockChange::Drift(_)), Fault::Clock(ClockChange::Drift(_)))
+        | (Fault::Clock(ClockChange::Freeze), Fault::Clock(ClockChange::Freeze))
         | (Fault::Disk(DiskChange::Slow(_)), Fault::Disk(DiskChange::Slow(_)))
         | (Fault::Disk(DiskChange::Stall), Fault::Disk(DiskChange::Stall))
-        | (Fault::Disk(DiskChange::FailSync(_)), Fault::Disk(DiskChange::FailSync(_))) => true,
+        | (Fault::Disk(DiskChange::FailSync(_)), Fault::Disk(DiskChange::FailSync(_)))
+        | (Fault::Disk(DiskChange::Full), Fault::Disk(DiskChange::Full))
+        | (Fault::Disk(DiskChange::Lie), Fault::Disk(DiskChange::Lie))
+        | (Fault::Disk(DiskChange::Torn), Fault::Disk(DiskChange::Torn)) => true,
         // Cuts of different nodes may nest: only the very same one twice is a slip.
         (Fault::Partition { shape: x, .. }, Fault::Partition { shape: y, .. }) => x == y && a.target == b.target,
         (x @ Fault::Packet { .. }, y @ Fault::Packet { .. }) => x == y && a.target == b.target,

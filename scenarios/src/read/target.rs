@@ -57,6 +57,7 @@ pub fn fixed(target: &Target, world: &World) -> Option<Vec<NodeId>> {
         Target::Node(node) => Some(vec![*node]),
         Target::Nodes(nodes) => Some(nodes.clone()),
         Target::Zone(zone, _) => Some(world.cluster.nodes_in(*zone)),
+        Target::Machine(machine, _) => Some(world.cluster.nodes_on(*machine)),
         _ => None,
     }
 }
@@ -75,6 +76,7 @@ fn one(text: &str, value: &Value, context: &Context<'_>, world: &World) -> Optio
         "random" => return Some(Target::Random),
         "minority" => return Some(Target::Minority),
         "most_behind" => return Some(Target::MostBehind),
+        "trigger" => return Some(Target::Trigger),
         "one_more_than_a_minority" => return Some(Target::OneMoreThanMinority),
         _ => {}
     }
@@ -89,15 +91,23 @@ fn one(text: &str, value: &Value, context: &Context<'_>, world: &World) -> Optio
             let zone = zone.trim();
             world.zone(zone, value.span, context).map(|z| Target::Zone(z, zone.to_owned()))
         }
+        Some(("machine", machine)) => {
+            let machine = machine.trim();
+            world.machine(machine, value.span, context).map(|m| Target::Machine(m, machine.to_owned()))
+        }
+        Some(("machine_of", name)) => role(name).map(Target::RoleMachine),
+        Some(("every", name)) => role(name).map(Target::Every),
         Some(("zone_of", name)) => role(name).map(Target::RoleZone),
         Some(("minority_with", name)) => role(name).map(Target::MinorityWith),
         Some(("role", name)) if is_word(name.trim()) => Some(Target::Role(name.trim().to_owned())),
         _ => {
-            let known = ["all", "random", "minority", "most_behind", "one_more_than_a_minority"];
+            let known = ["all", "random", "minority", "most_behind", "one_more_than_a_minority", "trigger"];
             let help = match suggest::nearest(plain, known.iter().chain(ROLES).copied()) {
                 Some(nearest) => format!("did you mean `{nearest}`?"),
-                None => "a node (`n3`), a zone (`zone:a`, `zone_of:leader`), a role (`leader`, `a follower`, \
-                         `role:primary`), `random`, `minority`, `minority_with:leader`, `most_behind` or `all`"
+                None => "a node (`n3`), a zone (`zone:a`, `zone_of:leader`), a machine (`machine:m1`, \
+                         `machine_of:leader`), a role (`leader`, `a follower`, `every:follower`, `role:primary`), \
+                         `random`, `minority`, `minority_with:leader`, `one_more_than_a_minority`, `most_behind`, \
+                         `trigger` or `all`"
                     .to_owned(),
             };
             context.wrong(value.span, format!("`{text}` is not a target"), help);
@@ -133,6 +143,8 @@ pub fn write(target: &Target) -> toml::Value {
         Target::Nodes(nodes) => return toml::Value::Array(nodes.iter().map(|n| n.to_string().into()).collect()),
         Target::Role(role) => text(role),
         Target::RoleZone(role) => format!("zone_of:{}", text(role)),
+        Target::RoleMachine(role) => format!("machine_of:{}", text(role)),
+        Target::Every(role) => format!("every:{}", text(role)),
         Target::MinorityWith(role) => format!("minority_with:{}", text(role)),
         other => other.to_string(),
     })

@@ -44,7 +44,12 @@ pub(super) fn engine<S: System, O: Observer<S::Node>>(
         let offset = lo.saturating_add_unsigned(rng.between(0, hi.abs_diff(lo)));
         let (lo, hi) = cluster.clock_drift;
         let drift = lo.saturating_add_unsigned(rng.between(0, u64::from(hi.abs_diff(lo))) as u32);
-        NodeSetup { clock: Clock::new(offset, drift), disk: Rc::clone(&disk), cpu_cost: cluster.cpu_cost }
+        NodeSetup {
+            clock: Clock::new(offset, drift),
+            disk: Rc::clone(&disk),
+            cpu_cost: cluster.cpu_cost,
+            host: Some(cluster.node_machines[node.index()]),
+        }
     };
     let engine_config = EngineConfig {
         seed,

@@ -238,14 +238,16 @@ fn faults(schedule: &Schedule, states: Vec<ActiveFault>, now: Instant) -> Vec<Fa
         .iter()
         .zip(states)
         .filter_map(|(injection, state)| {
-            let start = state.started?;
+            // A trigger that never came is reported like any fault that changed nothing.
+            let start = state.started.or(state.armed)?;
+            let end = if state.started.is_some() { state.ended.unwrap_or(now) } else { start };
             Some(FaultRecord {
                 kind: injection.fault.kind().to_owned(),
                 label: injection.to_string(),
                 target: injection.target.to_string(),
                 resolved: state.resolved.iter().map(ToString::to_string).collect(),
                 start_ns: start.0,
-                end_ns: state.ended.unwrap_or(now).0,
+                end_ns: end.0,
                 bit: state.touched > 0,
                 touched: state.touched,
                 must_bite: injection.must_bite,

@@ -9,6 +9,10 @@ pub struct Cluster {
     pub zones: Vec<String>,
     /// Zone index of each node.
     pub node_zones: Vec<u16>,
+    /// The names of the machines that carry the nodes.
+    pub machines: Vec<String>,
+    /// Machine index of each node.
+    pub node_machines: Vec<u16>,
     /// What handling one input costs a node's CPU; zero is free.
     pub cpu_cost: Duration,
     /// Each clock starts off by an amount drawn from this range, in nanoseconds.
@@ -36,6 +40,18 @@ impl Cluster {
     #[must_use]
     pub fn nodes_in(&self, zone: u16) -> Vec<NodeId> {
         sim_core::node_ids(self.nodes()).filter(|n| self.zone_of(*n) == zone).collect()
+    }
+
+    /// The nodes on a machine.
+    #[must_use]
+    pub fn nodes_on(&self, machine: u16) -> Vec<NodeId> {
+        sim_core::node_ids(self.nodes()).filter(|n| self.node_machines[n.index()] == machine).collect()
+    }
+
+    /// One machine for each of so many nodes, which is what there is if nobody says otherwise: names and indices.
+    #[must_use]
+    pub fn own_machines(nodes: usize) -> (Vec<String>, Vec<u16>) {
+        ((1..=nodes).map(|n| format!("m{n}")).collect(), (0..nodes).map(|n| n as u16).collect())
     }
 
     /// What a system is configured for.

@@ -1,6 +1,6 @@
 //! Faults as planned: what, on whom, when, how often.
 
-use sim_core::fault::{Fault, Target};
+use sim_core::fault::{Fault, Target, Trigger};
 use sim_core::{Duration, Instant};
 
 /// A fault that comes and goes while it lasts.
@@ -66,6 +66,8 @@ pub struct Plan {
     pub each: Vec<Target>,
     /// How much later it comes to each part than to the one before.
     pub rolling: Option<Duration>,
+    /// What it waits for, each time.
+    pub after: Option<Trigger>,
     /// On and off while it lasts.
     pub flap: Option<Flap>,
     /// Whether the run is inconclusive if this changes nothing.

@@ -55,6 +55,7 @@ pub fn injection(plan: &Plan) -> Injection {
         target: plan.target.clone(),
         at: plan.at,
         until,
+        after: plan.after.clone(),
         must_bite: plan.must_bite,
     }
 }

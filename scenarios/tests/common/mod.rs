@@ -123,6 +123,11 @@ impl System for StandIn {
     }
 }
 
+/// Some of Raft's kinds of messages.
+const MESSAGES: &[&str] = &["RequestVote", "Vote", "AppendEntries", "AppendReply", "Heartbeat", "HeartbeatReply"];
+/// Some of Raft's kinds of facts.
+const FACTS: &[&str] = &["campaign", "elected", "voted", "committed"];
+
 /// Knows only the stand-in.
 pub struct Only;
 
@@ -132,6 +137,9 @@ impl Systems for Only {
     }
     fn options(&self, _: &str, given: &toml::Table, shape: &Shape) -> Result<toml::Table, Vec<OptionProblem>> {
         check_options::<StandIn>(given, shape)
+    }
+    fn kinds(&self, _: &str) -> (&'static [&'static str], &'static [&'static str]) {
+        (MESSAGES, FACTS)
     }
 }
 

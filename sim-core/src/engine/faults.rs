@@ -1,17 +1,23 @@
 //! Faults in the engine: targets resolve when a fault fires, and every fault counts what it changed.
 
 use super::Engine;
+use super::triggers::Pending;
 use crate::digest::Code;
 use crate::fault::{ClockChange, DiskChange, Fault, Injection, OnCrash, Shape, Sides, Target};
 use crate::hash;
 use crate::network::{ActiveCut, ActivePacket, Busy, Luck};
 use crate::{Client, Instant, Node, NodeId, Observed, Observer, Purpose, Rng, node_ids};
+use std::collections::BTreeMap;
 
 /// What has become of one injection of the schedule.
 #[derive(Clone, Debug, Default)]
 pub struct ActiveFault {
     /// The nodes it hit.
     pub resolved: Vec<NodeId>,
+    /// When it began to wait for its trigger, if it has one; `None` if it has not (yet).
+    pub armed: Option<Instant>,
+    /// Where its trigger was met.
+    pub trigger: Option<NodeId>,
     /// When it began; `None` if it has not (yet).
     pub started: Option<Instant>,
     /// When it ended; `None` if it has not (yet).
@@ -34,13 +40,20 @@ pub(super) struct Faults {
     state: Vec<ActiveFault>,
     /// Pauses in force: fault number, node.
     pauses: Vec<(usize, NodeId)>,
+    /// Faults that wait for their triggers.
+    pub pending: Vec<Pending>,
     /// Everything has been healed: faults that have not begun never will.
     over: bool,
 }
 
 impl Faults {
     pub fn new(n: usize) -> Self {
-        Self { state: vec![ActiveFault::default(); n], pauses: Vec::new(), over: false }
+        Self { state: vec![ActiveFault::default(); n], pauses: Vec::new(), pending: Vec::new(), over: false }
+    }
+
+    /// The trigger of fault number `index` was met at `node`.
+    pub fn met(&mut self, index: usize, node: NodeId) {
+        self.state[index].trigger = Some(node);
     }
 
     /// Fault number `index` changed something.
@@ -73,6 +86,8 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
     /// Ends every fault in force; none begins any more.
     pub fn heal(&mut self) {
         self.faults.over = true;
+        self.faults.pending.clear();
+        self.update_calm();
         for index in 0..self.faults.state.len() {
             if self.faults.state[index].is_active() {
                 self.fault_end(index);
@@ -87,10 +102,16 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
         let schedule = self.schedule.clone();
         let injection = &schedule.injections()[index];
         let mut rng = Rng::stream(self.seed, Purpose::Target, u64::from(injection.id));
-        let resolved = self.resolve(&injection.target, &mut rng);
-        let (resolved, held, happens) = self.hold_back(&injection.fault, resolved, &rng);
-        self.faults.state[index] =
-            ActiveFault { resolved: resolved.clone(), started: Some(self.now), held, ..ActiveFault::default() };
+        let met = self.faults.state[index].trigger;
+        if let (Some(trigger), None) = (&injection.after, met) {
+            self.faults.state[index].armed = Some(self.now);
+            self.await_trigger(index, trigger, &mut rng);
+            return;
+        }
+        let resolved = self.resolve(&injection.target, met, &mut rng);
+        let (resolved, held, happens) = self.hold_back(&injection.fault, resolved, met, &rng);
+        let state = &mut self.faults.state[index];
+        (state.resolved, state.started, state.held) = (resolved.clone(), Some(self.now), held);
         self.record(index as u32, Code::Fault, hash::of(&resolved.iter().map(|n| u64::from(n.0)).collect::<Vec<_>>()));
         self.observer.observe(self.now, &Observed::FaultStarted { index, injection, resolved: &resolved });
         if !happens {
@@ -98,19 +119,28 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
             self.observer.observe(self.now, &Observed::FaultEnded { index, injection, touched: 0 });
             return;
         }
-        self.apply(index, injection, &resolved, &mut rng);
+        self.apply(index, injection, &resolved, met, &mut rng);
         self.update_calm();
         if injection.until != Instant::FAR {
-            self.push(injection.until.max(self.now), super::Event::FaultEnd { index });
+            // One that has waited lasts as long as it would have from its time on.
+            let lasts = injection.until.since(injection.at);
+            let until = if met.is_some() { self.now + lasts } else { injection.until };
+            self.push(until.max(self.now), super::Event::FaultEnd { index });
         }
     }
 
     pub(super) fn update_calm(&mut self) {
-        self.calm = self.trouble.is_none() && !self.fancy_links;
+        self.calm = self.trouble.is_none() && !self.fancy_links && self.faults.pending.is_empty();
     }
 
     /// What of a fault the limits permit: the nodes it may hit, how much is held back, and whether it happens at all.
-    fn hold_back(&self, fault: &Fault, nodes: Vec<NodeId>, rng: &Rng) -> (Vec<NodeId>, u64, bool) {
+    fn hold_back(
+        &self,
+        fault: &Fault,
+        nodes: Vec<NodeId>,
+        trigger: Option<NodeId>,
+        rng: &Rng,
+    ) -> (Vec<NodeId>, u64, bool) {
         let limits = self.schedule.limits();
         let takes_down = matches!(fault, Fault::Crash { .. } | Fault::Pause);
         if limits.is_none() || !(takes_down || matches!(fault, Fault::Partition { .. })) {
@@ -121,7 +151,7 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
         let in_force: Vec<&Sides> = self.trouble.cuts.iter().map(|cut| &cut.sides).collect();
         let permitted = |nodes: &[NodeId]| match fault {
             Fault::Partition { shape, .. } => {
-                let sides = self.cut(shape, nodes, &mut rng.clone());
+                let sides = self.cut(shape, nodes, trigger, &mut rng.clone());
                 limits.permit(&down, &[in_force.as_slice(), &[&sides]].concat())
             }
             _ => {
@@ -156,17 +186,17 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
     }
 
     /// The partition that a shape is for these targets now.
-    fn cut(&self, shape: &Shape, nodes: &[NodeId], rng: &mut Rng) -> Sides {
+    fn cut(&self, shape: &Shape, nodes: &[NodeId], trigger: Option<NodeId>, rng: &mut Rng) -> Sides {
         let groups: Vec<Vec<NodeId>> = match shape {
             Shape::Groups(groups) => {
-                groups.iter().map(|g| g.iter().flat_map(|t| self.resolve(t, rng)).collect()).collect()
+                groups.iter().map(|g| g.iter().flat_map(|t| self.resolve(t, trigger, rng)).collect()).collect()
             }
             _ => Vec::new(),
         };
         shape.sides(self.nodes.len(), nodes, &groups, rng)
     }
 
-    fn apply(&mut self, index: usize, injection: &Injection, nodes: &[NodeId], rng: &mut Rng) {
+    fn apply(&mut self, index: usize, injection: &Injection, nodes: &[NodeId], trigger: Option<NodeId>, rng: &mut Rng) {
         match &injection.fault {
             Fault::Crash { on_crash } => {
                 for node in nodes {
@@ -177,7 +207,7 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
                     } else if *on_crash == OnCrash::Wipe {
                         // It is down already, but its disk can still be replaced.
                         self.faults.touch(index, 1);
-                        self.machines[node.index()].crash_disk(OnCrash::Wipe, self.next_writes[node.index()]);
+                        self.crash_disk(*node, OnCrash::Wipe);
                     }
                 }
             }
@@ -195,7 +225,7 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
                 }
             }
             Fault::Partition { shape, cut_clients } => {
-                let sides = self.cut(shape, nodes, rng);
+                let sides = self.cut(shape, nodes, trigger, rng);
                 let zones = self.network.client_site.len();
                 let zone_side = (0..zones)
                     .map(|zone| {
@@ -219,7 +249,7 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
                     mask
                 };
                 let n = self.nodes.len();
-                let peers = peers.as_ref().map(|peers| mask(&self.resolve(peers, rng), n));
+                let peers = peers.as_ref().map(|peers| mask(&self.resolve(peers, trigger, rng), n));
                 self.trouble.packets.push(ActivePacket {
                     fault: index,
                     targets: mask(nodes, n),
@@ -229,6 +259,7 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
                     change: change.clone(),
                     busy: Busy::default(),
                     luck: Luck::new(self.seed, injection.id),
+                    memory: BTreeMap::new(),
                     touched: 0,
                 });
             }
@@ -240,18 +271,24 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
                             self.update_flags(*node);
                         }
                         ClockChange::Drift(ppm) => self.add_drift(*node, i64::from(*ppm)),
+                        ClockChange::Freeze => self.freeze_clock(*node),
                     }
                     self.faults.touch(index, 1);
                 }
             }
             Fault::Disk(change) => {
                 for node in nodes {
-                    let luck = Luck::new(self.seed, injection.id);
-                    let trouble = &mut self.machines[node.index()].cold.disk.trouble;
+                    let mut luck = Luck::new(self.seed, injection.id);
+                    let disk = &mut self.machines[node.index()].cold.disk;
+                    let trouble = disk.make_trouble();
                     match change {
                         DiskChange::Slow(latency) => trouble.slow.push((index, latency.clone(), luck)),
                         DiskChange::Stall => trouble.stalls.push(index),
                         DiskChange::FailSync(p) => trouble.failing.push((index, *p, luck)),
+                        DiskChange::Lie => trouble.lies.push(index),
+                        DiskChange::Full => trouble.full.push(index),
+                        DiskChange::Torn => trouble.torn.push(index),
+                        DiskChange::Rot(p) => disk.rot(index, *p, luck.of(node.0).next_u64()),
                     }
                 }
             }
@@ -300,19 +337,17 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
                 self.faults.touch(index, touched);
             }
             Fault::Clock(ClockChange::Step(_)) => {}
+            Fault::Clock(ClockChange::Freeze) => nodes.iter().for_each(|node| self.thaw_clock(*node)),
             Fault::Clock(ClockChange::Drift(ppm)) => {
                 nodes.iter().for_each(|node| self.add_drift(*node, -i64::from(*ppm)));
             }
             Fault::Disk(change) => {
                 for node in &nodes {
-                    let trouble = &mut self.machines[node.index()].cold.disk.trouble;
-                    trouble.slow.retain(|(fault, ..)| *fault != index);
-                    trouble.failing.retain(|(fault, ..)| *fault != index);
-                    trouble.stalls.retain(|fault| *fault != index);
-                    let free = trouble.stalls.is_empty();
-                    if matches!(change, DiskChange::Stall) && self.machines[node.index()].cold.disk.held {
+                    let disk = &mut self.machines[node.index()].cold.disk;
+                    disk.make_trouble().end(index);
+                    if matches!(change, DiskChange::Stall) && disk.held {
                         self.faults.touch(index, 1);
-                        if free {
+                        if !disk.is_stalled() {
                             self.release_disk(*node);
                         }
                     }
@@ -333,8 +368,8 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
         }
     }
 
-    /// The nodes a target means now. Every choice is drawn from the fault's own stream.
-    fn resolve(&self, target: &Target, rng: &mut Rng) -> Vec<NodeId> {
+    /// The nodes a target means now; `trigger` is where the fault's trigger was met. Every choice is drawn from the fault's own stream.
+    pub(super) fn resolve(&self, target: &Target, trigger: Option<NodeId>, rng: &mut Rng) -> Vec<NodeId> {
         let n = self.nodes.len();
         let mut some = |count: usize, first: Option<NodeId>| {
             let mut order: Vec<NodeId> = node_ids(n).collect();
@@ -353,6 +388,16 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
             Target::Nodes(nodes) => nodes.clone(),
             Target::Zone(zone, _) => self.of_zone(*zone),
             Target::Role(role) => self.with_role(role, rng).into_iter().collect(),
+            Target::Every(role) => {
+                let has = |id: &NodeId| self.nodes[id.index()].as_ref().is_some_and(|node| node.role().name == role);
+                node_ids(n).filter(has).collect()
+            }
+            Target::Machine(host, _) => self.of_host(*host),
+            Target::RoleMachine(role) => match self.with_role(role, rng) {
+                Some(node) => self.machines[node.index()].cold.host.map_or(vec![node], |host| self.of_host(host)),
+                None => Vec::new(),
+            },
+            Target::Trigger => trigger.into_iter().collect(),
             Target::RoleZone(role) => {
                 self.with_role(role, rng).map_or_else(Vec::new, |node| self.of_zone(self.node_zones[node.index()]))
             }
@@ -374,6 +419,10 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
             }
             Target::OneMoreThanMinority => some(minority + 1, None),
         }
+    }
+
+    fn of_host(&self, host: u16) -> Vec<NodeId> {
+        node_ids(self.nodes.len()).filter(|node| self.machines[node.index()].cold.host == Some(host)).collect()
     }
 
     fn of_zone(&self, zone: u16) -> Vec<NodeId> {

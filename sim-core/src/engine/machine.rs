@@ -1,6 +1,6 @@
 //! The machine a node runs on: clock, CPU, disk, its streams of random numbers, and what it has done.
 
-use crate::disk::Disk;
+use crate::disk::{Disk, Lost};
 use crate::fault::OnCrash;
 use crate::{Clock, Completion, DiskPolicy, Duration, Instant, Node, NodeId, Purpose, Rng, Ticket, Timer, WriteId};
 use std::collections::VecDeque;
@@ -15,11 +15,13 @@ pub struct NodeSetup {
     pub disk: Rc<DiskPolicy>,
     /// CPU time each input costs; 0 means inputs are free.
     pub cpu_cost: Duration,
+    /// The physical machine it runs on, for machine targets; `None` if it has one to itself.
+    pub host: Option<u16>,
 }
 
 impl Default for NodeSetup {
     fn default() -> Self {
-        Self { clock: Clock::default(), disk: Rc::new(DiskPolicy::default()), cpu_cost: Duration::ZERO }
+        Self { clock: Clock::default(), disk: Rc::new(DiskPolicy::default()), cpu_cost: Duration::ZERO, host: None }
     }
 }
 
@@ -122,6 +124,10 @@ pub(crate) struct Cold<N: Node> {
     /// Made on first use: most machines never pause, never lose a packet to a fault, and have a plain disk.
     pub gate: Option<Box<Gate<N>>>,
     spare: Option<Box<Spare>>,
+    /// The physical machine, if it is shared.
+    pub host: Option<u16>,
+    /// Timers that wait for a frozen clock to go on, and for how long after that. Only while it is frozen.
+    pub frozen: Vec<(Timer, Duration)>,
     /// Faults that keep it down.
     pub downs: u32,
     pub down_since: Option<Instant>,
@@ -144,6 +150,8 @@ impl<N: Node> Machine<N> {
             disk_policy: setup.disk,
             gate: None,
             spare: None,
+            host: setup.host,
+            frozen: Vec::new(),
             downs: 0,
             down_since: None,
             seed,
@@ -155,9 +163,10 @@ impl<N: Node> Machine<N> {
     pub fn reseed(&mut self, seed: u64) {
         self.cold.seed = seed;
         self.cold.spare = None;
-        let trouble = &mut self.cold.disk.trouble;
-        trouble.slow.iter_mut().for_each(|(_, _, luck)| luck.reseed(seed));
-        trouble.failing.iter_mut().for_each(|(_, _, luck)| luck.reseed(seed));
+        if let Some(trouble) = self.cold.disk.trouble() {
+            trouble.slow.iter_mut().for_each(|(_, _, luck)| luck.reseed(seed));
+            trouble.failing.iter_mut().for_each(|(_, _, luck)| luck.reseed(seed));
+        }
     }
 
     fn spare(&mut self) -> &mut Spare {
@@ -197,8 +206,8 @@ impl<N: Node> Machine<N> {
         (if gated { GATED } else { 0 }) | (if self.clock.is_honest() { 0 } else { CLOCK_OFF })
     }
 
-    /// The disk loses what `how` says; how many records that were.
-    pub fn crash_disk(&mut self, how: OnCrash, next_write: WriteId) -> usize {
+    /// The disk loses what `how` says; what that was.
+    pub fn crash_disk(&mut self, how: OnCrash, next_write: WriteId) -> Lost {
         let mut rng = self.disk_rng().clone();
         let lost = self.cold.disk.crash(how, next_write, &mut rng);
         *self.disk_rng() = rng;

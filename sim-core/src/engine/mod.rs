@@ -4,11 +4,14 @@
 //! dynamically per event. Everything it does is a function of its configuration and seed.
 
 mod clients;
+mod clocks;
+mod disks;
 mod faults;
 mod machine;
 mod nodes;
 mod slab;
 mod timers;
+mod triggers;
 
 pub use faults::ActiveFault;
 pub use machine::{NodeSetup, NodeStats};
@@ -108,7 +111,8 @@ pub struct Engine<N: Node, C: Client<N>, O: Observer<N>> {
     trouble: Trouble,
     /// Some link's own policy does more than lose and delay.
     fancy_links: bool,
-    /// Only loss and latency decide what becomes of a message: no link is fancy and nothing tampers with any.
+    /// Only loss and latency decide what becomes of a message, and no fault waits for one: no link is fancy, nothing
+    /// tampers with any, no trigger counts.
     calm: bool,
     clients: Vec<ClientState<N, C>>,
     schedule: Schedule,
@@ -403,7 +407,7 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
         for (i, client) in self.clients.iter_mut().enumerate() {
             client.reseed(seed, i as u64);
         }
-        self.trouble.packets.iter_mut().for_each(|packet| packet.luck.reseed(seed));
+        self.trouble.packets.iter_mut().for_each(|packet| packet.reseed(seed));
         if let Some(ties) = &mut self.ties {
             *ties = Rng::stream(seed, Purpose::Ties, 0).next_u64();
         }

@@ -9,14 +9,17 @@ use crate::hash;
 use crate::network::{Crossing, Passage};
 use crate::queue::{Key, Queue};
 use crate::{
-    Client, Clock, Completion, Drop, Duration, Effect, Effects, Fact, Instant, LocalInstant, Message, Node, NodeId,
-    Observed, Observer, Parcel, Peer, Ticket, Timer, WriteId,
+    Client, Clock, Drop, Duration, Effect, Effects, Fact, Instant, Kind, LocalInstant, Message, Node, NodeId, Observed,
+    Observer, Parcel, Peer, Ticket, Timer,
 };
+
+/// The least time a supervisor takes to start a node that has halted.
+const SOONEST_RESTART: Duration = Duration::millis(1);
 
 impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
     /// Gives a live node one input and carries out its effects.
     #[inline(always)]
-    fn step_node(&mut self, id: NodeId, input: impl FnOnce(&mut N, &mut Effects<'_, N>)) {
+    pub(super) fn step_node(&mut self, id: NodeId, input: impl FnOnce(&mut N, &mut Effects<'_, N>)) {
         let local = self.local_time(id);
         let Some(node) = self.nodes[id.index()].as_mut() else { return };
         let rng = &mut self.node_rngs[id.index()];
@@ -40,7 +43,7 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
 
     /// Inputs take time or must wait.
     #[inline(always)]
-    fn is_gated(&self, id: NodeId) -> bool {
+    pub(super) fn is_gated(&self, id: NodeId) -> bool {
         self.flags[id.index()] & GATED != 0
     }
 
@@ -108,62 +111,49 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
                 self.answer(id, ticket, Answer::Done(response), bytes);
             }
             Effect::Redirect { ticket, hint } => self.answer(id, ticket, Answer::Elsewhere(hint), 24),
-            Effect::Disarm { timer } => self.timers.disarm(id, timer),
+            Effect::Disarm { timer } => self.disarm(id, timer),
             Effect::Append { id: write, lane, record } => {
                 self.observer.observe(self.now, &Observed::Appended { node: id, write, record: &record });
-                self.machines[id.index()].cold.disk.append(write, lane, record);
+                let disk = &mut self.machines[id.index()].cold.disk;
+                if !disk.append(write, lane, record) {
+                    disk.make_trouble().full.iter().for_each(|fault| self.faults.touch(*fault, 1));
+                }
             }
             Effect::Sync => {
                 if self.machines[id.index()].cold.disk.request_sync(self.next_writes[id.index()], self.now) {
                     self.start_sync(id);
                 }
             }
-            Effect::Read { id: write } => {
-                let machine = &mut self.machines[id.index()];
-                let token = machine.cold.disk.token;
-                let after = match &machine.cold.disk_policy.read {
-                    crate::network::Latency::Fixed(after) => *after,
-                    latency => latency.clone().sample(machine.disk_rng().next_u32()),
-                };
-                self.push(self.now + after, Event::DiskRead { node: id, token, id: write });
-            }
+            Effect::Read { id: write } => self.start_read(id, write),
             Effect::Forget { before, lane } => self.machines[id.index()].cold.disk.forget(before, lane),
             Effect::Note { fact } => {
-                self.record(id.0, Code::Note, u64::from(fact.kind().index));
+                let kind = fact.kind();
+                self.record(id.0, Code::Note, u64::from(kind.index));
                 self.observer.observe(self.now, &Observed::Noted { node: id, fact });
+                if !self.calm {
+                    self.cue(id, kind.name, true);
+                }
             }
         }
     }
 
     #[inline(always)]
     fn arm(&mut self, id: NodeId, timer: Timer, after: Duration) {
-        let honest = self.flags[id.index()] & CLOCK_OFF == 0;
-        let due = self.now + if honest { after } else { self.machines[id.index()].clock.wait(after) };
+        if self.flags[id.index()] & CLOCK_OFF != 0 {
+            return self.arm_by(id, timer, after);
+        }
+        let due = self.now + after;
         if let Some(index) = self.timers.arm(id, timer, due) {
             self.queue_timer(index, due);
         }
     }
 
     #[inline(always)]
-    fn queue_timer(&mut self, index: u32, due: Instant) {
+    pub(super) fn queue_timer(&mut self, index: u32, due: Instant) {
         let rest = self.next_rest(due, |_| hash::of(&[12, u64::from(index)]));
         let key = Key { at: due.0, rest: rest | u64::from(index | TIMER_FLAG) };
         self.timers.queued(index, key);
         self.queue.push(key);
-    }
-
-    /// A clock changes its rate: timers that run on it come due earlier or later.
-    pub(super) fn add_drift(&mut self, node: NodeId, ppm: i64) {
-        let now = self.now;
-        let clock = &mut self.machines[node.index()].clock;
-        let before = clock.clone();
-        clock.add_drift(now, ppm);
-        let clock = clock.clone();
-        self.update_flags(node);
-        let moved = self.timers.rescale(node, |due| now + clock.wait(before.shown_in(due.since(now))));
-        for (index, due) in moved {
-            self.queue_timer(index, due);
-        }
     }
 
     #[inline(always)]
@@ -284,8 +274,7 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
     #[inline(always)]
     pub(super) fn arrive(&mut self, from: NodeId, to: NodeId, number: u32, message: N::Message) {
         let parcel = |message: &N::Message| Parcel::Message(message.kind(), number);
-        if !self.calm && self.trouble.cut(Peer::Node(from), Peer::Node(to), 0) {
-            self.drop_message(Peer::Node(from), Peer::Node(to), parcel(&message), Drop::Cut);
+        if !self.calm && !self.arrives_through_trouble(from, to, number, message.kind()) {
             return;
         }
         if self.nodes[to.index()].is_none() {
@@ -297,6 +286,20 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
         } else {
             self.deliver(from, to, number, message);
         }
+    }
+
+    /// Whether nothing has come between. A trigger may wait for the message.
+    #[inline(never)]
+    fn arrives_through_trouble(&mut self, from: NodeId, to: NodeId, number: u32, kind: Kind) -> bool {
+        if self.trouble.cut(Peer::Node(from), Peer::Node(to), 0) {
+            let parcel = Parcel::Message(kind, number);
+            self.drop_message(Peer::Node(from), Peer::Node(to), parcel, Drop::Cut);
+            return false;
+        }
+        if !self.is_gated(to) && self.nodes[to.index()].is_some() {
+            self.cue(to, kind.name, false);
+        }
+        true
     }
 
     #[inline(always)]
@@ -332,91 +335,10 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
         self.step_node(to, |n, fx| n.on_request(ticket, request, fx));
     }
 
-    // --- disk ---
-
-    fn start_sync(&mut self, id: NodeId) {
-        let machine = &mut self.machines[id.index()];
-        if !machine.cold.disk.trouble.stalls.is_empty() {
-            machine.cold.disk.held = true;
-            return;
-        }
-        let mut took = match &machine.cold.disk_policy.sync {
-            crate::network::Latency::Fixed(took) => *took,
-            latency => latency.clone().sample(machine.disk_rng().next_u32()),
-        };
-        for (fault, latency, luck) in &mut machine.cold.disk.trouble.slow {
-            took = took + latency.sample(luck.of(id.0).next_u32());
-            self.faults.touch(*fault, 1);
-        }
-        let token = machine.cold.disk.token;
-        let due = self.now + took;
-        self.push(due, Event::Disk { node: id, token });
-        self.observer.observe(self.now, &Observed::SyncStarted { node: id, due });
-    }
-
-    /// A stall is over: the sync that it held starts (over) now.
-    pub(super) fn release_disk(&mut self, id: NodeId) {
-        if core::mem::take(&mut self.machines[id.index()].cold.disk.held) {
-            self.start_sync(id);
-        }
-    }
-
-    pub(super) fn sync_done(&mut self, id: NodeId, token: u32) {
-        let machine = &mut self.machines[id.index()];
-        if machine.cold.disk.token != token {
-            return;
-        }
-        if !machine.cold.disk.trouble.stalls.is_empty() {
-            machine.cold.disk.held = true;
-            return;
-        }
-        let mut ok = true;
-        if !machine.cold.disk_policy.fail.is_never() {
-            let fail = machine.cold.disk_policy.fail;
-            ok = !machine.disk_rng().chance(fail);
-        }
-        for (fault, fail, luck) in &mut machine.cold.disk.trouble.failing {
-            if luck.of(id.0).chance(*fail) {
-                ok = false;
-                self.faults.touch(*fault, 1);
-            }
-        }
-        machine.stats.disk_busy_ns += machine.cold.disk.busy(self.now).0;
-        machine.stats.syncs += 1;
-        let (upto, again) = machine.cold.disk.finish_sync(ok, self.next_writes[id.index()], self.now);
-        self.record(id.0, Code::Disk, upto.0 << 1 | u64::from(ok));
-        self.observer.observe(self.now, &Observed::Synced { node: id, upto, ok });
-        if again {
-            self.start_sync(id);
-        }
-        let done = if ok { Completion::Synced { upto } } else { Completion::SyncFailed { upto } };
-        self.disk_input(id, done);
-    }
-
-    pub(super) fn read_done(&mut self, id: NodeId, token: u32, write: WriteId) {
-        let disk = &self.machines[id.index()].cold.disk;
-        if disk.token != token {
-            return;
-        }
-        let record = disk.read(write);
-        let found = record.is_some();
-        self.record(id.0, Code::Read, write.0 << 1 | u64::from(found));
-        self.observer.observe(self.now, &Observed::ReadDone { node: id, write, found });
-        self.disk_input(id, Completion::Read { id: write, record });
-    }
-
-    fn disk_input(&mut self, id: NodeId, done: Completion<N::Record>) {
-        if self.is_gated(id) {
-            self.wait_at_gate(id, Input::Disk(done));
-        } else {
-            self.step_node(id, |n, fx| n.on_disk(done, fx));
-        }
-    }
-
     // --- CPU: inputs that cost time, or wait for a pause to end ---
 
     #[inline(never)]
-    fn wait_at_gate(&mut self, id: NodeId, input: Input<N>) {
+    pub(super) fn wait_at_gate(&mut self, id: NodeId, input: Input<N>) {
         if self.nodes[id.index()].is_none() {
             return;
         }
@@ -473,7 +395,12 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
     fn handle_waiting(&mut self, id: NodeId) {
         let Some(input) = self.machines[id.index()].gate().waiting.pop_front() else { return };
         match input {
-            Input::Message { from, number, message } => self.deliver(from, id, number, message),
+            Input::Message { from, number, message } => {
+                if !self.calm {
+                    self.cue(id, message.kind().name, false);
+                }
+                self.deliver(from, id, number, message);
+            }
             Input::Timer(timer) => {
                 if self.timers.take_waiting(id, timer) {
                     self.fire(id, timer);
@@ -538,6 +465,7 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
         let records = machine.cold.disk.len();
         self.record(id.0, Code::Boot, records as u64);
         self.observer.observe(self.now, &Observed::Booted { node: id, records });
+        self.find_rot(id, None);
         let machine = &mut self.machines[id.index()];
         let local = machine.clock.show(self.now);
         let rng = &mut self.node_rngs[id.index()];
@@ -556,9 +484,11 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
         self.timers.clear(id);
         let now = self.now;
         let machine = &mut self.machines[id.index()];
+        machine.cold.frozen.clear();
         machine.cold.down_since = Some(now);
         machine.stats.disk_busy_ns += machine.cold.disk.busy(now).0;
-        let lost_records = machine.crash_disk(on_crash, self.next_writes[id.index()]);
+        let lost_records = self.crash_disk(id, on_crash);
+        let machine = &mut self.machines[id.index()];
         machine.charge_work(now);
         let mut dropped = Vec::new();
         if let Some(gate) = &mut machine.cold.gate {
@@ -585,11 +515,13 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
         self.check(id);
     }
 
-    /// The node stopped itself. Its supervisor starts it again, unless a fault keeps it down.
+    /// The node stopped itself. Its supervisor starts it again, unless a fault keeps it down; never at once, because one
+    /// that refuses to start (its disk is unreadable) would then be started forever without time going on.
     fn halt(&mut self, id: NodeId, why: &'static str) {
         self.crash(id, OnCrash::LoseUnsynced, Some(why));
         let token = self.machines[id.index()].cold.disk.token;
-        self.push(self.now + self.restart_halted, Event::Revive { node: id, token });
+        let after = self.restart_halted.max(SOONEST_RESTART);
+        self.push(self.now + after, Event::Revive { node: id, token });
     }
 
     pub(super) fn revive(&mut self, id: NodeId, token: u32) {

@@ -105,6 +105,13 @@ impl Timers {
         }
     }
 
+    /// Disarms every timer of a node that is armed and not yet due. Returns them with what they were due.
+    pub fn hold(&mut self, node: NodeId) -> Vec<(Timer, Instant)> {
+        let slots = &mut self.slots[node.index() * self.per_node..(node.index() + 1) * self.per_node];
+        let armed = slots.iter_mut().filter(|slot| slot.due != Instant::FAR);
+        armed.map(|slot| (slot.timer, core::mem::replace(&mut slot.due, Instant::FAR))).collect()
+    }
+
     /// Moves every deadline of a node. Returns the slots that need a key because they are due earlier now.
     pub fn rescale(&mut self, node: NodeId, to: impl Fn(Instant) -> Instant) -> Vec<(u32, Instant)> {
         let mut sooner = Vec::new();

@@ -9,6 +9,8 @@ mod shape;
 mod target;
 
 pub use limits::Limits;
-pub use schedule::{ClockChange, Direction, DiskChange, Fault, Injection, OnCrash, PacketChange, Schedule};
+pub use schedule::{
+    Burst, ClockChange, Cue, Direction, DiskChange, Fault, Injection, OnCrash, PacketChange, Schedule, Trigger,
+};
 pub use shape::{Shape, Sides};
 pub use target::Target;

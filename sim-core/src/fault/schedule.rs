@@ -74,6 +74,26 @@ pub struct PacketChange {
     pub rate: u64,
     /// How many bytes may wait for the limited link before messages are dropped; only with `rate`.
     pub queue_bytes: u64,
+    /// How often a draw for a message repeats the one for the message before it, between the same two. Each rate stays
+    /// what it is; only what happens comes in runs. (The `correlation` of tc-netem and Chaos Mesh mixes the two draws
+    /// instead, which makes rare things rarer the higher it is.)
+    pub correlation: Probability,
+    /// Losses in bursts, in addition to `loss`.
+    pub burst: Option<Burst>,
+}
+
+/// Losses in bursts: a two-state chain for each sender and receiver, which moves once a message (Gilbert 1960, Elliott
+/// 1963; `loss gemodel p r 1-h 1-k` of tc-netem). It begins in the good state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Burst {
+    /// From good to bad: p.
+    pub good_to_bad: Probability,
+    /// From bad to good: r. Bad spells last 1/r messages on average.
+    pub bad_to_good: Probability,
+    /// A message is lost in the bad state: 1-h.
+    pub loss_bad: Probability,
+    /// A message is lost in the good state: 1-k.
+    pub loss_good: Probability,
 }
 
 /// How a clock goes wrong.
@@ -83,9 +103,25 @@ pub enum ClockChange {
     Step(i64),
     /// It runs this many parts per million fast (negative: slow), until the fault ends.
     Drift(i32),
+    /// It stands still until the fault ends and then goes on from where it stood, as a counter that was stopped does. What
+    /// it missed stays missed, and timers that run on it wait for it.
+    Freeze,
 }
 
-/// How a disk goes wrong, until the fault ends.
+impl ClockChange {
+    /// The key in scenario files.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Step(_) => "step",
+            Self::Drift(_) => "drift",
+            Self::Freeze => "freeze",
+        }
+    }
+}
+
+/// How a disk goes wrong, until the fault ends. The kinds are those of TigerBeetle's `storage` and of "Can Applications
+/// Recover from fsync Failures?" (ATC'20).
 #[derive(Clone, Debug, PartialEq)]
 pub enum DiskChange {
     /// Each sync takes this in addition.
@@ -94,6 +130,19 @@ pub enum DiskChange {
     Stall,
     /// A sync fails with this probability.
     FailSync(Probability),
+    /// There is no space: what is appended is refused, and the sync that should cover it fails
+    /// ([`crate::SyncError::NoSpace`]).
+    Full,
+    /// A lying disk (a volatile cache that ignores flushes): syncs complete as ever but make nothing durable. What they
+    /// covered becomes durable with the next honest sync; a power loss before that takes it. It counts the records that
+    /// were lost although a sync had covered them.
+    Lie,
+    /// Whatever a crash of the node would have left, it leaves a random prefix of what was not synced
+    /// ([`OnCrash::Torn`]); a replaced disk stays replaced.
+    Torn,
+    /// Bit rot: when the fault fires, each durable record goes bad with this probability. That is found when it is read
+    /// back, at the latest when the node boots, and counted then. What has rotted stays so: this has no end.
+    Rot(Probability),
 }
 
 /// What goes wrong.
@@ -153,6 +202,34 @@ impl Fault {
     }
 }
 
+/// What a triggered fault waits for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Cue {
+    /// A message of this kind is handled by its receiver.
+    Message(String),
+    /// A fact of this kind is announced.
+    Fact(String),
+}
+
+/// Lets a fault wait for something to happen, instead of for a time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trigger {
+    /// What.
+    pub cue: Cue,
+    /// How many times, counted from [`Injection::at`].
+    pub count: u32,
+    /// Only what happens at one of these counts, resolved when counting begins; `None` means anywhere.
+    pub node: Option<Target>,
+}
+
+impl fmt::Display for Trigger {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (Cue::Message(kind) | Cue::Fact(kind)) = &self.cue;
+        write!(f, "{} {kind}", self.count)?;
+        self.node.as_ref().map_or(Ok(()), |node| write!(f, " at {node}"))
+    }
+}
+
 /// One fault at one time.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Injection {
@@ -166,16 +243,37 @@ pub struct Injection {
     pub at: Instant,
     /// Until when; [`Instant::FAR`] means until everything is healed at the end.
     pub until: Instant,
+    /// What it waits for from `at` on. It then lasts as long as `until` is behind `at`.
+    pub after: Option<Trigger>,
     /// Whether the run is inconclusive if this changes nothing.
     pub must_bite: bool,
+}
+
+impl DiskChange {
+    /// The key in scenario files.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Slow(_) => "slow",
+            Self::Stall => "stall",
+            Self::FailSync(_) => "fail_sync",
+            Self::Full => "full",
+            Self::Lie => "lie",
+            Self::Torn => "torn",
+            Self::Rot(_) => "rot",
+        }
+    }
 }
 
 impl fmt::Display for Injection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.fault {
             Fault::Partition { shape, .. } => write!(f, "partition ({}) of {}", shape.name(), self.target),
+            Fault::Disk(change) => write!(f, "disk ({}) of {}", change.name(), self.target),
+            Fault::Clock(change) => write!(f, "clock ({}) of {}", change.name(), self.target),
             fault => write!(f, "{} of {}", fault.kind(), self.target),
-        }
+        }?;
+        self.after.as_ref().map_or(Ok(()), |trigger| write!(f, " after {trigger}"))
     }
 }
 

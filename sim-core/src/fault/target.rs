@@ -16,6 +16,15 @@ pub enum Target {
     Zone(u16, String),
     /// The node that has this role with the highest rank ("leader", "candidate"); a random one among equals.
     Role(String),
+    /// Every live node that has this role.
+    Every(String),
+    /// Every node on a machine: its index, and its name for people.
+    Machine(u16, String),
+    /// Every node on the machine on which the node with this role runs.
+    RoleMachine(String),
+    /// The node at which the fault's trigger was met: the receiver of the message, the announcer of the fact. Nobody, for
+    /// a fault that waits for nothing.
+    Trigger,
     /// Every node of the zone in which the node with this role sits.
     RoleZone(String),
     /// The live node that has got least far ([`crate::Node::progress`]).
@@ -41,6 +50,10 @@ impl fmt::Display for Target {
             }
             Self::Zone(_, name) => write!(f, "zone:{name}"),
             Self::Role(role) => f.write_str(role),
+            Self::Every(role) => write!(f, "every:{role}"),
+            Self::Machine(_, name) => write!(f, "machine:{name}"),
+            Self::RoleMachine(role) => write!(f, "machine_of:{role}"),
+            Self::Trigger => f.write_str("trigger"),
             Self::RoleZone(role) => write!(f, "zone_of:{role}"),
             Self::MostBehind => f.write_str("most_behind"),
             Self::Random => f.write_str("random"),

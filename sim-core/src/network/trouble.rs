@@ -1,8 +1,8 @@
 //! What faults do to messages: cuts and packet changes in force, and what they let through.
 
 use super::{Busy, LinkPolicy};
-use crate::fault::{Direction, PacketChange, Sides};
-use crate::{Drop, Duration, Instant, Kind, Peer, Purpose, Rng};
+use crate::fault::{Burst, Direction, PacketChange, Sides};
+use crate::{Drop, Duration, Instant, Kind, Peer, Probability, Purpose, Rng, hash};
 use std::collections::BTreeMap;
 
 /// A partition in force.
@@ -54,8 +54,76 @@ impl Luck {
         self.streams.entry(who).or_insert_with(|| Rng::stream(self.seed, Purpose::Injection, index))
     }
 
+    /// A stream for what is sent from one to another alone.
+    fn of_pair(&self, (from, to): (u32, u32)) -> Rng {
+        let index = hash::of(&[u64::from(self.fault), u64::from(from), u64::from(to)]);
+        Rng::stream(self.seed, Purpose::PairPacket, index)
+    }
+
     pub fn reseed(&mut self, seed: u64) {
         *self = Self::new(seed, self.fault);
+    }
+}
+
+/// What a packet fault remembers of the messages from one to another, and what decides about the next.
+#[derive(Clone, Debug)]
+pub(crate) struct Memory {
+    rng: Rng,
+    /// The last draw of each sort.
+    last: [Option<u32>; 5],
+    /// The state of [`crate::fault::Burst`].
+    bad: bool,
+}
+
+/// Where the random numbers about one message come from.
+enum Draws<'a> {
+    /// Each from the stream of its own.
+    Fresh(&'a mut Rng),
+    /// Each may repeat the one for the message before.
+    Remembered(&'a mut Memory, Probability),
+}
+
+/// What a draw is for.
+#[derive(Clone, Copy)]
+enum Sort {
+    Loss,
+    Corrupt,
+    Duplicate,
+    Reorder,
+    Delay,
+}
+
+impl Draws<'_> {
+    fn draw(&mut self, sort: Sort) -> u32 {
+        match self {
+            Self::Fresh(rng) => rng.next_u32(),
+            Self::Remembered(memory, correlation) => {
+                let (again, fresh) = (memory.rng.chance(*correlation), memory.rng.next_u32());
+                let last = &mut memory.last[sort as usize];
+                *last.insert(last.filter(|_| again).unwrap_or(fresh))
+            }
+        }
+    }
+
+    fn chance(&mut self, p: Probability, sort: Sort) -> bool {
+        !p.is_never() && p.hit(self.draw(sort))
+    }
+
+    fn rng(&mut self) -> &mut Rng {
+        match self {
+            Self::Fresh(rng) => rng,
+            Self::Remembered(memory, _) => &mut memory.rng,
+        }
+    }
+
+    /// Whether a burst takes the message. The chain then moves.
+    fn burst(&mut self, burst: &Burst) -> bool {
+        let Self::Remembered(memory, _) = self else { return false };
+        let (loss, leave) =
+            if memory.bad { (burst.loss_bad, burst.bad_to_good) } else { (burst.loss_good, burst.good_to_bad) };
+        let lost = memory.rng.chance(loss);
+        memory.bad ^= memory.rng.chance(leave);
+        lost
     }
 }
 
@@ -78,11 +146,34 @@ pub(crate) struct ActivePacket {
     pub busy: Busy,
     /// What decides about each message.
     pub luck: Luck,
+    /// What becomes of a message depends on what became of the one before it: only for faults that say so.
+    pub memory: BTreeMap<(u32, u32), Memory>,
     /// Messages changed.
     pub touched: u64,
 }
 
 impl ActivePacket {
+    /// What becomes of a message that it concerns.
+    fn change(&mut self, crossing: &Crossing) -> Passage {
+        let correlation = self.change.correlation;
+        let draws = if correlation.is_never() && self.change.burst.is_none() {
+            Draws::Fresh(self.luck.of(crossing.luck))
+        } else {
+            let pair = crossing.pair;
+            let rng = || self.luck.of_pair(pair);
+            let memory = self.memory.entry(pair).or_insert_with(|| Memory { rng: rng(), last: [None; 5], bad: false });
+            Draws::Remembered(memory, correlation)
+        };
+        change(&self.change, &mut self.busy, crossing, draws)
+    }
+
+    pub fn reseed(&mut self, seed: u64) {
+        self.luck.reseed(seed);
+        for (pair, memory) in &mut self.memory {
+            memory.rng = self.luck.of_pair(*pair);
+        }
+    }
+
     fn concerns(&self, from: Peer, to: Peer, kind: Option<Kind>) -> bool {
         let kind_fits = self.kinds.is_empty() || kind.is_some_and(|k| self.kinds.iter().any(|name| name == k.name));
         let target = |peer| matches!(peer, Peer::Node(node) if self.targets[node.index()]);
@@ -173,7 +264,7 @@ impl Trouble {
                 queue_bytes: policy.queue_bytes,
                 ..PacketChange::default()
             };
-            match change(&own, &mut self.busy, crossing, rng()) {
+            match change(&own, &mut self.busy, crossing, Draws::Fresh(rng())) {
                 Passage::Arrives { added: more, duplicate: twice } => (added, duplicate) = (added + more, twice),
                 dropped @ Passage::Dropped(_) => return dropped,
             }
@@ -182,7 +273,7 @@ impl Trouble {
             if !packet.concerns(from, to, crossing.kind) {
                 continue;
             }
-            match change(&packet.change, &mut packet.busy, crossing, packet.luck.of(crossing.luck)) {
+            match packet.change(crossing) {
                 Passage::Arrives { added: more, duplicate: twice } => {
                     packet.touched += u64::from(more != Duration::ZERO || twice.is_some());
                     added = added + more;
@@ -198,11 +289,15 @@ impl Trouble {
     }
 }
 
-fn change(change: &PacketChange, busy: &mut Busy, crossing: &Crossing, rng: &mut Rng) -> Passage {
-    let mut chance = |p: crate::Probability| !p.is_never() && rng.chance(p);
-    let (lost, corrupt) = (chance(change.loss), chance(change.corrupt));
-    let (duplicate, reordered) = (chance(change.duplicate), chance(change.reorder));
-    let mut added = change.delay.as_ref().map_or(Duration::ZERO, |delay| delay.sample(rng.next_u32()));
+fn change(change: &PacketChange, busy: &mut Busy, crossing: &Crossing, mut draws: Draws<'_>) -> Passage {
+    let mut lost = draws.chance(change.loss, Sort::Loss);
+    let corrupt = draws.chance(change.corrupt, Sort::Corrupt);
+    let duplicate = draws.chance(change.duplicate, Sort::Duplicate);
+    let reordered = draws.chance(change.reorder, Sort::Reorder);
+    let mut added = change.delay.as_ref().map_or(Duration::ZERO, |delay| delay.sample(draws.draw(Sort::Delay)));
+    if let Some(burst) = &change.burst {
+        lost |= draws.burst(burst);
+    }
     if reordered {
         added = added + change.reorder_by;
     }
@@ -218,5 +313,5 @@ fn change(change: &PacketChange, busy: &mut Busy, crossing: &Crossing, rng: &mut
     if corrupt {
         return Passage::Dropped(Drop::Corrupt);
     }
-    Passage::Arrives { added, duplicate: duplicate.then(|| rng.next_u32()) }
+    Passage::Arrives { added, duplicate: duplicate.then(|| draws.rng().next_u32()) }
 }

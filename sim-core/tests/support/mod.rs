@@ -55,6 +55,9 @@ pub enum Seen {
     Read(u64, Option<u64>),
 }
 
+/// What a boot finds in place of a record that it can not read.
+pub const ROTTEN: u64 = u64::MAX;
+
 pub type Fx<'a, 'b> = &'a mut Effects<'b, Scripted>;
 
 /// What a scripted node does with each input, after writing it down.
@@ -129,7 +132,7 @@ impl Node for Scripted {
     type Fact = Said;
 
     fn boot(config: &Rc<Script>, me: NodeId, disk: Replay<'_, u64>, fx: &mut Effects<'_, Self>) -> Self {
-        let found: Vec<u64> = disk.iter().map(|(_, r)| *r).collect();
+        let found: Vec<u64> = disk.iter().map(|(_, r)| r.copied().unwrap_or(ROTTEN)).collect();
         let mut this = Self { script: Rc::clone(config), me, seen: vec![], waiting: vec![], count: found.len() as u64 };
         this.saw(fx.now(), Seen::Boot(found));
         (config.boot)(me, fx);
@@ -150,7 +153,7 @@ impl Node for Scripted {
     fn on_disk(&mut self, done: Completion<u64>, fx: &mut Effects<'_, Self>) {
         let seen = match &done {
             Completion::Synced { upto } => Seen::Synced(upto.0),
-            Completion::SyncFailed { upto } => Seen::SyncFailed(upto.0),
+            Completion::SyncFailed { upto, .. } => Seen::SyncFailed(upto.0),
             Completion::Read { id, record } => Seen::Read(id.0, *record),
         };
         self.saw(fx.now(), seen);
@@ -401,7 +404,7 @@ pub fn run_to(run: &mut Run, until: Instant) {
 }
 
 pub fn injection(id: u32, fault: Fault, target: Target, from: Instant, until: Instant) -> Injection {
-    Injection { id, fault, target, at: from, until, must_bite: true }
+    Injection { id, fault, target, at: from, until, after: None, must_bite: true }
 }
 
 pub fn faults(all: Vec<(Fault, Target, Instant, Instant)>) -> Schedule {

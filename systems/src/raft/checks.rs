@@ -316,7 +316,10 @@ impl RaftChecks {
                 self.trim();
             }
             RaftFact::ReadServed { client, op, .. } => self.basis = Some((node, client, op, Basis::Read)),
-            RaftFact::Campaign { .. } | RaftFact::FirstCommit { .. } | RaftFact::Voted { .. } => {}
+            RaftFact::Campaign { .. }
+            | RaftFact::FirstCommit { .. }
+            | RaftFact::Voted { .. }
+            | RaftFact::Unreadable { .. } => {}
         }
     }
 

@@ -72,5 +72,6 @@ pub(super) fn fact(fact: &RaftFact, out: &mut dyn Write) -> fmt::Result {
         RaftFact::SnapshotTaken { index } => write!(out, "up to {index}"),
         RaftFact::SnapshotInstalled { index, .. } => write!(out, "up to {index}"),
         RaftFact::ReadServed { index, client, op } => write!(out, "{client} op {op}, from the state at {index}"),
+        RaftFact::Unreadable { record } => write!(out, "record {record}"),
     }
 }

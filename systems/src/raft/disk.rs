@@ -6,7 +6,7 @@ use super::message::{RaftFact, RaftMessage, Record};
 use super::node::{Fx, Raft, Stage};
 use super::queue::pop_if;
 use crate::replication::Replicated;
-use sim_core::{NodeId, Replay, StateMachine, WriteId};
+use sim_core::{NodeId, Replay, StateMachine, Unreadable, WriteId};
 use std::collections::VecDeque;
 
 /// A position on the disk: everything before it. 0 is nothing.
@@ -217,13 +217,21 @@ impl<M: StateMachine> Raft<M> {
     }
 
     /// Builds term, vote, log, snapshot and state from the disk.
-    pub(super) fn replay(&mut self, disk: Replay<'_, Record<M>>) {
+    ///
+    /// # Errors
+    /// The first record that can not be read, or that does not fit what is there before it. What it said is unknown: it may have been a vote, or entries that count as
+    /// stored in somebody's quorum. Cutting the log there, or starting anew, is how real systems lose acknowledged writes
+    /// (Alagappan et al., "Protocol-Aware Recovery for Consensus-Based Storage", FAST'18, table 1); so the node stays out.
+    /// Fetching the lost part from the others, as that paper's CTRL does, is not implemented.
+    pub(super) fn replay(&mut self, disk: Replay<'_, Record<M>>) -> Result<(), WriteId> {
         for (id, record) in disk.iter() {
             self.disk.written = id.0 + 1;
-            match record {
+            match record.map_err(|Unreadable| id)? {
                 Record::Hard { term, vote } => (self.term, self.vote) = (*term, *vote),
                 Record::Truncate { from } => self.log.truncate(*from),
-                Record::Entries { first, prev_term, entries } => self.replay_entries(id, *first, *prev_term, entries),
+                Record::Entries { first, prev_term, entries } => {
+                    self.replay_entries(id, *first, *prev_term, entries)?;
+                }
                 Record::Snapshot(snapshot) => {
                     // A snapshot from before the log's beginning is not the newest: the one that let the log begin there
                     // follows.
@@ -243,25 +251,33 @@ impl<M: StateMachine> Raft<M> {
             self.state = Replicated::restore(&snapshot.image);
             (self.commit, self.applied, self.applied_chain) = (snapshot.index, snapshot.index, snapshot.chain);
         }
-        let (base, snapshot) = (self.log.base(), self.snapshot_index());
-        assert!(
-            base <= snapshot,
-            "{}: the log begins behind entry {base}, but the snapshot ends at {snapshot}",
-            self.me
-        );
+        if self.log.base() > self.snapshot_index() {
+            // The snapshot that let the log begin there is gone: only a disk that lies about syncs loses it.
+            return Err(WriteId(self.disk.written));
+        }
         self.rehash();
+        Ok(())
     }
 
-    fn replay_entries(&mut self, id: WriteId, first: u64, prev_term: u64, entries: &Slice<M::Command>) {
+    fn replay_entries(
+        &mut self,
+        id: WriteId,
+        first: u64,
+        prev_term: u64,
+        entries: &Slice<M::Command>,
+    ) -> Result<(), WriteId> {
         if self.log.last() == 0 && first > 1 {
             // What came before was compacted away; the snapshot that covers it follows.
             self.log = Log::after(first - 1, prev_term);
         }
         let known = (self.log.last() + 1).saturating_sub(first) as usize;
         let last = self.log.last();
-        assert!(first <= last + 1, "{}: the disk holds entry {first} but the log ends at {last}", self.me);
+        if first > last + 1 {
+            return Err(id);
+        }
         if known < entries.len() {
             self.log.push(entries.part::<M>(known, entries.len()), id);
         }
+        Ok(())
     }
 }

@@ -8,6 +8,39 @@ use std::rc::Rc;
 /// Header of every message on the wire, in bytes.
 const HEADER: u32 = 48;
 
+/// The kinds of messages, by [`Kind::index`].
+pub const MESSAGE_KINDS: &[&str] = &[
+    "RequestVote",
+    "Vote",
+    "PreVote",
+    "PreVoteReply",
+    "AppendEntries",
+    "AppendReply",
+    "AppendReject",
+    "Heartbeat",
+    "HeartbeatReply",
+    "InstallSnapshot",
+    "SnapshotReply",
+];
+
+/// The kinds of facts, by [`Kind::index`].
+pub const FACT_KINDS: &[&str] = &[
+    "campaign",
+    "elected",
+    "stepped_down",
+    "first_commit",
+    "voted",
+    "appended",
+    "truncated",
+    "committed",
+    "executed",
+    "applied",
+    "snapshot_taken",
+    "snapshot_installed",
+    "read_served",
+    "unreadable",
+];
+
 /// `AppendEntries` (Raft paper, figure 2).
 #[derive(Clone, Debug)]
 pub struct Append<C> {
@@ -151,18 +184,19 @@ impl<M: StateMachine> RaftMessage<M> {
 
 impl<M: StateMachine> Message for RaftMessage<M> {
     fn kind(&self) -> Kind {
+        let named = |index: u8| Kind::new(index, MESSAGE_KINDS[index as usize]);
         match self {
-            Self::RequestVote { pre: false, .. } => Kind::new(0, "RequestVote"),
-            Self::Vote { pre: false, .. } => Kind::new(1, "Vote"),
-            Self::RequestVote { pre: true, .. } => Kind::new(2, "PreVote"),
-            Self::Vote { pre: true, .. } => Kind::new(3, "PreVoteReply"),
-            Self::Append(_) => Kind::new(4, "AppendEntries"),
-            Self::Appended { .. } => Kind::new(5, "AppendReply"),
-            Self::Rejected { .. } => Kind::new(6, "AppendReject"),
-            Self::Heartbeat { .. } => Kind::new(7, "Heartbeat"),
-            Self::Alive { .. } => Kind::new(8, "HeartbeatReply"),
-            Self::InstallSnapshot { .. } => Kind::new(9, "InstallSnapshot"),
-            Self::SnapshotReceived { .. } => Kind::new(10, "SnapshotReply"),
+            Self::RequestVote { pre: false, .. } => named(0),
+            Self::Vote { pre: false, .. } => named(1),
+            Self::RequestVote { pre: true, .. } => named(2),
+            Self::Vote { pre: true, .. } => named(3),
+            Self::Append(_) => named(4),
+            Self::Appended { .. } => named(5),
+            Self::Rejected { .. } => named(6),
+            Self::Heartbeat { .. } => named(7),
+            Self::Alive { .. } => named(8),
+            Self::InstallSnapshot { .. } => named(9),
+            Self::SnapshotReceived { .. } => named(10),
         }
     }
 
@@ -332,24 +366,31 @@ pub enum RaftFact {
         /// The operation's number in it.
         op: u64,
     },
+    /// It found a record on its disk that it can not read, or misses one, and does not start.
+    Unreadable {
+        /// Which record.
+        record: u64,
+    },
 }
 
 impl sim_core::Fact for RaftFact {
     fn kind(&self) -> Kind {
+        let named = |index: u8| Kind::new(index, FACT_KINDS[index as usize]);
         match self {
-            Self::Campaign { .. } => Kind::new(0, "campaign"),
-            Self::Elected { .. } => Kind::new(1, "elected"),
-            Self::SteppedDown { .. } => Kind::new(2, "stepped_down"),
-            Self::FirstCommit { .. } => Kind::new(3, "first_commit"),
-            Self::Voted { .. } => Kind::new(4, "voted"),
-            Self::Appended { .. } => Kind::new(5, "appended"),
-            Self::Truncated { .. } => Kind::new(6, "truncated"),
-            Self::Committed { .. } => Kind::new(7, "committed"),
-            Self::Executed { .. } => Kind::new(8, "executed"),
-            Self::Applied { .. } => Kind::new(9, "applied"),
-            Self::SnapshotTaken { .. } => Kind::new(10, "snapshot_taken"),
-            Self::SnapshotInstalled { .. } => Kind::new(11, "snapshot_installed"),
-            Self::ReadServed { .. } => Kind::new(12, "read_served"),
+            Self::Campaign { .. } => named(0),
+            Self::Elected { .. } => named(1),
+            Self::SteppedDown { .. } => named(2),
+            Self::FirstCommit { .. } => named(3),
+            Self::Voted { .. } => named(4),
+            Self::Appended { .. } => named(5),
+            Self::Truncated { .. } => named(6),
+            Self::Committed { .. } => named(7),
+            Self::Executed { .. } => named(8),
+            Self::Applied { .. } => named(9),
+            Self::SnapshotTaken { .. } => named(10),
+            Self::SnapshotInstalled { .. } => named(11),
+            Self::ReadServed { .. } => named(12),
+            Self::Unreadable { .. } => named(13),
         }
     }
 
@@ -365,6 +406,7 @@ impl sim_core::Fact for RaftFact {
                 | Self::SteppedDown { .. }
                 | Self::FirstCommit { .. }
                 | Self::SnapshotInstalled { .. }
+                | Self::Unreadable { .. }
         )
     }
 }

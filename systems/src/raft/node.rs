@@ -265,7 +265,11 @@ impl<M: StateMachine> Node for Raft<M> {
             early: Vec::new(),
             incoming: None,
         };
-        node.replay(disk);
+        if let Err(record) = node.replay(disk) {
+            fx.note(RaftFact::Unreadable { record: record.0 });
+            fx.halt("its disk can not be read: what it has promised is unknown");
+            return node;
+        }
         node.draw_timeout(fx);
         node.await_leader(fx);
         node

@@ -4,6 +4,7 @@ use super::bugs::{CATALOGUE, RaftBug};
 use super::checks::RaftChecks;
 use super::client::{RaftClient, client};
 use super::config::Config;
+use super::message::{FACT_KINDS, MESSAGE_KINDS};
 use super::node::{Raft, TIMERS};
 use crate::kv::{self, Kv, KvCommand};
 use schemars::JsonSchema;
@@ -175,6 +176,14 @@ impl System for RaftSystem {
             Phase { name: "first commit", ends_with: Some("first_commit") },
             Phase { name: "clients find the leader", ends_with: None },
         ]
+    }
+
+    fn message_kinds() -> &'static [&'static str] {
+        MESSAGE_KINDS
+    }
+
+    fn fact_kinds() -> &'static [&'static str] {
+        FACT_KINDS
     }
 
     fn bugs() -> &'static [Bug] {

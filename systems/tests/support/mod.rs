@@ -8,7 +8,7 @@ pub mod script;
 
 use sim_core::{
     ClientId, Completion, Duration, Effect, Effects, Instant, LocalInstant, Node, NodeId, Observed, Observer, Purpose,
-    Replay, Rng, Ticket, Timer, Violation, WriteId,
+    Replay, Rng, SyncError, Ticket, Timer, Violation, WriteId,
 };
 use systems::kv::{Kv, KvCommand, KvResponse};
 use systems::raft::checks::RaftChecks;
@@ -44,7 +44,8 @@ pub enum Leaves {
 
 #[derive(Clone, Debug, Default)]
 pub struct Disk {
-    pub records: Vec<(WriteId, u16, Record<Kv>)>,
+    /// `None` for one that can not be read.
+    pub records: Vec<(WriteId, u16, Option<Record<Kv>>)>,
     /// Records before this one survive a crash.
     pub durable: WriteId,
     pub next: WriteId,
@@ -144,7 +145,7 @@ impl Cluster {
                     self.timers[i][timer.0 as usize] = Some(self.clocks[i] + after.0);
                 }
                 Effect::Disarm { timer } => self.timers[i][timer.0 as usize] = None,
-                Effect::Append { id: write, lane, record } => self.disks[i].records.push((write, lane, record)),
+                Effect::Append { id: write, lane, record } => self.disks[i].records.push((write, lane, Some(record))),
                 Effect::Sync => self.disks[i].sync_wanted = true,
                 Effect::Read { .. } => {}
                 Effect::Forget { before, .. } => self.disks[i].records.retain(|(write, ..)| *write >= before),
@@ -183,7 +184,7 @@ impl Cluster {
 
     pub fn fail_sync(&mut self, id: NodeId) {
         let upto = WriteId(self.disks[id.index()].next.0.saturating_sub(1));
-        self.step(id, |node, fx| node.on_disk(Completion::SyncFailed { upto }, fx));
+        self.step(id, |node, fx| node.on_disk(Completion::SyncFailed { upto, why: SyncError::Io }, fx));
     }
 
     pub fn fire(&mut self, id: NodeId, timer: Timer) {

@@ -143,6 +143,7 @@ fn fact(fact: &RaftFact) -> Option<String> {
         RaftFact::Applied { index, .. } => format!("has applied everything up to entry {index}"),
         RaftFact::SnapshotTaken { index } => format!("takes a snapshot up to entry {index}"),
         RaftFact::SnapshotInstalled { index, .. } => format!("starts over from the snapshot up to entry {index}"),
+        RaftFact::Unreadable { record } => format!("can not read record {record} of its disk, and does not start"),
         RaftFact::ReadServed { index, .. } => format!("answers a read from its state at entry {index}"),
     })
 }
@@ -213,7 +214,7 @@ impl Script {
                 .records
                 .iter()
                 .filter(|(w, ..)| w.0 >= known && *w >= disk.durable)
-                .map(|(.., r)| record(r))
+                .filter_map(|(.., r)| r.as_ref().map(record))
                 .collect();
             self.written[id.index()] = disk.next.0;
             for words in new {
