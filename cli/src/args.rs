@@ -157,6 +157,9 @@ pub struct CheckArgs {
     /// Override a field by its dotted path (may be repeated)
     #[arg(long, value_name = "KEY=VALUE")]
     pub set: Vec<String>,
+    /// Of a swarm: how many of these seeds have each kind of fault
+    #[arg(long, value_name = "RANGE")]
+    pub seeds: Option<Seeds>,
 }
 
 /// Flags of `replay`.

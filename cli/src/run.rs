@@ -64,6 +64,9 @@ pub fn run(registry: &Registry, args: &RunArgs) -> Exit {
                 scenario.name,
                 path.display()
             ));
+            if let Some(draw) = scenario.draw(seed) {
+                say(&crate::check::drawn(&draw));
+            }
         }
         let exit = match one(registry, args, scenario, seed) {
             Ok(exit) => exit,

@@ -46,6 +46,7 @@ pub fn analyse(record: &RunRecord) -> Report {
                 bit: f.bit,
                 touched: f.touched,
                 must_bite: f.must_bite,
+                held: f.held,
             })
             .collect(),
         facts: record.facts.clone(),

@@ -306,6 +306,14 @@ pub struct Fault {
     pub touched: u64,
     /// Whether not biting makes the run inconclusive.
     pub must_bite: bool,
+    /// How much of it the scenario's limits held back: nodes, or 1 for a partition as a whole.
+    #[serde(default, skip_serializing_if = "nothing")]
+    pub held: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+const fn nothing(number: &u64) -> bool {
+    *number == 0
 }
 
 impl Report {

@@ -193,11 +193,16 @@ fn faults(page: &mut Page, report: &Report) {
     let idle: Vec<String> = report
         .faults
         .iter()
-        .filter(|f| !f.bit)
+        .filter(|f| !f.bit && f.held == 0)
         .map(|f| format!("{} at {}", fault_name(&f.label, &f.kind, &f.resolved), units::moment(f.start_ns)))
         .collect();
     let all = report.faults.len();
+    let held = report.faults.iter().filter(|f| !f.bit && f.held > 0).count();
+    let idle_or_held = if idle.is_empty() { "" } else { &format!(", {} never bit", idle.len()) };
     match &idle[..] {
+        _ if held > 0 => {
+            page.row("", "faults", &format!("{all}, of which {held} held back by limits{idle_or_held}"));
+        }
         [] if all == 1 => page.row("", "faults", "1, it bit"),
         [] => page.row("", "faults", &format!("{all}, all bit")),
         [only] => page.row("", "faults", &format!("{all}, of which 1 never bit: {only}")),

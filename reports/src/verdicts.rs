@@ -75,13 +75,21 @@ fn fault_bit(report: &Report) -> Option<Verdict> {
     }
     let idle: Vec<String> = must
         .iter()
-        .filter(|f| !f.bit)
+        .filter(|f| !f.bit && f.held == 0)
         .map(|f| {
             let name = crate::causes::fault_name(&f.label, &f.kind, &f.resolved);
             format!("{name} at {}", crate::units::moment(f.start_ns))
         })
         .collect();
-    Some(if idle.is_empty() {
+    // What the limits held back is no surprise, unless there was nothing else.
+    let held = must.iter().filter(|f| !f.bit && f.held > 0).count();
+    Some(if held == must.len() {
+        let detail = format!("all {held} that must bite were held back by limits");
+        Verdict { rule: "fault_bit".into(), verdict: Ruling::Inconclusive, detail }
+    } else if held > 0 && idle.is_empty() {
+        let detail = format!("{} faults bit, {held} were held back by limits", must.len() - held);
+        Verdict { rule: "fault_bit".into(), verdict: Ruling::Pass, detail }
+    } else if idle.is_empty() {
         let detail = match must.len() {
             1 => "the fault bit".to_owned(),
             n => format!("all {n} faults bit"),

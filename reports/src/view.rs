@@ -354,6 +354,7 @@ fn fault_row(f: &crate::report::Fault) -> FaultRow {
         start: units::moment(f.start_ns),
         duration: units::duration(f.end_ns.saturating_sub(f.start_ns)),
         effect: match (f.bit, f.touched) {
+            (false, _) if f.held > 0 => "held back by limits".into(),
             (false, _) => "never bit".into(),
             (true, 0) => "bit".into(),
             (true, n) => format!("bit ({})", units::count(n)),

@@ -1,9 +1,11 @@
 //! Every key a scenario may hold: the one list that the reader, the suggestions, the JSON schema and the docs share.
 
 mod fault;
+mod plans;
 mod tables;
 
-pub use fault::{AFTER, BURST, DIRECTIONS, FAULT, KINDS, ON_CRASH, SHAPES};
+pub use fault::{AFTER, BURST, DIRECTIONS, FAULT, KINDS, LAWS, ON_CRASH, SCOPES, SHAPES};
+pub use plans::{LIMITS, SWARM, VARY};
 pub use tables::{
     CLIENT, CLUSTER, DISK, DISTRIBUTIONS, EXPECT, KEYS, LATENCY, LINK, NETWORK, PROBE, REPORT, ROOT, SCENARIO, STAGE,
     WORKLOAD,
@@ -111,6 +113,10 @@ pub enum Takes {
     Tables(&'static Section),
     /// The chosen system's own options.
     Options,
+    /// A range of factors such as `"0.2..5"`.
+    Scale,
+    /// A table of lists: for each key some of what that key takes.
+    Alternatives(&'static Section),
 }
 
 /// What a metric is measured in.

@@ -19,6 +19,7 @@ pub mod scenario;
 mod schema;
 pub mod shrink;
 pub mod suggest;
+pub mod swarm;
 pub mod sweep;
 mod write;
 pub mod written;

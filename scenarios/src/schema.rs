@@ -111,6 +111,12 @@ fn takes(takes: Takes) -> Value {
         Takes::Table(inner) => section(inner),
         Takes::Tables(inner) => list(section(inner)),
         Takes::Options => json!({ "type": "object" }),
+        Takes::Scale => json!({ "anyOf": [text(), { "type": "number", "exclusiveMinimum": 0 }] }),
+        Takes::Alternatives(inner) => {
+            let properties: Map<String, Value> =
+                inner.keys.iter().map(|key| (key.name.to_owned(), list(property(key)))).collect();
+            json!({ "type": "object", "additionalProperties": false, "properties": properties })
+        }
     }
 }
 

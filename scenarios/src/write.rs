@@ -3,7 +3,7 @@
 use crate::read::write_target;
 use crate::scenario::{Cluster, End, KeySpace, LinkChange, LinkRule, Pace, Plan, Scenario, Workload};
 use core::fmt::{Display, Write};
-use sim_core::fault::{ClockChange, Cue, DiskChange, Fault, Injection, Schedule, Shape};
+use sim_core::fault::{ClockChange, Cue, DiskChange, Fault, Injection, Limits, Schedule, Shape};
 use sim_core::network::{Latency, Law, LinkPolicy};
 use sim_core::units::{BitRate, ByteSize, OffsetText, OperationRate, Ppm, ProbabilityText, RangeText};
 use sim_core::{Duration, Instant, Probability, Routing};
@@ -14,7 +14,7 @@ impl Scenario {
     #[must_use]
     pub fn resolved(&self, schedule: &Schedule, seed: u64) -> Self {
         let faults = schedule.injections().iter().map(Plan::of).collect();
-        Self { seed, faults, ..self.clone() }
+        Self { seed, faults, ..self.drawn(seed).into_owned() }
     }
 }
 
@@ -31,6 +31,9 @@ impl Plan {
             duration: (!forever).then(|| injection.until.since(injection.at)),
             every: None,
             count: None,
+            process: None,
+            each: Vec::new(),
+            rolling: None,
             after: injection.after.clone(),
             flap: None,
             must_bite: injection.must_bite,
@@ -41,6 +44,8 @@ impl Plan {
 /// The resolved scenario as TOML. Reading it gives [`Scenario::resolved`], and expanding that gives `schedule`.
 #[must_use]
 pub fn to_toml(scenario: &Scenario, schedule: &Schedule, seed: u64) -> String {
+    let drawn = scenario.drawn(seed);
+    let scenario = drawn.as_ref();
     let mut out = Out::default();
     out.text.push_str(
         "# Resolved: every default is written out, every fault is concrete. This file alone replays the run.\n",
@@ -58,6 +63,7 @@ pub fn to_toml(scenario: &Scenario, schedule: &Schedule, seed: u64) -> String {
     out.key("every", time(scenario.probe.every));
     out.key("timeout", time(scenario.probe.timeout));
     schedule.injections().iter().for_each(|injection| fault(&mut out, injection));
+    limits(&mut out, scenario);
     expect(&mut out, scenario);
     out.text
 }
@@ -350,12 +356,23 @@ fn fault(out: &mut Out, injection: &Injection) {
     }
 }
 
+fn limits(out: &mut Out, scenario: &Scenario) {
+    let Limits { max_down, max_cut, keep_quorum } = scenario.limits;
+    if !scenario.limits.is_none() {
+        out.table("[limits]");
+        out.maybe("max_down", max_down.map(i64::from));
+        out.maybe("max_cut", max_cut.map(i64::from));
+        out.key("keep_quorum", keep_quorum);
+    }
+}
+
 fn expect(out: &mut Out, scenario: &Scenario) {
     out.table("[expect]");
     for bound in &scenario.expect.bounds {
         out.key(&bound.metric, text(&bound.text));
     }
     out.key("linearizable", scenario.expect.linearizable);
+    out.maybe("answered_within", scenario.expect.answered_within.map(time));
     out.key("violates", names(&scenario.expect.violates));
     out.table("[report]");
     out.key("window", time(scenario.report.window));

@@ -206,6 +206,7 @@ impl Sample {
                 bit: *bit,
                 touched: if *bit { 3 + dice.below(400) } else { 0 },
                 must_bite: true,
+                held: 0,
             })
             .collect();
         for (kind, per) in [

@@ -22,6 +22,11 @@ pub const ON_CRASH: &[&str] = &["keep", "lose_unsynced", "torn", "wipe"];
 /// Which way of a target's links.
 pub const DIRECTIONS: &[&str] = &["to", "from", "both"];
 
+/// How the times between random failures are spread.
+pub const LAWS: &[&str] = &["exponential", "weibull"];
+/// Who fails together in a random process.
+pub const SCOPES: &[&str] = &["node", "zone", "cluster"];
+
 /// `after = { ... }` and `kill_after = { ... }`.
 pub static AFTER: Section = Section {
     name: "a trigger",
@@ -59,8 +64,26 @@ pub static FAULT: Section = Section {
         Key::new("duration", Duration, "until the end", "for how long"),
         Key::new("every", Duration, "", "again and again at this distance, until scenario.duration"),
         Key::new("count", Count(1, 1_000_000), "", "with `every`: at most this many times"),
+        Key::new("mtbf", Duration, "", "at random, from `at` on: mean time from a repair to the next failure"),
+        Key::new("mttr", Duration, "", "with `mtbf`: mean time to repair, exponential"),
+        Key::new("law", Word(LAWS), "exponential", "with `mtbf`: how the times between failures are spread"),
+        Key::new(
+            "weibull_shape",
+            Takes::Number(0.1, 20.0),
+            "0.7",
+            "of law `weibull`: below 1, failures come in bursts",
+        ),
+        Key::new("recorded", Takes::Path, "", "as recorded: a file of lines `time value`, 1 for up and 0 for down"),
+        Key::new("until", Duration, "scenario.duration", "with `mtbf` or `recorded`: no failure from then on"),
+        Key::new(
+            "scope",
+            Word(SCOPES),
+            "cluster",
+            "with `mtbf`: each node or zone of the target fails on its own, or all do together",
+        ),
+        Key::new("rolling", Duration, "", "the nodes of the target one after another, this far apart"),
         Key::new("after", Table(&AFTER), "", "not at `at`, but once something has happened from then on"),
-        Key::new("must_bite", Flag, "true", "the run is inconclusive if the fault changes nothing"),
+        Key::new("must_bite", Flag, "true, false if random", "the run is inconclusive if the fault changes nothing"),
         Key::new("id", Count(0, u32::MAX as u64), "made of kind, shape, target and at", "names the fault's luck"),
         Key::new("on_crash", Word(ON_CRASH), "lose_unsynced", "what a crash leaves on the disk").only(&["crash"]),
         Key::new("kill_after", Table(&AFTER), "", "another name for `after`").only(&["crash"]),

@@ -1,6 +1,6 @@
 //! The keys of everything but faults.
 
-use super::{FAULT, Key, Section, Takes, Unit};
+use super::{FAULT, Key, LIMITS, SWARM, Section, Takes, Unit};
 use crate::limits;
 use Takes::{
     Bandwidth, Bound, Count, Drift, Duration, Flag, Latency, Name, Probability, Size, Table, Tables, Text, Texts,
@@ -18,6 +18,8 @@ pub static ROOT: Section = Section {
         Key::new("workload", Tables(&WORKLOAD), "", "groups of clients"),
         Key::new("probe", Table(&PROBE), "", "the availability probe"),
         Key::new("fault", Tables(&FAULT), "", "what goes wrong, and when"),
+        Key::new("limits", Table(&LIMITS), "", "what faults may not do, all together"),
+        Key::new("swarm", Table(&SWARM), "", "each seed draws its own mixture of the faults"),
         Key::new("expect", Table(&EXPECT), "", "what decides the exit code, beyond safety"),
         Key::new("report", Table(&REPORT), "", "how the report looks; never changes the run"),
     ],
@@ -205,6 +207,12 @@ pub static EXPECT: Section = Section {
     name: "[expect]",
     keys: &[
         Key::new("linearizable", Flag, "false", "the history of all operations is linearizable"),
+        Key::new(
+            "answered_within",
+            Duration,
+            "",
+            "once the faults are over, every client that asks has a first answer within this",
+        ),
         Key::new("violates", Texts, "[]", "rules that must be broken, for scenarios that show how"),
         bound("availability", Unit::Fraction, "share of operations that succeed in time"),
         bound("read_availability", Unit::Fraction, "share of reads that succeed in time"),

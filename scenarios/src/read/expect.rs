@@ -12,7 +12,7 @@ use sim_core::record::{Comparison, Expectation};
 use sim_core::units::{DurationText, ProbabilityText, UnitError};
 
 /// Reads `[expect]`.
-pub fn read(reader: &Reader<'_>) -> Expect {
+pub fn read(reader: &Reader<'_>, settle: Duration) -> Expect {
     let mut bounds = Vec::new();
     for key in keys::EXPECT.keys.iter().filter(|key| !key.name.ends_with('*')) {
         if let Takes::Bound(unit) = key.takes {
@@ -22,9 +22,16 @@ pub fn read(reader: &Reader<'_>) -> Expect {
     for (name, value) in reader.entries().filter(|(name, _)| name.starts_with("fact_")) {
         bounds.extend(bound(name, Unit::Count, value, reader.context));
     }
+    if let Some(within) = reader.get("answered_within", measure::positive)
+        && within.times(2) > settle
+    {
+        let what = format!("{within} can not be judged in the {settle} after the faults");
+        reader.wrong("answered_within", what, "scenario.settle is at least twice as long");
+    }
     Expect {
         bounds,
         linearizable: reader.get("linearizable", measure::flag).unwrap_or(false),
+        answered_within: reader.get("answered_within", measure::positive),
         violates: reader.get("violates", measure::list(measure::name)).unwrap_or_default(),
     }
 }

@@ -3,7 +3,7 @@
 use super::cluster::World;
 use super::latency::latency;
 use super::section::{Context, Reader};
-use super::{measure, overlap, target, trigger};
+use super::{measure, overlap, process, target, trigger};
 use crate::expand;
 use crate::keys::{self, DIRECTIONS, KINDS, ON_CRASH, SHAPES};
 use crate::limits;
@@ -15,11 +15,11 @@ use sim_core::{Duration, Instant, NodeId, Probability};
 use std::collections::BTreeMap;
 
 /// Reads all `[[fault]]`s.
-pub fn read(readers: &[Reader<'_>], world: &World) -> Vec<Plan> {
+pub fn read(readers: &[Reader<'_>], swarm: bool, world: &World) -> Vec<Plan> {
     let mut plans: Vec<(Plan, &Reader<'_>)> = Vec::new();
     let mut names = BTreeMap::new();
     for reader in readers {
-        if let Some(plan) = plan(reader, world, &mut names) {
+        if let Some(plan) = plan(reader, swarm, world, &mut names) {
             plans.push((plan, reader));
         }
     }
@@ -38,14 +38,18 @@ pub fn read(readers: &[Reader<'_>], world: &World) -> Vec<Plan> {
     plans.into_iter().map(|(plan, _)| plan).collect()
 }
 
-fn plan(reader: &Reader<'_>, world: &World, names: &mut BTreeMap<String, u64>) -> Option<Plan> {
+fn plan(reader: &Reader<'_>, swarm: bool, world: &World, names: &mut BTreeMap<String, u64>) -> Option<Plan> {
     let kind = reader.must("kind", measure::word(KINDS));
     if let Some(kind) = kind {
         belongs(reader, kind);
     }
     let whom = reader.get("target", |value, context| target::target(value, context, world));
     let (at, duration, every, count) = times(reader, kind, world);
-    let must_bite = reader.get("must_bite", measure::flag).unwrap_or(true);
+    let endless = kind == Some("clock") && (reader.has("step")) || kind == Some("disk") && reader.has("rot");
+    let process = process::process(reader, at, endless);
+    // Of what comes at random nobody can say that each single time changes something.
+    let random = process.is_some() || reader.has("mtbf") || reader.has("recorded");
+    let must_bite = reader.get("must_bite", measure::flag).unwrap_or(!random && !swarm);
     let after = trigger::trigger(reader, world);
     let waits = reader.has("after") || reader.has("kill_after");
     if waits && reader.has("period") {
@@ -75,8 +79,9 @@ fn plan(reader: &Reader<'_>, world: &World, names: &mut BTreeMap<String, u64>) -
         let peers = if let Fault::Packet { peers, .. } = &fault { peers.as_ref() } else { None };
         trigger::aims_at_nothing(reader, [("target", Some(&target)), ("peers", peers)]);
     }
+    let (each, rolling) = process::parts(reader, &target, random, world);
     let id = own_id.unwrap_or_else(|| identity(&fault, &target, at, names));
-    Some(Plan { id, fault, target, at, duration, every, count, after, flap, must_bite })
+    Some(Plan { id, fault, target, at, duration, every, count, process, each, rolling, after, flap, must_bite })
 }
 
 /// What a fault is, hashed; of several that are the same, each gets a number of its own.
@@ -127,7 +132,7 @@ fn times(reader: &Reader<'_>, kind: Option<&str>, world: &World) -> Times {
         reader.wrong("duration", "what has rotted stays rotten", "leave `duration` out; `every` lets more rot");
     }
     let every = reader.get("every", measure::positive);
-    if reader.has("every") && !step && !rot && !reader.has("duration") {
+    if reader.has("every") && !step && !rot && !reader.has("duration") && !reader.has("mtbf") {
         reader.wrong("every", "a fault that repeats must end before it comes again", "add `duration`");
     }
     if let (Some(duration), Some(every)) = (duration, every)
@@ -175,7 +180,7 @@ fn partition(reader: &Reader<'_>, world: &World, target: Option<&Target>) -> Opt
     }
     let zones = match &shape {
         Shape::Groups(groups) => groups.iter().flatten().all(target::is_zone),
-        _ => target.is_some_and(target::is_zone),
+        _ => target.is_some_and(target::is_zone) || reader.get("scope", |v, _| v.is("zone").then_some(())).is_some(),
     };
     let cut_clients = reader.get("clients", measure::flag).unwrap_or(zones);
     Some(Fault::Partition { shape, cut_clients })

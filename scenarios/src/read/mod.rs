@@ -5,12 +5,15 @@ mod expect;
 mod fault;
 mod file;
 mod latency;
+mod limits;
 mod load;
 mod matrix;
 mod measure;
 mod network;
 mod overlap;
+mod process;
 mod section;
+mod swarm;
 mod target;
 mod trigger;
 
@@ -20,7 +23,7 @@ pub use target::write as write_target;
 use crate::diagnostics::{Diagnostics, Problems, Span};
 use crate::keys;
 use crate::options::Systems;
-use crate::scenario::Scenario;
+use crate::scenario::{Choice, Scenario};
 use crate::suggest;
 use crate::written::{Kind, Override, Table, Value, apply, read_json, read_toml};
 use cluster::World;
@@ -130,14 +133,23 @@ fn scenario(document: &Value, context: &Context<'_>, systems: &dyn Systems) -> O
     let disk = network::disk(&child(&root, "disk", &keys::DISK));
     let workloads = load::workloads(&children(&root, "workload", &keys::WORKLOAD), &world);
     let probe = load::probe(&child(&root, "probe", &keys::PROBE), &workloads);
-    let faults = fault::read(&children(&root, "fault", &keys::FAULT), &world);
-    let expect = expect::read(&child(&root, "expect", &keys::EXPECT));
+    let faults = children(&root, "fault", &keys::FAULT);
+    let plans = fault::read(&faults, root.has("swarm"), &world);
+    let limits = limits::read(&child(&root, "limits", &keys::LIMITS), &plans, &world);
+    let swarm = root.has("swarm").then(|| swarm::read(&child(&root, "swarm", &keys::SWARM), &plans));
+    let expect = expect::read(&child(&root, "expect", &keys::EXPECT), settle);
     let report = expect::report(&child(&root, "report", &keys::REPORT), duration);
     if workloads.is_empty() && !probe.enabled && !root.has("workload") {
         let what = "nothing is asked of the system: there is no [[workload]], and the probe is off";
         context.wrong(root.at("probe"), what, "add a [[workload]]");
     }
-    let (system, options) = options(&root, &head, &world, systems);
+    let (system, options, choices) = options(&root, &head, &world, systems);
+    let swarm = swarm.flatten().map(|mut swarm| {
+        swarm.choices.extend(choices);
+        // The order of the file says nothing: JSON has none.
+        swarm.choices.sort_by(|a, b| a.key.cmp(&b.key));
+        swarm
+    });
     Some(Scenario {
         name: name?,
         title: title?,
@@ -154,7 +166,9 @@ fn scenario(document: &Value, context: &Context<'_>, systems: &dyn Systems) -> O
         disk,
         workloads,
         probe,
-        faults,
+        faults: plans,
+        limits,
+        swarm,
         expect,
         report,
     })
@@ -166,7 +180,7 @@ fn options(
     head: &Reader<'_>,
     world: &World,
     systems: &dyn Systems,
-) -> (Option<String>, Option<toml::Table>) {
+) -> (Option<String>, Option<toml::Table>, Vec<Choice>) {
     let context = root.context;
     let given = root.value("system");
     let empty = Table::default();
@@ -187,7 +201,7 @@ fn options(
         }
         known
     });
-    let (Some(system), Some(table)) = (system, table) else { return (None, None) };
+    let (Some(system), Some(table)) = (system, table) else { return (None, None, Vec::new()) };
     let mut options = toml::Table::new();
     for entry in &table.entries {
         match entry.value.to_toml() {
@@ -197,11 +211,16 @@ fn options(
     }
     // Without a sound cluster the system would object to what the user did not write.
     if !world.known {
-        return (Some(system), None);
+        return (Some(system), None, Vec::new());
     }
     let at = given.map_or(root.span, |v| v.span);
     match systems.options(&system, &options, &world.cluster.shape()) {
-        Ok(complete) => (Some(system), Some(complete)),
+        Ok(complete) => {
+            let lists = root.path(&["swarm", "vary", "system"]);
+            let of = (system.as_str(), systems, &world.cluster.shape());
+            let choices = lists.map_or_else(Vec::new, |lists| swarm::options(lists, &options, of, context));
+            (Some(system), Some(complete), choices)
+        }
         Err(problems) => {
             for problem in problems {
                 let span: Span = match table.entry(&problem.key) {
@@ -211,7 +230,7 @@ fn options(
                 };
                 context.wrong(span, problem.what, problem.help);
             }
-            (Some(system), None)
+            (Some(system), None, Vec::new())
         }
     }
 }

@@ -29,7 +29,7 @@ fn base() -> LinkPolicy {
 }
 
 /// The link keys of a table, without `latency`.
-fn change(reader: &Reader<'_>) -> LinkChange {
+pub fn change(reader: &Reader<'_>) -> LinkChange {
     LinkChange {
         latency: None,
         loss: reader.get("loss", measure::probability),

@@ -90,6 +90,15 @@ impl<'a> Reader<'a> {
         self.table.and_then(|t| t.get(key))
     }
 
+    /// The value at a path of keys below this table, if it is there.
+    pub fn path(&self, keys: &[&str]) -> Option<&'a Value> {
+        let (first, rest) = keys.split_first()?;
+        rest.iter().try_fold(self.table?.get(first)?, |value, key| match &value.kind {
+            Kind::Table(table) => table.get(key),
+            _ => None,
+        })
+    }
+
     /// Whether the table itself is there.
     pub const fn is_there(&self) -> bool {
         self.table.is_some()

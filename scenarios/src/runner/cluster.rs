@@ -99,6 +99,12 @@ fn seat_clients<S: System, O: Observer<S::Node>>(
     let mut tag = 0;
     for workload in &scenario.workloads {
         let (keys, arrival) = (workload.keys.keys(), workload.arrival());
+        let stop = match scenario.expect.answered_within {
+            // Whoever would still ask goes on, so that there is somebody to be answered; what is asked later than this
+            // could not be waited for.
+            Some(within) if workload.stop >= scenario.heal_at() => scenario.heal_at() + within,
+            _ => workload.stop.min(scenario.heal_at()),
+        };
         for index in 0..workload.clients {
             let load = Load {
                 arrival: arrival.clone(),
@@ -108,7 +114,7 @@ fn seat_clients<S: System, O: Observer<S::Node>>(
                 keys: keys.clone(),
                 value_size: workload.value_size,
                 start: workload.start,
-                stop: workload.stop.min(scenario.heal_at()),
+                stop,
                 tag,
             };
             let seat = Seat {

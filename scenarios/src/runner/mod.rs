@@ -72,6 +72,8 @@ type Watch<'a, S> =
 /// When the options do not fit, or the history or trace can not be written.
 pub fn run<S: System>(request: RunRequest<'_>) -> Result<RunRecord, RunError> {
     let RunRequest { scenario, schedule, seed, history, trace, trace_mode, keep_ops, evidence, progress } = request;
+    let drawn = scenario.drawn(seed);
+    let scenario = drawn.as_ref();
     let config = cluster::node_config::<S>(scenario)?;
     let recorder = Recorder::new(scenario, history, keep_ops, scenario.expect.linearizable);
     let trace = trace.map(|sink| Trace::new(sink, trace_mode, scenario, seed));
@@ -200,6 +202,7 @@ fn finish<S: System, O: Observer<S::Node>>(
         let judged = S::judge(&kept.history, &checks, &nodes, Budget::default(), scenario.expect.linearizable);
         verdicts.extend(judged.iter().map(verdicts::of_verdict));
         verdicts.push(verdicts::recovery(scenario, kept.last_write_ok, kept.writes_after_heal));
+        verdicts.extend(verdicts::answered(scenario, &kept.waits));
     }
     record.verdicts = verdicts::as_expected(verdicts, &scenario.expect.violates);
     Ok(record)
@@ -248,6 +251,7 @@ fn faults(schedule: &Schedule, states: Vec<ActiveFault>, now: Instant) -> Vec<Fa
                 bit: state.touched > 0,
                 touched: state.touched,
                 must_bite: injection.must_bite,
+                held: state.held,
             })
         })
         .collect()

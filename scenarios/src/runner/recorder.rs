@@ -31,6 +31,7 @@ pub(super) struct Recorder<'a, S: System> {
     heal_at: Instant,
     last_write_ok: Option<Instant>,
     writes_after_heal: u64,
+    waits: Vec<Wait>,
     system: PhantomData<fn() -> S>,
 }
 
@@ -53,9 +54,21 @@ impl<S: System> Clone for Recorder<'_, S> {
             heal_at: self.heal_at,
             last_write_ok: self.last_write_ok,
             writes_after_heal: self.writes_after_heal,
+            waits: self.waits.clone(),
             system: PhantomData,
         }
     }
+}
+
+/// A client's first wait once the faults are over.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Wait {
+    /// Since when: the faults' end, or its first question after.
+    pub since: Option<Instant>,
+    /// When it had its first answer.
+    pub answered: Option<Instant>,
+    /// When it last gave up or had an answer.
+    pub until: Instant,
 }
 
 /// What a recorder kept.
@@ -69,6 +82,8 @@ pub(super) struct Kept<S: System> {
     pub last_write_ok: Option<Instant>,
     /// Writes that began after the faults were over.
     pub writes_after_heal: u64,
+    /// Of each client.
+    pub waits: Vec<Wait>,
 }
 
 /// One line of `history.jsonl`: the operation's record, and what was asked and answered.
@@ -116,6 +131,7 @@ impl<'a, S: System> Recorder<'a, S> {
             heal_at: scenario.heal_at(),
             last_write_ok: None,
             writes_after_heal: 0,
+            waits: vec![Wait::default(); scenario.clients() as usize + 2 * scenario.cluster.zones.len()],
             system: PhantomData,
         }
     }
@@ -150,6 +166,7 @@ impl<'a, S: System> Recorder<'a, S> {
             notes,
             last_write_ok: self.last_write_ok,
             writes_after_heal: self.writes_after_heal,
+            waits: self.waits,
         })
     }
 
@@ -182,6 +199,15 @@ impl<'a, S: System> Recorder<'a, S> {
             self.writes_after_heal += u64::from(invoked >= self.heal_at);
             if record.outcome == Fate::Ok {
                 self.last_write_ok = self.last_write_ok.max(Some(invoked));
+            }
+        }
+        if at >= self.heal_at {
+            let wait = &mut self.waits[client.index()];
+            let since = invoked.max(self.heal_at);
+            wait.since = Some(wait.since.map_or(since, |earlier| earlier.min(since)));
+            wait.until = wait.until.max(at);
+            if record.outcome == Fate::Ok {
+                wait.answered = Some(wait.answered.map_or(at, |earlier| earlier.min(at)));
             }
         }
         if self.keep_ops {

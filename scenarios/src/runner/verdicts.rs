@@ -1,8 +1,9 @@
 //! From what the rules said to what the record says, including rules that a scenario wants to see broken.
 
+use super::recorder::Wait;
 use crate::Scenario;
 use sim_core::record::{Ruling, VerdictRecord};
-use sim_core::{Instant, Verdict, Violation};
+use sim_core::{Duration, Instant, Verdict, Violation};
 
 pub(super) fn of_violation(violation: &Violation) -> VerdictRecord {
     let place = violation.node.map_or_else(String::new, |node| format!(" on {node}"));
@@ -36,6 +37,52 @@ pub(super) fn recovery(scenario: &Scenario, last_ok: Option<Instant>, tried: u64
         _ => (Ruling::Fail, format!("{tried} writes began after the faults were over at {heal}, none succeeded")),
     };
     VerdictRecord { rule: "recovery".to_owned(), verdict, detail }
+}
+
+/// Clients that waited too long, named at most.
+const NAMED: usize = 5;
+
+/// To milliseconds, which is all that a person wants to know of a wait.
+fn rounded(waited: Duration) -> Duration {
+    Duration::millis(waited.0 / 1_000_000)
+}
+
+/// After the storm every client that asks is answered in time, not only one of them.
+pub(super) fn answered(scenario: &Scenario, waits: &[Wait]) -> Option<VerdictRecord> {
+    let within = scenario.expect.answered_within?;
+    let name = |client: usize| match client.checked_sub(scenario.clients() as usize) {
+        None => format!("c{}", client + 1),
+        // Two probes a zone: one writes, one reads.
+        Some(probe) => {
+            let zone = &scenario.cluster.zones[probe / 2 % scenario.cluster.zones.len()];
+            format!("the {} probe of zone {zone}", if probe % 2 == 0 { "write" } else { "read" })
+        }
+    };
+    let (mut asked, mut longest, mut late) = (0_u64, Duration::ZERO, Vec::new());
+    for (client, wait) in waits.iter().enumerate() {
+        let Some(since) = wait.since else { continue };
+        let waited = wait.answered.unwrap_or(wait.until).since(since);
+        match wait.answered {
+            Some(_) if waited > within => late.push(format!("{} waited {}", name(client), rounded(waited))),
+            Some(_) => {}
+            // The load ends after `within`: who began to ask late had no time to be answered.
+            None if since > scenario.heal_at() + Duration(within.0 / 2) => continue,
+            None => late.push(format!("{} asked for {} and was never answered", name(client), rounded(waited))),
+        }
+        asked += 1;
+        longest = longest.max(waited);
+    }
+    let (verdict, detail) = if asked == 0 {
+        (Ruling::Inconclusive, "no client asked anything after the faults were over".to_owned())
+    } else if late.is_empty() {
+        (Ruling::Pass, format!("all {asked} clients that asked were answered, the last after {}", rounded(longest)))
+    } else {
+        let more = late.len().saturating_sub(NAMED);
+        let more = if more == 0 { String::new() } else { format!(" and {more} more") };
+        let named = late[..late.len().min(NAMED)].join(", ");
+        (Ruling::Fail, format!("{} of {asked} clients waited longer than {within}: {named}{more}", late.len()))
+    };
+    Some(VerdictRecord { rule: "answered_within".to_owned(), verdict, detail })
 }
 
 /// Turns the verdicts around for a scenario that shows what goes wrong: at least one of the rules it names must be

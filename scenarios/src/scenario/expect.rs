@@ -10,6 +10,8 @@ pub struct Expect {
     pub bounds: Vec<Expectation>,
     /// Whether the history is kept and judged for linearizability.
     pub linearizable: bool,
+    /// How long a client that asks may have to wait for its first answer once the faults are over.
+    pub answered_within: Option<Duration>,
     /// Rules that must be broken: the scenario shows what goes wrong outside a protocol's fault model, or with a bug
     /// switched on, and a run in which one of them holds has failed.
     pub violates: Vec<String>,

@@ -12,6 +12,35 @@ pub struct Flap {
     pub up: Duration,
 }
 
+/// How long something stays up before it fails.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Law {
+    /// Exponential: it fails at any moment with the same chance, whatever its age.
+    Exponential,
+    /// Weibull, with this shape in thousandths. Below 1000, what has just failed fails again soon; hardware in the field
+    /// has about 700 (Schroeder and Gibson, "A large-scale study of failures in high-performance computing systems",
+    /// DSN 2006, section 5).
+    Weibull {
+        /// The shape in thousandths.
+        shape_milli: u32,
+    },
+    /// As recorded: from when it was down, and until when; `None` is for the rest of the run.
+    Recorded(Vec<(Duration, Option<Duration>)>),
+}
+
+/// A fault that comes at random.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Process {
+    /// How the times between failures are spread.
+    pub law: Law,
+    /// Mean time from a repair to the next failure.
+    pub mtbf: Duration,
+    /// Mean time to repair, exponential; `None` for what has no end.
+    pub mttr: Option<Duration>,
+    /// No failure from then on.
+    pub until: Option<Instant>,
+}
+
 /// One `[[fault]]`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Plan {
@@ -30,6 +59,13 @@ pub struct Plan {
     pub every: Option<Duration>,
     /// At most this many times.
     pub count: Option<u32>,
+    /// At random, instead of `duration` and `every`.
+    pub process: Option<Process>,
+    /// The parts of the target that the fault goes for one by one, each with its own times; if there are none, it goes
+    /// for the target as a whole.
+    pub each: Vec<Target>,
+    /// How much later it comes to each part than to the one before.
+    pub rolling: Option<Duration>,
     /// What it waits for, each time.
     pub after: Option<Trigger>,
     /// On and off while it lasts.

@@ -5,13 +5,16 @@ mod expect;
 mod fault;
 mod load;
 mod network;
+mod swarm;
 
 pub use cluster::Cluster;
 pub use expect::{Expect, ReportOptions};
-pub use fault::{Flap, Plan};
+pub use fault::{Flap, Law, Plan, Process};
 pub use load::{KeySpace, Pace, Probe, Rate, Stage, Workload};
 pub use network::{Disk, End, LinkChange, LinkRule, Network};
+pub use swarm::{Change, Choice, Scale, Setting, Swarm};
 
+use sim_core::fault::Limits;
 use sim_core::{Duration, Instant};
 
 /// Everything one run is made of, except the seed a caller may choose instead of [`Scenario::seed`].
@@ -49,6 +52,10 @@ pub struct Scenario {
     pub probe: Probe,
     /// The faults as planned; `expand` makes the concrete schedule.
     pub faults: Vec<Plan>,
+    /// What the faults may not do, all together.
+    pub limits: Limits,
+    /// How each seed draws its own mixture of the faults; `None` if all of them come as planned.
+    pub swarm: Option<Swarm>,
     /// What decides the exit code, beyond safety, which always does.
     pub expect: Expect,
     /// How the report looks. Never changes the run.

@@ -82,6 +82,12 @@ impl Table {
 }
 
 impl Value {
+    /// Whether it is this text.
+    #[must_use]
+    pub fn is(&self, text: &str) -> bool {
+        matches!(&self.kind, Kind::Text(own) if own == text)
+    }
+
     /// As the `toml` crate has it; `None` for what TOML can not say (null, numbers beyond 64 bits).
     #[must_use]
     pub fn to_toml(&self) -> Option<toml::Value> {

@@ -3,7 +3,7 @@
 use super::Engine;
 use super::triggers::Pending;
 use crate::digest::Code;
-use crate::fault::{ClockChange, DiskChange, Fault, Injection, OnCrash, Shape, Target};
+use crate::fault::{ClockChange, DiskChange, Fault, Injection, OnCrash, Shape, Sides, Target};
 use crate::hash;
 use crate::network::{ActiveCut, ActivePacket, Busy, Luck};
 use crate::{Client, Instant, Node, NodeId, Observed, Observer, Purpose, Rng, node_ids};
@@ -24,6 +24,8 @@ pub struct ActiveFault {
     pub ended: Option<Instant>,
     /// What it changed: messages dropped, inputs delayed, nodes taken down, syncs slowed.
     pub touched: u64,
+    /// How much the schedule's limits held back: nodes that it would have hit, or 1 for a partition as a whole.
+    pub held: u64,
 }
 
 impl ActiveFault {
@@ -107,10 +109,16 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
             return;
         }
         let resolved = self.resolve(&injection.target, met, &mut rng);
+        let (resolved, held, happens) = self.hold_back(&injection.fault, resolved, met, &rng);
         let state = &mut self.faults.state[index];
-        (state.resolved, state.started) = (resolved.clone(), Some(self.now));
+        (state.resolved, state.started, state.held) = (resolved.clone(), Some(self.now), held);
         self.record(index as u32, Code::Fault, hash::of(&resolved.iter().map(|n| u64::from(n.0)).collect::<Vec<_>>()));
         self.observer.observe(self.now, &Observed::FaultStarted { index, injection, resolved: &resolved });
+        if !happens {
+            self.faults.state[index].ended = Some(self.now);
+            self.observer.observe(self.now, &Observed::FaultEnded { index, injection, touched: 0 });
+            return;
+        }
         self.apply(index, injection, &resolved, met, &mut rng);
         self.update_calm();
         if injection.until != Instant::FAR {
@@ -123,6 +131,69 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
 
     pub(super) fn update_calm(&mut self) {
         self.calm = self.trouble.is_none() && !self.fancy_links && self.faults.pending.is_empty();
+    }
+
+    /// What of a fault the limits permit: the nodes it may hit, how much is held back, and whether it happens at all.
+    fn hold_back(
+        &self,
+        fault: &Fault,
+        nodes: Vec<NodeId>,
+        trigger: Option<NodeId>,
+        rng: &Rng,
+    ) -> (Vec<NodeId>, u64, bool) {
+        let limits = self.schedule.limits();
+        let takes_down = matches!(fault, Fault::Crash { .. } | Fault::Pause);
+        if limits.is_none() || !(takes_down || matches!(fault, Fault::Partition { .. })) {
+            return (nodes, 0, true);
+        }
+        let mut down: Vec<bool> = self.nodes.iter().map(Option::is_none).collect();
+        self.faults.pauses.iter().for_each(|(_, node)| down[node.index()] = true);
+        let in_force: Vec<&Sides> = self.trouble.cuts.iter().map(|cut| &cut.sides).collect();
+        let permitted = |nodes: &[NodeId]| match fault {
+            Fault::Partition { shape, .. } => {
+                let sides = self.cut(shape, nodes, trigger, &mut rng.clone());
+                limits.permit(&down, &[in_force.as_slice(), &[&sides]].concat())
+            }
+            _ => {
+                let mut down = down.clone();
+                nodes.iter().for_each(|node| down[node.index()] = true);
+                limits.permit(&down, &in_force)
+            }
+        };
+        if permitted(&nodes) {
+            return (nodes, 0, true);
+        }
+        if !takes_down && !matches!(fault, Fault::Partition { shape: Shape::Isolate | Shape::OneWay { .. }, .. }) {
+            // A shape is a shape as a whole or not at all.
+            return (Vec::new(), 1, false);
+        }
+        // As many as go, in random order: what is permitted with more nodes is permitted with fewer.
+        let mut some = nodes.clone();
+        rng.clone().shuffle(&mut some);
+        let (mut good, mut bad) = (0, some.len());
+        while bad - good > 1 {
+            let middle = good.midpoint(bad);
+            if permitted(&some[..middle]) {
+                good = middle;
+            } else {
+                bad = middle;
+            }
+        }
+        some.truncate(good);
+        some.sort_unstable();
+        let held = (nodes.len() - good) as u64;
+        (some, held, good > 0)
+    }
+
+    /// The partition that a shape is for these targets now.
+    fn cut(&self, shape: &Shape, nodes: &[NodeId], trigger: Option<NodeId>, rng: &mut Rng) -> Sides {
+        let groups: Vec<Vec<NodeId>> = match shape {
+            Shape::Groups(groups) => {
+                groups.iter().map(|g| g.iter().flat_map(|t| self.resolve(t, trigger, rng)).collect()).collect()
+            }
+            _ => Vec::new(),
+        };
+        shape.sides(self.nodes.len(), nodes, &groups, rng)
     }
 
     fn apply(&mut self, index: usize, injection: &Injection, nodes: &[NodeId], trigger: Option<NodeId>, rng: &mut Rng) {
@@ -154,13 +225,7 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
                 }
             }
             Fault::Partition { shape, cut_clients } => {
-                let groups: Vec<Vec<NodeId>> = match shape {
-                    Shape::Groups(groups) => {
-                        groups.iter().map(|g| g.iter().flat_map(|t| self.resolve(t, trigger, rng)).collect()).collect()
-                    }
-                    _ => Vec::new(),
-                };
-                let sides = shape.sides(self.nodes.len(), nodes, &groups, rng);
+                let sides = self.cut(shape, nodes, trigger, rng);
                 let zones = self.network.client_site.len();
                 let zone_side = (0..zones)
                     .map(|zone| {

@@ -3,10 +3,12 @@
 //! A scenario's plan (with `every` and random processes) expands into a [`Schedule`] before the run, purely. The engine
 //! carries the schedule out; only targets such as "leader" are resolved when a fault fires.
 
+mod limits;
 mod schedule;
 mod shape;
 mod target;
 
+pub use limits::Limits;
 pub use schedule::{
     Burst, ClockChange, Cue, Direction, DiskChange, Fault, Injection, OnCrash, PacketChange, Schedule, Trigger,
 };

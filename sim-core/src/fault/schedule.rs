@@ -1,6 +1,6 @@
 //! The concrete schedule: which fault, on whom, from when to when.
 
-use super::{Shape, Target};
+use super::{Limits, Shape, Target};
 use crate::network::Latency;
 use crate::{Duration, Instant, Probability};
 use core::fmt;
@@ -277,21 +277,36 @@ impl fmt::Display for Injection {
     }
 }
 
-/// All faults of one run, in order of time.
+/// All faults of one run, in order of time, and what they may not do all together.
 #[derive(Clone, Debug, Default)]
-pub struct Schedule(Arc<[Injection]>);
+pub struct Schedule {
+    injections: Arc<[Injection]>,
+    limits: Limits,
+}
 
 impl Schedule {
     /// A schedule; sorted by start, and by id at equal starts.
     #[must_use]
     pub fn new(mut injections: Vec<Injection>) -> Self {
         injections.sort_by_key(|i| (i.at, i.id));
-        Self(injections.into())
+        Self { injections: injections.into(), limits: Limits::default() }
+    }
+
+    /// The same faults within these limits.
+    #[must_use]
+    pub fn within(self, limits: Limits) -> Self {
+        Self { limits, ..self }
+    }
+
+    /// What the faults may not do, all together.
+    #[must_use]
+    pub const fn limits(&self) -> &Limits {
+        &self.limits
     }
 
     /// The injections in order of time.
     #[must_use]
     pub fn injections(&self) -> &[Injection] {
-        &self.0
+        &self.injections
     }
 }

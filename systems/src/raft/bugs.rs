@@ -16,7 +16,7 @@ macro_rules! bugs {
             /// No bug.
             #[default]
             None,
-            $(#[doc = $about] $variant,)*
+            $(#[doc = $about] #[serde(rename = $name)] $variant,)*
         }
 
         impl RaftBug {

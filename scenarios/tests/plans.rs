@@ -1,0 +1,175 @@
+//! From a plan to a concrete schedule: random processes, rolling restarts, and swarms. All of it is pure.
+
+mod common;
+
+use common::{parse, root};
+use scenarios::{Scenario, expand, to_toml};
+use sim_core::Instant;
+use sim_core::fault::{Injection, Target};
+use std::collections::{BTreeMap, BTreeSet};
+
+const BASE: &str = "[scenario]\nname = \"x\"\nsystem = \"raft\"\nduration = \"100s\"\n\
+                    [cluster]\nnodes = 6\nzones = [\"a\", \"b\", \"c\"]\n";
+
+fn read(rest: &str) -> Scenario {
+    parse(&format!("{BASE}{rest}"), &[]).unwrap_or_else(|errors| panic!("{errors}"))
+}
+
+fn injections(scenario: &Scenario, seed: u64) -> Vec<Injection> {
+    expand(scenario, seed).injections().to_vec()
+}
+
+/// How many injections each target gets.
+fn by_target(all: &[Injection]) -> BTreeMap<String, usize> {
+    let mut counts = BTreeMap::new();
+    all.iter().for_each(|i| *counts.entry(i.target.to_string()).or_default() += 1);
+    counts
+}
+
+#[test]
+fn processes_belong_to_their_scope() {
+    let fault = |scope: &str| {
+        read(&format!(
+            "[[fault]]\nkind = \"crash\"\ntarget = \"all\"\nmtbf = \"4s\"\nmttr = \"1s\"\nscope = \"{scope}\"\n"
+        ))
+    };
+    let names = |scope: &str| by_target(&injections(&fault(scope), 3)).into_keys().collect::<Vec<_>>();
+    assert_eq!(names("cluster"), ["all"]);
+    assert_eq!(names("zone"), ["zone:a", "zone:b", "zone:c"]);
+    assert_eq!(names("node"), ["n1", "n2", "n3", "n4", "n5", "n6"]);
+    // About 100 s / (4 s + 1 s) times for each, and not at the same times.
+    let all = injections(&fault("node"), 3);
+    assert!(by_target(&all).values().all(|n| (8..=35).contains(n)), "{:?}", by_target(&all));
+    let times: BTreeSet<Instant> = all.iter().map(|i| i.at).collect();
+    assert_eq!(times.len(), all.len());
+    assert!(all.iter().all(|i| !i.must_bite));
+    assert_ne!(injections(&fault("node"), 3), injections(&fault("node"), 4), "another seed, other times");
+    assert_eq!(injections(&fault("node"), 3), injections(&fault("node"), 3));
+}
+
+#[test]
+fn a_process_keeps_to_its_time() {
+    let scenario = read(
+        "[[fault]]\nkind = \"pause\"\ntarget = \"leader\"\nat = \"20s\"\nmtbf = \"300ms\"\nmttr = \"100ms\"\nuntil = \"30s\"\n",
+    );
+    let all = injections(&scenario, 1);
+    assert!((10..=50).contains(&all.len()), "{}", all.len());
+    let secs = |n: u64| Instant(n * 1_000_000_000);
+    assert!(all.iter().all(|i| i.at >= secs(20) && i.at < secs(30)));
+    assert!(all.windows(2).all(|two| two[0].until <= two[1].at), "it meets itself");
+    let ids: BTreeSet<u32> = all.iter().map(|i| i.id).collect();
+    assert_eq!(ids.len(), all.len(), "each time has its own luck");
+}
+
+#[test]
+fn a_recorded_process_is_read_from_its_file() {
+    let scenario =
+        read("[[fault]]\nkind = \"crash\"\ntarget = \"n6\"\nat = \"1s\"\nrecorded = \"../processes/n6.txt\"\n");
+    let spell = |i: &Injection| format!("{}-{}", i.at, i.until);
+    let all: Vec<String> = injections(&scenario, 1).iter().map(spell).collect();
+    assert_eq!(all, ["13.5s-15s", "41s-41.25s"]);
+}
+
+#[test]
+fn a_rolling_restart_goes_from_node_to_node() {
+    let scenario = read(
+        "[[fault]]\nkind = \"crash\"\ntarget = [\"zone:a\", \"n2\"]\nat = \"10s\"\nduration = \"1s\"\nrolling = \"2s\"\nevery = \"50s\"\n",
+    );
+    let step = |i: &Injection| format!("{} {}-{}", i.target, i.at, i.until);
+    let all: Vec<String> = injections(&scenario, 1).iter().map(step).collect();
+    assert_eq!(all, ["n1 10s-11s", "n2 12s-13s", "n4 14s-15s", "n1 60s-61s", "n2 62s-63s", "n4 64s-65s"]);
+}
+
+fn chaos() -> Scenario {
+    let path = root().join("scenarios/library/raft/chaos.toml");
+    scenarios::load(&path, &[], &common::Only).unwrap_or_else(|errors| panic!("{errors}"))
+}
+
+/// The table that says which kinds of faults how many of these seeds switch on.
+#[test]
+fn a_thousand_seeds_switch_every_kind_on_and_off() {
+    let chaos = chaos();
+    let (mut on, mut nothing) = (BTreeMap::<String, (u32, usize)>::new(), 0);
+    for seed in 1..=1000 {
+        let draw = chaos.draw(seed).expect("chaos is a swarm");
+        let schedule = expand(&chaos, seed);
+        nothing += u32::from(draw.kinds.values().all(|on| !on));
+        for (kind, is_on) in &draw.kinds {
+            let faults = schedule.injections().iter().filter(|i| scenarios::swarm::kind(&i.fault) == *kind).count();
+            assert!(*is_on || faults == 0, "seed {seed}: {kind} is off and comes {faults} times");
+            let entry = on.entry(kind.clone()).or_default();
+            *entry = (entry.0 + u32::from(*is_on), entry.1 + faults);
+        }
+    }
+    for (kind, (seeds, faults)) in &on {
+        println!("{kind:<40} on in {seeds:>4} of 1000, {faults:>7} faults");
+        assert!((300..=700).contains(seeds), "{kind} is on in {seeds} of 1000 seeds");
+        assert!(*faults as u32 > *seeds / 2, "{kind} is on in {seeds} seeds and comes {faults} times");
+    }
+    assert!(on.len() >= 10, "chaos has only {} kinds", on.len());
+    assert!(nothing <= 10, "{nothing} seeds have no fault at all");
+}
+
+#[test]
+fn a_seed_may_have_nothing_but_rarely() {
+    let scenario =
+        read("[[fault]]\nkind = \"pause\"\ntarget = \"n1\"\nat = \"1s\"\nduration = \"1s\"\n[swarm]\noff = \"50%\"\n");
+    let off = (0..2000).filter(|seed| injections(&scenario, *seed).is_empty()).count();
+    assert!((20..=120).contains(&off), "{off} of 2000 seeds have no fault");
+}
+
+#[test]
+fn a_drawn_scenario_is_concrete() {
+    let chaos = chaos();
+    for seed in 1..=50 {
+        let drawn = chaos.drawn(seed);
+        assert!(drawn.swarm.is_none());
+        assert_eq!(expand(&drawn, seed).injections(), expand(&chaos, seed).injections(), "seed {seed}");
+        let text = to_toml(&chaos, &expand(&chaos, seed), seed);
+        let again = parse(&text, &[]).unwrap_or_else(|errors| panic!("{errors}"));
+        assert_eq!(again, chaos.resolved(&expand(&chaos, seed), seed));
+        assert!(!text.contains("swarm"), "{text}");
+    }
+}
+
+#[test]
+fn weights_and_lengths_stay_in_their_range() {
+    let fault = "[[fault]]\nkind = \"pause\"\ntarget = \"n1\"\nat = \"1s\"\nduration = \"100ms\"\nevery = \"1s\"\n";
+    let swarm = "[swarm]\noff = \"0%\"\nweight = \"0.25..4\"\nlength = \"0.5..2\"\n";
+    let (mut fewest, mut most, mut shortest, mut longest) = (usize::MAX, 0, u64::MAX, 0);
+    for seed in 0..300 {
+        let all = injections(&read(&format!("{fault}{swarm}")), seed);
+        (fewest, most) = (fewest.min(all.len()), most.max(all.len()));
+        let lasts = all[0].until.since(all[0].at).0 / 1_000_000;
+        (shortest, longest) = (shortest.min(lasts), longest.max(lasts));
+    }
+    // 99 s in steps of 1 s, four times as often and four times as seldom.
+    assert!((25..30).contains(&fewest) && (370..=397).contains(&most), "{fewest} {most}");
+    assert!((50..53).contains(&shortest) && (190..=200).contains(&longest), "{shortest} {longest}");
+}
+
+#[test]
+fn settings_are_drawn_among_those_given() {
+    let swarm = "[swarm.vary]\nsystem = { snapshot_every = [0, 50], max_batch = [\"1 B\", \"64 KiB\"] }\nnetwork = { loss = [0, \"10%\"] }\n";
+    let scenario = read(swarm);
+    let mut seen = BTreeSet::new();
+    for seed in 0..200 {
+        let drawn = scenario.drawn(seed);
+        let loss = drawn.network.base.loss.as_f64() > 0.05;
+        seen.insert((drawn.options["snapshot_every"].to_string(), drawn.options["max_batch"].to_string(), loss));
+    }
+    assert_eq!(seen.len(), 8, "every mixture turns up: {seen:?}");
+}
+
+#[test]
+fn limits_are_part_of_the_schedule_and_of_the_resolved_file() {
+    let scenario = read(
+        "[limits]\nmax_down = 2\nkeep_quorum = true\n[[fault]]\nkind = \"crash\"\ntarget = \"all\"\nat = \"1s\"\nduration = \"1s\"\n",
+    );
+    let schedule = expand(&scenario, 1);
+    assert_eq!(schedule.limits(), &scenario.limits);
+    assert_eq!(schedule.injections()[0].target, Target::All, "they apply when a fault fires, not before");
+    let again = parse(&to_toml(&scenario, &schedule, 1), &[]).unwrap_or_else(|errors| panic!("{errors}"));
+    assert_eq!(again.limits, scenario.limits);
+    assert_eq!(scenario.limits.max_down, Some(2));
+}
