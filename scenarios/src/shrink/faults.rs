@@ -42,7 +42,9 @@ pub(super) fn simpler(scenario: &Scenario, sighting: &Sighting) -> Vec<Scenario>
 /// What became of a fault.
 fn hit_of<'a>(plan: &Plan, sighting: &'a Sighting) -> Option<&'a Hit> {
     let label = injection(plan).to_string();
-    sighting.hits.iter().find(|hit| hit.at == plan.at && hit.label == label)
+    // One that waits for something begins later than it might.
+    let begins = |hit: &&Hit| if plan.after.is_some() { hit.at >= plan.at } else { hit.at == plan.at };
+    sighting.hits.iter().find(|hit| begins(hit) && hit.label == label)
 }
 
 /// The one injection of a resolved plan.
