@@ -18,6 +18,8 @@ pub const DURATION: u64 = 366 * 86_400 * 1_000_000_000;
 pub const INJECTIONS: u64 = 100_000;
 /// Operations per second of one workload, in millionths: 100 million per second.
 pub const RATE: u64 = 100_000_000 * 1_000_000;
+/// Events of a run that does not say how many it may make: half a minute of wall time.
+pub const EVENTS: u64 = 1_000_000_000;
 /// Bytes of a scenario file, or of a file it refers to.
 pub const FILE: u64 = 16 << 20;
 /// Parts per million a clock may run wrong: even several faults at once must not stop it.

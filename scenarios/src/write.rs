@@ -153,6 +153,7 @@ fn head(out: &mut Out, scenario: &Scenario, seed: u64) {
     out.key("settle", time(scenario.settle));
     out.key("seed", number(seed));
     out.key("shuffle_ties", scenario.shuffle_ties);
+    out.key("max_events", number(scenario.max_events));
 }
 
 fn cluster(out: &mut Out, scenario: &Scenario) {

@@ -202,7 +202,7 @@ fn agrees<M: Model>(raw: &[Raw], functions: &[&str]) -> Result<(), TestCaseError
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(400))]
+    #![proptest_config(ProptestConfig::with_cases(4000))]
     #[test]
     fn every_model_agrees_with_brute_force(
         raw in proptest::collection::vec((0_u8..6, 0_u8..9, 0_u8..12, 0_u8..6, 0_u8..6), 0..7)

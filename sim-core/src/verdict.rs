@@ -47,6 +47,6 @@ pub struct Budget {
 
 impl Default for Budget {
     fn default() -> Self {
-        Self { states: 50_000_000 }
+        Self { states: 2_000_000 }
     }
 }

@@ -262,3 +262,13 @@ fn timers_can_be_armed_and_disarmed_while_the_clock_stands_still() {
     run_to(&mut run, at(100));
     assert_eq!(live(&run, 0).timers(), [(10_000_000, 1)], "2 ms when it froze, and 8 ms more");
 }
+
+#[test]
+fn a_run_that_feeds_on_itself_ends_and_says_so() {
+    let script = Script { boot: |_, fx| fx.arm(A, ms(0)), timer: |_, _, fx| fx.arm(A, ms(0)), ..Script::default() };
+    let mut run = start(config(1), script);
+    run.limit_events(1000);
+    let broken = run.run_until(at(1_000_000)).expect_err("its time never passes");
+    assert_eq!((broken.rule.as_str(), run.events()), ("max_events", 1001));
+    assert_eq!(run.now(), at(0), "it stays where it was");
+}

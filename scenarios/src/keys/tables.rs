@@ -43,6 +43,12 @@ pub static SCENARIO: Section = Section {
             "false",
             "events at one instant happen in seeded order, not first come first served",
         ),
+        Key::new(
+            "max_events",
+            Count(1, u64::MAX),
+            "1000000000",
+            "a run of more events breaks the rule `max_events`: messages that beget messages would never end",
+        ),
     ],
 };
 

@@ -118,6 +118,7 @@ fn scenario(document: &Value, context: &Context<'_>, systems: &dyn Systems) -> O
     let settle = head.get("settle", measure::duration).unwrap_or(Duration::secs(5));
     let seed = head.get("seed", measure::seed).unwrap_or(1);
     let shuffle_ties = head.get("shuffle_ties", measure::flag).unwrap_or(false);
+    let max_events = head.get("max_events", measure::count(1, u64::MAX)).unwrap_or(crate::limits::EVENTS);
     if let Some(duration) = duration
         && warmup >= duration
     {
@@ -160,6 +161,7 @@ fn scenario(document: &Value, context: &Context<'_>, systems: &dyn Systems) -> O
         settle,
         seed,
         shuffle_ties,
+        max_events,
         cluster: world.cluster,
         options: options?,
         network,

@@ -62,6 +62,7 @@ pub(super) fn engine<S: System, O: Observer<S::Node>>(
         restart_halted: RESTART_HALTED,
     };
     let mut engine = Engine::new(engine_config, config.clone(), observer);
+    engine.limit_events(scenario.max_events);
     seat_clients::<S, O>(scenario, &config, &mut engine);
     engine
 }

@@ -38,6 +38,8 @@ pub struct Scenario {
     pub seed: u64,
     /// Whether events at the same instant happen in seeded order rather than first come, first served.
     pub shuffle_ties: bool,
+    /// How many events the run may make.
+    pub max_events: u64,
     /// The machines.
     pub cluster: Cluster,
     /// The system's own options, complete: defaults included.

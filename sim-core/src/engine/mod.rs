@@ -120,6 +120,8 @@ pub struct Engine<N: Node, C: Client<N>, O: Observer<N>> {
     tally: Tally,
     effects: Vec<crate::Effect<N>>,
     restart_halted: Duration,
+    /// A run of more events than this has run away.
+    max_events: u64,
     violation: Option<Violation>,
     observer: O,
 }
@@ -158,6 +160,7 @@ impl<N: Node + Clone, C: Client<N> + Clone, O: Observer<N> + Clone> Clone for En
             tally: self.tally.clone(),
             effects: Vec::new(),
             restart_halted: self.restart_halted,
+            max_events: self.max_events,
             violation: self.violation.clone(),
             observer: self.observer.clone(),
         }
@@ -209,6 +212,7 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
             },
             effects: Vec::new(),
             restart_halted: config.restart_halted,
+            max_events: u64::MAX,
             violation: None,
             observer,
         };
@@ -254,6 +258,21 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
         Ok(())
     }
 
+    /// A run of more than this many events ends there, with the rule `max_events` broken: messages that beget messages for
+    /// ever would otherwise never let the simulated time pass.
+    pub const fn limit_events(&mut self, max_events: u64) {
+        self.max_events = max_events;
+    }
+
+    #[cold]
+    fn run_away(&mut self) {
+        let detail = format!(
+            "the run made more than {} events: something feeds on itself, or scenario.max_events is too low",
+            self.max_events
+        );
+        self.violation.get_or_insert(Violation { rule: "max_events".to_owned(), at: self.now, node: None, detail });
+    }
+
     /// Handles the next event if it is due at or before `until`. False if there is none, or a rule has been broken.
     pub fn step(&mut self, until: Instant) -> bool {
         if self.violation.is_some() {
@@ -275,6 +294,9 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
     fn handle(&mut self, key: Key) {
         self.now = Instant(key.at);
         self.events += 1;
+        if self.events > self.max_events {
+            self.run_away();
+        }
         let slot = key.rest as u32 & 0xff_ffff;
         if slot & TIMER_FLAG != 0 {
             self.timer_due(slot & !TIMER_FLAG, key);

@@ -12,13 +12,24 @@ pub(super) struct Supply<T> {
     needs: Vec<Option<usize>>,
     /// For each operation, the number of the state it makes.
     makes: Vec<Option<usize>>,
+    /// For each state, the operations with unknown outcomes that change something only there.
+    waiting: Vec<Vec<usize>>,
+    /// Which operations are left to be ordered.
+    is_left: Vec<bool>,
     /// For each state, how many operations left need it, and how many can make it.
     left: Vec<(u32, u32)>,
 }
 
 impl<T: Clone + Ord> Supply<T> {
     pub fn of<S: Spec<State = T>>(ops: &[Op<'_, S>]) -> Option<Self> {
-        let mut this = Self { states: BTreeMap::new(), needs: Vec::new(), makes: Vec::new(), left: Vec::new() };
+        let mut this = Self {
+            states: BTreeMap::new(),
+            needs: Vec::new(),
+            makes: Vec::new(),
+            left: Vec::new(),
+            waiting: Vec::new(),
+            is_left: vec![false; ops.len()],
+        };
         for op in ops {
             let makes = match S::makes(op.request)? {
                 Makes::Nothing => None,
@@ -28,6 +39,12 @@ impl<T: Clone + Ord> Supply<T> {
             let needs = needs.map(|state| this.number(state));
             this.makes.push(makes);
             this.needs.push(needs);
+        }
+        for (i, op) in ops.iter().enumerate().filter(|(_, op)| op.answered.is_none()) {
+            if let Some(state) = S::only_from(op.request) {
+                let state = this.number(state);
+                this.waiting[state].push(i);
+            }
         }
         for op in 0..ops.len() {
             this.count(op, true);
@@ -40,12 +57,14 @@ impl<T: Clone + Ord> Supply<T> {
         let number = *self.states.entry(state).or_insert(next);
         if number == next {
             self.left.push((0, 0));
+            self.waiting.push(Vec::new());
         }
         number
     }
 
     /// The operation is left to be ordered (again), or has been.
     pub fn count(&mut self, op: usize, left: bool) {
+        self.is_left[op] = left;
         let step = |n: &mut u32| *n = if left { *n + 1 } else { *n - 1 };
         if let Some(state) = self.needs[op] {
             step(&mut self.left[state].0);
@@ -62,6 +81,16 @@ impl<T: Clone + Ord> Supply<T> {
         // The operation itself needs it no more once it has come, and can not make it again.
         needed -= u32::from(self.needs[op] == Some(number));
         makers -= u32::from(self.makes[op] == Some(number));
-        needed == 0 || makers > 0
+        makers > 0 || (needed == 0 && !self.waiting[number].iter().any(|waiting| self.is_indispensable(*waiting, op)))
+    }
+
+    /// Whether only this operation can still make a state that somebody needs, `taken` apart.
+    fn is_indispensable(&self, op: usize, taken: usize) -> bool {
+        let Some(state) = self.makes[op].filter(|_| op != taken && self.is_left[op]) else { return false };
+        let (mut needed, mut makers) = self.left[state];
+        needed -= u32::from(self.needs[taken] == Some(state));
+        makers -= u32::from(self.makes[taken] == Some(state));
+        // What `taken` makes may be seen before the next change, by any number of them.
+        needed > 0 && makers == 1 && self.makes[taken] != Some(state)
     }
 }

@@ -92,6 +92,13 @@ impl Spec for KvSpec {
         }
     }
 
+    fn only_from(request: &KvCommand) -> Option<Held> {
+        match request {
+            KvCommand::Cas { expect, .. } => Some(Held(expect.clone())),
+            _ => None,
+        }
+    }
+
     fn makes(request: &KvCommand) -> Option<Makes<Held>> {
         match request {
             KvCommand::Get { .. } => Some(Makes::Nothing),
@@ -103,12 +110,14 @@ impl Spec for KvSpec {
     }
 
     fn could_matter(request: &KvCommand, all: &[(&KvCommand, Option<&KvResponse>)]) -> bool {
-        let KvCommand::Put { value, .. } = request else { return true };
-        // Among gets and puts, a value that nobody saw was overwritten unseen, or never written: no difference. An append
-        // or a compare-and-set could have met it.
+        let (KvCommand::Put { value, .. } | KvCommand::Cas { value, .. }) = request else { return true };
+        // A value that nobody saw was overwritten unseen, or never written: no difference, unless an append grew it or a
+        // compare-and-set met it, found or not.
         all.iter().any(|(other, answer)| match (other, answer) {
             (KvCommand::Get { .. }, Some(KvResponse::Value(Some(seen)))) => seen == value,
-            (KvCommand::Append { .. } | KvCommand::Cas { .. }, _) => true,
+            (KvCommand::Cas { expect, .. }, Some(KvResponse::Swapped(false))) => expect.as_ref() != Some(value),
+            (KvCommand::Cas { expect, .. }, _) => expect.as_ref() == Some(value),
+            (KvCommand::Append { .. }, _) => true,
             _ => false,
         })
     }

@@ -127,12 +127,14 @@ fn apply(state: &mut Held, request: &Ask) -> Told {
 }
 
 fn could_matter(request: &Ask, all: &[(&Ask, Option<&Told>)]) -> bool {
-    let What::Write(value) = &request.what else { return true };
-    // Among reads and writes, a value that nobody saw was overwritten unseen, or never written: no difference. An append
-    // or a compare-and-set could have met it.
+    let (What::Write(value) | What::Cas { value, .. }) = &request.what else { return true };
+    // A value that nobody saw was overwritten unseen, or never written: no difference, unless an append grew it or a
+    // compare-and-set met it, found or not.
     all.iter().any(|(other, told)| match (&other.what, told) {
         (What::Read, Some(Told::Value(seen))) => seen == value,
-        (What::Append(_) | What::Cas { .. }, _) => true,
+        (What::Cas { expect, .. }, Some(Told::Swapped(false))) => expect != value,
+        (What::Cas { expect, .. }, _) => expect == value,
+        (What::Append(_), _) => true,
         _ => false,
     })
 }
@@ -168,6 +170,12 @@ macro_rules! store {
                 match (&request.what, told) {
                     (What::Read, Told::Value(value)) => Some(value.clone()),
                     (What::Cas { expect, .. }, Told::Swapped(true)) => Some(expect.clone()),
+                    _ => None,
+                }
+            }
+            fn only_from(request: &Ask) -> Option<Held> {
+                match &request.what {
+                    What::Cas { expect, .. } => Some(expect.clone()),
                     _ => None,
                 }
             }
