@@ -114,3 +114,12 @@ fn seeds_that_once_found_something() {
     }
     assert!(lines > 0, "no seeds");
 }
+
+#[test]
+fn what_somebody_set_is_not_drawn() {
+    let file = "scenarios/library/raft/chaos.toml";
+    let drawn = splitbrain(&["check", file]).stdout;
+    assert!(drawn.contains("system.snapshot_every = "), "{drawn}");
+    let set = splitbrain(&["check", file, "--set", "system.snapshot_every=7"]).stdout;
+    assert!(set.contains("system.max_batch = ") && !set.contains("snapshot_every"), "{set}");
+}

@@ -49,6 +49,18 @@ pub fn apply(document: &mut Value, overrides: &[Override], problems: &Problems) 
             continue;
         }
         put(document, "", &segments, value, problems);
+        let names: Vec<&str> = segments.iter().map(|(segment, _)| *segment).collect();
+        let drawn: Vec<&str> = ["swarm", "vary"].into_iter().chain(names).collect();
+        remove(document, &drawn);
+    }
+}
+
+/// Takes a key out, if it is there: what somebody has set, a swarm no longer draws.
+fn remove(here: &mut Value, path: &[&str]) {
+    let (Some((first, rest)), Kind::Table(table)) = (path.split_first(), &mut here.kind) else { return };
+    match table.entries.iter_mut().find(|entry| entry.key == *first) {
+        Some(entry) if !rest.is_empty() => remove(&mut entry.value, rest),
+        _ => table.entries.retain(|entry| entry.key != *first),
     }
 }
 
