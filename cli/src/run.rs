@@ -103,7 +103,9 @@ pub struct Finished {
 
 /// How a run goes into its folder.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Folder {
+pub struct Folder<'a> {
+    /// Comments at the head of its scenario.
+    pub preface: &'a str,
     /// How much is traced.
     pub trace_mode: TraceMode,
     /// Whether it shows how far it is.
@@ -119,14 +121,14 @@ pub fn into_folder(
     schedule: &Schedule,
     seed: u64,
     folder: Partial,
-    how: Folder,
+    how: Folder<'_>,
 ) -> Result<Finished, Trouble> {
-    let text = scenarios::to_toml(scenario, schedule, seed);
+    let text = format!("{}{}", how.preface, scenarios::to_toml(scenario, schedule, seed));
     folder.write("scenario.toml", &text)?;
     let mut history = folder.create("history.jsonl")?;
     let mut trace = folder.create("trace.jsonl")?;
     let watch = Stopwatch::start();
-    let Folder { trace_mode, bars, twin } = how;
+    let Folder { trace_mode, bars, twin, .. } = how;
     let mut evidence = Evidence { twin, ..told::evidence() };
     let sinks =
         Sinks { history: Some(&mut history), trace: Some(&mut trace), trace_mode, bars, evidence: Some(&mut evidence) };
@@ -153,7 +155,7 @@ fn one(registry: &Registry, args: &RunArgs, scenario: &Scenario, seed: u64) -> R
     let schedule = scenarios::expand(scenario, seed);
     let folder = Partial::begin(&args.out, &scenario.name, seed)?;
     let trace_mode = if args.trace { TraceMode::All } else { TraceMode::FromFirstFault };
-    let how = Folder { trace_mode, bars: Bars::Shown, twin: args.twin };
+    let how = Folder { trace_mode, bars: Bars::Shown, twin: args.twin, preface: "" };
     let finished = into_folder(registry, scenario, &schedule, seed, folder, how)?;
     let Finished { record, report, dir, simulated, wall, twin } = finished;
 

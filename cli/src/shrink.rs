@@ -115,12 +115,9 @@ fn write(
 ) -> Result<PathBuf, Trouble> {
     let schedule = scenarios::expand(small, small.seed);
     let folder = Partial::within(&target.0, &target.1)?;
-    let how = run::Folder { trace_mode: TraceMode::All, bars: Bars::None, twin: false };
-    let finished = run::into_folder(registry, small, &schedule, small.seed, folder, how)?;
-    let text = format!("{}{}", story.preface(), scenarios::to_toml(small, &schedule, small.seed));
-    reports::write_whole(&finished.dir.join("scenario.toml"), |out| out.write_all(text.as_bytes()))
-        .map_err(Trouble::Report)?;
-    Ok(finished.dir)
+    let preface = story.preface();
+    let how = run::Folder { trace_mode: TraceMode::All, bars: Bars::None, twin: false, preface: &preface };
+    Ok(run::into_folder(registry, small, &schedule, small.seed, folder, how)?.dir)
 }
 
 /// Runs candidates on all threads.

@@ -64,7 +64,10 @@ fn curve(scene: &mut Scene, bisected: &BugProbability, time: &Scale, share: &Sca
         scene.line((x - FOOT, high), (x + FOOT, high), faint, 2.0);
     }
     let points: Vec<(f64, f64)> = bisected.points.iter().map(|p| (at(p.at_ns), share.at(p.probability))).collect();
-    scene.path(points.clone(), BLUE, 3.5, None);
+    // One piece at a time: where a thick line turns back sharply, its corner would shoot out of the plot.
+    for piece in points.windows(2) {
+        scene.path(piece.to_vec(), BLUE, 3.5, None);
+    }
     for point in points {
         scene.dot(point, 5.5, Marker::Circle, BLUE);
     }
