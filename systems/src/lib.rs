@@ -5,10 +5,12 @@
 //! be switched on, `system.rs` the options and the registration.
 
 pub mod kv;
+pub mod paxos;
 pub mod raft;
 pub mod replication;
 
 /// Registers every system of this crate.
 pub fn collect(registry: &mut impl sim_core::Collect) {
+    registry.add::<paxos::PaxosSystem>();
     registry.add::<raft::RaftSystem>();
 }

@@ -4,7 +4,7 @@ use super::RaftBug;
 use super::log::{Payload, link};
 use super::message::RaftFact;
 use super::node::{Fx, Raft, Stage};
-use super::queue::pop_if;
+use crate::replication::pop_if;
 use sim_core::StateMachine;
 
 impl<M: StateMachine> Raft<M> {

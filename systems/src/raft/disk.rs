@@ -4,8 +4,8 @@ use super::RaftBug;
 use super::log::{Entry, Log, Slice, link};
 use super::message::{RaftFact, RaftMessage, Record};
 use super::node::{Fx, Raft, Stage};
-use super::queue::pop_if;
 use crate::replication::Replicated;
+use crate::replication::pop_if;
 use sim_core::{NodeId, Replay, StateMachine, Unreadable, WriteId};
 use std::collections::VecDeque;
 
@@ -276,7 +276,7 @@ impl<M: StateMachine> Raft<M> {
             return Err(id);
         }
         if known < entries.len() {
-            self.log.push(entries.part::<M>(known, entries.len()), id);
+            self.log.push(entries.part(known, entries.len(), Entry::bytes::<M>), id);
         }
         Ok(())
     }

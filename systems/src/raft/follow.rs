@@ -1,6 +1,7 @@
 //! The follower: takes entries over from the leader (Raft paper 5.3).
 
 use super::RaftBug;
+use super::log::Entry;
 use super::message::{Append, RaftMessage};
 use super::node::{Fx, Raft};
 use sim_core::{NodeId, StateMachine};
@@ -87,7 +88,7 @@ impl<M: StateMachine> Raft<M> {
             index += 1;
         }
         if skip < entries.len() {
-            self.append(append.entries.part::<M>(skip, entries.len()), fx);
+            self.append(append.entries.part(skip, entries.len(), Entry::bytes::<M>), fx);
         }
         self.commit_to(append.commit.min(matched), fx);
         Some(matched)

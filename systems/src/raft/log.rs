@@ -1,15 +1,13 @@
 //! The replicated log in memory: batches of entries shared between leader, messages, followers and disk records.
 
 use crate::replication::Stamp;
+pub(super) use crate::replication::link;
 use sim_core::hash::Mixer;
 use sim_core::{StateMachine, WriteId};
 use std::collections::VecDeque;
-use std::rc::Rc;
 
 /// What an entry costs on the wire and on disk beside its command, in bytes.
 const ENTRY_BYTES: u32 = 24;
-/// Entries in one batch at most.
-const LONGEST_SLICE: usize = u16::MAX as usize;
 
 /// What an entry holds.
 #[derive(Clone, Debug)]
@@ -34,14 +32,6 @@ pub struct Entry<C> {
     pub hash: u64,
     /// What it holds.
     pub payload: Payload<C>,
-}
-
-/// The running hash of a log: one more link.
-#[inline]
-pub(super) const fn link(chain: u64, hash: u64) -> u64 {
-    let mut mixer = Mixer::resume(chain);
-    mixer.word(hash);
-    mixer.finish()
 }
 
 impl<C> Entry<C> {
@@ -71,58 +61,7 @@ impl<C> Entry<C> {
 }
 
 /// Some consecutive entries. Cloning copies a pointer.
-#[derive(Clone, Debug)]
-pub struct Slice<C> {
-    batch: Option<Rc<[Entry<C>]>>,
-    start: u16,
-    len: u16,
-    bytes: u32,
-}
-
-impl<C> Slice<C> {
-    /// No entries.
-    pub(super) const EMPTY: Self = Self { batch: None, start: 0, len: 0, bytes: 0 };
-
-    /// These entries, which take `bytes` bytes.
-    pub(super) fn new(batch: Rc<[Entry<C>]>, bytes: u32) -> Self {
-        assert!(batch.len() <= LONGEST_SLICE, "{} entries in one batch, at most {LONGEST_SLICE}", batch.len());
-        let len = batch.len() as u16;
-        Self { batch: Some(batch), start: 0, len, bytes }
-    }
-
-    /// The entries.
-    #[must_use]
-    pub fn entries(&self) -> &[Entry<C>] {
-        self.batch.as_ref().map_or(&[], |batch| &batch[usize::from(self.start)..usize::from(self.start + self.len)])
-    }
-
-    /// How many there are.
-    #[must_use]
-    pub const fn len(&self) -> usize {
-        self.len as usize
-    }
-
-    /// Whether there are none.
-    #[must_use]
-    pub const fn is_empty(&self) -> bool {
-        self.len == 0
-    }
-
-    /// Size on the wire and on disk, in bytes.
-    #[must_use]
-    pub const fn bytes(&self) -> u32 {
-        self.bytes
-    }
-
-    /// Entries `from..to` of these.
-    pub(super) fn part<M: StateMachine<Command = C>>(&self, from: usize, to: usize) -> Self {
-        if from == 0 && to == self.len() {
-            return Self { batch: self.batch.clone(), ..*self };
-        }
-        let bytes = self.entries()[from..to].iter().map(Entry::bytes::<M>).sum();
-        Self { batch: self.batch.clone(), start: self.start + from as u16, len: (to - from) as u16, bytes }
-    }
-}
+pub type Slice<C> = crate::replication::Slice<Entry<C>>;
 
 /// Consecutive entries of the log that were appended, and written to disk, together.
 #[derive(Clone, Debug)]
@@ -134,7 +73,7 @@ struct Segment<C> {
 
 impl<C> Segment<C> {
     const fn last(&self) -> u64 {
-        self.first + self.slice.len as u64 - 1
+        self.first + self.slice.len() as u64 - 1
     }
 }
 
@@ -241,7 +180,7 @@ impl<M: StateMachine> Log<M> {
                 self.segments.pop_back();
             } else {
                 if segment.last() >= from {
-                    segment.slice = segment.slice.part::<M>(0, (from - segment.first) as usize);
+                    segment.slice = segment.slice.part(0, (from - segment.first) as usize, Entry::bytes::<M>);
                 }
                 break;
             }
@@ -312,17 +251,19 @@ impl<M: StateMachine> Log<M> {
         let alone = self
             .segments
             .get(at + 1)
-            .is_none_or(|next| segment.slice.bytes.saturating_add(next.slice.bytes) > max_bytes);
-        if alone && segment.slice.bytes <= max_bytes {
-            return segment.slice.part::<M>(skip, segment.slice.len());
+            .is_none_or(|next| segment.slice.bytes().saturating_add(next.slice.bytes()) > max_bytes);
+        if alone && segment.slice.bytes() <= max_bytes {
+            return segment.slice.part(skip, segment.slice.len(), Entry::bytes::<M>);
         }
-        let left = usize::try_from(self.last + 1 - from).unwrap_or(LONGEST_SLICE);
-        let (mut joined, mut bytes) = (Vec::with_capacity(left.min(LONGEST_SLICE)), 0_u32);
+        let left = usize::try_from(self.last + 1 - from).unwrap_or(Slice::<M::Command>::LONGEST);
+        let (mut joined, mut bytes) = (Vec::with_capacity(left.min(Slice::<M::Command>::LONGEST)), 0_u32);
         'full: for segment in self.segments.range(at..) {
             let skip = from.saturating_sub(segment.first) as usize;
             for entry in &segment.slice.entries()[skip..] {
                 let more = entry.bytes::<M>();
-                if !joined.is_empty() && (bytes.saturating_add(more) > max_bytes || joined.len() == LONGEST_SLICE) {
+                if !joined.is_empty()
+                    && (bytes.saturating_add(more) > max_bytes || joined.len() == Slice::<M::Command>::LONGEST)
+                {
                     break 'full;
                 }
                 bytes += more;

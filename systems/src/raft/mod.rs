@@ -48,7 +48,6 @@ mod log;
 mod message;
 mod node;
 mod progress;
-mod queue;
 mod read;
 mod snapshot;
 mod system;

@@ -3,7 +3,7 @@
 use super::config::Config;
 use super::log::Slice;
 use super::message::Snapshot;
-use super::queue::pop_if;
+use crate::replication::pop_if;
 use sim_core::{LocalInstant, StateMachine};
 use std::collections::VecDeque;
 use std::rc::Rc;

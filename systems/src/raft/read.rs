@@ -3,7 +3,7 @@
 use super::RaftBug;
 use super::message::RaftFact;
 use super::node::{Fx, Raft};
-use super::queue::pop_if;
+use crate::replication::pop_if;
 use sim_core::{StateMachine, Ticket};
 use std::collections::VecDeque;
 

@@ -1,7 +1,14 @@
 //! What every consensus protocol here shares: a state machine behind exactly-once client sessions.
 
+pub mod audit;
+mod chain;
+mod queue;
 mod replicated;
 mod sessions;
+mod slice;
 
+pub(crate) use chain::link;
+pub(crate) use queue::pop_if;
 pub use replicated::{Image, Replicated};
 pub use sessions::{Sessions, Stamp, Standing};
+pub use slice::Slice;

@@ -1,0 +1,237 @@
+//! Paxos' invariants (Paxos Made Simple, section 2), watched on every run from what the nodes announce.
+
+use super::ballot::Ballot;
+use super::message::PaxosFact;
+use super::node::Paxos;
+pub use crate::replication::audit::{
+    ACKNOWLEDGED_WRITES_SURVIVE, CONVERGENCE, EXACTLY_ONCE, STATE_MACHINE_SAFETY, VALIDITY,
+};
+use crate::replication::audit::{Audit, Ended};
+use sim_core::{Instant, NodeId, Observed, Observer, StateMachine, Verdict, Violation};
+use std::collections::BTreeMap;
+
+/// No two nodes propose in the same ballot.
+pub const BALLOTS_UNIQUE: &str = "ballots_unique";
+/// An acceptor that has promised to a ballot never again promises to or accepts in a lower one.
+pub const PROMISES_KEPT: &str = "promises_kept";
+/// No two values are chosen in one slot, and no two nodes apply different ones.
+pub const AGREEMENT: &str = "agreement";
+/// What is chosen in a slot, every later leader proposes there (P2b of the paper).
+pub const CHOSEN_VALUES_STAY: &str = "chosen_values_stay";
+
+/// How much was looked at.
+#[derive(Clone, Copy, Debug, Default)]
+struct Counts {
+    elected: u64,
+    promises: u64,
+    chosen: u64,
+    inherited: u64,
+}
+
+/// What a leader announced in this step; its log is looked at when the step is over.
+#[derive(Clone, Copy, Debug)]
+enum Pending {
+    Elected { ballot: Ballot, chosen: u64, first: u64 },
+    Chosen { first: u64, last: u64 },
+}
+
+/// The invariants' memory over one run.
+#[derive(Clone, Debug)]
+pub struct PaxosChecks {
+    audit: Audit,
+    /// Who proposes in which ballot.
+    proposers: BTreeMap<Ballot, NodeId>,
+    /// The highest ballot each acceptor has said yes to.
+    promised: Vec<Ballot>,
+    /// The newest slot known to be chosen.
+    newest: u64,
+    pending: Vec<(NodeId, Pending)>,
+    counts: Counts,
+}
+
+impl PaxosChecks {
+    /// Nothing seen yet of a cluster of `nodes`.
+    #[must_use]
+    pub fn new(nodes: u32) -> Self {
+        Self {
+            audit: Audit::new(nodes),
+            proposers: BTreeMap::new(),
+            promised: vec![Ballot::ZERO; nodes as usize],
+            newest: 0,
+            pending: Vec::new(),
+            counts: Counts::default(),
+        }
+    }
+
+    /// The first rule that was broken, if any.
+    #[must_use]
+    pub const fn violation(&self) -> Option<&Violation> {
+        self.audit.violation()
+    }
+
+    fn on_proposer(&mut self, at: Instant, node: NodeId, ballot: Ballot) {
+        let other = *self.proposers.entry(ballot).or_insert(node);
+        if other != node {
+            self.audit
+                .fail(at, BALLOTS_UNIQUE, node, || format!("{node} proposes in ballot {ballot}, as {other} does"));
+        }
+    }
+
+    fn on_yes(&mut self, at: Instant, node: NodeId, ballot: Ballot, what: &str) {
+        self.counts.promises += 1;
+        let promised = &mut self.promised[node.index()];
+        if ballot < *promised {
+            let promised = *promised;
+            self.audit.fail(at, PROMISES_KEPT, node, || {
+                format!("{node} {what} ballot {ballot} after it had promised to ballot {promised}")
+            });
+        } else {
+            *promised = ballot;
+        }
+    }
+
+    fn on_fact(&mut self, at: Instant, node: NodeId, fact: PaxosFact) {
+        match fact {
+            PaxosFact::Campaign { ballot } => self.on_proposer(at, node, ballot),
+            PaxosFact::Elected { ballot, chosen, first } => {
+                self.on_proposer(at, node, ballot);
+                self.counts.elected += 1;
+                self.pending.push((node, Pending::Elected { ballot, chosen, first }));
+            }
+            PaxosFact::Promised { ballot, .. } => self.on_yes(at, node, ballot, "promised to"),
+            PaxosFact::Accepted { ballot, .. } => self.on_yes(at, node, ballot, "accepted in"),
+            PaxosFact::Chosen { first, last, .. } => {
+                self.pending.push((node, Pending::Chosen { first, last }));
+                self.audit.decided(at, last);
+            }
+            PaxosFact::Executed { slot, chain, client, op, fresh } => {
+                self.audit.executed(at, node, slot, client, op, fresh);
+                self.audit.applied(at, AGREEMENT, node, slot, chain, None);
+            }
+            PaxosFact::Applied { slot, chain, digest } => {
+                self.audit.applied(at, AGREEMENT, node, slot, chain, Some(digest));
+            }
+            PaxosFact::SnapshotInstalled { slot, chain, digest } => {
+                self.audit.installed(at, AGREEMENT, node, slot, chain, digest);
+            }
+            PaxosFact::SnapshotTaken { slot } => self.audit.snapshot(node, slot),
+            PaxosFact::ReadServed { client, op, .. } => self.audit.read(node, client, op),
+            // What it had promised before it has learned from the others, or nobody counts it any more.
+            PaxosFact::Rebuilt { .. } => self.promised[node.index()] = Ballot::ZERO,
+            PaxosFact::SteppedDown { .. }
+            | PaxosFact::FirstCommit { .. }
+            | PaxosFact::Wiped { .. }
+            | PaxosFact::Unreadable { .. } => {}
+        }
+    }
+
+    /// A quorum has accepted these slots of the leader's.
+    fn check_chosen<M: StateMachine>(&mut self, at: Instant, leader: &Paxos<M>, first: u64, last: u64) {
+        for slot in first..=last {
+            self.counts.chosen += 1;
+            let Some((_, entry)) = leader.log().slot(slot) else { continue };
+            let hash = entry.hash;
+            let Some(place) = self.audit.place(slot) else { continue };
+            let known = *place.value.get_or_insert(hash);
+            if known != hash {
+                self.audit.fail(at, AGREEMENT, leader.me, || {
+                    format!("{} found another value chosen in slot {slot} than was found before", leader.me)
+                });
+            }
+        }
+        self.newest = self.newest.max(last);
+    }
+
+    /// A new leader proposes what was chosen before, wherever it does not know it to be chosen.
+    fn check_leader<M: StateMachine>(
+        &mut self,
+        at: Instant,
+        leader: &Paxos<M>,
+        ballot: Ballot,
+        chosen: u64,
+        first: u64,
+    ) {
+        let me = leader.me;
+        self.counts.inherited += 1;
+        for slot in chosen + 1..=self.newest {
+            let Some(value) = self.audit.value(slot) else { continue };
+            if slot >= first {
+                return self.audit.fail(at, CHOSEN_VALUES_STAY, me, || {
+                    format!("{me} leads ballot {ballot} and takes slot {first} and on for free, but {slot} was chosen before")
+                });
+            }
+            if leader.log().slot(slot).is_some_and(|(of, entry)| of == ballot && entry.hash != value) {
+                return self.audit.fail(at, CHOSEN_VALUES_STAY, me, || {
+                    format!(
+                        "{me} leads ballot {ballot} and proposes another value in slot {slot} than was chosen before"
+                    )
+                });
+            }
+        }
+    }
+
+    /// What each rule says about the run, given the nodes as they ended.
+    #[must_use]
+    pub fn verdicts<M: StateMachine>(&self, nodes: &[Option<Paxos<M>>]) -> Vec<Verdict> {
+        let c = &self.counts;
+        let ballots = self.proposers.len();
+        let audit = &self.audit;
+        let mut verdicts = vec![
+            audit.rule(BALLOTS_UNIQUE, ballots as u64, format!("{ballots} ballots, {} leaders", c.elected)),
+            audit.rule(PROMISES_KEPT, c.promises, format!("{} promises and acceptances", c.promises)),
+            audit.rule(
+                AGREEMENT,
+                audit.compared,
+                format!("{} slots chosen, {} logs compared", c.chosen, audit.compared),
+            ),
+            audit.rule(
+                CHOSEN_VALUES_STAY,
+                c.inherited,
+                format!("{} new leaders, {} slots chosen", c.inherited, c.chosen),
+            ),
+        ];
+        let front = nodes.iter().flatten().max_by_key(|node| node.applied());
+        let ended: Vec<Ended> = nodes
+            .iter()
+            .flatten()
+            .map(|node| Ended {
+                node: node.me,
+                applied: node.applied(),
+                digest: node.digest(),
+                agrees: front
+                    .and_then(|front| front.chain_at(node.applied()))
+                    .is_none_or(|chain| chain == node.applied_chain),
+            })
+            .collect();
+        verdicts.extend(audit.verdicts(&ended, nodes.len()));
+        verdicts
+    }
+}
+
+impl<M: StateMachine> Observer<Paxos<M>> for PaxosChecks {
+    fn observe(&mut self, at: Instant, what: &Observed<'_, Paxos<M>>) {
+        self.audit.now = at;
+        match what {
+            Observed::Noted { node, fact } => self.on_fact(at, *node, *fact),
+            Observed::Requested { ticket, .. } => self.audit.requested(*ticket),
+            Observed::Answered { ticket, node, redirect: false } => self.audit.answered(at, *node, *ticket),
+            Observed::Crashed { node, .. } => self.audit.crashed(*node),
+            _ => {}
+        }
+    }
+
+    fn after_step(&mut self, at: Instant, _: NodeId, nodes: &[Option<Paxos<M>>]) -> Result<(), Violation> {
+        if !self.pending.is_empty() {
+            let mut pending = core::mem::take(&mut self.pending);
+            for (node, what) in pending.drain(..) {
+                let Some(leader) = &nodes[node.index()] else { continue };
+                match what {
+                    Pending::Elected { ballot, chosen, first } => self.check_leader(at, leader, ballot, chosen, first),
+                    Pending::Chosen { first, last } => self.check_chosen(at, leader, first, last),
+                }
+            }
+            self.pending = pending;
+        }
+        self.audit.violation().cloned().map_or(Ok(()), Err)
+    }
+}

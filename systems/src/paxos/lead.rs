@@ -1,0 +1,302 @@
+//! The leader: proposals, batches, and which acceptors have accepted them (phase 2, Paxos Made Simple, section 3; the
+//! commanders of Paxos Made Moderately Complex).
+
+use super::ballot::Ballot;
+use super::log::{Entry, Run, Slice};
+use super::message::{PaxosFact, PaxosMessage};
+use super::node::{Fx, HEARTBEAT, Paxos};
+use super::quorum::Tally;
+use super::read::Reads;
+use super::rejoin::Lives;
+use crate::replication::{Stamp, Standing, pop_if};
+use sim_core::{LocalInstant, NodeId, StateMachine, Ticket};
+use std::collections::VecDeque;
+
+/// Some consecutive slots whose values were proposed together.
+#[derive(Clone, Debug)]
+struct Proposal<C> {
+    run: Run<C>,
+    accepted: Tally,
+    chosen: bool,
+    /// When it was last sent, on the leader's clock.
+    sent: LocalInstant,
+}
+
+/// What the leader knows about another replica.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Peer {
+    /// Whether it was heard from since the leader last counted.
+    active: bool,
+    /// The newest read round it has confirmed.
+    pub(super) round: u64,
+}
+
+/// What a node knows only while it leads.
+#[derive(Clone, Debug)]
+pub struct Lead<M: StateMachine> {
+    /// The ballot it leads.
+    pub(super) ballot: Ballot,
+    /// The slots up to here were chosen before it was elected: it only has to learn them.
+    pub(super) chosen: u64,
+    /// The first slot of its own: those between were open when it was elected.
+    pub(super) first: u64,
+    /// Whether those are decided: until then it does not know what is chosen.
+    pub(super) settled: bool,
+    /// Who may know the values of the slots that it has to learn.
+    pub(super) source: NodeId,
+    /// The next free slot.
+    pub(super) next: u64,
+    /// One for each node, its own included.
+    pub(super) peers: Vec<Peer>,
+    /// Commands that wait for their batch: not proposed yet.
+    gathered: Vec<Entry<M::Command>>,
+    gathered_bytes: u64,
+    /// What was proposed and is not committed yet, in order of slots.
+    proposals: VecDeque<Proposal<M::Command>>,
+    pub(super) reads: Reads<M::Command>,
+    /// For finding a quorum's minimum without allocating.
+    scratch: Vec<u64>,
+}
+
+impl<M: StateMachine> Lead<M> {
+    pub(super) fn new(nodes: u32, ballot: Ballot, chosen: u64, first: u64, source: NodeId) -> Self {
+        Self {
+            ballot,
+            chosen,
+            first,
+            settled: false,
+            source,
+            next: first,
+            peers: vec![Peer { active: true, round: 0 }; nodes as usize],
+            gathered: Vec::new(),
+            gathered_bytes: 0,
+            proposals: VecDeque::new(),
+            reads: Reads::default(),
+            scratch: Vec::with_capacity(nodes as usize),
+        }
+    }
+
+    /// How many nodes were heard from since the last count, `me` included.
+    pub(super) fn count_active(&mut self, me: NodeId) -> u32 {
+        self.peers[me.index()].active = true;
+        self.peers.iter().map(|peer| u32::from(peer.active)).sum()
+    }
+
+    /// Begins a new count.
+    pub(super) fn clear_active(&mut self) {
+        for peer in &mut self.peers {
+            peer.active = false;
+        }
+    }
+
+    /// What `node` has accepted it has forgotten since.
+    pub(super) fn discount(&mut self, node: NodeId) {
+        for proposal in self.proposals.iter_mut().filter(|proposal| !proposal.chosen) {
+            proposal.accepted.remove(node);
+        }
+    }
+
+    /// The newest read round that at least `quorum` nodes have confirmed.
+    pub(super) fn confirmed(&mut self, quorum: u32) -> u64 {
+        self.scratch.clear();
+        self.scratch.extend(self.peers.iter().map(|peer| peer.round));
+        self.scratch.sort_unstable_by(|a, b| b.cmp(a));
+        self.scratch[quorum as usize - 1]
+    }
+}
+
+impl<M: StateMachine> Paxos<M> {
+    /// A client wants a command chosen.
+    pub(super) fn propose(&mut self, ticket: Ticket, command: M::Command, fx: &mut Fx<'_, M>) {
+        let stamp = Stamp::from(ticket);
+        match self.state.standing(stamp) {
+            Standing::New => {}
+            Standing::Done(response) => return fx.reply(ticket, response),
+            // Its client has stopped asking: there is nobody to answer.
+            Standing::Expired => return,
+        }
+        if ticket.attempt > 0 {
+            // A retry of something that is on its way: answer the retry when it arrives.
+            let same = |t: &Ticket| (t.client, t.op) == (ticket.client, ticket.op);
+            if let Some((_, waiting)) = self.waiters.iter_mut().find(|(_, t)| same(t)) {
+                *waiting = ticket;
+                return;
+            }
+        }
+        let Some(lead) = &mut self.lead else { return };
+        // Only this leader proposes in this ballot, so the slot is known before it is proposed.
+        self.waiters.push_back((lead.next + lead.gathered.len() as u64, ticket));
+        let entry = Entry::command::<M>(stamp, command);
+        lead.gathered_bytes += u64::from(entry.bytes::<M>());
+        lead.gathered.push(entry);
+        self.flush(fx);
+    }
+
+    /// Proposes gathered commands as batches, as far as the pipeline allows.
+    pub(super) fn flush(&mut self, fx: &mut Fx<'_, M>) {
+        let longest = Slice::<M::Command>::LONGEST;
+        while let Some(lead) = &mut self.lead
+            && !lead.gathered.is_empty()
+            && lead.proposals.len() < self.config.pipeline as usize
+        {
+            let limit = u64::from(self.config.max_batch);
+            let (count, bytes) = if lead.gathered_bytes <= limit && lead.gathered.len() <= longest {
+                (lead.gathered.len(), lead.gathered_bytes)
+            } else {
+                let mut bytes = 0_u64;
+                let fits = |entry: &&Entry<M::Command>| {
+                    let first = bytes == 0;
+                    bytes += u64::from(entry.bytes::<M>());
+                    first || bytes <= limit
+                };
+                let count = lead.gathered.iter().take(longest).take_while(fits).count();
+                (count, lead.gathered[..count].iter().map(|e| u64::from(e.bytes::<M>())).sum())
+            };
+            lead.gathered_bytes -= bytes;
+            let batch = Slice::new(lead.gathered.drain(..count).collect(), bytes as u32);
+            let first = lead.next;
+            lead.next += count as u64;
+            self.propose_batch(first, batch, fx);
+        }
+    }
+
+    /// Proposes values for consecutive slots: accepts them itself and asks everybody else to. Its own disk write goes on
+    /// meanwhile.
+    pub(super) fn propose_batch(&mut self, first: u64, entries: Slice<M::Command>, fx: &mut Fx<'_, M>) {
+        let Some(lead) = &mut self.lead else { return };
+        if entries.is_empty() {
+            return;
+        }
+        let run = Run { first, ballot: lead.ballot, entries };
+        let (accepted, sent) = (Tally::default(), fx.now());
+        lead.proposals.push_back(Proposal { run: run.clone(), accepted, chosen: false, sent });
+        self.store(run.clone(), fx);
+        self.disk.await_own(run.ballot, first);
+        let commit = self.commit;
+        for to in self.others() {
+            fx.send(to, PaxosMessage::Accept { run: run.clone(), commit });
+        }
+    }
+
+    /// Its own acceptance is durable: only now does it count.
+    pub(super) fn on_own_accept(&mut self, ballot: Ballot, first: u64, fx: &mut Fx<'_, M>) {
+        if self.lead.as_ref().is_some_and(|lead| lead.ballot == ballot) {
+            fx.note(PaxosFact::Accepted { ballot, first });
+            self.count_accept(self.me, first, fx);
+        }
+    }
+
+    /// Phase 2b arrived.
+    pub(super) fn on_accepted(
+        &mut self,
+        from: NodeId,
+        ballot: Ballot,
+        first: u64,
+        life: u64,
+        lives: &Lives,
+        fx: &mut Fx<'_, M>,
+    ) {
+        self.learn_lives(lives);
+        let forgotten = life < self.lives.of(from);
+        let Some(lead) = &mut self.lead else { return };
+        if ballot != lead.ballot || forgotten {
+            return;
+        }
+        lead.peers[from.index()].active = true;
+        self.count_accept(from, first, fx);
+    }
+
+    /// `node` has accepted the batch that begins with slot `first`.
+    fn count_accept(&mut self, node: NodeId, first: u64, fx: &mut Fx<'_, M>) {
+        let quorum = self.config.phase_two();
+        let Some(lead) = &mut self.lead else { return };
+        let mut open = lead.proposals.iter_mut().filter(|proposal| !proposal.chosen);
+        let Some(proposal) = open.find(|proposal| proposal.run.first == first) else { return };
+        proposal.accepted.add(node, &self.config);
+        if proposal.accepted.count() >= quorum {
+            proposal.chosen = true;
+            let last = proposal.run.last();
+            fx.note(PaxosFact::Chosen { ballot: lead.ballot, first, last });
+            self.advance(fx);
+        }
+    }
+
+    /// Goes on with whatever is chosen behind what it knew to be: values that it has learned, and its own proposals.
+    pub(super) fn advance(&mut self, fx: &mut Fx<'_, M>) {
+        while let Some(lead) = &mut self.lead {
+            let next = self.commit + 1;
+            if self.commit < lead.chosen {
+                // Proposals begin behind these.
+                match self.log.ballot(next) {
+                    Some((Ballot::CHOSEN, last)) => self.commit = last.min(lead.chosen),
+                    _ => break,
+                }
+            } else if let Some(proposal) = pop_if(&mut lead.proposals, |p| p.chosen && p.run.first == next) {
+                self.commit = proposal.run.last();
+            } else {
+                break;
+            }
+        }
+        self.apply(fx);
+        let Some(lead) = &mut self.lead else { return };
+        if !lead.settled && self.commit + 1 >= lead.first {
+            lead.settled = true;
+            fx.note(PaxosFact::FirstCommit { ballot: lead.ballot, slot: self.commit });
+            self.start_round(fx);
+        }
+        self.flush(fx);
+    }
+
+    /// The others must hear from their leader, and what was lost is sent again.
+    pub(super) fn on_heartbeat_due(&mut self, fx: &mut Fx<'_, M>) {
+        let (now, commit, recent) = (fx.now(), self.commit, self.config.heartbeat.0 / 2);
+        let others = self.others();
+        let Some(lead) = &mut self.lead else { return };
+        let late = |p: &&mut Proposal<M::Command>| !p.chosen && now.since(p.sent).0 >= recent;
+        for proposal in lead.proposals.iter_mut().filter(late) {
+            proposal.sent = now;
+            for to in others.clone().filter(|to| !proposal.accepted.has(*to)) {
+                fx.send(to, PaxosMessage::Accept { run: proposal.run.clone(), commit });
+            }
+        }
+        if commit < lead.chosen {
+            // Whoever knew them may be down: ask the next one.
+            let source = lead.source;
+            lead.source = NodeId((source.0 + 1) % self.config.nodes);
+            if source != self.me {
+                self.ask(source, fx);
+            }
+        }
+        self.send_heartbeats(fx);
+        fx.arm(HEARTBEAT, self.config.heartbeat);
+    }
+
+    /// Sends everybody a heartbeat.
+    pub(super) fn send_heartbeats(&mut self, fx: &mut Fx<'_, M>) {
+        let leases = self.config.leases;
+        let Some(lead) = &mut self.lead else { return };
+        if leases {
+            // Every answer renews the lease, from when it was asked for.
+            lead.reads.ask_for_lease(fx.now());
+            lead.peers[self.me.index()].round = lead.reads.newest();
+        }
+        let (ballot, commit, round) = (lead.ballot, self.commit, lead.reads.newest());
+        for to in self.others() {
+            fx.send(to, PaxosMessage::Heartbeat { ballot, commit, round });
+        }
+    }
+
+    /// An acceptor is there, and has promised to nobody else.
+    pub(super) fn on_alive(&mut self, from: NodeId, ballot: Ballot, round: u64, fx: &mut Fx<'_, M>) {
+        let Some(lead) = &mut self.lead else { return };
+        if ballot != lead.ballot {
+            return;
+        }
+        let peer = &mut lead.peers[from.index()];
+        peer.active = true;
+        if round > peer.round {
+            peer.round = round;
+            self.on_round(fx);
+        }
+    }
+}

@@ -1,0 +1,254 @@
+//! The acceptor's slots in memory: what was accepted where, in which ballot. Slots may be accepted in any order, so there
+//! may be gaps.
+
+use super::ballot::Ballot;
+use crate::replication::Stamp;
+use sim_core::hash::Mixer;
+use sim_core::{StateMachine, WriteId};
+use std::collections::VecDeque;
+
+/// What an entry costs on the wire and on disk beside its command, in bytes.
+const ENTRY_BYTES: u32 = 24;
+
+/// What a slot may hold.
+#[derive(Clone, Debug)]
+pub enum Payload<C> {
+    /// Nothing: fills a gap that an earlier leader left (Paxos Made Simple, section 3).
+    Noop,
+    /// A client's command.
+    Command {
+        /// Which operation of which session.
+        stamp: Stamp,
+        /// The command.
+        command: C,
+    },
+}
+
+/// The value of one slot. Its slot is its place; its ballot belongs to the acceptance, not to the value.
+#[derive(Clone, Debug)]
+pub struct Entry<C> {
+    /// Of the payload: one link of the running hash.
+    pub hash: u64,
+    /// What it holds.
+    pub payload: Payload<C>,
+}
+
+impl<C> Entry<C> {
+    /// What fills a gap.
+    pub(super) const fn noop() -> Self {
+        let mut mixer = Mixer::resume(0);
+        mixer.word(u64::MAX);
+        Self { hash: mixer.finish(), payload: Payload::Noop }
+    }
+
+    /// A client's command.
+    pub(super) fn command<M: StateMachine<Command = C>>(stamp: Stamp, command: C) -> Self {
+        let mut mixer = Mixer::default();
+        mixer.word(u64::from(stamp.client.0) << 40 ^ stamp.op);
+        M::hash_command(&command, &mut mixer);
+        Self { hash: mixer.finish(), payload: Payload::Command { stamp, command } }
+    }
+
+    /// Size on the wire and on disk, in bytes.
+    pub(super) fn bytes<M: StateMachine<Command = C>>(&self) -> u32 {
+        ENTRY_BYTES
+            + match &self.payload {
+                Payload::Noop => 0,
+                Payload::Command { command, .. } => M::command_bytes(command),
+            }
+    }
+}
+
+/// Some consecutive entries. Cloning copies a pointer.
+pub type Slice<C> = crate::replication::Slice<Entry<C>>;
+
+/// Consecutive slots that were accepted together, in one ballot. Cloning copies a pointer.
+#[derive(Debug)]
+pub struct Run<C> {
+    /// The first slot.
+    pub first: u64,
+    /// The ballot, or [`Ballot::CHOSEN`].
+    pub ballot: Ballot,
+    /// The values.
+    pub entries: Slice<C>,
+}
+
+// Not derived: a pointer can be copied whether or not the commands can.
+impl<C> Clone for Run<C> {
+    fn clone(&self) -> Self {
+        Self { entries: self.entries.clone(), ..*self }
+    }
+}
+
+impl<C> Run<C> {
+    /// The last slot.
+    #[must_use]
+    pub const fn last(&self) -> u64 {
+        self.first + self.entries.len() as u64 - 1
+    }
+
+    /// The part from slot `from` to slot `to`, both within.
+    fn part<M: StateMachine<Command = C>>(&self, from: u64, to: u64) -> Self {
+        let (start, end) = ((from - self.first) as usize, (to + 1 - self.first) as usize);
+        Self { first: from, ballot: self.ballot, entries: self.entries.part(start, end, Entry::bytes::<M>) }
+    }
+
+    /// The part behind `slot`, which is before its last.
+    pub(super) fn behind<M: StateMachine<Command = C>>(&self, slot: u64) -> Self {
+        if slot < self.first { self.clone() } else { self.part::<M>(slot + 1, self.last()) }
+    }
+
+    /// The part up to `slot`, which is not before its first.
+    pub(super) fn upto<M: StateMachine<Command = C>>(&self, slot: u64) -> Self {
+        if slot >= self.last() { self.clone() } else { self.part::<M>(self.first, slot) }
+    }
+
+    fn entry(&self, slot: u64) -> &Entry<C> {
+        &self.entries.entries()[(slot - self.first) as usize]
+    }
+}
+
+/// The slots from the end of what was compacted on. Slots count from 1.
+#[derive(Clone, Debug)]
+pub struct Log<M: StateMachine> {
+    /// In order, without overlaps, each with its place on the disk.
+    runs: VecDeque<(Run<M::Command>, WriteId)>,
+    /// The newest slot that was compacted away.
+    base: u64,
+}
+
+impl<M: StateMachine> Log<M> {
+    /// No slots, after `base`.
+    pub(super) const fn after(base: u64) -> Self {
+        Self { runs: VecDeque::new(), base }
+    }
+
+    /// The newest slot that holds anything, or the base.
+    #[must_use]
+    pub fn last(&self) -> u64 {
+        self.runs.back().map_or(self.base, |(run, _)| run.last())
+    }
+
+    /// The newest slot that was compacted away.
+    #[must_use]
+    pub const fn base(&self) -> u64 {
+        self.base
+    }
+
+    /// Position of the first run that ends at or behind `slot`.
+    fn locate(&self, slot: u64) -> usize {
+        // Nearly everything asked for is near the end.
+        let near = self.runs.iter().rev().take(8).position(|(run, _)| run.last() < slot);
+        match near {
+            Some(back) => self.runs.len() - back,
+            None => self.runs.partition_point(|(run, _)| run.last() < slot),
+        }
+    }
+
+    /// Puts `run` into its slots, whatever was there before; `write` is its place on the disk.
+    pub(super) fn put(&mut self, mut run: Run<M::Command>, write: WriteId) {
+        if run.entries.is_empty() || run.last() <= self.base {
+            return;
+        }
+        if run.first <= self.base {
+            run = run.part::<M>(self.base + 1, run.last());
+        }
+        let (first, last) = (run.first, run.last());
+        if first > self.last() {
+            return self.runs.push_back((run, write));
+        }
+        let mut at = self.locate(first);
+        // What sticks out of the overlapped runs on either side stays.
+        if let Some((old, place)) = self.runs.get(at).filter(|(old, _)| old.first < first) {
+            let (head, tail, place) = (old.part::<M>(old.first, first - 1), old.clone(), *place);
+            self.runs[at].0 = head;
+            at += 1;
+            if tail.last() > last {
+                self.runs.insert(at, (tail.part::<M>(last + 1, tail.last()), place));
+            }
+        }
+        while let Some((old, _)) = self.runs.get(at).filter(|(old, _)| old.first <= last) {
+            if old.last() > last {
+                let tail = old.part::<M>(last + 1, old.last());
+                self.runs[at].0 = tail;
+                break;
+            }
+            self.runs.remove(at);
+        }
+        self.runs.insert(at, (run, write));
+    }
+
+    /// The run that holds `slot`, if any does.
+    #[inline]
+    fn holding(&self, slot: u64) -> Option<&Run<M::Command>> {
+        self.runs.get(self.locate(slot)).map(|(run, _)| run).filter(|run| run.first <= slot)
+    }
+
+    /// In which ballot `slot` was accepted, and up to which slot the same holds.
+    #[inline]
+    pub(super) fn ballot(&self, slot: u64) -> Option<(Ballot, u64)> {
+        self.holding(slot).map(|run| (run.ballot, run.last()))
+    }
+
+    /// What `slot` holds, and since which ballot.
+    #[must_use]
+    pub fn slot(&self, slot: u64) -> Option<(Ballot, &Entry<M::Command>)> {
+        self.holding(slot).map(|run| (run.ballot, run.entry(slot)))
+    }
+
+    /// The entries from `slot` to the end of its run; none if it is empty.
+    #[inline]
+    pub(super) fn from(&self, slot: u64) -> &[Entry<M::Command>] {
+        self.holding(slot).map_or(&[], |run| &run.entries.entries()[(slot - run.first) as usize..])
+    }
+
+    /// Everything accepted behind `slot`.
+    pub(super) fn behind(&self, slot: u64) -> impl Iterator<Item = Run<M::Command>> {
+        self.runs.range(self.locate(slot + 1)..).map(move |(run, _)| run.behind::<M>(slot))
+    }
+
+    /// Entries of consecutive slots from `from` to at most `to`, at most `max_bytes` of them but at least one if there is
+    /// one.
+    pub(super) fn slice(&self, from: u64, to: u64, max_bytes: u32) -> Slice<M::Command> {
+        let (mut joined, mut bytes, mut slot) = (Vec::new(), 0_u32, from);
+        'full: while slot <= to {
+            let entries = self.from(slot);
+            if entries.is_empty() {
+                break;
+            }
+            for entry in entries.iter().take((to - slot + 1) as usize) {
+                let more = entry.bytes::<M>();
+                let full = bytes.saturating_add(more) > max_bytes || joined.len() == Slice::<M::Command>::LONGEST;
+                if full && !joined.is_empty() {
+                    break 'full;
+                }
+                bytes += more;
+                joined.push(entry.clone());
+                slot += 1;
+            }
+        }
+        Slice::new(joined.into(), bytes)
+    }
+
+    /// Forgets all slots up to `upto`.
+    pub(super) fn drop_through(&mut self, upto: u64) {
+        while self.runs.front().is_some_and(|(run, _)| run.last() <= upto) {
+            self.runs.pop_front();
+        }
+        if let Some((run, _)) = self.runs.front_mut().filter(|(run, _)| run.first <= upto) {
+            *run = run.part::<M>(upto + 1, run.last());
+        }
+        self.base = self.base.max(upto);
+    }
+
+    /// The first record on disk that is still needed, if any.
+    pub(super) fn oldest_write(&self) -> Option<WriteId> {
+        self.runs.iter().map(|(_, write)| *write).min()
+    }
+
+    /// How many runs the log is made of.
+    #[must_use]
+    pub fn runs(&self) -> usize {
+        self.runs.len()
+    }
+}

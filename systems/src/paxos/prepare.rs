@@ -1,0 +1,235 @@
+//! Phase 1: a candidate prepares a ballot for all open slots at once, and goes on with what the promises say was accepted
+//! (Paxos Made Simple, section 3).
+
+use super::ballot::Ballot;
+use super::bugs::PaxosBug;
+use super::lead::Lead;
+use super::log::{Entry, Log, Run, Slice};
+use super::message::{PaxosFact, PaxosMessage, Report};
+use super::node::{ELECTION, Fx, HEARTBEAT, Paxos, Stage};
+use super::quorum::Tally;
+use sim_core::{NodeId, StateMachine, WriteId};
+
+/// A promise that a candidate was given.
+#[derive(Clone, Debug)]
+struct Given<C> {
+    from: NodeId,
+    life: u64,
+    report: Report<C>,
+}
+
+/// The promises of one campaign.
+#[derive(Clone, Debug)]
+pub struct Promises<C> {
+    given: Vec<Given<C>>,
+    tally: Tally,
+}
+
+impl<C> Default for Promises<C> {
+    fn default() -> Self {
+        Self { given: Vec::new(), tally: Tally::default() }
+    }
+}
+
+impl<C> Promises<C> {
+    pub(super) fn clear(&mut self) {
+        self.given.clear();
+        self.tally = Tally::default();
+    }
+}
+
+impl<M: StateMachine> Paxos<M> {
+    /// Prepares a ballot above every one it knows.
+    pub(super) fn campaign(&mut self, fx: &mut Fx<'_, M>) {
+        if self.stage == Stage::Leader {
+            self.step_down(None, fx);
+        }
+        self.stage = Stage::Candidate;
+        self.leader = None;
+        self.promises.clear();
+        self.promised = self.promised.next(self.me, &self.config);
+        self.announced = 0;
+        self.liege = None;
+        self.write_hard(fx);
+        self.draw_timeout(fx);
+        self.await_leader(fx);
+        self.failures += 1;
+        fx.note(PaxosFact::Campaign { ballot: self.promised });
+        let (ballot, after) = (self.promised, self.commit);
+        for to in self.others() {
+            // The own promise is durable before anyone hears of the ballot, or it might be used again after a crash.
+            self.send_after(self.disk.hard(), to, PaxosMessage::Prepare { ballot, after }, fx);
+        }
+    }
+
+    /// What it tells a candidate that knows everything chosen up to `after`.
+    fn report(&self, after: u64) -> Report<M::Command> {
+        Report { commit: self.commit, runs: self.log.behind(after).collect(), lives: self.lives.clone() }
+    }
+
+    /// Phase 1a arrived.
+    pub(super) fn on_prepare(&mut self, from: NodeId, ballot: Ballot, after: u64, fx: &mut Fx<'_, M>) {
+        if self.is_loyal(from, fx.now()) {
+            return;
+        }
+        if ballot < self.promised {
+            return fx.send(from, PaxosMessage::Outbid { ballot, promised: self.promised });
+        }
+        if ballot > self.promised {
+            self.follow(ballot, None, fx);
+        }
+        if ballot > self.recorded {
+            self.write_hard(fx);
+        }
+        // To promise is to wait for the candidate: it may soon lead.
+        self.await_leader(fx);
+        (self.liege, self.heard) = (Some(from), fx.now());
+        let promise = PaxosMessage::Promise { ballot, life: self.life, report: self.report(after) };
+        let need = if self.config.has(PaxosBug::PromiseNotDurable) { 0 } else { self.disk.written() };
+        self.send_after(need, from, promise, fx);
+    }
+
+    /// Its own promise is durable.
+    pub(super) fn on_own_promise(&mut self, fx: &mut Fx<'_, M>) {
+        fx.note(PaxosFact::Promised { ballot: self.promised, candidate: self.me });
+        self.on_promise(self.me, self.promised, self.life, self.report(self.commit), fx);
+    }
+
+    /// Phase 1b arrived.
+    pub(super) fn on_promise(
+        &mut self,
+        from: NodeId,
+        ballot: Ballot,
+        life: u64,
+        report: Report<M::Command>,
+        fx: &mut Fx<'_, M>,
+    ) {
+        let current = ballot == self.promised || self.config.has(PaxosBug::StalePromises);
+        if self.stage != Stage::Candidate || !current {
+            return;
+        }
+        self.learn_lives(&report.lives);
+        let promises = &mut self.promises;
+        if !promises.tally.has(from) {
+            promises.given.push(Given { from, life, report });
+        }
+        promises.tally.add(from, &self.config);
+        for given in promises.given.extract_if(.., |given| given.life < self.lives.of(given.from)) {
+            // It has forgotten what it promised in an earlier life.
+            promises.tally.remove(given.from);
+        }
+        if promises.tally.has(self.me) && promises.tally.count() >= self.config.phase_one() {
+            self.become_leader(fx);
+        }
+    }
+
+    fn become_leader(&mut self, fx: &mut Fx<'_, M>) {
+        let promises = core::mem::take(&mut self.promises.given);
+        // What the others know to be chosen: no need to propose it again, only to learn it.
+        let ahead = promises.iter().max_by_key(|given| given.report.commit).expect("its own is among them");
+        let (source, chosen) = (ahead.from, ahead.report.commit.max(self.commit));
+        for given in &promises {
+            for run in given.report.runs.iter().filter(|run| run.first <= given.report.commit) {
+                let known = run.upto::<M>(given.report.commit);
+                self.learn(known.first, known.entries, fx);
+            }
+        }
+        // Of several values for a slot that of the highest ballot counts: it comes last.
+        let mut accepted = Log::<M>::after(chosen);
+        let mut runs: Vec<&Run<M::Command>> = promises.iter().flat_map(|given| given.report.runs.iter()).collect();
+        runs.sort_by_key(|run| run.ballot);
+        for run in runs {
+            accepted.put(run.clone(), WriteId(0));
+        }
+        let forgets = self.config.has(PaxosBug::HigherSlotsForgotten);
+        let last = if forgets { self.log.last().max(chosen) } else { accepted.last() };
+        let ballot = self.promised;
+        self.stage = Stage::Leader;
+        self.leader = Some(self.me);
+        self.liege = self.leader;
+        self.failures = 0;
+        self.incoming = None;
+        self.waiters.clear();
+        self.lead = Some(Box::new(Lead::new(self.config.nodes, ballot, chosen, last + 1, source)));
+        fx.note(PaxosFact::Elected { ballot, chosen, first: last + 1 });
+        fx.arm(ELECTION, self.config.election_min);
+        fx.arm(HEARTBEAT, self.config.heartbeat);
+        self.propose_open(&accepted, chosen, last, fx);
+        // The others hear of their new leader at once, and what it knows to be chosen.
+        self.send_heartbeats(fx);
+        if self.commit < chosen {
+            self.ask(source, fx);
+        }
+        self.advance(fx);
+    }
+
+    /// Proposes values for the slots behind `chosen` up to `last`: the accepted one of the highest ballot, or nothing if no
+    /// acceptor of the quorum has accepted any (Paxos Made Simple, P2c).
+    fn propose_open(&mut self, accepted: &Log<M>, chosen: u64, last: u64, fx: &mut Fx<'_, M>) {
+        let (mut batch, mut bytes, mut first) = (Vec::new(), 0_u32, chosen + 1);
+        for slot in chosen + 1..=last {
+            let value = match accepted.slot(slot) {
+                Some((_, entry)) if !self.config.has(PaxosBug::IgnoreAccepted) => entry.clone(),
+                None if self.config.has(PaxosBug::GapsNotFilled) => {
+                    self.propose_batch(first, Slice::new(core::mem::take(&mut batch).into(), bytes), fx);
+                    (bytes, first) = (0, slot + 1);
+                    continue;
+                }
+                _ => Entry::noop(),
+            };
+            let more = value.bytes::<M>();
+            let full =
+                bytes.saturating_add(more) > self.config.max_batch || batch.len() == Slice::<M::Command>::LONGEST;
+            if full && !batch.is_empty() {
+                self.propose_batch(first, Slice::new(core::mem::take(&mut batch).into(), bytes), fx);
+                (bytes, first) = (0, slot);
+            }
+            bytes += more;
+            batch.push(value);
+        }
+        self.propose_batch(first, Slice::new(batch.into(), bytes), fx);
+    }
+
+    /// A ballot of its own was outbid.
+    pub(super) fn on_outbid(&mut self, ballot: Ballot, promised: Ballot, fx: &mut Fx<'_, M>) {
+        if ballot != self.promised || promised <= self.promised || self.stage == Stage::Follower {
+            return;
+        }
+        // A leader that a quorum still hears from was not replaced: somebody has tried in vain. It must outbid that
+        // attempt, or the one who made it could never follow.
+        let quorum = self.config.phase_two();
+        let me = self.me;
+        let secure = self.config.check_quorum && self.lead.as_mut().is_some_and(|lead| lead.count_active(me) >= quorum);
+        self.follow(promised, None, fx);
+        if secure || self.config.has(PaxosBug::NoBackOff) {
+            self.campaign(fx);
+        }
+    }
+
+    /// A leader that has not heard from a quorum for a while may have been replaced.
+    pub(super) fn check_quorum(&mut self, fx: &mut Fx<'_, M>) {
+        let Some(lead) = &mut self.lead else { return };
+        let heard = lead.count_active(self.me) >= self.config.phase_two();
+        lead.clear_active();
+        if heard || !self.config.check_quorum {
+            fx.arm(ELECTION, self.config.election_min);
+        } else {
+            self.follow(self.promised, None, fx);
+        }
+    }
+
+    /// Stops leading. What was proposed may yet be chosen, so nobody who waits for it is told anything; what was not
+    /// proposed never will be by this try, and reads have no effect.
+    pub(super) fn step_down(&mut self, leader: Option<NodeId>, fx: &mut Fx<'_, M>) {
+        let Some(lead) = self.lead.take() else { return };
+        fx.disarm(HEARTBEAT);
+        for (_, ticket) in self.waiters.iter().filter(|(slot, _)| *slot >= lead.next) {
+            fx.redirect(*ticket, leader);
+        }
+        self.waiters.clear();
+        for ticket in lead.reads.waiting() {
+            fx.redirect(ticket, leader);
+        }
+        fx.note(PaxosFact::SteppedDown { ballot: lead.ballot });
+    }
+}

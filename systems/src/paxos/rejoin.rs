@@ -1,0 +1,197 @@
+//! A replica whose disk was wiped must not take part before it knows again what it may have promised and accepted.
+//!
+//! Paxos Made Live lets it wait for one complete instance; that is not enough, because promises and acceptances it gave
+//! before may still be on their way (Michael et al., "Recovering Shared Objects Without Stable Storage", DISC 2017). So it
+//! does what they propose: it begins a new *life*, has enough others write that down, and learns from them. Each of them
+//! tells of the new life with every later promise and acceptance, so that what the old life said no longer counts beside
+//! theirs; and whatever they said before, it has learned from them.
+
+use super::ballot::Ballot;
+use super::log::Run;
+use super::message::{PaxosFact, PaxosMessage, Report};
+use super::node::{ELECTION, Fx, Paxos};
+use sim_core::{NodeId, StateMachine};
+use std::rc::Rc;
+
+/// The newest life of each replica whose disk was wiped; the first one is 0. Cloning copies a pointer, or nothing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Lives(Option<Rc<Vec<(NodeId, u64)>>>);
+
+impl Lives {
+    /// The newest life of `node`.
+    #[inline]
+    pub(super) fn of(&self, node: NodeId) -> u64 {
+        self.0.as_ref().and_then(|all| all.iter().find(|(n, _)| *n == node)).map_or(0, |(_, life)| *life)
+    }
+
+    /// `node` is in this life, or a later one. Returns whether that is news.
+    pub(super) fn learn(&mut self, node: NodeId, life: u64) -> bool {
+        if life <= self.of(node) {
+            return false;
+        }
+        let all = Rc::make_mut(self.0.get_or_insert_with(Rc::default));
+        all.retain(|(n, _)| *n != node);
+        all.push((node, life));
+        true
+    }
+
+    /// All of them.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (NodeId, u64)> {
+        self.0.iter().flat_map(|all| all.iter().copied())
+    }
+
+    /// Whether somebody's disk was ever wiped.
+    #[inline]
+    pub(super) const fn any(&self) -> bool {
+        self.0.is_some()
+    }
+}
+
+/// What one of the others has answered.
+#[derive(Clone, Debug)]
+struct Answer<C> {
+    from: NodeId,
+    blank: bool,
+    promised: Ballot,
+    report: Report<C>,
+}
+
+/// The state of a replica that has lost its memory.
+#[derive(Clone, Debug)]
+pub struct Rejoin<C> {
+    answers: Vec<Answer<C>>,
+    /// Whether enough have answered; then only their chosen values are missing.
+    learning: bool,
+}
+
+impl<M: StateMachine> Paxos<M> {
+    /// Whether it has lost its memory, and must not promise or accept anything.
+    #[inline]
+    pub(super) const fn is_blank(&self) -> bool {
+        self.rejoin.is_some()
+    }
+
+    /// Its disk is empty, and it does not know why.
+    pub(super) fn begin_rejoin(&mut self, life: u64, fx: &mut Fx<'_, M>) {
+        self.life = life;
+        self.rejoin = Some(Box::new(Rejoin { answers: Vec::new(), learning: false }));
+        fx.note(PaxosFact::Wiped { life });
+        self.ask_to_rejoin(fx);
+    }
+
+    /// Asks, and goes on asking.
+    pub(super) fn ask_to_rejoin(&mut self, fx: &mut Fx<'_, M>) {
+        let Some(rejoin) = &self.rejoin else { return };
+        let target = rejoin.answers.iter().max_by_key(|a| a.report.commit).map(|a| (a.from, a.report.commit));
+        fx.arm(ELECTION, self.config.heartbeat);
+        match target {
+            Some((from, commit)) if rejoin.learning && self.commit < commit => self.ask(from, fx),
+            _ => {
+                let life = self.life;
+                for to in self.others() {
+                    // Its answers count for this life only, which must not be used again.
+                    self.send_after(self.disk.written(), to, PaxosMessage::Rejoin { life }, fx);
+                }
+            }
+        }
+        self.try_rejoin(fx);
+    }
+
+    /// `from` has lost its memory and begins another life.
+    pub(super) fn on_rejoin(&mut self, from: NodeId, life: u64, fx: &mut Fx<'_, M>) {
+        if !self.is_blank() {
+            if life < self.lives.of(from) {
+                return;
+            }
+            if self.learn_life(from, life) {
+                self.write_hard(fx);
+            }
+        }
+        let base = self.log.base();
+        let runs = if self.is_blank() { Rc::default() } else { self.log.behind(base).collect() };
+        let report = Report { commit: self.commit, runs, lives: self.lives.clone() };
+        let welcome = PaxosMessage::Welcome { life, blank: self.is_blank(), promised: self.promised, report };
+        self.send_after(self.disk.written(), from, welcome, fx);
+    }
+
+    /// Notes that `node` is in a new life: what earlier ones accepted does not count any more.
+    fn learn_life(&mut self, node: NodeId, life: u64) -> bool {
+        let news = self.lives.learn(node, life);
+        if news && let Some(lead) = &mut self.lead {
+            lead.discount(node);
+        }
+        news
+    }
+
+    /// Notes whatever another replica knows about lives.
+    #[inline]
+    pub(super) fn learn_lives(&mut self, lives: &super::rejoin::Lives) {
+        if lives.any() {
+            for (node, life) in lives.iter() {
+                self.learn_life(node, life);
+            }
+        }
+    }
+
+    /// Another replica has answered.
+    pub(super) fn on_welcome(
+        &mut self,
+        from: NodeId,
+        life: u64,
+        blank: bool,
+        promised: Ballot,
+        report: Report<M::Command>,
+        fx: &mut Fx<'_, M>,
+    ) {
+        let own = self.life;
+        let Some(rejoin) = self.rejoin.as_mut().filter(|rejoin| life == own && !rejoin.learning) else { return };
+        rejoin.answers.retain(|answer| answer.from != from);
+        rejoin.answers.push(Answer { from, blank, promised, report });
+        self.try_rejoin(fx);
+    }
+
+    /// Takes part again if it knows enough.
+    pub(super) fn try_rejoin(&mut self, fx: &mut Fx<'_, M>) {
+        let Some(rejoin) = &mut self.rejoin else { return };
+        let answers = &rejoin.answers;
+        let known = answers.iter().filter(|answer| !answer.blank).count() as u32;
+        // Nobody anywhere has promised anything yet: it can not have missed anything.
+        let fresh = answers.len() as u32 + 1 == self.config.nodes
+            && answers.iter().all(|answer| answer.promised == Ballot::ZERO);
+        if known < self.config.rejoin() && !fresh {
+            return;
+        }
+        if !rejoin.learning {
+            rejoin.learning = true;
+            // Blank ones may have answered too; they know nothing.
+            rejoin.answers.retain(|answer| !answer.blank);
+        }
+        let target = rejoin.answers.iter().map(|answer| answer.report.commit).max().unwrap_or(0);
+        if self.commit < target {
+            return;
+        }
+        let answers = core::mem::take(&mut rejoin.answers);
+        let mut runs: Vec<Run<M::Command>> = Vec::new();
+        for answer in answers {
+            self.promised = self.promised.max(answer.promised);
+            self.learn_lives(&answer.report.lives);
+            runs.extend(answer.report.runs.iter().cloned());
+        }
+        // Of several values for a slot that of the highest ballot stays: it comes last.
+        runs.sort_by_key(|run| (run.ballot, run.first));
+        for run in runs {
+            if run.last() > self.commit {
+                let from = run.first.max(self.commit + 1);
+                let run = if from == run.first { run } else { run.behind::<M>(from - 1) };
+                self.store(run, fx);
+            }
+        }
+        let me = self.me;
+        self.lives.learn(me, self.life);
+        self.rejoin = None;
+        // The last record: with it on disk the rest is there too.
+        self.write_hard(fx);
+        fx.note(PaxosFact::Rebuilt { life: self.life });
+        self.follow(self.promised, None, fx);
+    }
+}

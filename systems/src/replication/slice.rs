@@ -1,0 +1,71 @@
+//! Consecutive entries of a log, shared by the log, the messages, the other replicas' logs and every disk.
+
+use std::rc::Rc;
+
+/// Some consecutive entries. Cloning copies a pointer.
+#[derive(Debug)]
+pub struct Slice<E> {
+    batch: Option<Rc<[E]>>,
+    start: u16,
+    len: u16,
+    bytes: u32,
+}
+
+// Not derived: a pointer can be copied whether or not the entries can.
+impl<E> Clone for Slice<E> {
+    fn clone(&self) -> Self {
+        Self { batch: self.batch.clone(), ..*self }
+    }
+}
+
+impl<E> Slice<E> {
+    /// No entries.
+    pub const EMPTY: Self = Self { batch: None, start: 0, len: 0, bytes: 0 };
+    /// Entries in one batch at most.
+    pub const LONGEST: usize = u16::MAX as usize;
+
+    /// These entries, which take `bytes` bytes.
+    ///
+    /// # Panics
+    /// With more than [`Self::LONGEST`] entries.
+    #[must_use]
+    pub fn new(batch: Rc<[E]>, bytes: u32) -> Self {
+        assert!(batch.len() <= Self::LONGEST, "{} entries in one batch, at most {}", batch.len(), Self::LONGEST);
+        let len = batch.len() as u16;
+        Self { batch: Some(batch), start: 0, len, bytes }
+    }
+
+    /// The entries.
+    #[must_use]
+    pub fn entries(&self) -> &[E] {
+        self.batch.as_ref().map_or(&[], |batch| &batch[usize::from(self.start)..usize::from(self.start + self.len)])
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.len as usize
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Size on the wire and on disk, in bytes.
+    #[must_use]
+    pub const fn bytes(&self) -> u32 {
+        self.bytes
+    }
+
+    /// Entries `from..to` of these; `bytes` is the size of one.
+    #[must_use]
+    pub fn part(&self, from: usize, to: usize, bytes: impl Fn(&E) -> u32) -> Self {
+        if from == 0 && to == self.len() {
+            return self.clone();
+        }
+        let bytes = self.entries()[from..to].iter().map(bytes).sum();
+        Self { batch: self.batch.clone(), start: self.start + from as u16, len: (to - from) as u16, bytes }
+    }
+}
