@@ -3,9 +3,11 @@
 mod support;
 
 use sim_core::{Duration, Node};
-use support::{Cluster, Leaves, Told, n, ticket};
+use support::{Leaves, Told, n, ticket};
 use systems::kv::{KvCommand, KvResponse, Value};
 use systems::raft::{Config, HEARTBEAT, RaftFact, RaftMessage};
+
+type Cluster = support::Cluster<support::Raft>;
 
 fn put(key: u64, text: &str) -> KvCommand {
     KvCommand::Put { key, value: Value::new(text) }

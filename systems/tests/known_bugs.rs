@@ -3,30 +3,58 @@
 
 mod support;
 
-use support::chaos::storm_of;
-use support::script;
+use sim_core::{Bug, System, Violation};
+use support::chaos::{Calm, paxos_storm_of, storm_of};
+use support::script::{self, Story};
+use support::{Paxos, Raft};
+use systems::paxos::{PaxosBug, PaxosSystem};
 use systems::raft::{RaftBug, RaftSystem};
 
 /// The rule that must catch a bug, as `splitbrain list bugs` says.
-fn rule_of(bug: RaftBug) -> &'static str {
-    use sim_core::System as _;
-    RaftSystem::bugs().iter().find(|row| row.name == bug.name()).expect("every bug is in the catalogue").violates
+fn rule_of<S: System>(name: &str) -> &'static str {
+    let row = |row: &&Bug| row.name == name;
+    S::bugs().iter().find(row).expect("every bug is in the catalogue").violates
 }
 
 /// Seeds until the bug is caught by its own rule (others may catch it before).
-fn storms_until_caught(bug: RaftBug, most: u64) {
-    let rule = rule_of(bug);
+fn until_caught(name: &str, rule: &str, most: u64, storm: impl Fn(u64, bool) -> Result<Calm, Violation>) {
     let mut others = std::collections::BTreeSet::new();
     for seed in 0..most {
-        if let Err(violation) = storm_of(seed, bug) {
+        if let Err(violation) = storm(seed, true) {
             if violation.rule == rule {
-                storm_of(seed, RaftBug::None).unwrap_or_else(|v| panic!("correct code, seed {seed}: {v:?}"));
+                storm(seed, false).unwrap_or_else(|v| panic!("correct code, seed {seed}: {v:?}"));
                 return;
             }
             others.insert(violation.rule);
         }
     }
-    panic!("{} was not caught by {rule} in {most} storms, but by {others:?}", bug.name());
+    panic!("{name} was not caught by {rule} in {most} storms, but by {others:?}");
+}
+
+fn storms_until_caught(bug: RaftBug, most: u64) {
+    let rule = rule_of::<RaftSystem>(bug.name());
+    until_caught(bug.name(), rule, most, |seed, on| storm_of(seed, if on { bug } else { RaftBug::None }));
+}
+
+fn paxos_storms_until_caught(bug: PaxosBug, most: u64) {
+    let rule = rule_of::<PaxosSystem>(bug.name());
+    until_caught(bug.name(), rule, most, |seed, on| paxos_storm_of(seed, if on { bug } else { PaxosBug::None }));
+}
+
+#[test]
+fn storms_catch_wrong_promises() {
+    paxos_storms_until_caught(PaxosBug::IgnoreAccepted, 10);
+    paxos_storms_until_caught(PaxosBug::PromiseNotDurable, 20);
+    paxos_storms_until_caught(PaxosBug::WipedVotesAtOnce, 30);
+    paxos_storms_until_caught(PaxosBug::SharedBallots, 10);
+}
+
+#[test]
+fn storms_catch_wrong_quorums_and_slots() {
+    paxos_storms_until_caught(PaxosBug::CountMessages, 20);
+    paxos_storms_until_caught(PaxosBug::QuorumsDoNotMeet, 20);
+    paxos_storms_until_caught(PaxosBug::GapsNotFilled, 100);
+    paxos_storms_until_caught(PaxosBug::HigherSlotsForgotten, 20);
 }
 
 #[test]
@@ -62,9 +90,13 @@ fn storms_catch_wrong_service() {
 
 /// Runs `steps` with and without the bug.
 fn steps_catch(bug: RaftBug, options: &str, steps: &str) {
-    let run = |bug: &str| script::run(&format!("cluster {options}{bug}\n{steps}"));
-    let broken = format!("RULE BROKEN: {}", rule_of(bug));
-    let with = run(&format!(" bug={}", bug.name()));
+    steps_break::<Raft>(bug.name(), rule_of::<RaftSystem>(bug.name()), options, steps);
+}
+
+fn steps_break<N: Story>(bug: &str, rule: &str, options: &str, steps: &str) {
+    let run = |bug: &str| script::tell::<N>(&format!("cluster {options}{bug}\n{steps}"));
+    let broken = format!("RULE BROKEN: {rule}");
+    let with = run(&format!(" bug={bug}"));
     assert!(with.contains(&broken), "{with}");
     let without = run("");
     assert!(!without.contains("RULE BROKEN"), "{without}");
@@ -118,4 +150,14 @@ fn a_snapshot_that_arrives_late() {
                  heartbeat n1\nheartbeat n1\nsync n3\ndeliver n3->n1\nheartbeat n1\nheartbeat n1\n\
                  deliver n1->n3 newest\ndeliver n1->n3 oldest";
     steps_catch(RaftBug::SnapshotRollsBack, "3 snapshot_every=4 snapshot_keep=1", steps);
+}
+
+#[test]
+fn a_promise_to_an_earlier_ballot() {
+    // n2's promise to n1's first ballot is late. Meanwhile n3 has a value chosen, with n2; n1 tries again.
+    let steps = "campaign n1\nsync n1\ndeliver n1->n2\nsync n2\ncampaign n3\nsync n3\ndeliver n3->n2\nsync n2\n\
+                 deliver n2->n3\nask n3 c1 put k1 a\nsync n3\ndeliver n3->n2\nsync n2\ndeliver n2->n3\n\
+                 campaign n1\nsync n1\ndeliver n2->n1 oldest";
+    let bug = PaxosBug::StalePromises.name();
+    steps_break::<Paxos>(bug, rule_of::<PaxosSystem>(bug), "3 check_quorum=false", steps);
 }

@@ -1,4 +1,4 @@
-//! A stand-in for Raft with its options and nothing behind them: the format must not know the real one.
+//! A stand-in for Raft and Paxos with their options and nothing behind them: the format must not know the real ones.
 #![allow(dead_code, reason = "each test binary uses its own part of this")]
 
 use scenarios::{OptionProblem, Override, Scenario, Systems, check_options};
@@ -19,6 +19,10 @@ pub struct Options {
     heartbeat_interval: sim_core::units::DurationText,
     pre_vote: bool,
     check_quorum: bool,
+    q1: Option<u32>,
+    q2: Option<u32>,
+    back_off: bool,
+    leases: bool,
     snapshot_every: u64,
     snapshot_keep: u64,
     max_batch: sim_core::units::ByteSize,
@@ -33,6 +37,10 @@ impl Default for Options {
             heartbeat_interval: "50ms".parse().expect("a duration"),
             pre_vote: true,
             check_quorum: true,
+            q1: None,
+            q2: None,
+            back_off: true,
+            leases: false,
             snapshot_every: 10_000,
             snapshot_keep: 1_000,
             max_batch: sim_core::units::ByteSize(65_536),
@@ -104,7 +112,7 @@ impl System for StandIn {
             });
         }
         if let Some(bug) = options.bug
-            && !["ack_before_sync", "commit_old_term", "vote_not_persisted"].contains(&bug.as_str())
+            && !["ack_before_sync", "commit_old_term", "vote_not_persisted", "no_back_off"].contains(&bug.as_str())
         {
             let what = format!("there is no bug `{bug}`");
             invalid.push(Invalid { key: "bug", what, help: "`splitbrain list bugs` names them".to_owned() });
@@ -133,7 +141,7 @@ pub struct Only;
 
 impl Systems for Only {
     fn names(&self) -> Vec<&'static str> {
-        vec![StandIn::NAME]
+        vec![StandIn::NAME, "paxos"]
     }
     fn options(&self, _: &str, given: &toml::Table, shape: &Shape) -> Result<toml::Table, Vec<OptionProblem>> {
         check_options::<StandIn>(given, shape)

@@ -18,6 +18,10 @@ impl<M: StateMachine> Paxos<M> {
         if last > self.commit && !held {
             self.store(run.behind::<M>(self.commit), fx);
         }
+        // To accept is to promise, also where there is nothing new to accept.
+        if ballot > self.recorded {
+            self.write_hard(fx);
+        }
         // The answer says "durable", so it waits until that is true.
         let accepted = PaxosMessage::Accepted { ballot, first, life: self.life, lives: self.lives.clone() };
         self.send_after(self.disk.written(), from, accepted, fx);

@@ -82,6 +82,9 @@ impl<M: StateMachine> Paxos<M> {
 
     /// Puts values into the log, in memory and on disk.
     pub(super) fn store(&mut self, run: Run<M::Command>, fx: &mut Fx<'_, M>) {
+        if run.ballot != Ballot::CHOSEN {
+            self.recorded = self.recorded.max(run.ballot);
+        }
         let id = self.write(Record::Run { run: run.clone(), commit: self.commit }, fx);
         self.log.put(run, id);
     }

@@ -39,7 +39,7 @@ pub struct Paxos<M: StateMachine> {
     pub(super) me: NodeId,
     /// On disk: no ballot below this one gets its help.
     pub(super) promised: Ballot,
-    /// The promise in the newest record of it: it may know of higher ballots without having promised anything.
+    /// The highest ballot in any record: it may know of higher ones without having promised anything.
     pub(super) recorded: Ballot,
     /// On disk: what it has accepted.
     pub(super) log: Log<M>,

@@ -161,13 +161,16 @@ impl<M: StateMachine> Paxos<M> {
         if known < self.config.rejoin() && !fresh {
             return;
         }
-        if !rejoin.learning {
-            rejoin.learning = true;
-            // Blank ones may have answered too; they know nothing.
-            rejoin.answers.retain(|answer| !answer.blank);
-        }
-        let target = rejoin.answers.iter().map(|answer| answer.report.commit).max().unwrap_or(0);
-        if self.commit < target {
+        let begins = !core::mem::replace(&mut rejoin.learning, true);
+        // Blank ones may have answered too; they know nothing.
+        rejoin.answers.retain(|answer| !answer.blank);
+        let ahead = rejoin.answers.iter().max_by_key(|answer| answer.report.commit);
+        if let Some((from, commit)) = ahead.map(|answer| (answer.from, answer.report.commit))
+            && self.commit < commit
+        {
+            if begins {
+                self.ask(from, fx);
+            }
             return;
         }
         let answers = core::mem::take(&mut rejoin.answers);

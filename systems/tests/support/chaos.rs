@@ -1,12 +1,13 @@
 //! Random schedules over the hand-driven cluster: loss, duplication, reordering, cuts, crashes, power losses, retries.
 
-use super::{Cluster, Leaves, Raft, Told};
+use super::{Cluster, Flight, Leaves, Paxos, Raft, Subject, TIMERS, Told};
 use sim_core::{
     Budget, ClientId, Duration, Entry, History, Instant, NodeId, Outcome, Purpose, Rng, Ticket, Timer, Verdict,
     Violation,
 };
 use systems::kv::{self, KvCommand, KvResponse, Value};
-use systems::raft::{Config, RaftBug, TIMERS};
+use systems::paxos::{self, PaxosBug};
+use systems::raft::{Config, RaftBug};
 
 /// What a schedule is made of: how often each kind of trouble strikes, in steps of about a millisecond; 0 is never.
 #[derive(Clone, Copy, Debug)]
@@ -14,6 +15,8 @@ pub struct Weather {
     pub steps: u64,
     pub crash_every: u64,
     pub power_loss_every: u64,
+    /// One node loses its disk, or can not read some of it, and starts anew.
+    pub wipe_every: u64,
     pub cut_every: u64,
     /// Of 100 messages.
     pub lose: u64,
@@ -30,6 +33,7 @@ impl Weather {
         steps: 6_000,
         crash_every: 400,
         power_loss_every: 2_500,
+        wipe_every: 0,
         cut_every: 300,
         lose: 2,
         duplicate: 5,
@@ -42,6 +46,7 @@ impl Weather {
         steps: 8_000,
         crash_every: 80,
         power_loss_every: 1_500,
+        wipe_every: 0,
         cut_every: 60,
         lose: 5,
         duplicate: 20,
@@ -63,18 +68,18 @@ const CLIENTS: usize = 3;
 const OUTSTANDING: usize = 3;
 const KEYS: u64 = 3;
 
-struct Run {
-    cluster: Cluster,
+struct Run<N: Subject> {
+    cluster: Cluster<N>,
     rng: Rng,
     now: u64,
     weather: Weather,
     ops: Vec<Vec<Op>>,
-    history: History<Raft>,
+    history: History<N>,
     /// The side of a cut each node is on.
     sides: Vec<u64>,
     /// Directions between the sides that are cut.
     one_way: bool,
-    late: Vec<super::Flight>,
+    late: Vec<Flight<N>>,
 }
 
 /// Small numbers, so that snapshots, batches and windows all come into play.
@@ -103,19 +108,44 @@ pub fn storm_of(seed: u64, bug: RaftBug) -> Result<Calm, Violation> {
         bug,
         ..base
     };
-    storm(config, if pick(2, 4) == 0 { Weather::STORM } else { Weather::TURMOIL }, seed)
+    storm::<Raft>(config, if pick(2, 4) == 0 { Weather::STORM } else { Weather::TURMOIL }, seed)
+}
+
+/// The same for Paxos.
+pub fn paxos_storm_of(seed: u64, bug: PaxosBug) -> Result<Calm, Violation> {
+    let pick = |n: u64, salt: u64| sim_core::hash::of(&[seed, salt]) % n;
+    let nodes = [3, 5, 4][pick(3, 3) as usize];
+    let q2 = if pick(3, 7) == 0 { 2 } else { nodes / 2 + 1 };
+    let leases = pick(3, 8) == 0;
+    let config = paxos::Config {
+        q1: nodes + 1 - q2,
+        q2,
+        check_quorum: leases || pick(2, 2) == 0,
+        leases,
+        back_off: pick(2, 9) == 0,
+        election_max: Duration::millis([300, 155][pick(2, 5) as usize]),
+        snapshot_every: 15,
+        snapshot_keep: 3,
+        snapshot_chunk: 60,
+        max_batch: [40, 200][pick(2, 6) as usize],
+        bug,
+        ..paxos::Config::new(nodes)
+    };
+    let weather = if pick(2, 4) == 0 { Weather::STORM } else { Weather::TURMOIL };
+    let wipe_every = if pick(2, 10) == 0 { 700 } else { 0 };
+    storm::<Paxos>(config, Weather { wipe_every, ..weather }, seed)
 }
 
 /// Runs one schedule. Returns the first rule that was broken.
-pub fn storm(config: Config, weather: Weather, seed: u64) -> Result<Calm, Violation> {
-    let mut run = Run {
+pub fn storm<N: Subject>(config: N::Config, weather: Weather, seed: u64) -> Result<Calm, Violation> {
+    let mut run = Run::<N> {
         cluster: Cluster::new(config, seed),
         rng: Rng::stream(seed, Purpose::Client, 99),
         now: 0,
         weather,
         ops: (0..CLIENTS).map(|_| Vec::new()).collect(),
         history: History { entries: Vec::new(), kept: true },
-        sides: vec![0; config.nodes as usize],
+        sides: vec![0; N::nodes(&config) as usize],
         one_way: false,
         late: Vec::new(),
     };
@@ -135,7 +165,7 @@ pub struct Calm {
     pub answered: usize,
 }
 
-impl Run {
+impl<N: Subject> Run<N> {
     fn one_in(&mut self, n: u64) -> bool {
         n > 0 && self.rng.below(n) == 0
     }
@@ -145,7 +175,7 @@ impl Run {
     }
 
     fn any_node(&mut self) -> NodeId {
-        NodeId(self.rng.below(u64::from(self.cluster.config.nodes)) as u32)
+        NodeId(self.rng.below(u64::from(N::nodes(&self.cluster.config))) as u32)
     }
 
     fn step(&mut self) {
@@ -158,6 +188,9 @@ impl Run {
             for id in self.cluster.ids() {
                 self.crash(id);
             }
+        }
+        if self.one_in(self.weather.wipe_every) {
+            self.wipe();
         }
         for id in self.cluster.ids() {
             if !self.cluster.is_up(id) && self.one_in(60) {
@@ -202,6 +235,28 @@ impl Run {
             _ => Leaves::Some(self.rng.below(4) as usize),
         };
         self.cluster.crash(id, leaves);
+    }
+
+    /// Only while all others know what they have promised, and will know it after a crash: no protocol survives the loss
+    /// of a majority's memory.
+    fn wipe(&mut self) {
+        let id = self.any_node();
+        let knows = |node: &N| sim_core::Node::role(node).name != "rejoining";
+        let mut others = self.cluster.ids().filter(|other| *other != id);
+        if others.all(|other| {
+            let node = self.cluster.nodes[other.index()].as_ref();
+            node.is_some_and(knows) && !self.cluster.disks[other.index()].sync_wanted
+        }) {
+            self.cluster.crash(id, Leaves::Nothing);
+            let rots = self.one_in(2);
+            let records = self.cluster.disks[id.index()].records.len() as u64;
+            if rots && records > 0 {
+                let at = self.rng.below(records) as usize;
+                self.cluster.disks[id.index()].records[at].2 = None;
+            } else {
+                self.cluster.wipe(id);
+            }
+        }
     }
 
     fn is_cut(&self, from: NodeId, to: NodeId) -> bool {
@@ -318,7 +373,8 @@ impl Run {
 
     /// The storm is over: everything heals, and must come to rest.
     fn finish(mut self) -> Result<Calm, Violation> {
-        self.weather = Weather { steps: 0, crash_every: 0, power_loss_every: 0, cut_every: 0, ..self.weather };
+        self.weather =
+            Weather { steps: 0, crash_every: 0, power_loss_every: 0, wipe_every: 0, cut_every: 0, ..self.weather };
         (self.weather.lose, self.weather.duplicate, self.weather.reorder, self.weather.delay) = (0, 0, 0, 0);
         self.sides.fill(0);
         for id in self.cluster.ids() {
@@ -326,8 +382,12 @@ impl Run {
                 self.cluster.restart(id);
             }
         }
-        for _ in 0..4_000 {
+        for step in 0..4_000 {
             self.pass_time();
+            // Some load, so that there is something to serve however bad the storm was.
+            if step < 3_500 && self.one_in(20) {
+                self.ask();
+            }
             self.deliver();
             for id in self.cluster.ids() {
                 self.cluster.sync(id);
@@ -344,7 +404,7 @@ impl Run {
                 }
             }
         }
-        let mut verdicts = self.cluster.checks.verdicts(&self.cluster.nodes);
+        let mut verdicts = N::verdicts(&self.cluster.checks, &self.cluster.nodes);
         verdicts.push(kv::judge_linearizable(&self.history, Budget::default()));
         let answered = self.history.count(sim_core::Fate::Ok);
         if let Some(Verdict::Fail(violation)) = verdicts.iter().find(|v| matches!(v, Verdict::Fail(_))) {

@@ -4,26 +4,71 @@
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
 pub mod chaos;
+pub mod paxos_story;
+pub mod raft_story;
 pub mod script;
 
+use core::fmt::Debug;
 use sim_core::{
     ClientId, Completion, Duration, Effect, Effects, Instant, LocalInstant, Node, NodeId, Observed, Observer, Purpose,
-    Replay, Rng, SyncError, Ticket, Timer, Violation, WriteId,
+    Replay, Rng, SyncError, Ticket, Timer, Verdict, Violation, WriteId,
 };
 use systems::kv::{Kv, KvCommand, KvResponse};
+use systems::paxos::checks::PaxosChecks;
 use systems::raft::checks::RaftChecks;
-use systems::raft::{Config, ELECTION, RaftFact, RaftMessage, Record, TIMERS};
+use systems::{paxos, raft};
 
-pub type Raft = systems::raft::Raft<Kv>;
-pub type Message = RaftMessage<Kv>;
-type Seen<'a> = Observed<'a, Raft>;
+pub type Raft = raft::Raft<Kv>;
+pub type Paxos = paxos::Paxos<Kv>;
+type Seen<'a, N> = Observed<'a, N>;
+
+/// Both protocols use the same two timers.
+pub const ELECTION: Timer = raft::ELECTION;
+pub const TIMERS: u16 = raft::TIMERS;
+const _: () = assert!(ELECTION.0 == paxos::ELECTION.0 && TIMERS == paxos::TIMERS);
+
+/// A protocol that replicates the key-value store, as the tests see it.
+pub trait Subject: Node<Request = KvCommand, Response = KvResponse, Config: Copy + Debug> + Clone + Debug {
+    type Checks: Observer<Self> + Debug;
+    fn nodes(config: &Self::Config) -> u32;
+    fn election_max(config: &Self::Config) -> Duration;
+    fn heartbeat(config: &Self::Config) -> Duration;
+    fn checks(config: &Self::Config) -> Self::Checks;
+    fn verdicts(checks: &Self::Checks, nodes: &[Option<Self>]) -> Vec<Verdict>;
+}
+
+macro_rules! subject {
+    ($protocol:ident, $node:ident, $checks:ident) => {
+        impl Subject for $node {
+            type Checks = $checks;
+            fn nodes(config: &$protocol::Config) -> u32 {
+                config.nodes
+            }
+            fn election_max(config: &$protocol::Config) -> Duration {
+                config.election_max
+            }
+            fn heartbeat(config: &$protocol::Config) -> Duration {
+                config.heartbeat
+            }
+            fn checks(config: &$protocol::Config) -> $checks {
+                $checks::new(config.nodes)
+            }
+            fn verdicts(checks: &$checks, nodes: &[Option<Self>]) -> Vec<Verdict> {
+                checks.verdicts(nodes)
+            }
+        }
+    };
+}
+
+subject!(raft, Raft, RaftChecks);
+subject!(paxos, Paxos, PaxosChecks);
 
 /// A message on the wire.
 #[derive(Clone, Debug)]
-pub struct Flight {
+pub struct Flight<N: Node> {
     pub from: NodeId,
     pub to: NodeId,
-    pub message: Message,
+    pub message: N::Message,
 }
 
 /// What a client was told.
@@ -42,60 +87,68 @@ pub enum Leaves {
     Some(usize),
 }
 
-#[derive(Clone, Debug, Default)]
-pub struct Disk {
+#[derive(Clone, Debug)]
+pub struct Disk<N: Node> {
     /// `None` for one that can not be read.
-    pub records: Vec<(WriteId, u16, Option<Record<Kv>>)>,
+    pub records: Vec<(WriteId, u16, Option<N::Record>)>,
     /// Records before this one survive a crash.
     pub durable: WriteId,
     pub next: WriteId,
     pub sync_wanted: bool,
 }
 
+impl<N: Node> Disk<N> {
+    const fn new() -> Self {
+        Self { records: Vec::new(), durable: WriteId(0), next: WriteId(0), sync_wanted: false }
+    }
+}
+
 #[derive(Debug)]
-pub struct Cluster {
-    pub config: Config,
-    pub nodes: Vec<Option<Raft>>,
-    pub disks: Vec<Disk>,
+pub struct Cluster<N: Subject = Raft> {
+    pub config: N::Config,
+    pub nodes: Vec<Option<N>>,
+    pub disks: Vec<Disk<N>>,
     pub clocks: Vec<u64>,
     pub timers: Vec<[Option<u64>; TIMERS as usize]>,
-    pub wire: Vec<Flight>,
+    pub wire: Vec<Flight<N>>,
     pub answers: Vec<(Ticket, NodeId, Told)>,
     /// What the nodes announced in the newest step.
-    pub facts: Vec<(NodeId, RaftFact)>,
-    pub checks: RaftChecks,
+    pub facts: Vec<(NodeId, N::Fact)>,
+    pub checks: N::Checks,
     pub violation: Option<Violation>,
     /// Messages sent so far.
     pub sent: u64,
     rngs: Vec<Rng>,
-    out: Vec<Effect<Raft>>,
+    out: Vec<Effect<N>>,
 }
 
-impl Cluster {
-    pub fn new(config: Config, seed: u64) -> Self {
-        let n = config.nodes as usize;
+impl<N: Subject> Cluster<N> {
+    pub fn new(config: N::Config, seed: u64) -> Self {
+        let n = N::nodes(&config) as usize;
         let mut cluster = Self {
             config,
             nodes: (0..n).map(|_| None).collect(),
-            disks: vec![Disk::default(); n],
+            disks: (0..n).map(|_| Disk::new()).collect(),
             clocks: vec![0; n],
             timers: vec![[None; TIMERS as usize]; n],
             wire: Vec::new(),
             answers: Vec::new(),
             facts: Vec::new(),
-            checks: RaftChecks::new(config.nodes),
+            checks: N::checks(&config),
             violation: None,
             sent: 0,
             rngs: (0..n as u64).map(|i| Rng::stream(seed, Purpose::Node, i)).collect(),
             out: Vec::new(),
         };
         for i in 0..n {
+            // Installed properly: what a node writes to a new disk is there before anything can go wrong.
             cluster.restart(NodeId(i as u32));
+            cluster.sync(NodeId(i as u32));
         }
         cluster
     }
 
-    pub fn ids(&self) -> impl Iterator<Item = NodeId> + use<> {
+    pub fn ids(&self) -> impl Iterator<Item = NodeId> + use<N> {
         sim_core::node_ids(self.nodes.len())
     }
 
@@ -103,7 +156,7 @@ impl Cluster {
         Instant(self.clocks.iter().copied().max().unwrap_or(0))
     }
 
-    pub fn node(&self, id: NodeId) -> &Raft {
+    pub fn node(&self, id: NodeId) -> &N {
         self.nodes[id.index()].as_ref().expect("the node is running")
     }
 
@@ -113,11 +166,11 @@ impl Cluster {
 
     pub fn leader(&self) -> Option<NodeId> {
         let leaders = self.ids().filter(|id| self.is_up(*id) && self.node(*id).role().name == "leader");
-        leaders.max_by_key(|id| self.node(*id).term())
+        leaders.max_by_key(|id| self.node(*id).role().rank)
     }
 
     /// Gives a running node one input; a node that is down ignores it.
-    fn step(&mut self, id: NodeId, input: impl FnOnce(&mut Raft, &mut Effects<'_, Raft>)) {
+    fn step(&mut self, id: NodeId, input: impl FnOnce(&mut N, &mut Effects<'_, N>)) {
         let i = id.index();
         let Some(node) = &mut self.nodes[i] else { return };
         let now = LocalInstant(self.clocks[i]);
@@ -137,7 +190,7 @@ impl Cluster {
                     self.wire.push(Flight { from: id, to, message });
                 }
                 Effect::Reply { ticket, response } => {
-                    self.checks.observe(at, &Seen::Answered { ticket, node: id, redirect: false });
+                    self.checks.observe(at, &Seen::<N>::Answered { ticket, node: id, redirect: false });
                     self.answers.push((ticket, id, Told::Done(response)));
                 }
                 Effect::Redirect { ticket, hint } => self.answers.push((ticket, id, Told::Elsewhere(hint))),
@@ -150,7 +203,7 @@ impl Cluster {
                 Effect::Read { .. } => {}
                 Effect::Forget { before, .. } => self.disks[i].records.retain(|(write, ..)| *write >= before),
                 Effect::Note { fact } => {
-                    self.checks.observe(at, &Seen::Noted { node: id, fact });
+                    self.checks.observe(at, &Seen::<N>::Noted { node: id, fact });
                     self.facts.push((id, fact));
                 }
                 Effect::Halt { .. } => halted = true,
@@ -164,7 +217,7 @@ impl Cluster {
         }
     }
 
-    pub fn deliver(&mut self, at: usize) -> Flight {
+    pub fn deliver(&mut self, at: usize) -> Flight<N> {
         let flight = self.wire.remove(at);
         let Flight { from, to, message } = flight.clone();
         self.step(to, |node, fx| node.on_message(from, message, fx));
@@ -206,6 +259,9 @@ impl Cluster {
     }
 
     pub fn request(&mut self, id: NodeId, ticket: Ticket, command: KvCommand) {
+        if self.is_up(id) {
+            self.checks.observe(self.now(), &Seen::<N>::Requested { ticket, node: id });
+        }
         self.step(id, |node, fx| node.on_request(ticket, command, fx));
     }
 
@@ -214,7 +270,7 @@ impl Cluster {
         if self.nodes[i].take().is_none() {
             return 0;
         }
-        self.checks.observe(self.now(), &Seen::Crashed { node: id, halted: None, lost_records: 0 });
+        self.checks.observe(self.now(), &Seen::<N>::Crashed { node: id, halted: None, lost_records: 0 });
         let disk = &mut self.disks[i];
         let durable = disk.records.iter().filter(|(write, ..)| *write < disk.durable).count();
         let unsynced = disk.records.len() - durable;
@@ -230,6 +286,12 @@ impl Cluster {
         unsynced - kept
     }
 
+    /// Everything on the disk of a node that is down is gone.
+    pub fn wipe(&mut self, id: NodeId) {
+        assert!(!self.is_up(id), "{id} is running");
+        self.disks[id.index()].records.clear();
+    }
+
     pub fn restart(&mut self, id: NodeId) {
         let i = id.index();
         assert!(self.nodes[i].is_none(), "{id} is running");
@@ -237,14 +299,14 @@ impl Cluster {
         let disk = &mut self.disks[i];
         let mut next = disk.next;
         let mut fx = Effects::new(id, now, &mut self.rngs[i], &mut next, &mut self.out);
-        let node = Raft::boot(&self.config, id, Replay::new(&disk.records), &mut fx);
+        let node = N::boot(&self.config, id, Replay::new(&disk.records), &mut fx);
         disk.next = next;
         self.nodes[i] = Some(node);
         self.drain(id);
     }
 
     /// Syncs and delivers, oldest first, until nothing is left to do. Messages for which `lost` holds vanish.
-    pub fn stabilize_but(&mut self, mut lost: impl FnMut(&Flight) -> bool) {
+    pub fn stabilize_but(&mut self, mut lost: impl FnMut(&Flight<N>) -> bool) {
         loop {
             let mut idle = true;
             for id in self.ids() {
@@ -271,7 +333,7 @@ impl Cluster {
     /// Elects `id` and lets everything settle.
     pub fn elect(&mut self, id: NodeId) {
         for other in self.ids() {
-            self.pass(other, self.config.election_max);
+            self.pass(other, N::election_max(&self.config));
         }
         self.campaign(id);
         self.stabilize();

@@ -2,15 +2,33 @@
 //!
 //! A line is a command or, behind `#`, a sentence for the reader. See the match in [`Script::run_line`] for the commands.
 
-use super::{Cluster, Flight, Leaves, Message, Told, n};
-use sim_core::{ClientId, Node, NodeId, Ticket};
+use super::{Cluster, Flight, Leaves, Raft, Subject, Told, n};
+use sim_core::{ClientId, NodeId, Ticket};
 use std::fmt::Write as _;
 use systems::kv::{KvCommand, Value};
-use systems::raft::{Append, Config, Entry, HEARTBEAT, Payload, RaftBug, RaftFact, RaftMessage, Record};
+use systems::raft::HEARTBEAT;
+
+/// A protocol whose doings can be told.
+pub trait Story: Subject {
+    /// The configuration of so many nodes, without snapshots.
+    fn small(nodes: u32) -> Self::Config;
+    /// Sets an option.
+    fn set(config: &mut Self::Config, key: &str, value: &str);
+    fn message(message: &Self::Message) -> String;
+    /// Nothing for what is not worth telling.
+    fn fact(fact: &Self::Fact) -> Option<String>;
+    fn record(record: &Self::Record) -> String;
+    /// What a restarted node knows.
+    fn knows(&self) -> String;
+    /// Its log in one row; what is committed is in brackets.
+    fn row(&self) -> String;
+    /// Everything in one line.
+    fn status(&self) -> String;
+}
 
 /// One transcript under way.
-pub struct Script {
-    cluster: Cluster,
+pub struct Script<N: Story = Raft> {
+    cluster: Cluster<N>,
     out: String,
     /// Operations of each client so far, and the tries of each.
     ops: Vec<Vec<(KvCommand, u32)>>,
@@ -22,9 +40,14 @@ pub struct Script {
     violated: bool,
 }
 
-/// Runs a whole transcript.
+/// Runs a whole transcript of Raft.
 pub fn run(text: &str) -> String {
-    let mut script: Option<Script> = None;
+    tell::<Raft>(text)
+}
+
+/// Runs a whole transcript.
+pub fn tell<N: Story>(text: &str) -> String {
+    let mut script: Option<Script<N>> = None;
     let mut head = String::new();
     for (number, line) in text.lines().enumerate() {
         let line = line.trim();
@@ -75,111 +98,13 @@ fn command(words: &[&str]) -> Result<KvCommand, String> {
     })
 }
 
-fn payload(entry: &Entry<KvCommand>) -> String {
-    match &entry.payload {
-        Payload::Noop => "the leader's first".to_owned(),
-        Payload::Command { command, .. } => command.to_string(),
-    }
-}
-
-fn entries(first: u64, entries: &[Entry<KvCommand>]) -> String {
-    let one = |(i, e): (usize, &Entry<KvCommand>)| format!("{} ({}, term {})", first + i as u64, payload(e), e.term);
-    entries.iter().enumerate().map(one).collect::<Vec<_>>().join(", ")
-}
-
-/// A message in plain words.
-fn describe(message: &Message) -> String {
-    match message {
-        RaftMessage::RequestVote { term, last_index, last_term, pre } => {
-            let ask = if *pre { "would you vote for me" } else { "vote for me" };
-            format!("{ask} in term {term}? my log ends with entry {last_index} of term {last_term}")
-        }
-        RaftMessage::Vote { term, granted, pre } => match (granted, pre) {
-            (true, true) => format!("yes, I would in term {term}"),
-            (true, false) => format!("yes, you have my vote in term {term}"),
-            (false, _) => format!("no; I am in term {term}"),
-        },
-        RaftMessage::Append(Append { term, prev_index, prev_term, commit, entries: new, .. }) => {
-            let what = if new.is_empty() { "nothing".to_owned() } else { entries(prev_index + 1, new.entries()) };
-            format!("term {term}: behind entry {prev_index} of term {prev_term} comes {what}; committed up to {commit}")
-        }
-        RaftMessage::Appended { match_index, .. } => {
-            format!("I have safely stored everything up to entry {match_index}")
-        }
-        RaftMessage::Rejected { prev_index, conflict_term: 0, conflict_index, .. } => {
-            format!("I have no entry {prev_index}; go on from {conflict_index}")
-        }
-        RaftMessage::Rejected { prev_index, conflict_term, conflict_index, .. } => format!(
-            "my entry {prev_index} is of term {conflict_term}, and so are those before it from {conflict_index} on"
-        ),
-        RaftMessage::Heartbeat { term, commit, .. } => {
-            format!("I lead term {term}; you know entries up to {commit} to be committed")
-        }
-        RaftMessage::Alive { term, .. } => format!("I am here, in term {term}"),
-        RaftMessage::InstallSnapshot { offset, length, snapshot, .. } => format!(
-            "snapshot up to entry {}: bytes {offset} to {} of {}",
-            snapshot.index,
-            offset + u64::from(*length),
-            snapshot.bytes
-        ),
-        RaftMessage::SnapshotReceived { index, received, .. } => {
-            format!("of the snapshot up to entry {index} I have {received} bytes")
-        }
-    }
-}
-
-fn fact(fact: &RaftFact) -> Option<String> {
-    Some(match fact {
-        RaftFact::Campaign { term, pre: true } => format!("asks around whether it could win term {term}"),
-        RaftFact::Campaign { term, pre: false } => format!("campaigns for term {term}"),
-        RaftFact::Elected { term, .. } => format!("IS LEADER of term {term}"),
-        RaftFact::SteppedDown { term } => format!("leads term {term} no longer"),
-        RaftFact::FirstCommit { .. } | RaftFact::Executed { .. } => return None,
-        RaftFact::Voted { term, candidate } => format!("votes for {candidate} in term {term}"),
-        RaftFact::Appended { first, last, .. } if first == last => format!("adds entry {first} to its log"),
-        RaftFact::Appended { first, last, .. } => format!("adds entries {first} to {last} to its log"),
-        RaftFact::Truncated { from } => format!("removes entry {from} and all behind it from its log"),
-        RaftFact::Committed { index, .. } => format!("knows that everything up to entry {index} is committed"),
-        RaftFact::Applied { index, .. } => format!("has applied everything up to entry {index}"),
-        RaftFact::SnapshotTaken { index } => format!("takes a snapshot up to entry {index}"),
-        RaftFact::SnapshotInstalled { index, .. } => format!("starts over from the snapshot up to entry {index}"),
-        RaftFact::Unreadable { record } => format!("can not read record {record} of its disk, and does not start"),
-        RaftFact::ReadServed { index, .. } => format!("answers a read from its state at entry {index}"),
-    })
-}
-
-fn record(record: &Record<systems::kv::Kv>) -> String {
-    match record {
-        Record::Hard { term, vote: Some(vote) } => format!("term {term}, vote for {vote}"),
-        Record::Hard { term, vote: None } => format!("term {term}, no vote"),
-        Record::Entries { first, entries: new, .. } => {
-            format!("{} {}", if new.len() == 1 { "entry" } else { "entries" }, entries(*first, new.entries()))
-        }
-        Record::Truncate { from } => format!("the log ends before entry {from}"),
-        Record::Snapshot(snapshot) => format!("snapshot up to entry {}", snapshot.index),
-    }
-}
-
-impl Script {
+impl<N: Story> Script<N> {
     fn new(words: &[&str]) -> Self {
         let nodes: u32 = words[0].parse().expect("`cluster` takes the number of nodes");
-        let mut config = Config { snapshot_every: 0, ..Config::new(nodes) };
+        let mut config = N::small(nodes);
         for word in &words[1..] {
             let (key, value) = word.split_once('=').expect("options are key=value");
-            let number = || value.parse::<u64>().expect("a number");
-            match key {
-                "pre_vote" => config.pre_vote = value == "true",
-                "check_quorum" => config.check_quorum = value == "true",
-                "max_batch" => config.max_batch = number() as u32,
-                "pipeline" => config.pipeline = number() as u32,
-                "snapshot_every" => config.snapshot_every = number(),
-                "snapshot_keep" => config.snapshot_keep = number(),
-                "snapshot_chunk" => config.snapshot_chunk = number() as u32,
-                "bug" => {
-                    config.bug = *RaftBug::ALL.iter().find(|b| b.name() == value).expect("a known bug");
-                }
-                other => panic!("no option {other}"),
-            }
+            N::set(&mut config, key, value);
         }
         Self {
             cluster: Cluster::new(config, 1),
@@ -203,7 +128,7 @@ impl Script {
             format!("{}'s {}", ticket.client, script.ops[ticket.client.index()][ticket.op as usize].0)
         };
         for (who, what) in &facts {
-            if let Some(words) = fact(what) {
+            if let Some(words) = N::fact(what) {
                 self.say(&format!("{who} {words}"));
             }
         }
@@ -214,7 +139,7 @@ impl Script {
                 .records
                 .iter()
                 .filter(|(w, ..)| w.0 >= known && *w >= disk.durable)
-                .filter_map(|(.., r)| r.as_ref().map(record))
+                .filter_map(|(.., r)| r.as_ref().map(N::record))
                 .collect();
             self.written[id.index()] = disk.next.0;
             for words in new {
@@ -241,14 +166,14 @@ impl Script {
     }
 
     fn flights(&self, (from, to): (NodeId, NodeId)) -> Vec<usize> {
-        let on = |f: &Flight| f.from == from && f.to == to;
+        let on = |f: &Flight<N>| f.from == from && f.to == to;
         self.cluster.wire.iter().enumerate().filter(|(_, f)| on(f)).map(|(i, _)| i).collect()
     }
 
     fn deliver(&mut self, at: usize) {
         let flight = &self.cluster.wire[at];
         let down = if self.cluster.is_up(flight.to) { "" } else { " (but it is down)" };
-        let words = format!("{} -> {}: {}{down}", flight.from, flight.to, describe(&flight.message));
+        let words = format!("{} -> {}: {}{down}", flight.from, flight.to, N::message(&flight.message));
         self.say(&words);
         self.cluster.deliver(at);
         self.tell();
@@ -273,14 +198,14 @@ impl Script {
                 let who = node(who)?;
                 // A timeout has passed for everybody, or the others would be loyal to their leader.
                 for id in self.cluster.ids() {
-                    self.cluster.pass(id, self.cluster.config.election_max);
+                    self.cluster.pass(id, N::election_max(&self.cluster.config));
                 }
                 self.cluster.campaign(who);
             }
             ["timeout", who] => self.cluster.campaign(node(who)?),
             ["heartbeat", who] => {
                 let who = node(who)?;
-                self.cluster.pass(who, self.cluster.config.heartbeat);
+                self.cluster.pass(who, N::heartbeat(&self.cluster.config));
                 self.cluster.fire(who, HEARTBEAT);
             }
             ["ask", to, who, rest @ ..] => {
@@ -318,7 +243,7 @@ impl Script {
             ["drop", on] => {
                 for (gone, at) in self.flights(link(on)?).into_iter().enumerate() {
                     let flight = self.cluster.wire.remove(at - gone);
-                    self.say(&format!("lost: {} -> {}: {}", flight.from, flight.to, describe(&flight.message)));
+                    self.say(&format!("lost: {} -> {}: {}", flight.from, flight.to, N::message(&flight.message)));
                 }
             }
             ["duplicate", on] => {
@@ -343,12 +268,18 @@ impl Script {
                 let lost = self.cluster.crash(who, leaves);
                 self.say(&format!("{who} is down; {lost} writes were not on its disk yet and are lost"));
             }
+            ["wipe", who] => {
+                let who = node(who)?;
+                self.cluster.wipe(who);
+                self.say(&format!("{who}'s disk is replaced by an empty one"));
+            }
             ["restart", who] => {
                 let who = node(who)?;
                 self.cluster.restart(who);
-                let node = self.cluster.node(who);
-                let vote = node.vote().map_or("no vote".to_owned(), |v| format!("vote for {v}"));
-                let words = format!("{who} is up: term {}, {vote}, log up to {}", node.term(), node.log().last());
+                let words = format!(
+                    "{who} is up: {}",
+                    self.cluster.nodes[who.index()].as_ref().map_or("no, it stopped".to_owned(), N::knows)
+                );
                 self.say(&words);
             }
             ["isolate", who @ ..] => self.isolated = who.iter().map(|w| node(w)).collect::<Result<_, _>>()?,
@@ -390,51 +321,20 @@ impl Script {
         }
     }
 
-    /// Every log as a row of terms; what is committed is in brackets.
     fn log(&mut self) {
-        for id in self.cluster.ids() {
-            if !self.cluster.is_up(id) {
-                self.say(&format!("{id} is down"));
-                continue;
-            }
-            let node = self.cluster.node(id);
-            let (base, commit) = (node.log().base(), node.commit());
-            let mut row = format!("{id} ");
-            if base > 0 {
-                let _ = write!(row, "(up to {base} in a snapshot) ");
-            }
-            row.push('[');
-            for index in base + 1..=node.log().last() {
-                if index == commit + 1 {
-                    row.push_str(" ]");
-                }
-                let entry = node.log().entry(index).expect("in the log");
-                let _ = write!(row, " {}", entry.term);
-            }
-            if commit >= node.log().last() {
-                row.push_str(" ]");
-            }
-            self.say(&row);
-        }
+        self.tell_of_each(|id, node| format!("{id} {}", node.row()));
     }
 
     fn status(&mut self) {
+        self.tell_of_each(|id, node| format!("{id} {}", node.status()));
+    }
+
+    fn tell_of_each(&mut self, words: impl Fn(NodeId, &N) -> String) {
         for id in self.cluster.ids() {
-            if !self.cluster.is_up(id) {
-                self.say(&format!("{id} is down"));
-                continue;
-            }
-            let node = self.cluster.node(id);
-            let vote = node.vote().map_or("nobody".to_owned(), |v| v.to_string());
-            let words = format!(
-                "{id} is a {} in term {}, voted for {vote}; log up to {}, on disk {}, committed {}, applied {}",
-                node.role().name.replace('_', "-"),
-                node.term(),
-                node.log().last(),
-                node.durable(),
-                node.commit(),
-                node.applied()
-            );
+            let words = match &self.cluster.nodes[id.index()] {
+                Some(node) => words(id, node),
+                None => format!("{id} is down"),
+            };
             self.say(&words);
         }
     }

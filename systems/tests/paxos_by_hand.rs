@@ -1,0 +1,281 @@
+//! The parts of Multi-Paxos one at a time, on a cluster driven by hand, and the laws that count messages and crashes.
+
+mod support;
+
+use sim_core::{Duration, Node, NodeId};
+use support::{Leaves, Told, n, ticket};
+use systems::kv::{KvCommand, KvResponse, Value};
+use systems::paxos::{Ballot, Config, HEARTBEAT, PaxosFact, PaxosMessage};
+
+type Cluster = support::Cluster<support::Paxos>;
+
+fn put(key: u64, text: &str) -> KvCommand {
+    KvCommand::Put { key, value: Value::new(text) }
+}
+
+fn get(key: u64) -> KvCommand {
+    KvCommand::Get { key }
+}
+
+fn of(nodes: u32) -> Cluster {
+    Cluster::new(Config { snapshot_every: 0, ..Config::new(nodes) }, 1)
+}
+
+fn value_at(cluster: &Cluster, node: u32, key: u64) -> Option<String> {
+    cluster.node(n(node)).machine().get(key).map(|v| v.text().to_owned())
+}
+
+/// Lets a heartbeat pass on node `id` and everything settle.
+fn beat(cluster: &mut Cluster, id: NodeId) {
+    cluster.pass(id, Duration::millis(50));
+    cluster.fire(id, HEARTBEAT);
+    cluster.stabilize();
+}
+
+#[test]
+fn a_leader_is_elected_and_replicates() {
+    let mut c = of(3);
+    c.elect(n(1));
+    c.request(n(1), ticket(1, 0, 0), put(1, "a"));
+    c.stabilize();
+    assert!(matches!(&c.answers[..], [(_, _, Told::Done(KvResponse::Done))]), "{:?}", c.answers);
+    beat(&mut c, n(1));
+    for node in 1..=3 {
+        assert_eq!(value_at(&c, node, 1).as_deref(), Some("a"));
+    }
+    c.request(n(2), ticket(1, 1, 0), get(1));
+    assert!(matches!(c.answers.last(), Some((_, _, Told::Elsewhere(Some(leader)))) if *leader == n(1)));
+    c.request(n(1), ticket(1, 1, 1), get(1));
+    c.stabilize();
+    assert!(matches!(c.answers.last(), Some((_, _, Told::Done(KvResponse::Value(Some(_)))))));
+    assert_eq!(c.violation, None);
+}
+
+#[test]
+fn one_command_costs_two_messages_an_acceptor_and_one_round_trip() {
+    for nodes in [1, 3, 4, 5, 7] {
+        let mut c = of(nodes);
+        c.elect(n(1));
+        let before = c.sent;
+        for op in 0..10 {
+            c.request(n(1), ticket(1, op, 0), put(op, "x"));
+            // One way, with the leader's own write beside it, and back.
+            for _ in 0..2 {
+                for id in c.ids() {
+                    c.sync(id);
+                }
+                for _ in 0..c.wire.len() {
+                    c.deliver(0);
+                }
+                for id in c.ids().skip(1) {
+                    c.sync(id);
+                }
+            }
+            assert_eq!(c.answers.len(), op as usize + 1, "{nodes} nodes");
+            assert!(c.wire.is_empty());
+        }
+        // What is chosen rides on the next accept: it costs no message of its own.
+        assert_eq!(c.sent - before, 10 * 2 * u64::from(nodes - 1), "{nodes} nodes");
+    }
+}
+
+/// Whether the cluster still chooses values, under its leader n1 or another one.
+fn serves(c: &mut Cluster, leader: NodeId, op: u64) -> bool {
+    let before = c.answers.len();
+    c.request(leader, ticket(1, op, 0), put(1, "x"));
+    c.stabilize();
+    c.answers.len() > before && matches!(c.answers[before], (_, _, Told::Done(_)))
+}
+
+#[test]
+fn flexible_quorums_survive_what_their_sizes_say() {
+    // Five nodes; commands need two acceptors, leaders need four: replication survives three crashes, electing one.
+    for crashed in 0..=4 {
+        let mut c = Cluster::new(Config { q1: 4, q2: 2, snapshot_every: 0, ..Config::new(5) }, 1);
+        c.elect(n(1));
+        for id in (5 - crashed + 1..=5).map(n) {
+            c.crash(id, Leaves::Nothing);
+        }
+        assert_eq!(serves(&mut c, n(1), 0), crashed <= 3, "{crashed} crashed");
+
+        let mut c = Cluster::new(Config { q1: 4, q2: 2, snapshot_every: 0, ..Config::new(5) }, 1);
+        for id in (5 - crashed + 1..=5).map(n) {
+            c.crash(id, Leaves::Nothing);
+        }
+        c.campaign(n(1));
+        c.stabilize();
+        assert_eq!(c.leader().is_some(), crashed <= 1, "{crashed} crashed");
+    }
+}
+
+#[test]
+fn everything_survives_a_power_loss() {
+    let mut c = of(3);
+    c.elect(n(1));
+    for op in 0..5 {
+        c.request(n(1), ticket(1, op, 0), put(op, "x"));
+    }
+    c.stabilize();
+    for node in 1..=3 {
+        c.crash(n(node), Leaves::Nothing);
+    }
+    for node in 1..=3 {
+        c.restart(n(node));
+        assert_eq!(c.node(n(node)).log().last(), 5);
+        assert_eq!(c.node(n(node)).promised().round, 1);
+    }
+    c.elect(n(2));
+    assert_eq!(c.node(n(2)).applied(), 5);
+    assert_eq!(value_at(&c, 2, 4).as_deref(), Some("x"));
+    assert_eq!(c.violation, None);
+}
+
+#[test]
+fn a_new_leader_fills_the_gaps_that_the_old_one_left() {
+    let mut c = Cluster::new(Config { snapshot_every: 0, max_batch: 40, ..Config::new(3) }, 1);
+    c.elect(n(1));
+    for op in 0..3 {
+        c.request(n(1), ticket(1, op, 0), put(op, "x"));
+    }
+    // Of three slots only the last one reaches anybody.
+    c.wire.retain(|f| matches!(&f.message, PaxosMessage::Accept { run, .. } if run.first == 3));
+    c.crash(n(1), Leaves::Nothing);
+    c.stabilize();
+    c.elect(n(2));
+    beat(&mut c, n(2));
+    for node in [2, 3] {
+        assert_eq!(c.node(n(node)).applied(), 3);
+        assert_eq!((value_at(&c, node, 0), value_at(&c, node, 2).as_deref()), (None, Some("x")));
+    }
+    assert_eq!(c.violation, None);
+}
+
+#[test]
+fn a_lagging_replica_gets_a_snapshot_in_pieces_and_may_even_lead() {
+    let config = Config { snapshot_every: 10, snapshot_keep: 2, snapshot_chunk: 100, ..Config::new(3) };
+    let mut c = Cluster::new(config, 1);
+    c.elect(n(1));
+    for op in 0..50 {
+        c.request(n(1), ticket(1, op, 0), put(op, "some value"));
+        c.stabilize_but(|flight| flight.to == n(3));
+    }
+    assert!(c.node(n(1)).log().base() > 30);
+    // It leads before it knows anything, and learns the rest from those who promised.
+    for id in c.ids() {
+        c.pass(id, Duration::millis(300));
+    }
+    c.campaign(n(3));
+    let mut pieces = 0;
+    c.stabilize_but(|flight| {
+        pieces += u32::from(matches!(flight.message, PaxosMessage::Piece { .. }));
+        false
+    });
+    assert!(pieces >= 10, "{pieces} pieces");
+    beat(&mut c, n(3));
+    assert_eq!((c.leader(), c.node(n(3)).applied()), (Some(n(3)), 50));
+    assert!(serves(&mut c, n(3), 50));
+    let digest = c.node(n(3)).digest();
+    c.crash(n(3), Leaves::Nothing);
+    c.restart(n(3));
+    c.elect(n(3));
+    assert_eq!(c.node(n(3)).digest(), digest);
+    assert_eq!(c.violation, None);
+    // What compaction has made superfluous is gone from the disk.
+    assert!(c.disks[0].records.len() < 30, "{} records", c.disks[0].records.len());
+}
+
+#[test]
+fn a_replica_without_its_disk_takes_part_only_when_it_knows_what_it_had_promised() {
+    for rotten in [false, true] {
+        let mut c = of(3);
+        c.elect(n(1));
+        for op in 0..3 {
+            c.request(n(1), ticket(1, op, 0), put(op, "x"));
+            c.stabilize_but(|f| f.to == n(3));
+        }
+        c.crash(n(2), Leaves::Everything);
+        if rotten {
+            c.disks[1].records[1].2 = None;
+        } else {
+            c.wipe(n(2));
+        }
+        c.restart(n(2));
+        assert_eq!(c.node(n(2)).role().name, "rejoining");
+        // n3 alone can not choose anything with it, and gets no promise from it.
+        c.crash(n(1), Leaves::Nothing);
+        for id in c.ids() {
+            c.pass(id, Duration::millis(300));
+        }
+        c.campaign(n(3));
+        c.stabilize();
+        assert_eq!(c.leader(), None);
+        c.restart(n(1));
+        c.campaign(n(2));
+        c.stabilize();
+        assert_ne!(c.node(n(2)).role().name, "rejoining");
+        assert!(c.node(n(2)).promised() > Ballot::ZERO);
+        c.elect(n(2));
+        assert_eq!(c.node(n(2)).applied(), 3);
+        assert_eq!(c.violation, None);
+    }
+}
+
+#[test]
+fn a_promise_of_an_earlier_life_does_not_count() {
+    let mut c = of(3);
+    c.elect(n(1));
+    for id in c.ids() {
+        c.pass(id, Duration::millis(300));
+    }
+    // n2's promise to n3 is on its way when n2's disk is lost.
+    c.campaign(n(3));
+    c.stabilize_but(|f| f.to == n(1) || (f.from == n(2) && f.to == n(3)));
+    c.campaign(n(3));
+    c.sync(n(3));
+    let at = c.wire.iter().position(|f| f.to == n(2)).expect("n3 prepares");
+    c.deliver(at);
+    c.sync(n(2));
+    let at = c.wire.iter().position(|f| f.from == n(2)).expect("n2 promises");
+    let late = c.wire.remove(at);
+    c.wire.clear();
+    c.crash(n(2), Leaves::Nothing);
+    c.wipe(n(2));
+    c.restart(n(2));
+    c.stabilize();
+    assert_eq!(c.node(n(2)).role().name, "follower");
+    // n1 has heard of the new life, and so the promise it gives now unmasks the old one: three are there, two count.
+    c.facts.clear();
+    c.wire.push(late);
+    c.stabilize();
+    assert!(!c.facts.iter().any(|(_, f)| matches!(f, PaxosFact::Elected { .. })), "{:?}", c.facts);
+}
+
+#[test]
+fn a_lease_serves_reads_without_messages_and_keeps_others_from_leading() {
+    let mut c = Cluster::new(Config { leases: true, snapshot_every: 0, ..Config::new(3) }, 1);
+    c.elect(n(1));
+    c.request(n(1), ticket(1, 0, 0), put(1, "a"));
+    c.stabilize();
+    beat(&mut c, n(1));
+    let before = c.sent;
+    c.request(n(1), ticket(1, 1, 0), get(1));
+    assert_eq!((c.sent, c.answers.len()), (before, 2));
+    // Nobody helps another candidate while it may hold.
+    c.campaign(n(2));
+    c.stabilize_but(|f| f.to == n(1) || f.from == n(1));
+    assert_eq!(c.leader(), Some(n(1)));
+    // When it has run out the leader asks again.
+    c.pass(n(1), Duration::millis(150));
+    let before = c.sent;
+    c.request(n(1), ticket(1, 2, 0), get(1));
+    assert!(c.sent > before && c.answers.len() == 2);
+}
+
+#[test]
+fn a_failed_sync_stops_the_node() {
+    let mut c = of(3);
+    c.elect(n(1));
+    c.request(n(1), ticket(1, 0, 0), put(1, "a"));
+    c.fail_sync(n(1));
+    assert!(!c.is_up(n(1)));
+}
