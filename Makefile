@@ -17,7 +17,7 @@ lint:            ## format and lints, warnings are errors
 doc:             ## the API documentation, broken links are errors
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --quiet
 
-bench:           ## how fast the engine and Raft are; writes target/bench.json
+bench:           ## how fast the engine, Raft and Paxos are; writes target/bench.json
 	$(CARGO) bench --quiet --package splitbrain --bench throughput
 
 SEEDS ?= 1..1000

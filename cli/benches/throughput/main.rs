@@ -53,12 +53,19 @@ fn main() {
         1e9 / thousand,
         hundred / thousand
     );
-    for (key, outstanding, pipeline, commands) in
-        [("w4_1", 1, 4, 300_000), ("w4_64_pipeline_4", 64, 4, 2_000_000), ("w4_64", 64, 2, 2_000_000)]
-    {
+    type Run = fn(u32, u32, u64) -> w4::Round;
+    let rows: [(&str, &str, Run, u32, u32, u64); 6] = [
+        ("w4_1", "Raft", w4::raft, 1, 4, 300_000),
+        ("w4_64_pipeline_4", "Raft", w4::raft, 64, 4, 2_000_000),
+        ("w4_64", "Raft", w4::raft, 64, 2, 2_000_000),
+        ("w4_paxos_1", "Paxos", w4::paxos, 1, 4, 300_000),
+        ("w4_paxos_64_pipeline_4", "Paxos", w4::paxos, 64, 4, 2_000_000),
+        ("w4_paxos_64", "Paxos", w4::paxos, 64, 2, 2_000_000),
+    ];
+    for (key, protocol, run, outstanding, pipeline, commands) in rows {
         let mut last = None;
         let rate = best(|| {
-            let round = w4::raft(outstanding, pipeline, commands);
+            let round = run(outstanding, pipeline, commands);
             let commands = round.commands;
             last = Some(round);
             commands
@@ -67,7 +74,7 @@ fn main() {
         let (messages, events) =
             (round.messages as f64 / round.commands as f64, round.events as f64 / round.commands as f64);
         println!(
-            "W4 Raft, {outstanding} outstanding, pipeline {pipeline}: {rate:.0} commands/s, {messages:.2} messages and {events:.1} events a command"
+            "W4 {protocol}, {outstanding} outstanding, pipeline {pipeline}: {rate:.0} commands/s, {messages:.2} messages and {events:.1} events a command"
         );
         let _ = write!(
             json,

@@ -15,6 +15,7 @@
 //! | Flexible quorums | Howard, Malkhi, Spiegelman 2016 | `config.rs`, `quorum.rs` |
 //! | Reads by a quorum round, or under a master lease | Paxos Made Live 5.2 | `read.rs` |
 //! | Replicas whose disk was wiped, or can not be read | Paxos Made Live 5.1; Michael et al. 2017 | `rejoin.rs` |
+//! | The Synod, one value only | Paxos Made Simple 2 | [`single`] |
 //! | Client sessions, exactly-once execution | Raft dissertation 6.3 | [`crate::replication`] |
 //!
 //! The rooms are those of [`crate::raft`], and so are most names: `prepare.rs` is its `election.rs`, `accept.rs` its
@@ -54,6 +55,7 @@ mod prepare;
 mod quorum;
 mod read;
 mod rejoin;
+pub mod single;
 mod snapshot;
 mod system;
 

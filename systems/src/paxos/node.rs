@@ -168,6 +168,7 @@ impl<M: StateMachine> Paxos<M> {
 
     /// Becomes, or stays, a follower in `ballot`, which is not below its own promise.
     pub(super) fn follow(&mut self, ballot: Ballot, leader: Option<NodeId>, fx: &mut Fx<'_, M>) {
+        let outbid = self.stage != Stage::Follower && ballot > self.promised;
         if ballot > self.promised {
             self.promised = ballot;
             self.announced = 0;
@@ -183,6 +184,9 @@ impl<M: StateMachine> Paxos<M> {
             self.stuck_at = (self.commit, 0);
         }
         self.draw_timeout(fx);
+        if outbid && self.config.has(super::PaxosBug::NoBackOff) {
+            self.timeout = Duration::ZERO;
+        }
         self.await_leader(fx);
     }
 

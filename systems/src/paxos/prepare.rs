@@ -201,7 +201,7 @@ impl<M: StateMachine> Paxos<M> {
         let me = self.me;
         let secure = self.config.check_quorum && self.lead.as_mut().is_some_and(|lead| lead.count_active(me) >= quorum);
         self.follow(promised, None, fx);
-        if secure || self.config.has(PaxosBug::NoBackOff) {
+        if secure {
             self.campaign(fx);
         }
     }
