@@ -32,7 +32,7 @@ struct Counts {
 #[derive(Clone, Copy, Debug)]
 enum Pending {
     Elected { ballot: Ballot, chosen: u64, first: u64 },
-    Chosen { first: u64, last: u64 },
+    Chosen { ballot: Ballot, first: u64, last: u64 },
 }
 
 /// The invariants' memory over one run.
@@ -100,8 +100,8 @@ impl PaxosChecks {
             }
             PaxosFact::Promised { ballot, .. } => self.on_yes(at, node, ballot, "promised to"),
             PaxosFact::Accepted { ballot, .. } => self.on_yes(at, node, ballot, "accepted in"),
-            PaxosFact::Chosen { first, last, .. } => {
-                self.pending.push((node, Pending::Chosen { first, last }));
+            PaxosFact::Chosen { ballot, first, last } => {
+                self.pending.push((node, Pending::Chosen { ballot, first, last }));
                 self.audit.decided(at, last);
             }
             PaxosFact::Executed { slot, chain, client, op, fresh } => {
@@ -126,13 +126,15 @@ impl PaxosChecks {
     }
 
     /// A quorum has accepted these slots of the leader's.
-    fn check_chosen<M: StateMachine>(&mut self, at: Instant, leader: &Paxos<M>, first: u64, last: u64) {
+    fn check_chosen<M: StateMachine>(&mut self, at: Instant, leader: &Paxos<M>, ballot: Ballot, first: u64, last: u64) {
         for slot in first..=last {
             self.counts.chosen += 1;
             let Some((_, entry)) = leader.log().slot(slot) else { continue };
             let hash = entry.hash;
             let Some(place) = self.audit.place(slot) else { continue };
-            let known = *place.value.get_or_insert(hash);
+            let (since, known) = place.value.get_or_insert(((ballot.round, ballot.node), hash));
+            *since = (*since).min((ballot.round, ballot.node));
+            let known = *known;
             if known != hash {
                 self.audit.fail(at, AGREEMENT, leader.me, || {
                     format!("{} found another value chosen in slot {slot} than was found before", leader.me)
@@ -154,7 +156,11 @@ impl PaxosChecks {
         let me = leader.me;
         self.counts.inherited += 1;
         for slot in chosen + 1..=self.newest {
-            let Some(value) = self.audit.value(slot) else { continue };
+            // A candidate may find out late that it was elected; what higher ballots have chosen meanwhile, its own will not.
+            let Some((since, value)) = self.audit.value(slot) else { continue };
+            if since >= (ballot.round, ballot.node) {
+                continue;
+            }
             if slot >= first {
                 return self.audit.fail(at, CHOSEN_VALUES_STAY, me, || {
                     format!("{me} leads ballot {ballot} and takes slot {first} and on for free, but {slot} was chosen before")
@@ -227,7 +233,7 @@ impl<M: StateMachine> Observer<Paxos<M>> for PaxosChecks {
                 let Some(leader) = &nodes[node.index()] else { continue };
                 match what {
                     Pending::Elected { ballot, chosen, first } => self.check_leader(at, leader, ballot, chosen, first),
-                    Pending::Chosen { first, last } => self.check_chosen(at, leader, first, last),
+                    Pending::Chosen { ballot, first, last } => self.check_chosen(at, leader, ballot, first, last),
                 }
             }
             self.pending = pending;

@@ -6,6 +6,9 @@ use super::message::PaxosMessage;
 use super::node::{Fx, Paxos, Stage};
 use sim_core::{NodeId, StateMachine};
 
+/// Messages with chosen values that answer one question.
+const WINDOW: u32 = 16;
+
 impl<M: StateMachine> Paxos<M> {
     /// Asks `whom` for the values behind what it knows to be chosen.
     pub(super) fn ask(&self, whom: NodeId, fx: &mut Fx<'_, M>) {
@@ -21,9 +24,19 @@ impl<M: StateMachine> Paxos<M> {
         if after < self.log.base() {
             return self.send_piece(from, snapshot, fx);
         }
-        let (first, commit) = (after + 1, self.commit);
-        let entries = self.log.slice(first, commit, self.config.max_batch);
-        fx.send(from, PaxosMessage::Learned { first, entries, commit });
+        let mut first = after + 1;
+        for batch in 1..=WINDOW {
+            let entries = self.log.slice(first, self.commit, self.config.max_batch);
+            let last = first + entries.len() as u64 - 1;
+            let done = last == self.commit || batch == WINDOW;
+            // Only the last one says that there is more, so that it alone is answered by another question.
+            let commit = if done { self.commit } else { last };
+            fx.send(from, PaxosMessage::Learned { first, entries, commit });
+            if done {
+                return;
+            }
+            first = last + 1;
+        }
     }
 
     /// Chosen values arrived.

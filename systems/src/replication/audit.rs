@@ -25,8 +25,8 @@ const SAMPLE: Duration = Duration::millis(100);
 /// What is known about one place of the log.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Place {
-    /// The hash of what was decided here, if anybody announced it.
-    pub value: Option<u64>,
+    /// The hash of what was decided here, if anybody announced it, and in which ballot: round and node.
+    pub value: Option<((u64, u32), u64)>,
     /// The running hash of what was applied up to here, if anybody announced it.
     pub applied: Option<u64>,
     /// The state that was reached here, if anybody announced it.
@@ -168,8 +168,8 @@ impl Audit {
         self.places.get_mut(at)
     }
 
-    /// What was decided at `index`, if that is known.
-    pub fn value(&self, index: u64) -> Option<u64> {
+    /// What was decided at `index`, and in which ballot, if that is known.
+    pub fn value(&self, index: u64) -> Option<((u64, u32), u64)> {
         self.places.get(index.checked_sub(self.start)? as usize)?.value
     }
 
@@ -313,7 +313,9 @@ impl Audit {
 
     fn survival(&self, ended: &[Ended], nodes: usize) -> Verdict {
         let front = ended.iter().map(|node| node.applied).max().unwrap_or(0);
-        if self.violation.is_none() && ended.len() == nodes && front < self.acknowledged {
+        // While somebody still learns, what is missing may be on its way.
+        let at_rest = ended.len() == nodes && ended.iter().all(|node| node.applied == front);
+        if self.violation.is_none() && at_rest && front < self.acknowledged {
             let rule = ACKNOWLEDGED_WRITES_SURVIVE.to_owned();
             let detail =
                 format!("entry {} was acknowledged, but nobody has it: {front} is the last", self.acknowledged);
