@@ -21,9 +21,9 @@ bench:           ## how fast the engine, Raft and Paxos are; writes target/bench
 	$(CARGO) bench --quiet --package splitbrain --bench throughput
 
 SEEDS ?= 1..1000
-sweep:           ## every Raft scenario of the library with many seeds (SEEDS=1..1000); long, resumes, not part of test
+sweep:           ## every Raft and Paxos scenario of the library with many seeds (SEEDS=1..1000); long, resumes, not part of test
 	$(CARGO) build --quiet --release --package splitbrain
-	@failed=0; for file in scenarios/library/raft/*.toml; do \
+	@failed=0; for file in scenarios/library/raft/*.toml scenarios/library/paxos/*.toml; do \
 	    target/release/splitbrain sweep --seeds $(SEEDS) --out target/sweep $$file || failed=1; \
 	done; exit $$failed
 
