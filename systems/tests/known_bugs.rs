@@ -161,3 +161,13 @@ fn a_promise_to_an_earlier_ballot() {
     let bug = PaxosBug::StalePromises.name();
     steps_break::<Paxos>(bug, rule_of::<PaxosSystem>(bug), "3 check_quorum=false", steps);
 }
+
+#[test]
+fn a_lease_counted_from_when_the_grant_arrives() {
+    // n2's grant is late. When it has run out n2 leads, with n3, and acknowledges a write; then the grant arrives at n1.
+    let steps = "campaign n1\nstabilize\nask n1 c1 put k1 a\nstabilize\nheartbeat n1\ndeliver n1->n2\ndrop n1->n3\n\
+                 campaign n2\nsync n2\ndeliver n2->n3\nsync n3\ndeliver n3->n2\nask n2 c1 put k1 b\nsync n2\n\
+                 deliver n2->n3\nsync n3\ndeliver n3->n2\ndeliver n2->n1 oldest\nask n1 c2 get k1";
+    let bug = PaxosBug::LeaseFromReceipt.name();
+    steps_break::<Paxos>(bug, rule_of::<PaxosSystem>(bug), "3 leases=true", steps);
+}

@@ -67,10 +67,10 @@ bugs! {
         "chosen_values_stay", "P14: textbook";
     NoBackOff, "no_back_off",
         "A proposer that was outbid tries again at once, so two of them outbid each other for ever.",
-        "availability", "P15: Paxos Made Simple, section 2.4";
+        "recovery", "P15: Paxos Made Simple, section 2.4";
     LeaseFromReceipt, "lease_from_receipt",
         "A leader counts its lease from when the grants arrive, not from when it asked for them.",
-        "linearizable", "P16: Paxos Made Live, master leases";
+        "fresh_reads", "P16: Paxos Made Live, master leases";
     QuorumsDoNotMeet, "quorums_do_not_meet",
         "Phase 1 is content with one acceptor too few, so that its quorums and those of phase 2 need not meet.",
         "chosen_values_stay", "P18: Flexible Paxos, section 3";

@@ -4,7 +4,7 @@ use super::ballot::Ballot;
 use super::message::PaxosFact;
 use super::node::Paxos;
 pub use crate::replication::audit::{
-    ACKNOWLEDGED_WRITES_SURVIVE, CONVERGENCE, EXACTLY_ONCE, STATE_MACHINE_SAFETY, VALIDITY,
+    ACKNOWLEDGED_WRITES_SURVIVE, CONVERGENCE, EXACTLY_ONCE, FRESH_READS, STATE_MACHINE_SAFETY, VALIDITY,
 };
 use crate::replication::audit::{Audit, Ended};
 use sim_core::{Instant, NodeId, Observed, Observer, StateMachine, Verdict, Violation};
@@ -115,7 +115,7 @@ impl PaxosChecks {
                 self.audit.installed(at, AGREEMENT, node, slot, chain, digest);
             }
             PaxosFact::SnapshotTaken { slot } => self.audit.snapshot(node, slot),
-            PaxosFact::ReadServed { client, op, .. } => self.audit.read(node, client, op),
+            PaxosFact::ReadServed { slot, client, op } => self.audit.read(at, node, slot, client, op),
             // What it had promised before it has learned from the others, or nobody counts it any more.
             PaxosFact::Rebuilt { .. } => self.promised[node.index()] = Ballot::ZERO,
             PaxosFact::SteppedDown { .. }
