@@ -75,7 +75,7 @@ pub(super) fn record<M: StateMachine>(record: &Record<M>, out: &mut dyn Write) -
         Record::Hard { promised, life: 0, .. } => write!(out, "promised to {promised}"),
         Record::Hard { promised, life, .. } => write!(out, "promised to {promised}, in life {life}"),
         Record::Run { run: r, .. } => run(r, out),
-        Record::Snapshot { snapshot, base } => {
+        Record::Snapshot { snapshot, base, .. } => {
             write!(out, "snapshot up to {}, the log begins after {base}", snapshot.slot)
         }
     }

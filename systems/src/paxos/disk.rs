@@ -85,7 +85,7 @@ impl<M: StateMachine> Paxos<M> {
         if run.ballot != Ballot::CHOSEN {
             self.recorded = self.recorded.max(run.ballot);
         }
-        let id = self.write(Record::Run { run: run.clone(), commit: self.commit }, fx);
+        let id = self.write(Record::Run { run: run.clone(), commit: self.commit, after: self.disk.written }, fx);
         self.log.put(run, id);
     }
 
@@ -155,7 +155,7 @@ impl<M: StateMachine> Paxos<M> {
     /// Writes its snapshot and the log's new beginning.
     pub(super) fn write_snapshot(&mut self, base: u64, fx: &mut Fx<'_, M>) -> WriteId {
         let snapshot = self.snapshot.clone().expect("the snapshot was just taken or received");
-        self.write(Record::Snapshot { snapshot, base }, fx)
+        self.write(Record::Snapshot { snapshot, base, after: self.disk.written }, fx)
     }
 
     /// Builds promise, slots, snapshot and state from the disk. A disk without a promise was never used, or was wiped; one
@@ -196,21 +196,29 @@ impl<M: StateMachine> Paxos<M> {
     fn replay_records(&mut self, disk: Replay<'_, Record<M>>) -> Result<(), WriteId> {
         let mut commit = 0;
         for (id, record) in disk.iter() {
-            self.disk.written = id.0 + 1;
-            match record.map_err(|Unreadable| id)? {
+            let end = core::mem::replace(&mut self.disk.written, id.0 + 1);
+            let record = record.map_err(|Unreadable| id)?;
+            if let Record::Run { after, .. } | Record::Snapshot { after, .. } = record
+                && end > 0
+                && *after != end
+            {
+                // What is missing was never told to anybody, but what follows may rest on it.
+                return Err(id);
+            }
+            match record {
                 Record::Blank => {}
                 Record::Hard { promised, life, lives } => {
                     self.promised = self.promised.max(*promised);
                     (self.life, self.lives) = (*life, lives.clone());
                 }
-                Record::Run { run, commit: known } => {
+                Record::Run { run, commit: known, .. } => {
                     if run.ballot != Ballot::CHOSEN {
                         self.promised = self.promised.max(run.ballot);
                     }
                     self.log.put(run.clone(), id);
                     commit = commit.max(*known);
                 }
-                Record::Snapshot { snapshot, base } => {
+                Record::Snapshot { snapshot, base, .. } => {
                     self.log.drop_through(*base);
                     self.snapshot = Some(snapshot.clone());
                 }

@@ -257,6 +257,8 @@ pub enum Record<M: StateMachine> {
         run: Run<M::Command>,
         /// All slots up to this one are chosen, and held as such.
         commit: u64,
+        /// Where the record before this one ends: a failed sync can leave a gap that nobody was told of.
+        after: u64,
     },
     /// The state up to some slot.
     Snapshot {
@@ -264,6 +266,8 @@ pub enum Record<M: StateMachine> {
         snapshot: Rc<Snapshot<M>>,
         /// The slots up to here are gone from the log.
         base: u64,
+        /// Where the record before this one ends.
+        after: u64,
     },
 }
 
