@@ -19,8 +19,8 @@ pub const CONVERGENCE: &str = "convergence";
 
 /// Places of the log that are remembered at most: some 60 bytes each.
 const LONGEST_MEMORY: usize = 1 << 20;
-/// Unanswered operations that are remembered at most.
-const MOST_OPEN: usize = 1 << 16;
+/// Operations whose beginning is remembered at most: reads behind are not checked for freshness.
+const MOST_OPEN: usize = 1 << 20;
 /// How far a running node may be behind what was decided at the end.
 const LAG: Duration = Duration::secs(1);
 /// How often what was decided is noted.
@@ -114,7 +114,7 @@ pub(crate) struct Audit {
     executed: Operations,
     /// The newest entry that a write was acknowledged for.
     acknowledged: u64,
-    /// What that was when an operation first reached a node, until it is answered.
+    /// What that was when an operation first reached a node.
     open: BTreeMap<(ClientId, u64), u64>,
     /// How far decisions had got at moments of the last few seconds, oldest first.
     fronts: VecDeque<(Instant, u64)>,
@@ -285,15 +285,14 @@ impl Audit {
     /// A client's request reached a node.
     pub fn requested(&mut self, ticket: Ticket) {
         self.requested.add(ticket.client, ticket.op);
-        self.open.entry((ticket.client, ticket.op)).or_insert(self.acknowledged);
-        if self.open.len() > MOST_OPEN {
-            self.open.pop_first();
+        // Kept after the answer: a late try may be served long after the client has its answer from somebody else.
+        if self.open.len() < MOST_OPEN {
+            self.open.entry((ticket.client, ticket.op)).or_insert(self.acknowledged);
         }
     }
 
     /// A node answered a client.
     pub fn answered(&mut self, at: Instant, node: NodeId, ticket: Ticket) {
-        self.open.remove(&(ticket.client, ticket.op));
         let basis =
             self.basis.take().filter(|(n, client, op, _)| (*n, *client, *op) == (node, ticket.client, ticket.op));
         if let Some((_, _, _, Basis::Read)) = basis {
