@@ -1,7 +1,7 @@
 //! A simpler cluster: fewer nodes and zones, a quiet network, steady disks, honest clocks, the system's own defaults.
 
 use super::{Sighting, faults};
-use crate::scenario::{End, LinkChange, Plan};
+use crate::scenario::{Cluster, End, LinkChange, Plan};
 use crate::{Scenario, Systems};
 use sim_core::fault::{Fault, Shape, Target};
 use sim_core::{Duration, NodeId, Probability, Routing, node_ids};
@@ -125,6 +125,18 @@ fn keeping(scenario: &Scenario, kept: BTreeSet<NodeId>) -> Option<Scenario> {
     let zone = |z: u16| used.iter().position(|u| *u == z).map(|i| i as u16);
     s.cluster.zones = used.iter().map(|z| scenario.cluster.zones[usize::from(*z)].clone()).collect();
     s.cluster.node_zones.iter_mut().for_each(|z| *z = zone(*z).unwrap_or(0));
+    // So with machines; where each node has its own, these are renamed with the nodes.
+    let old = &scenario.cluster;
+    let (machines, node_machines) = Cluster::own_machines(old.nodes());
+    let own = old.machines == machines && old.node_machines == node_machines;
+    let carrying: BTreeSet<u16> = kept.iter().map(|node| old.node_machines[node.index()]).collect();
+    let machine = |m: u16| carrying.iter().position(|c| *c == m).map(|i| i as u16);
+    (s.cluster.machines, s.cluster.node_machines) = if own {
+        Cluster::own_machines(kept.len())
+    } else {
+        let names = carrying.iter().map(|m| old.machines[usize::from(*m)].clone()).collect();
+        (names, kept.iter().filter_map(|node| machine(old.node_machines[node.index()])).collect())
+    };
     for workload in &mut s.workloads {
         workload.zones = workload.zones.iter().filter_map(|z| zone(*z)).collect();
         if workload.zones.is_empty() {
@@ -155,6 +167,11 @@ fn keeping(scenario: &Scenario, kept: BTreeSet<NodeId>) -> Option<Scenario> {
                 (!left.is_empty()).then(|| faults::these(left))
             }
             Target::Zone(z, name) => zone(*z).map(|z| Target::Zone(z, name.clone())),
+            Target::Machine(m, name) => {
+                let m = machine(*m)?;
+                let name = if own { s.cluster.machines[usize::from(m)].clone() } else { name.clone() };
+                Some(Target::Machine(m, name))
+            }
             other => Some(other.clone()),
         }
     };
