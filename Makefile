@@ -1,7 +1,7 @@
 # The verbs a person needs. `make test` is what CI runs; everything long is behind a verb of its own.
 CARGO ?= cargo
 
-.PHONY: help test lint doc bench sweep charts clean
+.PHONY: help test lint doc bench bugs sweep charts clean
 
 help:            ## list the verbs
 	@grep -hE '^[a-z]+: .*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## /\1\t/' | expand -t 12
@@ -19,6 +19,9 @@ doc:             ## the API documentation, broken links are errors
 
 bench:           ## how fast the engine, Raft and Paxos are; writes target/bench.json
 	$(CARGO) bench --quiet --package splitbrain --bench throughput
+
+bugs:            ## switches every known bug on in the chaos files; fails if one is not caught within 2,000 seeds
+	$(CARGO) run --quiet --release --package splitbrain --example bugs
 
 SEEDS ?= 1..1000
 sweep:           ## every Raft and Paxos scenario of the library with many seeds (SEEDS=1..1000); long, resumes, not part of test

@@ -134,9 +134,18 @@ impl System for StandIn {
 }
 
 /// Some of Raft's kinds of messages.
-const MESSAGES: &[&str] = &["RequestVote", "Vote", "AppendEntries", "AppendReply", "Heartbeat", "HeartbeatReply"];
+const MESSAGES: &[&str] = &[
+    "RequestVote",
+    "Vote",
+    "AppendEntries",
+    "AppendReply",
+    "Heartbeat",
+    "HeartbeatReply",
+    "InstallSnapshot",
+    "SnapshotReply",
+];
 /// Some of Raft's kinds of facts.
-const FACTS: &[&str] = &["campaign", "elected", "voted", "committed"];
+const FACTS: &[&str] = &["campaign", "elected", "voted", "committed", "snapshot_installed"];
 
 /// Knows only the stand-in.
 pub struct Only;
