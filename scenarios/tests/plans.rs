@@ -36,6 +36,7 @@ fn processes_belong_to_their_scope() {
     let names = |scope: &str| by_target(&injections(&fault(scope), 3)).into_keys().collect::<Vec<_>>();
     assert_eq!(names("cluster"), ["all"]);
     assert_eq!(names("zone"), ["zone:a", "zone:b", "zone:c"]);
+    assert_eq!(names("machine"), ["machine:m1", "machine:m2", "machine:m3", "machine:m4", "machine:m5", "machine:m6"]);
     assert_eq!(names("node"), ["n1", "n2", "n3", "n4", "n5", "n6"]);
     // About 100 s / (4 s + 1 s) times for each, and not at the same times.
     let all = injections(&fault("node"), 3);

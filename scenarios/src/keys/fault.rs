@@ -25,7 +25,7 @@ pub const DIRECTIONS: &[&str] = &["to", "from", "both"];
 /// How the times between random failures are spread.
 pub const LAWS: &[&str] = &["exponential", "weibull"];
 /// Who fails together in a random process.
-pub const SCOPES: &[&str] = &["node", "zone", "cluster"];
+pub const SCOPES: &[&str] = &["node", "machine", "zone", "cluster"];
 
 /// `after = { ... }` and `kill_after = { ... }`.
 pub static AFTER: Section = Section {
@@ -79,7 +79,7 @@ pub static FAULT: Section = Section {
             "scope",
             Word(SCOPES),
             "cluster",
-            "with `mtbf`: each node or zone of the target fails on its own, or all do together",
+            "with `mtbf`: each node, machine or zone of the target fails on its own, or all do together",
         ),
         Key::new("rolling", Duration, "", "the nodes of the target one after another, this far apart"),
         Key::new("after", Table(&AFTER), "", "not at `at`, but once something has happened from then on"),

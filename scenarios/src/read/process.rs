@@ -8,7 +8,7 @@ use crate::keys::{LAWS, SCOPES};
 use crate::scenario::{Law, Process};
 use sim_core::fault::Target;
 use sim_core::units::DurationText;
-use sim_core::{Duration, Instant};
+use sim_core::{Duration, Instant, NodeId};
 
 /// Keys that say when a fault comes that does not come at random.
 const PLANNED: &[&str] = &["duration", "every", "count"];
@@ -135,7 +135,7 @@ pub fn parts(reader: &Reader<'_>, whom: &Target, random: bool, world: &World) ->
     }
     let key = match (rolling, scope) {
         (Some(_), _) => "rolling",
-        (None, Some("node" | "zone")) => "scope",
+        (None, Some("node" | "machine" | "zone")) => "scope",
         _ => return (Vec::new(), None),
     };
     let Some(nodes) = target::fixed(whom, world) else {
@@ -143,18 +143,26 @@ pub fn parts(reader: &Reader<'_>, whom: &Target, random: bool, world: &World) ->
         reader.wrong(key, what, "aim at `all`, at a zone, or at a list of nodes");
         return (Vec::new(), None);
     };
-    if key == "scope" && scope == Some("zone") {
-        let zones = (0_u16..).zip(&world.cluster.zones);
-        let part = |(zone, name): (u16, &String)| {
-            let of_zone = world.cluster.nodes_in(zone);
-            let here: Vec<_> = of_zone.iter().copied().filter(|node| nodes.contains(node)).collect();
-            match here.len() {
-                0 => None,
-                n if n == of_zone.len() => Some(Target::Zone(zone, name.clone())),
-                _ => Some(Target::Nodes(here)),
-            }
-        };
-        return (zones.filter_map(part).collect(), None);
-    }
-    (nodes.into_iter().map(Target::Node).collect(), rolling)
+    let cluster = &world.cluster;
+    // Nodes that fail together, and what they are called together.
+    let groups: Vec<(Target, Vec<NodeId>)> = match scope.filter(|_| key == "scope") {
+        Some("zone") => {
+            let zones = (0_u16..).zip(&cluster.zones);
+            zones.map(|(zone, name)| (Target::Zone(zone, name.clone()), cluster.nodes_in(zone))).collect()
+        }
+        Some("machine") => {
+            let machines = (0_u16..).zip(&cluster.machines);
+            machines.map(|(m, name)| (Target::Machine(m, name.clone()), cluster.nodes_on(m))).collect()
+        }
+        _ => return (nodes.into_iter().map(Target::Node).collect(), rolling),
+    };
+    let part = |(whole, of_group): (Target, Vec<NodeId>)| {
+        let here: Vec<NodeId> = of_group.iter().copied().filter(|node| nodes.contains(node)).collect();
+        match here.len() {
+            0 => None,
+            n if n == of_group.len() => Some(whole),
+            _ => Some(Target::Nodes(here)),
+        }
+    };
+    (groups.into_iter().filter_map(part).collect(), None)
 }
