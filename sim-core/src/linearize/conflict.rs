@@ -1,10 +1,11 @@
 //! Why there is no order: the few operations of a part that already contradict each other.
 
 use super::search::{Effort, Found, search};
+use super::stale::stale;
 use super::{Observed, Op, Spec, supply::Supply};
 use crate::{Instant, Outcome};
 
-/// The smallest set of operations found that has no order by itself, as indices into `history`, the one whose answer is
+/// The smallest set of operations found that has no order, as indices into `history`, the one whose answer is
 /// the last straw at the end. Only the operations of one part may be given.
 ///
 /// Everything left out is left out soundly: what began after the last straw, an answer that came after it (the operation
@@ -15,6 +16,11 @@ pub fn conflict<'a, S: Spec + 'a>(history: impl IntoIterator<Item = Observed<'a,
     let mut ops: Vec<Op<'_, S>> = history.into_iter().enumerate().filter_map(|(i, row)| Op::of(i, row)).collect();
     ops.sort_by_key(|op| (op.invoked, op.index));
     let Some(part) = ops.first().map(|op| S::part(op.request)) else { return Vec::new() };
+    // A crowd leaves no smaller set that is complete: all who could make the state that was seen belong to it. The last of
+    // them stands for the others, which had ended before it.
+    if let Some(stale) = stale(&part, &ops) {
+        return stale.before().chain([stale.saw]).map(|position| ops[position].index).collect();
+    }
     let fails = |ops: &[Op<'_, S>]| {
         let mut effort = Effort { states: &mut 0, budget, go_on: &mut || true };
         matches!(search::<S>(&part, ops, Supply::of(ops), &mut effort), Found::Stuck { .. })

@@ -7,6 +7,7 @@
 
 mod conflict;
 mod search;
+mod stale;
 mod supply;
 mod timeline;
 mod window;
@@ -14,6 +15,7 @@ mod window;
 use crate::{Instant, Outcome};
 pub use conflict::conflict;
 use search::{Effort, Found, search};
+use stale::stale;
 use std::collections::BTreeMap;
 use supply::Supply;
 
@@ -52,7 +54,8 @@ pub trait Spec {
         let _ = request;
         None
     }
-    /// What state the request can lead to, whatever the state before; `None` if that depends on it.
+    /// What state the request can lead to, whatever the state before; `None` if that depends on it. One that was answered,
+    /// and is not [`Spec::observed_only`], did lead there.
     fn makes(request: &Self::Request) -> Option<Makes<Self::State>> {
         let _ = request;
         None
@@ -146,8 +149,15 @@ pub fn check_while<'a, S: Spec + 'a>(
             }
         }
         ops.sort_by_key(|op| (op.invoked, op.index));
-        let mut effort = Effort { states: &mut states, budget, go_on };
-        match search::<S>(&part, &ops, Supply::of(&ops), &mut effort) {
+        let plain = stale(&part, &ops).map(|stale| {
+            let before = stale.before().map(|position| ops[position].index);
+            Found::Stuck { stuck: ops[stale.saw].index, prefix: before.collect() }
+        });
+        let found = plain.unwrap_or_else(|| {
+            let mut effort = Effort { states: &mut states, budget, go_on };
+            search::<S>(&part, &ops, Supply::of(&ops), &mut effort)
+        });
+        match found {
             Found::Order => {}
             Found::Stuck { stuck, prefix } => {
                 // Looking ahead finds out sooner, but then the order found is shorter than a person would make it: look

@@ -79,8 +79,46 @@ fn wrong_histories_fail_and_name_what_does_not_fit() {
 
 #[test]
 fn out_of_budget_is_no_verdict() {
-    let rows: Vec<Row> = (0..30).map(|i| write(i, 0, 100)).chain([read(99, 200, 201)]).collect();
+    // Back and forth between values that were written once: nothing was stale, but no order of the thirty fits.
+    let reads = [read(1, 10, 11), read(2, 20, 21), read(1, 30, 31)];
+    let rows: Vec<Row> = (0..30).map(|i| write(i, 0, 100)).chain(reads).collect();
     assert!(matches!(judge(&rows, 10_000), Linearizable::OutOfBudget { .. }));
+}
+
+#[test]
+fn what_was_left_for_good_needs_no_search() {
+    let crowd = || (10..40).map(|i| write(i, 0, 100));
+    let wrong: [(&[Row], usize); 5] = [
+        // Nobody ever wrote it.
+        (&[read(99, 200, 201)], 0),
+        // Overwritten after all who wrote it had ended.
+        (&[write(1, 0, 90), write(1, 0, 100), write(2, 101, 110), read(1, 111, 112)], 3),
+        // Seen after somebody saw another.
+        (&[write(1, 0, 90), read(2, 101, 102), read(1, 103, 104), write(2, 0, 100)], 2),
+        // The beginning does not come back.
+        (&[write(1, 0, 90), read(0, 91, 92)], 1),
+        // Not even if somebody saw it once more meanwhile.
+        (&[write(1, 0, 5), write(2, 10, 20), write(1, 10, 20), read(2, 21, 22), read(2, 25, 26), read(1, 30, 31)], 5),
+    ];
+    for (rows, stale) in wrong {
+        let rows: Vec<Row> = crowd().chain(rows.iter().cloned()).collect();
+        let found = judge(&rows, 0);
+        assert!(matches!(found, Linearizable::No { stuck, .. } if stuck == 30 + stale), "{found:?}: {rows:?}");
+        let rows = rows.iter().map(|(q, from, to, o)| (q, Instant(*from), Instant(*to), o));
+        assert!(conflict::<Register>(rows, 0).len() <= 3);
+    }
+    let right: [&[Row]; 4] = [
+        // The two may have come in any order.
+        &[write(1, 0, 100), write(2, 99, 110), read(1, 111, 112)],
+        // One that is not told may come at any time, and one that is under way may have come.
+        &[(Some(1), 0, 90, Outcome::Unknown), write(2, 101, 110), read(1, 111, 112)],
+        &[write(1, 0, 90), write(2, 101, 110), write(1, 111, 200), read(1, 111, 112)],
+        // Another one who saw the same.
+        &[write(1, 0, 100), read(1, 101, 102), read(1, 103, 104)],
+    ];
+    for rows in right {
+        assert!(matches!(judge(rows, 10_000), Linearizable::Yes { .. }), "{rows:?}");
+    }
 }
 
 /// Every order of a few operations, by hand: the search must agree.
