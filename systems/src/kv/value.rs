@@ -62,14 +62,20 @@ impl Value {
         let mut digits = [0_u8; INLINE];
         let mut start = INLINE;
         let mut rest = number;
-        loop {
+        // Two digits for each division: they are what numbers cost.
+        while rest >= 100 {
+            start -= 2;
+            let two = (rest % 100) as u8;
+            rest /= 100;
+            (digits[start], digits[start + 1]) = (b'0' + two / 10, b'0' + two % 10);
+        }
+        if rest >= 10 {
             start -= 1;
             digits[start] = b'0' + (rest % 10) as u8;
             rest /= 10;
-            if rest == 0 {
-                break;
-            }
         }
+        start -= 1;
+        digits[start] = b'0' + rest as u8;
         let len = INLINE - start;
         let mut inline = [0; INLINE];
         inline[..len].copy_from_slice(&digits[start..]);

@@ -10,6 +10,9 @@ use std::collections::VecDeque;
 /// What an entry costs on the wire and on disk beside its command, in bytes.
 const ENTRY_BYTES: u32 = 24;
 
+/// Runs at the end of the log that are looked at one by one before searching.
+const NEAR: usize = 4;
+
 /// What a slot may hold.
 #[derive(Clone, Debug)]
 pub enum Payload<C> {
@@ -136,13 +139,21 @@ impl<M: StateMachine> Log<M> {
     }
 
     /// Position of the first run that ends at or behind `slot`.
+    #[inline]
     fn locate(&self, slot: u64) -> usize {
-        // Nearly everything asked for is near the end.
-        let near = self.runs.iter().rev().take(8).position(|(run, _)| run.last() < slot);
-        match near {
-            Some(back) => self.runs.len() - back,
-            None => self.runs.partition_point(|(run, _)| run.last() < slot),
+        // Nearly everything asked for is at the end.
+        let count = self.runs.len();
+        for back in 0..count.min(NEAR) {
+            if self.runs[count - 1 - back].0.last() < slot {
+                return count - back;
+            }
         }
+        self.locate_far(slot)
+    }
+
+    #[inline(never)]
+    fn locate_far(&self, slot: u64) -> usize {
+        self.runs.partition_point(|(run, _)| run.last() < slot)
     }
 
     /// Puts `run` into its slots, whatever was there before; `write` is its place on the disk.
