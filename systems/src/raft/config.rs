@@ -18,6 +18,10 @@ pub struct Config {
     pub pre_vote: bool,
     /// Whether a leader that does not hear from a quorum steps down, and voters are loyal to a live leader (6.2, 4.2.3).
     pub check_quorum: bool,
+    /// Whether the leader reads from its own state under a lease of `election_min`, rather than asking a quorum (6.4.1).
+    pub leases: bool,
+    /// Worst honest clock drift, in parts per million: what leases rest on.
+    pub drift_ppm: u32,
     /// Entries applied between snapshots; 0 never takes one.
     pub snapshot_every: u64,
     /// Entries kept in the log behind a snapshot, for followers that lag a little.
@@ -47,6 +51,8 @@ impl Config {
             heartbeat: Duration::millis(50),
             pre_vote: true,
             check_quorum: true,
+            leases: false,
+            drift_ppm: 0,
             snapshot_every: 10_000,
             snapshot_keep: 1_000,
             snapshot_chunk: 256 << 10,
@@ -62,6 +68,14 @@ impl Config {
     #[must_use]
     pub(super) fn quorum(&self) -> u32 {
         if self.has(RaftBug::QuorumHalf) { self.nodes.div_ceil(2).max(1) } else { self.nodes / 2 + 1 }
+    }
+
+    /// How long a leader may trust a lease, on its own clock, from when it asked for it: its clock may be as slow, and the
+    /// voters' as fast, as clocks may be.
+    pub(super) const fn lease(&self) -> Duration {
+        const MILLION: u128 = 1_000_000;
+        let drift = self.drift_ppm as u128;
+        Duration((self.election_min.0 as u128 * MILLION.saturating_sub(drift) / (MILLION + drift)) as u64)
     }
 
     /// Whether this known bug is switched on.

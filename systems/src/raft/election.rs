@@ -58,6 +58,10 @@ impl<M: StateMachine> Raft<M> {
             None => self.leader.is_none(),
         };
         let may = free || (pre && term > self.term);
+        if self.is_bound(fx.now()) {
+            // A term may have come to its ears before the question.
+            return;
+        }
         let granted = may && self.is_up_to_date(last);
         if !granted {
             return self.answer(from, RaftMessage::Vote { term: self.term, granted, pre }, fx);
@@ -131,6 +135,9 @@ impl<M: StateMachine> Raft<M> {
             fx.disarm(ELECTION);
         }
         fx.arm(HEARTBEAT, self.config.heartbeat);
+        if self.config.leases {
+            self.begin_round(fx);
+        }
         // An entry of its own term: what came before can only be committed with it (Raft paper 5.4.2).
         let noop = Entry::noop(term);
         let bytes = noop.bytes::<M>();

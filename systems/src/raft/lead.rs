@@ -287,10 +287,15 @@ impl<M: StateMachine> Raft<M> {
     pub(super) fn on_heartbeat_due(&mut self, fx: &mut Fx<'_, M>) {
         let now = fx.now();
         let recent = self.config.heartbeat.0 / 2;
+        // Every answer renews the lease, so everybody is asked.
+        let renew = self.config.leases;
+        if renew {
+            self.begin_round(fx);
+        }
         for to in self.others() {
             let Some(lead) = &mut self.lead else { return };
             let peer = &mut lead.peers[to.index()];
-            let fresh = matches!(peer.flow, Flow::Replicate) && now.since(peer.sent).0 < recent;
+            let fresh = !renew && matches!(peer.flow, Flow::Replicate) && now.since(peer.sent).0 < recent;
             peer.idle_ticks = peer.idle_ticks.saturating_add(1);
             if !fresh {
                 peer.mark = peer.next;

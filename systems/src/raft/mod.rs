@@ -15,13 +15,14 @@
 //! | Snapshots, log compaction, InstallSnapshot in pieces | Raft paper 7, dissertation 5 | `snapshot.rs` |
 //! | Client sessions, exactly-once execution | dissertation 6.3 | [`crate::replication`] |
 //! | Linearizable reads by ReadIndex | dissertation 6.4 | `read.rs` |
+//! | Reads under a lease | dissertation 6.4.1 | `lease.rs` |
 //!
 //! The details where the papers are silent follow etcd-io/raft: the states of a follower's progress, who answers
 //! messages of an older term, when a pre-vote is granted.
 //!
 //! # What is not (yet)
 //!
-//! Membership change, learners, leadership transfer, lease reads, priorities, reads at followers. Quorums are counted in
+//! Membership change, learners, leadership transfer, priorities, reads at followers. Quorums are counted in
 //! one place for each purpose (`Config::quorum`, `Lead::reached`, `Votes`), a log entry's `Payload` is an enum,
 //! and every vote request passes `is_loyal`: that is where they will come in.
 //!
@@ -29,7 +30,7 @@
 //!
 //! * The network may reorder. A follower keeps a few appends that overtook an earlier one, and asks again only if more
 //!   than that did. TCP would do this for a real implementation.
-//! * Nothing that is sent depends on a clock for its correctness; clocks only decide when to try.
+//! * Without leases nothing that is sent depends on a clock for its correctness; clocks only decide when to try.
 //! * A batch of entries is one allocation, shared by the leader's log, the messages, the followers' logs and every disk.
 //! * A leader that steps down leaves clients unanswered whose entries may yet be committed by its successor; it must not
 //!   tell them "no".
@@ -44,6 +45,7 @@ mod disk;
 mod election;
 mod follow;
 mod lead;
+mod lease;
 mod log;
 mod message;
 mod node;
@@ -58,4 +60,4 @@ pub use config::Config;
 pub use log::{Entry, Log, Payload, Slice};
 pub use message::{Append, RaftFact, RaftMessage, Record, Snapshot};
 pub use node::{ELECTION, HEARTBEAT, Raft, TIMERS};
-pub use system::{RaftOptions, RaftSystem};
+pub use system::{RaftOptions, RaftSystem, Reads};

@@ -201,11 +201,12 @@ impl<M: StateMachine> Raft<M> {
     }
 
     /// Whether it has a leader that it may not desert: one it heard from within the shortest election timeout
-    /// (dissertation 6.2 and 4.2.3). This guards availability, never safety, so a drifting clock does no harm.
+    /// (dissertation 6.2 and 4.2.3). Without leases this guards availability, never safety, so a drifting clock does no harm.
     fn is_loyal(&self, now: LocalInstant) -> bool {
         self.config.check_quorum
             && self.leader.is_some()
             && (self.stage == Stage::Leader || now.since(self.heard) < self.config.election_min)
+            || self.is_bound(now)
     }
 
     /// A message of an older term: tells its sender what the term is, or drops it.

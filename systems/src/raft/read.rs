@@ -1,10 +1,12 @@
-//! Linearizable reads without the log: ReadIndex (dissertation 6.4). No clock is asked, so drifting ones do no harm.
+//! Linearizable reads without the log: ReadIndex (dissertation 6.4), which asks no clock, so that drifting ones do no harm;
+//! or under a lease, which `lease.rs` watches.
 
 use super::RaftBug;
+use super::lease::Lease;
 use super::message::RaftFact;
 use super::node::{Fx, Raft};
 use crate::replication::pop_if;
-use sim_core::{StateMachine, Ticket};
+use sim_core::{LocalInstant, StateMachine, Ticket};
 use std::collections::VecDeque;
 
 /// Reads that one round of heartbeats confirms.
@@ -25,18 +27,28 @@ pub struct Reads<C> {
     rounds: VecDeque<Round<C>>,
     /// The newest round's number; every message to followers carries it, and every answer returns it.
     newest: u64,
+    pub(super) lease: Lease,
     /// An empty buffer for the next round.
     spare: Vec<(Ticket, C)>,
 }
 
 impl<C> Default for Reads<C> {
     fn default() -> Self {
-        Self { gathered: Vec::new(), rounds: VecDeque::new(), newest: 0, spare: Vec::new() }
+        Self { gathered: Vec::new(), rounds: VecDeque::new(), newest: 0, lease: Lease::default(), spare: Vec::new() }
     }
 }
 
 impl<C> Reads<C> {
     pub(super) const fn newest(&self) -> u64 {
+        self.newest
+    }
+
+    /// Numbers a new round, which renews the lease if `leases`. Messages carry it from now on.
+    pub(super) fn begin(&mut self, leases: bool, now: LocalInstant) -> u64 {
+        self.newest += 1;
+        if leases {
+            self.lease.ask(self.newest, now);
+        }
         self.newest
     }
 
@@ -52,6 +64,9 @@ impl<M: StateMachine> Raft<M> {
         if self.config.has(RaftBug::LocalReads) {
             return self.serve(ticket, &command, fx);
         }
+        if self.holds_lease(fx) {
+            return self.serve(ticket, &command, fx);
+        }
         let Some(lead) = &mut self.lead else { return };
         lead.reads.gathered.push((ticket, command));
         self.start_round(fx);
@@ -60,6 +75,14 @@ impl<M: StateMachine> Raft<M> {
     fn serve(&self, ticket: Ticket, command: &M::Command, fx: &mut Fx<'_, M>) {
         fx.note(RaftFact::ReadServed { index: self.applied, client: ticket.client, op: ticket.op });
         fx.reply(ticket, self.state.machine().read(command));
+    }
+
+    /// Numbers a new round, which this node confirms at once.
+    pub(super) fn begin_round(&mut self, fx: &Fx<'_, M>) -> u64 {
+        let Some(lead) = &mut self.lead else { return 0 };
+        let number = lead.reads.begin(self.config.leases, fx.now());
+        lead.peers[self.me.index()].round = number;
+        number
     }
 
     /// Begins a round for the gathered reads: if a quorum answers a message sent from now on, no other leader can have
@@ -72,10 +95,11 @@ impl<M: StateMachine> Raft<M> {
         if reads.gathered.is_empty() || !knows_commit || reads.rounds.len() >= self.config.pipeline as usize {
             return;
         }
-        reads.newest += 1;
         let gathered = core::mem::replace(&mut reads.gathered, core::mem::take(&mut reads.spare));
-        reads.rounds.push_back(Round { number: reads.newest, index: self.commit, reads: gathered });
-        lead.peers[self.me.index()].round = reads.newest;
+        let number = self.begin_round(fx);
+        if let Some(lead) = &mut self.lead {
+            lead.reads.rounds.push_back(Round { number, index: self.commit, reads: gathered });
+        }
         for to in self.others() {
             self.send_heartbeat(to, fx);
         }
@@ -86,10 +110,11 @@ impl<M: StateMachine> Raft<M> {
     pub(super) fn on_round(&mut self, fx: &mut Fx<'_, M>) {
         let quorum = self.config.quorum();
         let Some(lead) = &mut self.lead else { return };
-        if lead.reads.rounds.is_empty() {
+        if lead.reads.rounds.is_empty() && !self.config.leases {
             return;
         }
         let confirmed = lead.reached(quorum, |peer| peer.round);
+        lead.reads.lease.confirm(confirmed);
         let mut served = false;
         while let Some(lead) = &mut self.lead
             && let Some(mut round) = pop_if(&mut lead.reads.rounds, |round| round.number <= confirmed)

@@ -18,6 +18,18 @@ const MOST_NODES: usize = 99;
 /// Largest message payload, in bytes.
 const LARGEST_PAYLOAD: u64 = 1 << 30;
 
+/// What a leader asks before it answers a read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Reads {
+    /// A quorum, each time, whether anybody else has been elected. No clock matters.
+    #[default]
+    ReadIndex,
+    /// Its own clock, while a quorum that has answered it must not elect anybody else. Right as long as no clock drifts more
+    /// than `[cluster] max_drift` says.
+    Lease,
+}
+
 /// The `[system]` options of `system = "raft"`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -30,6 +42,8 @@ pub struct RaftOptions {
     pub pre_vote: bool,
     /// Whether a leader that does not hear from a quorum steps down, and voters are loyal to a leader they hear from.
     pub check_quorum: bool,
+    /// What a leader asks before it answers a read: a quorum (`read_index`) or its own clock (`lease`).
+    pub reads: Reads,
     /// Entries applied between two snapshots; 0 never takes one.
     pub snapshot_every: u64,
     /// Entries kept in the log behind a snapshot, for followers that lag a little.
@@ -56,6 +70,7 @@ impl Default for RaftOptions {
             heartbeat_interval: DurationText(c.heartbeat),
             pre_vote: c.pre_vote,
             check_quorum: c.check_quorum,
+            reads: Reads::default(),
             snapshot_every: c.snapshot_every,
             snapshot_keep: c.snapshot_keep,
             snapshot_chunk: ByteSize(u64::from(c.snapshot_chunk)),
@@ -69,11 +84,11 @@ impl Default for RaftOptions {
 }
 
 impl RaftOptions {
-    /// The configuration of a cluster of `nodes`.
+    /// The configuration of a cluster of `nodes` whose clocks drift at most `drift_ppm` parts per million.
     ///
     /// # Errors
     /// Every option that makes no sense, alone or with another.
-    pub fn validate(&self, nodes: usize) -> Result<Config, Vec<Invalid>> {
+    pub fn validate(&self, nodes: usize, drift_ppm: u32) -> Result<Config, Vec<Invalid>> {
         let mut invalid = Vec::new();
         let mut complain = |wrong: bool, key, what: String, help: &str| {
             if wrong {
@@ -100,6 +115,20 @@ impl RaftOptions {
             format!("followers may wait {} for a leader that is heard from every {heartbeat}", timeout.lo),
             "the shortest election timeout must be longer than heartbeat_interval; three times as long is usual",
         );
+        let leases = self.reads == Reads::Lease;
+        complain(
+            leases && !self.check_quorum,
+            "reads",
+            "a lease from voters that are loyal to nobody".into(),
+            "reads = \"lease\" needs check_quorum = true",
+        );
+        let clocks = Config { election_min: timeout.lo, drift_ppm, ..Config::new(1) };
+        complain(
+            leases && timeout.lo > heartbeat && clocks.lease() <= heartbeat,
+            "reads",
+            format!("clocks that drift {drift_ppm}ppm leave {} of a lease, renewed every {heartbeat}", clocks.lease()),
+            "make [cluster] max_drift smaller, election_timeout longer, or write reads = \"read_index\"",
+        );
         let mut size = |key, value: ByteSize| {
             complain(value.0 == 0, key, "nothing at all".into(), "write for example \"64 KiB\"");
             complain(value.0 > LARGEST_PAYLOAD, key, format!("{value} in one message"), "at most 1 GiB");
@@ -124,6 +153,8 @@ impl RaftOptions {
             heartbeat,
             pre_vote: self.pre_vote,
             check_quorum: self.check_quorum,
+            leases,
+            drift_ppm,
             snapshot_every: self.snapshot_every,
             snapshot_keep: self.snapshot_keep,
             snapshot_chunk: self.snapshot_chunk.0 as u32,
@@ -150,7 +181,7 @@ impl System for RaftSystem {
     type Options = RaftOptions;
 
     fn configure(options: RaftOptions, shape: &Shape) -> Result<Config, Vec<Invalid>> {
-        options.validate(shape.nodes())
+        options.validate(shape.nodes(), shape.max_drift_ppm)
     }
 
     fn client(_: &Config, load: Load) -> RaftClient {
@@ -210,6 +241,20 @@ mod tests {
     use super::*;
 
     #[test]
+    fn leases_need_loyal_voters_and_good_clocks() {
+        let options = RaftOptions { reads: Reads::Lease, check_quorum: false, ..RaftOptions::default() };
+        let keys: Vec<_> = options.validate(5, 600_000).unwrap_err().iter().map(|i| i.key).collect();
+        assert_eq!(keys, ["reads", "reads"]);
+        let leases = |drift| {
+            let config = RaftOptions { check_quorum: true, ..options.clone() }.validate(5, drift).unwrap();
+            assert!(config.leases);
+            config.lease()
+        };
+        assert_eq!(leases(0), Duration::millis(150));
+        assert_eq!(leases(200_000), Duration::millis(100), "the leader's clock at 0.8, a voter's at 1.2");
+    }
+
+    #[test]
     fn all_problems_are_reported_at_once() {
         let options = RaftOptions {
             election_timeout: "10ms..20ms".parse().unwrap(),
@@ -217,9 +262,9 @@ mod tests {
             pipeline: 0,
             ..RaftOptions::default()
         };
-        let invalid = options.validate(0).unwrap_err();
+        let invalid = options.validate(0, 0).unwrap_err();
         let keys: Vec<_> = invalid.iter().map(|i| i.key).collect();
         assert_eq!(keys, ["nodes", "election_timeout", "max_batch", "pipeline"]);
-        assert_eq!(RaftOptions::default().validate(5), Ok(Config::new(5)));
+        assert_eq!(RaftOptions::default().validate(5, 0), Ok(Config::new(5)));
     }
 }
