@@ -20,8 +20,9 @@ doc:             ## the API documentation, broken links are errors
 bench:           ## how fast the engine, Raft and Paxos are; writes target/bench.json
 	$(CARGO) bench --quiet --package splitbrain --bench throughput
 
-bugs:            ## switches every known bug on in the chaos files; fails if one is not caught within 2,000 seeds
-	$(CARGO) run --quiet --release --package splitbrain --example bugs
+BUG_SEEDS ?= 1..2000
+bugs:            ## switches every known bug on in the chaos files; fails if one is not caught within BUG_SEEDS (1..2000)
+	$(CARGO) run --quiet --release --package splitbrain --example bugs -- $(BUG_SEEDS)
 
 SEEDS ?= 1..1000
 sweep:           ## every Raft and Paxos scenario of the library with many seeds (SEEDS=1..1000); long, resumes, not part of test

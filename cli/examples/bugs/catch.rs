@@ -1,6 +1,7 @@
 //! Switches known bugs on in the chaos files of their system, and looks for the first run that breaks a named rule.
 
 use scenarios::runner::{RunRequest, TraceMode};
+use scenarios::sweep::Seeds;
 use scenarios::{Override, Registry, Scenario};
 use sim_core::record::Ruling;
 use std::panic::{self, AssertUnwindSafe};
@@ -91,8 +92,10 @@ pub fn run(registry: &Registry, scenario: &Scenario, seed: u64) -> (Ended, u64) 
 pub struct Catch {
     /// Which of the files.
     pub file: usize,
-    /// Its seed, which is also how many seeds it took of every file before it.
+    /// Its seed.
     pub seed: u64,
+    /// How many seeds of this file and of every file before it were tried, this one included.
+    pub seeds: u64,
     /// The rules it broke.
     pub rules: Vec<String>,
     /// Runs made until then, this one included.
@@ -103,12 +106,12 @@ pub struct Catch {
     pub panics: u64,
 }
 
-/// The first run, seed by seed and file by file within a seed, that breaks a rule; seeds `1..=seeds`. What it gives does not
-/// depend on how many threads the pool has: all runs before the first are made.
-pub fn first(pool: &rayon::ThreadPool, registry: &Registry, files: &[Storm], seeds: u64) -> Option<Catch> {
+/// The first run, seed by seed and file by file within a seed, that breaks a rule. What it gives does not depend on how
+/// many threads the pool has: all runs before the first are made.
+pub fn first(pool: &rayon::ThreadPool, registry: &Registry, files: &[Storm], seeds: &Seeds) -> Option<Catch> {
     let (next, found) = (AtomicU64::new(0), AtomicU64::new(u64::MAX));
-    let total = seeds * files.len() as u64;
-    let place = |i: u64| ((i % files.len() as u64) as usize, i / files.len() as u64 + 1);
+    let total = seeds.count() * files.len() as u64;
+    let place = |i: u64| ((i % files.len() as u64) as usize, i / files.len() as u64);
     let made = pool.broadcast(|_| {
         let mut made = Vec::new();
         loop {
@@ -116,7 +119,8 @@ pub fn first(pool: &rayon::ThreadPool, registry: &Registry, files: &[Storm], see
             if i >= total || i > found.load(Ordering::SeqCst) {
                 return made;
             }
-            let (file, seed) = place(i);
+            let (file, round) = place(i);
+            let seed = seeds.get(round).expect("i is below the total");
             let (ended, ns) = run(registry, &files[file].scenario, seed);
             if let Ended::Broke(_) = ended {
                 found.fetch_min(i, Ordering::SeqCst);
@@ -131,6 +135,6 @@ pub fn first(pool: &rayon::ThreadPool, registry: &Registry, files: &[Storm], see
     let simulated_ns = made.iter().map(|(.., ns)| ns).sum();
     let (i, ended, _) = made.pop()?;
     let Ended::Broke(rules) = ended else { return None };
-    let (file, seed) = place(i);
-    Some(Catch { file, seed, rules, runs: i + 1, simulated_ns, panics })
+    let (file, round) = place(i);
+    Some(Catch { file, seed: seeds.get(round)?, seeds: round + 1, rules, runs: i + 1, simulated_ns, panics })
 }
