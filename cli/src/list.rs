@@ -28,6 +28,9 @@ pub fn schema(registry: &Registry) -> Exit {
 fn systems(registry: &Registry) {
     for system in registry.iter() {
         say(&format!("{}\n    {}\n", system.name(), system.about()));
+        if !system.orders().is_empty() {
+            say(&format!("    takes orders: {}\n", system.orders().join(", ")));
+        }
         let schema = system.options_schema();
         let Some(properties) = schema.get("properties").and_then(|p| p.as_object()) else { continue };
         for (key, property) in properties {

@@ -31,6 +31,11 @@ pub trait Systems {
         let _ = system;
         (&[], &[])
     }
+    /// The kinds of orders that a system takes from an operator; none if it never changes.
+    fn orders(&self, system: &str) -> Names {
+        let _ = system;
+        &[]
+    }
 }
 
 /// Names that a system has listed.

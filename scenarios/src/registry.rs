@@ -16,6 +16,8 @@ pub trait AnySystem: Sync {
     fn bugs(&self) -> &'static [Bug];
     /// The names of its kinds of messages and of facts, if it has listed them.
     fn kinds(&self) -> (Names, Names);
+    /// The kinds of orders that it takes from an operator.
+    fn orders(&self) -> Names;
     /// Runs one scenario with one seed.
     ///
     /// # Errors
@@ -49,6 +51,9 @@ impl<S: System> AnySystem for Erased<S> {
     }
     fn kinds(&self) -> (Names, Names) {
         (S::message_kinds(), S::fact_kinds())
+    }
+    fn orders(&self) -> Names {
+        S::orders()
     }
     fn run(&self, request: RunRequest<'_>) -> Result<RunRecord, RunError> {
         runner::run::<S>(request)
@@ -103,5 +108,8 @@ impl Systems for Registry {
     }
     fn kinds(&self, system: &str) -> (Names, Names) {
         self.get(system).map_or((&[], &[]), AnySystem::kinds)
+    }
+    fn orders(&self, system: &str) -> Names {
+        self.get(system).map_or(&[], AnySystem::orders)
     }
 }

@@ -96,6 +96,7 @@ pub fn kind(fault: &Fault) -> String {
         Fault::Partition { shape, .. } => shape.name(),
         Fault::Clock(change) => change.name(),
         Fault::Disk(change) => change.name(),
+        Fault::Membership(change) => change.name(),
         Fault::Packet { change, .. } => {
             let parts = [
                 ("loss", !change.loss.is_never()),

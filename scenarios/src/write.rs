@@ -3,7 +3,7 @@
 use crate::read::write_target;
 use crate::scenario::{Cluster, End, KeySpace, LinkChange, LinkRule, Pace, Plan, Scenario, Workload};
 use core::fmt::{Display, Write};
-use sim_core::fault::{ClockChange, Cue, DiskChange, Fault, Injection, Limits, Schedule, Shape};
+use sim_core::fault::{ClockChange, Cue, DiskChange, Fault, Injection, Limits, MemberChange, Schedule, Shape};
 use sim_core::network::{Latency, Law, LinkPolicy};
 use sim_core::units::{BitRate, ByteSize, OffsetText, OperationRate, Ppm, ProbabilityText, RangeText};
 use sim_core::{Duration, Instant, Probability, Routing};
@@ -160,7 +160,10 @@ fn cluster(out: &mut Out, scenario: &Scenario) {
     let cluster = &scenario.cluster;
     let own_machines = Cluster::own_machines(cluster.nodes());
     out.table("[cluster]");
-    out.key("nodes", number(cluster.nodes() as u64));
+    out.key("nodes", number(cluster.members() as u64));
+    if cluster.spares > 0 {
+        out.key("spares", i64::from(cluster.spares));
+    }
     out.key("zones", names(&cluster.zones));
     out.key("node_zones", names(cluster.node_zones.iter().map(|z| &cluster.zones[*z as usize])));
     if (&cluster.machines, &cluster.node_machines) != (&own_machines.0, &own_machines.1) {
@@ -354,6 +357,14 @@ fn fault(out: &mut Out, injection: &Injection) {
         Fault::Disk(DiskChange::Lie) => out.key("lie", true),
         Fault::Disk(DiskChange::Torn) => out.key("torn", true),
         Fault::Disk(DiskChange::Rot(p)) => out.key("rot", share(*p)),
+        Fault::Membership(change) => {
+            out.key("change", text(change.name()));
+            match change {
+                MemberChange::Grow { by } | MemberChange::Shrink { by } => out.key("by", i64::from(*by)),
+                MemberChange::MoveZone { to } => out.maybe("to", to.as_ref().map(write_target)),
+                _ => {}
+            }
+        }
     }
 }
 

@@ -17,6 +17,7 @@ pub(crate) enum Code {
     Drop = 11,
     Read = 12,
     Note = 13,
+    Order = 14,
 }
 
 /// Folds `(time, who, what, payload)` of every event into 64 bits, in order.

@@ -1,7 +1,7 @@
 //! The flight recorder: the last few hundred things that happened, in a ring, for when a rule breaks.
 
 use crate::fault::Injection;
-use crate::{Drop, Instant, Node, NodeId, Observed, Observer, Outcome, Parcel, Peer, Ticket, Timer, WriteId};
+use crate::{Drop, Instant, Node, NodeId, Observed, Observer, Order, Outcome, Parcel, Peer, Ticket, Timer, WriteId};
 
 /// One thing that happened, kept: an [`Observed`] that owns what it tells.
 #[derive(Clone, Debug)]
@@ -66,6 +66,10 @@ pub enum Flight<N: Node> {
         node: NodeId,
         paused: bool,
     },
+    Ordered {
+        node: NodeId,
+        order: Order,
+    },
     FaultStarted {
         index: usize,
         injection: Box<Injection>,
@@ -123,6 +127,7 @@ impl<N: Node> Flight<N> {
             Observed::Crashed { node, halted, lost_records } => Self::Crashed { node, halted, lost_records },
             Observed::Booted { node, records } => Self::Booted { node, records },
             Observed::Paused { node, paused } => Self::Paused { node, paused },
+            Observed::Ordered { node, order } => Self::Ordered { node, order },
             Observed::FaultStarted { index, injection, resolved } => {
                 Self::FaultStarted { index, injection: Box::new(injection.clone()), resolved: resolved.to_vec() }
             }
@@ -157,6 +162,7 @@ impl<N: Node> Flight<N> {
             Self::Crashed { node, halted, lost_records } => Observed::Crashed { node, halted, lost_records },
             Self::Booted { node, records } => Observed::Booted { node, records },
             Self::Paused { node, paused } => Observed::Paused { node, paused },
+            Self::Ordered { node, order } => Observed::Ordered { node, order },
             Self::FaultStarted { index, ref injection, ref resolved } => {
                 Observed::FaultStarted { index, injection, resolved }
             }

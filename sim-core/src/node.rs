@@ -1,6 +1,6 @@
 //! The contract of a protocol participant: inputs are the methods, outputs go into [`Effects`]. No I/O anywhere.
 
-use crate::{Effects, Kind, NodeId, Role, Ticket, Timer, WriteId};
+use crate::{Effects, Kind, NodeId, NodeSet, Order, Role, Ticket, Timer, WriteId};
 use core::fmt::{self, Debug};
 use serde::Serialize;
 
@@ -72,6 +72,10 @@ pub trait Node: Sized + 'static {
     fn on_disk(&mut self, done: Completion<Self::Record>, fx: &mut Effects<'_, Self>) {
         let _ = (done, fx);
     }
+    /// An operator asks something of the cluster, through the node that leads. Repeated until it is done.
+    fn on_order(&mut self, order: Order, fx: &mut Effects<'_, Self>) {
+        let _ = (order, fx);
+    }
     /// Size of a request on the wire, in bytes.
     fn request_bytes(request: &Self::Request) -> u32;
     /// Size of a response on the wire, in bytes.
@@ -100,6 +104,11 @@ pub trait Node: Sized + 'static {
     /// What this node takes itself to be now.
     fn role(&self) -> Role {
         Role::NONE
+    }
+    /// The members of the cluster in the newest configuration that this node knows to be in force for good (in Raft, the
+    /// newest committed one); `None` if the system has no membership.
+    fn members(&self) -> Option<NodeSet> {
+        None
     }
     /// How far this node has got (a log index, an epoch), so that a fault can aim at the one most behind.
     fn progress(&self) -> u64 {

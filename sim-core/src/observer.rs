@@ -1,7 +1,7 @@
 //! Observers see everything and change nothing. `()` observes nothing and compiles away.
 
 use crate::fault::Injection;
-use crate::{ClientId, Instant, Kind, Node, NodeId, Outcome, Ticket, Timer, Violation, WriteId};
+use crate::{ClientId, Instant, Kind, Node, NodeId, Order, Outcome, Ticket, Timer, Violation, WriteId};
 
 /// Who is at one end of a link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -174,6 +174,13 @@ pub enum Observed<'a, N: Node> {
         node: NodeId,
         /// Whether it stopped (true) or goes on (false).
         paused: bool,
+    },
+    /// The operator gave a node an order.
+    Ordered {
+        /// Whom.
+        node: NodeId,
+        /// What.
+        order: Order,
     },
     /// A fault began; `resolved` are the nodes it hit.
     FaultStarted {

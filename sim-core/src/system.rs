@@ -13,15 +13,23 @@ pub struct Shape {
     pub node_zones: Vec<u16>,
     /// Zone names.
     pub zones: Vec<String>,
+    /// How many of the nodes, the last ones, run but are no members of the cluster at first.
+    pub spares: u32,
     /// Worst honest clock: no clock without a clock fault drifts more than this, in parts per million.
     pub max_drift_ppm: u32,
 }
 
 impl Shape {
-    /// How many nodes there are.
+    /// How many nodes there are, spares included.
     #[must_use]
     pub const fn nodes(&self) -> usize {
         self.node_zones.len()
+    }
+
+    /// How many of them, the first ones, are members of the cluster at first.
+    #[must_use]
+    pub const fn members(&self) -> usize {
+        self.node_zones.len() - self.spares as usize
     }
 }
 
@@ -152,6 +160,10 @@ pub trait System: 'static {
     }
     /// The names of its kinds of facts, likewise.
     fn fact_kinds() -> &'static [&'static str] {
+        &[]
+    }
+    /// The kinds of orders that an operator may give ([`crate::Order::KINDS`]); none, for a cluster that never changes.
+    fn orders() -> &'static [&'static str] {
         &[]
     }
     /// The known bugs that can be switched on.

@@ -3,7 +3,7 @@
 use super::Line;
 
 /// Every event a trace knows, but for its first and last line.
-pub const EVENTS: [&str; 24] = [
+pub const EVENTS: [&str; 25] = [
     "sent",
     "delivered",
     "dropped",
@@ -18,6 +18,7 @@ pub const EVENTS: [&str; 24] = [
     "booted",
     "paused",
     "resumed",
+    "ordered",
     "fault_started",
     "fault_ended",
     "invoked",

@@ -29,7 +29,7 @@ impl Text {
         let event = &line.event;
         let tint = match event.as_str() {
             "dropped" | "crashed" | "fault_started" | "fault_ended" | "paused" => "31",
-            "role" | "booted" | "resumed" => "32",
+            "role" | "booted" | "resumed" | "ordered" => "32",
             "fact" => "36",
             _ => "2",
         };

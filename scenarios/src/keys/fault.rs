@@ -4,7 +4,7 @@ use super::{Key, Section, Takes};
 use Takes::{Bandwidth, Count, Drift, Duration, Flag, Latency, Probability, Size, Table, Target, Text, Texts, Word};
 
 /// The kinds of faults.
-pub const KINDS: &[&str] = &["crash", "pause", "slow", "partition", "packet", "clock", "disk"];
+pub const KINDS: &[&str] = &["crash", "pause", "slow", "partition", "packet", "clock", "disk", "membership"];
 /// The shapes of a partition.
 pub const SHAPES: &[&str] = &[
     "isolate",
@@ -19,6 +19,8 @@ pub const SHAPES: &[&str] = &[
 ];
 /// What a crash leaves.
 pub const ON_CRASH: &[&str] = &["keep", "lose_unsynced", "torn", "wipe"];
+/// What an operator changes about the cluster.
+pub const CHANGES: &[&str] = &["add", "remove", "replace", "grow", "shrink", "move_zone", "transfer"];
 /// Which way of a target's links.
 pub const DIRECTIONS: &[&str] = &["to", "from", "both"];
 
@@ -130,5 +132,10 @@ pub static FAULT: Section = Section {
         Key::new("torn", Flag, "false", "any crash leaves a random part of what was not synced").only(&["disk"]),
         Key::new("rot", Probability, "", "durable records go bad, once and for all; found when next read")
             .only(&["disk"]),
+        Key::new("change", Word(CHANGES), "", "what the operator asks for, again and again until it is done")
+            .only(&["membership"]),
+        Key::new("by", Count(1, 127), "1", "of `grow` and `shrink`: how many members more or less")
+            .only(&["membership"]),
+        Key::new("to", Target, "any other zone", "of `move_zone`: where those sit that join").only(&["membership"]),
     ],
 };

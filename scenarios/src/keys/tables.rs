@@ -57,6 +57,12 @@ pub static CLUSTER: Section = Section {
     name: "[cluster]",
     keys: &[
         Key::new("nodes", Count(1, limits::NODES), "", "how many machines: n1, n2, ..."),
+        Key::new(
+            "spares",
+            Count(0, limits::NODES),
+            "0",
+            "how many more machines run without being members, until a fault of kind `membership` adds them",
+        ),
         Key::new("zones", Texts, "[\"a\"]", "the zones; nodes are dealt to them round-robin"),
         Key::new("node_zones", Texts, "round-robin", "the zone of each node, instead of dealing them"),
         Key::new(

@@ -22,6 +22,8 @@ pub struct World {
     pub messages: Names,
     /// The kinds of facts, likewise.
     pub facts: Names,
+    /// The kinds of orders it takes, if the system is known.
+    pub orders: Option<Names>,
 }
 
 impl World {
@@ -72,10 +74,12 @@ pub fn read(reader: &Reader<'_>, duration: Option<Duration>) -> World {
         Some(_) => reader.get("nodes", nodes),
         None => None,
     };
+    let spares = reader.get("spares", measure::small(0, limits::NODES)).unwrap_or(0);
+    let nodes = with_spares(reader, nodes, spares);
     let zones = reader.get("zones", measure::list(measure::name));
     let node_zones = reader.get("node_zones", measure::list(measure::name));
     let (zones, node_zones) = match node_zones {
-        Some(names) => explicit(reader, nodes, zones, &names),
+        Some(names) => explicit(reader, nodes, spares, zones, &names),
         None => dealt(reader, nodes, zones),
     };
     if zones.len() > limits::ZONES {
@@ -98,6 +102,7 @@ pub fn read(reader: &Reader<'_>, duration: Option<Duration>) -> World {
     };
     let cluster = Cluster {
         zones,
+        spares,
         node_zones,
         machines,
         node_machines,
@@ -109,11 +114,21 @@ pub fn read(reader: &Reader<'_>, duration: Option<Duration>) -> World {
     let sound = !cluster.node_zones.is_empty() && reader.context.problems.count() == before;
     let cluster = if cluster.node_zones.is_empty() {
         let (machines, node_machines) = Cluster::own_machines(1);
-        Cluster { node_zones: vec![0], zones: vec!["a".to_owned()], machines, node_machines, ..cluster }
+        Cluster { node_zones: vec![0], spares: 0, zones: vec!["a".to_owned()], machines, node_machines, ..cluster }
     } else {
         cluster
     };
-    World { cluster, known: sound, duration, messages: &[], facts: &[] }
+    World { cluster, known: sound, duration, messages: &[], facts: &[], orders: None }
+}
+
+/// How many machines there are with the spares.
+fn with_spares(reader: &Reader<'_>, nodes: Option<u32>, spares: u32) -> Option<u32> {
+    let all = nodes?.saturating_add(spares);
+    if u64::from(all) > limits::NODES {
+        reader.wrong("spares", format!("{all} machines are too many"), format!("at most {}", limits::NODES));
+        return nodes;
+    }
+    Some(all)
 }
 
 fn nodes(value: &Value, context: &Context<'_>) -> Option<u32> {
@@ -203,6 +218,7 @@ fn dealt(reader: &Reader<'_>, nodes: Option<u32>, zones: Option<Vec<String>>) ->
 fn explicit(
     reader: &Reader<'_>,
     nodes: Option<u32>,
+    spares: u32,
     zones: Option<Vec<String>>,
     names: &[String],
 ) -> (Vec<String>, Vec<u16>) {
@@ -217,8 +233,13 @@ fn explicit(
     if let Some(nodes) = nodes
         && nodes as usize != names.len()
     {
-        let what = format!("`node_zones` lists {} nodes, but `nodes` says {nodes}", names.len());
+        let said = if spares == 0 { "`nodes` says" } else { "`nodes` and `spares` make" };
+        let what = format!("`node_zones` lists {} nodes, but {said} {nodes}", names.len());
         reader.wrong("node_zones", what, "leave `nodes` out");
+    }
+    if spares as usize >= names.len() {
+        let what = format!("{spares} spares of {} nodes leave no member", names.len());
+        reader.wrong("spares", what, "a cluster begins with one member or more");
     }
     let node_zones = names.iter().map(|name| {
         let place = zones.iter().position(|z| z == name).unwrap_or_else(|| {

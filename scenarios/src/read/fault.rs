@@ -5,11 +5,13 @@ use super::latency::latency;
 use super::section::{Context, Reader};
 use super::{measure, overlap, process, target, trigger};
 use crate::expand;
-use crate::keys::{self, DIRECTIONS, KINDS, ON_CRASH, SHAPES};
+use crate::keys::{self, CHANGES, DIRECTIONS, KINDS, ON_CRASH, SHAPES};
 use crate::limits;
 use crate::scenario::{Flap, Plan};
 use crate::written::{Kind, Value};
-use sim_core::fault::{Burst, ClockChange, Direction, DiskChange, Fault, OnCrash, PacketChange, Shape, Target};
+use sim_core::fault::{
+    Burst, ClockChange, Direction, DiskChange, Fault, MemberChange, OnCrash, PacketChange, Shape, Target,
+};
 use sim_core::hash::Mixer;
 use sim_core::{Duration, Instant, NodeId, Probability};
 use std::collections::BTreeMap;
@@ -46,6 +48,7 @@ fn plan(reader: &Reader<'_>, swarm: bool, world: &World, names: &mut BTreeMap<St
     let whom = reader.get("target", |value, context| target::target(value, context, world));
     let (at, duration, every, count) = times(reader, kind, world);
     let endless = kind == Some("clock") && (reader.has("step")) || kind == Some("disk") && reader.has("rot");
+    let endless = endless || kind == Some("membership") && !reader.has("mttr");
     let process = process::process(reader, at, endless);
     // Of what comes at random nobody can say that each single time changes something.
     let random = process.is_some() || reader.has("mtbf") || reader.has("recorded");
@@ -63,10 +66,15 @@ fn plan(reader: &Reader<'_>, swarm: bool, world: &World, names: &mut BTreeMap<St
         "partition" => (partition(reader, world, whom.as_ref()), flap(reader)),
         "packet" => (packet(reader, world), None),
         "clock" => (clock(reader).map(Fault::Clock), None),
+        "membership" => (membership(reader, world), None),
         _ => (disk(reader).map(Fault::Disk), None),
     };
     let optional = fault.is_none()
         || matches!(&fault, Some(Fault::Packet { .. }))
+        || matches!(
+            &fault,
+            Some(Fault::Membership(MemberChange::Grow { .. } | MemberChange::Shrink { .. } | MemberChange::Transfer))
+        )
         || matches!(&fault, Some(Fault::Partition { shape, .. }) if !matches!(shape, Shape::Isolate | Shape::OneWay { .. }));
     let whom = match (reader.has("target"), optional) {
         (true, _) => whom,
@@ -76,8 +84,12 @@ fn plan(reader: &Reader<'_>, swarm: bool, world: &World, names: &mut BTreeMap<St
     };
     let (fault, target) = (fault?, whom?);
     if !waits {
-        let peers = if let Fault::Packet { peers, .. } = &fault { peers.as_ref() } else { None };
-        trigger::aims_at_nothing(reader, [("target", Some(&target)), ("peers", peers)]);
+        let other = match &fault {
+            Fault::Packet { peers, .. } => ("peers", peers.as_ref()),
+            Fault::Membership(MemberChange::MoveZone { to }) => ("to", to.as_ref()),
+            _ => ("peers", None),
+        };
+        trigger::aims_at_nothing(reader, [("target", Some(&target)), other]);
     }
     let (each, rolling) = process::parts(reader, &target, random, world);
     let id = own_id.unwrap_or_else(|| identity(&fault, &target, at, names));
@@ -88,6 +100,7 @@ fn plan(reader: &Reader<'_>, swarm: bool, world: &World, names: &mut BTreeMap<St
 fn identity(fault: &Fault, target: &Target, at: Instant, names: &mut BTreeMap<String, u64>) -> u32 {
     let shape = match fault {
         Fault::Partition { shape, .. } => shape.name(),
+        Fault::Membership(change) => change.name(),
         _ => "",
     };
     let name = format!("{} {shape} {target} {at}", fault.kind());
@@ -124,6 +137,7 @@ fn times(reader: &Reader<'_>, kind: Option<&str>, world: &World) -> Times {
     }
     let step = kind == Some("clock") && reader.has("step");
     let rot = kind == Some("disk") && reader.has("rot");
+    let orders = kind == Some("membership");
     let duration = reader.get("duration", measure::positive);
     if step && reader.has("duration") {
         reader.wrong("duration", "a clock's jump has no end", "leave `duration` out; a second fault can jump back");
@@ -132,7 +146,7 @@ fn times(reader: &Reader<'_>, kind: Option<&str>, world: &World) -> Times {
         reader.wrong("duration", "what has rotted stays rotten", "leave `duration` out; `every` lets more rot");
     }
     let every = reader.get("every", measure::positive);
-    if reader.has("every") && !step && !rot && !reader.has("duration") && !reader.has("mtbf") {
+    if reader.has("every") && !step && !rot && !orders && !reader.has("duration") && !reader.has("mtbf") {
         reader.wrong("every", "a fault that repeats must end before it comes again", "add `duration`");
     }
     if let (Some(duration), Some(every)) = (duration, every)
@@ -357,6 +371,39 @@ fn disk(reader: &Reader<'_>) -> Option<DiskChange> {
         "torn" => switched_on(reader, "torn").map(|()| DiskChange::Torn),
         _ => switched_on(reader, "stall").map(|()| DiskChange::Stall),
     }
+}
+
+/// What the operator asks for. The system must be able to do it.
+fn membership(reader: &Reader<'_>, world: &World) -> Option<Fault> {
+    let by = reader.get("by", measure::small(1, 127));
+    let to = reader.get("to", |value, context| target::target(value, context, world));
+    let name = reader.must("change", measure::word(CHANGES))?;
+    if reader.has("by") && !matches!(name, "grow" | "shrink") {
+        reader.wrong("by", format!("`by` does not belong to change `{name}`"), "use change `grow` or `shrink`");
+    }
+    if reader.has("to") && name != "move_zone" {
+        reader.wrong("to", format!("`to` does not belong to change `{name}`"), "use change `move_zone`");
+    }
+    let by = by.unwrap_or(1);
+    let change = match name {
+        "add" => MemberChange::Add,
+        "remove" => MemberChange::Remove,
+        "replace" => MemberChange::Replace,
+        "grow" => MemberChange::Grow { by },
+        "shrink" => MemberChange::Shrink { by },
+        "move_zone" => MemberChange::MoveZone { to },
+        _ => MemberChange::Transfer,
+    };
+    if let Some(orders) = world.orders
+        && !orders.contains(&change.order())
+    {
+        let what = match change {
+            MemberChange::Transfer => "the system can not hand leadership over when asked to",
+            _ => "the system can not change its members",
+        };
+        reader.wrong("change", what, "`splitbrain list systems` says which orders a system takes");
+    }
+    Some(Fault::Membership(change))
 }
 
 /// What makes the fault must be `true`.

@@ -3,7 +3,7 @@
 use super::cluster::World;
 use super::measure;
 use super::section::Reader;
-use crate::scenario::Plan;
+use crate::scenario::{Cluster, Plan};
 use sim_core::fault::{Fault, Limits, Shape};
 use sim_core::{NodeId, Purpose, Rng};
 
@@ -28,7 +28,7 @@ pub fn read(reader: &Reader<'_>, plans: &[Plan], world: &World) -> Limits {
         }
     }
     for (number, plan) in (1..).zip(plans) {
-        if !possible(&limits, &plan.fault, nodes as usize) {
+        if !possible(&limits, &plan.fault, &world.cluster) {
             let key = match (&plan.fault, limits.max_down, limits.max_cut) {
                 (Fault::Crash { .. } | Fault::Pause, Some(_), _) => "max_down",
                 (Fault::Partition { .. }, _, Some(_)) => "max_cut",
@@ -43,18 +43,20 @@ pub fn read(reader: &Reader<'_>, plans: &[Plan], world: &World) -> Limits {
 }
 
 /// Whether the fault can happen at all in a cluster to which nothing else does.
-fn possible(limits: &Limits, fault: &Fault, nodes: usize) -> bool {
+fn possible(limits: &Limits, fault: &Fault, cluster: &Cluster) -> bool {
+    let nodes = cluster.nodes();
+    let members: Vec<bool> = (0..nodes).map(|node| node < cluster.members()).collect();
     let mut down = vec![false; nodes];
     match fault {
         Fault::Crash { .. } | Fault::Pause => {
             down[0] = true;
-            limits.permit(&down, &[])
+            limits.permit(&members, &down, &[])
         }
         // Whose groups these are is known only when the fault comes.
         Fault::Partition { shape: Shape::Groups(_), .. } => true,
         Fault::Partition { shape, .. } => (0..TRIES).any(|seed| {
             let mut rng = Rng::stream(seed, Purpose::Target, 0);
-            limits.permit(&down, &[&shape.sides(nodes, &[NodeId(0)], &[], &mut rng)])
+            limits.permit(&members, &down, &[&shape.sides(nodes, &[NodeId(0)], &[], &mut rng)])
         }),
         _ => true,
     }

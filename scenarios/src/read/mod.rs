@@ -126,9 +126,16 @@ fn scenario(document: &Value, context: &Context<'_>, systems: &dyn Systems) -> O
         let what = format!("a warm-up of {warmup} leaves nothing of {duration} to measure");
         head.wrong(key, what, "`duration` counts from the start, warm-up included");
     }
-    let mut world = cluster::read(&child(&root, "cluster", &keys::CLUSTER), duration);
+    let cluster = child(&root, "cluster", &keys::CLUSTER);
+    let mut world = cluster::read(&cluster, duration);
     if let Some(Kind::Text(system)) = head.value("system").map(|v| &v.kind) {
         (world.messages, world.facts) = systems.kinds(system);
+        world.orders = systems.names().contains(&system.as_str()).then(|| systems.orders(system));
+        let members = world.orders.is_none_or(|orders| orders.contains(&"members"));
+        if world.cluster.spares > 0 && !members {
+            let what = format!("`{system}` can not change its members, so spares would stay what they are");
+            cluster.wrong("spares", what, "leave `spares` out");
+        }
     }
     let network = network::read(&child(&root, "network", &keys::NETWORK), &world);
     let disk = network::disk(&child(&root, "disk", &keys::DISK));

@@ -209,6 +209,9 @@ pub(super) fn observed<N: Node>(buffer: &mut Vec<u8>, at: Instant, what: &Observ
             line.text("detail", |out| write!(out, "{records} records on disk"));
         }),
         Observed::Paused { node, paused } => of(begin(if *paused { "paused" } else { "resumed" }), *node, |_| {}),
+        Observed::Ordered { node, order } => of(begin("ordered"), *node, |line| {
+            line.text("detail", |out| write!(out, "{order}"));
+        }),
         Observed::FaultStarted { index, injection, resolved } => {
             let mut line = begin("fault_started");
             line.word("kind", injection.fault.kind());

@@ -7,6 +7,8 @@ use sim_core::{Duration, NodeId, Shape};
 pub struct Cluster {
     /// Zone names; always at least one.
     pub zones: Vec<String>,
+    /// How many of the nodes, the last ones, are no members at first.
+    pub spares: u32,
     /// Zone index of each node.
     pub node_zones: Vec<u16>,
     /// The names of the machines that carry the nodes.
@@ -24,10 +26,16 @@ pub struct Cluster {
 }
 
 impl Cluster {
-    /// How many nodes there are.
+    /// How many nodes there are, spares included.
     #[must_use]
     pub const fn nodes(&self) -> usize {
         self.node_zones.len()
+    }
+
+    /// How many of them, the first ones, are members at first.
+    #[must_use]
+    pub const fn members(&self) -> usize {
+        self.node_zones.len() - self.spares as usize
     }
 
     /// The zone index of a node.
@@ -57,6 +65,11 @@ impl Cluster {
     /// What a system is configured for.
     #[must_use]
     pub fn shape(&self) -> Shape {
-        Shape { node_zones: self.node_zones.clone(), zones: self.zones.clone(), max_drift_ppm: self.max_drift_ppm }
+        Shape {
+            node_zones: self.node_zones.clone(),
+            zones: self.zones.clone(),
+            spares: self.spares,
+            max_drift_ppm: self.max_drift_ppm,
+        }
     }
 }

@@ -3,7 +3,7 @@
 use super::{Sighting, faults};
 use crate::scenario::{Cluster, End, LinkChange, Plan};
 use crate::{Scenario, Systems};
-use sim_core::fault::{Fault, Shape, Target};
+use sim_core::fault::{Fault, MemberChange, Shape, Target};
 use sim_core::{Duration, NodeId, Probability, Routing, node_ids};
 use std::collections::BTreeSet;
 
@@ -120,6 +120,10 @@ fn keeping(scenario: &Scenario, kept: BTreeSet<NodeId>) -> Option<Scenario> {
     let mut s = scenario.clone();
     let new = |node: NodeId| kept.iter().position(|k| *k == node).map(|i| NodeId(i as u32));
     s.cluster.node_zones = kept.iter().map(|node| scenario.cluster.zone_of(*node)).collect();
+    s.cluster.spares = kept.iter().filter(|node| node.index() >= scenario.cluster.members()).count() as u32;
+    if s.cluster.members() == 0 {
+        return None;
+    }
     // Zones without nodes go, if nobody speaks of them.
     let used: BTreeSet<u16> = s.cluster.node_zones.iter().copied().collect();
     let zone = |z: u16| used.iter().position(|u| *u == z).map(|i| i as u16);
@@ -192,6 +196,10 @@ fn keeping(scenario: &Scenario, kept: BTreeSet<NodeId>) -> Option<Scenario> {
                     if let Some(whom) = peers.as_ref() {
                         *peers = Some(target(whom)?);
                     }
+                    Some(plan)
+                }
+                Fault::Membership(MemberChange::MoveZone { to: Some(to) }) => {
+                    *to = target(to)?;
                     Some(plan)
                 }
                 _ => Some(plan),

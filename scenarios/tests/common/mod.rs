@@ -162,6 +162,9 @@ impl Systems for Only {
     fn kinds(&self, _: &str) -> (&'static [&'static str], &'static [&'static str]) {
         (MESSAGES, FACTS)
     }
+    fn orders(&self, system: &str) -> &'static [&'static str] {
+        if system == "raft" { sim_core::Order::KINDS } else { &[] }
+    }
 }
 
 /// The repository.

@@ -108,7 +108,11 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
             self.await_trigger(index, trigger, &mut rng);
             return;
         }
-        let resolved = self.resolve(&injection.target, met, &mut rng);
+        self.note_members();
+        let (order, resolved) = match &injection.fault {
+            Fault::Membership(change) => self.plan_order(change, &injection.target, met, &mut rng),
+            _ => (None, self.resolve(&injection.target, met, &mut rng)),
+        };
         let (resolved, held, happens) = self.hold_back(&injection.fault, resolved, met, &rng);
         let state = &mut self.faults.state[index];
         (state.resolved, state.started, state.held) = (resolved.clone(), Some(self.now), held);
@@ -119,7 +123,11 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
             self.observer.observe(self.now, &Observed::FaultEnded { index, injection, touched: 0 });
             return;
         }
-        self.apply(index, injection, &resolved, met, &mut rng);
+        if matches!(injection.fault, Fault::Membership(_)) {
+            self.give_order(index, order);
+        } else {
+            self.apply(index, injection, &resolved, met, &mut rng);
+        }
         self.update_calm();
         if injection.until != Instant::FAR {
             // One that has waited lasts as long as it would have from its time on.
@@ -146,18 +154,21 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
         if limits.is_none() || !(takes_down || matches!(fault, Fault::Partition { .. })) {
             return (nodes, 0, true);
         }
+        let set = self.members();
+        let members: Vec<bool> =
+            node_ids(self.nodes.len()).map(|id| set.is_none_or(|members| members.has(id))).collect();
         let mut down: Vec<bool> = self.nodes.iter().map(Option::is_none).collect();
         self.faults.pauses.iter().for_each(|(_, node)| down[node.index()] = true);
         let in_force: Vec<&Sides> = self.trouble.cuts.iter().map(|cut| &cut.sides).collect();
         let permitted = |nodes: &[NodeId]| match fault {
             Fault::Partition { shape, .. } => {
                 let sides = self.cut(shape, nodes, trigger, &mut rng.clone());
-                limits.permit(&down, &[in_force.as_slice(), &[&sides]].concat())
+                limits.permit(&members, &down, &[in_force.as_slice(), &[&sides]].concat())
             }
             _ => {
                 let mut down = down.clone();
                 nodes.iter().for_each(|node| down[node.index()] = true);
-                limits.permit(&down, &in_force)
+                limits.permit(&members, &down, &in_force)
             }
         };
         if permitted(&nodes) {
@@ -292,6 +303,8 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
                     }
                 }
             }
+            // An order (see `operator.rs`).
+            Fault::Membership(_) => {}
         }
     }
 
@@ -353,6 +366,7 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
                     }
                 }
             }
+            Fault::Membership(_) => self.withdraw_order(index),
         }
         self.update_calm();
         let touched = self.faults.state[index].touched;
@@ -368,11 +382,26 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
         }
     }
 
-    /// The nodes a target means now; `trigger` is where the fault's trigger was met. Every choice is drawn from the fault's own stream.
+    /// The nodes a target means now; `trigger` is where the fault's trigger was met. Every choice is drawn from the fault's
+    /// own stream, among the members if the system has membership.
     pub(super) fn resolve(&self, target: &Target, trigger: Option<NodeId>, rng: &mut Rng) -> Vec<NodeId> {
+        let members = self.members();
+        let is_member = |id: &NodeId| members.is_none_or(|members| members.has(*id));
+        let pool: Vec<NodeId> = node_ids(self.nodes.len()).filter(is_member).collect();
+        self.resolve_among(&pool, target, trigger, rng)
+    }
+
+    /// As [`Self::resolve`], with choices drawn among `pool`.
+    pub(super) fn resolve_among(
+        &self,
+        pool: &[NodeId],
+        target: &Target,
+        trigger: Option<NodeId>,
+        rng: &mut Rng,
+    ) -> Vec<NodeId> {
         let n = self.nodes.len();
-        let mut some = |count: usize, first: Option<NodeId>| {
-            let mut order: Vec<NodeId> = node_ids(n).collect();
+        let some = |count: usize, first: Option<NodeId>, rng: &mut Rng| {
+            let mut order = pool.to_vec();
             rng.shuffle(&mut order);
             if let Some(first) = first {
                 order.sort_by_key(|node| *node != first);
@@ -381,7 +410,7 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
             order.sort_unstable();
             order
         };
-        let minority = n.saturating_sub(1) / 2;
+        let minority = pool.len().saturating_sub(1) / 2;
         match target {
             Target::All => node_ids(n).collect(),
             Target::Node(node) => vec![*node],
@@ -402,22 +431,17 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
                 self.with_role(role, rng).map_or_else(Vec::new, |node| self.of_zone(self.node_zones[node.index()]))
             }
             Target::MostBehind => {
-                let live = node_ids(n).filter_map(|id| Some((self.nodes[id.index()].as_ref()?.progress(), id)));
+                let live = pool.iter().filter_map(|id| Some((self.nodes[id.index()].as_ref()?.progress(), *id)));
                 live.min().map(|(_, id)| id).into_iter().collect()
             }
-            Target::Random => some(1, None),
-            Target::Minority => some(minority, None),
+            Target::Random => some(1, None, rng),
+            Target::Minority => some(minority, None, rng),
             Target::MinorityWith(role) => {
                 let mut own = Rng::stream(self.seed, Purpose::Target, rng.next_u64() | 1 << 63);
                 let first = self.with_role(role, &mut own);
-                let mut order: Vec<NodeId> = node_ids(n).collect();
-                rng.shuffle(&mut order);
-                order.sort_by_key(|node| Some(*node) != first);
-                order.truncate(minority);
-                order.sort_unstable();
-                order
+                some(minority, first, rng)
             }
-            Target::OneMoreThanMinority => some(minority + 1, None),
+            Target::OneMoreThanMinority => some(minority + 1, None, rng),
         }
     }
 

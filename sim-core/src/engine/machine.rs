@@ -2,7 +2,9 @@
 
 use crate::disk::{Disk, Lost};
 use crate::fault::OnCrash;
-use crate::{Clock, Completion, DiskPolicy, Duration, Instant, Node, NodeId, Purpose, Rng, Ticket, Timer, WriteId};
+use crate::{
+    Clock, Completion, DiskPolicy, Duration, Instant, Node, NodeId, Order, Purpose, Rng, Ticket, Timer, WriteId,
+};
 use std::collections::VecDeque;
 use std::rc::Rc;
 
@@ -76,6 +78,7 @@ pub(crate) enum Input<N: Node> {
     Timer(Timer),
     Request { ticket: Ticket, request: N::Request },
     Disk(Completion<N::Record>),
+    Order(Order),
 }
 
 /// Inputs that can not be handled at once, and why not.

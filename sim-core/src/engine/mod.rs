@@ -9,6 +9,7 @@ mod disks;
 mod faults;
 mod machine;
 mod nodes;
+mod operator;
 mod slab;
 mod timers;
 mod triggers;
@@ -81,6 +82,7 @@ enum Event<N: Node> {
     FaultStart { index: usize },
     FaultEnd { index: usize },
     Revive { node: NodeId, token: u32 },
+    Operate { token: u32 },
 }
 
 /// A run: the state of a simulated cluster at one moment. Cloning it forks the run.
@@ -117,6 +119,7 @@ pub struct Engine<N: Node, C: Client<N>, O: Observer<N>> {
     clients: Vec<ClientState<N, C>>,
     schedule: Schedule,
     faults: faults::Faults,
+    operator: operator::Operator,
     tally: Tally,
     effects: Vec<crate::Effect<N>>,
     restart_halted: Duration,
@@ -157,6 +160,7 @@ impl<N: Node + Clone, C: Client<N> + Clone, O: Observer<N> + Clone> Clone for En
             clients: self.clients.clone(),
             schedule: self.schedule.clone(),
             faults: self.faults.clone(),
+            operator: self.operator.clone(),
             tally: self.tally.clone(),
             effects: Vec::new(),
             restart_halted: self.restart_halted,
@@ -202,6 +206,7 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
             network: Rc::new(config.network),
             clients: Vec::new(),
             faults: faults::Faults::new(config.schedule.injections().len()),
+            operator: operator::Operator::default(),
             schedule: config.schedule,
             tally: Tally {
                 sent: [0; Kind::LIMIT],
@@ -224,6 +229,7 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
         for node in crate::node_ids(n) {
             this.boot(node);
         }
+        this.note_members();
         this
     }
 
@@ -314,6 +320,7 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
             Event::FaultStart { index } => self.fault_start(index),
             Event::FaultEnd { index } => self.fault_end(index),
             Event::Revive { node, token } => self.revive(node, token),
+            Event::Operate { token } => self.operate(token),
         }
     }
 
@@ -359,6 +366,8 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
             Event::FaultStart { index } => of([9, fault(index), 0, 0]),
             Event::FaultEnd { index } => of([10, fault(index), 0, 0]),
             Event::Revive { node, .. } => of([11, u64::from(node.0), 0, 0]),
+            // 12 are timers.
+            Event::Operate { .. } => of([13, 0, 0, 0]),
         }
     }
 

@@ -408,6 +408,7 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
             }
             Input::Request { ticket, request } => self.serve(id, ticket, request),
             Input::Disk(done) => self.step_node(id, |n, fx| n.on_disk(done, fx)),
+            Input::Order(order) => self.obey(id, order),
         }
     }
 
@@ -507,7 +508,7 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
                     let (client, node) = (Peer::Client(ticket.client), Peer::Node(id));
                     self.drop_message(client, node, Parcel::Request(ticket), Drop::Stale);
                 }
-                Input::Timer(_) | Input::Disk(_) => {}
+                Input::Timer(_) | Input::Disk(_) | Input::Order(_) => {}
             }
         }
         self.record(id.0, Code::Crash, lost_records as u64);

@@ -22,20 +22,20 @@ impl Limits {
         self.max_down.is_none() && self.max_cut.is_none() && !self.keep_quorum
     }
 
-    /// Whether a cluster may be in this state: which nodes are down or paused, and which cuts are in force. Fewer nodes
-    /// down and fewer cuts are never forbidden where more are permitted.
+    /// Whether a cluster may be in this state: which nodes are members (all others do not count), which are down or paused,
+    /// and which cuts are in force. Fewer nodes down and fewer cuts are never forbidden where more are permitted.
     #[must_use]
-    pub fn permit(&self, down: &[bool], cuts: &[&Sides]) -> bool {
-        let n = down.len();
-        let majority = n / 2 + 1;
+    pub fn permit(&self, members: &[bool], down: &[bool], cuts: &[&Sides]) -> bool {
+        let all = || (0..down.len()).filter(|node| members[*node]);
+        let majority = all().count() / 2 + 1;
         let talk = |a: usize, b: usize| !cuts.iter().any(|cut| cut.cuts(a, b) || cut.cuts(b, a));
         let heard = |a: usize, counts: &dyn Fn(usize) -> bool| {
-            1 + (0..n).filter(|b| *b != a && counts(*b) && (cuts.is_empty() || talk(a, *b))).count()
+            1 + all().filter(|b| *b != a && counts(*b) && (cuts.is_empty() || talk(a, *b))).count()
         };
         let few = |limit: Option<u32>, number: &dyn Fn() -> usize| limit.is_none_or(|limit| number() <= limit as usize);
-        few(self.max_down, &|| down.iter().filter(|d| **d).count())
-            && few(self.max_cut, &|| (0..n).filter(|a| heard(*a, &|_| true) < majority).count())
-            && (!self.keep_quorum || (0..n).any(|a| !down[a] && heard(a, &|b| !down[b]) >= majority))
+        few(self.max_down, &|| all().filter(|node| down[*node]).count())
+            && few(self.max_cut, &|| all().filter(|a| heard(*a, &|_| true) < majority).count())
+            && (!self.keep_quorum || all().any(|a| !down[a] && heard(a, &|b| !down[b]) >= majority))
     }
 }
 
@@ -51,24 +51,32 @@ mod tests {
     fn nodes_down_and_cut_off_count() {
         let down = |nodes: &[usize]| (0..5).map(|n| nodes.contains(&n)).collect::<Vec<_>>();
         let isolated = |nodes: &[usize]| Sides::separate((0..5).map(|n| u16::from(nodes.contains(&n))).collect(), 2);
-        assert!(limits(Some(2), None, true).permit(&down(&[0, 4]), &[]));
-        assert!(!limits(Some(2), None, false).permit(&down(&[0, 1, 4]), &[]));
-        assert!(!limits(None, None, true).permit(&down(&[0, 1, 4]), &[]));
-        assert!(limits(None, Some(1), true).permit(&down(&[]), &[&isolated(&[3])]));
-        assert!(!limits(None, Some(1), false).permit(&down(&[]), &[&isolated(&[3, 2])]));
+        assert!(limits(Some(2), None, true).permit(&[true; 5], &down(&[0, 4]), &[]));
+        assert!(!limits(Some(2), None, false).permit(&[true; 5], &down(&[0, 1, 4]), &[]));
+        assert!(!limits(None, None, true).permit(&[true; 5], &down(&[0, 1, 4]), &[]));
+        assert!(limits(None, Some(1), true).permit(&[true; 5], &down(&[]), &[&isolated(&[3])]));
+        assert!(!limits(None, Some(1), false).permit(&[true; 5], &down(&[]), &[&isolated(&[3, 2])]));
         // Two cuts, each harmless, that together leave nobody a majority.
         let both = [&isolated(&[0, 1]), &isolated(&[1, 2])];
-        assert!(both.iter().all(|cut| limits(None, None, true).permit(&down(&[]), &[cut])));
-        assert!(!limits(None, None, true).permit(&down(&[]), &both));
+        assert!(both.iter().all(|cut| limits(None, None, true).permit(&[true; 5], &down(&[]), &[cut])));
+        assert!(!limits(None, None, true).permit(&[true; 5], &down(&[]), &both));
         // A node down on the larger side is one too many.
-        assert!(!limits(None, None, true).permit(&down(&[4]), &[&isolated(&[0, 1])]));
-        assert!(limits(None, None, true).permit(&down(&[0]), &[&isolated(&[0, 1])]));
+        assert!(!limits(None, None, true).permit(&[true; 5], &down(&[4]), &[&isolated(&[0, 1])]));
+        assert!(limits(None, None, true).permit(&[true; 5], &down(&[0]), &[&isolated(&[0, 1])]));
+    }
+
+    #[test]
+    fn only_members_count() {
+        let members = [true, true, true, false, false];
+        let down = [true, false, false, true, true];
+        assert!(limits(Some(1), None, true).permit(&members, &down, &[]));
+        assert!(!limits(Some(1), None, true).permit(&[true; 5], &down, &[]));
     }
 
     #[test]
     fn one_way_is_not_both_ways() {
         let deaf = Sides::new(vec![1, 0, 0], 2).block(0, 1);
-        assert!(limits(None, Some(1), true).permit(&[false; 3], &[&deaf]));
-        assert!(!limits(None, Some(0), false).permit(&[false; 3], &[&deaf]));
+        assert!(limits(None, Some(1), true).permit(&[true; 3], &[false; 3], &[&deaf]));
+        assert!(!limits(None, Some(0), false).permit(&[true; 3], &[false; 3], &[&deaf]));
     }
 }

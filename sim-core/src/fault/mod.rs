@@ -4,11 +4,13 @@
 //! carries the schedule out; only targets such as "leader" are resolved when a fault fires.
 
 mod limits;
+mod membership;
 mod schedule;
 mod shape;
 mod target;
 
 pub use limits::Limits;
+pub use membership::MemberChange;
 pub use schedule::{
     Burst, ClockChange, Cue, Direction, DiskChange, Fault, Injection, OnCrash, PacketChange, Schedule, Trigger,
 };

@@ -1,6 +1,6 @@
 //! The concrete schedule: which fault, on whom, from when to when.
 
-use super::{Limits, Shape, Target};
+use super::{Limits, MemberChange, Shape, Target};
 use crate::network::Latency;
 use crate::{Duration, Instant, Probability};
 use core::fmt;
@@ -184,6 +184,8 @@ pub enum Fault {
     Clock(ClockChange),
     /// The targets' disks go wrong.
     Disk(DiskChange),
+    /// The operator wants the cluster changed, and repeats itself until it is, or the fault ends.
+    Membership(MemberChange),
 }
 
 impl Fault {
@@ -198,6 +200,7 @@ impl Fault {
             Self::Packet { .. } => "packet",
             Self::Clock(_) => "clock",
             Self::Disk(_) => "disk",
+            Self::Membership(_) => "membership",
         }
     }
 }
@@ -271,6 +274,7 @@ impl fmt::Display for Injection {
             Fault::Partition { shape, .. } => write!(f, "partition ({}) of {}", shape.name(), self.target),
             Fault::Disk(change) => write!(f, "disk ({}) of {}", change.name(), self.target),
             Fault::Clock(change) => write!(f, "clock ({}) of {}", change.name(), self.target),
+            Fault::Membership(change) => write!(f, "membership ({}) of {}", change.name(), self.target),
             fault => write!(f, "{} of {}", fault.kind(), self.target),
         }?;
         self.after.as_ref().map_or(Ok(()), |trigger| write!(f, " after {trigger}"))

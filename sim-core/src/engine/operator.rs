@@ -1,0 +1,159 @@
+//! The operator: gives an order to whoever leads, and repeats it patiently until the cluster has obeyed.
+
+use super::machine::Input;
+use super::{Engine, Event};
+use crate::digest::Code;
+use crate::fault::{MemberChange, Target};
+use crate::{Client, Duration, Instant, Node, NodeId, NodeSet, Observed, Observer, Order, Rng, node_ids};
+
+/// How often the operator looks whether its order has been obeyed, and who leads.
+const LOOK: Duration = Duration::millis(10);
+/// How long it waits before it asks the same leader again.
+const PATIENCE: Duration = Duration::secs(1);
+/// The role of whoever orders are given to.
+const LEADER: &str = "leader";
+
+/// The operator's state.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Operator {
+    standing: Option<Standing>,
+    /// The members when somebody was last up to say so; `None` if the system has no membership.
+    known: Option<NodeSet>,
+    /// Tells looks for an earlier order from those that count.
+    token: u32,
+}
+
+/// An order that has not been obeyed yet.
+#[derive(Clone, Copy, Debug)]
+struct Standing {
+    /// The fault it came from.
+    fault: usize,
+    order: Order,
+    /// Who was asked last, as leader of which rank, and when.
+    asked: Option<(NodeId, u64, Instant)>,
+}
+
+impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
+    /// The live leader of the highest rank, and the rank.
+    fn leading(&self) -> Option<(u64, NodeId)> {
+        let role = |id: NodeId| Some((self.nodes[id.index()].as_ref()?.role(), id));
+        let leaders = node_ids(self.nodes.len()).filter_map(role).filter(|(role, _)| role.name == LEADER);
+        leaders.map(|(role, id)| (role.rank, id)).max()
+    }
+
+    /// The members now, as the leader knows them, or whoever has got furthest; `None` if the system has no membership.
+    pub(super) fn members(&self) -> Option<NodeSet> {
+        if let Some((_, leader)) = self.leading()
+            && let Some(node) = &self.nodes[leader.index()]
+        {
+            return node.members();
+        }
+        let furthest = self.nodes.iter().flatten().max_by_key(|node| (node.role().rank, node.progress()));
+        furthest.map_or(self.operator.known, Node::members)
+    }
+
+    /// Remembers the members for a time when nobody is up to ask.
+    pub(super) fn note_members(&mut self) {
+        self.operator.known = self.members();
+    }
+
+    /// What a change becomes at this moment: an order, if there is anything to change, and whom it concerns.
+    pub(super) fn plan_order(
+        &self,
+        change: &MemberChange,
+        target: &Target,
+        trigger: Option<NodeId>,
+        rng: &mut Rng,
+    ) -> (Option<Order>, Vec<NodeId>) {
+        let Some(members) = self.members() else { return (None, Vec::new()) };
+        let leader = self.leading().map(|(_, leader)| leader);
+        let pool: Vec<NodeId> = node_ids(self.nodes.len())
+            .filter(|id| members.has(*id) != change.is_about_newcomers())
+            .filter(|id| !matches!(change, MemberChange::Transfer) || Some(*id) != leader)
+            .collect();
+        let mut targets = match target {
+            Target::All => pool.clone(),
+            target => self.resolve_among(&pool, target, trigger, rng),
+        };
+        targets.retain(|id| pool.contains(id));
+        let zone = |id: &NodeId| self.node_zones[id.index()];
+        let mut others: Vec<NodeId> =
+            node_ids(self.nodes.len()).filter(|id| !members.has(*id) && id.index() < NodeSet::LIMIT).collect();
+        match change {
+            MemberChange::MoveZone { to: Some(to) } => {
+                let to = self.resolve(to, trigger, rng);
+                others.retain(|id| to.contains(id));
+            }
+            MemberChange::MoveZone { to: None } => {
+                others.retain(|id| targets.iter().all(|target| zone(target) != zone(id)));
+            }
+            _ => {}
+        }
+        rng.shuffle(&mut others);
+        // Nobody orders a machine that is down into the cluster while another one is up.
+        others.sort_by_key(|id| self.nodes[id.index()].is_none());
+        change.plan(members, &targets, &others, rng).map_or((None, targets), |(order, nodes)| (Some(order), nodes))
+    }
+
+    /// A new order replaces the one before. Without one there is nothing to do.
+    pub(super) fn give_order(&mut self, fault: usize, order: Option<Order>) {
+        if let Some(earlier) = self.operator.standing.take() {
+            self.fault_end(earlier.fault);
+        }
+        let Some(order) = order else { return self.fault_end(fault) };
+        self.operator.standing = Some(Standing { fault, order, asked: None });
+        self.operator.token += 1;
+        let token = self.operator.token;
+        self.push(self.now, Event::Operate { token });
+    }
+
+    /// The fault that an order came from has ended: the operator stops asking.
+    pub(super) fn withdraw_order(&mut self, fault: usize) {
+        if self.operator.standing.is_some_and(|standing| standing.fault == fault) {
+            self.operator.standing = None;
+        }
+    }
+
+    /// The operator looks after its order.
+    pub(super) fn operate(&mut self, token: u32) {
+        if token != self.operator.token {
+            return;
+        }
+        let Some(standing) = self.operator.standing else { return };
+        let leading = self.leading();
+        if let Some((rank, leader)) = leading {
+            let obeyed = match standing.order {
+                Order::Members(set) => self.nodes[leader.index()].as_ref().and_then(Node::members) == Some(set),
+                Order::Lead(node) => node == leader,
+            };
+            if obeyed {
+                self.note_members();
+                self.faults.touch(standing.fault, 1);
+                return self.fault_end(standing.fault);
+            }
+            let impatient = |(node, of, when): (NodeId, u64, Instant)| {
+                (node, of) != (leader, rank) || self.now.since(when) >= PATIENCE
+            };
+            if standing.asked.is_none_or(impatient) {
+                self.operator.standing = Some(Standing { asked: Some((leader, rank, self.now)), ..standing });
+                self.ask_order(leader, standing.order);
+            }
+        }
+        self.push(self.now + LOOK, Event::Operate { token });
+    }
+
+    fn ask_order(&mut self, to: NodeId, order: Order) {
+        if self.is_gated(to) {
+            self.wait_at_gate(to, Input::Order(order));
+        } else {
+            self.obey(to, order);
+        }
+    }
+
+    /// A node takes an order.
+    pub(super) fn obey(&mut self, id: NodeId, order: Order) {
+        self.record(id.0, Code::Order, order.fingerprint());
+        self.observer.observe(self.now, &Observed::Ordered { node: id, order });
+        self.step_node(id, |n, fx| n.on_order(order, fx));
+    }
+}

@@ -1,0 +1,49 @@
+//! What an operator asks of a running cluster.
+
+use crate::{NodeId, NodeSet};
+use core::fmt;
+
+/// What an operator asks of the node that leads. Asked again and again until it is done, so it says what shall be, not what
+/// shall change: obeying twice is obeying once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// The voters shall be exactly these.
+    Members(NodeSet),
+    /// This node shall lead.
+    Lead(NodeId),
+}
+
+impl Order {
+    /// The kinds of orders, as [`crate::System::orders`] lists them.
+    pub const KINDS: &'static [&'static str] = &["members", "lead"];
+
+    /// Its kind.
+    #[must_use]
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Members(_) => "members",
+            Self::Lead(_) => "lead",
+        }
+    }
+
+    /// Its share in the run digest.
+    #[must_use]
+    pub const fn fingerprint(&self) -> u64 {
+        match self {
+            Self::Members(set) => {
+                let [low, high] = set.words();
+                low ^ high.rotate_left(32)
+            }
+            Self::Lead(node) => !(node.0 as u64),
+        }
+    }
+}
+
+impl fmt::Display for Order {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Members(set) => write!(f, "the members shall be {set}"),
+            Self::Lead(node) => write!(f, "{node} shall lead"),
+        }
+    }
+}
