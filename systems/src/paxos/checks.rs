@@ -4,7 +4,8 @@ use super::ballot::Ballot;
 use super::message::PaxosFact;
 use super::node::Paxos;
 pub use crate::replication::audit::{
-    ACKNOWLEDGED_WRITES_SURVIVE, CONVERGENCE, EXACTLY_ONCE, FRESH_READS, STATE_MACHINE_SAFETY, VALIDITY,
+    ACKNOWLEDGED_WRITES_SURVIVE, CONVERGENCE, EXACTLY_ONCE, FRESH_READS, MONOTONIC_READS, MONOTONIC_WRITES,
+    READ_YOUR_WRITES, STATE_MACHINE_SAFETY, VALIDITY, WRITES_FOLLOW_READS,
 };
 use crate::replication::audit::{Audit, Ended};
 use sim_core::{Instant, NodeId, Observed, Observer, StateMachine, Verdict, Violation};
@@ -217,12 +218,10 @@ impl PaxosChecks {
 impl<M: StateMachine> Observer<Paxos<M>> for PaxosChecks {
     fn observe(&mut self, at: Instant, what: &Observed<'_, Paxos<M>>) {
         self.audit.now = at;
-        match what {
-            Observed::Noted { node, fact } => self.on_fact(at, *node, *fact),
-            Observed::Requested { ticket, .. } => self.audit.requested(*ticket),
-            Observed::Answered { ticket, node, redirect: false } => self.audit.answered(at, *node, *ticket),
-            Observed::Crashed { node, .. } => self.audit.crashed(*node),
-            _ => {}
+        if let Observed::Noted { node, fact } = what {
+            self.on_fact(at, *node, *fact);
+        } else {
+            self.audit.watch(at, what);
         }
     }
 

@@ -106,13 +106,13 @@ bugs! {
         "exactly_once", "R37: Raft dissertation, chapter 6";
     LocalReads, "local_reads",
         "A leader answers reads from its own state without asking whether it is still leader.",
-        "linearizable", "R47: etcd issue 741";
+        "fresh_reads", "R47: etcd issue 741";
     ReadBeforeOwnCommit, "read_before_own_commit",
         "A new leader serves reads at its commit index before it has committed anything of its own term.",
-        "linearizable", "R48: etcd issue 7331";
+        "fresh_reads", "R48: etcd issue 7331";
     LeaseByTicks, "lease_by_ticks",
         "A lease lasts until the leader's next ticks find that nobody answers, however long that is by anybody's clock.",
-        "linearizable", "R51: tikv issues 964 and 1127; etcd issue 6005";
+        "fresh_reads", "R51: tikv issues 964 and 1127; etcd issue 6005";
     NoSessionFilter, "no_session_filter",
         "Retries are executed again.",
         "exactly_once", "R54: Raft dissertation, chapter 6";

@@ -1,8 +1,10 @@
 //! What a replicated service promises whatever protocol is behind it, watched on every run from what the nodes announce, at
 //! a constant cost each.
 
-use sim_core::{ClientId, Duration, Instant, NodeId, Ticket, Verdict, Violation};
-use std::collections::{BTreeMap, VecDeque};
+pub use super::seen::{MONOTONIC_READS, MONOTONIC_WRITES, READ_YOUR_WRITES, WRITES_FOLLOW_READS};
+use super::seen::{Seen, Short};
+use sim_core::{ClientId, Duration, Instant, Node, NodeId, Observed, Outcome, Ticket, Verdict, Violation};
+use std::collections::VecDeque;
 
 /// A write that was acknowledged was executed before.
 pub const ACKNOWLEDGED_WRITES_SURVIVE: &str = "acknowledged_writes_survive";
@@ -19,8 +21,6 @@ pub const CONVERGENCE: &str = "convergence";
 
 /// Places of the log that are remembered at most: some 60 bytes each.
 const LONGEST_MEMORY: usize = 1 << 20;
-/// Operations whose beginning is remembered at most: reads behind are not checked for freshness.
-const MOST_OPEN: usize = 1 << 20;
 /// How far a running node may be behind what was decided at the end.
 const LAG: Duration = Duration::secs(1);
 /// How often what was decided is noted.
@@ -29,7 +29,7 @@ const SAMPLE: Duration = Duration::millis(100);
 /// What is known about one place of the log.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Place {
-    /// The hash of what was decided here, if anybody announced it, and in which ballot: round and node.
+    /// A hash of what was decided or proposed here, if anybody announced it, and in which ballot: round and node.
     pub value: Option<((u64, u32), u64)>,
     /// The running hash of what was applied up to here, if anybody announced it.
     pub applied: Option<u64>,
@@ -114,8 +114,7 @@ pub(crate) struct Audit {
     executed: Operations,
     /// The newest entry that a write was acknowledged for.
     acknowledged: u64,
-    /// What that was when an operation first reached a node.
-    open: BTreeMap<(ClientId, u64), u64>,
+    seen: Seen,
     /// How far decisions had got at moments of the last few seconds, oldest first.
     fronts: VecDeque<(Instant, u64)>,
     /// When anything was seen last.
@@ -139,7 +138,7 @@ impl Audit {
             requested: Operations::default(),
             executed: Operations::default(),
             acknowledged: 0,
-            open: BTreeMap::new(),
+            seen: Seen::default(),
             fronts: VecDeque::new(),
             now: Instant::ZERO,
             compared: 0,
@@ -234,6 +233,8 @@ impl Audit {
             return;
         }
         self.executions += 1;
+        let short = self.seen.wrote(client, op, index);
+        self.check_seen(at, node, (client, op), index, short);
         if !self.requested.has(client, op) {
             self.fail(at, VALIDITY, node, || {
                 format!("operation {op} of {client} was executed, but nobody asked for it")
@@ -271,47 +272,78 @@ impl Audit {
     pub fn read(&mut self, at: Instant, node: NodeId, index: u64, client: ClientId, op: u64) {
         self.basis = Some((node, client, op, Basis::Read));
         self.reads += 1;
-        let due = self.open.get(&(client, op)).copied().unwrap_or(0);
-        if index < due {
-            self.fail(at, FRESH_READS, node, || {
+        let short = self.seen.read(client, op, index, FRESH_READS);
+        self.check_seen(at, node, (client, op), index, short);
+    }
+
+    fn check_seen(&mut self, at: Instant, node: NodeId, (client, op): (ClientId, u64), index: u64, short: Short) {
+        let Some((rule, due)) = short else { return };
+        self.fail(at, rule, node, || match rule {
+            FRESH_READS => format!(
+                "{node} served operation {op} of {client} from its state at entry {index}, but entry {due} had been \
+                 acknowledged before it was asked"
+            ),
+            READ_YOUR_WRITES | MONOTONIC_READS => {
+                let did = if rule == MONOTONIC_READS { "read the state at" } else { "written" };
                 format!(
-                    "{node} served operation {op} of {client} from its state at entry {index}, but entry {due} had been \
-                     acknowledged before it was asked"
+                    "{node} served operation {op} of {client} from its state at entry {index}, but {client} had {did} \
+                     entry {due} before it asked"
                 )
-            });
+            }
+            _ => {
+                let did = if rule == WRITES_FOLLOW_READS { "read the state at" } else { "written" };
+                format!(
+                    "{node} executed operation {op} of {client} at entry {index}, but {client} had {did} entry {due} \
+                     before it asked"
+                )
+            }
+        });
+    }
+
+    /// What happened to clients and machines. Returns the entry that a client was told of by a node, if it was.
+    pub fn watch<N: Node>(&mut self, at: Instant, what: &Observed<'_, N>) -> Option<(NodeId, u64)> {
+        match what {
+            Observed::Invoked { ticket, .. } => self.seen.begun(ticket.client, ticket.op),
+            Observed::Requested { ticket, .. } => self.requested(*ticket),
+            Observed::Answered { ticket, node, redirect: false } => {
+                return self.answered(at, *node, *ticket).map(|index| (*node, index));
+            }
+            Observed::Returned { ticket, outcome: Outcome::Ok(_), .. } => self.seen.returned(ticket.client, ticket.op),
+            // What it applied was in memory.
+            Observed::Crashed { node, .. } => self.nodes[node.index()].applied = 0,
+            _ => {}
         }
+        None
     }
 
     /// A client's request reached a node.
-    pub fn requested(&mut self, ticket: Ticket) {
+    fn requested(&mut self, ticket: Ticket) {
         self.requested.add(ticket.client, ticket.op);
-        // Kept after the answer: a late try may be served long after the client has its answer from somebody else.
-        if self.open.len() < MOST_OPEN {
-            self.open.entry((ticket.client, ticket.op)).or_insert(self.acknowledged);
-        }
+        self.seen.reached(ticket.client, ticket.op, self.acknowledged);
     }
 
-    /// A node answered a client.
-    pub fn answered(&mut self, at: Instant, node: NodeId, ticket: Ticket) {
+    /// A node answered a client. Returns the entry it rests on, if that was just executed.
+    fn answered(&mut self, at: Instant, node: NodeId, ticket: Ticket) -> Option<u64> {
         let basis =
             self.basis.take().filter(|(n, client, op, _)| (*n, *client, *op) == (node, ticket.client, ticket.op));
-        if let Some((_, _, _, Basis::Read)) = basis {
-            return;
-        }
-        if let Some((_, _, _, Basis::Execution { index })) = basis {
-            self.acknowledged = self.acknowledged.max(index);
-        }
+        let entry = match basis {
+            Some((_, _, _, Basis::Read)) => return None,
+            Some((_, _, _, Basis::Execution { index })) => Some(index),
+            None => None,
+        };
+        self.acknowledged = self.acknowledged.max(entry.unwrap_or(0));
         self.answers += 1;
         if !self.executed.has(ticket.client, ticket.op) {
             self.fail(at, ACKNOWLEDGED_WRITES_SURVIVE, node, || {
                 format!("{node} acknowledged operation {} of {}, which was never executed", ticket.op, ticket.client)
             });
         }
+        entry
     }
 
-    /// A node went down.
-    pub fn crashed(&mut self, node: NodeId) {
-        self.nodes[node.index()].applied = 0;
+    /// How far a node has applied its log.
+    pub fn applied_by(&self, node: NodeId) -> u64 {
+        self.nodes[node.index()].applied
     }
 
     /// What one rule says: it looked at so many things and found nothing, unless it did.
@@ -323,16 +355,28 @@ impl Audit {
         }
     }
 
-    /// What the rules of the service say about a finished run.
+    /// What the rules of the service say about a finished run of a cluster of so many `nodes`, of which those in `ended` run.
     pub fn verdicts(&self, ended: &[Ended], nodes: usize) -> Vec<Verdict> {
-        vec![
+        let reads = [FRESH_READS, READ_YOUR_WRITES, MONOTONIC_READS].map(|rule| (rule, self.reads, "reads"));
+        let writes = [MONOTONIC_WRITES, WRITES_FOLLOW_READS].map(|rule| (rule, self.executions, "operations executed"));
+        let seen = reads.into_iter().chain(writes).filter(|(rule, looked_at, _)| {
+            // A load without reads, or without writes, owes them nothing.
+            *looked_at > 0 || self.violation.as_ref().is_some_and(|violation| violation.rule == *rule)
+        });
+        let mut verdicts = vec![
             self.rule(STATE_MACHINE_SAFETY, self.states, format!("{} states compared", self.states)),
-            self.rule(FRESH_READS, self.reads, format!("{} reads", self.reads)),
             self.rule(VALIDITY, self.executions, format!("{} operations executed", self.executions)),
             self.rule(ACKNOWLEDGED_WRITES_SURVIVE, self.answers, format!("{} acknowledged writes", self.answers)),
             self.rule(EXACTLY_ONCE, self.executions, format!("{} operations executed", self.executions)),
             self.convergence(ended, nodes),
-        ]
+        ];
+        verdicts.extend(seen.map(|(rule, looked_at, of)| self.rule(rule, looked_at, format!("{looked_at} {of}"))));
+        verdicts
+    }
+
+    /// What was decided a second ago: it must be everywhere by now.
+    pub fn due(&self) -> u64 {
+        self.fronts.iter().rev().find(|(then, _)| self.now.since(*then) >= LAG).map_or(0, |(_, front)| *front)
     }
 
     fn convergence(&self, ended: &[Ended], nodes: usize) -> Verdict {
@@ -345,8 +389,7 @@ impl Audit {
         }
         let front = ended.iter().max_by_key(|node| node.applied).expect("a quorum is not empty");
         // Load may go on to the very end: what was decided a second ago must be everywhere, and nothing may differ.
-        let due =
-            self.fronts.iter().rev().find(|(then, _)| self.now.since(*then) >= LAG).map_or(0, |(_, front)| *front);
+        let due = self.due();
         for node in ended {
             let same = node.applied != front.applied || node.digest == front.digest;
             if node.applied >= due && node.agrees && same {
@@ -367,5 +410,75 @@ impl Audit {
         }
         let detail = format!("{} nodes agree at entry {} or at most a second behind", ended.len(), front.applied);
         Verdict::Pass { rule: CONVERGENCE, detail }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kv::{Kv, KvCommand, KvResponse};
+    use crate::raft::Raft;
+
+    type Watched<'a> = Observed<'a, Raft<Kv>>;
+    const N: NodeId = NodeId(0);
+    const AT: Instant = Instant::ZERO;
+    const ASK: KvCommand = KvCommand::Get { key: 1 };
+
+    const fn ticket(op: u64) -> Ticket {
+        Ticket { client: ClientId(0), op, floor: 0, attempt: 0 }
+    }
+
+    fn ask(audit: &mut Audit, op: u64) {
+        audit.watch(AT, &Watched::Invoked { ticket: ticket(op), request: &ASK });
+        audit.watch(AT, &Watched::Requested { ticket: ticket(op), node: N });
+    }
+
+    fn tell(audit: &mut Audit, op: u64) {
+        audit.watch(AT, &Watched::Answered { ticket: ticket(op), node: N, redirect: false });
+        let outcome = Outcome::Ok(KvResponse::Done);
+        let (ticket, node) = (ticket(op), Some(N));
+        audit.watch(AT, &Watched::Returned { ticket, request: &ASK, invoked: AT, outcome: &outcome, node });
+    }
+
+    fn write(audit: &mut Audit, op: u64, index: u64) {
+        ask(audit, op);
+        audit.executed(AT, N, index, ClientId(0), op, true);
+        tell(audit, op);
+    }
+
+    fn read(audit: &mut Audit, op: u64, index: u64) {
+        ask(audit, op);
+        audit.read(AT, N, index, ClientId(0), op);
+        tell(audit, op);
+    }
+
+    /// A history, and the rule it breaks.
+    fn breaks(rule: &str, wrong: impl Fn(&mut Audit)) {
+        let mut audit = Audit::new(3);
+        write(&mut audit, 0, 5);
+        read(&mut audit, 1, 7);
+        assert_eq!(audit.violation(), None);
+        wrong(&mut audit);
+        assert_eq!(audit.violation().map(|violation| violation.rule.as_str()), Some(rule));
+    }
+
+    #[test]
+    fn wrong_histories_break_the_rule_that_is_meant() {
+        breaks(READ_YOUR_WRITES, |audit| read(audit, 2, 4));
+        breaks(MONOTONIC_READS, |audit| read(audit, 2, 6));
+        breaks(MONOTONIC_WRITES, |audit| write(audit, 2, 4));
+        breaks(WRITES_FOLLOW_READS, |audit| write(audit, 2, 6));
+        breaks(FRESH_READS, |audit| {
+            // Somebody else asks, who has seen nothing yet.
+            let ticket = Ticket { client: ClientId(1), ..ticket(0) };
+            audit.watch(AT, &Watched::Requested { ticket, node: N });
+            audit.read(AT, N, 4, ClientId(1), 0);
+        });
+        breaks(EXACTLY_ONCE, |audit| audit.executed(AT, N, 8, ClientId(0), 0, true));
+        breaks(VALIDITY, |audit| audit.executed(AT, N, 8, ClientId(0), 9, true));
+        breaks(ACKNOWLEDGED_WRITES_SURVIVE, |audit| {
+            ask(audit, 2);
+            tell(audit, 2);
+        });
     }
 }

@@ -4,6 +4,7 @@ pub mod audit;
 mod chain;
 mod queue;
 mod replicated;
+mod seen;
 mod sessions;
 mod slice;
 
