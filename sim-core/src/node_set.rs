@@ -4,6 +4,8 @@ use crate::NodeId;
 use core::fmt;
 
 /// A set of nodes with numbers below [`NodeSet::LIMIT`].
+// Packed, or everything that holds one would have to lie at multiples of 16 bytes: facts, effects, entries of logs.
+#[repr(Rust, packed(8))]
 #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct NodeSet(u128);
 

@@ -3,7 +3,7 @@
 mod support;
 
 use sim_core::{Verdict, Violation};
-use support::chaos::{Calm, paxos_storm_of, storm_of};
+use support::chaos::{Calm, paxos_members_storm_of, paxos_storm_of, storm_of};
 use systems::paxos::PaxosBug;
 use systems::raft::RaftBug;
 
@@ -14,7 +14,7 @@ fn seeds() -> u64 {
 /// Runs many storms over correct code.
 fn weather(storm: impl Fn(u64) -> Result<Calm, Violation>) {
     let mut answered = 0;
-    for seed in 0..seeds() {
+    for seed in std::env::var("ONLY").map_or(0, |x| x.parse().unwrap())..seeds() {
         let calm = storm(seed).unwrap_or_else(|v| panic!("seed {seed}: {v:?}"));
         for verdict in &calm.verdicts {
             assert!(
@@ -35,6 +35,11 @@ fn correct_code_weathers_every_storm() {
 #[test]
 fn correct_paxos_weathers_every_storm() {
     weather(|seed| paxos_storm_of(seed, PaxosBug::None));
+}
+
+#[test]
+fn correct_paxos_weathers_every_change_of_members() {
+    weather(|seed| paxos_members_storm_of(seed, PaxosBug::None));
 }
 
 /// Prints, for every bug, which rules catch it and how soon: `STORM_SEEDS=2000 cargo test ... -- --ignored --nocapture`.

@@ -33,7 +33,7 @@ impl<M: StateMachine> Paxos<M> {
         if !self.hear(from, ballot, fx) {
             return;
         }
-        fx.send(from, PaxosMessage::Alive { ballot, round });
+        fx.send(from, PaxosMessage::Alive { ballot, round, commit: self.commit });
         self.on_announced(commit, fx);
         // Not everything that is chosen has arrived. If that was so a heartbeat ago as well, it was lost.
         if self.commit < self.announced {

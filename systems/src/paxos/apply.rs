@@ -14,6 +14,7 @@ impl<M: StateMachine> Paxos<M> {
         }
         let leads = self.stage == Stage::Leader;
         let (mut applied, mut chain) = (self.applied, self.applied_chain);
+        let (mut configured, mut reconfigured) = (None, false);
         while applied < self.commit {
             let entries = self.log.from(applied + 1);
             let take = entries.len().min((self.commit - applied) as usize);
@@ -21,7 +22,13 @@ impl<M: StateMachine> Paxos<M> {
             for entry in &entries[..take] {
                 applied += 1;
                 chain = link(chain, entry.hash);
-                let Payload::Command { stamp, command } = &entry.payload else { continue };
+                let Payload::Command { stamp, command } = &entry.payload else {
+                    if let Payload::Members(set) = entry.payload {
+                        configured = Some((applied, set));
+                        break;
+                    }
+                    continue;
+                };
                 let (response, fresh) = self.state.apply(*stamp, command, true);
                 if leads {
                     let (client, op) = (stamp.client, stamp.op);
@@ -35,11 +42,18 @@ impl<M: StateMachine> Paxos<M> {
                     }
                 }
             }
+            if let Some((slot, set)) = configured.take() {
+                self.adopt_members(slot, set, fx);
+                reconfigured = true;
+            }
         }
         (self.applied, self.applied_chain) = (applied, chain);
         fx.note(PaxosFact::Applied { slot: applied, chain, digest: self.state.digest() });
         if self.config.snapshot_every > 0 && self.applied - self.snapshot_slot() >= self.config.snapshot_every {
             self.take_snapshot(fx);
+        }
+        if reconfigured && leads {
+            self.on_configured(fx);
         }
     }
 }

@@ -58,7 +58,7 @@ bugs! {
         "chosen_values_stay", "P9: MyPaxos issue 18";
     CountMessages, "count_messages",
         "Acceptors are counted by message, so a duplicated message is two acceptors.",
-        "chosen_values_stay", "P11: textbook";
+        "chosen_by_quorum", "P11: textbook";
     GapsNotFilled, "gaps_not_filled",
         "A new leader proposes nothing in slots of which no promise tells anything, so nothing behind them is ever applied.",
         "convergence", "P13: Paxos Made Simple, section 3";

@@ -1,6 +1,7 @@
 //! Paxos' invariants (Paxos Made Simple, section 2), watched on every run from what the nodes announce.
 
 use super::ballot::Ballot;
+use super::config::Config;
 use super::message::PaxosFact;
 use super::node::Paxos;
 pub use crate::replication::audit::{
@@ -8,7 +9,7 @@ pub use crate::replication::audit::{
     READ_YOUR_WRITES, STATE_MACHINE_SAFETY, VALIDITY, WRITES_FOLLOW_READS,
 };
 use crate::replication::audit::{Audit, Ended};
-use sim_core::{Instant, NodeId, Observed, Observer, StateMachine, Verdict, Violation};
+use sim_core::{Instant, NodeId, NodeSet, Observed, Observer, StateMachine, Verdict, Violation};
 use std::collections::BTreeMap;
 
 /// No two nodes propose in the same ballot.
@@ -17,6 +18,10 @@ pub const BALLOTS_UNIQUE: &str = "ballots_unique";
 pub const PROMISES_KEPT: &str = "promises_kept";
 /// No two values are chosen in one slot, and no two nodes apply different ones.
 pub const AGREEMENT: &str = "agreement";
+/// Who the acceptors of a slot are, all nodes agree on.
+pub const CONFIGURATIONS_UNIQUE: &str = "configurations_unique";
+/// What a leader finds chosen, a quorum of the slot's own acceptors has said to have accepted.
+pub const CHOSEN_BY_QUORUM: &str = "chosen_by_quorum";
 /// What is chosen in a slot, every later leader proposes there (P2b of the paper).
 pub const CHOSEN_VALUES_STAY: &str = "chosen_values_stay";
 
@@ -27,7 +32,12 @@ struct Counts {
     promises: u64,
     chosen: u64,
     inherited: u64,
+    configurations: u64,
+    batches: u64,
 }
+
+/// Batches whose acceptors are remembered at most.
+const MOST_BATCHES: usize = 10_000;
 
 /// What a leader announced in this step; its log is looked at when the step is over.
 #[derive(Clone, Copy, Debug)]
@@ -39,7 +49,12 @@ enum Pending {
 /// The invariants' memory over one run.
 #[derive(Clone, Debug)]
 pub struct PaxosChecks {
+    config: Config,
     audit: Audit,
+    /// The acceptors, each configuration with the first slot it governs.
+    configurations: BTreeMap<u64, NodeSet>,
+    /// Who has said to have accepted the batch that begins with a slot in a ballot.
+    accepted: BTreeMap<(u64, Ballot), NodeSet>,
     /// Who proposes in which ballot.
     proposers: BTreeMap<Ballot, NodeId>,
     /// The highest ballot each acceptor has said yes to.
@@ -51,13 +66,17 @@ pub struct PaxosChecks {
 }
 
 impl PaxosChecks {
-    /// Nothing seen yet of a cluster of `nodes`.
+    /// Nothing seen yet of a cluster.
     #[must_use]
-    pub fn new(nodes: u32) -> Self {
+    pub fn new(config: &Config) -> Self {
+        let machines = config.machines();
         Self {
-            audit: Audit::new(nodes),
+            config: *config,
+            audit: Audit::new(machines),
+            configurations: BTreeMap::from([(1, NodeSet::first(config.nodes as usize))]),
+            accepted: BTreeMap::new(),
             proposers: BTreeMap::new(),
-            promised: vec![Ballot::ZERO; nodes as usize],
+            promised: vec![Ballot::ZERO; machines as usize],
             newest: 0,
             pending: Vec::new(),
             counts: Counts::default(),
@@ -100,8 +119,15 @@ impl PaxosChecks {
                 self.pending.push((node, Pending::Elected { ballot, chosen, first }));
             }
             PaxosFact::Promised { ballot, .. } => self.on_yes(at, node, ballot, "promised to"),
-            PaxosFact::Accepted { ballot, .. } => self.on_yes(at, node, ballot, "accepted in"),
+            PaxosFact::Accepted { ballot, first } => {
+                self.on_yes(at, node, ballot, "accepted in");
+                self.accepted.entry((first, ballot)).or_default().insert(node);
+                if self.accepted.len() > MOST_BATCHES {
+                    self.accepted.pop_first();
+                }
+            }
             PaxosFact::Chosen { ballot, first, last } => {
+                self.on_chosen(at, node, ballot, first, last);
                 self.pending.push((node, Pending::Chosen { ballot, first, last }));
                 self.audit.decided(at, last);
             }
@@ -119,10 +145,38 @@ impl PaxosChecks {
             PaxosFact::ReadServed { slot, client, op } => self.audit.read(at, node, slot, client, op),
             // What it had promised before it has learned from the others, or nobody counts it any more.
             PaxosFact::Rebuilt { .. } => self.promised[node.index()] = Ballot::ZERO,
+            PaxosFact::Configured { from, members } => {
+                self.counts.configurations += 1;
+                let known = *self.configurations.entry(from).or_insert(members);
+                if known != members {
+                    self.audit.fail(at, CONFIGURATIONS_UNIQUE, node, || {
+                        format!(
+                            "{node} takes {members} for the acceptors from slot {from} on, another node takes {known}"
+                        )
+                    });
+                }
+            }
             PaxosFact::SteppedDown { .. }
             | PaxosFact::FirstCommit { .. }
             | PaxosFact::Wiped { .. }
             | PaxosFact::Unreadable { .. } => {}
+        }
+    }
+
+    /// Those who have said so must be a quorum of those whose slots these are.
+    fn on_chosen(&mut self, at: Instant, node: NodeId, ballot: Ballot, first: u64, last: u64) {
+        self.counts.batches += 1;
+        let mut governing = self.configurations.range(..=last).rev().map(|(from, set)| (*from, *set));
+        let Some((from, acceptors)) = governing.next() else { return };
+        let Some(who) = self.accepted.get(&(first, ballot)).copied() else { return };
+        let (said, quorum) = (who.common(acceptors).len() as u32, self.config.phase_two(acceptors));
+        if said < quorum || from > first {
+            self.audit.fail(at, CHOSEN_BY_QUORUM, node, || {
+                format!(
+                    "{node} found slots {first} to {last} chosen in ballot {ballot}, but of the acceptors {acceptors} from \
+                     slot {from} on only {said} have accepted them: {who}"
+                )
+            });
         }
     }
 
@@ -157,6 +211,9 @@ impl PaxosChecks {
         let me = leader.me;
         self.counts.inherited += 1;
         for slot in chosen + 1..=self.newest {
+            if !leader.may_propose(slot) {
+                return;
+            }
             // A candidate may find out late that it was elected; what higher ballots have chosen meanwhile, its own will not.
             let Some((since, value)) = self.audit.value(slot) else { continue };
             if since >= (ballot.round, ballot.node) {
@@ -196,11 +253,21 @@ impl PaxosChecks {
                 c.inherited,
                 format!("{} new leaders, {} slots chosen", c.inherited, c.chosen),
             ),
+            audit.rule(CHOSEN_BY_QUORUM, c.batches, format!("{} batches chosen", c.batches)),
         ];
+        if c.configurations > 0 {
+            let known = self.configurations.len();
+            let detail = format!("{known} configurations, learned {} times", c.configurations);
+            verdicts.push(audit.rule(CONFIGURATIONS_UNIQUE, c.configurations, detail));
+        }
         let front = nodes.iter().flatten().max_by_key(|node| node.applied());
+        // Who was removed, or never added, need not have got anywhere.
+        let initial = NodeSet::first(self.config.nodes as usize);
+        let members = front.map_or(initial, |front| front.configurations().of(front.applied() + 1).1);
         let ended: Vec<Ended> = nodes
             .iter()
             .flatten()
+            .filter(|node| members.has(node.me))
             .map(|node| Ended {
                 node: node.me,
                 applied: node.applied(),
@@ -210,7 +277,7 @@ impl PaxosChecks {
                     .is_none_or(|chain| chain == node.applied_chain),
             })
             .collect();
-        verdicts.extend(audit.verdicts(&ended, nodes.len()));
+        verdicts.extend(audit.verdicts(&ended, members.len()));
         verdicts
     }
 }

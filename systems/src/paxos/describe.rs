@@ -34,7 +34,10 @@ fn report<C>(report: &Report<C>, out: &mut dyn Write) -> fmt::Result {
 
 pub(super) fn message<M: StateMachine>(message: &PaxosMessage<M>, out: &mut dyn Write) -> fmt::Result {
     match message {
-        PaxosMessage::Prepare { ballot, after } => write!(out, "ballot {ballot}, all slots after {after}"),
+        PaxosMessage::Prepare { ballot, after, handed } => {
+            write!(out, "ballot {ballot}, all slots after {after}")?;
+            if *handed == Ballot::ZERO { Ok(()) } else { write!(out, ", taking over from ballot {handed}") }
+        }
         PaxosMessage::Promise { ballot, report: r, .. } => {
             write!(out, "ballot {ballot}")?;
             report(r, out)
@@ -48,7 +51,7 @@ pub(super) fn message<M: StateMachine>(message: &PaxosMessage<M>, out: &mut dyn 
         PaxosMessage::Heartbeat { ballot, commit, round } => {
             write!(out, "ballot {ballot}, chosen up to {commit}, round {round}")
         }
-        PaxosMessage::Alive { ballot, round } => write!(out, "ballot {ballot}, round {round}"),
+        PaxosMessage::Alive { ballot, round, .. } => write!(out, "ballot {ballot}, round {round}"),
         PaxosMessage::Learn { after, snapshot: (_, 0) } => write!(out, "what was chosen after {after}?"),
         PaxosMessage::Learn { after, snapshot: (slot, bytes) } => {
             write!(out, "what was chosen after {after}? has {bytes} bytes of the snapshot up to {slot}")
@@ -61,10 +64,11 @@ pub(super) fn message<M: StateMachine>(message: &PaxosMessage<M>, out: &mut dyn 
             write!(out, "snapshot up to {}, {length} bytes of {} from {offset}", snapshot.slot, snapshot.bytes)
         }
         PaxosMessage::Rejoin { life } => write!(out, "my disk was wiped; I begin life {life}"),
-        PaxosMessage::Welcome { life, blank: true, .. } => write!(out, "life {life}; so was mine"),
-        PaxosMessage::Welcome { life, promised, report: r, .. } => {
-            write!(out, "life {life}, promised to {promised}")?;
-            report(r, out)
+        PaxosMessage::TakeOver { ballot } => write!(out, "I lead ballot {ballot} no more"),
+        PaxosMessage::Welcome(w) if w.blank => write!(out, "life {}; so was mine", w.life),
+        PaxosMessage::Welcome(w) => {
+            write!(out, "life {}, promised to {}", w.life, w.promised)?;
+            report(&w.report, out)
         }
     }
 }
@@ -105,5 +109,6 @@ pub(super) fn fact(fact: &PaxosFact, out: &mut dyn Write) -> fmt::Result {
         PaxosFact::Wiped { life } => write!(out, "begins life {life}"),
         PaxosFact::Rebuilt { life } => write!(out, "takes part again, in life {life}"),
         PaxosFact::Unreadable { record } => write!(out, "record {record}"),
+        PaxosFact::Configured { from, members } => write!(out, "from slot {from} on the acceptors are {members}"),
     }
 }

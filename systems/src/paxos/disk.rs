@@ -3,6 +3,7 @@
 use super::ballot::Ballot;
 use super::bugs::PaxosBug;
 use super::log::{Log, Run};
+use super::members::Members;
 use super::message::{PaxosFact, PaxosMessage, Record};
 use super::node::{Fx, Paxos, Stage};
 use crate::replication::{Replicated, pop_if};
@@ -189,6 +190,7 @@ impl<M: StateMachine> Paxos<M> {
     fn forget_all(&mut self) {
         self.log = Log::after(0);
         (self.promised, self.snapshot, self.lives, self.disk) = Default::default();
+        self.members = Members::initial(&self.config);
     }
 
     /// # Errors
@@ -235,6 +237,7 @@ impl<M: StateMachine> Paxos<M> {
         if let Some(snapshot) = &self.snapshot {
             self.state = Replicated::restore(&snapshot.image);
             (self.commit, self.applied, self.applied_chain) = (snapshot.slot, snapshot.slot, snapshot.chain);
+            self.members = snapshot.members.clone();
         }
         while self.commit < commit
             && let Some((_, last)) = self.log.ballot(self.commit + 1)

@@ -4,7 +4,7 @@
 use super::ballot::Ballot;
 use crate::replication::Stamp;
 use sim_core::hash::Mixer;
-use sim_core::{StateMachine, WriteId};
+use sim_core::{NodeSet, StateMachine, WriteId};
 use std::collections::VecDeque;
 
 /// What an entry costs on the wire and on disk beside its command, in bytes.
@@ -16,8 +16,10 @@ const NEAR: usize = 4;
 /// What a slot may hold.
 #[derive(Clone, Debug)]
 pub enum Payload<C> {
-    /// Nothing: fills a gap that an earlier leader left (Paxos Made Simple, section 3).
+    /// Nothing: fills a gap that an earlier leader left (Paxos Made Simple, section 3), or lets a configuration begin.
     Noop,
+    /// From `alpha` slots later on these are the acceptors (see `members.rs`).
+    Members(NodeSet),
     /// A client's command.
     Command {
         /// Which operation of which session.
@@ -44,6 +46,13 @@ impl<C> Entry<C> {
         Self { hash: mixer.finish(), payload: Payload::Noop }
     }
 
+    /// The acceptors shall be these.
+    pub(super) fn members(set: NodeSet) -> Self {
+        let mut mixer = Mixer::resume(1);
+        set.words().into_iter().for_each(|word| mixer.word(word));
+        Self { hash: mixer.finish(), payload: Payload::Members(set) }
+    }
+
     /// A client's command.
     pub(super) fn command<M: StateMachine<Command = C>>(stamp: Stamp, command: C) -> Self {
         let mut mixer = Mixer::default();
@@ -57,6 +66,7 @@ impl<C> Entry<C> {
         ENTRY_BYTES
             + match &self.payload {
                 Payload::Noop => 0,
+                Payload::Members(_) => 16,
                 Payload::Command { command, .. } => M::command_bytes(command),
             }
     }
@@ -187,6 +197,15 @@ impl<M: StateMachine> Log<M> {
             self.runs.remove(at);
         }
         self.runs.insert(at, (run, write));
+    }
+
+    /// Puts the values of `run` into those slots that hold nothing, or something of a lower ballot.
+    pub(super) fn merge(&mut self, run: &Run<M::Command>) {
+        for slot in run.first.max(self.base + 1)..=run.last() {
+            if self.ballot(slot).is_none_or(|(ballot, _)| ballot < run.ballot) {
+                self.put(run.part::<M>(slot, slot), WriteId(0));
+            }
+        }
     }
 
     /// The run that holds `slot`, if any does.

@@ -2,9 +2,10 @@
 
 use super::ballot::Ballot;
 use super::log::{Run, Slice};
+use super::members::Members;
 use super::rejoin::Lives;
 use crate::replication::Image;
-use sim_core::{ClientId, Kind, Message, NodeId, StateMachine, hash};
+use sim_core::{ClientId, Kind, Message, NodeId, NodeSet, StateMachine, hash};
 use std::rc::Rc;
 
 /// Header of every message on the wire, in bytes.
@@ -24,6 +25,7 @@ pub const MESSAGE_KINDS: &[&str] = &[
     "SnapshotPiece",
     "Rejoin",
     "Welcome",
+    "TakeOver",
 ];
 
 /// The kinds of facts, by [`Kind::index`].
@@ -43,6 +45,7 @@ pub const FACT_KINDS: &[&str] = &[
     "wiped",
     "rebuilt",
     "unreadable",
+    "configured",
 ];
 
 /// A snapshot: the replicated state, and up to which slot it has applied.
@@ -56,6 +59,8 @@ pub struct Snapshot<M: StateMachine> {
     pub bytes: u64,
     /// The state.
     pub image: Image<M>,
+    /// The configurations of the slots behind it.
+    pub members: Members,
 }
 
 /// What an acceptor tells a new leader, or a replica that lost its disk.
@@ -75,6 +80,21 @@ impl<C> Report<C> {
     }
 }
 
+/// What another replica tells one whose disk was wiped.
+#[derive(Clone, Debug)]
+pub struct Welcome<C> {
+    /// The life that asked.
+    pub life: u64,
+    /// Whether the sender has lost its memory too, and knows nothing.
+    pub blank: bool,
+    /// The sender's promise.
+    pub promised: Ballot,
+    /// Everything it has accepted and not compacted.
+    pub report: Report<C>,
+    /// The configurations of the slots behind those that it knows to be chosen.
+    pub members: Members,
+}
+
 /// One message.
 #[derive(Clone, Debug)]
 pub enum PaxosMessage<M: StateMachine> {
@@ -84,6 +104,8 @@ pub enum PaxosMessage<M: StateMachine> {
         ballot: Ballot,
         /// The newest slot up to which the candidate knows everything chosen.
         after: u64,
+        /// The ballot whose leader has asked the candidate to take over; none if it comes of its own accord.
+        handed: Ballot,
     },
     /// Phase 1b.
     Promise {
@@ -134,6 +156,8 @@ pub enum PaxosMessage<M: StateMachine> {
         ballot: Ballot,
         /// The read round it confirms.
         round: u64,
+        /// All slots up to this one are chosen, and held as such.
+        commit: u64,
     },
     /// Tell me what was chosen behind `after`.
     Learn {
@@ -166,16 +190,12 @@ pub enum PaxosMessage<M: StateMachine> {
         /// Its new life.
         life: u64,
     },
-    /// This.
-    Welcome {
-        /// The life that asked.
-        life: u64,
-        /// Whether the sender has lost its memory too, and knows nothing.
-        blank: bool,
-        /// The sender's promise.
-        promised: Ballot,
-        /// Everything it has accepted and not compacted.
-        report: Report<M::Command>,
+    /// This. Boxed, because it is rare and long.
+    Welcome(Box<Welcome<M::Command>>),
+    /// The leader of this ballot leads no more: the receiver is to take over at once.
+    TakeOver {
+        /// The ballot.
+        ballot: Ballot,
     },
 }
 
@@ -194,7 +214,8 @@ impl<M: StateMachine> Message for PaxosMessage<M> {
             Self::Learned { .. } => named(8),
             Self::Piece { .. } => named(9),
             Self::Rejoin { .. } => named(10),
-            Self::Welcome { .. } => named(11),
+            Self::Welcome(_) => named(11),
+            Self::TakeOver { .. } => named(12),
         }
     }
 
@@ -203,7 +224,8 @@ impl<M: StateMachine> Message for PaxosMessage<M> {
             + match self {
                 Self::Accept { run, .. } => run.entries.bytes(),
                 Self::Learned { entries, .. } => entries.bytes(),
-                Self::Promise { report, .. } | Self::Welcome { report, .. } => report.bytes(),
+                Self::Promise { report, .. } => report.bytes(),
+                Self::Welcome(welcome) => welcome.report.bytes(),
                 Self::Piece { length, .. } => *length,
                 _ => 0,
             }
@@ -219,16 +241,17 @@ impl<M: StateMachine> Message for PaxosMessage<M> {
                     ^ (run.entries.len() as u64).rotate_left(40)
             }
             Self::Accepted { ballot, first, .. } => of(ballot) ^ first.rotate_left(16),
-            Self::Prepare { ballot, after } => hash::of(&[of(ballot), *after]),
+            Self::Prepare { ballot, after, .. } => hash::of(&[of(ballot), *after]),
             Self::Promise { ballot, report, .. } => hash::of(&[of(ballot), report.commit, report.runs.len() as u64]),
             Self::Outbid { ballot, promised } => hash::of(&[of(ballot), of(promised)]),
             Self::Heartbeat { ballot, commit, round } => hash::of(&[of(ballot), *commit, *round]),
-            Self::Alive { ballot, round } => hash::of(&[of(ballot), *round]),
+            Self::Alive { ballot, round, .. } => hash::of(&[of(ballot), *round]),
             Self::Learn { after, snapshot } => hash::of(&[*after, snapshot.0, snapshot.1]),
             Self::Learned { first, entries, commit } => hash::of(&[*first, entries.len() as u64, *commit]),
             Self::Piece { offset, snapshot, .. } => hash::of(&[*offset, snapshot.slot]),
             Self::Rejoin { life } => *life,
-            Self::Welcome { life, promised, report, .. } => hash::of(&[*life, of(promised), report.commit]),
+            Self::Welcome(w) => hash::of(&[w.life, of(&w.promised), w.report.commit]),
+            Self::TakeOver { ballot } => of(ballot),
         }
     }
 
@@ -383,6 +406,13 @@ pub enum PaxosFact {
         /// Which record.
         record: u64,
     },
+    /// It has learned who the acceptors are from some slot on.
+    Configured {
+        /// The first slot.
+        from: u64,
+        /// The acceptors.
+        members: NodeSet,
+    },
 }
 
 impl sim_core::Fact for PaxosFact {
@@ -404,6 +434,7 @@ impl sim_core::Fact for PaxosFact {
             Self::Wiped { .. } => named(12),
             Self::Rebuilt { .. } => named(13),
             Self::Unreadable { .. } => named(14),
+            Self::Configured { .. } => named(15),
         }
     }
 
@@ -422,6 +453,7 @@ impl sim_core::Fact for PaxosFact {
                 | Self::Wiped { .. }
                 | Self::Rebuilt { .. }
                 | Self::Unreadable { .. }
+                | Self::Configured { .. }
         )
     }
 }

@@ -15,6 +15,7 @@
 //! | Flexible quorums | Howard, Malkhi, Spiegelman 2016 | `config.rs`, `quorum.rs` |
 //! | Reads by a quorum round, or under a master lease | Paxos Made Live 5.2 | `read.rs` |
 //! | Replicas whose disk was wiped, or can not be read | Paxos Made Live 5.1; Michael et al. 2017 | `rejoin.rs` |
+//! | Reconfiguration, `alpha` slots ahead | Reconfiguring a State Machine (Lamport et al. 2010), section 3 | `members.rs`, `reconfigure.rs` |
 //! | The Synod, one value only | Paxos Made Simple 2 | [`single`] |
 //! | Client sessions, exactly-once execution | Raft dissertation 6.3 | [`crate::replication`] |
 //!
@@ -24,8 +25,7 @@
 //!
 //! # What is not (yet)
 //!
-//! Reconfiguration. Quorums are counted in one place (`quorum.rs`), their sizes are in another (`config.rs`), and a slot's
-//! `Payload` is an enum: that is where it will come in.
+//! Leases that several nodes hold at a time, and reads from followers. Generalised and fast Paxos.
 //!
 //! # Things worth knowing
 //!
@@ -49,11 +49,13 @@ mod disk;
 mod lead;
 mod learn;
 mod log;
+mod members;
 mod message;
 mod node;
 mod prepare;
 mod quorum;
 mod read;
+mod reconfigure;
 mod rejoin;
 pub mod single;
 mod snapshot;
@@ -64,7 +66,8 @@ pub use bugs::PaxosBug;
 pub use client::{PaxosClient, client};
 pub use config::Config;
 pub use log::{Entry, Log, Payload, Run, Slice};
-pub use message::{PaxosFact, PaxosMessage, Record, Report, Snapshot};
+pub use members::Members;
+pub use message::{PaxosFact, PaxosMessage, Record, Report, Snapshot, Welcome};
 pub use node::{ELECTION, HEARTBEAT, Paxos, TIMERS};
 pub use rejoin::Lives;
 pub use system::{PaxosOptions, PaxosSystem};

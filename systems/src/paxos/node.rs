@@ -5,12 +5,16 @@ use super::config::Config;
 use super::disk::Disk;
 use super::lead::Lead;
 use super::log::Log;
+use super::members::Members;
 use super::message::{PaxosFact, PaxosMessage, Record, Snapshot};
 use super::prepare::Promises;
 use super::rejoin::{Lives, Rejoin};
 use super::snapshot::Incoming;
 use crate::replication::{Replicated, link};
-use sim_core::{Completion, Duration, Effects, LocalInstant, Node, NodeId, Replay, Role, StateMachine, Ticket, Timer};
+use sim_core::{
+    Completion, Duration, Effects, LocalInstant, Node, NodeId, NodeSet, Order, Replay, Role, StateMachine, Ticket,
+    Timer,
+};
 use std::collections::VecDeque;
 use std::rc::Rc;
 
@@ -54,6 +58,8 @@ pub struct Paxos<M: StateMachine> {
     /// The running hash of the values up to `applied`.
     pub(super) applied_chain: u64,
     pub(super) state: Replicated<M>,
+    /// The acceptors, as what it has applied says.
+    pub(super) members: Members,
     pub(super) stage: Stage,
     /// Whose ballot it has promised to, if that is known to lead.
     pub(super) leader: Option<NodeId>,
@@ -145,10 +151,10 @@ impl<M: StateMachine> Paxos<M> {
         Some(chain)
     }
 
-    /// The other nodes.
+    /// All other machines, members or not.
     pub(super) fn others(&self) -> impl Iterator<Item = NodeId> + Clone + use<M> {
         let me = self.me;
-        (0..self.config.nodes).map(NodeId).filter(move |n| *n != me)
+        (0..self.config.machines()).map(NodeId).filter(move |n| *n != me)
     }
 
     /// Draws a new time to wait for a leader, from a range that doubles with every attempt that has failed (Paxos Made
@@ -235,7 +241,7 @@ impl<M: StateMachine> Node for Paxos<M> {
     type Fact = PaxosFact;
 
     fn boot(config: &Config, me: NodeId, disk: Replay<'_, Record<M>>, fx: &mut Fx<'_, M>) -> Self {
-        assert!(me.0 < config.nodes, "{me} is not one of {} nodes", config.nodes);
+        assert!(me.0 < config.machines(), "{me} is not one of {} nodes", config.machines());
         let mut node = Self {
             config: *config,
             me,
@@ -249,6 +255,7 @@ impl<M: StateMachine> Node for Paxos<M> {
             applied: 0,
             applied_chain: 0,
             state: Replicated::default(),
+            members: Members::initial(config),
             stage: Stage::Follower,
             leader: None,
             announced: 0,
@@ -280,9 +287,7 @@ impl<M: StateMachine> Node for Paxos<M> {
             PaxosMessage::Learned { first, entries, commit } => self.on_learned(from, first, entries, commit, fx),
             PaxosMessage::Piece { offset, length, snapshot } => self.on_piece(from, (offset, length), &snapshot, fx),
             PaxosMessage::Rejoin { life } => self.on_rejoin(from, life, fx),
-            PaxosMessage::Welcome { life, blank, promised, report } => {
-                self.on_welcome(from, life, blank, promised, report, fx);
-            }
+            PaxosMessage::Welcome(welcome) => self.on_welcome(from, *welcome, fx),
             // It does not know what it has promised.
             _ if self.is_blank() => return,
             PaxosMessage::Accept { run, commit } => self.on_accept(from, run, commit, fx),
@@ -290,11 +295,12 @@ impl<M: StateMachine> Node for Paxos<M> {
                 self.on_accepted(from, ballot, first, life, &lives, fx);
             }
             PaxosMessage::Heartbeat { ballot, commit, round } => self.on_heartbeat(from, ballot, commit, round, fx),
-            PaxosMessage::Alive { ballot, round } => self.on_alive(from, ballot, round, fx),
-            PaxosMessage::Prepare { ballot, after } => self.on_prepare(from, ballot, after, fx),
+            PaxosMessage::Alive { ballot, round, commit } => self.on_alive(from, ballot, (round, commit), fx),
+            PaxosMessage::Prepare { ballot, after, handed } => self.on_prepare(from, ballot, after, handed, fx),
             PaxosMessage::Promise { ballot, life, report } => self.on_promise(from, ballot, life, report, fx),
             PaxosMessage::Outbid { ballot, promised } => self.on_outbid(ballot, promised, fx),
             PaxosMessage::Learn { after, snapshot } => self.on_learn(from, after, snapshot, fx),
+            PaxosMessage::TakeOver { ballot } => self.on_take_over(ballot, fx),
         }
         self.settle(fx);
     }
@@ -303,7 +309,7 @@ impl<M: StateMachine> Node for Paxos<M> {
         match timer {
             ELECTION if self.is_blank() => self.ask_to_rejoin(fx),
             ELECTION if self.stage == Stage::Leader => self.check_quorum(fx),
-            ELECTION => self.campaign(fx),
+            ELECTION => self.campaign(Ballot::ZERO, fx),
             HEARTBEAT => self.on_heartbeat_due(fx),
             other => panic!("{} has no timer {other:?}", self.me),
         }
@@ -331,6 +337,13 @@ impl<M: StateMachine> Node for Paxos<M> {
         self.settle(fx);
     }
 
+    fn on_order(&mut self, order: Order, fx: &mut Fx<'_, M>) {
+        if self.stage == Stage::Leader {
+            self.obey(order, fx);
+            self.settle(fx);
+        }
+    }
+
     fn request_bytes(request: &M::Command) -> u32 {
         16 + M::command_bytes(request)
     }
@@ -354,6 +367,7 @@ impl<M: StateMachine> Node for Paxos<M> {
     fn role(&self) -> Role {
         let name = match self.stage {
             _ if self.is_blank() => "rejoining",
+            Stage::Follower if !self.is_voter() => "learner",
             Stage::Follower => "follower",
             Stage::Candidate => "candidate",
             Stage::Leader => "leader",
@@ -363,5 +377,9 @@ impl<M: StateMachine> Node for Paxos<M> {
 
     fn progress(&self) -> u64 {
         self.applied
+    }
+
+    fn members(&self) -> Option<NodeSet> {
+        Some(self.members.of(self.commit + 1).1)
     }
 }

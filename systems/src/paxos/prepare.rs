@@ -4,10 +4,11 @@
 use super::ballot::Ballot;
 use super::bugs::PaxosBug;
 use super::lead::Lead;
-use super::log::{Entry, Log, Run, Slice};
+use super::log::{Log, Run};
 use super::message::{PaxosFact, PaxosMessage, Report};
 use super::node::{ELECTION, Fx, HEARTBEAT, Paxos, Stage};
 use super::quorum::Tally;
+use super::reconfigure::Change;
 use sim_core::{NodeId, StateMachine, WriteId};
 
 /// A promise that a candidate was given.
@@ -39,8 +40,18 @@ impl<C> Promises<C> {
 }
 
 impl<M: StateMachine> Paxos<M> {
-    /// Prepares a ballot above every one it knows.
-    pub(super) fn campaign(&mut self, fx: &mut Fx<'_, M>) {
+    /// Prepares a ballot above every one it knows; `handed` is that of a leader who has asked it to.
+    pub(super) fn campaign(&mut self, handed: Ballot, fx: &mut Fx<'_, M>) {
+        if !self.is_voter() {
+            // Whoever does not accept need not lead. But it may be one of those who shall, and not know yet.
+            if self.promised != Ballot::ZERO {
+                let whom = NodeId(fx.rng().below(u64::from(self.config.machines())) as u32);
+                if whom != self.me {
+                    self.ask(whom, fx);
+                }
+            }
+            return self.await_leader(fx);
+        }
         if self.stage == Stage::Leader {
             self.step_down(None, fx);
         }
@@ -56,9 +67,9 @@ impl<M: StateMachine> Paxos<M> {
         self.failures += 1;
         fx.note(PaxosFact::Campaign { ballot: self.promised });
         let (ballot, after) = (self.promised, self.commit);
-        for to in self.others() {
+        for to in self.members.everybody(after).without(self.me).iter() {
             // The own promise is durable before anyone hears of the ballot, or it might be used again after a crash.
-            self.send_after(self.disk.hard(), to, PaxosMessage::Prepare { ballot, after }, fx);
+            self.send_after(self.disk.hard(), to, PaxosMessage::Prepare { ballot, after, handed }, fx);
         }
     }
 
@@ -68,8 +79,14 @@ impl<M: StateMachine> Paxos<M> {
     }
 
     /// Phase 1a arrived.
-    pub(super) fn on_prepare(&mut self, from: NodeId, ballot: Ballot, after: u64, fx: &mut Fx<'_, M>) {
-        if self.is_loyal(from, fx.now()) {
+    pub(super) fn on_prepare(&mut self, from: NodeId, ballot: Ballot, after: u64, handed: Ballot, fx: &mut Fx<'_, M>) {
+        // A leader that has handed over holds nobody to anything, nor a lease.
+        let released = handed != Ballot::ZERO && handed == self.promised && self.stage != Stage::Leader;
+        if !released && self.is_loyal(from, fx.now()) {
+            if !self.members.everybody(self.commit).has(from) {
+                // It does not know that it was removed.
+                self.on_learn(from, after, (0, 0), fx);
+            }
             return;
         }
         if ballot < self.promised {
@@ -104,6 +121,12 @@ impl<M: StateMachine> Paxos<M> {
         report: Report<M::Command>,
         fx: &mut Fx<'_, M>,
     ) {
+        if self.lead.as_ref().is_some_and(|lead| lead.ballot == ballot) {
+            if self.lacks_promises() {
+                self.on_late_promise(from, life, report, fx);
+            }
+            return;
+        }
         let current = ballot == self.promised || self.config.has(PaxosBug::StalePromises);
         if self.stage != Stage::Candidate || !current {
             return;
@@ -118,7 +141,10 @@ impl<M: StateMachine> Paxos<M> {
             // It has forgotten what it promised in an earlier life.
             promises.tally.remove(given.from);
         }
-        if promises.tally.has(self.me) && promises.tally.count() >= self.config.phase_one() {
+        // Of every configuration that governs slots which are open, as far as it knows.
+        let tally = promises.tally;
+        let enough = |set| tally.reaches(self.config.phase_one(set), set);
+        if tally.has(self.me) && self.members.behind(self.commit).all(|(_, set)| enough(set)) {
             self.become_leader(fx);
         }
     }
@@ -141,53 +167,31 @@ impl<M: StateMachine> Paxos<M> {
         for run in runs {
             accepted.put(run.clone(), WriteId(0));
         }
-        let forgets = self.config.has(PaxosBug::HigherSlotsForgotten);
-        let last = if forgets { self.log.last().max(chosen) } else { accepted.last() };
         let ballot = self.promised;
+        let mut lead = Lead::new(self.config.machines(), ballot, accepted, source);
+        if self.config.has(PaxosBug::HigherSlotsForgotten) {
+            lead.first = self.log.last().max(chosen) + 1;
+        }
+        lead.change = Change::since(chosen);
+        lead.promised = promises.iter().map(|given| (given.from, given.life)).collect();
+        lead.covered = self.members.behind(self.commit).map(|(_, set)| set).collect();
         self.stage = Stage::Leader;
         self.leader = Some(self.me);
         self.liege = self.leader;
         self.failures = 0;
         self.incoming = None;
         self.waiters.clear();
-        self.lead = Some(Box::new(Lead::new(self.config.nodes, ballot, chosen, last + 1, source)));
-        fx.note(PaxosFact::Elected { ballot, chosen, first: last + 1 });
+        fx.note(PaxosFact::Elected { ballot, chosen, first: lead.first });
+        self.lead = Some(Box::new(lead));
         fx.arm(ELECTION, self.config.election_min);
         fx.arm(HEARTBEAT, self.config.heartbeat);
-        self.propose_open(&accepted, chosen, last, fx);
+        self.propose_open(fx);
         // The others hear of their new leader at once, and what it knows to be chosen.
         self.send_heartbeats(fx);
         if self.commit < chosen {
             self.ask(source, fx);
         }
         self.advance(fx);
-    }
-
-    /// Proposes values for the slots behind `chosen` up to `last`: the accepted one of the highest ballot, or nothing if no
-    /// acceptor of the quorum has accepted any (Paxos Made Simple, P2c).
-    fn propose_open(&mut self, accepted: &Log<M>, chosen: u64, last: u64, fx: &mut Fx<'_, M>) {
-        let (mut batch, mut bytes, mut first) = (Vec::new(), 0_u32, chosen + 1);
-        for slot in chosen + 1..=last {
-            let value = match accepted.slot(slot) {
-                Some((_, entry)) if !self.config.has(PaxosBug::IgnoreAccepted) => entry.clone(),
-                None if self.config.has(PaxosBug::GapsNotFilled) => {
-                    self.propose_batch(first, Slice::new(core::mem::take(&mut batch).into(), bytes), fx);
-                    (bytes, first) = (0, slot + 1);
-                    continue;
-                }
-                _ => Entry::noop(),
-            };
-            let more = value.bytes::<M>();
-            let full =
-                bytes.saturating_add(more) > self.config.max_batch || batch.len() == Slice::<M::Command>::LONGEST;
-            if full && !batch.is_empty() {
-                self.propose_batch(first, Slice::new(core::mem::take(&mut batch).into(), bytes), fx);
-                (bytes, first) = (0, slot);
-            }
-            bytes += more;
-            batch.push(value);
-        }
-        self.propose_batch(first, Slice::new(batch.into(), bytes), fx);
     }
 
     /// A ballot of its own was outbid.
@@ -197,19 +201,24 @@ impl<M: StateMachine> Paxos<M> {
         }
         // A leader that a quorum still hears from was not replaced: somebody has tried in vain. It must outbid that
         // attempt, or the one who made it could never follow.
-        let quorum = self.config.phase_two();
-        let me = self.me;
-        let secure = self.config.check_quorum && self.lead.as_mut().is_some_and(|lead| lead.count_active(me) >= quorum);
+        let secure = self.config.check_quorum && self.hears_quorum();
         self.follow(promised, None, fx);
         if secure {
-            self.campaign(fx);
+            self.campaign(Ballot::ZERO, fx);
         }
+    }
+
+    /// Whether it leads, and has heard lately from a quorum of those who accept in the next slot.
+    fn hears_quorum(&mut self) -> bool {
+        let (me, acceptors) = (self.me, self.members.of(self.commit + 1).1);
+        let quorum = self.config.phase_two(acceptors);
+        self.lead.as_mut().is_some_and(|lead| lead.count_active(me, acceptors) >= quorum)
     }
 
     /// A leader that has not heard from a quorum for a while may have been replaced.
     pub(super) fn check_quorum(&mut self, fx: &mut Fx<'_, M>) {
+        let heard = self.hears_quorum();
         let Some(lead) = &mut self.lead else { return };
-        let heard = lead.count_active(self.me) >= self.config.phase_two();
         lead.clear_active();
         if heard || !self.config.check_quorum {
             fx.arm(ELECTION, self.config.election_min);

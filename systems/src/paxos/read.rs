@@ -30,8 +30,8 @@ pub struct Reads<C> {
     newest: u64,
     /// Rounds that ask for a lease, and when they began, on the leader's own clock.
     asked: VecDeque<(u64, LocalInstant)>,
-    /// Since when a quorum has been loyal.
-    lease: Option<LocalInstant>,
+    /// Since when a quorum has been loyal, and of which configuration: that which governs from this slot on.
+    lease: Option<(LocalInstant, u64)>,
     /// An empty buffer for the next round.
     spare: Vec<(Ticket, C)>,
 }
@@ -70,9 +70,12 @@ impl<M: StateMachine> Paxos<M> {
     /// A client reads.
     pub(super) fn on_read(&mut self, ticket: Ticket, command: M::Command, fx: &mut Fx<'_, M>) {
         let now = fx.now();
+        let knows = self.knows_chosen();
+        let current = self.members.of(self.commit + 1).0;
         let Some(lead) = &mut self.lead else { return };
-        let leased = lead.reads.lease.is_some_and(|since| now.since(since) < self.config.lease());
-        if leased && lead.settled {
+        // The acceptors of another configuration have granted nothing.
+        let lease = lead.reads.lease.filter(|(_, of)| *of == current);
+        if knows && lease.is_some_and(|(since, _)| now.since(since) < self.config.lease()) {
             return self.serve(ticket, &command, fx);
         }
         lead.reads.gathered.push((ticket, command));
@@ -87,10 +90,11 @@ impl<M: StateMachine> Paxos<M> {
     /// Begins a round for the gathered reads: if a quorum of phase 2 answers a message sent from now on, no quorum of phase
     /// 1 had promised to anybody else before now, so nobody else has chosen anything.
     pub(super) fn start_round(&mut self, fx: &mut Fx<'_, M>) {
+        let knows = self.knows_chosen();
         let Some(lead) = &mut self.lead else { return };
         let reads = &mut lead.reads;
         // Until the slots are decided that were open when it was elected, a leader does not know what is chosen.
-        if reads.gathered.is_empty() || !lead.settled || reads.rounds.len() >= self.config.pipeline as usize {
+        if reads.gathered.is_empty() || !knows || reads.rounds.len() >= self.config.pipeline as usize {
             return;
         }
         reads.newest += 1;
@@ -101,14 +105,19 @@ impl<M: StateMachine> Paxos<M> {
         self.on_round(fx);
     }
 
-    /// Another node has confirmed a round: serves the reads of every round that a quorum has confirmed.
+    /// Another node has confirmed a round: serves the reads of every round that a quorum of those has confirmed who accept
+    /// in the next slot. Nobody else has chosen anything there before the round began.
     pub(super) fn on_round(&mut self, fx: &mut Fx<'_, M>) {
-        let quorum = self.config.phase_two();
+        if !self.knows_chosen() {
+            return;
+        }
+        let (since, acceptors) = self.members.of(self.commit + 1);
+        let quorum = self.config.phase_two(acceptors);
         let late = self.config.has(PaxosBug::LeaseFromReceipt);
         let Some(lead) = &mut self.lead else { return };
-        let confirmed = lead.confirmed(quorum);
+        let confirmed = lead.confirmed(quorum, acceptors);
         while let Some((_, asked)) = pop_if(&mut lead.reads.asked, |(number, _)| *number <= confirmed) {
-            lead.reads.lease = Some(if late { fx.now() } else { asked });
+            lead.reads.lease = Some((if late { fx.now() } else { asked }, since));
         }
         let mut served = false;
         while let Some(lead) = &mut self.lead

@@ -5,12 +5,16 @@
 //! does what they propose: it begins a new *life*, has enough others write that down, and learns from them. Each of them
 //! tells of the new life with every later promise and acceptance, so that what the old life said no longer counts beside
 //! theirs; and whatever they said before, it has learned from them.
+//!
+//! It does not know who the acceptors are now. The foremost of those who have answered knows who they are up to some slot,
+//! and if the answers meet every quorum of those, they tell of every configuration that can have been chosen behind it.
 
 use super::ballot::Ballot;
 use super::log::Run;
-use super::message::{PaxosFact, PaxosMessage, Report};
+use super::members::proposed_in;
+use super::message::{PaxosFact, PaxosMessage, Report, Welcome};
 use super::node::{ELECTION, Fx, Paxos};
-use sim_core::{NodeId, StateMachine};
+use sim_core::{NodeId, NodeSet, StateMachine};
 use std::rc::Rc;
 
 /// The newest life of each replica whose disk was wiped; the first one is 0. Cloning copies a pointer, or nothing.
@@ -47,21 +51,19 @@ impl Lives {
     }
 }
 
-/// What one of the others has answered.
-#[derive(Clone, Debug)]
-struct Answer<C> {
-    from: NodeId,
-    blank: bool,
-    promised: Ballot,
-    report: Report<C>,
-}
-
 /// The state of a replica that has lost its memory.
 #[derive(Clone, Debug)]
 pub struct Rejoin<C> {
-    answers: Vec<Answer<C>>,
+    answers: Vec<(NodeId, Welcome<C>)>,
     /// Whether enough have answered; then only their chosen values are missing.
     learning: bool,
+}
+
+impl<C> Rejoin<C> {
+    /// Who knows the most to be chosen, of those who know anything.
+    fn ahead(&self) -> Option<&(NodeId, Welcome<C>)> {
+        self.answers.iter().filter(|(_, answer)| !answer.blank).max_by_key(|(_, answer)| answer.report.commit)
+    }
 }
 
 impl<M: StateMachine> Paxos<M> {
@@ -82,7 +84,7 @@ impl<M: StateMachine> Paxos<M> {
     /// Asks, and goes on asking.
     pub(super) fn ask_to_rejoin(&mut self, fx: &mut Fx<'_, M>) {
         let Some(rejoin) = &self.rejoin else { return };
-        let target = rejoin.answers.iter().max_by_key(|a| a.report.commit).map(|a| (a.from, a.report.commit));
+        let target = rejoin.ahead().map(|(from, answer)| (*from, answer.report.commit));
         fx.arm(ELECTION, self.config.heartbeat);
         match target {
             Some((from, commit)) if rejoin.learning && self.commit < commit => self.ask(from, fx),
@@ -110,7 +112,8 @@ impl<M: StateMachine> Paxos<M> {
         let base = self.log.base();
         let runs = if self.is_blank() { Rc::default() } else { self.log.behind(base).collect() };
         let report = Report { commit: self.commit, runs, lives: self.lives.clone() };
-        let welcome = PaxosMessage::Welcome { life, blank: self.is_blank(), promised: self.promised, report };
+        let (blank, promised, members) = (self.is_blank(), self.promised, self.members.since(self.commit));
+        let welcome = PaxosMessage::Welcome(Box::new(Welcome { life, blank, promised, report, members }));
         self.send_after(self.disk.written(), from, welcome, fx);
     }
 
@@ -134,38 +137,44 @@ impl<M: StateMachine> Paxos<M> {
     }
 
     /// Another replica has answered.
-    pub(super) fn on_welcome(
-        &mut self,
-        from: NodeId,
-        life: u64,
-        blank: bool,
-        promised: Ballot,
-        report: Report<M::Command>,
-        fx: &mut Fx<'_, M>,
-    ) {
+    pub(super) fn on_welcome(&mut self, from: NodeId, welcome: Welcome<M::Command>, fx: &mut Fx<'_, M>) {
         let own = self.life;
-        let Some(rejoin) = self.rejoin.as_mut().filter(|rejoin| life == own && !rejoin.learning) else { return };
-        rejoin.answers.retain(|answer| answer.from != from);
-        rejoin.answers.push(Answer { from, blank, promised, report });
+        let Some(rejoin) = self.rejoin.as_mut().filter(|rejoin| welcome.life == own && !rejoin.learning) else {
+            return;
+        };
+        rejoin.answers.retain(|(node, _)| *node != from);
+        rejoin.answers.push((from, welcome));
         self.try_rejoin(fx);
+    }
+
+    /// Whether those who have answered, and know anything, meet every quorum that it may have been part of.
+    fn has_asked_enough(&self, rejoin: &Rejoin<M::Command>) -> bool {
+        let Some((_, ahead)) = rejoin.ahead() else { return false };
+        let known = || rejoin.answers.iter().filter(|(_, answer)| !answer.blank);
+        let who: NodeSet = known().map(|(node, _)| *node).collect();
+        let meets = |set: NodeSet| who.without(self.me).common(set).len() as u32 >= self.config.rejoin(set);
+        // A configuration that was proposed may have been chosen, though nobody here knows.
+        let mut proposed = known()
+            .flat_map(|(_, answer)| answer.report.runs.iter())
+            .filter(|run| run.last() > ahead.report.commit)
+            .flat_map(|run| proposed_in(run.entries.entries()));
+        ahead.members.iter().all(|(_, set)| meets(set)) && proposed.all(meets)
     }
 
     /// Takes part again if it knows enough.
     pub(super) fn try_rejoin(&mut self, fx: &mut Fx<'_, M>) {
-        let Some(rejoin) = &mut self.rejoin else { return };
-        let answers = &rejoin.answers;
-        let known = answers.iter().filter(|answer| !answer.blank).count() as u32;
+        let Some(rejoin) = &self.rejoin else { return };
         // Nobody anywhere has promised anything yet: it can not have missed anything.
-        let fresh = answers.len() as u32 + 1 == self.config.nodes
-            && answers.iter().all(|answer| answer.promised == Ballot::ZERO);
-        if known < self.config.rejoin() && !fresh {
+        let fresh = rejoin.answers.len() as u32 + 1 == self.config.machines()
+            && rejoin.answers.iter().all(|(_, answer)| answer.promised == Ballot::ZERO);
+        if !rejoin.learning && !fresh && !self.has_asked_enough(rejoin) {
             return;
         }
+        let Some(rejoin) = &mut self.rejoin else { return };
         let begins = !core::mem::replace(&mut rejoin.learning, true);
         // Blank ones may have answered too; they know nothing.
-        rejoin.answers.retain(|answer| !answer.blank);
-        let ahead = rejoin.answers.iter().max_by_key(|answer| answer.report.commit);
-        if let Some((from, commit)) = ahead.map(|answer| (answer.from, answer.report.commit))
+        rejoin.answers.retain(|(_, answer)| !answer.blank);
+        if let Some((from, commit)) = rejoin.ahead().map(|(from, answer)| (*from, answer.report.commit))
             && self.commit < commit
         {
             if begins {
@@ -175,7 +184,7 @@ impl<M: StateMachine> Paxos<M> {
         }
         let answers = core::mem::take(&mut rejoin.answers);
         let mut runs: Vec<Run<M::Command>> = Vec::new();
-        for answer in answers {
+        for (_, answer) in answers {
             self.promised = self.promised.max(answer.promised);
             self.learn_lives(&answer.report.lives);
             runs.extend(answer.report.runs.iter().cloned());

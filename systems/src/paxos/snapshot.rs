@@ -21,7 +21,8 @@ impl<M: StateMachine> Paxos<M> {
         let slot = self.applied;
         let image = self.state.snapshot(true);
         let bytes = image.bytes();
-        self.snapshot = Some(Rc::new(Snapshot { slot, chain: self.applied_chain, bytes, image }));
+        let members = self.members.since(slot);
+        self.snapshot = Some(Rc::new(Snapshot { slot, chain: self.applied_chain, bytes, image, members }));
         self.log.drop_through(slot.saturating_sub(self.config.snapshot_keep));
         let id = self.write_snapshot(self.log.base(), fx);
         self.compact_disk(id, fx);
@@ -90,6 +91,10 @@ impl<M: StateMachine> Paxos<M> {
         self.waiters.retain(|(waits_for, _)| *waits_for > slot);
         self.compact_disk(id, fx);
         fx.note(PaxosFact::SnapshotInstalled { slot, chain: snapshot.chain, digest: self.state.digest() });
+        if self.members != snapshot.members {
+            self.members = snapshot.members.clone();
+            self.announce_members(fx);
+        }
         match self.stage {
             Stage::Leader => self.advance(fx),
             _ => self.follow_chosen(fx),

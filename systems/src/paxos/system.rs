@@ -11,10 +11,12 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sim_core::units::{ByteSize, DurationText, RangeText};
 use sim_core::workload::Load;
-use sim_core::{Budget, Bug, Duration, History, Invalid, Operation, Phase, Shape, System, Verdict};
+use sim_core::{Budget, Bug, Duration, History, Invalid, Operation, Order, Phase, Shape, System, Verdict};
 
 /// Replicas that one group may have: beyond this nobody runs Paxos.
 const MOST_NODES: usize = 99;
+/// Slots that may be open at a time at most: a new configuration fills as many with nothing.
+const MOST_ALPHA: u32 = 1_000_000;
 /// Largest message payload, in bytes.
 const LARGEST_PAYLOAD: u64 = 1 << 30;
 
@@ -30,6 +32,8 @@ pub struct PaxosOptions {
     pub q1: Option<u32>,
     /// Acceptors that must accept a value for it to be chosen (phase 2); a majority unless given.
     pub q2: Option<u32>,
+    /// A configuration that is chosen governs the slots from so many later on; no more may be open at a time.
+    pub alpha: u32,
     /// Whether a leader that does not hear from a quorum steps down, and acceptors are loyal to a leader they hear from.
     pub check_quorum: bool,
     /// Whether every failed attempt to lead doubles the range of the time before the next.
@@ -59,6 +63,7 @@ impl Default for PaxosOptions {
             heartbeat_interval: DurationText(c.heartbeat),
             q1: None,
             q2: None,
+            alpha: c.alpha,
             check_quorum: c.check_quorum,
             back_off: c.back_off,
             leases: c.leases,
@@ -73,11 +78,11 @@ impl Default for PaxosOptions {
 }
 
 impl PaxosOptions {
-    /// The configuration of a cluster of `nodes` whose clocks drift at most `drift_ppm` parts per million.
+    /// The configuration of a cluster of `nodes` replicas and `spares` that may become replicas, whose clocks drift at most `drift_ppm` parts per million.
     ///
     /// # Errors
     /// Every option that makes no sense, alone or with another.
-    pub fn validate(&self, nodes: usize, drift_ppm: u32) -> Result<Config, Vec<Invalid>> {
+    pub fn validate(&self, nodes: usize, spares: u32, drift_ppm: u32) -> Result<Config, Vec<Invalid>> {
         let mut invalid = Vec::new();
         let mut complain = |wrong: bool, key, what: String, help: &str| {
             if wrong {
@@ -87,9 +92,9 @@ impl PaxosOptions {
         let (timeout, heartbeat) = (self.election_timeout, self.heartbeat_interval.0);
         complain(nodes == 0, "nodes", "a cluster of no nodes".into(), "three or five are usual");
         complain(
-            nodes > MOST_NODES,
+            nodes + spares as usize > MOST_NODES,
             "nodes",
-            format!("{nodes} acceptors in one Paxos group"),
+            format!("{} acceptors in one Paxos group", nodes + spares as usize),
             &format!("at most {MOST_NODES}; three or five are usual"),
         );
         complain(
@@ -140,14 +145,22 @@ impl PaxosOptions {
         };
         size("snapshot_chunk", self.snapshot_chunk);
         size("max_batch", self.max_batch);
+        complain(
+            self.alpha == 0 || self.alpha > MOST_ALPHA,
+            "alpha",
+            format!("{} slots open at a time", self.alpha),
+            &format!("from 1 to {MOST_ALPHA}"),
+        );
         complain(self.pipeline == 0, "pipeline", "no batch may be open".into(), "at least 1");
         if !invalid.is_empty() {
             return Err(invalid);
         }
         Ok(Config {
             nodes: n,
+            spares,
             q1,
             q2,
+            alpha: self.alpha,
             election_min: timeout.lo,
             election_max: timeout.hi,
             heartbeat,
@@ -180,7 +193,7 @@ impl System for PaxosSystem {
     type Options = PaxosOptions;
 
     fn configure(options: PaxosOptions, shape: &Shape) -> Result<Config, Vec<Invalid>> {
-        options.validate(shape.nodes(), shape.max_drift_ppm)
+        options.validate(shape.members(), shape.spares, shape.max_drift_ppm)
     }
 
     fn client(_: &Config, load: Load) -> PaxosClient {
@@ -188,7 +201,7 @@ impl System for PaxosSystem {
     }
 
     fn checks(config: &Config) -> PaxosChecks {
-        PaxosChecks::new(config.nodes)
+        PaxosChecks::new(config)
     }
 
     fn operation(request: &KvCommand) -> Operation {
@@ -214,6 +227,10 @@ impl System for PaxosSystem {
 
     fn fact_kinds() -> &'static [&'static str] {
         FACT_KINDS
+    }
+
+    fn orders() -> &'static [&'static str] {
+        Order::KINDS
     }
 
     fn bugs() -> &'static [Bug] {
@@ -249,17 +266,19 @@ mod tests {
             check_quorum: false,
             max_batch: ByteSize(0),
             pipeline: 0,
+            alpha: 0,
             ..PaxosOptions::default()
         };
-        let invalid = options.validate(5, 300_000).unwrap_err();
+        let invalid = options.validate(5, 0, 300_000).unwrap_err();
         let keys: Vec<_> = invalid.iter().map(|i| i.key).collect();
-        assert_eq!(keys, ["election_timeout", "q1", "q2", "leases", "leases", "max_batch", "pipeline"]);
-        assert_eq!(PaxosOptions::default().validate(5, 0), Ok(Config::new(5)));
+        assert_eq!(keys, ["election_timeout", "q1", "q2", "leases", "leases", "max_batch", "alpha", "pipeline"]);
+        assert_eq!(PaxosOptions::default().validate(5, 0, 0), Ok(Config::new(5)));
     }
 
     #[test]
     fn quorums_must_meet() {
-        let sizes = |n, q1, q2| PaxosOptions { q1: Some(q1), q2: Some(q2), ..PaxosOptions::default() }.validate(n, 0);
+        let sizes =
+            |n, q1, q2| PaxosOptions { q1: Some(q1), q2: Some(q2), ..PaxosOptions::default() }.validate(n, 0, 0);
         for n in 1..=6 {
             for q1 in 1..=n {
                 for q2 in 1..=n {

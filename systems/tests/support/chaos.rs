@@ -2,7 +2,7 @@
 
 use super::{Cluster, Flight, Leaves, Paxos, Raft, Subject, TIMERS, Told};
 use sim_core::{
-    Budget, ClientId, Duration, Entry, History, Instant, NodeId, Outcome, Purpose, Rng, Ticket, Timer, Verdict,
+    Budget, ClientId, Duration, Entry, History, Instant, NodeId, Order, Outcome, Purpose, Rng, Ticket, Timer, Verdict,
     Violation,
 };
 use systems::kv::{self, KvCommand, KvResponse, Value};
@@ -18,6 +18,8 @@ pub struct Weather {
     /// One node loses its disk, or can not read some of it, and starts anew.
     pub wipe_every: u64,
     pub cut_every: u64,
+    /// An operator asks for other members, or for another leader.
+    pub order_every: u64,
     /// Of 100 messages.
     pub lose: u64,
     /// Of 100 messages.
@@ -35,6 +37,7 @@ impl Weather {
         power_loss_every: 2_500,
         wipe_every: 0,
         cut_every: 300,
+        order_every: 0,
         lose: 2,
         duplicate: 5,
         reorder: 30,
@@ -48,6 +51,7 @@ impl Weather {
         power_loss_every: 1_500,
         wipe_every: 0,
         cut_every: 60,
+        order_every: 0,
         lose: 5,
         duplicate: 20,
         reorder: 40,
@@ -113,6 +117,11 @@ pub fn storm_of(seed: u64, bug: RaftBug) -> Result<Calm, Violation> {
 
 /// The same for Paxos.
 pub fn paxos_storm_of(seed: u64, bug: PaxosBug) -> Result<Calm, Violation> {
+    let (config, weather) = paxos_weather_of(seed, bug);
+    storm::<Paxos>(config, weather, seed)
+}
+
+fn paxos_weather_of(seed: u64, bug: PaxosBug) -> (paxos::Config, Weather) {
     let pick = |n: u64, salt: u64| sim_core::hash::of(&[seed, salt]) % n;
     let nodes = [3, 5, 4][pick(3, 3) as usize];
     let q2 = if pick(3, 7) == 0 { 2 } else { nodes / 2 + 1 };
@@ -133,7 +142,16 @@ pub fn paxos_storm_of(seed: u64, bug: PaxosBug) -> Result<Calm, Violation> {
     };
     let weather = if pick(2, 4) == 0 { Weather::STORM } else { Weather::TURMOIL };
     let wipe_every = if pick(2, 10) == 0 { 700 } else { 0 };
-    storm::<Paxos>(config, Weather { wipe_every, ..weather }, seed)
+    (config, Weather { wipe_every, ..weather })
+}
+
+/// The same for Paxos with spares, an operator who can not make up his mind, and few slots open at a time.
+pub fn paxos_members_storm_of(seed: u64, bug: PaxosBug) -> Result<Calm, Violation> {
+    let pick = |n: u64, salt: u64| sim_core::hash::of(&[seed, salt]) % n;
+    let (mut config, weather) = paxos_weather_of(seed, bug);
+    config.spares = [2, 1, 3][pick(3, 11) as usize];
+    config.alpha = [3, 10, 40][pick(3, 12) as usize];
+    storm::<Paxos>(config, Weather { order_every: 150, ..weather }, seed)
 }
 
 /// Runs one schedule. Returns the first rule that was broken.
@@ -197,6 +215,9 @@ impl<N: Subject> Run<N> {
                 self.cluster.restart(id);
             }
         }
+        if self.one_in(self.weather.order_every) {
+            self.order();
+        }
         if self.one_in(self.weather.cut_every) {
             self.one_way = self.one_in(3);
             for side in &mut self.sides {
@@ -257,6 +278,29 @@ impl<N: Subject> Run<N> {
                 self.cluster.wipe(id);
             }
         }
+    }
+
+    /// Whoever thinks that it leads is asked for other members, however few, or for another leader.
+    fn order(&mut self) {
+        let machines = u64::from(N::nodes(&self.cluster.config));
+        let order = if self.one_in(4) {
+            Order::Lead(self.any_node())
+        } else {
+            let mut all: Vec<NodeId> = self.cluster.ids().collect();
+            self.rng.shuffle(&mut all);
+            // Of one or two no disk may be lost.
+            let least = if self.weather.wipe_every > 0 { 3 } else { 1 };
+            let count = self.rng.between(least, machines.min(5)) as usize;
+            Order::Members(all.into_iter().take(count).collect())
+        };
+        for id in self.leaders() {
+            self.cluster.order(id, order);
+        }
+    }
+
+    fn leaders(&self) -> Vec<NodeId> {
+        let leads = |id: &NodeId| sim_core::Node::role(self.cluster.node(*id)).name == "leader";
+        self.cluster.ids().filter(|id| self.cluster.is_up(*id)).filter(leads).collect()
     }
 
     fn is_cut(&self, from: NodeId, to: NodeId) -> bool {
@@ -333,11 +377,7 @@ impl<N: Subject> Run<N> {
             return;
         };
         // Usually somebody who thinks that it leads; on both sides of a cut if need be.
-        let leaders: Vec<NodeId> = self
-            .cluster
-            .ids()
-            .filter(|id| self.cluster.is_up(*id) && sim_core::Node::role(self.cluster.node(*id)).name == "leader")
-            .collect();
+        let leaders = self.leaders();
         let to = self.rng.pick(&leaders).copied().unwrap_or(NodeId(0));
         let (ticket, command) = (self.ticket(client, op), self.ops[client][op].command.clone());
         // Some requests, and some answers, are lost.
@@ -373,8 +413,15 @@ impl<N: Subject> Run<N> {
 
     /// The storm is over: everything heals, and must come to rest.
     fn finish(mut self) -> Result<Calm, Violation> {
-        self.weather =
-            Weather { steps: 0, crash_every: 0, power_loss_every: 0, wipe_every: 0, cut_every: 0, ..self.weather };
+        self.weather = Weather {
+            steps: 0,
+            crash_every: 0,
+            power_loss_every: 0,
+            wipe_every: 0,
+            cut_every: 0,
+            order_every: 0,
+            ..self.weather
+        };
         (self.weather.lose, self.weather.duplicate, self.weather.reorder, self.weather.delay) = (0, 0, 0, 0);
         self.sides.fill(0);
         for id in self.cluster.ids() {

@@ -10,8 +10,8 @@ pub mod script;
 
 use core::fmt::Debug;
 use sim_core::{
-    ClientId, Completion, Duration, Effect, Effects, Instant, LocalInstant, Node, NodeId, Observed, Observer, Purpose,
-    Replay, Rng, SyncError, Ticket, Timer, Verdict, Violation, WriteId,
+    ClientId, Completion, Duration, Effect, Effects, Instant, LocalInstant, Node, NodeId, Observed, Observer, Order,
+    Purpose, Replay, Rng, SyncError, Ticket, Timer, Verdict, Violation, WriteId,
 };
 use systems::kv::{Kv, KvCommand, KvResponse};
 use systems::paxos::checks::PaxosChecks;
@@ -38,11 +38,11 @@ pub trait Subject: Node<Request = KvCommand, Response = KvResponse, Config: Copy
 }
 
 macro_rules! subject {
-    ($protocol:ident, $node:ident, $checks:ident) => {
+    ($protocol:ident, $node:ident, $checks:ident, $machines:expr, $new:expr) => {
         impl Subject for $node {
             type Checks = $checks;
             fn nodes(config: &$protocol::Config) -> u32 {
-                config.nodes
+                $machines(config)
             }
             fn election_max(config: &$protocol::Config) -> Duration {
                 config.election_max
@@ -51,7 +51,7 @@ macro_rules! subject {
                 config.heartbeat
             }
             fn checks(config: &$protocol::Config) -> $checks {
-                $checks::new(config.nodes)
+                $new(config)
             }
             fn verdicts(checks: &$checks, nodes: &[Option<Self>]) -> Vec<Verdict> {
                 checks.verdicts(nodes)
@@ -60,8 +60,8 @@ macro_rules! subject {
     };
 }
 
-subject!(raft, Raft, RaftChecks);
-subject!(paxos, Paxos, PaxosChecks);
+subject!(raft, Raft, RaftChecks, |c: &raft::Config| c.nodes, |c: &raft::Config| RaftChecks::new(c.nodes));
+subject!(paxos, Paxos, PaxosChecks, |c: &paxos::Config| c.nodes + c.spares, PaxosChecks::new);
 
 /// A message on the wire.
 #[derive(Clone, Debug)]
@@ -263,6 +263,11 @@ impl<N: Subject> Cluster<N> {
             self.checks.observe(self.now(), &Seen::<N>::Requested { ticket, node: id });
         }
         self.step(id, |node, fx| node.on_request(ticket, command, fx));
+    }
+
+    /// An operator asks something of a node.
+    pub fn order(&mut self, id: NodeId, order: Order) {
+        self.step(id, |node, fx| node.on_order(order, fx));
     }
 
     pub fn crash(&mut self, id: NodeId, leaves: Leaves) -> usize {

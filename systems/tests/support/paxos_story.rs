@@ -10,6 +10,7 @@ use systems::paxos::{Ballot, Config, Entry, PaxosBug, PaxosFact, PaxosMessage, P
 fn payload(entry: &Entry<KvCommand>) -> String {
     match &entry.payload {
         Payload::Noop => "nothing".to_owned(),
+        Payload::Members(set) => format!("acceptors {set}"),
         Payload::Command { command, .. } => command.to_string(),
     }
 }
@@ -47,6 +48,8 @@ impl Story for Paxos {
     fn set(config: &mut Config, key: &str, value: &str) {
         let number = || value.parse::<u64>().expect("a number");
         match key {
+            "spares" => config.spares = number() as u32,
+            "alpha" => config.alpha = number() as u32,
             "q1" => config.q1 = number() as u32,
             "q2" => config.q2 = number() as u32,
             "check_quorum" => config.check_quorum = value == "true",
@@ -63,7 +66,7 @@ impl Story for Paxos {
 
     fn message(message: &PaxosMessage<Kv>) -> String {
         match message {
-            PaxosMessage::Prepare { ballot, after } => {
+            PaxosMessage::Prepare { ballot, after, .. } => {
                 format!("promise me ballot {ballot} for all slots; what have you accepted after slot {after}?")
             }
             PaxosMessage::Promise { ballot, report: r, .. } => {

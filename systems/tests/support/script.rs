@@ -3,7 +3,7 @@
 //! A line is a command or, behind `#`, a sentence for the reader. See the match in [`Script::run_line`] for the commands.
 
 use super::{Cluster, Flight, Leaves, Raft, Subject, Told, n};
-use sim_core::{ClientId, NodeId, Ticket};
+use sim_core::{ClientId, NodeId, Order, Ticket};
 use std::fmt::Write as _;
 use systems::kv::{KvCommand, Value};
 use systems::raft::HEARTBEAT;
@@ -112,7 +112,7 @@ impl<N: Story> Script<N> {
             ops: Vec::new(),
             isolated: Vec::new(),
             answers: 0,
-            written: vec![0; nodes as usize],
+            written: vec![0; N::nodes(&config) as usize],
             violated: false,
         }
     }
@@ -208,6 +208,11 @@ impl<N: Story> Script<N> {
                 self.cluster.pass(who, N::heartbeat(&self.cluster.config));
                 self.cluster.fire(who, HEARTBEAT);
             }
+            ["order", to, "members", set @ ..] => {
+                let set = set.iter().map(|word| node(word)).collect::<Result<_, _>>()?;
+                self.cluster.order(node(to)?, Order::Members(set));
+            }
+            ["order", to, "lead", whom] => self.cluster.order(node(to)?, Order::Lead(node(whom)?)),
             ["ask", to, who, rest @ ..] => {
                 let (to, who, command) = (node(to)?, client(who)?, command(rest)?);
                 if self.ops.len() <= who as usize {
