@@ -7,13 +7,26 @@ use core::fmt;
 // Packed, or everything that holds one would have to lie at multiples of 16 bytes: facts, effects, entries of logs.
 #[repr(Rust, packed(8))]
 #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct NodeSet(u128);
+pub struct NodeSet {
+    // Two words rather than one of 128 bits, which would want to lie at a multiple of 16 bytes wherever it is put.
+    low: u64,
+    high: u64,
+}
 
 impl NodeSet {
     /// No node.
-    pub const EMPTY: Self = Self(0);
+    pub const EMPTY: Self = Self::from_bits(0);
     /// Nodes with this number or a higher one can not be in a set.
     pub const LIMIT: usize = 128;
+
+    const fn from_bits(bits: u128) -> Self {
+        Self { low: bits as u64, high: (bits >> 64) as u64 }
+    }
+
+    #[inline]
+    const fn bits(self) -> u128 {
+        self.low as u128 | (self.high as u128) << 64
+    }
 
     /// The first `n` nodes.
     ///
@@ -22,7 +35,7 @@ impl NodeSet {
     #[must_use]
     pub const fn first(n: usize) -> Self {
         assert!(n <= Self::LIMIT, "a node set holds at most 128 nodes");
-        if n == Self::LIMIT { Self(u128::MAX) } else { Self((1 << n) - 1) }
+        Self::from_bits(if n == Self::LIMIT { u128::MAX } else { (1 << n) - 1 })
     }
 
     /// This node alone.
@@ -32,14 +45,14 @@ impl NodeSet {
     #[must_use]
     pub const fn one(node: NodeId) -> Self {
         assert!(node.index() < Self::LIMIT, "a node set holds nodes n1 to n128");
-        Self(1 << node.0)
+        Self::from_bits(1 << node.0)
     }
 
     /// Whether `node` is in it.
     #[inline]
     #[must_use]
     pub const fn has(self, node: NodeId) -> bool {
-        node.index() < Self::LIMIT && self.0 >> node.0 & 1 == 1
+        node.index() < Self::LIMIT && self.bits() >> node.0 & 1 == 1
     }
 
     /// Adds `node`. Returns whether it is new.
@@ -49,64 +62,69 @@ impl NodeSet {
     #[inline]
     pub const fn insert(&mut self, node: NodeId) -> bool {
         let new = !self.has(node);
-        self.0 |= Self::one(node).0;
+        *self = self.with(node);
         new
     }
 
     /// This set and `node`.
     #[must_use]
     pub const fn with(self, node: NodeId) -> Self {
-        Self(self.0 | Self::one(node).0)
+        Self::from_bits(self.bits() | Self::one(node).bits())
     }
 
     /// This set without `node`.
     #[must_use]
     pub const fn without(self, node: NodeId) -> Self {
-        if self.has(node) { Self(self.0 & !(1 << node.0)) } else { self }
+        if self.has(node) { Self::from_bits(self.bits() & !(1 << node.0)) } else { self }
     }
 
     /// Nodes in either.
     #[must_use]
     pub const fn union(self, other: Self) -> Self {
-        Self(self.0 | other.0)
+        Self { low: self.low | other.low, high: self.high | other.high }
     }
 
     /// Nodes in both.
     #[inline]
     #[must_use]
     pub const fn common(self, other: Self) -> Self {
-        Self(self.0 & other.0)
+        Self { low: self.low & other.low, high: self.high & other.high }
     }
 
     /// Nodes in this one and not in the other.
     #[must_use]
     pub const fn minus(self, other: Self) -> Self {
-        Self(self.0 & !other.0)
+        Self { low: self.low & !other.low, high: self.high & !other.high }
     }
 
     /// How many nodes.
     #[inline]
     #[must_use]
     pub const fn len(self) -> usize {
-        self.0.count_ones() as usize
+        (self.low.count_ones() + self.high.count_ones()) as usize
     }
 
     /// Whether there is none.
     #[inline]
     #[must_use]
     pub const fn is_empty(self) -> bool {
-        self.0 == 0
+        self.low | self.high == 0
     }
 
     /// The nodes in order.
-    pub fn iter(self) -> impl DoubleEndedIterator<Item = NodeId> + Clone + use<> {
-        (0..Self::LIMIT as u32 - self.0.leading_zeros()).map(NodeId).filter(move |node| self.has(*node))
+    pub fn iter(self) -> impl Iterator<Item = NodeId> + Clone + use<> {
+        let mut left = self.bits();
+        core::iter::from_fn(move || {
+            let next = (left != 0).then(|| NodeId(left.trailing_zeros()));
+            left &= left.wrapping_sub(1);
+            next
+        })
     }
 
     /// The set as bits, the first node's lowest: for fingerprints.
     #[must_use]
     pub const fn words(self) -> [u64; 2] {
-        [self.0 as u64, (self.0 >> 64) as u64]
+        [self.low, self.high]
     }
 }
 

@@ -71,6 +71,9 @@ bugs! {
     TimerResetByAnything, "timer_reset_by_anything",
         "Refused votes and stale messages reset the election timer too.",
         "availability", "R13: Students' Guide to Raft, livelocks";
+    NoStickiness, "no_stickiness",
+        "Voters and leaders yield to any higher term, even of a removed server, while they hear from their leader.",
+        "leader_undisturbed", "R15: Raft dissertation, sections 4.2.3 and 9.6";
     NoPreVoteReply, "lower_term_pre_vote_ignored",
         "A pre-vote request with a lower term is dropped silently, so a node with an old term never catches up.",
         "availability", "R16: etcd issue 8243";
@@ -104,6 +107,18 @@ bugs! {
     SnapshotOmitsSessions, "snapshot_omits_sessions",
         "Snapshots do not contain the client sessions, so a retry after one is executed twice.",
         "exactly_once", "R37: Raft dissertation, chapter 6";
+    ChangeBeforeOwnCommit, "change_before_own_commit",
+        "A new leader changes the members before it has committed anything of its own term.",
+        "leader_completeness", "R40: raft-dev erratum of July 2015 to the dissertation's section 4.1; copycat issue 23";
+    TwoChangesAtOnce, "two_changes_at_once",
+        "A second change of the members begins before the first is committed.",
+        "configurations_overlap", "R41: Raft dissertation, section 4.1; etcd confchange_disable_validation.txt";
+    ConfigurationAtApply, "configuration_at_apply",
+        "A configuration counts once it is applied, not once it is in the log, so a removed leader leaves first.",
+        "availability", "R43: etcd issues 10563 and 7625";
+    NewServerVotesAtOnce, "new_server_votes_at_once",
+        "A new server gets its vote while its log is still empty.",
+        "voters_are_caught_up", "R45: Raft dissertation, section 4.2.1";
     LocalReads, "local_reads",
         "A leader answers reads from its own state without asking whether it is still leader.",
         "fresh_reads", "R47: etcd issue 741";

@@ -1,6 +1,8 @@
 //! Raft's invariants (Raft paper, figure 3), watched on every run from what the nodes announce, at a constant cost each. What
 //! any replicated service promises is in [`crate::replication::audit`].
 
+use super::member_checks::MemberChecks;
+pub use super::member_checks::{CONFIGURATIONS_OVERLAP, LEADER_UNDISTURBED, LEADERS_ARE_MEMBERS, VOTERS_ARE_CAUGHT_UP};
 use super::message::RaftFact;
 use super::node::Raft;
 pub use crate::replication::audit::{
@@ -8,7 +10,7 @@ pub use crate::replication::audit::{
     READ_YOUR_WRITES, STATE_MACHINE_SAFETY, VALIDITY, WRITES_FOLLOW_READS,
 };
 use crate::replication::audit::{Audit, Ended};
-use sim_core::{Instant, NodeId, Observed, Observer, StateMachine, Verdict, Violation};
+use sim_core::{Instant, NodeId, NodeSet, Observed, Observer, StateMachine, Verdict, Violation};
 use std::collections::BTreeMap;
 
 /// At most one leader is elected in a term.
@@ -45,6 +47,7 @@ pub struct RaftChecks {
     /// Who was elected in this step, in which term.
     elected: Option<(NodeId, u64)>,
     counts: Counts,
+    members: MemberChecks,
 }
 
 impl RaftChecks {
@@ -59,6 +62,7 @@ impl RaftChecks {
             acknowledged: BTreeMap::new(),
             elected: None,
             counts: Counts::default(),
+            members: MemberChecks::default(),
         }
     }
 
@@ -109,6 +113,7 @@ impl RaftChecks {
     }
 
     fn on_fact(&mut self, at: Instant, node: NodeId, fact: RaftFact) {
+        self.members.on_fact(node, fact, self.leads[node.index()].is_some());
         match fact {
             RaftFact::Elected { term, .. } => self.on_elected(at, node, term),
             RaftFact::SteppedDown { .. } => self.leads[node.index()] = None,
@@ -134,6 +139,11 @@ impl RaftChecks {
             RaftFact::Campaign { .. }
             | RaftFact::FirstCommit { .. }
             | RaftFact::Voted { .. }
+            | RaftFact::Configured { .. }
+            | RaftFact::Learning { .. }
+            | RaftFact::CatchUpRound { .. }
+            | RaftFact::GaveUp { .. }
+            | RaftFact::Left { .. }
             | RaftFact::Unreadable { .. } => {}
         }
     }
@@ -142,6 +152,7 @@ impl RaftChecks {
     fn check_leader<M: StateMachine>(&mut self, at: Instant, term: u64, leader: &Raft<M>) {
         let node = leader.me;
         self.counts.completed += 1;
+        self.members.check_leader(&mut self.audit, at, leader);
         let newest = |by_term: &BTreeMap<u64, u64>| by_term.range(..term).map(|(_, index)| *index).max().unwrap_or(0);
         let rules = [
             (ACKNOWLEDGED_WRITES_SURVIVE, "acknowledged to a client", newest(&self.acknowledged)),
@@ -186,8 +197,13 @@ impl RaftChecks {
             ),
             audit.rule(COMMITTED_ENTRIES_STAY, commits, format!("{cut} truncations, {commits} entries committed")),
         ];
-        let front = nodes.iter().flatten().max_by_key(|node| node.applied());
-        let ended = nodes.iter().flatten().map(|node| Ended {
+        verdicts.extend(self.members.verdicts(audit));
+        // Who is no member gets nothing any more; whoever knows most knows who is one.
+        let knows_most = nodes.iter().flatten().max_by_key(|node| (node.commit(), node.term()));
+        let members = knows_most.map_or(NodeSet::EMPTY, |node| node.log().configuration_at(node.commit()).electorate());
+        let live = || nodes.iter().flatten().filter(|node| members.has(node.me));
+        let front = live().max_by_key(|node| node.applied());
+        let ended = live().map(|node| Ended {
             node: node.me,
             applied: node.applied(),
             digest: node.digest(),
@@ -195,7 +211,8 @@ impl RaftChecks {
                 .and_then(|front| front.chain_at(node.applied()))
                 .is_none_or(|chain| chain == node.applied_chain),
         });
-        verdicts.extend(audit.verdicts(&ended.collect::<Vec<_>>(), nodes.len()));
+        let size = if members.is_empty() { nodes.len() } else { members.len() };
+        verdicts.extend(audit.verdicts(&ended.collect::<Vec<_>>(), size));
         verdicts
     }
 }
@@ -206,7 +223,7 @@ impl<M: StateMachine> Observer<Raft<M>> for RaftChecks {
         match what {
             Observed::Noted { node, fact } => return self.on_fact(at, *node, *fact),
             Observed::Crashed { node, .. } => self.leads[node.index()] = None,
-            _ => {}
+            _ => self.members.watch(what),
         }
         if let Some((node, index)) = self.audit.watch(at, what)
             && let Some(term) = self.leads[node.index()]
@@ -222,6 +239,7 @@ impl<M: StateMachine> Observer<Raft<M>> for RaftChecks {
         {
             self.check_leader(at, term, leader);
         }
+        self.members.after_step(&mut self.audit, at, nodes);
         self.audit.violation().cloned().map_or(Ok(()), Err)
     }
 }

@@ -1,13 +1,20 @@
 //! What a Raft node is configured with: the options as meant, validated (see `system.rs` for the options as written).
 
 use super::bugs::RaftBug;
-use sim_core::Duration;
+use super::configuration::Configuration;
+use sim_core::{Duration, NodeSet};
 
 /// The configuration all nodes of one cluster share.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Config {
-    /// How many nodes vote.
+    /// How many nodes there are, spares included.
     pub nodes: u32,
+    /// How many of them, the first ones, vote at first. The others wait to be added.
+    pub members: u32,
+    /// Whether the voters are replaced all at once, through a joint configuration (dissertation 4.3), or one by one (4.1).
+    pub joint: bool,
+    /// How many rounds of replication a new server has to catch up (4.2.1).
+    pub catch_up_rounds: u32,
     /// The shortest election timeout. Followers that heard from a leader more recently do not help to replace it.
     pub election_min: Duration,
     /// The longest election timeout.
@@ -46,6 +53,9 @@ impl Config {
     pub const fn new(nodes: u32) -> Self {
         Self {
             nodes,
+            members: nodes,
+            joint: true,
+            catch_up_rounds: 10,
             election_min: Duration::millis(150),
             election_max: Duration::millis(300),
             heartbeat: Duration::millis(50),
@@ -64,10 +74,17 @@ impl Config {
         }
     }
 
-    /// How many nodes are a quorum: more than half.
+    /// How many of `voters` are a majority: more than half.
     #[must_use]
-    pub(super) fn quorum(&self) -> u32 {
-        if self.has(RaftBug::QuorumHalf) { self.nodes.div_ceil(2).max(1) } else { self.nodes / 2 + 1 }
+    pub(super) fn majority(&self, voters: usize) -> usize {
+        if self.has(RaftBug::QuorumHalf) { voters.div_ceil(2).max(1) } else { voters / 2 + 1 }
+    }
+
+    /// Whether `nodes` can decide something under a configuration, with so many votes more than nodes.
+    #[must_use]
+    pub(super) fn decides(&self, configuration: &Configuration, nodes: NodeSet, surplus: usize) -> bool {
+        let of = |voters: NodeSet| nodes.common(voters).len() + surplus >= self.majority(voters.len());
+        of(configuration.voters) && (!configuration.is_joint() || of(configuration.outgoing))
     }
 
     /// How long a leader may trust a lease, on its own clock, from when it asked for it: its clock may be as slow, and the

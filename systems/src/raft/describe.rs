@@ -73,5 +73,15 @@ pub(super) fn fact(fact: &RaftFact, out: &mut dyn Write) -> fmt::Result {
         RaftFact::SnapshotInstalled { index, .. } => write!(out, "up to {index}"),
         RaftFact::ReadServed { index, client, op } => write!(out, "{client} op {op}, from the state at {index}"),
         RaftFact::Unreadable { record } => write!(out, "record {record}"),
+        RaftFact::Configured { index, voters, joint } => {
+            let with = if joint { ", jointly with those before" } else { "" };
+            write!(out, "entry {index}: {voters}{with}")
+        }
+        RaftFact::Learning { index, learners } => write!(out, "entry {index}: {learners}"),
+        RaftFact::CatchUpRound { node, round, upto, took } => {
+            write!(out, "round {round}: {node} has all up to {upto}, after {took}")
+        }
+        RaftFact::GaveUp { node } => write!(out, "{node} is too slow to get a vote now"),
+        RaftFact::Left { index } => write!(out, "removed by entry {index}"),
     }
 }

@@ -1,6 +1,7 @@
 //! Durability: what is on disk, which messages wait for it, and how a node is built again from it.
 
 use super::RaftBug;
+use super::configuration::Configuration;
 use super::log::{Entry, Log, Slice, link};
 use super::message::{RaftFact, RaftMessage, Record};
 use super::node::{Fx, Raft, Stage};
@@ -104,15 +105,23 @@ impl<M: StateMachine> Raft<M> {
         let last = self.log.last();
         self.disk.pending.push_back((self.disk.written, last));
         fx.note(RaftFact::Appended { first, last, term: self.log.last_term(), chain: self.tail_chain });
+        if self.log.configuration_index() >= first {
+            self.configured(fx);
+        }
     }
 
     /// Cuts the log before `from`, in memory and on disk.
     pub(super) fn truncate(&mut self, from: u64, fx: &mut Fx<'_, M>) {
         self.write(Record::Truncate { from }, fx);
+        let configured = self.log.configuration_index();
         self.log.truncate(from);
         self.disk.cut(from);
         self.rehash();
         fx.note(RaftFact::Truncated { from });
+        if self.log.configuration_index() != configured {
+            // A change that was not committed is taken back.
+            self.configured(fx);
+        }
     }
 
     /// Works out the running hash of the log anew, from the newest point where it is known.
@@ -209,8 +218,8 @@ impl<M: StateMachine> Raft<M> {
     }
 
     /// The log begins anew behind `index`, which will be durable with the newest record.
-    pub(super) fn restart_log(&mut self, index: u64, term: u64) {
-        self.log = Log::after(index, term);
+    pub(super) fn restart_log(&mut self, index: u64, term: u64, configuration: Configuration) {
+        self.log = Log::after(index, term, configuration);
         self.disk.pending.clear();
         self.disk.pending.push_back((self.disk.written, index));
         self.disk.durable = 0;
@@ -237,7 +246,9 @@ impl<M: StateMachine> Raft<M> {
                     // follows.
                     let covers = snapshot.index >= self.log.base();
                     if covers && self.log.term(snapshot.index) != Some(snapshot.term) {
-                        self.log = Log::after(snapshot.index, snapshot.term);
+                        self.log = Log::after(snapshot.index, snapshot.term, snapshot.configuration);
+                    } else if covers {
+                        self.log.adopt(snapshot.index, snapshot.configuration);
                     }
                     self.snapshot = Some(snapshot.clone());
                 }
@@ -268,7 +279,8 @@ impl<M: StateMachine> Raft<M> {
     ) -> Result<(), WriteId> {
         if self.log.last() == 0 && first > 1 {
             // What came before was compacted away; the snapshot that covers it follows.
-            self.log = Log::after(first - 1, prev_term);
+            // So does what was the configuration there.
+            self.log = Log::after(first - 1, prev_term, *self.log.configuration());
         }
         let known = (self.log.last() + 1).saturating_sub(first) as usize;
         let last = self.log.last();

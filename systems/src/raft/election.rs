@@ -5,29 +5,27 @@ use super::lead::Lead;
 use super::log::{Entry, Slice};
 use super::message::{RaftFact, RaftMessage};
 use super::node::{ELECTION, Fx, HEARTBEAT, Raft, Stage};
-use sim_core::{NodeId, StateMachine};
+use sim_core::{NodeId, NodeSet, StateMachine};
 
 /// Who has answered a campaign, and how.
 #[derive(Clone, Debug, Default)]
 pub struct Votes {
-    heard: Vec<bool>,
-    granted: u32,
-    refused: u32,
-}
-
-impl Votes {
-    fn clear(&mut self, nodes: u32) {
-        self.heard.clear();
-        self.heard.resize(nodes as usize, false);
-        (self.granted, self.refused) = (0, 0);
-    }
+    granted: NodeSet,
+    refused: NodeSet,
+    /// Votes that were counted more than once: never, in correct code.
+    surplus: usize,
 }
 
 impl<M: StateMachine> Raft<M> {
     /// Asks for votes, or with `pre` whether it would get them, which disturbs nobody.
     pub(super) fn campaign(&mut self, pre: bool, fx: &mut Fx<'_, M>) {
         self.leader = None;
-        self.votes.clear(self.config.nodes);
+        if !self.may_campaign() {
+            // Nobody would elect it, or nobody should: it waits to be told of a configuration with itself in it.
+            self.stage = Stage::Follower;
+            return self.await_leader(fx);
+        }
+        self.votes = Votes::default();
         if pre {
             self.stage = Stage::PreCandidate;
         } else {
@@ -41,7 +39,7 @@ impl<M: StateMachine> Raft<M> {
         let term = self.term + u64::from(pre);
         fx.note(RaftFact::Campaign { term, pre });
         let (last_index, last_term) = (self.log.last(), self.log.last_term());
-        for to in self.others() {
+        for to in self.configuration().electorate().without(self.me).iter() {
             // Term and own vote are durable before anyone is asked: after a crash it must not ask, or vote, otherwise.
             let need = if pre { 0 } else { self.disk.hard() };
             self.send_after(need, to, RaftMessage::RequestVote { term, last_index, last_term, pre }, fx);
@@ -103,18 +101,21 @@ impl<M: StateMachine> Raft<M> {
         if !expected {
             return;
         }
-        let heard = core::mem::replace(&mut self.votes.heard[from.index()], true);
-        if heard && !self.config.has(RaftBug::DuplicateVotesCounted) {
-            return;
-        }
-        if granted {
-            self.votes.granted += 1;
+        if self.votes.granted.union(self.votes.refused).has(from) {
+            if !self.config.has(RaftBug::DuplicateVotesCounted) {
+                return;
+            }
+            self.votes.surplus += usize::from(granted);
+        } else if granted {
+            self.votes.granted.insert(from);
         } else {
-            self.votes.refused += 1;
+            self.votes.refused.insert(from);
         }
-        if self.votes.granted >= self.config.quorum() {
+        // Its own vote, like anybody's, counts only if it is a voter in the configuration it acts under (4.2.2).
+        let configuration = self.configuration();
+        if self.config.decides(configuration, self.votes.granted, self.votes.surplus) {
             if pre { self.campaign(false, fx) } else { self.become_leader(fx) }
-        } else if self.votes.refused >= self.config.quorum() {
+        } else if self.config.decides(configuration, self.votes.refused, 0) {
             self.follow(self.term, None, fx);
         }
     }
@@ -128,6 +129,7 @@ impl<M: StateMachine> Raft<M> {
         self.incoming = None;
         self.waiters.clear();
         self.lead = Some(Box::new(Lead::new(self.config.nodes, term, last_index)));
+        self.count_quorums(fx.now());
         fx.note(RaftFact::Elected { term, last_index });
         if self.config.check_quorum {
             fx.arm(ELECTION, self.config.election_min);
@@ -148,7 +150,8 @@ impl<M: StateMachine> Raft<M> {
     /// A leader that has not heard from a quorum for an election timeout may have been replaced (dissertation 6.2).
     pub(super) fn check_quorum(&mut self, fx: &mut Fx<'_, M>) {
         let Some(lead) = &mut self.lead else { return };
-        if lead.count_active(self.me) >= self.config.quorum() {
+        let active = lead.take_active().with(self.me);
+        if self.config.decides(self.configuration(), active, 0) {
             fx.arm(ELECTION, self.config.election_min);
         } else {
             self.follow(self.term, None, fx);

@@ -1,14 +1,16 @@
 //! The leader: proposals, batches, and how far each follower has got (Raft paper 5.3; dissertation 10.2.1).
 
 use super::RaftBug;
+use super::config::Config;
 use super::log::{Entry, Slice};
 use super::message::{Append, RaftFact, RaftMessage};
 use super::node::{Fx, HEARTBEAT, Raft};
 use super::progress::{Flow, Peer};
 use super::read::Reads;
+use super::reconfigure::Newcomer;
 use crate::replication::pop_if;
 use crate::replication::{Stamp, Standing};
-use sim_core::{NodeId, StateMachine, Ticket};
+use sim_core::{NodeId, NodeSet, StateMachine, Ticket};
 use std::collections::VecDeque;
 
 /// What a node knows only while it leads.
@@ -26,8 +28,47 @@ pub struct Lead<M: StateMachine> {
     /// Last entries of the batches that are not committed yet.
     batches: VecDeque<u64>,
     pub(super) reads: Reads<M::Command>,
+    /// Those whose acknowledgements count, and how many of them are a majority.
+    pub(super) voters: Electorate,
+    /// The same of the voters that are being replaced; nobody at all other times.
+    pub(super) outgoing: Electorate,
     /// For finding a quorum's minimum without allocating.
     scratch: Vec<u64>,
+    /// What an operator wants the voters to be.
+    pub(super) goal: Option<NodeSet>,
+    /// How far servers without a vote have caught up.
+    pub(super) newcomers: Vec<Newcomer>,
+}
+
+/// Voters, and how many of them are a majority.
+#[derive(Clone, Debug, Default)]
+pub struct Electorate {
+    set: NodeSet,
+    pub(super) voters: Vec<NodeId>,
+    pub(super) majority: usize,
+}
+
+impl Electorate {
+    /// These vote. Returns whether others did before.
+    pub(super) fn fill(&mut self, voters: NodeSet, config: &Config) -> bool {
+        let changed = self.set != voters;
+        if changed {
+            self.set = voters;
+            self.voters.clear();
+            self.voters.extend(voters.iter());
+            self.majority = config.majority(voters.len());
+        }
+        changed
+    }
+
+    /// The largest number that a majority of them has reached.
+    #[inline]
+    fn reached<M: StateMachine>(&self, peers: &[Peer<M>], scratch: &mut Vec<u64>, of: impl Fn(&Peer<M>) -> u64) -> u64 {
+        scratch.clear();
+        scratch.extend(self.voters.iter().map(|voter| of(&peers[voter.index()])));
+        scratch.sort_unstable_by(|a, b| b.cmp(a));
+        scratch[self.majority - 1]
+    }
 }
 
 impl<M: StateMachine> Lead<M> {
@@ -40,23 +81,28 @@ impl<M: StateMachine> Lead<M> {
             proposal_bytes: 0,
             batches: VecDeque::new(),
             reads: Reads::default(),
+            voters: Electorate::default(),
+            outgoing: Electorate::default(),
             scratch: Vec::with_capacity(nodes as usize),
+            goal: None,
+            newcomers: Vec::new(),
         }
     }
 
-    /// How many nodes were heard from since the last count, `me` included.
-    pub(super) fn count_active(&mut self, me: NodeId) -> u32 {
-        self.peers[me.index()].active = true;
-        self.peers.iter_mut().map(|peer| u32::from(core::mem::take(&mut peer.active))).sum()
+    /// Who was heard from since the last count.
+    pub(super) fn take_active(&mut self) -> NodeSet {
+        let heard = |(id, peer): (NodeId, &mut Peer<M>)| core::mem::take(&mut peer.active).then_some(id);
+        (0..).map(NodeId).zip(&mut self.peers).filter_map(heard).collect()
     }
 
-    /// The largest number that at least `quorum` nodes have reached.
+    /// The largest number that a quorum has reached: a majority of the voters, and of those they replace.
     #[inline]
-    pub(super) fn reached(&mut self, quorum: u32, of: impl Fn(&Peer<M>) -> u64) -> u64 {
-        self.scratch.clear();
-        self.scratch.extend(self.peers.iter().map(of));
-        self.scratch.sort_unstable_by(|a, b| b.cmp(a));
-        self.scratch[quorum as usize - 1]
+    pub(super) fn reached(&mut self, of: impl Fn(&Peer<M>) -> u64) -> u64 {
+        let reached = self.voters.reached(&self.peers, &mut self.scratch, &of);
+        if self.outgoing.voters.is_empty() {
+            return reached;
+        }
+        reached.min(self.outgoing.reached(&self.peers, &mut self.scratch, &of))
     }
 }
 
@@ -129,7 +175,7 @@ impl<M: StateMachine> Raft<M> {
 
     /// Sends every follower what it may be sent. The leader's own disk write goes on meanwhile (dissertation 10.2.1).
     pub(super) fn broadcast(&mut self, fx: &mut Fx<'_, M>) {
-        for to in self.others() {
+        for to in self.listeners() {
             self.feed(to, fx);
         }
     }
@@ -188,6 +234,7 @@ impl<M: StateMachine> Raft<M> {
             self.on_round(fx);
         }
         self.feed(from, fx);
+        self.on_progress(from, fx);
     }
 
     /// Follower `from` lacks the entry before those it was sent, or has another one there.
@@ -242,6 +289,7 @@ impl<M: StateMachine> Raft<M> {
         if confirms {
             self.on_round(fx);
         }
+        self.on_progress(from, fx);
     }
 
     /// More of its own log is durable: only that counts towards a quorum.
@@ -262,23 +310,27 @@ impl<M: StateMachine> Raft<M> {
         if stored <= self.commit {
             return;
         }
-        let quorum = self.config.quorum();
         let Some(lead) = &mut self.lead else { return };
         // What the newest acknowledgement is about is usually the answer, or there is none.
-        let holders = lead.peers.iter().filter(|peer| peer.match_index >= stored).count();
-        let index = if holders == quorum as usize { stored } else { lead.reached(quorum, |peer| peer.match_index) };
+        let voters = &lead.voters.voters;
+        let holders = voters.iter().filter(|voter| lead.peers[voter.index()].match_index >= stored).count();
+        let usual = holders == lead.voters.majority && lead.outgoing.voters.is_empty();
+        let index = if usual { stored } else { lead.reached(|peer| peer.match_index) };
         let own_term = index >= lead.first || self.config.has(RaftBug::CommitOldTerm);
         if index <= self.commit || !own_term {
             return;
         }
         let first = self.commit < lead.first && index >= lead.first;
         while pop_if(&mut lead.batches, |last| *last <= index).is_some() {}
-        self.commit = index;
+        let before = core::mem::replace(&mut self.commit, index);
         fx.note(RaftFact::Committed { index, term: self.term });
         self.apply(fx);
         if first {
             fx.note(RaftFact::FirstCommit { term: self.term, index });
             self.start_round(fx);
+        }
+        if first || self.log.configuration_index() > before {
+            self.on_configuration_committed(fx);
         }
         self.flush(fx);
     }
@@ -292,7 +344,7 @@ impl<M: StateMachine> Raft<M> {
         if renew {
             self.begin_round(fx);
         }
-        for to in self.others() {
+        for to in self.listeners() {
             let Some(lead) = &mut self.lead else { return };
             let peer = &mut lead.peers[to.index()];
             let fresh = !renew && matches!(peer.flow, Flow::Replicate) && now.since(peer.sent).0 < recent;

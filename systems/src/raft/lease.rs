@@ -33,6 +33,11 @@ impl Lease {
         }
     }
 
+    /// The quorums are others now: it has to be confirmed anew.
+    pub(super) const fn forget(&mut self) {
+        self.since = None;
+    }
+
     /// Whether nobody else can have been elected yet.
     pub(super) fn holds(&self, now: LocalInstant, config: &Config) -> bool {
         let in_time = |since| now.since(since) < config.lease() || config.has(RaftBug::LeaseByTicks);

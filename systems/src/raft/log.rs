@@ -1,10 +1,12 @@
 //! The replicated log in memory: batches of entries shared between leader, messages, followers and disk records.
 
+use super::configuration::Configuration;
 use crate::replication::Stamp;
 pub(super) use crate::replication::link;
 use sim_core::hash::Mixer;
 use sim_core::{StateMachine, WriteId};
 use std::collections::VecDeque;
+use std::rc::Rc;
 
 /// What an entry costs on the wire and on disk beside its command, in bytes.
 const ENTRY_BYTES: u32 = 24;
@@ -21,6 +23,8 @@ pub enum Payload<C> {
         /// The command.
         command: C,
     },
+    /// Who votes from here on (dissertation, chapter 4).
+    Configuration(Rc<Configuration>),
 }
 
 /// One entry of the log. Its index is its place.
@@ -50,11 +54,20 @@ impl<C> Entry<C> {
         Self { term, hash: mixer.finish(), payload: Payload::Command { stamp, command } }
     }
 
+    /// A new configuration in `term`.
+    pub(super) fn configuration(term: u64, configuration: Configuration) -> Self {
+        let mut mixer = Mixer::resume(term);
+        mixer.word(u64::MAX - 1);
+        configuration.hash(&mut mixer);
+        Self { term, hash: mixer.finish(), payload: Payload::Configuration(Rc::new(configuration)) }
+    }
+
     /// Size on the wire and on disk, in bytes.
     pub(super) fn bytes<M: StateMachine<Command = C>>(&self) -> u32 {
         ENTRY_BYTES
             + match &self.payload {
                 Payload::Noop => 0,
+                Payload::Configuration(c) => 4 * (c.voters.len() + c.outgoing.len() + c.learners.len()) as u32,
                 Payload::Command { command, .. } => M::command_bytes(command),
             }
     }
@@ -83,6 +96,8 @@ pub struct Log<M: StateMachine> {
     segments: VecDeque<Segment<M::Command>>,
     /// Where each run of equal terms begins; the first one covers the base entry.
     terms: VecDeque<(u64, u64)>,
+    /// The configurations in it, and where; the first one is the newest up to the base.
+    configurations: VecDeque<(u64, Rc<Configuration>)>,
     /// The newest entry that was compacted away.
     base: u64,
     last: u64,
@@ -90,9 +105,16 @@ pub struct Log<M: StateMachine> {
 }
 
 impl<M: StateMachine> Log<M> {
-    /// An empty log that begins behind `base`, an entry of term `term`.
-    pub(super) fn after(base: u64, term: u64) -> Self {
-        Self { segments: VecDeque::new(), terms: VecDeque::from([(base, term)]), base, last: base, last_term: term }
+    /// An empty log that begins behind `base`, an entry of term `term`, where this configuration is in force.
+    pub(super) fn after(base: u64, term: u64, configuration: Configuration) -> Self {
+        Self {
+            segments: VecDeque::new(),
+            terms: VecDeque::from([(base, term)]),
+            configurations: VecDeque::from([(base, Rc::new(configuration))]),
+            base,
+            last: base,
+            last_term: term,
+        }
     }
 
     /// Index of the last entry.
@@ -111,6 +133,43 @@ impl<M: StateMachine> Log<M> {
     #[must_use]
     pub const fn base(&self) -> u64 {
         self.base
+    }
+
+    /// The newest configuration in it, committed or not.
+    #[inline]
+    #[must_use]
+    pub fn configuration(&self) -> &Configuration {
+        &self.newest_configuration().1
+    }
+
+    /// Where the newest configuration stands; not after the base if no entry holds it any more.
+    #[inline]
+    #[must_use]
+    pub fn configuration_index(&self) -> u64 {
+        self.newest_configuration().0
+    }
+
+    fn newest_configuration(&self) -> &(u64, Rc<Configuration>) {
+        self.configurations.back().expect("the first one is never removed")
+    }
+
+    /// The newest configuration up to entry `index`.
+    #[must_use]
+    pub fn configuration_at(&self, index: u64) -> &Configuration {
+        let known = self.configurations.iter().rev().find(|(at, _)| *at <= index);
+        &known.or(self.configurations.front()).expect("the first one is never removed").1
+    }
+
+    /// The configurations in it from the newest one up to entry `index` on.
+    pub fn configurations_from(&self, index: u64) -> impl Iterator<Item = (u64, &Configuration)> {
+        let older = self.configurations.iter().skip(1).take_while(|(at, _)| *at <= index).count();
+        self.configurations.iter().skip(older).map(|(at, configuration)| (*at, &**configuration))
+    }
+
+    /// A snapshot says which configuration was in force at entry `index`, which is in this log or its base.
+    pub(super) fn adopt(&mut self, index: u64, configuration: Configuration) {
+        self.configurations.retain(|(at, _)| *at > index);
+        self.configurations.push_front((index, Rc::new(configuration)));
     }
 
     /// Term of entry `index`; `None` if it was compacted away or is not there yet.
@@ -167,6 +226,9 @@ impl<M: StateMachine> Log<M> {
                 self.terms.push_back((first + i as u64, entry.term));
                 self.last_term = entry.term;
             }
+            if let Payload::Configuration(configuration) = &entry.payload {
+                self.configurations.push_back((first + i as u64, Rc::clone(configuration)));
+            }
         }
         self.last += slice.len() as u64;
         self.segments.push_back(Segment { first, slice, write });
@@ -188,6 +250,9 @@ impl<M: StateMachine> Log<M> {
         while self.terms.back().is_some_and(|(first, _)| *first >= from) {
             self.terms.pop_back();
         }
+        while self.configurations.len() > 1 && self.configuration_index() >= from {
+            self.configurations.pop_back();
+        }
         self.last = self.last.min(from - 1);
         self.last_term = self.terms.back().map_or(0, |(_, term)| *term);
     }
@@ -202,6 +267,9 @@ impl<M: StateMachine> Log<M> {
             self.terms.pop_front();
         }
         self.terms[0].0 = self.base;
+        while self.configurations.len() > 1 && self.configurations[1].0 <= self.base {
+            self.configurations.pop_front();
+        }
         self.segments.front().map(|s| s.write)
     }
 

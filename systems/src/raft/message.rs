@@ -1,8 +1,9 @@
 //! What Raft nodes send each other, what they write to disk, and what they announce.
 
+use super::configuration::Configuration;
 use super::log::Slice;
 use crate::replication::Image;
-use sim_core::{ClientId, Kind, Message, NodeId, StateMachine, hash};
+use sim_core::{ClientId, Duration, Kind, Message, NodeId, NodeSet, StateMachine, hash};
 use std::rc::Rc;
 
 /// Header of every message on the wire, in bytes.
@@ -39,6 +40,11 @@ pub const FACT_KINDS: &[&str] = &[
     "snapshot_installed",
     "read_served",
     "unreadable",
+    "configured",
+    "learning",
+    "catch_up_round",
+    "gave_up",
+    "left",
 ];
 
 /// `AppendEntries` (Raft paper, figure 2).
@@ -67,6 +73,8 @@ pub struct Snapshot<M: StateMachine> {
     pub term: u64,
     /// The running hash of the log up to it.
     pub chain: u64,
+    /// The configuration in force there.
+    pub configuration: Configuration,
     /// Size on the wire and on disk, in bytes; never 0.
     pub bytes: u64,
     /// The state.
@@ -366,6 +374,43 @@ pub enum RaftFact {
         /// The operation's number in it.
         op: u64,
     },
+    /// The newest configuration of its log is another one than before: it was appended, or one behind it was removed.
+    Configured {
+        /// Where it stands.
+        index: u64,
+        /// The voters.
+        voters: NodeSet,
+        /// Whether a majority of those before is needed too.
+        joint: bool,
+    },
+    /// That configuration has servers without a vote.
+    Learning {
+        /// Where it stands.
+        index: u64,
+        /// Those.
+        learners: NodeSet,
+    },
+    /// As a leader it sees that a new server holds all that it itself held when the round began.
+    CatchUpRound {
+        /// The new server.
+        node: NodeId,
+        /// Which round this was, counted from 1.
+        round: u32,
+        /// What it held.
+        upto: u64,
+        /// How long it took.
+        took: Duration,
+    },
+    /// As a leader it adds a new server not yet: after all rounds that server is still too slow.
+    GaveUp {
+        /// The new server.
+        node: NodeId,
+    },
+    /// It led the cluster out of which it has now been removed.
+    Left {
+        /// The configuration without it.
+        index: u64,
+    },
     /// It found a record on its disk that it can not read, or misses one, and does not start.
     Unreadable {
         /// Which record.
@@ -391,6 +436,11 @@ impl sim_core::Fact for RaftFact {
             Self::SnapshotInstalled { .. } => named(11),
             Self::ReadServed { .. } => named(12),
             Self::Unreadable { .. } => named(13),
+            Self::Configured { .. } => named(14),
+            Self::Learning { .. } => named(15),
+            Self::CatchUpRound { .. } => named(16),
+            Self::GaveUp { .. } => named(17),
+            Self::Left { .. } => named(18),
         }
     }
 
@@ -407,6 +457,8 @@ impl sim_core::Fact for RaftFact {
                 | Self::FirstCommit { .. }
                 | Self::SnapshotInstalled { .. }
                 | Self::Unreadable { .. }
+                | Self::Configured { .. }
+                | Self::Left { .. }
         )
     }
 }

@@ -1,6 +1,7 @@
 //! The Raft participant: its whole state, how it boots from disk, and where each input goes.
 
 use super::config::Config;
+use super::configuration::Configuration;
 use super::disk::Disk;
 use super::election::Votes;
 use super::lead::Lead;
@@ -8,7 +9,10 @@ use super::log::{Log, link};
 use super::message::{Append, RaftFact, RaftMessage, Record, Snapshot};
 use super::snapshot::Incoming;
 use crate::replication::Replicated;
-use sim_core::{Completion, Duration, Effects, LocalInstant, Node, NodeId, Replay, Role, StateMachine, Ticket, Timer};
+use sim_core::{
+    Completion, Duration, Effects, LocalInstant, Node, NodeId, NodeSet, Order, Replay, Role, StateMachine, Ticket,
+    Timer,
+};
 use std::collections::VecDeque;
 use std::rc::Rc;
 
@@ -148,10 +152,10 @@ impl<M: StateMachine> Raft<M> {
         Some(chain)
     }
 
-    /// The other nodes.
-    pub(super) fn others(&self) -> impl Iterator<Item = NodeId> + use<M> {
-        let me = self.me;
-        (0..self.config.nodes).map(NodeId).filter(move |n| *n != me)
+    /// Those a leader sends its log to.
+    #[inline]
+    pub(super) fn listeners(&self) -> impl Iterator<Item = NodeId> + use<M> {
+        self.configuration().everyone().without(self.me).iter()
     }
 
     /// Draws a new election timeout.
@@ -204,6 +208,7 @@ impl<M: StateMachine> Raft<M> {
     /// (dissertation 6.2 and 4.2.3). Without leases this guards availability, never safety, so a drifting clock does no harm.
     fn is_loyal(&self, now: LocalInstant) -> bool {
         self.config.check_quorum
+            && !self.config.has(super::RaftBug::NoStickiness)
             && self.leader.is_some()
             && (self.stage == Stage::Leader || now.since(self.heard) < self.config.election_min)
             || self.is_bound(now)
@@ -246,7 +251,7 @@ impl<M: StateMachine> Node for Raft<M> {
             me,
             term: 0,
             vote: None,
-            log: Log::after(0, 0),
+            log: Log::after(0, 0, Configuration::of(NodeSet::first(config.members as usize))),
             snapshot: None,
             commit: 0,
             applied: 0,
@@ -280,6 +285,9 @@ impl<M: StateMachine> Node for Raft<M> {
         let term = message.term();
         if self.config.has(super::RaftBug::TimerResetByAnything) && self.stage != Stage::Leader {
             self.await_leader(fx);
+        }
+        if matches!(message, RaftMessage::RequestVote { .. }) && self.is_out() {
+            return;
         }
         if term > self.term {
             match &message {
@@ -341,6 +349,14 @@ impl<M: StateMachine> Node for Raft<M> {
         self.settle(fx);
     }
 
+    fn on_order(&mut self, order: Order, fx: &mut Fx<'_, M>) {
+        match order {
+            Order::Members(voters) => self.on_members_wanted(voters, fx),
+            Order::Lead(_) => {}
+        }
+        self.settle(fx);
+    }
+
     fn on_disk(&mut self, done: Completion<Record<M>>, fx: &mut Fx<'_, M>) {
         match done {
             Completion::Synced { upto } => self.on_synced(upto, fx),
@@ -372,12 +388,16 @@ impl<M: StateMachine> Node for Raft<M> {
 
     fn role(&self) -> Role {
         let name = match self.stage {
-            Stage::Follower => "follower",
+            Stage::Follower => self.seat(),
             Stage::PreCandidate => "pre_candidate",
             Stage::Candidate => "candidate",
             Stage::Leader => "leader",
         };
         Role::new(name, self.term)
+    }
+
+    fn members(&self) -> Option<NodeSet> {
+        Some(self.log.configuration_at(self.commit).settled())
     }
 
     fn progress(&self) -> u64 {

@@ -100,7 +100,7 @@ impl<M: StateMachine> Raft<M> {
         if let Some(lead) = &mut self.lead {
             lead.reads.rounds.push_back(Round { number, index: self.commit, reads: gathered });
         }
-        for to in self.others() {
+        for to in self.listeners() {
             self.send_heartbeat(to, fx);
         }
         self.on_round(fx);
@@ -108,12 +108,11 @@ impl<M: StateMachine> Raft<M> {
 
     /// Another node has confirmed a round: serves the reads of every round that a quorum has confirmed.
     pub(super) fn on_round(&mut self, fx: &mut Fx<'_, M>) {
-        let quorum = self.config.quorum();
         let Some(lead) = &mut self.lead else { return };
         if lead.reads.rounds.is_empty() && !self.config.leases {
             return;
         }
-        let confirmed = lead.reached(quorum, |peer| peer.round);
+        let confirmed = lead.reached(|peer| peer.round);
         lead.reads.lease.confirm(confirmed);
         let mut served = false;
         while let Some(lead) = &mut self.lead

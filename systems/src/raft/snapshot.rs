@@ -24,7 +24,9 @@ impl<M: StateMachine> Raft<M> {
         let Some(term) = self.log.term(index) else { return };
         let image = self.state.snapshot(!self.config.has(RaftBug::SnapshotOmitsSessions));
         let bytes = image.bytes();
-        self.snapshot = Some(Rc::new(Snapshot { index, term, chain: self.applied_chain, bytes, image }));
+        let configuration = *self.log.configuration_at(index);
+        let chain = self.applied_chain;
+        self.snapshot = Some(Rc::new(Snapshot { index, term, chain, configuration, bytes, image }));
         let id = self.write_snapshot(fx);
         let kept = self.log.compact(index.saturating_sub(self.config.snapshot_keep));
         self.compact_disk(id, kept, fx);
@@ -128,12 +130,14 @@ impl<M: StateMachine> Raft<M> {
     /// it begins anew there (Raft paper, figure 13, steps 6 and 7).
     fn install(&mut self, snapshot: &Rc<Snapshot<M>>, fx: &mut Fx<'_, M>) {
         let (index, term) = (snapshot.index, snapshot.term);
+        let configured = *self.log.configuration();
         self.snapshot = Some(Rc::clone(snapshot));
         let id = self.write_snapshot(fx);
         let kept = if self.log.term(index) == Some(term) {
+            self.log.adopt(index, snapshot.configuration);
             self.log.compact(index.saturating_sub(self.config.snapshot_keep))
         } else {
-            self.restart_log(index, term);
+            self.restart_log(index, term, snapshot.configuration);
             None
         };
         self.state = Replicated::restore(&snapshot.image);
@@ -142,6 +146,9 @@ impl<M: StateMachine> Raft<M> {
         self.agreed = true;
         self.early.clear();
         self.compact_disk(id, kept, fx);
+        if *self.log.configuration() != configured {
+            self.configured(fx);
+        }
         fx.note(RaftFact::SnapshotInstalled { index, chain: snapshot.chain, digest: self.state.digest() });
     }
 }

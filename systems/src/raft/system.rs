@@ -30,6 +30,17 @@ pub enum Reads {
     Lease,
 }
 
+/// How one set of voters replaces another.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Membership {
+    /// All at once, through a joint configuration that takes a majority of both (dissertation 4.3).
+    #[default]
+    Joint,
+    /// One server after another (4.1).
+    Single,
+}
+
 /// The `[system]` options of `system = "raft"`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -44,6 +55,10 @@ pub struct RaftOptions {
     pub check_quorum: bool,
     /// What a leader asks before it answers a read: a quorum (`read_index`) or its own clock (`lease`).
     pub reads: Reads,
+    /// How the members change: all at once (`joint`) or one after another (`single`).
+    pub membership: Membership,
+    /// How many rounds of replication a new server has to catch up before it gets a vote.
+    pub catch_up_rounds: u32,
     /// Entries applied between two snapshots; 0 never takes one.
     pub snapshot_every: u64,
     /// Entries kept in the log behind a snapshot, for followers that lag a little.
@@ -71,6 +86,8 @@ impl Default for RaftOptions {
             pre_vote: c.pre_vote,
             check_quorum: c.check_quorum,
             reads: Reads::default(),
+            membership: Membership::default(),
+            catch_up_rounds: c.catch_up_rounds,
             snapshot_every: c.snapshot_every,
             snapshot_keep: c.snapshot_keep,
             snapshot_chunk: ByteSize(u64::from(c.snapshot_chunk)),
@@ -142,12 +159,21 @@ impl RaftOptions {
             "write for example \"4 MiB\"",
         );
         complain(self.max_inflight == 0, "max_inflight", "no message may be on its way".into(), "at least 1");
+        complain(
+            self.catch_up_rounds == 0,
+            "catch_up_rounds",
+            "new servers would get their votes with an empty log".into(),
+            "at least 1; the dissertation suggests 10",
+        );
         complain(self.pipeline == 0, "pipeline", "no batch may be uncommitted".into(), "at least 1");
         if !invalid.is_empty() {
             return Err(invalid);
         }
         Ok(Config {
             nodes: nodes as u32,
+            members: nodes as u32,
+            joint: self.membership == Membership::Joint,
+            catch_up_rounds: self.catch_up_rounds,
             election_min: timeout.lo,
             election_max: timeout.hi,
             heartbeat,
@@ -181,7 +207,8 @@ impl System for RaftSystem {
     type Options = RaftOptions;
 
     fn configure(options: RaftOptions, shape: &Shape) -> Result<Config, Vec<Invalid>> {
-        options.validate(shape.nodes(), shape.max_drift_ppm)
+        let config = options.validate(shape.nodes(), shape.max_drift_ppm)?;
+        Ok(Config { members: shape.members() as u32, ..config })
     }
 
     fn client(_: &Config, load: Load) -> RaftClient {
@@ -215,6 +242,10 @@ impl System for RaftSystem {
 
     fn fact_kinds() -> &'static [&'static str] {
         FACT_KINDS
+    }
+
+    fn orders() -> &'static [&'static str] {
+        &["members"]
     }
 
     fn bugs() -> &'static [Bug] {

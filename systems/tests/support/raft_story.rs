@@ -10,6 +10,7 @@ use systems::raft::{Append, Config, Entry, Payload, RaftBug, RaftFact, RaftMessa
 fn payload(entry: &Entry<KvCommand>) -> String {
     match &entry.payload {
         Payload::Noop => "the leader's first".to_owned(),
+        Payload::Configuration(c) => format!("members {c}"),
         Payload::Command { command, .. } => command.to_string(),
     }
 }
@@ -76,6 +77,17 @@ fn fact(fact: &RaftFact) -> Option<String> {
         RaftFact::SnapshotTaken { index } => format!("takes a snapshot up to entry {index}"),
         RaftFact::SnapshotInstalled { index, .. } => format!("starts over from the snapshot up to entry {index}"),
         RaftFact::Unreadable { record } => format!("can not read record {record} of its disk, and does not start"),
+        RaftFact::Configured { index: 0, voters, .. } => format!("acts under the first configuration: {voters}"),
+        RaftFact::Configured { index, voters, joint: false } => format!("acts under entry {index}: members {voters}"),
+        RaftFact::Configured { index, voters, joint: true } => {
+            format!("acts under entry {index}: members {voters}, and a majority of those before too")
+        }
+        RaftFact::Learning { learners, .. } => format!("counts as learning, without a vote: {learners}"),
+        RaftFact::CatchUpRound { node, round, upto, .. } => {
+            format!("sees round {round} of {node} over: it has everything up to entry {upto}")
+        }
+        RaftFact::GaveUp { node } => format!("finds {node} too slow to get a vote"),
+        RaftFact::Left { index } => format!("leaves: entry {index} has removed it"),
         RaftFact::ReadServed { index, .. } => format!("answers a read from its state at entry {index}"),
     })
 }
