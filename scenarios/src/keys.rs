@@ -63,6 +63,8 @@ pub enum Takes {
     Attempts,
     /// `"50ms"`.
     Duration,
+    /// `"50ms"`, or `"50ms..80ms"` for a moment in between.
+    Moment,
     /// `"-50ms"`.
     SignedDuration,
     /// `"-5ms..5ms"`.

@@ -83,6 +83,7 @@ fn takes(takes: Takes) -> Value {
         }
         Takes::Attempts => json!({ "anyOf": [{ "type": "integer", "minimum": 1 }, { "const": "unlimited" }] }),
         Takes::Duration => unit::<DurationText>(),
+        Takes::Moment => unit::<RangeText>(),
         Takes::SignedDuration | Takes::Offsets | Takes::Drift | Takes::Drifts | Takes::Rate => text(),
         Takes::Latency => json!({ "anyOf": [unit::<RangeText>(), section(&keys::LATENCY)] }),
         Takes::Probability => {

@@ -28,6 +28,7 @@ impl Plan {
             fault: injection.fault.clone(),
             target: injection.target.clone(),
             at: injection.at,
+            spread: Duration::ZERO,
             duration: (!forever).then(|| injection.until.since(injection.at)),
             every: None,
             count: None,

@@ -49,6 +49,26 @@ fn processes_belong_to_their_scope() {
 }
 
 #[test]
+fn a_range_of_times_is_drawn_from_evenly() {
+    let scenario =
+        read("[[fault]]\nkind = \"crash\"\ntarget = \"n1\"\nat = \"10s..14s\"\nduration = \"1s\"\nevery = \"20s\"\n");
+    let ms = |at: Instant| at.0 / 1_000_000;
+    let mut quarters = [0; 4];
+    for seed in 1..=400 {
+        let all = injections(&scenario, seed);
+        quarters[((ms(all[0].at) - 10_000) / 1000) as usize] += 1;
+        // The repetitions keep their distance, and the fault its length.
+        assert!(all.windows(2).all(|two| ms(two[1].at) - ms(two[0].at) == 20_000), "{all:?}");
+        assert!(all.iter().all(|i| ms(i.until) - ms(i.at) == 1000), "{all:?}");
+    }
+    // 100 each; five standard deviations are 43.
+    assert!(quarters.iter().all(|n| (57..=143).contains(n)), "{quarters:?}");
+    let at = |rest: &str| parse(&format!("{BASE}[[fault]]\nkind = \"crash\"\ntarget = \"n1\"\n{rest}"), &[]);
+    assert!(at("at = \"99s..101s\"\n").is_err(), "it may never happen");
+    assert!(at("at = \"1s..2s\"\nmtbf = \"9s\"\nmttr = \"1s\"\n").is_err(), "a process begins at one moment");
+}
+
+#[test]
 fn a_process_keeps_to_its_time() {
     let scenario = read(
         "[[fault]]\nkind = \"pause\"\ntarget = \"leader\"\nat = \"20s\"\nmtbf = \"300ms\"\nmttr = \"100ms\"\nuntil = \"30s\"\n",

@@ -5,7 +5,7 @@ mod process;
 use crate::limits;
 use crate::scenario::{Plan, Scenario};
 use sim_core::fault::{Injection, Schedule, Target};
-use sim_core::{Duration, Instant, hash};
+use sim_core::{Duration, Instant, Purpose, Rng, hash};
 
 /// The concrete schedule of a scenario, for one seed.
 ///
@@ -56,9 +56,14 @@ pub fn units(plan: &Plan) -> impl Iterator<Item = (u64, &Target)> {
 #[must_use]
 pub fn spells(plan: &Plan, unit: u64, run: Duration, seed: u64) -> Vec<(Instant, Instant)> {
     let end = Instant(run.0);
-    let begin = plan.at + plan.rolling.unwrap_or(Duration::ZERO).times(unit);
+    let own = u64::from(plan.id) << 32 | unit;
+    let mut begin = plan.at + plan.rolling.unwrap_or(Duration::ZERO).times(unit);
     if let Some(process) = &plan.process {
-        return process::spells(process, begin, end, seed, u64::from(plan.id) << 32 | unit);
+        return process::spells(process, begin, end, seed, own);
+    }
+    if plan.spread > Duration::ZERO {
+        // Drawn once: repetitions keep their distance.
+        begin = begin + Duration(Rng::stream(seed, Purpose::Plan, own).between(0, plan.spread.0));
     }
     let lasts = plan.duration.unwrap_or(Duration::MAX);
     (0..repetitions(plan, begin, run))

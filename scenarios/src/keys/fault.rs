@@ -62,7 +62,12 @@ pub static FAULT: Section = Section {
             "",
             "for whom: a node, a zone, a machine, a role, `random`, `minority`, `all` ..., or a list",
         ),
-        Key::new("at", Duration, "0s", "when first, counted from the start of the run"),
+        Key::new(
+            "at",
+            Takes::Moment,
+            "0s",
+            "when first, counted from the start of the run; of a range, each moment is equally likely",
+        ),
         Key::new("duration", Duration, "until the end", "for how long"),
         Key::new("every", Duration, "", "again and again at this distance, until scenario.duration"),
         Key::new("count", Count(1, 1_000_000), "", "with `every`: at most this many times"),

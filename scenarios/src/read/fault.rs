@@ -46,7 +46,7 @@ fn plan(reader: &Reader<'_>, swarm: bool, world: &World, names: &mut BTreeMap<St
         belongs(reader, kind);
     }
     let whom = reader.get("target", |value, context| target::target(value, context, world));
-    let (at, duration, every, count) = times(reader, kind, world);
+    let (at, spread, duration, every, count) = times(reader, kind, world);
     let endless = kind == Some("clock") && (reader.has("step")) || kind == Some("disk") && reader.has("rot");
     let endless = endless || kind == Some("membership") && !reader.has("mttr");
     let process = process::process(reader, at, endless);
@@ -93,7 +93,7 @@ fn plan(reader: &Reader<'_>, swarm: bool, world: &World, names: &mut BTreeMap<St
     }
     let (each, rolling) = process::parts(reader, &target, random, world);
     let id = own_id.unwrap_or_else(|| identity(&fault, &target, at, names));
-    Some(Plan { id, fault, target, at, duration, every, count, process, each, rolling, after, flap, must_bite })
+    Some(Plan { id, fault, target, at, spread, duration, every, count, process, each, rolling, after, flap, must_bite })
 }
 
 /// What a fault is, hashed; of several that are the same, each gets a number of its own.
@@ -125,14 +125,14 @@ fn belongs(reader: &Reader<'_>, kind: &str) {
     }
 }
 
-type Times = (Instant, Option<Duration>, Option<Duration>, Option<u32>);
+type Times = (Instant, Duration, Option<Duration>, Option<Duration>, Option<u32>);
 
 fn times(reader: &Reader<'_>, kind: Option<&str>, world: &World) -> Times {
-    let at = reader.get("at", measure::duration).unwrap_or(Duration::ZERO);
+    let (at, latest) = reader.get("at", measure::range).unwrap_or_default();
     if let Some(end) = world.duration
-        && at >= end
+        && latest >= end
     {
-        let what = format!("a fault at {at} never happens: the run's load ends at {end}");
+        let what = format!("a fault at {latest} never happens: the run's load ends at {end}");
         reader.wrong("at", what, "`at` counts from the start; everything is healed at scenario.duration");
     }
     let step = kind == Some("clock") && reader.has("step");
@@ -159,7 +159,10 @@ fn times(reader: &Reader<'_>, kind: Option<&str>, world: &World) -> Times {
     if count.is_some() && !reader.has("every") {
         reader.wrong("count", "`count` is for a fault that repeats", "add `every`");
     }
-    (Instant(at.0), duration, every, count)
+    if at < latest && (reader.has("mtbf") || reader.has("recorded")) {
+        reader.wrong("at", "a process begins at one moment", "`mtbf` makes its own luck; write one time");
+    }
+    (Instant(at.0), Duration(latest.0 - at.0), duration, every, count)
 }
 
 fn crash(reader: &Reader<'_>) -> Fault {

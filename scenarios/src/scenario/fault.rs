@@ -53,6 +53,8 @@ pub struct Plan {
     pub target: Target,
     /// When first, counted from the start of the run.
     pub at: Instant,
+    /// Up to how much later than `at`: every moment between is equally likely.
+    pub spread: Duration,
     /// For how long; `None` means until everything is healed.
     pub duration: Option<Duration>,
     /// Again and again at this distance, until everything is healed.
