@@ -1,7 +1,7 @@
 # The verbs a person needs. `make test` is what CI runs; everything long is behind a verb of its own.
 CARGO ?= cargo
 
-.PHONY: help test lint doc bench bugs sweep charts clean
+.PHONY: help test lint doc bench bugs published sweep charts clean
 
 help:            ## list the verbs
 	@grep -hE '^[a-z]+: .*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## /\1\t/' | expand -t 12
@@ -23,6 +23,9 @@ bench:           ## how fast the engine, Raft and Paxos are; writes target/bench
 BUG_SEEDS ?= 1..2000
 bugs:            ## switches every known bug on in the chaos files; fails if one is not caught within BUG_SEEDS (1..2000)
 	$(CARGO) run --quiet --release --package splitbrain --example bugs -- $(BUG_SEEDS)
+
+published:       ## measures what papers publish and holds it to a band; writes target/published/ and docs/published.md
+	$(CARGO) run --quiet --release --package splitbrain --example published
 
 SEEDS ?= 1..1000
 sweep:           ## every Raft and Paxos scenario of the library with many seeds (SEEDS=1..1000); long, resumes, not part of test

@@ -180,6 +180,27 @@ fn an_isolated_leader_steps_down_and_refuses_only_what_it_never_appended() {
 }
 
 #[test]
+fn a_candidate_that_can_not_win_puts_nobody_off() {
+    let config = Config { snapshot_every: 0, pre_vote: false, check_quorum: false, ..Config::new(3) };
+    let mut c = Cluster::new(config, 1);
+    c.elect(n(1));
+    c.request(n(1), ticket(1, 0, 0), put(1, "a"));
+    // The entry never reaches n3.
+    c.wire.retain(|flight| flight.to != n(3));
+    c.stabilize();
+    c.crash(n(1), Leaves::Nothing);
+    let due = |c: &Cluster| c.timers[n(2).index()][support::ELECTION.0 as usize];
+    let before = due(&c);
+    assert!(before.is_some());
+    c.pass(n(2), Duration::millis(20));
+    c.fire(n(3), support::ELECTION);
+    c.stabilize();
+    let voter = c.node(n(2));
+    assert_eq!((voter.term(), voter.vote()), (2, None));
+    assert_eq!(due(&c), before, "only a leader, or a vote, starts the wait anew");
+}
+
+#[test]
 fn a_cluster_of_one_needs_nobody() {
     let mut c = Cluster::new(Config::new(1), 1);
     c.elect(n(1));

@@ -63,7 +63,7 @@ pub fn spells(plan: &Plan, unit: u64, run: Duration, seed: u64) -> Vec<(Instant,
     }
     if plan.spread > Duration::ZERO {
         // Drawn once: repetitions keep their distance.
-        begin = begin + Duration(Rng::stream(seed, Purpose::Plan, own).between(0, plan.spread.0));
+        begin += Duration(Rng::stream(seed, Purpose::Plan, own).between(0, plan.spread.0));
     }
     let lasts = plan.duration.unwrap_or(Duration::MAX);
     (0..repetitions(plan, begin, run))

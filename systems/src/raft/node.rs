@@ -172,6 +172,9 @@ impl<M: StateMachine> Raft<M> {
     }
 
     /// Becomes, or stays, a follower in `term`, which is not older than its own.
+    ///
+    /// A newer term alone is no reason to wait longer, only a leader is, or a vote (Raft paper, figure 2): otherwise candidates
+    /// that can not win would put off those who can.
     pub(super) fn follow(&mut self, term: u64, leader: Option<NodeId>, fx: &mut Fx<'_, M>) {
         if term > self.term {
             self.term = term;
@@ -181,7 +184,8 @@ impl<M: StateMachine> Raft<M> {
             self.vote = None;
             self.write_hard(fx);
         }
-        if self.stage == Stage::Leader {
+        let led = self.stage == Stage::Leader;
+        if led {
             self.step_down(leader, fx);
         }
         self.stage = Stage::Follower;
@@ -190,7 +194,9 @@ impl<M: StateMachine> Raft<M> {
         self.agreed = false;
         self.early.clear();
         self.draw_timeout(fx);
-        self.await_leader(fx);
+        if led || leader.is_some() {
+            self.await_leader(fx);
+        }
     }
 
     /// A message of the term's leader arrived.
