@@ -22,6 +22,7 @@ pub struct Options {
     reads: Option<String>,
     q1: Option<u32>,
     q2: Option<u32>,
+    alpha: u32,
     back_off: bool,
     leases: bool,
     pipeline: u32,
@@ -44,6 +45,7 @@ impl Default for Options {
             reads: None,
             q1: None,
             q2: None,
+            alpha: 1_000,
             back_off: true,
             leases: false,
             pipeline: 4,
@@ -151,14 +153,14 @@ const MESSAGES: &[&str] = &[
     "SnapshotReply",
 ];
 /// Some of Raft's kinds of facts.
-const FACTS: &[&str] = &["campaign", "elected", "voted", "committed", "snapshot_installed"];
+const FACTS: &[&str] = &["campaign", "elected", "voted", "committed", "configured", "snapshot_installed"];
 
 /// Knows only the stand-in.
 pub struct Only;
 
 impl Systems for Only {
     fn names(&self) -> Vec<&'static str> {
-        vec![StandIn::NAME, "paxos"]
+        vec![StandIn::NAME, "paxos", "still"]
     }
     fn options(&self, _: &str, given: &toml::Table, shape: &Shape) -> Result<toml::Table, Vec<OptionProblem>> {
         check_options::<StandIn>(given, shape)
@@ -167,7 +169,7 @@ impl Systems for Only {
         (MESSAGES, FACTS)
     }
     fn orders(&self, system: &str) -> &'static [&'static str] {
-        if system == "raft" { sim_core::Order::KINDS } else { &[] }
+        if system == "still" { &[] } else { sim_core::Order::KINDS }
     }
 }
 

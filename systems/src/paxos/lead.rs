@@ -246,7 +246,7 @@ impl<M: StateMachine> Paxos<M> {
         }
         let first = lead.next;
         lead.next += entries.len() as u64;
-        let audience = self.members.of(first).1.union(lead.change.learners).without(self.me);
+        let audience = self.members.everybody(self.commit).union(lead.change.learners).without(self.me);
         let run = Run { first, ballot: lead.ballot, entries };
         let (accepted, sent) = (Tally::default(), fx.now());
         lead.proposals.push_back(Proposal { run: run.clone(), accepted, chosen: false, sent });

@@ -151,6 +151,17 @@ impl<M: StateMachine> Paxos<M> {
         Some(chain)
     }
 
+    /// Whom a client is sent to: the leader, or one of the members by one who is none and hears of no leader.
+    fn hint(&self, ticket: Ticket) -> Option<NodeId> {
+        let others = self.members.everybody(self.commit).without(self.me);
+        let leader = self.leader.filter(|leader| *leader != self.me);
+        if leader.is_some() || self.is_voter() || others.is_empty() {
+            return leader;
+        }
+        let turn = (ticket.op + u64::from(ticket.attempt)) as usize % others.len();
+        others.iter().nth(turn)
+    }
+
     /// All other machines, members or not.
     pub(super) fn others(&self) -> impl Iterator<Item = NodeId> + Clone + use<M> {
         let me = self.me;
@@ -318,7 +329,7 @@ impl<M: StateMachine> Node for Paxos<M> {
 
     fn on_request(&mut self, ticket: Ticket, request: M::Command, fx: &mut Fx<'_, M>) {
         if self.stage != Stage::Leader {
-            return fx.redirect(ticket, self.leader.filter(|leader| *leader != self.me));
+            return fx.redirect(ticket, self.hint(ticket));
         }
         if M::is_read(&request) {
             self.on_read(ticket, request, fx);

@@ -278,6 +278,14 @@ impl<N: Story> Script<N> {
                 self.cluster.wipe(who);
                 self.say(&format!("{who}'s disk is replaced by an empty one"));
             }
+            ["rot", who, record] => {
+                let (who, at) = (node(who)?, record.parse::<usize>().map_err(|_| "rot takes a number")?);
+                let records = &mut self.cluster.disks[who.index()].records;
+                let (id, ..) = *records.get(at).map(|(id, lane, _)| (id, lane)).as_ref().ok_or("no such record")?;
+                let id = *id;
+                records[at].2 = None;
+                self.say(&format!("record {} on {who}'s disk can not be read any more", id.0));
+            }
             ["restart", who] => {
                 let who = node(who)?;
                 self.cluster.restart(who);
