@@ -38,10 +38,11 @@ impl<M: StateMachine> Raft<M> {
         self.log.configuration_index() <= self.commit && !self.log.configuration().everyone().has(self.me)
     }
 
-    /// Whether it may try to lead. One that is about to be removed may: it can be the only one who can still bring the
-    /// configuration that removes it to the others (4.2.2, figure 4.6).
+    /// Whether it may try to lead. One that is about to be removed may, as long as it does not know that this is committed:
+    /// it can be the only one who can still bring the configuration without it to the others (4.2.2, figure 4.6).
     pub(super) fn may_campaign(&self) -> bool {
-        self.configuration().votes(self.me) || self.log.configuration_at(self.commit).votes(self.me)
+        let mut may_be_in_force = self.log.configurations_from(self.commit);
+        may_be_in_force.any(|(_, configuration)| configuration.votes(self.me))
     }
 
     /// What it is while it does not lead or try to.
