@@ -3,7 +3,7 @@
 mod support;
 
 use sim_core::{Verdict, Violation};
-use support::chaos::{Calm, paxos_members_storm_of, paxos_storm_of, storm_of};
+use support::chaos::{Calm, members_storm_of, paxos_members_storm_of, paxos_storm_of, storm_of};
 use systems::paxos::PaxosBug;
 use systems::raft::RaftBug;
 
@@ -33,6 +33,11 @@ fn correct_code_weathers_every_storm() {
 }
 
 #[test]
+fn correct_code_weathers_every_change_of_members() {
+    weather(|seed| members_storm_of(seed, RaftBug::None));
+}
+
+#[test]
 fn correct_paxos_weathers_every_storm() {
     weather(|seed| paxos_storm_of(seed, PaxosBug::None));
 }
@@ -48,6 +53,7 @@ fn correct_paxos_weathers_every_change_of_members() {
 fn survey() {
     for bug in RaftBug::ALL {
         print(bug.name(), |seed| storm_of(seed, *bug));
+        print(&format!("{} (members)", bug.name()), |seed| members_storm_of(seed, *bug));
     }
     for bug in PaxosBug::ALL {
         print(bug.name(), |seed| paxos_storm_of(seed, *bug));

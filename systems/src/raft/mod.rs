@@ -16,15 +16,18 @@
 //! | Client sessions, exactly-once execution | dissertation 6.3 | [`crate::replication`] |
 //! | Linearizable reads by ReadIndex | dissertation 6.4 | `read.rs` |
 //! | Reads under a lease | dissertation 6.4.1 | `lease.rs` |
+//! | A configuration counts as soon as it is in the log; quorums of it, and of two at once | dissertation 4.1, 4.3 | `configuration.rs` |
+//! | Changes one by one, or jointly, with the correction of 2015 | dissertation 4.1, 4.3; raft-dev, July 2015 | `reconfigure.rs` |
+//! | Learners, which catch up in rounds | dissertation 4.2.1 | `reconfigure.rs` |
+//! | A leader that is removed, servers that do not know that they are | dissertation 4.2.2, 4.2.3 | `reconfigure.rs`, `node.rs` |
 //!
 //! The details where the papers are silent follow etcd-io/raft: the states of a follower's progress, who answers
 //! messages of an older term, when a pre-vote is granted.
 //!
 //! # What is not (yet)
 //!
-//! Membership change, learners, leadership transfer, priorities, reads at followers. Quorums are counted in
-//! one place for each purpose (`Config::quorum`, `Lead::reached`, `Votes`), a log entry's `Payload` is an enum,
-//! and every vote request passes `is_loyal`: that is where they will come in.
+//! Leadership transfer, priorities, reads at followers. Quorums are counted in one place for each purpose
+//! (`Config::decides`, `Lead::reached`), and every vote request passes `is_loyal`: that is where they will come in.
 //!
 //! # Things worth knowing
 //!

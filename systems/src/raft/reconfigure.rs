@@ -136,7 +136,7 @@ impl<M: StateMachine> Raft<M> {
         let goal = lead.goal?;
         let new = goal.minus(now.voters);
         if !self.config.has(RaftBug::NewServerVotesAtOnce) {
-            if now.learners != new {
+            if !new.minus(now.learners).is_empty() {
                 return Some(Configuration { learners: new, ..now });
             }
             if !new.iter().all(|node| self.has_caught_up(node, fx)) {
@@ -144,6 +144,10 @@ impl<M: StateMachine> Raft<M> {
             }
         }
         if now.voters == goal {
+            if !now.learners.is_empty() {
+                // Of an order that was given up.
+                return Some(Configuration::of(goal));
+            }
             if let Some(lead) = &mut self.lead {
                 lead.goal = None;
             }
@@ -159,7 +163,7 @@ impl<M: StateMachine> Raft<M> {
             (None, Some(node)) => now.voters.without(node),
             (None, None) => now.voters.without(self.me),
         };
-        Some(Configuration { voters, learners: now.learners.minus(voters), ..now })
+        Some(Configuration { voters, learners: new.minus(voters), ..now })
     }
 
     /// Appends a configuration, which is in force at once, and sends it to everyone in it.

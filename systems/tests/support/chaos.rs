@@ -100,6 +100,21 @@ fn config(nodes: u32) -> Config {
 
 /// The cluster and the weather of one seed: sizes, options and kinds of trouble take turns.
 pub fn storm_of(seed: u64, bug: RaftBug) -> Result<Calm, Violation> {
+    let (config, weather) = weather_of(seed, bug);
+    storm::<Raft>(config, weather, seed)
+}
+
+/// The same with spares, and an operator who can not make up his mind.
+pub fn members_storm_of(seed: u64, bug: RaftBug) -> Result<Calm, Violation> {
+    let pick = |n: u64, salt: u64| sim_core::hash::of(&[seed, salt]) % n;
+    let (mut config, weather) = weather_of(seed, bug);
+    config.nodes += [2, 1, 3][pick(3, 11) as usize];
+    config.joint = pick(2, 12) == 0;
+    config.catch_up_rounds = [1, 3][pick(2, 13) as usize];
+    storm::<Raft>(config, Weather { order_every: 150, ..weather }, seed)
+}
+
+fn weather_of(seed: u64, bug: RaftBug) -> (Config, Weather) {
     let pick = |n: u64, salt: u64| sim_core::hash::of(&[seed, salt]) % n;
     let base = config([3, 5, 4][pick(3, 3) as usize]);
     let config = Config {
@@ -112,7 +127,7 @@ pub fn storm_of(seed: u64, bug: RaftBug) -> Result<Calm, Violation> {
         bug,
         ..base
     };
-    storm::<Raft>(config, if pick(2, 4) == 0 { Weather::STORM } else { Weather::TURMOIL }, seed)
+    (config, if pick(2, 4) == 0 { Weather::STORM } else { Weather::TURMOIL })
 }
 
 /// The same for Paxos.

@@ -112,6 +112,9 @@ impl Story for Raft {
     fn set(config: &mut Config, key: &str, value: &str) {
         let number = || value.parse::<u64>().expect("a number");
         match key {
+            "members" => config.members = number() as u32,
+            "membership" => config.joint = value == "joint",
+            "catch_up_rounds" => config.catch_up_rounds = number() as u32,
             "pre_vote" => config.pre_vote = value == "true",
             "check_quorum" => config.check_quorum = value == "true",
             "max_batch" => config.max_batch = number() as u32,

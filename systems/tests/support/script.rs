@@ -3,7 +3,7 @@
 //! A line is a command or, behind `#`, a sentence for the reader. See the match in [`Script::run_line`] for the commands.
 
 use super::{Cluster, Flight, Leaves, Raft, Subject, Told, n};
-use sim_core::{ClientId, NodeId, Order, Ticket};
+use sim_core::{ClientId, Duration, NodeId, Order, Ticket};
 use std::fmt::Write as _;
 use systems::kv::{KvCommand, Value};
 use systems::raft::HEARTBEAT;
@@ -203,6 +203,10 @@ impl<N: Story> Script<N> {
                 self.cluster.campaign(who);
             }
             ["timeout", who] => self.cluster.campaign(node(who)?),
+            ["pass", who, time] => {
+                let time = time.strip_suffix("ms").and_then(|ms| ms.parse().ok()).ok_or("pass takes milliseconds")?;
+                self.cluster.pass(node(who)?, Duration::millis(time));
+            }
             ["heartbeat", who] => {
                 let who = node(who)?;
                 self.cluster.pass(who, N::heartbeat(&self.cluster.config));
