@@ -153,7 +153,7 @@ const MESSAGES: &[&str] = &[
     "SnapshotReply",
 ];
 /// Some of Raft's kinds of facts.
-const FACTS: &[&str] = &["campaign", "elected", "voted", "committed", "configured", "snapshot_installed"];
+const FACTS: &[&str] = &["campaign", "elected", "voted", "committed", "configured", "left", "snapshot_installed"];
 
 /// Knows only the stand-in.
 pub struct Only;
