@@ -20,6 +20,7 @@ pub struct Options {
     pre_vote: bool,
     check_quorum: bool,
     reads: Option<String>,
+    priorities: std::collections::BTreeMap<String, u8>,
     q1: Option<u32>,
     q2: Option<u32>,
     alpha: u32,
@@ -43,6 +44,7 @@ impl Default for Options {
             pre_vote: true,
             check_quorum: true,
             reads: None,
+            priorities: std::collections::BTreeMap::new(),
             q1: None,
             q2: None,
             alpha: 1_000,
@@ -153,7 +155,8 @@ const MESSAGES: &[&str] = &[
     "SnapshotReply",
 ];
 /// Some of Raft's kinds of facts.
-const FACTS: &[&str] = &["campaign", "elected", "voted", "committed", "configured", "left", "snapshot_installed"];
+const FACTS: &[&str] =
+    &["campaign", "elected", "voted", "committed", "configured", "left", "snapshot_installed", "handing_over"];
 
 /// Knows only the stand-in.
 pub struct Only;

@@ -128,6 +128,9 @@ bugs! {
     LeaseByTicks, "lease_by_ticks",
         "A lease lasts until the leader's next ticks find that nobody answers, however long that is by anybody's clock.",
         "fresh_reads", "R51: tikv issues 964 and 1127; etcd issue 6005";
+    LeaseKeptInTransfer, "lease_kept_in_transfer",
+        "A leader that has told another node to take over goes on to read under its lease.",
+        "fresh_reads", "R52: discussion of ratis pull request 383";
     NoSessionFilter, "no_session_filter",
         "Retries are executed again.",
         "exactly_once", "R54: Raft dissertation, chapter 6";

@@ -144,6 +144,8 @@ impl RaftChecks {
             | RaftFact::CatchUpRound { .. }
             | RaftFact::GaveUp { .. }
             | RaftFact::Left { .. }
+            | RaftFact::HandingOver { .. }
+            | RaftFact::HandOverFailed { .. }
             | RaftFact::Unreadable { .. } => {}
         }
     }

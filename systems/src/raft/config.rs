@@ -2,6 +2,7 @@
 
 use super::bugs::RaftBug;
 use super::configuration::Configuration;
+use super::priorities::Priorities;
 use sim_core::{Duration, NodeSet};
 
 /// The configuration all nodes of one cluster share.
@@ -43,6 +44,8 @@ pub struct Config {
     pub max_inflight_bytes: u64,
     /// Uncommitted batches before the leader lets requests gather for the next one.
     pub pipeline: u32,
+    /// Who should lead rather than others.
+    pub priorities: Priorities,
     /// A known bug to re-introduce.
     pub bug: RaftBug,
 }
@@ -70,6 +73,7 @@ impl Config {
             max_inflight: 64,
             max_inflight_bytes: 4 << 20,
             pipeline: 4,
+            priorities: Priorities::EQUAL,
             bug: RaftBug::None,
         }
     }

@@ -16,8 +16,9 @@ fn span(first: u64, len: usize, out: &mut dyn Write) -> fmt::Result {
 pub(super) fn message<M: StateMachine>(message: &RaftMessage<M>, out: &mut dyn Write) -> fmt::Result {
     write!(out, "term {}", message.term())?;
     match message {
-        RaftMessage::RequestVote { last_index, last_term, .. } => {
-            write!(out, ", its log ends at {last_index} of term {last_term}")
+        RaftMessage::RequestVote { last_index, last_term, transfer, .. } => {
+            let asked = if *transfer { ", at its leader's wish" } else { "" };
+            write!(out, ", its log ends at {last_index} of term {last_term}{asked}")
         }
         RaftMessage::Vote { granted, .. } => out.write_str(if *granted { ", granted" } else { ", refused" }),
         RaftMessage::Append(a) => {
@@ -37,6 +38,7 @@ pub(super) fn message<M: StateMachine>(message: &RaftMessage<M>, out: &mut dyn W
         RaftMessage::SnapshotReceived { index, received, .. } => {
             write!(out, ", snapshot up to {index}, {received} bytes have arrived")
         }
+        RaftMessage::TimeoutNow { .. } => out.write_str(", take over now"),
     }
 }
 
@@ -72,6 +74,8 @@ pub(super) fn fact(fact: &RaftFact, out: &mut dyn Write) -> fmt::Result {
         RaftFact::SnapshotTaken { index } => write!(out, "up to {index}"),
         RaftFact::SnapshotInstalled { index, .. } => write!(out, "up to {index}"),
         RaftFact::ReadServed { index, client, op } => write!(out, "{client} op {op}, from the state at {index}"),
+        RaftFact::HandingOver { term, to } => write!(out, "term {term}, to {to}"),
+        RaftFact::HandOverFailed { term, to } => write!(out, "{to} did not take over term {term}"),
         RaftFact::Unreadable { record } => write!(out, "record {record}"),
         RaftFact::Configured { index, voters, joint } => {
             let with = if joint { ", jointly with those before" } else { "" };

@@ -19,6 +19,11 @@ pub struct Votes {
 impl<M: StateMachine> Raft<M> {
     /// Asks for votes, or with `pre` whether it would get them, which disturbs nobody.
     pub(super) fn campaign(&mut self, pre: bool, fx: &mut Fx<'_, M>) {
+        self.campaign_as(pre, false, fx);
+    }
+
+    /// The same; with `transfer` its leader has asked it to, so that voters need not be loyal.
+    pub(super) fn campaign_as(&mut self, pre: bool, transfer: bool, fx: &mut Fx<'_, M>) {
         self.leader = None;
         if !self.may_campaign() {
             // Nobody would elect it, or nobody should: it waits to be told of a configuration with itself in it.
@@ -42,7 +47,7 @@ impl<M: StateMachine> Raft<M> {
         for to in self.configuration().electorate().without(self.me).iter() {
             // Term and own vote are durable before anyone is asked: after a crash it must not ask, or vote, otherwise.
             let need = if pre { 0 } else { self.disk.hard() };
-            self.send_after(need, to, RaftMessage::RequestVote { term, last_index, last_term, pre }, fx);
+            self.send_after(need, to, RaftMessage::RequestVote { term, last_index, last_term, pre, transfer }, fx);
         }
         if pre {
             self.on_vote(self.me, term, true, true, fx);
@@ -50,13 +55,20 @@ impl<M: StateMachine> Raft<M> {
     }
 
     /// A candidate whose log ends with entry `last` of (term, index) asks for a vote.
-    pub(super) fn on_request_vote(&mut self, from: NodeId, term: u64, last: (u64, u64), pre: bool, fx: &mut Fx<'_, M>) {
+    pub(super) fn on_request_vote(
+        &mut self,
+        from: NodeId,
+        term: u64,
+        last: (u64, u64),
+        (pre, transfer): (bool, bool),
+        fx: &mut Fx<'_, M>,
+    ) {
         let free = match self.vote {
             Some(candidate) => candidate == from,
             None => self.leader.is_none(),
         };
         let may = free || (pre && term > self.term);
-        if self.is_bound(fx.now()) {
+        if !transfer && self.is_bound(fx.now()) {
             // A term may have come to its ears before the question.
             return;
         }
@@ -162,6 +174,8 @@ impl<M: StateMachine> Raft<M> {
     /// what was not appended never will be by this try, and reads have no effect.
     pub(super) fn step_down(&mut self, leader: Option<NodeId>, fx: &mut Fx<'_, M>) {
         let Some(lead) = self.lead.take() else { return };
+        // Whoever was told to take over most likely does.
+        let leader = leader.or(lead.transfer.map(|transfer| transfer.to));
         fx.disarm(HEARTBEAT);
         let last = self.log.last();
         for (_, ticket) in self.waiters.iter().filter(|(index, _)| *index > last) {

@@ -8,9 +8,10 @@ use super::node::{Fx, HEARTBEAT, Raft};
 use super::progress::{Flow, Peer};
 use super::read::Reads;
 use super::reconfigure::Newcomer;
+use super::transfer::Transfer;
 use crate::replication::pop_if;
 use crate::replication::{Stamp, Standing};
-use sim_core::{NodeId, NodeSet, StateMachine, Ticket};
+use sim_core::{LocalInstant, NodeId, NodeSet, StateMachine, Ticket};
 use std::collections::VecDeque;
 
 /// What a node knows only while it leads.
@@ -32,6 +33,10 @@ pub struct Lead<M: StateMachine> {
     pub(super) voters: Electorate,
     /// The same of the voters that are being replaced; nobody at all other times.
     pub(super) outgoing: Electorate,
+    /// Leadership is being handed over.
+    pub(super) transfer: Option<Transfer>,
+    /// Until then it does not try to hand over on its own accord.
+    pub(super) stay_until: LocalInstant,
     /// For finding a quorum's minimum without allocating.
     scratch: Vec<u64>,
     /// What an operator wants the voters to be.
@@ -83,6 +88,8 @@ impl<M: StateMachine> Lead<M> {
             reads: Reads::default(),
             voters: Electorate::default(),
             outgoing: Electorate::default(),
+            transfer: None,
+            stay_until: LocalInstant(0),
             scratch: Vec::with_capacity(nodes as usize),
             goal: None,
             newcomers: Vec::new(),
@@ -140,6 +147,7 @@ impl<M: StateMachine> Raft<M> {
         let mut flushed = false;
         while let Some(lead) = &mut self.lead
             && !lead.proposals.is_empty()
+            && lead.transfer.is_none()
             && lead.batches.len() < self.config.pipeline as usize
         {
             let limit = u64::from(self.config.max_batch);
@@ -223,7 +231,7 @@ impl<M: StateMachine> Raft<M> {
     pub(super) fn on_appended(&mut self, from: NodeId, match_index: u64, round: u64, fx: &mut Fx<'_, M>) {
         let Some(lead) = &mut self.lead else { return };
         let peer = &mut lead.peers[from.index()];
-        peer.active = true;
+        peer.heard();
         let stored = if self.config.has(RaftBug::MatchFromNext) { peer.next - 1 } else { match_index };
         let news = peer.acknowledge(stored);
         let confirms = peer.confirm(round);
@@ -235,6 +243,9 @@ impl<M: StateMachine> Raft<M> {
         }
         self.feed(from, fx);
         self.on_progress(from, fx);
+        if news {
+            self.advance_transfer_to(from, fx);
+        }
     }
 
     /// Follower `from` lacks the entry before those it was sent, or has another one there.
@@ -248,7 +259,7 @@ impl<M: StateMachine> Raft<M> {
     ) {
         let Some(lead) = &mut self.lead else { return };
         let peer = &mut lead.peers[from.index()];
-        peer.active = true;
+        peer.heard();
         let confirms = peer.confirm(round);
         if peer.rejected(prev_index) {
             // Skip a whole term at a time: go on behind our last entry of the follower's term there, or before all of its
@@ -269,7 +280,7 @@ impl<M: StateMachine> Raft<M> {
         let Some(lead) = &mut self.lead else { return };
         let last = self.log.last();
         let peer = &mut lead.peers[from.index()];
-        peer.active = true;
+        peer.heard();
         let confirms = peer.confirm(round);
         match &mut peer.flow {
             Flow::Probe { waiting } => {
@@ -355,6 +366,7 @@ impl<M: StateMachine> Raft<M> {
             }
         }
         fx.arm(HEARTBEAT, self.config.heartbeat);
+        self.watch_transfer(fx);
     }
 
     /// Sends `to` a heartbeat.

@@ -1,8 +1,9 @@
 //! Leases: a quorum that answered a heartbeat elects nobody else for a while, so its leader may read without asking again
 //! (dissertation 6.4.1).
 //!
-//! Rests on one promise: no clock drifts more than the cluster says. And on two rules beside it: a voter is loyal whatever
-//! it forgot in a restart, and a lease begins when the heartbeats are *sent*.
+//! Rests on one promise: no clock drifts more than the cluster says. And on three rules beside it: a voter is loyal whatever
+//! it forgot in a restart, a lease begins when the heartbeats are *sent*, and a leader that has told another node to take over
+//! at once has no lease any more in its term, however that ends.
 
 use super::RaftBug;
 use super::config::Config;
@@ -18,6 +19,8 @@ pub struct Lease {
     asked: VecDeque<(u64, LocalInstant)>,
     /// Since when a quorum has been loyal.
     since: Option<LocalInstant>,
+    /// Whether it is gone for this term.
+    void: bool,
 }
 
 impl Lease {
@@ -38,10 +41,15 @@ impl Lease {
         self.since = None;
     }
 
+    /// Ends it for this term: somebody may disregard it, now or whenever a late message arrives.
+    pub(super) const fn revoke(&mut self) {
+        self.void = true;
+    }
+
     /// Whether nobody else can have been elected yet.
     pub(super) fn holds(&self, now: LocalInstant, config: &Config) -> bool {
         let in_time = |since| now.since(since) < config.lease() || config.has(RaftBug::LeaseByTicks);
-        self.since.is_some_and(in_time)
+        !self.void && self.since.is_some_and(in_time)
     }
 }
 

@@ -55,7 +55,10 @@ impl MemberChecks {
     /// Something else has happened.
     #[inline]
     pub fn watch<M: StateMachine>(&mut self, what: &Observed<'_, Raft<M>>) {
-        if let Observed::Delivered { to, message: RaftMessage::RequestVote { pre: false, .. }, .. } = what {
+        if let Observed::Delivered {
+            to, message: RaftMessage::RequestVote { pre: false, transfer: false, .. }, ..
+        } = what
+        {
             self.asked = Some((*to, false));
         }
     }

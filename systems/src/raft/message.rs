@@ -22,6 +22,7 @@ pub const MESSAGE_KINDS: &[&str] = &[
     "HeartbeatReply",
     "InstallSnapshot",
     "SnapshotReply",
+    "TimeoutNow",
 ];
 
 /// The kinds of facts, by [`Kind::index`].
@@ -45,6 +46,8 @@ pub const FACT_KINDS: &[&str] = &[
     "catch_up_round",
     "gave_up",
     "left",
+    "handing_over",
+    "hand_over_failed",
 ];
 
 /// `AppendEntries` (Raft paper, figure 2).
@@ -94,6 +97,8 @@ pub enum RaftMessage<M: StateMachine> {
         last_term: u64,
         /// Whether this is only a question.
         pre: bool,
+        /// Whether the leader itself wants to be replaced, so that nobody need be loyal to it (3.10).
+        transfer: bool,
     },
     /// The answer. A granted pre-vote carries the term that was asked for, everything else the voter's own.
     Vote {
@@ -170,6 +175,11 @@ pub enum RaftMessage<M: StateMachine> {
         /// The read round it confirms.
         round: u64,
     },
+    /// The leader wants the receiver, which holds the whole log, to take over at once (dissertation 3.10).
+    TimeoutNow {
+        /// The leader's term.
+        term: u64,
+    },
 }
 
 impl<M: StateMachine> RaftMessage<M> {
@@ -185,7 +195,8 @@ impl<M: StateMachine> RaftMessage<M> {
             | Self::Heartbeat { term, .. }
             | Self::Alive { term, .. }
             | Self::InstallSnapshot { term, .. }
-            | Self::SnapshotReceived { term, .. } => *term,
+            | Self::SnapshotReceived { term, .. }
+            | Self::TimeoutNow { term } => *term,
         }
     }
 }
@@ -205,6 +216,7 @@ impl<M: StateMachine> Message for RaftMessage<M> {
             Self::Alive { .. } => named(8),
             Self::InstallSnapshot { .. } => named(9),
             Self::SnapshotReceived { .. } => named(10),
+            Self::TimeoutNow { .. } => named(11),
         }
     }
 
@@ -233,6 +245,7 @@ impl<M: StateMachine> Message for RaftMessage<M> {
             Self::Vote { term, granted, .. } => hash::of(&[*term, u64::from(*granted)]),
             Self::Alive { term, round } => hash::of(&[*term, *round]),
             Self::InstallSnapshot { term, offset, snapshot, .. } => hash::of(&[*term, *offset, snapshot.index]),
+            Self::TimeoutNow { term } => !*term,
             Self::SnapshotReceived { term, index, received, .. } => hash::of(&[*term, *index, *received]),
         }
     }
@@ -416,6 +429,20 @@ pub enum RaftFact {
         /// Which record.
         record: u64,
     },
+    /// As leader of `term` it begins to hand leadership over.
+    HandingOver {
+        /// The term it leads.
+        term: u64,
+        /// To this node.
+        to: NodeId,
+    },
+    /// Nothing came of it, and it goes on to lead.
+    HandOverFailed {
+        /// The term it leads.
+        term: u64,
+        /// Who did not take over.
+        to: NodeId,
+    },
 }
 
 impl sim_core::Fact for RaftFact {
@@ -441,6 +468,8 @@ impl sim_core::Fact for RaftFact {
             Self::CatchUpRound { .. } => named(16),
             Self::GaveUp { .. } => named(17),
             Self::Left { .. } => named(18),
+            Self::HandingOver { .. } => named(19),
+            Self::HandOverFailed { .. } => named(20),
         }
     }
 
@@ -459,6 +488,8 @@ impl sim_core::Fact for RaftFact {
                 | Self::Unreadable { .. }
                 | Self::Configured { .. }
                 | Self::Left { .. }
+                | Self::HandingOver { .. }
+                | Self::HandOverFailed { .. }
         )
     }
 }

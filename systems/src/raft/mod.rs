@@ -15,6 +15,7 @@
 //! | Snapshots, log compaction, InstallSnapshot in pieces | Raft paper 7, dissertation 5 | `snapshot.rs` |
 //! | Client sessions, exactly-once execution | dissertation 6.3 | [`crate::replication`] |
 //! | Linearizable reads by ReadIndex | dissertation 6.4 | `read.rs` |
+//! | Handing leadership over, and priorities | dissertation 3.10 | `transfer.rs`, `priorities.rs` |
 //! | Reads under a lease | dissertation 6.4.1 | `lease.rs` |
 //! | A configuration counts as soon as it is in the log; quorums of it, and of two at once | dissertation 4.1, 4.3 | `configuration.rs` |
 //! | Changes one by one, or jointly, with the correction of 2015 | dissertation 4.1, 4.3; raft-dev, July 2015 | `reconfigure.rs` |
@@ -26,8 +27,9 @@
 //!
 //! # What is not (yet)
 //!
-//! Leadership transfer, priorities, reads at followers. Quorums are counted in one place for each purpose
-//! (`Config::decides`, `Lead::reached`), and every vote request passes `is_loyal`: that is where they will come in.
+//! Membership change, learners, reads at followers. Quorums are counted in
+//! one place for each purpose (`Config::quorum`, `Lead::reached`, `Votes`), a log entry's `Payload` is an enum,
+//! and every vote request passes `is_loyal`: that is where they will come in.
 //!
 //! # Things worth knowing
 //!
@@ -54,11 +56,13 @@ mod log;
 mod member_checks;
 mod message;
 mod node;
+mod priorities;
 mod progress;
 mod read;
 mod reconfigure;
 mod snapshot;
 mod system;
+mod transfer;
 
 pub use bugs::RaftBug;
 pub use client::{RaftClient, client};
@@ -67,4 +71,5 @@ pub use configuration::Configuration;
 pub use log::{Entry, Log, Payload, Slice};
 pub use message::{Append, RaftFact, RaftMessage, Record, Snapshot};
 pub use node::{ELECTION, HEARTBEAT, Raft, TIMERS};
+pub use priorities::Priorities;
 pub use system::{Membership, RaftOptions, RaftSystem, Reads};

@@ -297,10 +297,13 @@ impl<M: StateMachine> Node for Raft<M> {
         }
         if term > self.term {
             match &message {
-                RaftMessage::RequestVote { .. } if self.is_loyal(fx.now()) => return,
+                RaftMessage::RequestVote { transfer: false, .. } if self.is_loyal(fx.now()) => return,
                 // A question changes nothing, and a granted one carries the term that was asked for.
                 RaftMessage::RequestVote { pre: true, .. } | RaftMessage::Vote { pre: true, granted: true, .. } => {}
-                RaftMessage::Append(_) | RaftMessage::Heartbeat { .. } | RaftMessage::InstallSnapshot { .. } => {
+                RaftMessage::Append(_)
+                | RaftMessage::Heartbeat { .. }
+                | RaftMessage::InstallSnapshot { .. }
+                | RaftMessage::TimeoutNow { .. } => {
                     self.follow(term, Some(from), fx);
                 }
                 _ => self.follow(term, None, fx),
@@ -317,8 +320,9 @@ impl<M: StateMachine> Node for Raft<M> {
             }
             RaftMessage::Heartbeat { commit, round, .. } => self.on_heartbeat(from, commit, round, fx),
             RaftMessage::Alive { round, .. } => self.on_alive(from, round, fx),
-            RaftMessage::RequestVote { term, last_index, last_term, pre } => {
-                self.on_request_vote(from, term, (last_term, last_index), pre, fx);
+            RaftMessage::TimeoutNow { .. } => self.on_timeout_now(from, fx),
+            RaftMessage::RequestVote { term, last_index, last_term, pre, transfer } => {
+                self.on_request_vote(from, term, (last_term, last_index), (pre, transfer), fx);
             }
             RaftMessage::Vote { term, granted, pre } => self.on_vote(from, term, granted, pre, fx),
             RaftMessage::InstallSnapshot { offset, length, round, snapshot, .. } => {
@@ -334,6 +338,7 @@ impl<M: StateMachine> Node for Raft<M> {
     fn on_timer(&mut self, timer: Timer, fx: &mut Fx<'_, M>) {
         match timer {
             ELECTION if self.stage == Stage::Leader => self.check_quorum(fx),
+            ELECTION if self.config.priorities.of(self.me) == 0 => self.await_leader(fx),
             ELECTION => self.campaign(self.config.pre_vote, fx),
             HEARTBEAT => self.on_heartbeat_due(fx),
             other => panic!("{} has no timer {other:?}", self.me),
@@ -358,7 +363,7 @@ impl<M: StateMachine> Node for Raft<M> {
     fn on_order(&mut self, order: Order, fx: &mut Fx<'_, M>) {
         match order {
             Order::Members(voters) => self.on_members_wanted(voters, fx),
-            Order::Lead(_) => {}
+            Order::Lead(node) => self.hand_over(node, fx),
         }
         self.settle(fx);
     }

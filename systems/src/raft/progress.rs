@@ -37,6 +37,10 @@ pub struct Peer<M: StateMachine> {
     pub(super) sent: LocalInstant,
     /// Whether it was heard from since the leader last counted.
     pub(super) active: bool,
+    /// Whether it was heard from since the last heartbeat.
+    pub(super) answered: bool,
+    /// Heartbeats in a row at which it was found healthy and up to date.
+    pub(super) steady: u8,
     /// The newest read round it has confirmed.
     pub(super) round: u64,
     /// Appends on their way: last entry and bytes.
@@ -59,6 +63,8 @@ impl<M: StateMachine> Peer<M> {
             mark: 0,
             sent: LocalInstant(0),
             active: true,
+            answered: false,
+            steady: 0,
             round: 0,
             inflight: VecDeque::new(),
             inflight_bytes: 0,
@@ -66,6 +72,12 @@ impl<M: StateMachine> Peer<M> {
             offset: 0,
             idle_ticks: 0,
         }
+    }
+
+    /// It is there.
+    #[inline]
+    pub(super) const fn heard(&mut self) {
+        (self.active, self.answered) = (true, true);
     }
 
     /// Whether another append may be on its way.

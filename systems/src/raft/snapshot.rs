@@ -75,7 +75,7 @@ impl<M: StateMachine> Raft<M> {
     ) {
         let Some(lead) = &mut self.lead else { return };
         let peer = &mut lead.peers[from.index()];
-        peer.active = true;
+        peer.heard();
         let confirms = peer.confirm(round);
         let expected = peer.flow == Flow::Snapshot && peer.snapshot.as_ref().is_some_and(|s| s.index == index);
         // The same count again is a duplicate; a smaller one means that the follower started over.

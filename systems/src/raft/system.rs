@@ -6,12 +6,14 @@ use super::client::{RaftClient, client};
 use super::config::Config;
 use super::message::{FACT_KINDS, MESSAGE_KINDS};
 use super::node::{Raft, TIMERS};
+use super::priorities::Priorities;
 use crate::kv::{self, Kv, KvCommand};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sim_core::units::{ByteSize, DurationText, RangeText};
 use sim_core::workload::Load;
-use sim_core::{Budget, Bug, Duration, History, Invalid, Operation, Phase, Shape, System, Verdict};
+use sim_core::{Budget, Bug, Duration, History, Invalid, Operation, Order, Phase, Shape, System, Verdict};
+use std::collections::BTreeMap;
 
 /// Voters that one group may have: beyond this nobody runs Raft.
 const MOST_NODES: usize = 99;
@@ -73,6 +75,10 @@ pub struct RaftOptions {
     pub max_inflight_bytes: ByteSize,
     /// How many batches may be uncommitted before requests gather for the next one.
     pub pipeline: u32,
+    /// Who should lead rather than others: `{ "zone:a" = 2, n4 = 0 }`. A node's own number counts more than its zone's; 1 is
+    /// what nobody has said. A leader hands over to a healthy, up-to-date node of higher priority. A node of priority 0 never
+    /// campaigns by itself, even if nobody else can.
+    pub priorities: BTreeMap<String, u8>,
     /// A known bug to re-introduce, by name (see `splitbrain list bugs`).
     pub bug: RaftBug,
 }
@@ -95,17 +101,19 @@ impl Default for RaftOptions {
             max_inflight: c.max_inflight,
             max_inflight_bytes: ByteSize(c.max_inflight_bytes),
             pipeline: c.pipeline,
+            priorities: BTreeMap::new(),
             bug: c.bug,
         }
     }
 }
 
 impl RaftOptions {
-    /// The configuration of a cluster of `nodes` whose clocks drift at most `drift_ppm` parts per million.
+    /// The configuration for a cluster of this shape.
     ///
     /// # Errors
     /// Every option that makes no sense, alone or with another.
-    pub fn validate(&self, nodes: usize, drift_ppm: u32) -> Result<Config, Vec<Invalid>> {
+    pub fn validate(&self, shape: &Shape) -> Result<Config, Vec<Invalid>> {
+        let (nodes, drift_ppm) = (shape.nodes(), shape.max_drift_ppm);
         let mut invalid = Vec::new();
         let mut complain = |wrong: bool, key, what: String, help: &str| {
             if wrong {
@@ -166,12 +174,13 @@ impl RaftOptions {
             "at least 1; the dissertation suggests 10",
         );
         complain(self.pipeline == 0, "pipeline", "no batch may be uncommitted".into(), "at least 1");
+        let priorities = Priorities::new(&self.priorities, shape, &mut invalid);
         if !invalid.is_empty() {
             return Err(invalid);
         }
         Ok(Config {
             nodes: nodes as u32,
-            members: nodes as u32,
+            members: shape.members() as u32,
             joint: self.membership == Membership::Joint,
             catch_up_rounds: self.catch_up_rounds,
             election_min: timeout.lo,
@@ -188,6 +197,7 @@ impl RaftOptions {
             max_inflight: self.max_inflight,
             max_inflight_bytes: self.max_inflight_bytes.0,
             pipeline: self.pipeline,
+            priorities,
             bug: self.bug,
         })
     }
@@ -207,8 +217,7 @@ impl System for RaftSystem {
     type Options = RaftOptions;
 
     fn configure(options: RaftOptions, shape: &Shape) -> Result<Config, Vec<Invalid>> {
-        let config = options.validate(shape.nodes(), shape.max_drift_ppm)?;
-        Ok(Config { members: shape.members() as u32, ..config })
+        options.validate(shape)
     }
 
     fn client(_: &Config, load: Load) -> RaftClient {
@@ -245,7 +254,7 @@ impl System for RaftSystem {
     }
 
     fn orders() -> &'static [&'static str] {
-        &["members"]
+        Order::KINDS
     }
 
     fn bugs() -> &'static [Bug] {
@@ -271,13 +280,37 @@ impl System for RaftSystem {
 mod tests {
     use super::*;
 
+    fn shape(nodes: u16, max_drift_ppm: u32) -> Shape {
+        let zones = vec!["a".to_owned(), "b".to_owned()];
+        Shape { node_zones: (0..nodes).map(|node| node % 2).collect(), zones, spares: 0, max_drift_ppm }
+    }
+
+    #[test]
+    fn priorities_are_those_of_zones_unless_a_node_has_its_own() {
+        let read = |given: &[(&str, u8)]| {
+            let priorities = given.iter().map(|(name, priority)| ((*name).to_owned(), *priority)).collect();
+            RaftOptions { priorities, ..RaftOptions::default() }.validate(&shape(4, 0))
+        };
+        let of = |given: &[(&str, u8)]| {
+            let config = read(given).unwrap();
+            sim_core::node_ids(4).map(|node| config.priorities.of(node)).collect::<Vec<_>>()
+        };
+        assert_eq!(of(&[]), [1, 1, 1, 1]);
+        assert_eq!(of(&[("zone:a", 3), ("n3", 0)]), [3, 1, 0, 1]);
+        assert!(!read(&[("n1", 1)]).unwrap().priorities.matter());
+        let wrong = [("zone:c", 1), ("n5", 2), ("x", 2), ("zone:a", 0), ("zone:b", 0)];
+        let what: Vec<_> = read(&wrong).unwrap_err().into_iter().map(|invalid| invalid.what).collect();
+        let expected = ["there is no zone c", "there is no node n5", "there is no node x", "nobody would ever lead"];
+        assert_eq!(what, expected);
+    }
+
     #[test]
     fn leases_need_loyal_voters_and_good_clocks() {
         let options = RaftOptions { reads: Reads::Lease, check_quorum: false, ..RaftOptions::default() };
-        let keys: Vec<_> = options.validate(5, 600_000).unwrap_err().iter().map(|i| i.key).collect();
+        let keys: Vec<_> = options.validate(&shape(5, 600_000)).unwrap_err().iter().map(|i| i.key).collect();
         assert_eq!(keys, ["reads", "reads"]);
         let leases = |drift| {
-            let config = RaftOptions { check_quorum: true, ..options.clone() }.validate(5, drift).unwrap();
+            let config = RaftOptions { check_quorum: true, ..options.clone() }.validate(&shape(5, drift)).unwrap();
             assert!(config.leases);
             config.lease()
         };
@@ -293,9 +326,9 @@ mod tests {
             pipeline: 0,
             ..RaftOptions::default()
         };
-        let invalid = options.validate(0, 0).unwrap_err();
+        let invalid = options.validate(&shape(0, 0)).unwrap_err();
         let keys: Vec<_> = invalid.iter().map(|i| i.key).collect();
         assert_eq!(keys, ["nodes", "election_timeout", "max_batch", "pipeline"]);
-        assert_eq!(RaftOptions::default().validate(5, 0), Ok(Config::new(5)));
+        assert_eq!(RaftOptions::default().validate(&shape(5, 0)), Ok(Config::new(5)));
     }
 }

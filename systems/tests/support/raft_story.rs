@@ -23,8 +23,12 @@ fn entries(first: u64, entries: &[Entry<KvCommand>]) -> String {
 /// A message in plain words.
 fn describe(message: &RaftMessage<Kv>) -> String {
     match message {
-        RaftMessage::RequestVote { term, last_index, last_term, pre } => {
-            let ask = if *pre { "would you vote for me" } else { "vote for me" };
+        RaftMessage::RequestVote { term, last_index, last_term, pre, transfer } => {
+            let ask = match (pre, transfer) {
+                (true, _) => "would you vote for me",
+                (false, true) => "my leader wants me to take over; vote for me",
+                (false, false) => "vote for me",
+            };
             format!("{ask} in term {term}? my log ends with entry {last_index} of term {last_term}")
         }
         RaftMessage::Vote { term, granted, pre } => match (granted, pre) {
@@ -55,6 +59,9 @@ fn describe(message: &RaftMessage<Kv>) -> String {
             offset + u64::from(*length),
             snapshot.bytes
         ),
+        RaftMessage::TimeoutNow { term } => {
+            format!("you have all of my log; take over from me, the leader of term {term}")
+        }
         RaftMessage::SnapshotReceived { index, received, .. } => {
             format!("of the snapshot up to entry {index} I have {received} bytes")
         }
@@ -88,6 +95,8 @@ fn fact(fact: &RaftFact) -> Option<String> {
         }
         RaftFact::GaveUp { node } => format!("finds {node} too slow to get a vote"),
         RaftFact::Left { index } => format!("leaves: entry {index} has removed it"),
+        RaftFact::HandingOver { to, .. } => format!("begins to hand over to {to}, and lets new requests wait"),
+        RaftFact::HandOverFailed { to, .. } => format!("gives up on {to} and leads on"),
         RaftFact::ReadServed { index, .. } => format!("answers a read from its state at entry {index}"),
     })
 }
@@ -117,6 +126,7 @@ impl Story for Raft {
             "catch_up_rounds" => config.catch_up_rounds = number() as u32,
             "pre_vote" => config.pre_vote = value == "true",
             "check_quorum" => config.check_quorum = value == "true",
+            "leases" => config.leases = value == "true",
             "max_batch" => config.max_batch = number() as u32,
             "pipeline" => config.pipeline = number() as u32,
             "snapshot_every" => config.snapshot_every = number(),

@@ -3,6 +3,7 @@
 //! A line is a command or, behind `#`, a sentence for the reader. See the match in [`Script::run_line`] for the commands.
 
 use super::{Cluster, Flight, Leaves, Raft, Subject, Told, n};
+use sim_core::units::DurationText;
 use sim_core::{ClientId, Duration, NodeId, Order, Ticket};
 use std::fmt::Write as _;
 use systems::kv::{KvCommand, Value};
@@ -228,6 +229,12 @@ impl<N: Story> Script<N> {
             ["retry", to, who] => {
                 let (to, who) = (node(to)?, client(who)?);
                 self.ask(to, who, self.ops[who as usize].len() - 1);
+            }
+            ["pass", time] => {
+                let time: Duration = time.parse::<DurationText>().map_err(|e| format!("{e:?}"))?.0;
+                for id in self.cluster.ids() {
+                    self.cluster.pass(id, time);
+                }
             }
             ["deliver", on] => {
                 for at in
