@@ -6,7 +6,7 @@ use core::fmt::{Display, Write};
 use sim_core::fault::{ClockChange, Cue, DiskChange, Fault, Injection, Limits, MemberChange, Schedule, Shape};
 use sim_core::network::{Latency, Law, LinkPolicy};
 use sim_core::units::{BitRate, ByteSize, OffsetText, OperationRate, Ppm, ProbabilityText, RangeText};
-use sim_core::{Duration, Instant, Probability, Routing};
+use sim_core::{Duration, Instant, Probability, ReadsFrom, Routing};
 use toml::{Table, Value};
 
 impl Scenario {
@@ -274,6 +274,14 @@ fn workload(out: &mut Out, workload: &Workload, scenario: &Scenario) {
             Routing::Random => text("random"),
             Routing::Fixed(node) => text(node),
         },
+    );
+    out.key(
+        "reads_from",
+        text(match workload.reads_from {
+            ReadsFrom::Leader => "leader",
+            ReadsFrom::Any => "any",
+            ReadsFrom::Nearest => "nearest",
+        }),
     );
     out.key("start", moment(workload.start));
     out.key("stop", moment(workload.stop));

@@ -100,6 +100,19 @@ pub enum Routing {
     Fixed(NodeId),
 }
 
+/// Which node a client takes its reads to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ReadsFrom {
+    /// The one it would take a write to.
+    #[default]
+    Leader,
+    /// Any, another for each read.
+    Any,
+    /// The one with the shortest way; of several one of its own zone, and clients that have the same choice share them.
+    Nearest,
+}
+
 /// One client as the engine sees it.
 #[derive(Clone, Debug)]
 pub struct Seat {
@@ -109,6 +122,8 @@ pub struct Seat {
     pub patience: Patience,
     /// Whom it asks first.
     pub routing: Routing,
+    /// Whom it asks when it only reads.
+    pub reads_from: ReadsFrom,
     /// Whether it is a probe of the availability grid rather than part of the workload.
     pub probe: bool,
 }

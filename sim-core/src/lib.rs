@@ -32,7 +32,7 @@ mod system;
 mod time;
 mod verdict;
 
-pub use client::{Client, Fate, Move, Outcome, Patience, Routing, Seat};
+pub use client::{Client, Fate, Move, Outcome, Patience, ReadsFrom, Routing, Seat};
 pub use clock::Clock;
 pub use disk::DiskPolicy;
 pub use effects::{Effect, Effects};

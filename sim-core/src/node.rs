@@ -76,6 +76,12 @@ pub trait Node: Sized + 'static {
     fn on_order(&mut self, order: Order, fx: &mut Effects<'_, Self>) {
         let _ = (order, fx);
     }
+    /// Whether a request changes nothing, so that clients may take it to another node than their writes.
+    #[must_use]
+    fn is_read(request: &Self::Request) -> bool {
+        let _ = request;
+        false
+    }
     /// Size of a request on the wire, in bytes.
     fn request_bytes(request: &Self::Request) -> u32;
     /// Size of a response on the wire, in bytes.

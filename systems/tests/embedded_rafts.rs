@@ -132,7 +132,13 @@ fn three_rafts_share_a_node_a_disk_and_its_crashes() {
             stop: second(12),
             tag,
         };
-        let seat = Seat { zone: 0, patience: Patience::default(), routing: Routing::Random, probe: false };
+        let seat = Seat {
+            zone: 0,
+            patience: Patience::default(),
+            routing: Routing::Random,
+            reads_from: sim_core::ReadsFrom::Leader,
+            probe: false,
+        };
         engine.add_client(seat, Generated::new(load, kv::request));
     }
     engine.run_until(second(15)).expect("nothing is checked");

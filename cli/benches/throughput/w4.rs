@@ -68,7 +68,13 @@ fn round<N: Node<Request = KvCommand>>(config_of_nodes: N::Config, outstanding: 
         stop: Instant::FAR,
         tag: 1,
     };
-    let seat = Seat { zone: 0, patience: Patience::default(), routing: Routing::Sticky, probe: false };
+    let seat = Seat {
+        zone: 0,
+        patience: Patience::default(),
+        routing: Routing::Sticky,
+        reads_from: sim_core::ReadsFrom::Leader,
+        probe: false,
+    };
     engine.add_client(seat, Generated::new(load, kv::request));
     let answered = |engine: &Engine<N, Generated<N>, ()>| engine.stats().iter().map(|s| s.answered).sum::<u64>();
     while answered(&engine) < commands {

@@ -170,6 +170,12 @@ pub static WORKLOAD: Section = Section {
         Key::new("backoff", Duration, "5ms", "wait before the second try; doubles, half of it random"),
         Key::new("backoff_max", Duration, "100ms", "the longest such wait"),
         Key::new("routing", Takes::Routing, "sticky", "whom a client asks first: sticky, random, or one node"),
+        Key::new(
+            "reads_from",
+            Takes::Word(&["leader", "any", "nearest"]),
+            "leader",
+            "whom it asks when it only reads: where its writes go, any node, or the nearest",
+        ),
         Key::new("start", Duration, "0s", "no operation before this"),
         Key::new("stop", Duration, "scenario.duration", "no operation from this on"),
         Key::new("zones", Texts, "all", "the zones the clients are dealt to, round-robin"),

@@ -8,7 +8,7 @@ use crate::limits;
 use crate::scenario::{KeySpace, Pace, Probe, Rate, Stage, Workload};
 use crate::suggest;
 use crate::written::{Kind, Value};
-use sim_core::{Duration, Instant, Patience, Probability, Routing};
+use sim_core::{Duration, Instant, Patience, Probability, ReadsFrom, Routing};
 
 /// Reads all `[[workload]]`s.
 pub fn workloads(readers: &[Reader<'_>], world: &World) -> Vec<Workload> {
@@ -56,6 +56,11 @@ fn workload(reader: &Reader<'_>, world: &World) -> Option<Workload> {
         value_size: reader.get("value_size", measure::size(limits::VALUE)).map_or(64, |n| n as u32),
         patience: patience(reader),
         routing: reader.get("routing", |value, context| routing(value, context, world)).unwrap_or(Routing::Sticky),
+        reads_from: match reader.get("reads_from", measure::word(&["leader", "any", "nearest"])) {
+            Some("any") => ReadsFrom::Any,
+            Some("nearest") => ReadsFrom::Nearest,
+            _ => ReadsFrom::Leader,
+        },
         start,
         stop,
         zones: zones?,

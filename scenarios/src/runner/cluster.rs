@@ -7,7 +7,7 @@ use sim_core::network::NetworkConfig;
 use sim_core::workload::{Arrival, Keys, Load};
 use sim_core::{
     Clock, DiskPolicy, Duration, Engine, EngineConfig, Instant, Node, NodeId, NodeSetup, Observer, Patience,
-    Probability, Purpose, Rng, Routing, Seat, System, node_ids,
+    Probability, Purpose, ReadsFrom, Rng, Routing, Seat, System, node_ids,
 };
 use std::rc::Rc;
 
@@ -122,6 +122,7 @@ fn seat_clients<S: System, O: Observer<S::Node>>(
                 zone: workload.zone_of(index),
                 patience: workload.patience,
                 routing: workload.routing,
+                reads_from: workload.reads_from,
                 probe: false,
             };
             engine.add_client(seat, S::client(config, load));
@@ -151,7 +152,13 @@ fn seat_clients<S: System, O: Observer<S::Node>>(
                 tag,
             };
             let patience = Patience { timeout: probe.timeout, ..Patience::default() };
-            let seat = Seat { zone: zone as u16, patience, routing: Routing::Sticky, probe: true };
+            let seat = Seat {
+                zone: zone as u16,
+                patience,
+                routing: Routing::Sticky,
+                reads_from: ReadsFrom::Leader,
+                probe: true,
+            };
             engine.add_client(seat, S::client(config, load));
             tag += 1;
         }

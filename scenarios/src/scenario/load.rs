@@ -1,7 +1,7 @@
 //! The load: who asks for what, how often, how patiently; and the probe that measures availability.
 
 use sim_core::workload::{Arrival, Keys};
-use sim_core::{Duration, Instant, Patience, Probability, Routing};
+use sim_core::{Duration, Instant, Patience, Probability, ReadsFrom, Routing};
 
 /// Operations per second, in millionths.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -93,6 +93,8 @@ pub struct Workload {
     pub patience: Patience,
     /// Whom to ask.
     pub routing: Routing,
+    /// Whom to ask when only reading.
+    pub reads_from: ReadsFrom,
     /// No operation starts before this.
     pub start: Instant,
     /// No operation starts at or after this.

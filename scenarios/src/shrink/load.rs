@@ -3,7 +3,7 @@
 use super::ladder;
 use crate::Scenario;
 use crate::scenario::{KeySpace, Pace, Rate, Stage, Workload};
-use sim_core::{Instant, Probability, Routing};
+use sim_core::{Instant, Probability, ReadsFrom, Routing};
 
 /// The load made simpler in each way.
 pub(super) fn simpler(scenario: &Scenario) -> Vec<Scenario> {
@@ -56,6 +56,9 @@ fn workloads(workload: &Workload) -> Vec<Workload> {
         add(&|w| w.reads = Probability::ALWAYS);
     }
     add(&|w| w.value_size = w.value_size.min(16));
+    if workload.reads_from != ReadsFrom::Leader {
+        add(&|w| w.reads_from = ReadsFrom::Leader);
+    }
     if workload.routing == Routing::Random {
         add(&|w| w.routing = Routing::Sticky);
     }

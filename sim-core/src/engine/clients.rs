@@ -5,7 +5,7 @@ use crate::digest::Code;
 use crate::network::{Crossing, Passage};
 use crate::{
     Client, ClientId, Drop, Instant, Move, Node, NodeId, Observed, Observer, Outcome, Parcel, Patience, Peer, Purpose,
-    Rng, Routing, Seat, Ticket,
+    ReadsFrom, Rng, Routing, Seat, Ticket,
 };
 use std::collections::VecDeque;
 
@@ -52,6 +52,8 @@ pub(super) struct ClientState<N: Node, C> {
     base: u64,
     /// The node that answered last or was hinted at.
     favourite: Option<NodeId>,
+    /// The node that reads go to, if that is a certain one.
+    near: Option<NodeId>,
     /// The alarm that is in the queue, if any: one for all pending operations.
     alarm_at: Instant,
     /// When `next` is to be asked again after a `Sleep`; one event in the queue at a time.
@@ -60,7 +62,7 @@ pub(super) struct ClientState<N: Node, C> {
 }
 
 impl<N: Node, C> ClientState<N, C> {
-    pub fn new(seed: u64, id: ClientId, seat: Seat, client: C, first: Instant) -> Self {
+    pub fn new(seed: u64, id: ClientId, seat: Seat, near: Option<NodeId>, client: C, first: Instant) -> Self {
         Self {
             client,
             seat,
@@ -70,6 +72,7 @@ impl<N: Node, C> ClientState<N, C> {
             pending: VecDeque::new(),
             base: 0,
             favourite: None,
+            near,
             alarm_at: Instant::FAR,
             wake_at: first,
             stopped: false,
@@ -110,6 +113,18 @@ impl<N: Node, C> ClientState<N, C> {
                 }
                 (None, _) => NodeId(self.link_rng.below(nodes as u64) as u32),
             },
+        }
+    }
+
+    /// Whom to ask for a read that need not go where writes go.
+    fn route_read(&mut self, nodes: usize, last: Option<NodeId>, hint: Option<NodeId>) -> NodeId {
+        match (hint, last, &self.near) {
+            (Some(hint), ..) => hint,
+            (None, None, Some(near)) => *near,
+            (None, Some(last), _) if nodes > 1 => {
+                NodeId((last.0 + 1 + self.link_rng.below(nodes as u64 - 1) as u32) % nodes as u32)
+            }
+            _ => NodeId(self.link_rng.below(nodes as u64) as u32),
         }
     }
 
@@ -217,7 +232,12 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
             Some(pending) if pending.attempts > 0 => (Some(pending.asked), pending.hint.take()),
             _ => (None, None),
         };
-        let to = state.route(nodes, last, hint);
+        let only_reads = state.pending(op).is_some_and(|pending| N::is_read(&pending.request));
+        let to = if only_reads && state.seat.reads_from != ReadsFrom::Leader {
+            state.route_read(nodes, last, hint)
+        } else {
+            state.route(nodes, last, hint)
+        };
         let pending = state.pending(op).expect("an operation that is tried is pending");
         let ticket = Ticket { client: id, op, floor, attempt: pending.attempts };
         pending.attempts += 1;
@@ -351,7 +371,9 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
         let Some(pending) = state.pending(ticket.op) else { return };
         match answer {
             Answer::Done(response) => {
-                state.favourite = Some(from);
+                if !N::is_read(&pending.request) || state.seat.reads_from == ReadsFrom::Leader {
+                    state.favourite = Some(from);
+                }
                 self.end(id, ticket.op, Some(from), Outcome::Ok(response));
             }
             // Only the latest try counts: an older one's redirection says nothing about the one under way.

@@ -23,8 +23,8 @@ use crate::hash;
 use crate::network::{LinkPolicy, NetworkConfig, Trouble};
 use crate::queue::{EventQueue, Key, Queue};
 use crate::{
-    Client, ClientId, Duration, Instant, Kind, Message, Node, NodeId, Observer, Purpose, Rng, Seat, Ticket, Violation,
-    WriteId,
+    Client, ClientId, Duration, Instant, Kind, Message, Node, NodeId, Observer, Purpose, ReadsFrom, Rng, Seat, Ticket,
+    Violation, WriteId, node_ids,
 };
 use clients::{Answer, ClientState};
 use machine::Machine;
@@ -242,9 +242,23 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
             seat.zone,
             self.network.client_site.len()
         );
-        self.clients.push(ClientState::new(self.seed, id, seat, client, self.now));
+        let near = (seat.reads_from == ReadsFrom::Nearest).then(|| self.nearest(seat.zone, id));
+        self.clients.push(ClientState::new(self.seed, id, seat, near, client, self.now));
         self.push(self.now, Event::Wake { client: id, at: self.now });
         id
+    }
+
+    /// The node that a client in `zone` has the shortest way to; of several one of its own zone, and clients take turns.
+    fn nearest(&self, zone: u16, client: ClientId) -> NodeId {
+        let way = |node: NodeId| {
+            let site = self.network.node_site[node.index()];
+            let latency = &self.network.policy(self.network.client_site[zone as usize], site).latency;
+            (latency.median(), self.node_zones[node.index()] != zone)
+        };
+        let ways: Vec<_> = node_ids(self.nodes.len()).map(|node| (way(node), node)).collect();
+        let best = ways.iter().map(|(way, _)| *way).min().expect("a cluster has nodes");
+        let near: Vec<NodeId> = ways.into_iter().filter(|(way, _)| *way == best).map(|(_, node)| node).collect();
+        near[client.index() % near.len()]
     }
 
     /// Runs until the simulated time is `until`, handling every event due at or before it.

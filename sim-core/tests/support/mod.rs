@@ -271,7 +271,7 @@ pub fn generated_until(arrival: Arrival, stop: Instant) -> Person {
 }
 
 pub fn seat(routing: Routing) -> Seat {
-    Seat { zone: 0, patience: Patience::default(), routing, probe: false }
+    Seat { zone: 0, patience: Patience::default(), routing, reads_from: sim_core::ReadsFrom::Leader, probe: false }
 }
 
 /// How an operation ended.

@@ -40,6 +40,7 @@ impl<M: StateMachine> Raft<M> {
         }
         (self.applied, self.applied_chain) = (applied, chain);
         fx.note(RaftFact::Applied { index: self.applied, chain: self.applied_chain, digest: self.state.digest() });
+        self.serve_due(fx);
         if self.config.snapshot_every > 0 && self.applied - self.snapshot_index() >= self.config.snapshot_every {
             self.take_snapshot(fx);
         }

@@ -77,6 +77,9 @@ bugs! {
     NoPreVoteReply, "lower_term_pre_vote_ignored",
         "A pre-vote request with a lower term is dropped silently, so a node with an old term never catches up.",
         "availability", "R16: etcd issue 8243";
+    NoQuorumCheck, "no_quorum_check",
+        "A leader that hears from no quorum goes on to lead, and those who hear it stay loyal.",
+        "longest_outage", "R18: openraft issue 2080; Howard and Abraham 2020";
     CommitOldTerm, "commit_old_term",
         "Entries of earlier terms are committed by counting replicas.",
         "leader_completeness", "R20: Raft paper, figure 8";
@@ -119,6 +122,9 @@ bugs! {
     NewServerVotesAtOnce, "new_server_votes_at_once",
         "A new server gets its vote while its log is still empty.",
         "voters_are_caught_up", "R45: Raft dissertation, section 4.2.1";
+    ReadBeforeReplay, "read_before_replay",
+        "A node that was told how far reads must have got answers from what it has applied, which after a restart is little.",
+        "fresh_reads", "R38: redisraft issue 18";
     LocalReads, "local_reads",
         "A leader answers reads from its own state without asking whether it is still leader.",
         "fresh_reads", "R47: etcd issue 741";

@@ -28,6 +28,8 @@ pub struct Config {
     pub check_quorum: bool,
     /// Whether the leader reads from its own state under a lease of `election_min`, rather than asking a quorum (6.4.1).
     pub leases: bool,
+    /// Whether followers answer reads, once they have asked their leader how far they must have got (6.4).
+    pub follower_reads: bool,
     /// Worst honest clock drift, in parts per million: what leases rest on.
     pub drift_ppm: u32,
     /// Entries applied between snapshots; 0 never takes one.
@@ -65,6 +67,7 @@ impl Config {
             pre_vote: true,
             check_quorum: true,
             leases: false,
+            follower_reads: false,
             drift_ppm: 0,
             snapshot_every: 10_000,
             snapshot_keep: 1_000,

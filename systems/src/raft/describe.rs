@@ -38,6 +38,8 @@ pub(super) fn message<M: StateMachine>(message: &RaftMessage<M>, out: &mut dyn W
         RaftMessage::SnapshotReceived { index, received, .. } => {
             write!(out, ", snapshot up to {index}, {received} bytes have arrived")
         }
+        RaftMessage::ReadIndex { .. } => out.write_str(", how far must reads have got?"),
+        RaftMessage::ReadIndexReply { index, .. } => write!(out, ", reads must see all up to {index}"),
         RaftMessage::TimeoutNow { .. } => out.write_str(", take over now"),
     }
 }

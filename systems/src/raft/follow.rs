@@ -17,6 +17,7 @@ impl<M: StateMachine> Raft<M> {
             return;
         }
         self.hear(from, fx);
+        self.chase_reads(fx);
         let round = append.round;
         if append.prev_index > self.log.last() {
             return self.on_gap(from, append, fx);
@@ -101,6 +102,7 @@ impl<M: StateMachine> Raft<M> {
             return;
         }
         self.hear(from, fx);
+        self.chase_reads(fx);
         self.commit_to(commit, fx);
         self.answer(from, RaftMessage::Alive { term: self.term, round }, fx);
     }

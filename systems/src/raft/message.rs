@@ -23,6 +23,8 @@ pub const MESSAGE_KINDS: &[&str] = &[
     "InstallSnapshot",
     "SnapshotReply",
     "TimeoutNow",
+    "ReadIndex",
+    "ReadIndexReply",
 ];
 
 /// The kinds of facts, by [`Kind::index`].
@@ -180,6 +182,22 @@ pub enum RaftMessage<M: StateMachine> {
         /// The leader's term.
         term: u64,
     },
+    /// A follower asks how far it must have applied the log to answer reads (dissertation 6.4).
+    ReadIndex {
+        /// Its term.
+        term: u64,
+        /// Its number for the question.
+        number: u64,
+    },
+    /// So far.
+    ReadIndexReply {
+        /// The leader's term.
+        term: u64,
+        /// The follower's number.
+        number: u64,
+        /// The newest entry that was committed when the question came.
+        index: u64,
+    },
 }
 
 impl<M: StateMachine> RaftMessage<M> {
@@ -196,7 +214,9 @@ impl<M: StateMachine> RaftMessage<M> {
             | Self::Alive { term, .. }
             | Self::InstallSnapshot { term, .. }
             | Self::SnapshotReceived { term, .. }
-            | Self::TimeoutNow { term } => *term,
+            | Self::TimeoutNow { term }
+            | Self::ReadIndex { term, .. }
+            | Self::ReadIndexReply { term, .. } => *term,
         }
     }
 }
@@ -217,6 +237,8 @@ impl<M: StateMachine> Message for RaftMessage<M> {
             Self::InstallSnapshot { .. } => named(9),
             Self::SnapshotReceived { .. } => named(10),
             Self::TimeoutNow { .. } => named(11),
+            Self::ReadIndex { .. } => named(12),
+            Self::ReadIndexReply { .. } => named(13),
         }
     }
 
@@ -246,6 +268,8 @@ impl<M: StateMachine> Message for RaftMessage<M> {
             Self::Alive { term, round } => hash::of(&[*term, *round]),
             Self::InstallSnapshot { term, offset, snapshot, .. } => hash::of(&[*term, *offset, snapshot.index]),
             Self::TimeoutNow { term } => !*term,
+            Self::ReadIndex { term, number } => hash::of(&[*term, *number]),
+            Self::ReadIndexReply { term, number, index } => hash::of(&[*term, *number, *index]),
             Self::SnapshotReceived { term, index, received, .. } => hash::of(&[*term, *index, *received]),
         }
     }

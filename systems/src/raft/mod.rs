@@ -16,6 +16,7 @@
 //! | Client sessions, exactly-once execution | dissertation 6.3 | [`crate::replication`] |
 //! | Linearizable reads by ReadIndex | dissertation 6.4 | `read.rs` |
 //! | Handing leadership over, and priorities | dissertation 3.10 | `transfer.rs`, `priorities.rs` |
+//! | Reads at followers | dissertation 6.4 | `follower_read.rs` |
 //! | Reads under a lease | dissertation 6.4.1 | `lease.rs` |
 //! | A configuration counts as soon as it is in the log; quorums of it, and of two at once | dissertation 4.1, 4.3 | `configuration.rs` |
 //! | Changes one by one, or jointly, with the correction of 2015 | dissertation 4.1, 4.3; raft-dev, July 2015 | `reconfigure.rs` |
@@ -27,9 +28,8 @@
 //!
 //! # What is not (yet)
 //!
-//! Membership change, learners, reads at followers. Quorums are counted in
-//! one place for each purpose (`Config::quorum`, `Lead::reached`, `Votes`), a log entry's `Payload` is an enum,
-//! and every vote request passes `is_loyal`: that is where they will come in.
+//! Reads as log entries, and leases that are renewed by anything but heartbeats and reads. A transfer that failed leaves its
+//! leader without a lease until the next election.
 //!
 //! # Things worth knowing
 //!
@@ -50,6 +50,7 @@ mod describe;
 mod disk;
 mod election;
 mod follow;
+mod follower_read;
 mod lead;
 mod lease;
 mod log;

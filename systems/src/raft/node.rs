@@ -4,6 +4,7 @@ use super::config::Config;
 use super::configuration::Configuration;
 use super::disk::Disk;
 use super::election::Votes;
+use super::follower_read::FollowerReads;
 use super::lead::Lead;
 use super::log::{Log, link};
 use super::message::{Append, RaftFact, RaftMessage, Record, Snapshot};
@@ -73,6 +74,7 @@ pub struct Raft<M: StateMachine> {
     /// Appends that overtook earlier ones.
     pub(super) early: Vec<Append<M::Command>>,
     pub(super) incoming: Option<Incoming>,
+    pub(super) follower_reads: FollowerReads<M::Command>,
 }
 
 impl<M: StateMachine> Raft<M> {
@@ -193,6 +195,7 @@ impl<M: StateMachine> Raft<M> {
         self.last_leader = leader.or(self.last_leader);
         self.agreed = false;
         self.early.clear();
+        self.follower_reads.forget_questions();
         self.draw_timeout(fx);
         if led || leader.is_some() {
             self.await_leader(fx);
@@ -276,6 +279,7 @@ impl<M: StateMachine> Node for Raft<M> {
             agreed: false,
             early: Vec::new(),
             incoming: None,
+            follower_reads: if config.follower_reads { FollowerReads::new(fx.rng()) } else { FollowerReads::default() },
         };
         if let Err(record) = node.replay(disk) {
             fx.note(RaftFact::Unreadable { record: record.0 });
@@ -320,6 +324,8 @@ impl<M: StateMachine> Node for Raft<M> {
             }
             RaftMessage::Heartbeat { commit, round, .. } => self.on_heartbeat(from, commit, round, fx),
             RaftMessage::Alive { round, .. } => self.on_alive(from, round, fx),
+            RaftMessage::ReadIndex { number, .. } => self.on_read_index(from, number, fx),
+            RaftMessage::ReadIndexReply { number, index, .. } => self.on_read_index_reply(number, index, fx),
             RaftMessage::TimeoutNow { .. } => self.on_timeout_now(from, fx),
             RaftMessage::RequestVote { term, last_index, last_term, pre, transfer } => {
                 self.on_request_vote(from, term, (last_term, last_index), (pre, transfer), fx);
@@ -348,6 +354,10 @@ impl<M: StateMachine> Node for Raft<M> {
 
     fn on_request(&mut self, ticket: Ticket, request: M::Command, fx: &mut Fx<'_, M>) {
         if self.stage != Stage::Leader {
+            if self.config.follower_reads && self.leader.is_some() && M::is_read(&request) {
+                self.on_read_here(ticket, request, fx);
+                return;
+            }
             let stale = self.config.has(super::RaftBug::StaleLeaderHint);
             let hint = if stale { self.last_leader } else { self.leader };
             return fx.redirect(ticket, hint.filter(|leader| *leader != self.me));
@@ -375,6 +385,10 @@ impl<M: StateMachine> Node for Raft<M> {
             Completion::Read { .. } => {}
         }
         self.settle(fx);
+    }
+
+    fn is_read(request: &M::Command) -> bool {
+        M::is_read(request)
     }
 
     fn request_bytes(request: &M::Command) -> u32 {

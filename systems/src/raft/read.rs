@@ -3,11 +3,20 @@
 
 use super::RaftBug;
 use super::lease::Lease;
-use super::message::RaftFact;
+use super::message::{RaftFact, RaftMessage};
 use super::node::{Fx, Raft};
 use crate::replication::pop_if;
-use sim_core::{LocalInstant, StateMachine, Ticket};
+use sim_core::{LocalInstant, NodeId, StateMachine, Ticket};
 use std::collections::VecDeque;
+
+/// Who reads.
+#[derive(Clone, Debug)]
+pub enum Reader<C> {
+    /// A client, from this node's state.
+    Client(Ticket, C),
+    /// A follower, from its own: it only wants to know how far that must have got. The number is the follower's.
+    Follower(NodeId, u64),
+}
 
 /// Reads that one round of heartbeats confirms.
 #[derive(Clone, Debug)]
@@ -15,21 +24,21 @@ struct Round<C> {
     number: u64,
     /// The commit index when the round began: what the reads must see at least.
     index: u64,
-    reads: Vec<(Ticket, C)>,
+    reads: Vec<Reader<C>>,
 }
 
 /// A leader's unanswered reads.
 #[derive(Clone, Debug)]
 pub struct Reads<C> {
     /// Those that wait for the next round.
-    gathered: Vec<(Ticket, C)>,
+    gathered: Vec<Reader<C>>,
     /// Rounds on their way.
     rounds: VecDeque<Round<C>>,
     /// The newest round's number; every message to followers carries it, and every answer returns it.
     newest: u64,
     pub(super) lease: Lease,
     /// An empty buffer for the next round.
-    spare: Vec<(Ticket, C)>,
+    spare: Vec<Reader<C>>,
 }
 
 impl<C> Default for Reads<C> {
@@ -52,9 +61,12 @@ impl<C> Reads<C> {
         self.newest
     }
 
-    /// Everyone who waits.
+    /// Every client that waits.
     pub(super) fn waiting(&self) -> impl Iterator<Item = Ticket> {
-        self.rounds.iter().flat_map(|round| &round.reads).chain(&self.gathered).map(|(ticket, _)| *ticket)
+        self.rounds.iter().flat_map(|round| &round.reads).chain(&self.gathered).filter_map(|reader| match reader {
+            Reader::Client(ticket, _) => Some(*ticket),
+            Reader::Follower(..) => None,
+        })
     }
 }
 
@@ -64,15 +76,31 @@ impl<M: StateMachine> Raft<M> {
         if self.config.has(RaftBug::LocalReads) {
             return self.serve(ticket, &command, fx);
         }
+        self.admit(Reader::Client(ticket, command), fx);
+    }
+
+    /// Somebody reads what this leader has committed.
+    pub(super) fn admit(&mut self, reader: Reader<M::Command>, fx: &mut Fx<'_, M>) {
         if self.holds_lease(fx) {
-            return self.serve(ticket, &command, fx);
+            return self.satisfy(&reader, self.commit, fx);
         }
         let Some(lead) = &mut self.lead else { return };
-        lead.reads.gathered.push((ticket, command));
+        lead.reads.gathered.push(reader);
         self.start_round(fx);
     }
 
-    fn serve(&self, ticket: Ticket, command: &M::Command, fx: &mut Fx<'_, M>) {
+    /// It was leader when `reader` asked, and entries up to `index` were committed.
+    fn satisfy(&self, reader: &Reader<M::Command>, index: u64, fx: &mut Fx<'_, M>) {
+        match reader {
+            Reader::Client(ticket, command) => self.serve(*ticket, command, fx),
+            Reader::Follower(to, number) => {
+                let (term, number) = (self.term, *number);
+                fx.send(*to, RaftMessage::ReadIndexReply { term, number, index });
+            }
+        }
+    }
+
+    pub(super) fn serve(&self, ticket: Ticket, command: &M::Command, fx: &mut Fx<'_, M>) {
         fx.note(RaftFact::ReadServed { index: self.applied, client: ticket.client, op: ticket.op });
         fx.reply(ticket, self.state.machine().read(command));
     }
@@ -123,8 +151,8 @@ impl<M: StateMachine> Raft<M> {
                 applied >= index || self.config.bug != RaftBug::None,
                 "a leader applies what it commits: applied {applied}, read index {index}"
             );
-            for (ticket, command) in &round.reads {
-                self.serve(*ticket, command, fx);
+            for reader in &round.reads {
+                self.satisfy(reader, index, fx);
             }
             round.reads.clear();
             if let Some(lead) = &mut self.lead {

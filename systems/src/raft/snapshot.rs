@@ -150,5 +150,6 @@ impl<M: StateMachine> Raft<M> {
             self.configured(fx);
         }
         fx.note(RaftFact::SnapshotInstalled { index, chain: snapshot.chain, digest: self.state.digest() });
+        self.serve_due(fx);
     }
 }

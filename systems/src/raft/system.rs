@@ -57,6 +57,9 @@ pub struct RaftOptions {
     pub check_quorum: bool,
     /// What a leader asks before it answers a read: a quorum (`read_index`) or its own clock (`lease`).
     pub reads: Reads,
+    /// Whether followers answer reads themselves, once they have asked the leader how far they must have got. Whom clients ask
+    /// is the workload's `reads_from`.
+    pub follower_reads: bool,
     /// How the members change: all at once (`joint`) or one after another (`single`).
     pub membership: Membership,
     /// How many rounds of replication a new server has to catch up before it gets a vote.
@@ -92,6 +95,7 @@ impl Default for RaftOptions {
             pre_vote: c.pre_vote,
             check_quorum: c.check_quorum,
             reads: Reads::default(),
+            follower_reads: c.follower_reads,
             membership: Membership::default(),
             catch_up_rounds: c.catch_up_rounds,
             snapshot_every: c.snapshot_every,
@@ -189,6 +193,7 @@ impl RaftOptions {
             pre_vote: self.pre_vote,
             check_quorum: self.check_quorum,
             leases,
+            follower_reads: self.follower_reads,
             drift_ppm,
             snapshot_every: self.snapshot_every,
             snapshot_keep: self.snapshot_keep,

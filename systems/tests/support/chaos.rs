@@ -117,9 +117,12 @@ pub fn members_storm_of(seed: u64, bug: RaftBug) -> Result<Calm, Violation> {
 fn weather_of(seed: u64, bug: RaftBug) -> (Config, Weather) {
     let pick = |n: u64, salt: u64| sim_core::hash::of(&[seed, salt]) % n;
     let base = config([3, 5, 4][pick(3, 3) as usize]);
+    let leases = pick(3, 11) == 0;
     let config = Config {
         pre_vote: pick(2, 1) == 0,
-        check_quorum: pick(2, 2) == 0,
+        check_quorum: leases || pick(2, 2) == 0,
+        leases,
+        follower_reads: pick(3, 12) == 0,
         // Hardly any randomness makes many candidates in one term.
         election_max: Duration::millis([300, 155][pick(2, 5) as usize]),
         // One entry a message, or several.

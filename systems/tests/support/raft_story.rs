@@ -59,6 +59,8 @@ fn describe(message: &RaftMessage<Kv>) -> String {
             offset + u64::from(*length),
             snapshot.bytes
         ),
+        RaftMessage::ReadIndex { .. } => "how far must I have got to answer a read?".to_owned(),
+        RaftMessage::ReadIndexReply { index, .. } => format!("as far as entry {index}"),
         RaftMessage::TimeoutNow { term } => {
             format!("you have all of my log; take over from me, the leader of term {term}")
         }
@@ -126,6 +128,7 @@ impl Story for Raft {
             "catch_up_rounds" => config.catch_up_rounds = number() as u32,
             "pre_vote" => config.pre_vote = value == "true",
             "check_quorum" => config.check_quorum = value == "true",
+            "follower_reads" => config.follower_reads = value == "true",
             "leases" => config.leases = value == "true",
             "max_batch" => config.max_batch = number() as u32,
             "pipeline" => config.pipeline = number() as u32,

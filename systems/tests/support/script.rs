@@ -3,7 +3,6 @@
 //! A line is a command or, behind `#`, a sentence for the reader. See the match in [`Script::run_line`] for the commands.
 
 use super::{Cluster, Flight, Leaves, Raft, Subject, Told, n};
-use sim_core::units::DurationText;
 use sim_core::{ClientId, Duration, NodeId, Order, Ticket};
 use std::fmt::Write as _;
 use systems::kv::{KvCommand, Value};
@@ -204,9 +203,14 @@ impl<N: Story> Script<N> {
                 self.cluster.campaign(who);
             }
             ["timeout", who] => self.cluster.campaign(node(who)?),
-            ["pass", who, time] => {
+            ["pass", who @ .., time] => {
                 let time = time.strip_suffix("ms").and_then(|ms| ms.parse().ok()).ok_or("pass takes milliseconds")?;
-                self.cluster.pass(node(who)?, Duration::millis(time));
+                for id in self.cluster.ids() {
+                    // Without a name for everybody.
+                    if who.is_empty() || who.contains(&id.to_string().as_str()) {
+                        self.cluster.pass(id, Duration::millis(time));
+                    }
+                }
             }
             ["heartbeat", who] => {
                 let who = node(who)?;
@@ -229,12 +233,6 @@ impl<N: Story> Script<N> {
             ["retry", to, who] => {
                 let (to, who) = (node(to)?, client(who)?);
                 self.ask(to, who, self.ops[who as usize].len() - 1);
-            }
-            ["pass", time] => {
-                let time: Duration = time.parse::<DurationText>().map_err(|e| format!("{e:?}"))?.0;
-                for id in self.cluster.ids() {
-                    self.cluster.pass(id, time);
-                }
             }
             ["deliver", on] => {
                 for at in
