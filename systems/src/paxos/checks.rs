@@ -2,7 +2,7 @@
 
 use super::ballot::Ballot;
 use super::config::Config;
-use super::message::PaxosFact;
+use super::message::{PaxosFact, PaxosMessage};
 use super::node::Paxos;
 pub use crate::replication::audit::{
     ACKNOWLEDGED_WRITES_SURVIVE, CONVERGENCE, EXACTLY_ONCE, FRESH_READS, MONOTONIC_READS, MONOTONIC_WRITES,
@@ -285,11 +285,16 @@ impl PaxosChecks {
 impl<M: StateMachine> Observer<Paxos<M>> for PaxosChecks {
     fn observe(&mut self, at: Instant, what: &Observed<'_, Paxos<M>>) {
         self.audit.now = at;
-        if let Observed::Noted { node, fact } = what {
-            self.on_fact(at, *node, *fact);
-        } else {
-            self.audit.watch(at, what);
+        match what {
+            Observed::Noted { node, fact } => return self.on_fact(at, *node, *fact),
+            Observed::Crashed { node, .. } => self.audit.pieces.crashed(*node),
+            Observed::Delivered { to, message: PaxosMessage::Piece { offset, length, snapshot }, .. } => {
+                let (id, piece) = ((snapshot.slot, snapshot.chain), (*offset, offset + u64::from(*length)));
+                self.audit.pieces.arrived(*to, id, piece, snapshot.bytes);
+            }
+            _ => {}
         }
+        self.audit.watch(at, what);
     }
 
     fn after_step(&mut self, at: Instant, _: NodeId, nodes: &[Option<Paxos<M>>]) -> Result<(), Violation> {

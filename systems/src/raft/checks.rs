@@ -3,7 +3,7 @@
 
 use super::member_checks::MemberChecks;
 pub use super::member_checks::{CONFIGURATIONS_OVERLAP, LEADER_UNDISTURBED, LEADERS_ARE_MEMBERS, VOTERS_ARE_CAUGHT_UP};
-use super::message::RaftFact;
+use super::message::{RaftFact, RaftMessage};
 use super::node::Raft;
 pub use crate::replication::audit::{
     ACKNOWLEDGED_WRITES_SURVIVE, CONVERGENCE, EXACTLY_ONCE, FRESH_READS, MONOTONIC_READS, MONOTONIC_WRITES,
@@ -224,7 +224,16 @@ impl<M: StateMachine> Observer<Raft<M>> for RaftChecks {
         self.audit.now = at;
         match what {
             Observed::Noted { node, fact } => return self.on_fact(at, *node, *fact),
-            Observed::Crashed { node, .. } => self.leads[node.index()] = None,
+            Observed::Crashed { node, .. } => {
+                self.leads[node.index()] = None;
+                self.audit.pieces.crashed(*node);
+            }
+            Observed::Delivered {
+                to, message: RaftMessage::InstallSnapshot { offset, length, snapshot, .. }, ..
+            } => {
+                let (id, piece) = ((snapshot.index, snapshot.chain), (*offset, offset + u64::from(*length)));
+                self.audit.pieces.arrived(*to, id, piece, snapshot.bytes);
+            }
             _ => self.members.watch(what),
         }
         if let Some((node, index)) = self.audit.watch(at, what)

@@ -1,6 +1,7 @@
 //! What a replicated service promises whatever protocol is behind it, watched on every run from what the nodes announce, at
 //! a constant cost each.
 
+use super::pieces::Pieces;
 pub use super::seen::{MONOTONIC_READS, MONOTONIC_WRITES, READ_YOUR_WRITES, WRITES_FOLLOW_READS};
 use super::seen::{Seen, Short};
 use sim_core::{ClientId, Duration, Instant, Node, NodeId, Observed, Outcome, Ticket, Verdict, Violation};
@@ -18,6 +19,8 @@ pub const VALIDITY: &str = "validity";
 pub const STATE_MACHINE_SAFETY: &str = "state_machine_safety";
 /// After the storm all running nodes reach the same state, and everything decided is applied.
 pub const CONVERGENCE: &str = "convergence";
+/// Nobody begins anew from a snapshot of which a piece has not arrived.
+pub const SNAPSHOTS_COMPLETE: &str = "snapshots_complete";
 
 /// Places of the log that are remembered at most: some 60 bytes each.
 const LONGEST_MEMORY: usize = 1 << 20;
@@ -115,6 +118,8 @@ pub(crate) struct Audit {
     /// The newest entry that a write was acknowledged for.
     acknowledged: u64,
     seen: Seen,
+    /// Of snapshots under way.
+    pub pieces: Pieces,
     /// How far decisions had got at moments of the last few seconds, oldest first.
     fronts: VecDeque<(Instant, u64)>,
     /// When anything was seen last.
@@ -139,6 +144,7 @@ impl Audit {
             executed: Operations::default(),
             acknowledged: 0,
             seen: Seen::default(),
+            pieces: Pieces::default(),
             fronts: VecDeque::new(),
             now: Instant::ZERO,
             compared: 0,
@@ -249,6 +255,11 @@ impl Audit {
 
     /// A node began anew from a snapshot.
     pub fn installed(&mut self, at: Instant, rule: &'static str, node: NodeId, index: u64, chain: u64, digest: u64) {
+        if let Some(missing) = self.pieces.installed(node, (index, chain)) {
+            self.fail(at, SNAPSHOTS_COMPLETE, node, || {
+                format!("{node} began anew from the snapshot at {index}, but byte {missing} of it has not arrived")
+            });
+        }
         let applied = self.nodes[node.index()].applied;
         if index < applied {
             self.fail(at, rule, node, || {
@@ -359,8 +370,9 @@ impl Audit {
     pub fn verdicts(&self, ended: &[Ended], nodes: usize) -> Vec<Verdict> {
         let reads = [FRESH_READS, READ_YOUR_WRITES, MONOTONIC_READS].map(|rule| (rule, self.reads, "reads"));
         let writes = [MONOTONIC_WRITES, WRITES_FOLLOW_READS].map(|rule| (rule, self.executions, "operations executed"));
-        let seen = reads.into_iter().chain(writes).filter(|(rule, looked_at, _)| {
-            // A load without reads, or without writes, owes them nothing.
+        let snapshots = [(SNAPSHOTS_COMPLETE, self.pieces.installed, "snapshots installed")];
+        let seen = reads.into_iter().chain(writes).chain(snapshots).filter(|(rule, looked_at, _)| {
+            // A load without reads, or without writes, owes them nothing, nor does a run without snapshots.
             *looked_at > 0 || self.violation.as_ref().is_some_and(|violation| violation.rule == *rule)
         });
         let mut verdicts = vec![

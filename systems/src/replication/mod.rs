@@ -2,6 +2,7 @@
 
 pub mod audit;
 mod chain;
+mod pieces;
 mod queue;
 mod replicated;
 mod seen;

@@ -220,6 +220,7 @@ impl<N: Subject> Cluster<N> {
     pub fn deliver(&mut self, at: usize) -> Flight<N> {
         let flight = self.wire.remove(at);
         let Flight { from, to, message } = flight.clone();
+        self.checks.observe(self.now(), &Seen::<N>::Delivered { from, to, number: 0, message: &message });
         self.step(to, |node, fx| node.on_message(from, message, fx));
         flight
     }
