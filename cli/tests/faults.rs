@@ -133,11 +133,22 @@ const CASES: &[Case] = &[
         // Too late: nobody boots any more, so nobody reads.
         idle: "target = \"minority\"\nat = \"2600ms\"",
     },
+    case("kind = \"membership\"\nchange = \"remove\"", "target = \"leader\"", NOBODY),
+    // Over before the new one can have caught up.
+    case(
+        "kind = \"membership\"\nchange = \"grow\"\nby = 1",
+        "target = \"all\"",
+        "target = \"all\"\nduration = \"1ms\"",
+    ),
+    case("kind = \"membership\"\nchange = \"move_zone\"\nto = \"zone:a\"", "target = \"n2\"", NOBODY),
 ];
 
 fn run(fault: &str, besides: &str) -> (String, RunRecord) {
     let at = if fault.contains("\nat =") { "" } else { "at = \"1300ms\"\n" };
-    let text = format!("{BASE}\n[[fault]]\n{fault}\n{at}\n{besides}");
+    // Somebody to join.
+    let base =
+        if fault.contains("membership") { BASE.replace("nodes = 6", "nodes = 6\nspares = 1") } else { BASE.into() };
+    let text = format!("{base}\n[[fault]]\n{fault}\n{at}\n{besides}");
     let mut registry = Registry::new();
     systems::collect(&mut registry);
     let files = Beside::new(Path::new("x.toml"));
