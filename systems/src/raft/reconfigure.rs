@@ -6,6 +6,7 @@ use super::configuration::Configuration;
 use super::log::{Entry, Slice};
 use super::message::RaftFact;
 use super::node::{Fx, Raft};
+use super::progress::Peer;
 use sim_core::{Duration, LocalInstant, NodeId, NodeSet, StateMachine};
 
 /// A server without a vote, as its leader sees it catch up in rounds (4.2.1): in each it gets what the leader held when the
@@ -178,11 +179,8 @@ impl<M: StateMachine> Raft<M> {
         let bytes = entry.bytes::<M>();
         let Some(lead) = &mut self.lead else { return };
         for node in next.everyone().minus(now.everyone()).iter() {
-            // Whatever was known about it when it was a member before may have been lost on its way.
-            let peer = &mut lead.peers[node.index()];
-            let next = if peer.match_index > 0 { peer.match_index + 1 } else { last + 1 };
-            peer.probe_at(next);
-            peer.active = true;
+            // Whatever was known about it when it was a member before says nothing: it may have come back with another disk.
+            lead.peers[node.index()] = Peer::new(last + 1);
         }
         self.append_batch(Slice::new([entry].into(), bytes), fx);
         self.broadcast(fx);
