@@ -142,6 +142,27 @@ fn an_old_entry_committed_by_counting() {
 }
 
 #[test]
+fn a_lease_that_only_ticks_end() {
+    let steps = "campaign n1\nstabilize\nheartbeat n1\nstabilize\nisolate n1\ncampaign n2\nstabilize\n\
+                 ask n2 c1 put k1 new\nstabilize\nask n1 c2 get k1";
+    steps_catch(RaftBug::LeaseByTicks, "3 leases=true", steps);
+}
+
+#[test]
+fn a_lease_kept_while_another_takes_over() {
+    let steps = "campaign n1\nstabilize\nheartbeat n1\nstabilize\norder n1 lead n2\ndeliver n1->n2\nisolate n1\n\
+                 stabilize\nask n2 c1 put k1 new\nstabilize\nask n1 c2 get k1";
+    steps_catch(RaftBug::LeaseKeptInTransfer, "3 leases=true", steps);
+}
+
+#[test]
+fn a_read_before_the_log_is_applied() {
+    let steps = "campaign n1\nstabilize\nisolate n3\nask n1 c1 put k1 a\nstabilize\nheal\nask n3 c2 get k1\n\
+                 deliver n3->n1\ndeliver n1->n2\ndeliver n2->n1\ndeliver n1->n3 newest";
+    steps_catch(RaftBug::ReadBeforeReplay, "3 follower_reads=true", steps);
+}
+
+#[test]
 fn a_snapshot_that_arrives_late() {
     let steps = "campaign n1\nstabilize\nisolate n3\nask n1 c1 put k1 a\nstabilize\nask n1 c1 put k2 b\nstabilize\n\
                  ask n1 c1 put k3 c\nstabilize\nheal\nheartbeat n1\nheartbeat n1\ndeliver n1->n3\ndeliver n3->n1\n\
