@@ -4,6 +4,7 @@
 //! who have not given any, and fills the slots that the old configuration still governs. Whoever leaves is told so.
 
 use super::ballot::Ballot;
+use super::lead::Peer;
 use super::log::{Entry, Run, Slice};
 use super::message::{PaxosMessage, Report};
 use super::node::{Fx, Paxos, Stage};
@@ -45,8 +46,8 @@ impl<M: StateMachine> Paxos<M> {
             }
             Order::Lead(node) => {
                 let hears = self.lead.as_ref().is_some_and(|lead| {
-                    let peer = &lead.peers[node.index()];
-                    peer.active && peer.commit >= Some(lead.change.seen.0)
+                    let heard = |peer: &Peer| peer.active && peer.commit >= Some(lead.change.seen.0);
+                    lead.peers.get(node.index()).is_some_and(heard)
                 });
                 if hears && node != self.me && self.members.of(self.commit + 1).1.has(node) {
                     self.hand_over(node, fx);
