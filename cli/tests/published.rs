@@ -11,7 +11,7 @@ use suite::row::{self, Place};
 fn published_figures_are_reproduced() {
     let lab = Lab::new(50).unwrap_or_else(|error| panic!("{error}"));
     for (number, name, section) in suite::SECTIONS {
-        let rows = section(&lab).unwrap_or_else(|error| panic!("{number}. {name}: {error}"));
+        let rows = section(&lab).unwrap_or_else(|error| panic!("{number}. {name}: {error}")).rows;
         let text = row::text(&rows);
         assert!(rows.iter().all(|row| row.place != Place::Outside), "{number}. {name}\n{text}");
         let held = rows.iter().filter(|row| row.place == Place::Inside).count();

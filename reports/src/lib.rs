@@ -14,6 +14,7 @@ mod bug_probability;
 mod causes;
 mod charts;
 pub mod compare;
+mod distributions;
 mod files;
 mod latency;
 mod load;
@@ -33,7 +34,8 @@ mod witness;
 
 pub use analyse::analyse;
 pub use bug_probability::{BugProbability, ForkPoint, Jump, JumpEvent};
-pub use charts::{Chart, draw, draw_bug_probability, draw_witness};
+pub use charts::{Chart, draw, draw_bug_probability, draw_distributions, draw_witness};
+pub use distributions::{Curve, Distributions, Panel};
 pub use files::{
     HISTORY, LoadError, RECORD, WriteError, load, load_record, write, write_history, write_record, write_whole,
 };

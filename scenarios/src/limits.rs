@@ -24,5 +24,7 @@ pub const EVENTS: u64 = 1_000_000_000;
 pub const FILE: u64 = 16 << 20;
 /// Parts per million a clock may run wrong: even several faults at once must not stop it.
 pub const DRIFT: i32 = 250_000;
+/// Syncs of one disk under way at the same time.
+pub const SYNCS: u64 = 1024;
 /// Bytes of one written value.
 pub const VALUE: u64 = 64 << 20;

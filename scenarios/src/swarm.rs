@@ -54,6 +54,7 @@ impl Scenario {
                 Change::Link(change) => scenario.network.base = change.apply(scenario.network.base),
                 Change::Sync(sync) => scenario.disk.sync = sync.clone(),
                 Change::SyncFail(fail) => scenario.disk.fail = *fail,
+                Change::SyncsAtOnce(at_once) => scenario.disk.at_once = *at_once,
             }
         }
         Some(Draw { scenario, kinds, settings })

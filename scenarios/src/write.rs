@@ -58,6 +58,9 @@ pub fn to_toml(scenario: &Scenario, schedule: &Schedule, seed: u64) -> String {
     out.table("[disk]");
     out.key("sync", latency(&scenario.disk.sync));
     out.key("fail", share(scenario.disk.fail));
+    if scenario.disk.at_once != 1 {
+        out.key("at_once", i64::from(scenario.disk.at_once));
+    }
     scenario.workloads.iter().for_each(|w| workload(&mut out, w, scenario));
     out.table("[probe]");
     out.key("enabled", scenario.probe.enabled);

@@ -14,6 +14,8 @@ pub struct DiskPolicy {
     pub read: Latency,
     /// How often a sync fails.
     pub fail: Probability,
+    /// How many syncs may be in flight at the same time; what is asked for beyond waits and is then one.
+    pub at_once: u32,
 }
 
 impl Default for DiskPolicy {
@@ -22,8 +24,20 @@ impl Default for DiskPolicy {
             sync: Latency::Fixed(Duration::micros(500)),
             read: Latency::Fixed(Duration::micros(100)),
             fail: Probability::NEVER,
+            at_once: 1,
         }
     }
+}
+
+/// A sync in flight.
+#[derive(Clone, Copy, Debug)]
+struct Flight {
+    /// Names it, until a crash overtakes it.
+    number: u32,
+    /// It covers the records before this one.
+    before: WriteId,
+    /// It can not go on: a stall holds it.
+    held: bool,
 }
 
 /// What faults do to a disk, and what they have done. Made on first use: most disks never see one.
@@ -82,8 +96,6 @@ pub(crate) struct Finished {
     pub upto: WriteId,
     /// Whether it worked, as far as the node is told.
     pub result: Result<(), SyncError>,
-    /// Whether the next one starts at once.
-    pub again: bool,
 }
 
 /// What a crash took from a disk.
@@ -104,18 +116,18 @@ pub(crate) struct Disk<R> {
     durable_before: WriteId,
     /// Every record before this one has been covered by a sync that claimed to have worked.
     claimed_before: WriteId,
-    /// The sync in flight covers the records before this one; `None` if the disk is idle.
-    in_flight: Option<WriteId>,
-    /// Another sync was asked for while one was in flight.
+    /// The syncs in flight, in the order in which they began; none if the disk is idle.
+    flights: Vec<Flight>,
+    /// How many syncs have begun.
+    begun: u32,
+    /// Another sync was asked for while no more could begin.
     again: bool,
-    /// Tells completions of syncs that a crash has overtaken from those that count.
+    /// Tells completions of reads that a crash has overtaken from those that count.
     pub token: u32,
     /// Whether embedded nodes write here too, so that records of several lanes are interleaved.
     many_lanes: bool,
     trouble: Option<Box<DiskTrouble>>,
-    /// The sync in flight can not go on: a stall holds it.
-    pub held: bool,
-    /// When the sync in flight began.
+    /// Since when the time it is busy has not been counted.
     busy_since: Instant,
     /// What failed syncs covered: the kernel took those pages for clean, so no later sync writes them.
     unwritten: Vec<(WriteId, WriteId)>,
@@ -127,12 +139,12 @@ impl<R: Clone> Disk<R> {
             records: VecDeque::new(),
             durable_before: WriteId(1),
             claimed_before: WriteId(1),
-            in_flight: None,
+            flights: Vec::new(),
+            begun: 0,
             again: false,
             token: 0,
             many_lanes: false,
             trouble: None,
-            held: false,
             busy_since: Instant::ZERO,
             unwritten: Vec::new(),
         }
@@ -169,28 +181,64 @@ impl<R: Clone> Disk<R> {
         true
     }
 
-    /// A sync is asked for: whether one starts now (otherwise it waits for the one in flight).
+    /// A sync is asked for: its number, if it starts now (otherwise it waits for one in flight). At most `at_once` are.
     #[inline]
-    pub fn request_sync(&mut self, next_write: WriteId, now: Instant) -> bool {
-        if self.in_flight.is_some() {
+    pub fn request_sync(&mut self, next_write: WriteId, now: Instant, at_once: u32) -> Option<u32> {
+        if self.flights.len() >= at_once as usize {
             self.again = true;
-            return false;
+            return None;
         }
-        self.in_flight = Some(next_write);
-        self.busy_since = now;
-        true
+        if self.flights.is_empty() {
+            self.busy_since = now;
+        }
+        self.begun = self.begun.wrapping_add(1);
+        self.flights.push(Flight { number: self.begun, before: next_write, held: false });
+        Some(self.begun)
     }
 
-    /// How long the sync in flight has taken so far.
+    /// How long the disk has been busy since a sync was last done.
     pub fn busy(&self, now: Instant) -> Duration {
-        if self.in_flight.is_some() { now.since(self.busy_since) } else { Duration::ZERO }
+        if self.flights.is_empty() { Duration::ZERO } else { now.since(self.busy_since) }
     }
 
-    /// The sync in flight is over; `ok` unless the device failed.
-    pub fn finish_sync(&mut self, ok: bool, next_write: WriteId, now: Instant) -> Finished {
-        let before = self.in_flight.take().expect("a sync finished that was not in flight");
+    /// Whether that sync is still in flight.
+    #[inline]
+    pub fn is_in_flight(&self, number: u32) -> bool {
+        self.flights.iter().any(|flight| flight.number == number)
+    }
+
+    /// A stall holds that sync.
+    pub fn hold(&mut self, number: u32) {
+        self.flights.iter_mut().filter(|flight| flight.number == number).for_each(|flight| flight.held = true);
+    }
+
+    /// Whether a stall holds a sync.
+    pub fn is_held(&self) -> bool {
+        self.flights.iter().any(|flight| flight.held)
+    }
+
+    /// Lets go of what a stall held: the numbers of those syncs.
+    pub fn release(&mut self) -> Vec<u32> {
+        let held = |flight: &mut Flight| core::mem::take(&mut flight.held).then_some(flight.number);
+        self.flights.iter_mut().filter_map(held).collect()
+    }
+
+    /// A sync in flight is over; `ok` unless the device failed. The number is of the sync that starts at once, if one does.
+    pub fn finish_sync(
+        &mut self,
+        number: u32,
+        ok: bool,
+        next_write: WriteId,
+        now: Instant,
+        at_once: u32,
+    ) -> (Finished, Option<u32>) {
+        self.busy_since = now;
+        let place = self.flights.iter().position(|flight| flight.number == number);
+        let before = self.flights.remove(place.expect("a sync finished that was not in flight")).before;
         let mut result = if ok { Ok(()) } else { Err(SyncError::Io) };
         let mut honest = true;
+        // One that began later may have been done sooner, and has covered the same and more.
+        let news = before > self.claimed_before;
         if let Some(trouble) = &mut self.trouble {
             if let Some((first, last)) = trouble.refused
                 && first < before
@@ -198,23 +246,23 @@ impl<R: Clone> Disk<R> {
                 result = result.and(Err(SyncError::NoSpace));
                 trouble.refused = (last >= before).then_some((before, last));
             }
-            if ok {
+            if ok && news {
                 honest = trouble.claim(self.claimed_before, before);
             }
         }
         if !ok {
-            self.unwritten.push((self.claimed_before, before));
-        } else {
+            if news {
+                self.unwritten.push((self.claimed_before, before));
+            }
+        } else if news {
             self.claimed_before = before;
             if honest {
                 self.durable_before = before;
             }
         }
         let again = core::mem::take(&mut self.again);
-        if again {
-            self.request_sync(next_write, now);
-        }
-        Finished { upto: WriteId(before.0 - 1), result, again }
+        let next = if again { self.request_sync(next_write, now, at_once) } else { None };
+        (Finished { upto: WriteId(before.0 - 1), result }, next)
     }
 
     pub fn forget(&mut self, before: WriteId, lane: u16) {
@@ -289,9 +337,8 @@ impl<R: Clone> Disk<R> {
             let unwritten = core::mem::take(&mut self.unwritten);
             self.records.retain(|(id, ..)| !unwritten.iter().any(|(from, before)| from <= id && id < before));
         }
-        self.in_flight = None;
+        self.flights.clear();
         self.again = false;
-        self.held = false;
         self.token += 1;
         self.claimed_before = next_write;
         if let Some(trouble) = &mut self.trouble {
@@ -330,13 +377,22 @@ mod tests {
     use super::*;
     use crate::Purpose;
 
+    /// Asks for a sync of all records before this one: its number.
+    fn begin(disk: &mut Disk<u64>, next: u64) -> u32 {
+        disk.request_sync(WriteId(next), Instant::ZERO, 1).expect("an idle disk")
+    }
+
+    fn finish(disk: &mut Disk<u64>, number: u32, ok: bool, next: u64) -> (Finished, Option<u32>) {
+        disk.finish_sync(number, ok, WriteId(next), Instant::ZERO, 1)
+    }
+
     fn disk_with(synced: u64, unsynced: u64) -> Disk<u64> {
         let mut disk = Disk::new();
         for i in 1..=synced + unsynced {
             disk.append(WriteId(i), 0, i);
             if i == synced {
-                assert!(disk.request_sync(WriteId(i + 1), Instant::ZERO));
-                disk.finish_sync(true, WriteId(i + 1), Instant::ZERO);
+                begin(&mut disk, i + 1);
+                finish(&mut disk, 1, true, i + 1);
             }
         }
         disk
@@ -361,9 +417,9 @@ mod tests {
     fn a_torn_write_leaves_nothing_behind_what_a_failed_sync_dropped() {
         for seed in 0..20 {
             let mut disk = disk_with(3, 2);
-            assert!(disk.request_sync(WriteId(6), Instant::ZERO));
+            let sync = begin(&mut disk, 6);
             disk.append(WriteId(6), 0, 6);
-            assert_eq!(disk.finish_sync(false, WriteId(7), Instant::ZERO).result, Err(SyncError::Io));
+            assert_eq!(finish(&mut disk, sync, false, 7).0.result, Err(SyncError::Io));
             disk.crash(OnCrash::Torn, WriteId(7), &mut Rng::stream(seed, Purpose::Disk, 0));
             assert_eq!(disk.len(), 3);
         }
@@ -372,20 +428,38 @@ mod tests {
     #[test]
     fn one_sync_covers_all_that_was_appended_while_the_last_was_in_flight() {
         let mut disk = disk_with(0, 1);
-        assert!(disk.request_sync(WriteId(2), Instant::ZERO));
+        let first = begin(&mut disk, 2);
         for id in 2..5 {
             disk.append(WriteId(id), 0, 0);
-            assert!(!disk.request_sync(WriteId(id + 1), Instant::ZERO));
+            assert_eq!(disk.request_sync(WriteId(id + 1), Instant::ZERO, 1), None);
         }
-        let mut finish = || disk.finish_sync(true, WriteId(5), Instant::ZERO);
-        assert_eq!(finish(), Finished { upto: WriteId(1), result: Ok(()), again: true });
-        assert_eq!(finish(), Finished { upto: WriteId(4), result: Ok(()), again: false });
+        let covers = |upto| Finished { upto: WriteId(upto), result: Ok(()) };
+        let (done, second) = finish(&mut disk, first, true, 5);
+        assert_eq!(done, covers(1));
+        assert_eq!(finish(&mut disk, second.expect("the next one"), true, 5), (covers(4), None));
+    }
+
+    #[test]
+    fn what_a_later_sync_has_made_durable_stays_so_when_an_earlier_one_is_done() {
+        let mut disk = disk_with(0, 1);
+        let first = disk.request_sync(WriteId(2), Instant::ZERO, 2).expect("room for two");
+        disk.append(WriteId(2), 0, 2);
+        let second = disk.request_sync(WriteId(3), Instant::ZERO, 2).expect("room for two");
+        disk.append(WriteId(3), 0, 3);
+        assert_eq!(disk.request_sync(WriteId(4), Instant::ZERO, 2), None);
+        let mut finish = |number| disk.finish_sync(number, true, WriteId(4), Instant::ZERO, 2);
+        let (done, third) = finish(second);
+        assert_eq!((done.upto, third.is_some()), (WriteId(2), true));
+        assert_eq!(finish(first), (Finished { upto: WriteId(1), result: Ok(()) }, None));
+        // The third is still in flight: its record is lost, the others are not.
+        disk.crash(OnCrash::LoseUnsynced, WriteId(4), &mut Rng::stream(1, Purpose::Disk, 0));
+        assert_eq!((disk.len(), disk.is_in_flight(third.unwrap())), (2, false));
     }
 
     #[test]
     fn a_sync_overtaken_by_a_crash_protects_nothing() {
         let mut disk = disk_with(0, 2);
-        assert!(disk.request_sync(WriteId(3), Instant::ZERO));
+        begin(&mut disk, 3);
         let lost = disk.crash(OnCrash::LoseUnsynced, WriteId(3), &mut Rng::stream(1, Purpose::Disk, 0));
         assert_eq!((lost.records, disk.len()), (2, 0));
     }

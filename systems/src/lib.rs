@@ -12,5 +12,6 @@ pub mod replication;
 /// Registers every system of this crate.
 pub fn collect(registry: &mut impl sim_core::Collect) {
     registry.add::<paxos::PaxosSystem>();
+    registry.add::<paxos::SynodSystem>();
     registry.add::<raft::RaftSystem>();
 }

@@ -1,14 +1,24 @@
 //! `make published`: measures what papers publish by running real scenario files, and holds it to a band.
 //!
 //! Usage: `published [SHARE [SECTION...]]`. SHARE 1 (the default) makes all runs, 10 a tenth of them. Prints the table, writes
-//! `target/published/`. Ends with 1 if a figure lies outside its band.
+//! `target/published/` and, if everything was run, `docs/published.md`. Ends with 1 if a figure lies outside its band.
 
 mod suite;
 
+use reports::Chart;
+use std::fmt::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
 use suite::lab::Lab;
-use suite::row::{self, Place, Row};
+use suite::row::{self, Findings, Place, Row};
+
+/// How the page begins.
+const HEAD: &str = "# Published figures, and ours
+
+`make published` makes this page: it runs the files of `scenarios/library/published/` with the seeds 1, 2, 3 and so on, measures what
+a paper has published or what can be worked out, and says whether ours lies inside the band. One run of any row is
+`splitbrain run scenarios/library/published/FILE.toml --set KEY=VALUE`.
+";
 
 fn main() -> ExitCode {
     let mut args = std::env::args().skip(1);
@@ -31,22 +41,46 @@ fn main() -> ExitCode {
 /// Whether no figure lies outside its band.
 fn publish(share: u64, only: &[u32]) -> Result<bool, String> {
     let lab = Lab::new(share)?;
-    let mut all: Vec<Row> = Vec::new();
+    let (mut all, mut charts, mut page) = (Vec::new(), Vec::new(), String::from(HEAD));
     for (number, name, section) in suite::SECTIONS {
         if only.is_empty() || only.contains(number) {
-            let rows = section(&lab)?;
+            let Findings { rows, charts: drawn } = section(&lab)?;
             println!("{number}. {name}\n{}", row::text(&rows));
+            let _ = write!(page, "\n## {number}. {name}\n\n");
+            for chart in &drawn {
+                let _ = write!(page, "![{}]({}.png)\n\n", chart.title, chart.name);
+            }
+            page.push_str(&row::markdown(&rows));
             all.extend(rows);
+            charts.extend(drawn);
         }
     }
-    let count = |place| all.iter().filter(|row| row.place == place).count();
+    let count = |place| all.iter().filter(|row: &&Row| row.place == place).count();
     let (inside, outside, skipped) = (count(Place::Inside), count(Place::Outside), count(Place::Skipped));
     println!("{inside} figures inside their band, {outside} outside, {skipped} skipped");
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/published");
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    write(&root.join("target/published"), "table.md", &page, &charts, true)?;
     let json = serde_json::to_vec_pretty(&all).map_err(|error| error.to_string())?;
-    std::fs::create_dir_all(&folder)
-        .and_then(|()| std::fs::write(folder.join("table.json"), json))
-        .and_then(|()| std::fs::write(folder.join("table.md"), row::markdown(&all)))
-        .map_err(|error| format!("{}: {error}", folder.display()))?;
+    std::fs::write(root.join("target/published/table.json"), json).map_err(|error| error.to_string())?;
+    // The page people read holds all of it, or is left as it is.
+    if share == 1 && only.is_empty() && skipped == 0 {
+        write(&root.join("docs"), "published.md", &page, &charts, false)?;
+    }
     Ok(outside == 0)
+}
+
+/// Writes the page and its charts.
+fn write(folder: &Path, name: &str, page: &str, charts: &[Chart], vector: bool) -> Result<(), String> {
+    let files = || {
+        std::fs::create_dir_all(folder)?;
+        std::fs::write(folder.join(name), page)?;
+        for chart in charts {
+            std::fs::write(folder.join(format!("{}.png", chart.name)), chart.png())?;
+            if vector {
+                std::fs::write(folder.join(format!("{}.svg", chart.name)), chart.svg())?;
+            }
+        }
+        Ok(())
+    };
+    files().map_err(|error: std::io::Error| format!("{}: {error}", folder.display()))
 }

@@ -7,6 +7,7 @@ mod anatomy;
 mod availability;
 mod bug_probability;
 pub(crate) mod compare;
+mod distributions;
 mod fonts;
 mod frame;
 mod heat_map;
@@ -23,6 +24,7 @@ pub(crate) mod sweep;
 mod witness;
 
 use crate::bug_probability::BugProbability;
+use crate::distributions::Distributions;
 use crate::latency::Histograms;
 use crate::report::Report;
 use crate::series;
@@ -82,6 +84,12 @@ pub fn draw_witness(witness: &Witness, report: Option<&Report>) -> Chart {
     let faults = report.map_or(&[][..], |report| &report.faults);
     let scene = witness::draw(witness, faults);
     Chart { name: "linearizability", title: "Why the history is not linearizable", scene }
+}
+
+/// Draws two panels of cumulative distributions; `name` is that of the files.
+#[must_use]
+pub fn draw_distributions(name: &'static str, what: &Distributions) -> Chart {
+    Chart { name, title: "Cumulative distributions", scene: distributions::draw(what) }
 }
 
 #[cfg(test)]
@@ -158,6 +166,26 @@ mod tests {
             for chart in c.draw() {
                 readable(name, &chart);
             }
+        }
+    }
+
+    #[test]
+    fn distributions_are_readable_whatever_they_are() {
+        use crate::distributions::{Curve, Panel};
+        let panel = |curves: usize, step: f64| Panel {
+            name: "a panel whose name says at some length in what its curves differ".into(),
+            curves: (1..=curves)
+                .map(|i| Curve {
+                    name: format!("{i}00\u{2013}{i}50 ms"),
+                    ours: (1..=50).map(|n| f64::from(n) * step * i as f64).collect(),
+                    theirs: (1..=20).map(|n| if n < 15 { f64::from(n) * step } else { f64::INFINITY }).collect(),
+                })
+                .collect(),
+        };
+        for panels in [[panel(6, 1e7), panel(4, 1e6)], [panel(1, 1.0), panel(6, 1e9)], [panel(0, 1.0), panel(2, 1e3)]] {
+            let (finding, about, axis) = ("A finding".into(), "about something".into(), "time".into());
+            let chart = draw_distributions("x", &Distributions { finding, about, axis, panels });
+            readable("distributions", &chart);
         }
     }
 

@@ -142,6 +142,7 @@ pub static DISK: Section = Section {
     keys: &[
         Key::new("sync", Latency, "0.2ms..1ms", "how long a sync takes"),
         Key::new("fail", Probability, "0%", "a sync fails"),
+        Key::new("at_once", Count(1, limits::SYNCS), "1", "how many syncs may be under way at the same time"),
     ],
 };
 

@@ -125,5 +125,6 @@ pub fn disk(reader: &Reader<'_>) -> Disk {
     Disk {
         sync: reader.get("sync", latency).unwrap_or(Latency::uniform(Duration::micros(200), Duration::millis(1))),
         fail: reader.get("fail", measure::probability).unwrap_or(Probability::NEVER),
+        at_once: reader.get("at_once", measure::small(1, limits::SYNCS)).unwrap_or(1),
     }
 }

@@ -101,6 +101,7 @@ fn lists(value: &Value, name: &str, section: &'static Section, context: &Context
                 }
                 ("network", _) => Change::Link(network::change(&reader)),
                 (_, "sync") => Change::Sync(network::disk(&reader).sync),
+                (_, "at_once") => Change::SyncsAtOnce(network::disk(&reader).at_once),
                 _ => Change::SyncFail(network::disk(&reader).fail),
             };
             if context.problems.count() > before {

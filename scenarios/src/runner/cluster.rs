@@ -2,6 +2,7 @@
 
 use super::RunError;
 use crate::Scenario;
+use crate::scenario::Disk;
 use sim_core::fault::Schedule;
 use sim_core::network::NetworkConfig;
 use sim_core::workload::{Arrival, Keys, Load};
@@ -36,8 +37,8 @@ pub(super) fn engine<S: System, O: Observer<S::Node>>(
     observer: O,
 ) -> Engine<S::Node, S::Client, O> {
     let cluster = &scenario.cluster;
-    let disk =
-        Rc::new(DiskPolicy { sync: scenario.disk.sync.clone(), fail: scenario.disk.fail, ..DiskPolicy::default() });
+    let Disk { sync, fail, at_once } = scenario.disk.clone();
+    let disk = Rc::new(DiskPolicy { sync, fail, at_once, ..DiskPolicy::default() });
     let setup = |node: NodeId| {
         let mut rng = Rng::stream(seed, Purpose::Clock, u64::from(node.0));
         let (lo, hi) = cluster.clock_offset;

@@ -136,4 +136,6 @@ pub struct Disk {
     pub sync: Latency,
     /// A sync fails with this probability.
     pub fail: Probability,
+    /// How many syncs may be under way at the same time.
+    pub at_once: u32,
 }

@@ -55,4 +55,6 @@ pub enum Change {
     Sync(Latency),
     /// How often a sync fails.
     SyncFail(Probability),
+    /// How many syncs may be under way at the same time.
+    SyncsAtOnce(u32),
 }

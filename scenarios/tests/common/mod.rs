@@ -34,6 +34,9 @@ pub struct Options {
     snapshot_keep: u64,
     max_batch: sim_core::units::ByteSize,
     snapshot_chunk: sim_core::units::ByteSize,
+    acceptors: Option<u32>,
+    proposers: u32,
+    patience: sim_core::units::DurationText,
     bug: Option<String>,
 }
 
@@ -59,6 +62,9 @@ impl Default for Options {
             snapshot_keep: 1_000,
             max_batch: sim_core::units::ByteSize(65_536),
             snapshot_chunk: sim_core::units::ByteSize(65_536),
+            acceptors: None,
+            proposers: 1,
+            patience: "100ms".parse().expect("a duration"),
             bug: None,
         }
     }
@@ -165,7 +171,7 @@ pub struct Only;
 
 impl Systems for Only {
     fn names(&self) -> Vec<&'static str> {
-        vec![StandIn::NAME, "paxos", "still"]
+        vec![StandIn::NAME, "paxos", "synod", "still"]
     }
     fn options(&self, _: &str, given: &toml::Table, shape: &Shape) -> Result<toml::Table, Vec<OptionProblem>> {
         check_options::<StandIn>(given, shape)

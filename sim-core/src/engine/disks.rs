@@ -8,10 +8,11 @@ use crate::network::Latency;
 use crate::{Client, Completion, Node, NodeId, Observed, Observer, WriteId};
 
 impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
-    pub(super) fn start_sync(&mut self, id: NodeId) {
+    /// Sync `number` of the node's disk begins.
+    pub(super) fn start_sync(&mut self, id: NodeId, number: u32) {
         let machine = &mut self.machines[id.index()];
         if machine.cold.disk.is_stalled() {
-            machine.cold.disk.held = true;
+            machine.cold.disk.hold(number);
             return;
         }
         let mut took = match &machine.cold.disk_policy.sync {
@@ -22,9 +23,8 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
             took = took + latency.sample(luck.of(id.0).next_u32());
             self.faults.touch(*fault, 1);
         }
-        let token = machine.cold.disk.token;
         let due = self.now + took;
-        self.push(due, Event::Disk { node: id, token });
+        self.push(due, Event::Disk { node: id, number });
         self.observer.observe(self.now, &Observed::SyncStarted { node: id, due });
     }
 
@@ -38,20 +38,21 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
         self.push(self.now + after, Event::DiskRead { node: id, token, id: write });
     }
 
-    /// A stall is over: the sync that it held starts (over) now.
+    /// A stall is over: what it held starts (over) now.
     pub(super) fn release_disk(&mut self, id: NodeId) {
-        if core::mem::take(&mut self.machines[id.index()].cold.disk.held) {
-            self.start_sync(id);
+        for number in self.machines[id.index()].cold.disk.release() {
+            self.start_sync(id, number);
         }
     }
 
-    pub(super) fn sync_done(&mut self, id: NodeId, token: u32) {
+    pub(super) fn sync_done(&mut self, id: NodeId, number: u32) {
         let machine = &mut self.machines[id.index()];
-        if machine.cold.disk.token != token {
+        if !machine.cold.disk.is_in_flight(number) {
+            // A crash has overtaken it.
             return;
         }
         if machine.cold.disk.is_stalled() {
-            machine.cold.disk.held = true;
+            machine.cold.disk.hold(number);
             return;
         }
         let mut ok = true;
@@ -67,7 +68,8 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
         }
         machine.stats.disk_busy_ns += machine.cold.disk.busy(self.now).0;
         machine.stats.syncs += 1;
-        let finished = machine.cold.disk.finish_sync(ok, self.next_writes[id.index()], self.now);
+        let (next_write, at_once) = (self.next_writes[id.index()], machine.cold.disk_policy.at_once);
+        let (finished, next) = machine.cold.disk.finish_sync(number, ok, next_write, self.now, at_once);
         let upto = finished.upto;
         let done = match finished.result {
             Ok(()) => Completion::Synced { upto },
@@ -76,8 +78,8 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
         let ok = finished.result.is_ok();
         self.record(id.0, Code::Disk, upto.0 << 1 | u64::from(ok));
         self.observer.observe(self.now, &Observed::Synced { node: id, upto, ok });
-        if finished.again {
-            self.start_sync(id);
+        if let Some(number) = next {
+            self.start_sync(id, number);
         }
         self.disk_input(id, done);
     }

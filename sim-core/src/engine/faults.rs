@@ -358,7 +358,7 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
                 for node in &nodes {
                     let disk = &mut self.machines[node.index()].cold.disk;
                     disk.make_trouble().end(index);
-                    if matches!(change, DiskChange::Stall) && disk.held {
+                    if matches!(change, DiskChange::Stall) && disk.is_held() {
                         self.faults.touch(index, 1);
                         if !disk.is_stalled() {
                             self.release_disk(*node);

@@ -72,7 +72,7 @@ pub struct Tally {
 #[derive(Clone, Debug)]
 enum Event<N: Node> {
     Message { from: NodeId, to: NodeId, number: u32, message: N::Message },
-    Disk { node: NodeId, token: u32 },
+    Disk { node: NodeId, number: u32 },
     DiskRead { node: NodeId, token: u32, id: crate::WriteId },
     Cpu { node: NodeId, token: u32 },
     Request { ticket: Ticket, to: NodeId, request: N::Request },
@@ -324,7 +324,7 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
         }
         match self.slab.take(slot) {
             Event::Message { from, to, number, message } => self.arrive(from, to, number, message),
-            Event::Disk { node, token } => self.sync_done(node, token),
+            Event::Disk { node, number } => self.sync_done(node, number),
             Event::DiskRead { node, token, id } => self.read_done(node, token, id),
             Event::Cpu { node, token } => self.cpu_done(node, token),
             Event::Request { ticket, to, request } => self.request_arrives(ticket, to, request),

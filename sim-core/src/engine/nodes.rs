@@ -120,8 +120,9 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
                 }
             }
             Effect::Sync => {
-                if self.machines[id.index()].cold.disk.request_sync(self.next_writes[id.index()], self.now) {
-                    self.start_sync(id);
+                let (next_write, cold) = (self.next_writes[id.index()], &mut self.machines[id.index()].cold);
+                if let Some(number) = cold.disk.request_sync(next_write, self.now, cold.disk_policy.at_once) {
+                    self.start_sync(id, number);
                 }
             }
             Effect::Read { id: write } => self.start_read(id, write),

@@ -372,7 +372,8 @@ pub fn at(n: u64) -> Instant {
 
 /// `n` nodes in one zone: links of 1 ms, syncs of 1 ms, reads of 0.1 ms.
 pub fn config(n: usize) -> EngineConfig {
-    let disk = DiskPolicy { sync: Latency::Fixed(ms(1)), read: Latency::Fixed(us(100)), fail: Probability::NEVER };
+    let disk =
+        DiskPolicy { sync: Latency::Fixed(ms(1)), read: Latency::Fixed(us(100)), fail: Probability::NEVER, at_once: 1 };
     EngineConfig {
         seed: 1,
         nodes: vec![NodeSetup { disk: Rc::new(disk), ..NodeSetup::default() }; n],

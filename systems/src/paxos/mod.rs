@@ -58,6 +58,7 @@ mod read;
 mod reconfigure;
 mod rejoin;
 pub mod single;
+mod single_system;
 mod snapshot;
 mod system;
 
@@ -70,4 +71,5 @@ pub use members::Members;
 pub use message::{PaxosFact, PaxosMessage, Record, Report, Snapshot, Welcome};
 pub use node::{ELECTION, HEARTBEAT, Paxos, TIMERS};
 pub use rejoin::Lives;
+pub use single_system::{SynodChecks, SynodOptions, SynodSystem};
 pub use system::{PaxosOptions, PaxosSystem};

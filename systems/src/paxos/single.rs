@@ -12,6 +12,12 @@ const RETRY: Timer = Timer(0);
 /// How many timer slots a node uses.
 pub const TIMERS: u16 = 1;
 
+/// The kinds of messages, by [`Kind::index`].
+pub const MESSAGE_KINDS: &[&str] = &["Prepare", "Promise", "Accept", "Accepted", "Outbid"];
+
+/// The kinds of facts, by [`Kind::index`].
+pub const FACT_KINDS: &[&str] = &["prepared", "decided"];
+
 /// The configuration that all nodes share.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
@@ -62,12 +68,13 @@ pub enum SynodMessage {
 
 impl Message for SynodMessage {
     fn kind(&self) -> Kind {
+        let named = |index: u8| Kind::new(index, MESSAGE_KINDS[index as usize]);
         match self {
-            Self::Prepare { .. } => Kind::new(0, "Prepare"),
-            Self::Promise { .. } => Kind::new(1, "Promise"),
-            Self::Accept { .. } => Kind::new(2, "Accept"),
-            Self::Accepted { .. } => Kind::new(3, "Accepted"),
-            Self::Outbid { .. } => Kind::new(4, "Outbid"),
+            Self::Prepare { .. } => named(0),
+            Self::Promise { .. } => named(1),
+            Self::Accept { .. } => named(2),
+            Self::Accepted { .. } => named(3),
+            Self::Outbid { .. } => named(4),
         }
     }
 
@@ -113,8 +120,8 @@ pub enum SynodFact {
 impl Fact for SynodFact {
     fn kind(&self) -> Kind {
         match self {
-            Self::Prepared { .. } => Kind::new(0, "prepared"),
-            Self::Decided { .. } => Kind::new(1, "decided"),
+            Self::Prepared { .. } => Kind::new(0, FACT_KINDS[0]),
+            Self::Decided { .. } => Kind::new(1, FACT_KINDS[1]),
         }
     }
 
@@ -137,7 +144,10 @@ enum Phase {
         from: Vec<NodeId>,
         value: u64,
     },
-    Decided,
+    /// It knows what is chosen.
+    Decided {
+        value: u64,
+    },
 }
 
 /// A participant.
@@ -163,7 +173,7 @@ impl Synod {
     /// The decision, if it knows it.
     #[must_use]
     pub const fn decided(&self) -> bool {
-        matches!(self.phase, Phase::Decided)
+        matches!(self.phase, Phase::Decided { .. })
     }
 
     fn quorum(&self) -> usize {
@@ -306,8 +316,9 @@ impl Node for Synod {
                     given.push(from);
                 }
                 if given.len() >= quorum {
-                    fx.note(SynodFact::Decided { ballot, value: *value });
-                    self.phase = Phase::Decided;
+                    let value = *value;
+                    fx.note(SynodFact::Decided { ballot, value });
+                    self.phase = Phase::Decided { value };
                     fx.disarm(RETRY);
                 }
             }
@@ -322,9 +333,12 @@ impl Node for Synod {
         }
     }
 
+    /// A client proposes a value, and is told which one is decided: proposers have values of their own already.
     fn on_request(&mut self, ticket: Ticket, _: u64, fx: &mut Fx<'_>) {
-        // It proposes what it is configured to.
-        fx.refuse(ticket);
+        match self.phase {
+            Phase::Decided { value } => fx.reply(ticket, value),
+            _ => fx.redirect(ticket, self.config.proposers.iter().copied().find(|proposer| *proposer != self.me)),
+        }
     }
 
     fn on_disk(&mut self, done: Completion<SynodRecord>, fx: &mut Fx<'_>) {

@@ -2,15 +2,16 @@
 //! of the election timeout.
 
 use super::lab::{Lab, Run, Study};
-use super::row::{Place, Row};
+use super::row::{Findings, Place, Row};
 use super::stats;
+use reports::{Curve, Distributions, Panel};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// Trials of each line; the authors made 1000.
 const TRIALS: u64 = 5_000;
 /// The file.
-const FILE: &str = "downtime";
+const FILE: &str = "raft/downtime";
 
 /// What a line of the figure is held to.
 #[derive(Clone, Copy, Debug)]
@@ -70,6 +71,8 @@ const BY_TAIL: [&str; 5] = ["150-151", "150-155", "150-175", "150-300", "150-200
 
 /// What was measured of one line.
 pub struct Measured {
+    /// `a`, randomness, or `b`, scale.
+    pub panel: char,
     /// Its range of election timeouts, milliseconds.
     pub name: &'static str,
     /// Our downtimes in milliseconds, sorted; infinite where no leader was found in time.
@@ -119,7 +122,7 @@ pub fn measure(lab: &Lab) -> Result<Vec<Measured>, String> {
         let mut ours = lab.ask(&study, downtime)?;
         ours.sort_by(f64::total_cmp);
         let trials = folder.as_ref().map(|folder| trials(folder, line)).transpose()?;
-        Ok(Measured { name: line.name, ours, trials })
+        Ok(Measured { panel: line.panel, name: line.name, ours, trials })
     };
     LINES.iter().map(one).collect()
 }
@@ -149,8 +152,36 @@ fn trials(folder: &Path, line: &Line) -> Result<Vec<f64>, String> {
 ///
 /// # Errors
 /// As [`measure`].
-pub fn rows(lab: &Lab) -> Result<Vec<Row>, String> {
-    Ok(judge(lab, &measure(lab)?))
+pub fn rows(lab: &Lab) -> Result<Findings, String> {
+    let measured = measure(lab)?;
+    Ok(Findings {
+        rows: judge(lab, &measured),
+        charts: vec![reports::draw_distributions("raft-downtime", &picture(&measured))],
+    })
+}
+
+/// The two panels of the figure.
+fn picture(measured: &[Measured]) -> Distributions {
+    let nanos = |ms: &[f64]| ms.iter().map(|ms| ms * 1e6).collect();
+    let panel = |panel: char, name: &str| Panel {
+        name: name.to_owned(),
+        curves: measured
+            .iter()
+            .filter(|m| m.panel == panel)
+            .map(|m| Curve {
+                name: format!("{} ms", m.name.replace('-', "\u{2013}")),
+                ours: nanos(&m.ours),
+                theirs: nanos(m.trials.as_deref().unwrap_or(&[])),
+            })
+            .collect(),
+    };
+    let trials = measured.iter().map(|m| m.ours.len()).max().unwrap_or(0);
+    Distributions {
+        finding: "A little randomness in election timeouts ends almost every split vote".to_owned(),
+        about: format!("Raft paper, figure 16: {trials} simulated crashes a line, over the authors' 1000 trials"),
+        axis: "time without a leader".to_owned(),
+        panels: [panel('a', "How random: the width of the timeout"), panel('b', "How long: the scale of the timeout")],
+    }
 }
 
 /// Holds what was measured to the bands.

@@ -1,17 +1,23 @@
 //! The figures that papers publish, each measured by runs of real scenario files and held to a band.
 //!
-//! A section is a function from a [`Lab`] to [`Row`]s; adding a figure is adding a row.
+//! A section is a function from a [`Lab`] to [`Findings`]; adding a figure is adding a row.
 
 pub mod downtime;
 pub mod lab;
+pub mod paxos;
+pub mod raft;
 pub mod row;
 pub mod stats;
 
 use lab::Lab;
-use row::Row;
+use row::Findings;
 
 /// What one section measures.
-pub type Section = fn(&Lab) -> Result<Vec<Row>, String>;
+pub type Section = fn(&Lab) -> Result<Findings, String>;
 
 /// Every section: its number, its name, and what measures it.
-pub const SECTIONS: &[(u32, &str, Section)] = &[(1, "Raft: downtime after a leader failure", downtime::rows)];
+pub const SECTIONS: &[(u32, &str, Section)] = &[
+    (1, "Raft: downtime after a leader failure", downtime::rows),
+    (2, "Raft: exact laws", raft::rows),
+    (3, "Paxos: exact laws", paxos::rows),
+];

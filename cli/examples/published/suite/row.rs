@@ -1,5 +1,6 @@
 //! One published figure beside ours, and the table of them.
 
+use reports::Chart;
 use serde::Serialize;
 use std::fmt::Write as _;
 
@@ -50,6 +51,20 @@ pub struct Row {
     pub runs: u64,
     /// The file that was run, without `.toml`, and what was set.
     pub file: String,
+}
+
+/// What a section has measured.
+pub struct Findings {
+    /// The figures.
+    pub rows: Vec<Row>,
+    /// Pictures of them.
+    pub charts: Vec<Chart>,
+}
+
+impl From<Vec<Row>> for Findings {
+    fn from(rows: Vec<Row>) -> Self {
+        Self { rows, charts: Vec::new() }
+    }
 }
 
 const HEADS: [&str; 7] = ["", "figure", "published", "ours", "band", "", "runs"];

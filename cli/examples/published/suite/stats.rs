@@ -36,3 +36,53 @@ pub fn stray(n: usize) -> f64 {
     const LOG: f64 = 7.600_902_459_542_082;
     (LOG / (2.0 * n as f64)).sqrt()
 }
+
+/// From and to which count all but `outside` of the binomial distributions lie, half of that on either side.
+pub fn binomial_band(n: u64, p: f64, outside: f64) -> (u64, u64) {
+    // Each probability relative to that of the mode: the whole does not fit a float.
+    let mode = ((n + 1) as f64 * p) as u64;
+    let odds = p / (1.0 - p);
+    let mut weights = vec![0.0; n as usize + 1];
+    weights[mode as usize] = 1.0;
+    for k in mode + 1..=n {
+        weights[k as usize] = weights[k as usize - 1] * odds * (n - k + 1) as f64 / k as f64;
+    }
+    for k in (0..mode).rev() {
+        weights[k as usize] = weights[k as usize + 1] / odds * (k + 1) as f64 / (n - k) as f64;
+    }
+    let tail = weights.iter().sum::<f64>() * outside / 2.0;
+    let reach = |weights: &mut dyn Iterator<Item = &f64>| {
+        let mut sum = 0.0;
+        weights
+            .take_while(|weight| {
+                sum += **weight;
+                sum <= tail
+            })
+            .count() as u64
+    };
+    (reach(&mut weights.iter()), n - reach(&mut weights.iter().rev()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bands_are_those_of_the_tables() {
+        // Binomial(20, 1/2): P(X <= 3) = .0013, P(X <= 4) = .0059; so 99 % lie in 4..16.
+        assert_eq!(binomial_band(20, 0.5, 0.01), (4, 16));
+        // P(X <= 2) = .0002: 99.9 % lie in 3..17.
+        assert_eq!(binomial_band(20, 0.5, 0.001), (3, 17));
+        let (lo, hi) = binomial_band(20_000, 0.271, 0.01);
+        // The normal approximation: 5420 ± 2.576 * 62.86.
+        assert!(lo.abs_diff(5258) <= 2 && hi.abs_diff(5582) <= 2, "{lo}..{hi}");
+    }
+
+    #[test]
+    fn distances_and_quantiles() {
+        let (a, b) = ([1.0, 2.0, 3.0, 4.0], [2.5, 3.5, 4.5, 5.5]);
+        assert_eq!((distance(&a, &b), distance(&a, &a)), (0.5, 0.0));
+        assert_eq!((quantile(&a, 0.5), quantile(&a, 0.99), share_up_to(&a, 2.0)), (2.0, 4.0, 0.5));
+        assert!((stray(5000) - 0.0276).abs() < 1e-4);
+    }
+}
