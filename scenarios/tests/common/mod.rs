@@ -163,8 +163,17 @@ const MESSAGES: &[&str] = &[
     "SnapshotReply",
 ];
 /// Some of Raft's kinds of facts.
-const FACTS: &[&str] =
-    &["campaign", "elected", "voted", "committed", "configured", "left", "snapshot_installed", "handing_over"];
+const FACTS: &[&str] = &[
+    "campaign",
+    "elected",
+    "voted",
+    "committed",
+    "chosen",
+    "configured",
+    "left",
+    "snapshot_installed",
+    "handing_over",
+];
 
 /// Knows only the stand-in.
 pub struct Only;
