@@ -112,7 +112,7 @@ bugs! {
         "exactly_once", "R37: Raft dissertation, chapter 6";
     ChangeBeforeOwnCommit, "change_before_own_commit",
         "A new leader changes the members before it has committed anything of its own term.",
-        "leader_completeness", "R40: raft-dev erratum of July 2015 to the dissertation's section 4.1; copycat issue 23";
+        "changes_follow_own_commit", "R40: raft-dev erratum of July 2015 to the dissertation's section 4.1; copycat issue 23";
     TwoChangesAtOnce, "two_changes_at_once",
         "A second change of the members begins before the first is committed.",
         "configurations_overlap", "R41: Raft dissertation, section 4.1; etcd confchange_disable_validation.txt";

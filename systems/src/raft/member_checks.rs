@@ -8,6 +8,9 @@ use sim_core::{Duration, Instant, NodeId, Observed, StateMachine, Verdict};
 
 /// No two configurations that may be acted on at once can decide without a server in common.
 pub const CONFIGURATIONS_OVERLAP: &str = "configurations_overlap";
+/// A leader changes the members only once an entry of its own term is committed: before, a change by an earlier leader that it
+/// does not know of may still be committed, and the two need not overlap (raft-dev, July 2015).
+pub const CHANGES_FOLLOW_OWN_COMMIT: &str = "changes_follow_own_commit";
 /// Whoever is elected has a vote.
 pub const LEADERS_ARE_MEMBERS: &str = "leaders_are_members";
 /// A server that gets a vote holds what had been committed a second before, so that it does not hold the others up.
@@ -104,6 +107,18 @@ impl MemberChecks {
         nodes: &[Option<Raft<M>>],
     ) {
         let node = leader.me;
+        if let Some(lead) = &leader.lead
+            && leader.commit() < lead.first
+        {
+            let (commit, first) = (leader.commit(), lead.first);
+            audit.fail(at, CHANGES_FOLLOW_OWN_COMMIT, node, || {
+                format!(
+                    "{node} changes the members in term {} with entries committed up to {commit}; its first of that term is \
+                     {first}: it can not know of every change that may yet be committed",
+                    leader.term()
+                )
+            });
+        }
         let all: Vec<(u64, &Configuration)> = leader.log().configurations_from(leader.commit()).collect();
         for (i, (first, a)) in all.iter().enumerate() {
             for (second, b) in all[i + 1..].iter().filter(|(_, b)| !a.overlaps(b)) {
@@ -143,6 +158,7 @@ impl MemberChecks {
                 configurations,
                 format!("{configurations} times another one, {joint} times joint"),
             ),
+            (CHANGES_FOLLOW_OWN_COMMIT, configurations, format!("{configurations} times another configuration")),
             (LEADERS_ARE_MEMBERS, configurations.min(elections), format!("{elections} elections")),
             (VOTERS_ARE_CAUGHT_UP, new, format!("{new} new voters")),
             (LEADER_UNDISTURBED, asked, format!("{asked} leaders asked for their votes")),
