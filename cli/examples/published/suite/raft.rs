@@ -20,6 +20,7 @@ pub fn rows(lab: &Lab) -> Result<Findings, String> {
         rows.extend(elections(lab, case)?);
     }
     rows.extend(isolation(lab)?);
+    rows.extend(transfer(lab)?);
     for nodes in [3, 5, 7] {
         rows.extend(steady(lab, &STEADY, nodes)?);
     }
@@ -201,6 +202,33 @@ fn isolation(lab: &Lab) -> Result<Vec<Row>, String> {
         });
     }
     Ok(rows)
+}
+
+/// A leader hands over to a follower, by order.
+fn transfer(lab: &Lab) -> Result<Vec<Row>, String> {
+    /// Three round trips and two writes of the file's network and disks, milliseconds.
+    const MOST: f64 = 3.0 * 10.0 + 2.0 * 2.0;
+    let file = "raft/transfer";
+    let of = |run: &Run| {
+        let marks = &run.record.marks;
+        let begun = marks.iter().find(|mark| mark.kind == "handing_over")?;
+        let over = marks.iter().find(|mark| mark.kind == "elected" && mark.at_ns > begun.at_ns)?;
+        Some((over.at_ns - begun.at_ns) as f64 / 1e6)
+    };
+    let all = lab.ask(&Study { file, set: &[], seeds: 500, trace: false }, of)?;
+    let times: Vec<f64> = all.iter().copied().flatten().collect();
+    let longest = times.iter().copied().fold(0.0, f64::max);
+    let done = times.len() == all.len();
+    Ok(vec![Row {
+        section: SECTION,
+        figure: "leadership transfer: from when requests wait until the new leader takes them".to_owned(),
+        published: format!("under 3 round trips and 2 writes, {MOST:.0} ms"),
+        ours: if done { format!("at most {longest:.1} ms") } else { format!("{} of {} done", times.len(), all.len()) },
+        band: format!("< {MOST:.0} ms"),
+        place: Place::inside(done && longest < MOST),
+        runs: all.len() as u64,
+        file: file.to_owned(),
+    }])
 }
 
 /// A file of commands that do not overlap.
