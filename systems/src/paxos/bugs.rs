@@ -3,44 +3,8 @@
 //! A bug is a property of the configuration: `config.has(PaxosBug::X)` appears exactly once in the protocol, where the
 //! correct code makes the decision that the published code got wrong.
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-use sim_core::Bug;
-
-macro_rules! bugs {
-    ($($variant:ident, $name:literal, $about:literal, $violates:literal, $source:literal;)*) => {
-        /// A known bug; [`PaxosBug::None`] is correct code.
-        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-        #[serde(rename_all = "snake_case")]
-        pub enum PaxosBug {
-            /// No bug.
-            #[default]
-            None,
-            $(#[doc = $about] #[serde(rename = $name)] $variant,)*
-        }
-
-        impl PaxosBug {
-            /// All bugs, in the order of the catalogue.
-            pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
-
-            /// The name in scenario files.
-            #[must_use]
-            pub const fn name(self) -> &'static str {
-                match self {
-                    Self::None => "none",
-                    $(Self::$variant => $name,)*
-                }
-            }
-        }
-
-        /// What `splitbrain list bugs` shows.
-        pub(super) const CATALOGUE: &[Bug] = &[
-            $(Bug { name: $name, about: $about, violates: $violates, source: $source },)*
-        ];
-    };
-}
-
-bugs! {
+crate::catalogue::catalogue! {
+    PaxosBug;
     IgnoreAccepted, "ignore_accepted",
         "A new leader proposes what it likes in open slots, whatever the promises say was accepted there.",
         "chosen_values_stay", "P1: Paxos Made Simple, P2c";

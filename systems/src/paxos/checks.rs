@@ -6,7 +6,7 @@ use super::message::{PaxosFact, PaxosMessage};
 use super::node::Paxos;
 pub use crate::replication::audit::{
     ACKNOWLEDGED_WRITES_SURVIVE, CONVERGENCE, EXACTLY_ONCE, FRESH_READS, MONOTONIC_READS, MONOTONIC_WRITES,
-    READ_YOUR_WRITES, STATE_MACHINE_SAFETY, VALIDITY, WRITES_FOLLOW_READS,
+    READ_YOUR_WRITES, SNAPSHOTS_COMPLETE, STATE_MACHINE_SAFETY, VALIDITY, WRITES_FOLLOW_READS,
 };
 use crate::replication::audit::{Audit, Ended};
 use sim_core::{Instant, NodeId, NodeSet, Observed, Observer, StateMachine, Verdict, Violation};

@@ -3,44 +3,8 @@
 //! A bug is a property of the configuration: `config.has(RaftBug::X)` appears exactly once in the protocol, where the
 //! correct code makes the decision that the published code got wrong.
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-use sim_core::Bug;
-
-macro_rules! bugs {
-    ($($variant:ident, $name:literal, $about:literal, $violates:literal, $source:literal;)*) => {
-        /// A known bug; [`RaftBug::None`] is correct code.
-        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-        #[serde(rename_all = "snake_case")]
-        pub enum RaftBug {
-            /// No bug.
-            #[default]
-            None,
-            $(#[doc = $about] #[serde(rename = $name)] $variant,)*
-        }
-
-        impl RaftBug {
-            /// All bugs, in the order of the catalogue.
-            pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
-
-            /// The name in scenario files.
-            #[must_use]
-            pub const fn name(self) -> &'static str {
-                match self {
-                    Self::None => "none",
-                    $(Self::$variant => $name,)*
-                }
-            }
-        }
-
-        /// What `splitbrain list bugs` shows.
-        pub(super) const CATALOGUE: &[Bug] = &[
-            $(Bug { name: $name, about: $about, violates: $violates, source: $source },)*
-        ];
-    };
-}
-
-bugs! {
+crate::catalogue::catalogue! {
+    RaftBug;
     VoteNotPersisted, "vote_not_persisted",
         "A vote is answered without having been written to disk, so a restarted voter votes again in the same term.",
         "election_safety", "R1: raft.tla pull request 5; NodeDB issue 161";

@@ -2,12 +2,14 @@
 //! any replicated service promises is in [`crate::replication::audit`].
 
 use super::member_checks::MemberChecks;
-pub use super::member_checks::{CONFIGURATIONS_OVERLAP, LEADER_UNDISTURBED, LEADERS_ARE_MEMBERS, VOTERS_ARE_CAUGHT_UP};
+pub use super::member_checks::{
+    CHANGES_FOLLOW_OWN_COMMIT, CONFIGURATIONS_OVERLAP, LEADER_UNDISTURBED, LEADERS_ARE_MEMBERS, VOTERS_ARE_CAUGHT_UP,
+};
 use super::message::{RaftFact, RaftMessage};
 use super::node::Raft;
 pub use crate::replication::audit::{
     ACKNOWLEDGED_WRITES_SURVIVE, CONVERGENCE, EXACTLY_ONCE, FRESH_READS, MONOTONIC_READS, MONOTONIC_WRITES,
-    READ_YOUR_WRITES, STATE_MACHINE_SAFETY, VALIDITY, WRITES_FOLLOW_READS,
+    READ_YOUR_WRITES, SNAPSHOTS_COMPLETE, STATE_MACHINE_SAFETY, VALIDITY, WRITES_FOLLOW_READS,
 };
 use crate::replication::audit::{Audit, Ended};
 use sim_core::{Instant, NodeId, NodeSet, Observed, Observer, StateMachine, Verdict, Violation};

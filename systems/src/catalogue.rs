@@ -1,0 +1,39 @@
+//! The shape of every catalogue of known bugs: an enum for the option, its names, and what `splitbrain list bugs` shows.
+
+/// `catalogue! { Bugs; Variant, "name", "what is wrong", "the rule that catches it", "where it was published"; ... }` makes the
+/// enum `Bugs`, with `None` for correct code, and `CATALOGUE`.
+macro_rules! catalogue {
+    ($bugs:ident; $($variant:ident, $name:literal, $about:literal, $violates:literal, $source:literal;)*) => {
+        #[doc = concat!("A known bug; [`", stringify!($bugs), "::None`] is correct code.")]
+        #[derive(
+            Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema,
+        )]
+        #[serde(rename_all = "snake_case")]
+        pub enum $bugs {
+            /// No bug.
+            #[default]
+            None,
+            $(#[doc = $about] #[serde(rename = $name)] $variant,)*
+        }
+
+        impl $bugs {
+            /// All bugs, in the order of the catalogue.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
+
+            /// The name in scenario files.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self {
+                    Self::None => "none",
+                    $(Self::$variant => $name,)*
+                }
+            }
+        }
+
+        /// What `splitbrain list bugs` shows.
+        pub(super) const CATALOGUE: &[sim_core::Bug] = &[
+            $(sim_core::Bug { name: $name, about: $about, violates: $violates, source: $source },)*
+        ];
+    };
+}
+pub(crate) use catalogue;
