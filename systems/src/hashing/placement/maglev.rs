@@ -32,6 +32,11 @@ impl Maglev {
         this
     }
 
+    /// Whose the entries of the table are.
+    pub fn entries(&self) -> impl ExactSizeIterator<Item = NodeId> + '_ {
+        self.table.iter().map(|node| NodeId(*node))
+    }
+
     fn fill(&mut self) {
         const EMPTY: u32 = u32::MAX;
         let size = self.table.len() as u64;

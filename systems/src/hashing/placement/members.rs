@@ -110,10 +110,16 @@ impl Members {
         self.list[i]
     }
 
+    /// The place of a node in the order of ids.
+    #[must_use]
+    pub fn position(&self, node: NodeId) -> Option<usize> {
+        self.list.binary_search_by_key(&node, |member| member.node).ok()
+    }
+
     /// The one with this id.
     #[must_use]
     pub fn get(&self, node: NodeId) -> Option<Member> {
-        self.list.binary_search_by_key(&node, |member| member.node).ok().map(|at| self.list[at])
+        self.position(node).map(|at| self.list[at])
     }
 
     /// All of them, by id.

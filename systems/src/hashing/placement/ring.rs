@@ -108,6 +108,24 @@ impl Ring {
         self.points.len()
     }
 
+    /// Each node's share of the circle, exactly, by id.
+    pub fn shares(&self) -> impl Iterator<Item = (NodeId, f64)> + '_ {
+        let mut arcs = vec![0_u128; self.members.len()];
+        let mut last = self.points.get(self.points.len() - 1).hash;
+        for at in 0..self.points.len() {
+            let point = self.points.get(at);
+            let arc = match (point.hash.wrapping_sub(last), self.points.len()) {
+                // One point has the whole circle.
+                (0, 1) => 1 << 64,
+                (arc, _) => u128::from(arc),
+            };
+            last = point.hash;
+            let place = self.members.position(NodeId(point.node)).expect("points belong to members");
+            arcs[place] += arc;
+        }
+        self.members.iter().zip(arcs).map(|(member, arc)| (member.node, arc as f64 / (1_u128 << 64) as f64))
+    }
+
     /// Offers nodes from the first point at or behind `key` on, once around, until `take` wants no more.
     pub(super) fn walk(&self, key: u64, mut take: impl FnMut(NodeId) -> bool) {
         let start = self.points.find(key);
