@@ -5,6 +5,7 @@
 //! be switched on, `system.rs` the options and the registration.
 
 mod catalogue;
+pub mod balancing;
 pub mod hashing;
 pub mod kv;
 pub mod paxos;

@@ -1,0 +1,235 @@
+//! A balancer's choice: what it knows of each server, and the policies that look at it.
+
+use super::config::Config;
+use super::policy::Policy;
+use crate::hashing::placement::Placement;
+use sim_core::{Duration, LocalInstant, Rng};
+
+/// What a balancer knows of one server.
+#[derive(Clone, Debug)]
+struct View {
+    weight: u32,
+    /// Requests sent there and not answered.
+    in_flight: u32,
+    /// The length of its queue, as it last said, with those it works on.
+    told: u32,
+    /// The moving average of its answers' times, and when it was last brought up to date.
+    average: Duration,
+    since: LocalInstant,
+    /// How far it is ahead of its turn (smooth weighted round robin).
+    credit: i64,
+}
+
+/// The choice among servers.
+#[derive(Clone, Debug)]
+pub struct Picker {
+    views: Vec<View>,
+    /// Servers that may be chosen, in order.
+    usable: Vec<u32>,
+    /// Whose turn it is, as a place in `usable`.
+    turn: usize,
+    /// Requests under way, everywhere.
+    in_flight: u64,
+    /// The sum of the usable servers' weights.
+    weight: u64,
+}
+
+impl Picker {
+    pub(super) fn new(config: &Config, now: LocalInstant) -> Self {
+        let view = |weight: &u32| View {
+            weight: *weight,
+            in_flight: 0,
+            told: 0,
+            average: Duration::ZERO,
+            since: now,
+            credit: 0,
+        };
+        Self {
+            views: config.weights.iter().map(view).collect(),
+            usable: (0..config.servers()).collect(),
+            turn: 0,
+            in_flight: 0,
+            weight: config.weights.iter().map(|weight| u64::from(*weight)).sum(),
+        }
+    }
+
+    /// A server for a request with this key's hash, or none that may be chosen now. Not `but`, if there is another.
+    pub(super) fn pick(
+        &mut self,
+        config: &Config,
+        key: u64,
+        but: Option<u32>,
+        now: LocalInstant,
+        rng: &mut Rng,
+    ) -> Option<u32> {
+        let n = self.usable.len();
+        if n == 0 {
+            return None;
+        }
+        match config.policy {
+            Policy::Random => {
+                let at = self.any(rng);
+                Some(self.usable[self.but(at, but)])
+            }
+            Policy::RoundRobin => {
+                let at = self.but(self.turn % n, but);
+                self.turn = (at + 1) % n;
+                Some(self.usable[at])
+            }
+            Policy::WeightedRandom => {
+                let mut draw = rng.below(self.weight);
+                let mut owner = |server: &u32| {
+                    let weight = u64::from(self.views[*server as usize].weight);
+                    let found = draw < weight;
+                    draw = draw.wrapping_sub(weight);
+                    found
+                };
+                let at = self.usable.iter().position(&mut owner).unwrap_or(0);
+                Some(self.usable[self.but(at, but)])
+            }
+            Policy::WeightedRoundRobin => {
+                for server in &self.usable {
+                    let view = &mut self.views[*server as usize];
+                    view.credit += i64::from(view.weight);
+                }
+                let others = self.usable.iter().copied().filter(|server| n == 1 || Some(*server) != but);
+                let best =
+                    others.max_by_key(|server| (self.views[*server as usize].credit, core::cmp::Reverse(*server)))?;
+                self.views[best as usize].credit -= self.weight as i64;
+                Some(best)
+            }
+            Policy::LeastConnections => self.least(but, rng, |view| u64::from(view.in_flight)),
+            Policy::ShortestQueue => self.least(but, rng, |view| u64::from(view.told)),
+            Policy::PowerOfChoices => self
+                .drawn(config.choices, but, rng, |view| (u128::from(view.in_flight) << 32) / u128::from(view.weight)),
+            Policy::PeakEwma => {
+                let cost = |view: &View| view.wait(now, config.half_life) / u128::from(view.weight);
+                self.drawn(config.choices, but, rng, cost)
+            }
+            Policy::BoundedHashing => {
+                let ring = config.ring.as_ref()?;
+                let share = u128::from(1_000_000 + u64::from(config.slack_ppm)) * u128::from(self.in_flight + 1);
+                let all = 1_000_000 * u128::from(self.weight);
+                let mut found = None;
+                ring.prefer(key, |node| {
+                    let server = node.0;
+                    let view = &self.views[server as usize];
+                    let most = (share * u128::from(view.weight)).div_ceil(all);
+                    let fits = u128::from(view.in_flight) < most && (n == 1 || Some(server) != but);
+                    if fits && self.usable.binary_search(&server).is_ok() {
+                        found = Some(server);
+                    }
+                    found.is_none()
+                });
+                found
+            }
+            Policy::CentralQueue => {
+                let free = |server: &u32| self.views[*server as usize].in_flight < config.workers;
+                let start = self.any(rng);
+                let (before, behind) = self.usable.split_at(start);
+                behind.iter().chain(before).copied().find(|server| free(server) && (n == 1 || Some(*server) != but))
+            }
+        }
+    }
+
+    fn any(&self, rng: &mut Rng) -> usize {
+        rng.below(self.usable.len() as u64) as usize
+    }
+
+    /// Place `at`, or the next one if that is the server to be avoided.
+    fn but(&self, at: usize, but: Option<u32>) -> usize {
+        if Some(self.usable[at]) == but { (at + 1) % self.usable.len() } else { at }
+    }
+
+    /// The one with the least of something for its weight, looking from a random place on, so that ties are fair.
+    fn least(&self, but: Option<u32>, rng: &mut Rng, of: impl Fn(&View) -> u64) -> Option<u32> {
+        let start = self.any(rng);
+        let (before, behind) = self.usable.split_at(start);
+        let mut best: Option<(u32, u64, u64)> = None;
+        for server in behind.iter().chain(before).copied() {
+            if Some(server) == but && self.usable.len() > 1 {
+                continue;
+            }
+            let view = &self.views[server as usize];
+            let (load, weight) = (of(view), u64::from(view.weight));
+            // load / weight < least / its weight, without a division.
+            if best.is_none_or(|(_, least, of)| load * of < least * weight) {
+                best = Some((server, load, weight));
+                if load == 0 {
+                    break;
+                }
+            }
+        }
+        best.map(|(server, ..)| server)
+    }
+
+    /// The cheapest of `count` different ones, drawn at random.
+    fn drawn(&self, count: u32, but: Option<u32>, rng: &mut Rng, cost: impl Fn(&View) -> u128) -> Option<u32> {
+        let n = self.usable.len();
+        let count = (count as usize).min(n);
+        let mut drawn = [0_usize; MOST_CHOICES];
+        let mut best: Option<(u128, u32)> = None;
+        for i in 0..count.min(MOST_CHOICES) {
+            // Floyd's way (1987) to different numbers without a second try.
+            let upto = n - count + i;
+            let mut at = rng.below(upto as u64 + 1) as usize;
+            if drawn[..i].contains(&at) {
+                at = upto;
+            }
+            drawn[i] = at;
+            let server = self.usable[self.but(at, but)];
+            let cost = cost(&self.views[server as usize]);
+            if best.is_none_or(|(least, _)| cost < least) {
+                best = Some((cost, server));
+            }
+        }
+        best.map(|(_, server)| server)
+    }
+
+    /// A request goes to `server`.
+    pub(super) fn sent(&mut self, server: u32) {
+        self.views[server as usize].in_flight += 1;
+        self.in_flight += 1;
+    }
+
+    /// One that went there has been answered, or given up.
+    pub(super) fn ended(&mut self, server: u32) {
+        self.views[server as usize].in_flight -= 1;
+        self.in_flight -= 1;
+    }
+
+    /// `server` took this long to answer.
+    pub(super) fn took(&mut self, server: u32, time: Duration, now: LocalInstant, half_life: Duration) {
+        self.views[server as usize].took(time, now, half_life);
+    }
+
+    /// `server` says how long its queue is.
+    pub(super) fn told(&mut self, server: u32, queue: u32) {
+        self.views[server as usize].told = queue;
+    }
+}
+
+/// Servers drawn for one request, at most.
+pub const MOST_CHOICES: usize = 16;
+
+impl View {
+    /// `average` as it has faded since: halved each half-life, along a straight line between.
+    fn faded(&self, now: LocalInstant, half_life: Duration) -> Duration {
+        let passed = now.since(self.since).0;
+        let half_life = half_life.0.max(1);
+        let halves = (passed / half_life).min(63);
+        let (from, part) = (self.average.0 >> halves, passed % half_life);
+        Duration(from - (u128::from(from / 2) * u128::from(part) / u128::from(half_life)) as u64)
+    }
+
+    /// Jumps up to a longer time at once, comes down to a shorter one slowly.
+    fn took(&mut self, time: Duration, now: LocalInstant, half_life: Duration) {
+        self.average = self.faded(now, half_life).max(time);
+        self.since = now;
+    }
+
+    /// How long a request would wait there, in nanoseconds, as far as one can guess.
+    fn wait(&self, now: LocalInstant, half_life: Duration) -> u128 {
+        u128::from(self.faded(now, half_life).0) * u128::from(self.in_flight + 1)
+    }
+}
