@@ -14,6 +14,7 @@ pub mod replication;
 
 /// Registers every system of this crate.
 pub fn collect(registry: &mut impl sim_core::Collect) {
+    registry.add::<balancing::BalancingSystem>();
     registry.add::<paxos::PaxosSystem>();
     registry.add::<paxos::SynodSystem>();
     registry.add::<raft::RaftSystem>();

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 use sim_core::hash;
-use sim_core::{Fact, Kind, Message};
+use sim_core::{Duration, Fact, Kind, Message};
 
 /// A piece of work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -79,6 +79,11 @@ impl Message for BalancingMessage {
 /// What balancers and servers announce.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BalancingFact {
+    /// A worker is done with a request.
+    Worked {
+        /// How long it took.
+        took: Duration,
+    },
     /// A server refused work: its queue was full.
     Refused,
     /// A balancer gave up waiting for a server.
@@ -92,11 +97,18 @@ pub enum BalancingFact {
 }
 
 /// The names of the kinds of facts.
-pub(super) const FACT_KINDS: &[&str] = &["refused", "gave_up", "retried", "out_of_budget", "dropped"];
+pub(super) const FACT_KINDS: &[&str] = &["worked", "refused", "gave_up", "retried", "out_of_budget", "dropped"];
 
 impl Fact for BalancingFact {
     fn kind(&self) -> Kind {
-        let at = *self as u8;
+        let at = match self {
+            Self::Worked { .. } => 0,
+            Self::Refused => 1,
+            Self::GaveUp => 2,
+            Self::Retried => 3,
+            Self::OutOfBudget => 4,
+            Self::Dropped => 5,
+        };
         Kind::new(at, FACT_KINDS[usize::from(at)])
     }
 }

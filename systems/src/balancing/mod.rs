@@ -19,17 +19,23 @@
 //! deadlines that travel with requests, slow start; gray servers.
 
 mod balancer;
+mod checks;
+mod client;
 mod config;
 mod message;
 mod node;
 mod picker;
 mod policy;
 mod server;
+mod system;
 
 pub use balancer::Balancer;
+pub use checks::{ANSWERS_ARE_WORK, BalancingChecks, NO_IDLE_WORKER, QUEUE_LIMIT};
+pub use client::{BalancingClient, client};
 pub use config::{Config, MOST_WORKERS};
 pub use message::{BalancingFact, BalancingMessage, Work, Worked};
 pub use node::{Machine, Part, TIMERS};
 pub use picker::MOST_CHOICES;
 pub use policy::Policy;
 pub use server::Server;
+pub use system::{BalancingOptions, BalancingSystem, ServiceLaw};

@@ -4,7 +4,7 @@ use super::config::Config;
 use super::message::{BalancingFact, BalancingMessage};
 use super::node::Fx;
 use super::policy::Policy;
-use sim_core::{NodeId, Timer};
+use sim_core::{Duration, NodeId, Timer};
 use std::collections::VecDeque;
 
 /// One try of a request: who sent it, and its number there.
@@ -14,8 +14,8 @@ type Job = (NodeId, u64);
 #[derive(Clone, Debug)]
 pub struct Server {
     queue: VecDeque<Job>,
-    /// What each worker works on. A worker's timer slot is its number.
-    working: Vec<Option<Job>>,
+    /// What each worker works on, and how long it takes. A worker's timer slot is its number.
+    working: Vec<Option<(Job, Duration)>>,
     idle: Vec<u16>,
 }
 
@@ -56,14 +56,17 @@ impl Server {
     }
 
     fn begin(&mut self, config: &Config, worker: u16, job: Job, fx: &mut Fx<'_>) {
-        self.working[usize::from(worker)] = Some(job);
         let bits = fx.rng().next_u32();
-        fx.arm(Timer(worker), config.service.sample(bits));
+        let takes = config.service.sample(bits);
+        self.working[usize::from(worker)] = Some((job, takes));
+        fx.arm(Timer(worker), takes);
     }
 
     /// A worker is done.
     pub(super) fn on_timer(&mut self, config: &Config, timer: Timer, fx: &mut Fx<'_>) {
-        let (from, id) = self.working[usize::from(timer.0)].take().expect("only workers at work have a timer");
+        let working = self.working[usize::from(timer.0)].take();
+        let ((from, id), took) = working.expect("only workers at work have a timer");
+        fx.note(BalancingFact::Worked { took });
         fx.send(from, BalancingMessage::Done { id });
         match self.queue.pop_front() {
             Some(job) => self.begin(config, timer.0, job, fx),
