@@ -60,8 +60,9 @@ pub(crate) fn measure(record: &RunRecord) -> Load {
             down_ns: n.down_ns,
         })
         .collect();
-    let requests = Spread::of(&record.nodes.iter().map(|n| n.requests).collect::<Vec<_>>());
-    let keys = Spread::of(&record.nodes.iter().map(|n| n.keys).collect::<Vec<_>>());
+    let carriers = || record.nodes.iter().filter(|n| n.carries);
+    let requests = Spread::of(&carriers().map(|n| n.requests).collect::<Vec<_>>());
+    let keys = Spread::of(&carriers().map(|n| n.keys).collect::<Vec<_>>());
     let figure = |spread: &Option<Spread>, pick: fn(&Spread) -> f64| spread.as_ref().map(pick);
     Load {
         requests_max_over_mean: figure(&requests, |s| s.max_over_mean),

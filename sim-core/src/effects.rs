@@ -66,6 +66,11 @@ pub enum Effect<N: Node> {
         /// What is announced.
         fact: N::Fact,
     },
+    /// A piece of work is done that kept the node busy so long.
+    Work {
+        /// How long.
+        took: Duration,
+    },
     /// Stop the process: the node can not go on safely (a failed sync). It crashes, keeping what was durable.
     Halt {
         /// Why, for the trace.
@@ -199,6 +204,13 @@ impl<'a, N: Node> Effects<'a, N> {
     #[inline]
     pub fn note(&mut self, fact: N::Fact) {
         self.out.push(Effect::Note { fact });
+    }
+
+    /// Counts a piece of work that kept the node busy so long: for systems whose nodes do more than their clients ask them
+    /// directly. With several workers, its share. Reports take these for the node's load, instead of the requests handed to it.
+    #[inline]
+    pub fn worked(&mut self, took: Duration) {
+        self.out.push(Effect::Work { took });
     }
 
     /// Stops this process: it can not go on safely.

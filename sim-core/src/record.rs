@@ -98,6 +98,10 @@ pub struct OpRecord {
     pub attempts: u32,
 }
 
+const fn always() -> bool {
+    true
+}
+
 /// One node's share of the work, counted over the measured window.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct NodeRecord {
@@ -105,7 +109,10 @@ pub struct NodeRecord {
     pub name: String,
     /// Index of its zone.
     pub zone: u16,
-    /// Client requests handed to it.
+    /// Whether its work counts in the distribution of load.
+    #[serde(default = "always")]
+    pub carries: bool,
+    /// Client requests handed to it, or pieces of work done, where the system counts those.
     pub requests: u64,
     /// Client requests it answered with a result.
     pub answered: u64,

@@ -145,6 +145,11 @@ pub trait System: 'static {
     fn checks(config: &<Self::Node as Node>::Config) -> Self::Checks;
     /// What kind of operation a request is.
     fn operation(request: &<Self::Node as Node>::Request) -> Operation;
+    /// Whether a node's work counts in the distribution of load: not that of one that only passes it on.
+    fn carries(config: &<Self::Node as Node>::Config, node: NodeId) -> bool {
+        let _ = (config, node);
+        true
+    }
     /// Keys a node holds, where the system places keys.
     fn keys(node: &Self::Node) -> u64 {
         let _ = node;

@@ -177,6 +177,7 @@ impl Sample {
             .map(|i| {
                 let share = if i == 0 { work / 2 } else { work / 2 / self.nodes + dice.below(work / 20 + 1) };
                 NodeRecord {
+                    carries: true,
                     name: format!("n{}", i + 1),
                     zone: (i % 3) as u16,
                     requests: share,

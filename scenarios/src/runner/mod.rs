@@ -164,6 +164,7 @@ fn finish<S: System, O: Observer<S::Node>>(
     stats: &[Vec<NodeStats>],
     apart: impl FnOnce(O, End) -> io::Result<(S::Checks, Kept<S>)>,
 ) -> Result<RunRecord, RunError> {
+    let config = cluster::node_config::<S>(scenario)?;
     let mut record = RunRecord {
         schema_version: SCHEMA_VERSION,
         scenario: scenario.name.clone(),
@@ -179,7 +180,7 @@ fn finish<S: System, O: Observer<S::Node>>(
         timeout_ns: scenario.probe.timeout.0,
         probe_every_ns: if scenario.probe.enabled { scenario.probe.every.0 } else { 0 },
         zones: scenario.cluster.zones.clone(),
-        nodes: nodes::<S>(scenario, engine.nodes(), stats),
+        nodes: nodes::<S>(scenario, &config, engine.nodes(), stats),
         faults: faults(schedule, engine.faults(), engine.now()),
         phases: S::phases()
             .iter()
@@ -208,7 +209,12 @@ fn finish<S: System, O: Observer<S::Node>>(
     Ok(record)
 }
 
-fn nodes<S: System>(scenario: &Scenario, nodes: &[Option<S::Node>], stats: &[Vec<NodeStats>]) -> Vec<NodeRecord> {
+fn nodes<S: System>(
+    scenario: &Scenario,
+    config: &<S::Node as sim_core::Node>::Config,
+    nodes: &[Option<S::Node>],
+    stats: &[Vec<NodeStats>],
+) -> Vec<NodeRecord> {
     let (from, to) = (&stats[0], &stats[1.min(stats.len() - 1)]);
     sim_core::node_ids(nodes.len())
         .map(|id| {
@@ -216,7 +222,8 @@ fn nodes<S: System>(scenario: &Scenario, nodes: &[Option<S::Node>], stats: &[Vec
             NodeRecord {
                 name: id.to_string(),
                 zone: scenario.cluster.zone_of(id),
-                requests: did.requests,
+                carries: S::carries(config, id),
+                requests: if did.work > 0 { did.work } else { did.requests },
                 answered: did.answered,
                 bytes_in: did.bytes_in,
                 bytes_out: did.bytes_out,

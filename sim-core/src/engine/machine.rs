@@ -42,7 +42,9 @@ pub struct NodeStats {
     pub requests: u64,
     /// Client requests it answered with a result.
     pub answered: u64,
-    /// CPU time used.
+    /// Pieces of work it has said it did ([`crate::Effects::worked`]).
+    pub work: u64,
+    /// CPU time used, and time that its workers worked.
     pub busy_ns: u64,
     /// Time its disk spent syncing.
     pub disk_busy_ns: u64,
@@ -63,6 +65,7 @@ impl NodeStats {
             bytes_out: self.bytes_out - earlier.bytes_out,
             requests: self.requests - earlier.requests,
             answered: self.answered - earlier.answered,
+            work: self.work - earlier.work,
             busy_ns: self.busy_ns - earlier.busy_ns,
             disk_busy_ns: self.disk_busy_ns - earlier.disk_busy_ns,
             syncs: self.syncs - earlier.syncs,

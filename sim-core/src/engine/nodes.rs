@@ -127,6 +127,11 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
             }
             Effect::Read { id: write } => self.start_read(id, write),
             Effect::Forget { before, lane } => self.machines[id.index()].cold.disk.forget(before, lane),
+            Effect::Work { took } => {
+                let stats = &mut self.machines[id.index()].stats;
+                stats.work += 1;
+                stats.busy_ns += took.0;
+            }
             Effect::Note { fact } => {
                 let kind = fact.kind();
                 self.record(id.0, Code::Note, u64::from(kind.index));

@@ -1,5 +1,5 @@
 //! What must hold of balancers and servers, watched on every run: no worker idles beside a queue, no queue is over its limit,
-//! and every request that is answered was worked on. Beside it, how much each server worked.
+//! and every request that is answered was worked on.
 
 use super::config::Config;
 use super::message::BalancingFact;
@@ -13,21 +13,10 @@ pub const QUEUE_LIMIT: &str = "queue_limit";
 /// A client is told that its request was done only if a server did it: no more answers than work.
 pub const ANSWERS_ARE_WORK: &str = "answers_are_work";
 
-/// What one server did.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Worked {
-    /// Requests it worked on to the end.
-    pub requests: u64,
-    /// Time that took its workers together, in nanoseconds.
-    pub busy_ns: u64,
-}
-
 /// The memory of one run.
 #[derive(Clone, Debug)]
 pub struct BalancingChecks {
     queue_limit: usize,
-    balancers: u32,
-    worked: Vec<Worked>,
     answered: u64,
     /// Times that work was done, by all servers.
     done: u64,
@@ -39,21 +28,7 @@ impl BalancingChecks {
     /// Nothing seen yet.
     #[must_use]
     pub fn new(config: &Config) -> Self {
-        Self {
-            queue_limit: config.queue_limit as usize,
-            balancers: config.balancers,
-            worked: vec![Worked::default(); (config.balancers + config.servers()) as usize],
-            answered: 0,
-            done: 0,
-            steps: 0,
-            violation: None,
-        }
-    }
-
-    /// What `node` did, if it is a server.
-    #[must_use]
-    pub fn worked(&self, node: NodeId) -> Option<Worked> {
-        (node.0 >= self.balancers).then(|| self.worked[node.index()])
+        Self { queue_limit: config.queue_limit as usize, answered: 0, done: 0, steps: 0, violation: None }
     }
 
     fn fail(&mut self, at: Instant, rule: &str, node: NodeId, detail: String) {
@@ -79,12 +54,7 @@ impl BalancingChecks {
 impl Observer<Machine> for BalancingChecks {
     fn observe(&mut self, at: Instant, what: &Observed<'_, Machine>) {
         match what {
-            Observed::Noted { node, fact: BalancingFact::Worked { took } } => {
-                let worked = &mut self.worked[node.index()];
-                self.done += 1;
-                worked.requests += 1;
-                worked.busy_ns += took.0;
-            }
+            Observed::Noted { fact: BalancingFact::Worked, .. } => self.done += 1,
             Observed::Answered { node, redirect: false, .. } => {
                 self.answered += 1;
                 if self.answered > self.done {

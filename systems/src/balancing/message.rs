@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 use sim_core::hash;
-use sim_core::{Duration, Fact, Kind, Message};
+use sim_core::{Fact, Kind, Message};
 
 /// A piece of work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -80,10 +80,7 @@ impl Message for BalancingMessage {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BalancingFact {
     /// A worker is done with a request.
-    Worked {
-        /// How long it took.
-        took: Duration,
-    },
+    Worked,
     /// A server refused work: its queue was full.
     Refused,
     /// A balancer gave up waiting for a server.
@@ -102,7 +99,7 @@ pub(super) const FACT_KINDS: &[&str] = &["worked", "refused", "gave_up", "retrie
 impl Fact for BalancingFact {
     fn kind(&self) -> Kind {
         let at = match self {
-            Self::Worked { .. } => 0,
+            Self::Worked => 0,
             Self::Refused => 1,
             Self::GaveUp => 2,
             Self::Retried => 3,

@@ -66,7 +66,9 @@ impl Server {
     pub(super) fn on_timer(&mut self, config: &Config, timer: Timer, fx: &mut Fx<'_>) {
         let working = self.working[usize::from(timer.0)].take();
         let ((from, id), took) = working.expect("only workers at work have a timer");
-        fx.note(BalancingFact::Worked { took });
+        fx.note(BalancingFact::Worked);
+        // Its share of the machine's time.
+        fx.worked(Duration(took.0 / u64::from(config.workers)));
         fx.send(from, BalancingMessage::Done { id });
         match self.queue.pop_front() {
             Some(job) => self.begin(config, timer.0, job, fx),

@@ -203,6 +203,10 @@ impl System for BalancingSystem {
         Operation { class: Class::Read, name: "work", key: Some(request.key) }
     }
 
+    fn carries(config: &Config, node: NodeId) -> bool {
+        !config.is_balancer(node)
+    }
+
     fn message_kinds() -> &'static [&'static str] {
         MESSAGE_KINDS
     }

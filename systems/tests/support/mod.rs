@@ -202,6 +202,7 @@ impl<N: Subject> Cluster<N> {
                 Effect::Sync => self.disks[i].sync_wanted = true,
                 Effect::Read { .. } => {}
                 Effect::Forget { before, .. } => self.disks[i].records.retain(|(write, ..)| *write >= before),
+                Effect::Work { .. } => {}
                 Effect::Note { fact } => {
                     self.checks.observe(at, &Seen::<N>::Noted { node: id, fact });
                     self.facts.push((id, fact));
