@@ -6,6 +6,7 @@
 pub mod fault;
 pub mod hash;
 pub mod linearize;
+pub mod measures;
 pub mod network;
 pub mod queue;
 pub mod record;
@@ -47,7 +48,7 @@ pub use order::Order;
 pub use probability::Probability;
 pub use rng::{Purpose, Rng};
 pub use state_machine::StateMachine;
-pub use system::{Bug, Collect, Entry, History, Invalid, Operation, Phase, Shape, System, node_ids};
+pub use system::{Bug, Collect, Entry, History, Invalid, Operation, Phase, Shape, Span, System, node_ids};
 pub use time::{Duration, Instant, LocalInstant};
 pub use verdict::{Budget, Verdict, Violation};
 pub use workload::Class;

@@ -3,6 +3,7 @@
 //! `record.json` holds a [`RunRecord`] without its operations; `history.jsonl` holds those, one [`OpRecord`] a line
 //! (with the request and response beside it). The two together rebuild the report.
 
+use crate::measures::{Measures, Timeline};
 use crate::{Class, Fate};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -63,6 +64,12 @@ pub struct RunRecord {
     pub verdicts: Vec<VerdictRecord>,
     /// What the scenario expects of the report's figures.
     pub expectations: Vec<Expectation>,
+    /// What the system measured beyond what every system has.
+    #[serde(default, skip_serializing_if = "Measures::is_empty")]
+    pub measures: Measures,
+    /// How the nodes were over time, where somebody wants to see it.
+    #[serde(default, skip_serializing_if = "Timeline::is_empty")]
+    pub timeline: Timeline,
     /// Things a reader should know, e.g. "fault 3 hit a node that was already down".
     pub notes: Vec<String>,
     /// What happened last before a rule was broken in the middle of the run, as lines of a trace.

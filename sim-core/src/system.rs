@@ -1,5 +1,6 @@
 //! One pluggable system: what a crate registers, here in `systems` or anywhere outside.
 
+use crate::measures::Measures;
 use crate::workload::Load;
 use crate::{Budget, Class, Client, ClientId, Fate, Instant, Node, NodeId, Observer, Outcome, Verdict};
 use schemars::JsonSchema;
@@ -117,6 +118,17 @@ impl<N: Node> History<N> {
     }
 }
 
+/// The times of a finished run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Span {
+    /// Start of the measured window: the end of the warm-up.
+    pub from: Instant,
+    /// End of the measured window: the faults were healed.
+    pub to: Instant,
+    /// The end of the run.
+    pub end: Instant,
+}
+
 /// One pluggable system.
 pub trait System: 'static {
     /// What scenario files call it in `system = "..."`.
@@ -154,6 +166,26 @@ pub trait System: 'static {
     fn keys(node: &Self::Node) -> u64 {
         let _ = node;
         0
+    }
+    /// What is measured of its nodes over time, e.g. `queue`: figures that [`System::gauge`] reads.
+    fn gauges() -> &'static [&'static str] {
+        &[]
+    }
+    /// Figure `which` of [`System::gauges`], of a node that is up.
+    fn gauge(node: &Self::Node, which: usize) -> u64 {
+        let _ = (node, which);
+        0
+    }
+    /// What it measured of a finished run beyond what every system has.
+    fn measure(
+        config: &<Self::Node as Node>::Config,
+        history: &History<Self::Node>,
+        checks: &Self::Checks,
+        nodes: &[Option<Self::Node>],
+        span: Span,
+    ) -> Measures {
+        let _ = (config, history, checks, nodes, span);
+        Measures::default()
     }
     /// The phases an outage goes through, in order.
     fn phases() -> &'static [Phase] {

@@ -4,8 +4,8 @@
 //! `message.rs` what nodes send, `client.rs` the load, `checks.rs` the invariants, `bugs.rs` the published bugs that can
 //! be switched on, `system.rs` the options and the registration.
 
-mod catalogue;
 pub mod balancing;
+mod catalogue;
 pub mod hashing;
 pub mod kv;
 pub mod paxos;

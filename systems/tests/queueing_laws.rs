@@ -4,7 +4,7 @@ use sim_core::network::{Latency, LinkPolicy, NetworkConfig};
 use sim_core::workload::{Arrival, Generated, Keys, Load};
 use sim_core::{
     Duration, Engine, EngineConfig, Instant, NodeId, NodeSetup, Observed, Observer, Outcome, Patience, Probability,
-    Routing, Seat,
+    ReadsFrom, Routing, Seat,
 };
 use systems::balancing::{Config, Machine, Policy, TIMERS, Work};
 
@@ -85,7 +85,8 @@ fn run(config: Config, rho: f64, jobs: u64, seed: u64) -> Times {
     };
     let patience =
         Patience { timeout: Duration::secs(1000), attempt_timeout: Duration::secs(1000), ..Patience::default() };
-    let seat = Seat { zone: 0, patience, routing: Routing::Fixed(NodeId(0)), probe: false };
+    let seat =
+        Seat { zone: 0, patience, routing: Routing::Fixed(NodeId(0)), reads_from: ReadsFrom::Leader, probe: false };
     engine.add_client(seat, Generated::new(load, |op| Work { key: op.key }));
     engine.run_until(end + Duration::secs(30)).expect("nothing is checked");
     engine.observer().clone()

@@ -2,6 +2,7 @@
 //! twin.
 
 use super::evidence::{Evidence, TwinParted};
+use super::sampler::Sampler;
 use super::{Watch, line};
 use sim_core::{Client, Engine, FlightRecorder, Instant, Node, NodeStats, Observer, System, Violation};
 use std::panic::{self, AssertUnwindSafe};
@@ -23,6 +24,8 @@ pub(super) trait Run {
     /// Runs until `until`.
     fn advance(&mut self, until: Instant) -> Result<(), Violation>;
     fn stats(&self) -> Vec<NodeStats>;
+    /// Samples the nodes, where somebody wants that.
+    fn sample(&mut self) {}
     /// Ends every fault.
     fn heal(&mut self);
     /// Ends every operation.
@@ -57,6 +60,8 @@ pub(super) struct Drive<'a, S: System> {
     pub evidence: Option<&'a mut Evidence>,
     /// What the flight recorder had seen when the events that are wanted began.
     seen_before: u64,
+    /// Samples the nodes over time, where a chart is to show them.
+    pub sampler: Option<Sampler<S>>,
 }
 
 impl<'a, S: System> Drive<'a, S> {
@@ -65,7 +70,7 @@ impl<'a, S: System> Drive<'a, S> {
         twin: Option<EngineOf<'a, S>>,
         evidence: Option<&'a mut Evidence>,
     ) -> Self {
-        Self { engine, twin, evidence, seen_before: 0 }
+        Self { engine, twin, evidence, seen_before: 0, sampler: None }
     }
 
     fn step_until(&mut self, until: Instant) {
@@ -144,6 +149,12 @@ impl<S: System> Run for Drive<'_, S> {
 
     fn stats(&self) -> Vec<NodeStats> {
         self.engine.stats()
+    }
+
+    fn sample(&mut self) {
+        if let Some(sampler) = &mut self.sampler {
+            sampler.sample(self.engine.now(), self.engine.stats(), self.engine.nodes());
+        }
     }
 
     fn heal(&mut self) {

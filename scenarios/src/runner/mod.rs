@@ -6,6 +6,7 @@ mod evidence;
 mod fork;
 mod line;
 mod recorder;
+mod sampler;
 mod trace;
 mod verdicts;
 
@@ -16,9 +17,12 @@ pub use trace::TraceMode;
 use crate::Scenario;
 use drive::{Drive, Run};
 use recorder::{Kept, Recorder};
+use sampler::Sampler;
 use sim_core::fault::Schedule;
 use sim_core::record::{FaultRecord, Messages, NodeRecord, PhaseRecord, RunRecord, SCHEMA_VERSION, VerdictRecord};
-use sim_core::{ActiveFault, Budget, Drop, Engine, FlightRecorder, Instant, NodeStats, Observer, System, Violation};
+use sim_core::{
+    ActiveFault, Budget, Drop, Engine, FlightRecorder, Instant, NodeStats, Observer, Span, System, Violation,
+};
 use std::io::{self, Write};
 use trace::Trace;
 
@@ -87,9 +91,12 @@ pub fn run<S: System>(request: RunRequest<'_>) -> Result<RunRecord, RunError> {
     let engine = cluster::engine::<S, _>(scenario, schedule, seed, config, observer);
     let mut run = Drive::<S>::new(engine, twin, evidence);
 
+    if keep_ops {
+        run.sampler = Some(Sampler::new(run.engine.nodes().len()));
+    }
     let mut stats = Vec::new();
     let broken = phases(scenario, &mut run, &mut stats, Instant::FAR, progress);
-    let Drive { engine, twin, evidence, .. } = run;
+    let Drive { engine, twin, evidence, sampler, .. } = run;
     let finish = |engine, broken| {
         finish::<S, Watch<'_, S>>(scenario, schedule, seed, engine, broken, &stats, |observer, end| {
             let (checks, (recorder, (trace, _))) = observer;
@@ -102,10 +109,12 @@ pub fn run<S: System>(request: RunRequest<'_>) -> Result<RunRecord, RunError> {
     let parted = evidence.as_ref().is_some_and(|evidence| evidence.parted.is_some());
     let twin = twin.filter(|_| !parted).map(|twin| finish(twin, broken.clone())).transpose()?;
     let mut record = finish(engine, broken)?;
+    record.timeline = sampler.map(Sampler::finish).unwrap_or_default();
     if let Some(evidence) = evidence {
         record.last_events.clone_from(&evidence.last);
         evidence.twin_record = twin.map(|mut twin| {
             twin.last_events.clone_from(&record.last_events);
+            twin.timeline.clone_from(&record.timeline);
             Box::new(twin)
         });
     }
@@ -131,6 +140,7 @@ fn phases(
         while at < to && broken.is_none() && !run.is_stopped() {
             at = Instant((at.0 + piece).min(to.0));
             broken = run.advance(at).err();
+            run.sample();
             progress(at.0 as f64 / total as f64);
         }
         if end > until && broken.is_none() {
@@ -197,6 +207,9 @@ fn finish<S: System, O: Observer<S::Node>>(
     record.facts = kept.facts;
     record.ops = kept.ops;
     record.notes = kept.notes;
+    let at = |ns| Instant(ns);
+    let span = Span { from: at(record.measure_from_ns), to: at(record.measure_to_ns), end: at(record.simulated_ns) };
+    record.measures = S::measure(&config, &kept.history, &checks, &nodes, span);
     let ended_early = broken.is_some();
     let mut verdicts: Vec<VerdictRecord> = broken.iter().map(verdicts::of_violation).collect();
     if !ended_early {

@@ -1,0 +1,199 @@
+//! What a system measured of a run beyond what every system has: keys that moved, fail-overs, writes lost, and formulas
+//! to hold beside the simulation. Plain data, kept in the [`crate::record::RunRecord`].
+
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// Everything a system measured; empty for one that measures nothing of its own. Times are simulated nanoseconds since
+/// the start of the run, nodes are counted from 0 (`n1`).
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Measures {
+    /// What each change of membership moved, in order of time.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub keys_moved: Vec<KeysMoved>,
+    /// The keys asked for most often, most often first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub hot_keys: Vec<HotKey>,
+    /// Operations that were not served, by the reason the system gives.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub errors: BTreeMap<String, u64>,
+    /// How its primaries were replaced, where it has primaries.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub failover: Option<Failovers>,
+    /// Closed forms, each beside what the run came to.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub formulas: Vec<Formula>,
+}
+
+impl Measures {
+    /// Whether there is nothing to tell.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// What one change of membership moved.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct KeysMoved {
+    /// When it began.
+    pub at_ns: u64,
+    /// What happened, e.g. `n7 joined`.
+    pub event: String,
+    /// Keys that changed owner (copies of keys, where a key has several).
+    pub moved: u64,
+    /// Keys there were (copies, likewise).
+    pub total: u64,
+    /// The fewest that had to move for the result to be balanced by weight.
+    pub ideal: u64,
+    /// When the last of them was durable at its destination; `None` if that was not seen.
+    pub done_ns: Option<u64>,
+    /// Keys of each node before.
+    pub before: Vec<u64>,
+    /// Keys of each node after.
+    pub after: Vec<u64>,
+}
+
+/// A key that is asked for often.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HotKey {
+    /// The key.
+    pub key: u64,
+    /// How often it was asked for.
+    pub requests: u64,
+    /// The nodes that hold it, the first owner first.
+    pub nodes: Vec<u32>,
+}
+
+/// How primaries were replaced.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Failovers {
+    /// Each, in order of time.
+    pub failovers: Vec<Failover>,
+    /// Writes that were acknowledged, in the whole run.
+    pub acknowledged: u64,
+    /// How many of them are lost: no node that serves has them, nor will.
+    pub lost: u64,
+    /// The first hundred of the lost ones.
+    pub lost_writes: Vec<LostWrite>,
+    /// Times in which two nodes accepted writes for the same data.
+    pub split_brain: Vec<SplitBrain>,
+}
+
+/// One replacement of a primary: the recovery time is from `began_ns` to `served_ns`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Failover {
+    /// Which part of the data; 0 where there is one.
+    pub shard: u32,
+    /// When the old primary stopped serving, or, for one that still could, when it was given up.
+    pub began_ns: u64,
+    /// When somebody held it for dead.
+    pub detected_ns: Option<u64>,
+    /// When it was decided who follows.
+    pub decided_ns: Option<u64>,
+    /// When the new primary began to accept writes.
+    pub promoted_ns: Option<u64>,
+    /// When a client's write was acknowledged by it.
+    pub served_ns: Option<u64>,
+    /// The old primary.
+    pub old: Option<u32>,
+    /// The new one.
+    pub new: Option<u32>,
+    /// Whether the old primary was in order: nobody had to be replaced.
+    pub needless: bool,
+    /// Whether an operator or fail-back asked for it.
+    pub planned: bool,
+}
+
+/// An acknowledged write that is gone.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LostWrite {
+    /// Its key.
+    pub key: u64,
+    /// What was written, for people.
+    pub what: String,
+    /// When it was acknowledged.
+    pub acknowledged_ns: u64,
+    /// By whom.
+    pub node: u32,
+    /// Why it is gone, as far as is known.
+    pub why: String,
+}
+
+/// A time in which two nodes or more accepted writes for the same data.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SplitBrain {
+    /// Since when.
+    pub from_ns: u64,
+    /// Until when.
+    pub to_ns: u64,
+    /// Who did.
+    pub nodes: Vec<u32>,
+    /// Writes that were acknowledged meanwhile by any but the newest of them.
+    pub writes: u64,
+}
+
+/// What a formula counts in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FormulaUnit {
+    /// A share of one.
+    #[default]
+    Fraction,
+    /// Nanoseconds.
+    Time,
+    /// A plain number.
+    Number,
+}
+
+/// A closed form, beside what the run came to.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Formula {
+    /// What it says, by its right name: `steady-state availability of one repairable node`.
+    pub name: String,
+    /// The formula, for people: `MTTF / (MTTF + MTTR)`.
+    pub formula: String,
+    /// What it comes to with this scenario's figures.
+    pub predicted: f64,
+    /// What the run came to; `None` where a single run can not show it.
+    pub measured: Option<f64>,
+    /// What both count in.
+    pub unit: FormulaUnit,
+    /// What it assumes, and where the run is different.
+    pub note: String,
+}
+
+/// How the nodes were over time: samples at 200 points of the whole run.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Timeline {
+    /// When the samples were taken.
+    pub at_ns: Vec<u64>,
+    /// What each node did since the sample before: pieces of work, or client requests where the system counts no work.
+    pub work: Vec<Vec<u64>>,
+    /// How long each node's CPU was busy since the sample before, nanoseconds.
+    pub busy_ns: Vec<Vec<u64>>,
+    /// What the system measures of its nodes.
+    pub gauges: Vec<Gauge>,
+}
+
+impl Timeline {
+    /// Whether there is nothing in it.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.at_ns.is_empty()
+    }
+}
+
+/// One figure of each node over time.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Gauge {
+    /// What it is, e.g. `queue`.
+    pub name: String,
+    /// The samples of each node.
+    pub nodes: Vec<Vec<u64>>,
+}
