@@ -6,6 +6,7 @@
 
 pub mod balancing;
 mod catalogue;
+pub mod failover;
 pub mod hashing;
 pub mod kv;
 pub mod paxos;
