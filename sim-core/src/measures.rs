@@ -9,6 +9,9 @@ use std::collections::BTreeMap;
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Measures {
+    /// Keys of each node in the end, where they are counted for the cluster as a whole and not by each node.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub keys: Vec<u64>,
     /// What each change of membership moved, in order of time.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub keys_moved: Vec<KeysMoved>,

@@ -10,6 +10,7 @@ pub mod failover;
 pub mod hashing;
 pub mod kv;
 pub mod paxos;
+pub mod placement;
 pub mod raft;
 pub mod replication;
 
@@ -18,5 +19,6 @@ pub fn collect(registry: &mut impl sim_core::Collect) {
     registry.add::<balancing::BalancingSystem>();
     registry.add::<paxos::PaxosSystem>();
     registry.add::<paxos::SynodSystem>();
+    registry.add::<placement::PlacementSystem>();
     registry.add::<raft::RaftSystem>();
 }

@@ -210,12 +210,15 @@ fn finish<S: System, O: Observer<S::Node>>(
     let at = |ns| Instant(ns);
     let span = Span { from: at(record.measure_from_ns), to: at(record.measure_to_ns), end: at(record.simulated_ns) };
     record.measures = S::measure(&config, &kept.history, &checks, &nodes, span);
+    for (node, keys) in record.nodes.iter_mut().zip(&record.measures.keys) {
+        node.keys = *keys;
+    }
     let ended_early = broken.is_some();
     let mut verdicts: Vec<VerdictRecord> = broken.iter().map(verdicts::of_violation).collect();
     if !ended_early {
         let judged = S::judge(&kept.history, &checks, &nodes, Budget::default(), scenario.expect.linearizable);
         verdicts.extend(judged.iter().map(verdicts::of_verdict));
-        verdicts.push(verdicts::recovery(scenario, kept.last_write_ok, kept.writes_after_heal));
+        verdicts.push(verdicts::recovery(scenario, kept.progress));
         verdicts.extend(verdicts::answered(scenario, &kept.waits));
     }
     record.verdicts = verdicts::as_expected(verdicts, &scenario.expect.violates);

@@ -29,8 +29,7 @@ pub(super) struct Recorder<'a, S: System> {
     first_probe: u32,
     zones: Vec<u16>,
     heal_at: Instant,
-    last_write_ok: Option<Instant>,
-    writes_after_heal: u64,
+    progress: [Progress; 2],
     waits: Vec<Wait>,
     system: PhantomData<fn() -> S>,
 }
@@ -52,8 +51,7 @@ impl<S: System> Clone for Recorder<'_, S> {
             first_probe: self.first_probe,
             zones: self.zones.clone(),
             heal_at: self.heal_at,
-            last_write_ok: self.last_write_ok,
-            writes_after_heal: self.writes_after_heal,
+            progress: self.progress,
             waits: self.waits.clone(),
             system: PhantomData,
         }
@@ -71,6 +69,17 @@ pub(super) struct Wait {
     pub until: Instant,
 }
 
+/// What became of the reads, or of the writes.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Progress {
+    /// How many there were.
+    pub tried: u64,
+    /// How many began after the faults were over.
+    pub tried_after_heal: u64,
+    /// When the last one that succeeded began.
+    pub last_ok: Option<Instant>,
+}
+
 /// What a recorder kept.
 pub(super) struct Kept<S: System> {
     pub ops: Vec<OpRecord>,
@@ -78,10 +87,8 @@ pub(super) struct Kept<S: System> {
     pub marks: Vec<Mark>,
     pub facts: BTreeMap<String, u64>,
     pub notes: Vec<String>,
-    /// When the last write that succeeded began.
-    pub last_write_ok: Option<Instant>,
-    /// Writes that began after the faults were over.
-    pub writes_after_heal: u64,
+    /// Of its writes or, in a run without any, of its reads.
+    pub progress: (Class, Progress),
     /// Of each client.
     pub waits: Vec<Wait>,
 }
@@ -129,8 +136,7 @@ impl<'a, S: System> Recorder<'a, S> {
             first_probe: scenario.clients(),
             zones: workload_zones.chain(probe_zones).collect(),
             heal_at: scenario.heal_at(),
-            last_write_ok: None,
-            writes_after_heal: 0,
+            progress: [Progress::default(); 2],
             waits: vec![Wait::default(); scenario.clients() as usize + 2 * scenario.cluster.zones.len()],
             system: PhantomData,
         }
@@ -158,14 +164,14 @@ impl<'a, S: System> Recorder<'a, S> {
             notes
                 .push(format!("{} landmarks beyond the first {MARKS} are counted but not listed", self.marks_left_out));
         }
+        let [reads, writes] = self.progress;
         Ok(Kept {
             ops: self.ops,
             history: self.history,
             marks: self.marks,
             facts: facts.map(|(name, n)| ((*name).to_owned(), n)).collect(),
             notes,
-            last_write_ok: self.last_write_ok,
-            writes_after_heal: self.writes_after_heal,
+            progress: if writes.tried == 0 { (Class::Read, reads) } else { (Class::Write, writes) },
             waits: self.waits,
         })
     }
@@ -195,11 +201,11 @@ impl<'a, S: System> Recorder<'a, S> {
             node,
             attempts,
         };
-        if record.class == Class::Write {
-            self.writes_after_heal += u64::from(invoked >= self.heal_at);
-            if record.outcome == Fate::Ok {
-                self.last_write_ok = self.last_write_ok.max(Some(invoked));
-            }
+        let progress = &mut self.progress[usize::from(record.class == Class::Write)];
+        progress.tried += 1;
+        progress.tried_after_heal += u64::from(invoked >= self.heal_at);
+        if record.outcome == Fate::Ok {
+            progress.last_ok = progress.last_ok.max(Some(invoked));
         }
         if at >= self.heal_at {
             let wait = &mut self.waits[client.index()];

@@ -1,9 +1,9 @@
 //! From what the rules said to what the record says, including rules that a scenario wants to see broken.
 
-use super::recorder::Wait;
+use super::recorder::{Progress, Wait};
 use crate::Scenario;
 use sim_core::record::{Ruling, VerdictRecord};
-use sim_core::{Duration, Instant, Verdict, Violation};
+use sim_core::{Class, Duration, Verdict, Violation};
 
 pub(super) fn of_violation(violation: &Violation) -> VerdictRecord {
     let place = violation.node.map_or_else(String::new, |node| format!(" on {node}"));
@@ -26,15 +26,25 @@ pub(super) fn of_verdict(verdict: &Verdict) -> VerdictRecord {
     }
 }
 
-/// After the storm, heal and demand progress: some write that began after the faults were over must succeed.
-pub(super) fn recovery(scenario: &Scenario, last_ok: Option<Instant>, tried: u64) -> VerdictRecord {
+/// After the storm, heal and demand progress: some write that began after the faults were over must succeed, or some read
+/// where nothing is ever written.
+pub(super) fn recovery(scenario: &Scenario, (class, progress): (Class, Progress)) -> VerdictRecord {
     let heal = scenario.heal_at();
-    let (verdict, detail) = match last_ok {
+    let (one, many) = match class {
+        Class::Write => ("write", "writes"),
+        Class::Read => ("read", "reads"),
+    };
+    let (verdict, detail) = match progress.last_ok {
         Some(at) if at >= heal => {
-            (Ruling::Pass, format!("writes succeed after the faults are over, first checked at {heal}"))
+            (Ruling::Pass, format!("{many} succeed after the faults are over, first checked at {heal}"))
         }
-        _ if tried == 0 => (Ruling::Inconclusive, "no write began after the faults were over".to_owned()),
-        _ => (Ruling::Fail, format!("{tried} writes began after the faults were over at {heal}, none succeeded")),
+        _ if progress.tried_after_heal == 0 => {
+            (Ruling::Inconclusive, format!("no {one} began after the faults were over"))
+        }
+        _ => {
+            let tried = progress.tried_after_heal;
+            (Ruling::Fail, format!("{tried} {many} began after the faults were over at {heal}, none succeeded"))
+        }
     };
     VerdictRecord { rule: "recovery".to_owned(), verdict, detail }
 }

@@ -176,7 +176,7 @@ const FACTS: &[&str] = &[
 ];
 
 /// Systems of which the stand-in knows nothing: whatever their options are, they are taken as they are.
-const UNKNOWN: &[&str] = &["balancing", "failover", "hashing"];
+const UNKNOWN: &[&str] = &["balancing", "failover", "failover-cluster", "hashing", "placement"];
 
 /// Knows only the stand-in.
 pub struct Only;

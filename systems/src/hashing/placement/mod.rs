@@ -16,6 +16,7 @@
 //! that should agree must have seen the same of them.
 
 mod anchor;
+mod any;
 mod bounded;
 mod jump;
 mod maglev;
@@ -28,6 +29,7 @@ mod replicas;
 mod ring;
 
 pub use anchor::Anchor;
+pub use any::{Algorithm, AnyPlacement, Layout};
 pub use bounded::Bounded;
 pub use jump::{Jump, jump};
 pub use maglev::Maglev;
