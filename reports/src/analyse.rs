@@ -1,7 +1,9 @@
 //! From a record to its report.
 
 use crate::report::{Fault, Messages, REPORT_SCHEMA_VERSION, Report};
-use crate::{availability, latency, load, verdicts};
+use crate::units::round_significant;
+use crate::{availability, failover, goodput, latency, load, verdicts};
+use sim_core::measures::Formula;
 use sim_core::record::{Ruling, RunRecord};
 
 /// Analyses a run. The same record gives the same report, to the byte of its JSON.
@@ -26,6 +28,10 @@ pub fn analyse(record: &RunRecord) -> Report {
         availability: availability::measure(record),
         latency: latency::Histograms::of(record).summarise(),
         load: load::measure(record),
+        goodput: goodput::measure(record),
+        errors: record.measures.errors.clone(),
+        failover: failover::measure(record),
+        formulas: record.measures.formulas.iter().map(formula).collect(),
         messages: Messages {
             sent: record.messages.sent,
             delivered: record.messages.delivered,
@@ -55,4 +61,10 @@ pub fn analyse(record: &RunRecord) -> Report {
     report.verdicts = verdicts::judge(record, &report);
     (report.ruling, report.exit_code) = verdicts::overall(&report.verdicts);
     report
+}
+
+/// The same, without the noise in its last digits.
+fn formula(f: &Formula) -> Formula {
+    let tidy = |value: f64| round_significant(value, 9);
+    Formula { predicted: tidy(f.predicted), measured: f.measured.map(tidy), ..f.clone() }
 }

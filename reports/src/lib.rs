@@ -15,13 +15,18 @@ mod causes;
 mod charts;
 pub mod compare;
 mod distributions;
+mod failover;
 mod files;
+mod goodput;
 mod latency;
 mod load;
+mod measured;
 mod metrics;
+mod moves;
 mod outages;
 mod pages;
 mod phases;
+mod queues;
 mod report;
 mod series;
 mod summary;
@@ -36,13 +41,17 @@ pub use analyse::analyse;
 pub use bug_probability::{BugProbability, ForkPoint, Jump, JumpEvent};
 pub use charts::{Chart, draw, draw_bug_probability, draw_distributions, draw_witness};
 pub use distributions::{Curve, Distributions, Panel};
+pub use failover::{FailoverReport, LostWrite, Replacement, SplitBrain};
 pub use files::{
     HISTORY, LoadError, RECORD, WriteError, load, load_record, write, write_history, write_record, write_whole,
 };
+pub use goodput::{Goodput, GoodputBin};
+pub use moves::{HotKey, Moved};
 pub use pages::{html, markdown};
+pub use queues::{NodeQueue, Queues};
 pub use report::{
-    Availability, Fault, Latencies, Latency, Load, Messages, Moved, NodeLoad, Outage, Phase, REPORT_SCHEMA_VERSION,
-    Report, Share, Stall, Verdict,
+    Availability, Fault, Latencies, Latency, Load, Messages, NodeLoad, Outage, Phase, REPORT_SCHEMA_VERSION, Report,
+    Share, Stall, Verdict,
 };
 pub use summary::summary;
 pub use witness::{Witness, Witnessed};

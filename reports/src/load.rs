@@ -2,7 +2,8 @@
 
 use crate::report::{Load, NodeLoad};
 use crate::units::round;
-use sim_core::record::RunRecord;
+use crate::{moves, queues};
+use sim_core::record::{NodeRecord, RunRecord};
 
 /// Measures the spread of a list of loads; 6 digits.
 pub(crate) struct Spread {
@@ -47,6 +48,7 @@ pub(crate) fn measure(record: &RunRecord) -> Load {
         .map(|n| NodeLoad {
             node: n.name.clone(),
             zone: record.zones.get(usize::from(n.zone)).cloned().unwrap_or_default(),
+            carries: n.carries,
             requests: n.requests,
             answered: n.answered,
             bytes_in: n.bytes_in,
@@ -61,8 +63,9 @@ pub(crate) fn measure(record: &RunRecord) -> Load {
         })
         .collect();
     let carriers = || record.nodes.iter().filter(|n| n.carries);
-    let requests = Spread::of(&carriers().map(|n| n.requests).collect::<Vec<_>>());
-    let keys = Spread::of(&carriers().map(|n| n.keys).collect::<Vec<_>>());
+    let spread = |of: fn(&NodeRecord) -> u64| Spread::of(&carriers().map(of).collect::<Vec<_>>());
+    let (requests, keys) = (spread(|n| n.requests), spread(|n| n.keys));
+    let (bytes, busy) = (spread(|n| n.bytes_in + n.bytes_out), spread(|n| n.busy_ns));
     let figure = |spread: &Option<Spread>, pick: fn(&Spread) -> f64| spread.as_ref().map(pick);
     Load {
         requests_max_over_mean: figure(&requests, |s| s.max_over_mean),
@@ -73,8 +76,18 @@ pub(crate) fn measure(record: &RunRecord) -> Load {
         keys_cov: figure(&keys, |s| s.cov),
         keys_jain: figure(&keys, |s| s.jain),
         keys_gini: figure(&keys, |s| s.gini),
+        bytes_max_over_mean: figure(&bytes, |s| s.max_over_mean),
+        bytes_cov: figure(&bytes, |s| s.cov),
+        bytes_jain: figure(&bytes, |s| s.jain),
+        bytes_gini: figure(&bytes, |s| s.gini),
+        busy_max_over_mean: figure(&busy, |s| s.max_over_mean),
+        busy_cov: figure(&busy, |s| s.cov),
+        busy_jain: figure(&busy, |s| s.jain),
+        busy_gini: figure(&busy, |s| s.gini),
         busy_max: per_node.iter().map(|n| n.busy_fraction).reduce(f64::max),
-        keys_moved: Vec::new(),
+        keys_moved: moves::moved(record),
+        hot_keys: moves::hot(record),
+        queues: queues::measure(record),
         per_node,
     }
 }

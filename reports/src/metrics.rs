@@ -1,7 +1,7 @@
 //! The figures an expectation may name.
 
 use crate::report::{Latency, Report};
-use crate::units;
+use crate::{moves, units};
 
 /// What a figure counts in, which decides how it is printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,6 +12,8 @@ pub(crate) enum Unit {
     Time,
     /// A plain number.
     Number,
+    /// Nines, of which there are infinitely many without an outage.
+    Nines,
 }
 
 /// One figure.
@@ -26,12 +28,16 @@ pub(crate) struct Figure {
 ///
 /// Fractions: `availability` (of operations), `read_availability`, `write_availability`, `probe_availability`,
 /// `time_availability`, `busy_max`. Times: `longest_outage`, `total_outage`, `longest_stall`,
-/// `{read|write|all}_{p50|p90|p99|p999|mean|max}` (without prefix: all). Numbers: `nines`, `outages`, `operations`, `ok`,
+/// `{read|write|all}_{p50|p90|p99|p999|mean|max}` (without prefix: all), `rto` (the longest unplanned fail-over),
+/// `split_brain`. Numbers: `nines`, `outages`, `operations`, `ok`,
 /// `failed`, `unknown`, `operations_lost`, `throughput` (ok a second), `max_over_mean`, `cov`, `jain`, `gini` (of
-/// requests, or with the prefix `requests_` or `keys_`), `messages_sent`, `messages_per_operation`, `fact_<kind>`.
+/// requests, or with the prefix `requests_` or `keys_`), `messages_sent`, `messages_per_operation`, `keys_moved` (moved over the
+/// fewest that had to, of the worst change), `queue_max` (of the samples), `rpo` (acknowledged writes lost),
+/// `false_failovers`, `fact_<kind>`.
 pub(crate) fn figure(report: &Report, name: &str) -> Option<Figure> {
     let a = &report.availability;
     let l = &report.load;
+    let failover = report.failover.as_ref();
     let measured = a.operations > 0;
     let fraction = |value| Some(Figure { value, unit: Unit::Fraction });
     let time = |ns: u64| Some(Figure { value: measured.then_some(ns as f64), unit: Unit::Time });
@@ -45,7 +51,7 @@ pub(crate) fn figure(report: &Report, name: &str) -> Option<Figure> {
         "probe_availability" => fraction(a.probes.fraction),
         "busy_max" => fraction(l.busy_max),
         // Without an outage there are more nines than any bound asks for.
-        "nines" => number(if measured { Some(a.nines.unwrap_or(f64::INFINITY)) } else { None }),
+        "nines" => Some(Figure { value: measured.then(|| a.nines.unwrap_or(f64::INFINITY)), unit: Unit::Nines }),
         "longest_outage" => time(a.longest_outage_ns),
         "total_outage" => time(a.total_outage_ns),
         "longest_stall" => time(a.longest_stall.duration_ns),
@@ -66,6 +72,13 @@ pub(crate) fn figure(report: &Report, name: &str) -> Option<Figure> {
         "keys_cov" => number(l.keys_cov),
         "keys_jain" => number(l.keys_jain),
         "keys_gini" => number(l.keys_gini),
+        "keys_moved" => number(moves::worst(&l.keys_moved)),
+        "queue_max" => number(l.queues.as_ref().map(|q| q.max as f64)),
+        "rto" => Some(Figure { value: failover.and_then(|f| f.rto_max_ns).map(|ns| ns as f64), unit: Unit::Time }),
+        // Without an acknowledged write there was nothing to lose.
+        "rpo" => number(failover.filter(|f| f.acknowledged > 0).map(|f| f.lost as f64)),
+        "split_brain" => Some(Figure { value: failover.map(|f| f.split_brain_ns as f64), unit: Unit::Time }),
+        "false_failovers" => number(failover.map(|f| f.false_failovers as f64)),
         "messages_sent" => number(Some(report.messages.sent as f64)),
         "messages_per_operation" => number((a.ok > 0).then(|| report.messages.sent as f64 / a.ok as f64)),
         _ => match name.strip_prefix("fact_") {
@@ -99,8 +112,9 @@ pub(crate) fn print(value: f64, unit: Unit) -> String {
     match unit {
         Unit::Time => units::duration(value.max(0.0).round() as u64),
         Unit::Fraction => plain(value, 6),
-        Unit::Number if value.is_infinite() => "no outage".into(),
-        Unit::Number => plain(value, 4),
+        Unit::Nines if value.is_infinite() => "no outage".into(),
+        Unit::Number if value.is_infinite() => "infinitely many".into(),
+        Unit::Number | Unit::Nines => plain(value, 4),
     }
 }
 

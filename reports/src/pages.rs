@@ -66,6 +66,10 @@ pub(crate) fn environment() -> Environment<'static> {
     environment.add_filter("time", move |ns: Option<u64>| ns.map_or_else(unknown, units::duration));
     environment.add_filter("percent", move |share: Option<f64>| share.map_or_else(unknown, units::percent));
     environment.add_filter("count", units::count);
+    environment.add_filter("capitalize_first", |text: String| {
+        let mut letters = text.chars();
+        letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+    });
     environment
 }
 

@@ -1,6 +1,11 @@
 //! The report: every figure of `report.json`, under the names other programs read.
 
+use crate::failover::FailoverReport;
+use crate::goodput::Goodput;
+use crate::moves::{HotKey, Moved};
+use crate::queues::Queues;
 use serde::{Deserialize, Serialize};
+use sim_core::measures::Formula;
 use sim_core::record::Ruling;
 use std::collections::BTreeMap;
 
@@ -42,6 +47,18 @@ pub struct Report {
     pub latency: Latencies,
     /// Who did the work.
     pub load: Load,
+    /// What was asked and what was served, where the system measures load.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub goodput: Option<Goodput>,
+    /// What the system did not serve, by the reason it gives, in the whole run.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub errors: BTreeMap<String, u64>,
+    /// How primaries were replaced, where the system has primaries.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failover: Option<FailoverReport>,
+    /// Closed forms beside what the run came to.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub formulas: Vec<Formula>,
     /// Messages between nodes, over the whole run.
     pub messages: Messages,
     /// What was done to the cluster.
@@ -197,7 +214,7 @@ pub struct Latency {
     pub max_ns: Option<u64>,
 }
 
-/// How the work was spread, over the measured window.
+/// How the work was spread, over the measured window. Figures of spread are over the nodes that carry load.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Load {
     /// One entry a node.
@@ -218,10 +235,32 @@ pub struct Load {
     pub keys_jain: Option<f64>,
     /// As `requests_gini`, for keys.
     pub keys_gini: Option<f64>,
+    /// As `requests_max_over_mean`, for bytes received and sent.
+    pub bytes_max_over_mean: Option<f64>,
+    /// As `requests_cov`, for bytes.
+    pub bytes_cov: Option<f64>,
+    /// As `requests_jain`, for bytes.
+    pub bytes_jain: Option<f64>,
+    /// As `requests_gini`, for bytes.
+    pub bytes_gini: Option<f64>,
+    /// As `requests_max_over_mean`, for the time CPUs were busy. `null` where work costs no time.
+    pub busy_max_over_mean: Option<f64>,
+    /// As `requests_cov`, for busy time.
+    pub busy_cov: Option<f64>,
+    /// As `requests_jain`, for busy time.
+    pub busy_jain: Option<f64>,
+    /// As `requests_gini`, for busy time.
+    pub busy_gini: Option<f64>,
     /// The busiest CPU's `busy_fraction`.
     pub busy_max: Option<f64>,
     /// Keys moved by each change of membership.
     pub keys_moved: Vec<Moved>,
+    /// The keys asked for most often.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hot_keys: Vec<HotKey>,
+    /// How long the queues were, where the system has queues.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub queues: Option<Queues>,
 }
 
 /// One node's share.
@@ -231,7 +270,10 @@ pub struct NodeLoad {
     pub node: String,
     /// Its zone's name, or empty.
     pub zone: String,
-    /// Client requests handed to it.
+    /// Whether it has a share in the load; what only passes work on has not.
+    #[serde(default = "yes", skip_serializing_if = "is_true")]
+    pub carries: bool,
+    /// Client requests handed to it, or pieces of work it did, where the system counts those.
     pub requests: u64,
     /// Client requests it answered with a result.
     pub answered: u64,
@@ -253,21 +295,6 @@ pub struct NodeLoad {
     pub syncs: u64,
     /// Time it was down.
     pub down_ns: u64,
-}
-
-/// What one change of membership moved.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Moved {
-    /// When.
-    pub at_ns: u64,
-    /// What happened, e.g. `n7 joined`.
-    pub event: String,
-    /// Keys that changed owner.
-    pub moved: u64,
-    /// Keys there were.
-    pub total: u64,
-    /// The fewest that had to.
-    pub ideal: u64,
 }
 
 /// Messages between nodes.
@@ -311,6 +338,15 @@ pub struct Fault {
     pub held: u64,
 }
 
+const fn yes() -> bool {
+    true
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+const fn is_true(flag: &bool) -> bool {
+    *flag
+}
+
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
 const fn nothing(number: &u64) -> bool {
     *number == 0
@@ -321,6 +357,11 @@ impl Report {
     #[must_use]
     pub fn measured_ns(&self) -> u64 {
         self.measure_to_ns.saturating_sub(self.measure_from_ns)
+    }
+
+    /// The nodes that have a share in the load.
+    pub fn carriers(&self) -> impl Iterator<Item = &NodeLoad> {
+        self.load.per_node.iter().filter(|node| node.carries)
     }
 
     /// The longest outage (the first of equals).

@@ -94,7 +94,7 @@ pub(crate) fn activity(record: &RunRecord, most: u64) -> Activity {
 
 /// The shortest length of 1, 2 or 5 times a power of ten nanoseconds, from a microsecond up, that makes at most `most`
 /// bins; above ten seconds, of whole minutes' parts.
-fn bin_length(time: u64, most: u64) -> u64 {
+pub(crate) fn bin_length(time: u64, most: u64) -> u64 {
     let wanted = time.div_ceil(most.max(1)).max(1_000);
     let mut base = 1_000_u64;
     loop {

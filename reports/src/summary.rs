@@ -36,7 +36,8 @@ pub fn summary(report: &Report, dir: &Path, width: usize, colour: bool) -> Strin
     verdicts(&mut page, &report.verdicts);
     availability(&mut page, report);
     latency(&mut page, report);
-    load(&mut page, report);
+    let told = measured(&mut page, report);
+    load(&mut page, report, NODES.saturating_sub(told).max(1), told < NODES);
     faults(&mut page, report);
     let dir = dir.display();
     page.row("", "report", &format!("{dir}/report.html"));
@@ -155,14 +156,29 @@ fn latency(page: &mut Page, report: &Report) {
     }
 }
 
-fn load(page: &mut Page, report: &Report) {
-    let mut nodes: Vec<_> = report.load.per_node.iter().collect();
+/// What only some systems measure; gives how many lines that took.
+fn measured(page: &mut Page, report: &Report) -> usize {
+    let before = page.out.matches('\n').count();
+    if let Some(failover) = &report.failover {
+        page.wrapped("", "fail-overs", &view::failover_sentence(failover), "; ");
+    }
+    if let Some(goodput) = &report.goodput {
+        page.row("", "goodput", &view::goodput_sentence(goodput, &report.errors));
+    }
+    if let Some(text) = view::moves_sentence(&report.load.keys_moved) {
+        page.row("", "keys moved", &text);
+    }
+    page.out.matches('\n').count() - before
+}
+
+fn load(page: &mut Page, report: &Report, most: usize, more: bool) {
+    let mut nodes: Vec<_> = report.carriers().collect();
     let total: u64 = nodes.iter().map(|n| n.requests).sum();
     let Some(ratio) = report.load.requests_max_over_mean else { return };
     nodes.sort_by_key(|n| std::cmp::Reverse(n.requests));
     let max = nodes.first().map_or(1, |n| n.requests).max(1);
-    let wide = nodes.iter().take(NODES).map(|n| n.node.chars().count()).max().unwrap_or(0).min(16);
-    for (i, n) in nodes.iter().take(NODES).enumerate() {
+    let wide = nodes.iter().take(most).map(|n| n.node.chars().count()).max().unwrap_or(0).min(16);
+    for (i, n) in nodes.iter().take(most).enumerate() {
         let share = units::significant(n.requests as f64 * 100.0 / total as f64);
         let name = clip(&n.node, 16);
         let mut text = format!("{name:<wide$}  {:<16}  {share:>4} %", bar(n.requests, max, 16));
@@ -171,8 +187,8 @@ fn load(page: &mut Page, report: &Report) {
         }
         page.row("", if i == 0 { "load" } else { "" }, &text);
     }
-    if nodes.len() > NODES {
-        page.more(&format!("and {}", plural(nodes.len() - NODES, "more node")));
+    if more && nodes.len() > most {
+        page.more(&format!("and {}", plural(nodes.len() - most, "more node")));
     }
 }
 

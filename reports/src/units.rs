@@ -11,6 +11,15 @@ pub(crate) fn round(value: f64, digits: i32) -> f64 {
     (value * scale).round() / scale
 }
 
+/// `value` rounded to so many significant digits.
+pub(crate) fn round_significant(value: f64, digits: i32) -> f64 {
+    if value == 0.0 || !value.is_finite() {
+        return value;
+    }
+    let size = libm::floor(libm::log10(value.abs())) as i32;
+    round(value, digits - 1 - size)
+}
+
 /// A duration with three significant digits and the unit that suits it: `850 ns`, `12.3 ms`, `4.2 s`, `3 min 20 s`.
 pub(crate) fn duration(ns: u64) -> String {
     if ns == 0 {

@@ -44,7 +44,7 @@ fn expectation(report: &Report, e: &Expectation) -> Verdict {
     // Judged as reported: what is printed is what was compared.
     let (value, bound) = match figure.unit {
         Unit::Time => (value, e.bound),
-        Unit::Fraction | Unit::Number => (crate::units::round(value, 9), crate::units::round(e.bound, 9)),
+        Unit::Fraction | Unit::Number | Unit::Nines => (crate::units::round(value, 9), crate::units::round(e.bound, 9)),
     };
     let (held, sign) = match e.comparison {
         Comparison::AtLeast => (value >= bound, ">="),

@@ -1,6 +1,9 @@
 //! The report in words: every figure formatted once, for the Markdown page, the HTML page and the terminal.
 
 use crate::causes::fault_name;
+use crate::measured::Measured;
+pub(crate) use crate::measured::{failover_sentence, goodput_sentence, moves_sentence};
+use crate::queues::NodeQueue;
 use crate::report::{Latency, Outage, Report, Share};
 use crate::units;
 use serde::Serialize;
@@ -41,6 +44,9 @@ pub(crate) struct View<'a> {
     pub nodes_left_out: usize,
     pub load_sentence: String,
     pub has_keys: bool,
+    pub has_queues: bool,
+    pub spreads: Vec<SpreadRow>,
+    pub more: Measured,
     pub faults: Vec<FaultRow>,
     pub messages_sentence: String,
     pub kinds: Vec<(String, String)>,
@@ -104,6 +110,18 @@ pub(crate) struct NodeRow<'a> {
     pub busy: String,
     pub disk: String,
     pub down: String,
+    /// Mean, 99th percentile and longest.
+    pub queue: String,
+}
+
+/// How evenly something is spread over the nodes.
+#[derive(Serialize)]
+pub(crate) struct SpreadRow {
+    pub name: &'static str,
+    pub max_over_mean: String,
+    pub cov: String,
+    pub jain: String,
+    pub gini: String,
 }
 
 #[derive(Serialize)]
@@ -166,7 +184,7 @@ impl<'a> View<'a> {
         let worst = report.worst_outage();
         let lost = |n: u64| format!("{} of {} operations not served", units::count(n), units::count(a.operations));
         let all = &report.latency.all;
-        let total_requests: u64 = report.load.per_node.iter().map(|n| n.requests).sum();
+        let total_requests: u64 = report.carriers().map(|n| n.requests).sum();
         Self {
             ruling: ruling_name(report.ruling),
             headline: match report.ruling {
@@ -217,6 +235,9 @@ impl<'a> View<'a> {
             nodes_left_out: report.load.per_node.len().saturating_sub(NODES),
             load_sentence: load_sentence(report, total_requests),
             has_keys: report.load.keys_max_over_mean.is_some(),
+            has_queues: report.load.queues.is_some(),
+            spreads: spread_rows(report),
+            more: Measured::of(report),
             faults: report.faults.iter().map(fault_row).collect(),
             messages_sentence: format!(
                 "{} sent, {} delivered, {} lost{}",
@@ -309,7 +330,8 @@ fn latency_row(name: &'static str, l: &Latency) -> LatencyRow {
 }
 
 fn node_rows(report: &Report) -> Vec<NodeRow<'_>> {
-    let max = report.load.per_node.iter().map(|n| n.requests).max().unwrap_or(0).max(1);
+    let max = report.carriers().map(|n| n.requests).max().unwrap_or(0).max(1);
+    let queues = report.load.queues.as_ref();
     report
         .load
         .per_node
@@ -319,20 +341,47 @@ fn node_rows(report: &Report) -> Vec<NodeRow<'_>> {
             name: &n.node,
             zone: &n.zone,
             requests: units::count(n.requests),
-            width: units::round(n.requests as f64 * 100.0 / max as f64, 1),
+            width: if n.carries { units::round(n.requests as f64 * 100.0 / max as f64, 1) } else { 0.0 },
             bytes_in: units::bytes(n.bytes_in),
             bytes_out: units::bytes(n.bytes_out),
             keys: units::count(n.keys),
             busy: units::percent(units::round(n.busy_fraction, 4)),
             disk: units::percent(units::round(n.disk_busy_fraction, 4)),
             down: units::duration(n.down_ns),
+            queue: queues.and_then(|q| q.per_node.iter().find(|q| q.node == n.node)).map_or_else(String::new, queue),
+        })
+        .collect()
+}
+
+/// `1.3 / 8 / 21`.
+fn queue(q: &NodeQueue) -> String {
+    format!("{} / {} / {}", units::significant(q.mean), units::count(q.p99), units::count(q.max))
+}
+
+fn spread_rows(report: &Report) -> Vec<SpreadRow> {
+    let l = &report.load;
+    let rows = [
+        ("requests", l.requests_max_over_mean, l.requests_cov, l.requests_jain, l.requests_gini),
+        ("keys", l.keys_max_over_mean, l.keys_cov, l.keys_jain, l.keys_gini),
+        ("bytes", l.bytes_max_over_mean, l.bytes_cov, l.bytes_jain, l.bytes_gini),
+        ("busy time", l.busy_max_over_mean, l.busy_cov, l.busy_jain, l.busy_gini),
+    ];
+    let figure = |value: Option<f64>| value.map_or_else(|| "\u{2013}".into(), units::significant_small);
+    rows.into_iter()
+        .filter(|(_, ratio, ..)| ratio.is_some())
+        .map(|(name, ratio, cov, jain, gini)| SpreadRow {
+            name,
+            max_over_mean: figure(ratio),
+            cov: figure(cov),
+            jain: figure(jain),
+            gini: figure(gini),
         })
         .collect()
 }
 
 fn load_sentence(report: &Report, total: u64) -> String {
     let l = &report.load;
-    let (Some(ratio), Some(max)) = (l.requests_max_over_mean, l.per_node.iter().max_by_key(|n| n.requests)) else {
+    let (Some(ratio), Some(max)) = (l.requests_max_over_mean, report.carriers().max_by_key(|n| n.requests)) else {
         return "No node was asked anything.".into();
     };
     let figure = |value: Option<f64>| value.map_or_else(|| "\u{2013}".into(), units::significant);

@@ -1,9 +1,10 @@
 //! Throughput above, latency below, over one time axis, with the faults.
 
-use super::frame::{self, Bands, Look, PLOT_LEFT, PLOT_RIGHT};
+use super::frame::{self, Look, PLOT_LEFT, PLOT_RIGHT};
 use super::palette::{BLUE, GREEN, ORANGE, PURPLE, VERMILLION};
 use super::scale::{Scale, ceiling};
 use super::scene::{Area, Hatch, Ink, Marker, Scene};
+use super::timed::Timed;
 use crate::report::Report;
 use crate::series::{Activity, Bin};
 use crate::units;
@@ -15,28 +16,14 @@ const P99_DASH: Option<(f64, f64)> = Some((14.0, 5.0));
 /// Draws the chart.
 pub(crate) fn draw(report: &Report, activity: &Activity) -> Scene {
     let mut scene = Scene::new(900.0);
-    let time = Scale::linear(report.measure_from_ns as f64, report.measure_to_ns as f64, PLOT_LEFT, PLOT_RIGHT);
-    let bands = Bands::plan(&report.faults, &time, PLOT_LEFT, PLOT_RIGHT);
     let shows = format!("Operations ended and their latency, by {}", units::duration(activity.bin_ns));
-    let about = match bands.skipped() {
-        0 => frame::about(report, &shows),
-        n => frame::about(report, &format!("{shows}  \u{b7}  {n} fault labels left out")),
-    };
-    frame::title(&mut scene, &finding(report), &about);
-    let lanes_top = 120.0;
-    let top = lanes_top + bands.height.max(24.0) + 50.0;
-    let middle = top + (810.0 - top) / 2.0;
-    let rates = Area { left: PLOT_LEFT, top, right: PLOT_RIGHT, bottom: middle - 34.0 };
+    let timed = Timed::begin(&mut scene, report, PLOT_LEFT, &finding(report), &shows);
+    let middle = timed.top + (810.0 - timed.top) / 2.0;
+    let rates = Area { left: PLOT_LEFT, top: timed.top, right: PLOT_RIGHT, bottom: middle - 34.0 };
     let latencies = Area { left: PLOT_LEFT, top: middle + 34.0, right: PLOT_RIGHT, bottom: 810.0 };
-    let plots = [rates, latencies];
-    bands.shade(&mut scene, &report.faults, &time, &plots);
-    for plot in plots {
-        frame::time_axis(&mut scene, plot, &time, plot == latencies);
-    }
-    frame::x_name(&mut scene, latencies, "simulated time");
-    bands.label(&mut scene, &report.faults, &time, lanes_top, &plots);
+    timed.dress(&mut scene, &[rates, latencies]);
 
-    let panel = Panel { activity, report, time };
+    let panel = Panel { activity, report, time: timed.time };
     panel.rates(&mut scene, rates);
     panel.latencies(&mut scene, latencies);
     scene

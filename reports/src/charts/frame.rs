@@ -1,7 +1,7 @@
 //! What the charts share: titles, axes, legends, fault bands with their labels.
 
 use super::fonts;
-use super::palette::{AXIS, GRID, INK, MUTED, ORANGE};
+use super::palette::{self, AXIS, GRID, INK, MUTED, ORANGE};
 use super::place::{self, Wish};
 use super::scale::{Scale, Tick};
 use super::scene::{Anchor, Area, Hatch, Ink, Scene, WIDTH, fit};
@@ -97,6 +97,21 @@ pub(crate) fn legend(scene: &mut Scene, right: f64, y: f64, entries: &[(&str, In
         x += width(text) + 28.0;
     }
     right - total
+}
+
+/// What the colours of a heat map mean, ending at `right` with its baseline at `y`. Returns where it begins.
+pub(crate) fn ramp_legend(scene: &mut Scene, right: f64, y: f64, least: &str, most: &str) -> f64 {
+    const STEPS: usize = 24;
+    const STEP: f64 = 7.0;
+    scene.text((right, y), most, LABEL, MUTED, Anchor::End);
+    let left = right - fonts::width(most, LABEL, false) - 10.0 - STEPS as f64 * STEP;
+    for i in 0..STEPS {
+        let from = left + i as f64 * STEP;
+        let area = Area { left: from, top: y - 18.0, right: from + STEP, bottom: y + 2.0 };
+        scene.rect(area, palette::ramp(i as f64 / (STEPS - 1) as f64));
+    }
+    scene.text((left - 10.0, y), least, LABEL, MUTED, Anchor::End);
+    left - 10.0 - fonts::width(least, LABEL, false)
 }
 
 /// Shades the time of every fault over `plots` and labels it in lanes that begin at `top`.

@@ -2,12 +2,11 @@
 
 use super::fonts;
 use super::frame::{self, LABEL, MARGIN, PLOT_RIGHT, SMALL};
-use super::palette::{INK, MUTED, ON_FILL, PAPER, VERMILLION, is_dark};
+use super::palette::{INK, MUTED, ON_FILL, PAPER, VERMILLION, is_dark, ramp};
 use super::scale::Scale;
 use super::scene::{Anchor, Area, Ink, Scene, brief, fit};
 use crate::sweep::{Sweep, quantile};
 use crate::units;
-use plotters::style::RGBColor;
 
 const GAP: f64 = 3.0;
 /// Nobody measured anything here.
@@ -130,17 +129,7 @@ impl Shade {
     }
 
     fn ink(&self, value: f64) -> Ink {
-        self.share(self.scale.at(if self.log { libm::log10(value) } else { value }))
-    }
-
-    fn share(&self, share: f64) -> Ink {
-        const STOPS: [(f64, f64, f64); 4] =
-            [(222.0, 235.0, 247.0), (140.0, 190.0, 225.0), (40.0, 120.0, 185.0), (8.0, 48.0, 107.0)];
-        let place = share.clamp(0.0, 1.0) * (STOPS.len() - 1) as f64;
-        let low = (place as usize).min(STOPS.len() - 2);
-        let (a, b, t) = (STOPS[low], STOPS[low + 1], place - low as f64);
-        let mix = |a: f64, b: f64| (a + (b - a) * t).round() as u8;
-        Ink(RGBColor(mix(a.0, b.0), mix(a.1, b.1), mix(a.2, b.2)), 1.0)
+        ramp(self.scale.at(if self.log { libm::log10(value) } else { value }))
     }
 }
 
@@ -158,17 +147,7 @@ fn legend(scene: &mut Scene, y: f64, shade: &Shade, sweep: &Sweep) {
         return;
     }
     let (least, most) = (units::duration(shade.least as u64), units::duration(shade.most as u64));
-    scene.text((right, y), &*most, LABEL, MUTED, Anchor::End);
-    right -= fonts::width(&most, LABEL, false) + 10.0;
-    const STEPS: usize = 24;
-    const STEP: f64 = 7.0;
-    let left = right - STEPS as f64 * STEP;
-    for i in 0..STEPS {
-        let from = left + i as f64 * STEP;
-        let area = Area { left: from, top: y - 18.0, right: from + STEP, bottom: y + 2.0 };
-        scene.rect(area, shade.share(i as f64 / (STEPS - 1) as f64));
-    }
-    scene.text((left - 10.0, y), least, LABEL, MUTED, Anchor::End);
+    frame::ramp_legend(scene, right, y, &least, &most);
 }
 
 fn finding(sweep: &Sweep) -> String {

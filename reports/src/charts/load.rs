@@ -5,7 +5,7 @@ use super::frame::{self, LABEL, Look, PLOT_LEFT, PLOT_RIGHT, SMALL};
 use super::palette::{AXIS, BLUE, INK, MUTED, ORANGE};
 use super::scale::{Scale, ceiling};
 use super::scene::{Anchor, Area, Hatch, Scene, fit};
-use crate::report::Report;
+use crate::report::{NodeLoad, Report};
 use crate::units;
 
 /// Draws the chart.
@@ -17,7 +17,7 @@ pub(crate) fn draw(report: &Report) -> Scene {
         &frame::about(report, "Client requests handed to each node while measured"),
     );
     let plot = Area { left: PLOT_LEFT, top: 210.0, right: PLOT_RIGHT - 150.0, bottom: 800.0 };
-    let nodes = &report.load.per_node;
+    let nodes: Vec<&NodeLoad> = report.carriers().collect();
     let max = nodes.iter().map(|n| n.requests).max().unwrap_or(0);
     if max == 0 {
         frame::nothing(&mut scene, plot, "No node was asked anything");
@@ -84,7 +84,7 @@ pub(crate) fn draw(report: &Report) -> Scene {
 
 fn finding(report: &Report) -> String {
     let l = &report.load;
-    let nodes = &l.per_node;
+    let nodes: Vec<&NodeLoad> = report.carriers().collect();
     let (Some(ratio), Some(max)) = (l.requests_max_over_mean, nodes.iter().max_by_key(|n| n.requests)) else {
         return "No load: no node was asked anything".into();
     };

@@ -8,20 +8,26 @@ mod availability;
 mod bug_probability;
 pub(crate) mod compare;
 mod distributions;
+mod failovers;
 mod fonts;
 mod frame;
+mod goodput;
 mod heat_map;
+mod keys_moved;
 mod latency;
 mod load;
 mod messages;
 mod palette;
 mod place;
+mod queues;
 mod render;
 mod scale;
 mod scene;
 mod spread;
 pub(crate) mod sweep;
+mod timed;
 mod witness;
+mod work_over_time;
 
 use crate::bug_probability::BugProbability;
 use crate::distributions::Distributions;
@@ -56,20 +62,29 @@ impl Chart {
     }
 }
 
-/// Draws all charts of a run.
+/// Draws all charts of a run: those that every run has, and those for which it measured something.
 #[must_use]
 pub fn draw(report: &Report, record: &RunRecord) -> Vec<Chart> {
     let served = series::served_over_time(record, 700);
     let activity = series::activity(record, 240);
     let histograms = Histograms::of(record);
-    vec![
+    let always = [
         Chart { name: "availability", title: "Availability over time", scene: availability::draw(report, &served) },
         Chart { name: "activity", title: "Throughput and latency over time", scene: activity::draw(report, &activity) },
         Chart { name: "outages", title: "Anatomy of the worst outages", scene: anatomy::draw(report) },
         Chart { name: "latency", title: "Latency distribution", scene: latency::draw(report, &histograms) },
         Chart { name: "load", title: "Load per node", scene: load::draw(report) },
         Chart { name: "messages", title: "Messages by kind", scene: messages::draw(report) },
-    ]
+    ];
+    let measured = [
+        ("failovers", "Anatomy of fail-overs", failovers::draw(report)),
+        ("goodput", "Goodput against offered load", goodput::draw(report)),
+        ("load-over-time", "Load over time", work_over_time::draw(report, record)),
+        ("queues", "Queue lengths over time", queues::draw(report, record)),
+        ("keys-moved", "Keys moved, before and after", keys_moved::draw(report)),
+    ];
+    let some = measured.into_iter().filter_map(|(name, title, scene)| Some(Chart { name, title, scene: scene? }));
+    always.into_iter().chain(some).collect()
 }
 
 /// Draws how likely failure was over the time of a run.

@@ -44,6 +44,17 @@ pub(crate) const PHASES: [(Ink, Hatch); 6] = [
     (PURPLE, Hatch::Dots),
 ];
 
+/// A colour for a share of one: light to dark, one hue.
+pub(crate) fn ramp(share: f64) -> Ink {
+    const STOPS: [(f64, f64, f64); 4] =
+        [(222.0, 235.0, 247.0), (140.0, 190.0, 225.0), (40.0, 120.0, 185.0), (8.0, 48.0, 107.0)];
+    let place = share.clamp(0.0, 1.0) * (STOPS.len() - 1) as f64;
+    let low = (place as usize).min(STOPS.len() - 2);
+    let (a, b, t) = (STOPS[low], STOPS[low + 1], place - low as f64);
+    let mix = |a: f64, b: f64| (a + (b - a) * t).round() as u8;
+    ink(mix(a.0, b.0), mix(a.1, b.1), mix(a.2, b.2))
+}
+
 /// Whether white text reads better on it than dark text.
 pub(crate) fn is_dark(ink: Ink) -> bool {
     let RGBColor(r, g, b) = ink.0;

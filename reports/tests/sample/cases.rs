@@ -1,6 +1,7 @@
 //! The sample runs: one for each thing a chart or a page must survive.
 
-use super::{MS, S, Sample, expect, rule};
+use super::{Dice, MS, S, Sample, expect, measured, rule};
+use sim_core::measures::{Failovers, Formula, FormulaUnit, HotKey, KeysMoved};
 use sim_core::record::{Comparison, Ruling, RunRecord};
 
 /// Three leader crashes and a partition: the run people show.
@@ -182,6 +183,143 @@ pub fn short() -> RunRecord {
     record
 }
 
+/// Two servers behind a balancer, asked for more than they can do for a while.
+pub fn two_servers() -> RunRecord {
+    let mut record = Sample {
+        name: "two-servers",
+        title: "Two servers behind a balancer are asked for too much",
+        nodes: 3,
+        outages: vec![(20 * S, 26 * S)],
+        faults: vec![("cpu", "slow CPU on n2", 2, 18 * S, 25 * S, true)],
+        ..Sample::default()
+    }
+    .record();
+    record.nodes[0].carries = false;
+    measured::work(&mut record, |node, i| if node == 0 { 0 } else { 60 + (i * 7 + node * 3) % 20 });
+    measured::queues(&mut record, |node, i| match (node, i) {
+        (0, _) => 0,
+        (1, 60..90) => (i - 60) * 9,
+        (_, i) => i * 5 % 4 * node,
+    });
+    record.measures.errors =
+        [("refused", 1412), ("timed out", 377), ("no server left", 9)].map(|(why, n)| (why.to_owned(), n)).into();
+    record.measures.formulas = vec![Formula {
+        name: "Mean time in an M/M/1 queue".into(),
+        formula: "1 / (mu - lambda)".into(),
+        predicted: 20e6,
+        measured: Some(23.4e6),
+        unit: FormulaUnit::Time,
+        note: "holds for one server at steady load; here a fault made it slower".into(),
+    }];
+    record
+}
+
+/// A thousand nodes that hold keys; some join and leave.
+pub fn thousand_nodes() -> RunRecord {
+    let mut record = Sample {
+        name: "thousand-nodes",
+        title: "A thousand nodes hold keys, and some come and go",
+        nodes: 1000,
+        faults: vec![("crash", "crash of n17", 17, 30 * S, 40 * S, true)],
+        ..Sample::default()
+    }
+    .record();
+    measured::work(&mut record, |node, i| match (node, i) {
+        (16, 105..135) => 0,
+        (411, 60..200) => 90,
+        _ => 20 + (i * 31 + node * 17) % 13,
+    });
+    measured::queues(&mut record, |node, i| (i * 13 + node * 7919) % 9 * if node == 411 { 6 } else { 1 });
+    let mut dice = Dice(7);
+    let keys: Vec<u64> = (0..1000).map(|_| 9_000 + dice.below(2_000)).collect();
+    let mut after = keys.iter().map(|k| k - k / 1000).collect::<Vec<_>>();
+    after[16] = 0;
+    record.measures.keys_moved = (0..9)
+        .map(|i| KeysMoved {
+            at_ns: (10 + i * 5) * S,
+            event: if i.is_multiple_of(2) { format!("n{} left", 17 + i) } else { format!("n{} joined", 900 + i) },
+            moved: 10_000 + i * 1_700,
+            total: 10_000_000,
+            ideal: 10_000,
+            done_ns: (i != 3).then_some((11 + i * 5) * S),
+            before: keys.clone(),
+            after: after.clone(),
+        })
+        .collect();
+    record.measures.hot_keys = (0..12)
+        .map(|i| HotKey { key: i * 7, requests: 90_000 / (i + 1), nodes: vec![(i * 83 % 1000) as u32] })
+        .collect();
+    record
+}
+
+/// Four nodes, one of which joins: a pair of bars each.
+pub fn one_joins() -> RunRecord {
+    let mut record =
+        Sample { name: "one-joins", title: "A fourth node joins three", nodes: 4, ..Sample::default() }.record();
+    record.measures.keys_moved = vec![KeysMoved {
+        at_ns: 20 * S,
+        event: "n4 joined".into(),
+        moved: 75_100,
+        total: 100_000,
+        ideal: 25_000,
+        done_ns: Some(23 * S),
+        before: vec![33_300, 33_200, 33_500, 0],
+        after: vec![25_100, 24_900, 25_200, 24_800],
+    }];
+    record.expectations = vec![
+        expect("keys_moved", Comparison::AtMost, 1.2, "<= 1.2"),
+        expect("queue_max", Comparison::AtMost, 10.0, "<= 10"),
+        expect("rto", Comparison::AtMost, 1e9, "<= 1s"),
+    ];
+    record
+}
+
+/// A primary and its backup, without a witness: what happens to them.
+pub fn failovers() -> RunRecord {
+    let mut record = Sample {
+        name: "two-nodes-no-witness",
+        title: "Two nodes without a witness: each thinks the other is dead",
+        nodes: 2,
+        outages: vec![(10 * S, 13 * S)],
+        faults: vec![
+            ("crash", "crash of primary", 1, 10 * S, 20 * S, true),
+            ("partition", "partition (halves)", 2, 35 * S, 45 * S, true),
+        ],
+        ..Sample::default()
+    }
+    .record();
+    record.measures.failover = Some(measured::failovers());
+    record.measures.formulas = measured::formulas();
+    record.expectations = vec![
+        expect("rto", Comparison::AtMost, 2e9, "<= 2s"),
+        expect("rpo", Comparison::Equal, 0.0, "== 0"),
+        expect("split_brain", Comparison::Equal, 0.0, "== 0s"),
+        expect("false_failovers", Comparison::AtMost, 1.0, "<= 1"),
+    ];
+    record
+}
+
+/// Sixty fail-overs over as many shards, thirty times of two primaries.
+pub fn many_failovers() -> RunRecord {
+    let mut record = Sample {
+        name: "many-failovers",
+        title: "Sixty fail-overs in a minute, over sixty shards of a thousand nodes",
+        nodes: 1000,
+        ..Sample::default()
+    }
+    .record();
+    record.measures.failover = Some(measured::many());
+    record
+}
+
+/// A system with primaries to which nothing happened.
+pub fn no_failover() -> RunRecord {
+    let mut record =
+        Sample { name: "no-failover", title: "A primary nobody disturbs", nodes: 2, ..Sample::default() }.record();
+    record.measures.failover = Some(Failovers { acknowledged: 11_873, ..Failovers::default() });
+    record
+}
+
 /// All of them but the hour, which takes a while.
 pub fn all() -> Vec<RunRecord> {
     vec![
@@ -195,5 +333,11 @@ pub fn all() -> Vec<RunRecord> {
         wide_latencies(),
         never_recovers(),
         short(),
+        two_servers(),
+        thousand_nodes(),
+        one_joins(),
+        failovers(),
+        many_failovers(),
+        no_failover(),
     ]
 }

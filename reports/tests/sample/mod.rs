@@ -9,6 +9,7 @@ use sim_core::record::{
 use sim_core::{Class, Fate};
 
 pub mod cases;
+pub mod measured;
 
 pub const MS: u64 = 1_000_000;
 pub const S: u64 = 1_000_000_000;

@@ -1,0 +1,254 @@
+//! What only some systems measure, in words: fail-overs, goodput, errors, keys moved, hot keys, formulas.
+
+use crate::failover::{FailoverReport, Replacement};
+use crate::goodput::Goodput;
+use crate::moves::{self, Moved};
+use crate::report::Report;
+use crate::units;
+use crate::view::plural;
+use serde::Serialize;
+use sim_core::measures::{Formula, FormulaUnit};
+use std::collections::BTreeMap;
+
+/// More rows than this of any table are left to `report.json`.
+const ROWS: usize = 30;
+
+/// The tables; each empty where nothing was measured.
+#[derive(Serialize)]
+pub(crate) struct Measured {
+    pub failover_sentence: String,
+    pub failovers: Vec<FailoverRow>,
+    pub failovers_left_out: usize,
+    pub splits: Vec<SplitRow>,
+    pub splits_left_out: usize,
+    pub lost: Vec<LostRow>,
+    pub lost_left_out: u64,
+    pub goodput_sentence: String,
+    pub errors: Vec<(String, String)>,
+    pub moves_sentence: String,
+    pub moves: Vec<MoveRow>,
+    pub moves_left_out: usize,
+    pub hot: Vec<HotRow>,
+    pub formulas: Vec<FormulaRow>,
+}
+
+#[derive(Serialize)]
+pub(crate) struct FailoverRow {
+    pub at: String,
+    pub who: String,
+    pub what: &'static str,
+    pub rto: String,
+    pub detect: String,
+    pub decide: String,
+    pub promote: String,
+    pub clients: String,
+}
+
+#[derive(Serialize)]
+pub(crate) struct SplitRow {
+    pub at: String,
+    pub duration: String,
+    pub nodes: String,
+    pub writes: String,
+}
+
+#[derive(Serialize)]
+pub(crate) struct LostRow {
+    pub at: String,
+    pub node: String,
+    pub what: String,
+    pub why: String,
+}
+
+#[derive(Serialize)]
+pub(crate) struct MoveRow {
+    pub at: String,
+    pub event: String,
+    pub moved: String,
+    pub share: String,
+    pub ideal: String,
+    pub over_ideal: String,
+    pub took: String,
+}
+
+#[derive(Serialize)]
+pub(crate) struct HotRow {
+    pub key: String,
+    pub requests: String,
+    pub nodes: String,
+}
+
+#[derive(Serialize)]
+pub(crate) struct FormulaRow {
+    pub name: String,
+    pub formula: String,
+    pub predicted: String,
+    pub measured: String,
+    pub note: String,
+}
+
+/// `4 fail-overs, the longest 2.6 s, 1 needless; 212 of 11,873 writes lost; two primaries for 8.42 s`.
+pub(crate) fn failover_sentence(f: &FailoverReport) -> String {
+    let mut text = match f.failovers.len() {
+        0 => "none".to_owned(),
+        n => plural(n, "fail-over"),
+    };
+    match f.rto_max_ns {
+        Some(ns) if f.failovers.iter().any(|f| f.open && !f.planned) => {
+            text.push_str(&format!(", the longest at least {}: it never ended", units::duration(ns)));
+        }
+        Some(ns) => text.push_str(&format!(", the longest {}", units::duration(ns))),
+        None => {}
+    }
+    if f.false_failovers > 0 {
+        text.push_str(&format!(", {} needless", units::count(f.false_failovers)));
+    }
+    match (f.lost, f.acknowledged) {
+        (_, 0) => text.push_str("; no write was acknowledged"),
+        (0, n) => text.push_str(&format!("; none of {} writes lost", units::count(n))),
+        (lost, n) => {
+            text.push_str(&format!("; {} of {} writes lost", units::count(lost), units::count(n)));
+        }
+    }
+    match f.split_brain_ns {
+        0 => text.push_str("; never two primaries"),
+        ns => text.push_str(&format!("; two primaries for {}", units::duration(ns))),
+    }
+    text
+}
+
+/// `312 of 400 ops/s served in time, 78 %; 1.2 tries each; refused 1,412`.
+pub(crate) fn goodput_sentence(g: &Goodput, errors: &BTreeMap<String, u64>) -> String {
+    let Some(fraction) = g.fraction else { return "nobody asked".into() };
+    let (served, offered) = (units::short_count(g.served_per_second), units::short_count(g.offered_per_second));
+    let mut text = format!("{served} of {offered} ops/s served in time, {}", units::percent(fraction));
+    if let Some(tries) = g.attempts_per_operation.filter(|tries| *tries > 1.0) {
+        text.push_str(&format!(", {} tries each", units::significant(tries)));
+    }
+    let mut errors: Vec<_> = errors.iter().filter(|(_, n)| **n > 0).collect();
+    errors.sort_by(|a, b| b.1.cmp(a.1).then_with(|| a.0.cmp(b.0)));
+    let reasons: Vec<String> =
+        errors.iter().take(3).map(|(why, n)| format!("{} {}", why.replace('_', " "), units::count(**n))).collect();
+    if !reasons.is_empty() {
+        text.push_str(&format!("; {}", reasons.join(", ")));
+    }
+    text
+}
+
+/// `2 changes moved 85,100 keys; the worst, n4 joined, 3 times as many as had to`.
+pub(crate) fn moves_sentence(all: &[Moved]) -> Option<String> {
+    let ratio = |m: &Moved| m.over_ideal.unwrap_or(f64::INFINITY);
+    let worst = all.iter().reduce(|a, b| if ratio(b) > ratio(a) { b } else { a })?;
+    let moved: u64 = all.iter().map(|m| m.moved).sum();
+    let times = match moves::worst(all) {
+        Some(times) if times.is_finite() => format!("{} times as many as had to", units::significant(times)),
+        _ => "though none had to".into(),
+    };
+    let changes = plural(all.len(), "change");
+    Some(format!("{changes} moved {} keys; the worst, {}, {times}", units::count(moved), worst.event))
+}
+
+impl Measured {
+    pub(crate) fn of(report: &Report) -> Self {
+        let (f, moves) = (report.failover.as_ref(), &report.load.keys_moved);
+        let (failovers, splits) = (f.map_or(&[][..], |f| &f.failovers), f.map_or(&[][..], |f| &f.split_brain));
+        let lost = f.map_or(&[][..], |f| &f.lost_writes);
+        let mut errors: Vec<_> = report.errors.iter().collect();
+        errors.sort_by(|a, b| b.1.cmp(a.1).then_with(|| a.0.cmp(b.0)));
+        Self {
+            failover_sentence: f.map(failover_sentence).unwrap_or_default(),
+            failovers: failovers.iter().take(ROWS).map(failover_row).collect(),
+            failovers_left_out: failovers.len().saturating_sub(ROWS),
+            splits: splits
+                .iter()
+                .take(ROWS)
+                .map(|s| SplitRow {
+                    at: units::moment(s.start_ns),
+                    duration: units::duration(s.end_ns.saturating_sub(s.start_ns)),
+                    nodes: s.nodes.join(", "),
+                    writes: units::count(s.writes),
+                })
+                .collect(),
+            splits_left_out: splits.len().saturating_sub(ROWS),
+            lost: lost
+                .iter()
+                .take(ROWS)
+                .map(|w| LostRow {
+                    at: units::moment(w.acknowledged_ns),
+                    node: w.node.clone(),
+                    what: w.what.clone(),
+                    why: w.why.clone(),
+                })
+                .collect(),
+            lost_left_out: f.map_or(0, |f| f.lost.saturating_sub(lost.len().min(ROWS) as u64)),
+            goodput_sentence: report
+                .goodput
+                .as_ref()
+                .map(|g| goodput_sentence(g, &BTreeMap::new()))
+                .unwrap_or_default(),
+            errors: errors.into_iter().map(|(why, n)| (why.replace('_', " "), units::count(*n))).collect(),
+            moves_sentence: moves_sentence(moves).unwrap_or_default(),
+            moves: moves.iter().take(ROWS).map(move_row).collect(),
+            moves_left_out: moves.len().saturating_sub(ROWS),
+            hot: report
+                .load
+                .hot_keys
+                .iter()
+                .take(ROWS)
+                .map(|k| HotRow {
+                    key: k.key.to_string(),
+                    requests: units::count(k.requests),
+                    nodes: k.nodes.join(", "),
+                })
+                .collect(),
+            formulas: report.formulas.iter().map(formula_row).collect(),
+        }
+    }
+}
+
+fn failover_row(f: &Replacement) -> FailoverRow {
+    let time = |ns: Option<u64>| ns.map_or_else(|| "\u{2013}".into(), units::duration);
+    let name = |node: &Option<String>| node.clone().unwrap_or_else(|| "nobody".into());
+    FailoverRow {
+        at: units::moment(f.began_ns),
+        who: format!("{} to {}", name(&f.old), name(&f.new)),
+        what: match (f.planned, f.needless, f.open) {
+            (_, _, true) => "never ended",
+            (true, ..) => "planned",
+            (_, true, _) => "needless",
+            _ => "",
+        },
+        rto: if f.open { format!("at least {}", units::duration(f.rto_ns)) } else { units::duration(f.rto_ns) },
+        detect: time(f.detect_ns),
+        decide: time(f.decide_ns),
+        promote: time(f.promote_ns),
+        clients: time(f.clients_ns),
+    }
+}
+
+fn move_row(m: &Moved) -> MoveRow {
+    MoveRow {
+        at: units::moment(m.at_ns),
+        event: m.event.clone(),
+        moved: units::count(m.moved),
+        share: if m.total == 0 { "\u{2013}".into() } else { units::percent(m.moved as f64 / m.total as f64) },
+        ideal: units::count(m.ideal),
+        over_ideal: m.over_ideal.map_or_else(|| "\u{2013}".into(), units::significant),
+        took: m.done_ns.map_or_else(|| "\u{2013}".into(), |done| units::duration(done.saturating_sub(m.at_ns))),
+    }
+}
+
+fn formula_row(f: &Formula) -> FormulaRow {
+    let print = |value: f64| match f.unit {
+        FormulaUnit::Fraction => units::significant_small(value),
+        FormulaUnit::Time => units::duration(value.max(0.0).round() as u64),
+        FormulaUnit::Number => units::significant(value),
+    };
+    FormulaRow {
+        name: f.name.clone(),
+        formula: f.formula.clone(),
+        predicted: print(f.predicted),
+        measured: f.measured.map_or_else(|| "\u{2013}".into(), print),
+        note: f.note.clone(),
+    }
+}

@@ -1,0 +1,124 @@
+//! What the systems of sample runs measured: nodes over time, fail-overs, formulas.
+
+use super::{MS, S};
+use sim_core::measures::{Failover, Failovers, Formula, FormulaUnit, Gauge, LostWrite, SplitBrain};
+use sim_core::record::RunRecord;
+
+/// As many samples as runs have.
+const SAMPLES: u64 = 200;
+
+fn table(record: &mut RunRecord, of: impl Fn(u64, u64) -> u64) -> Vec<Vec<u64>> {
+    let step = record.simulated_ns / SAMPLES;
+    record.timeline.at_ns = (1..=SAMPLES).map(|i| i * step).collect();
+    (0..record.nodes.len() as u64).map(|node| (0..SAMPLES).map(|i| of(node, i)).collect()).collect()
+}
+
+/// What node did in sample i.
+pub fn work(record: &mut RunRecord, of: impl Fn(u64, u64) -> u64) {
+    record.timeline.work = table(record, of);
+}
+
+/// How long the queue of a node was at sample i.
+pub fn queues(record: &mut RunRecord, of: impl Fn(u64, u64) -> u64) {
+    let nodes = table(record, of);
+    record.timeline.gauges.push(Gauge { name: "queue".into(), nodes });
+}
+
+/// A crash, a needless one with two primaries, a fail-back, and one that never ended.
+pub fn failovers() -> Failovers {
+    let step = |began: u64, detect: u64, decide: u64, promote: u64, served: u64| Failover {
+        began_ns: began,
+        detected_ns: Some(began + detect * MS),
+        decided_ns: Some(began + (detect + decide) * MS),
+        promoted_ns: Some(began + (detect + decide + promote) * MS),
+        served_ns: Some(began + (detect + decide + promote + served) * MS),
+        old: Some(0),
+        new: Some(1),
+        ..Failover::default()
+    };
+    let back = |f: Failover| Failover { old: Some(1), new: Some(0), ..f };
+    let never = Failover { promoted_ns: None, served_ns: None, new: None, ..step(52 * S, 1800, 40, 0, 0) };
+    Failovers {
+        failovers: vec![
+            step(10 * S, 1500, 120, 80, 900),
+            Failover { planned: true, ..back(step(25 * S, 0, 5, 60, 110)) },
+            Failover { needless: true, ..step(35 * S, 1500, 2, 80, 300) },
+            never,
+        ],
+        acknowledged: 11_873,
+        lost: 212,
+        lost_writes: (0..14)
+            .map(|i| LostWrite {
+                key: i * 3,
+                what: format!("put {} = {}", i * 3, i + 900),
+                acknowledged_ns: 37 * S + i * 90 * MS,
+                node: 0,
+                why: "the primary that took it was overruled".into(),
+            })
+            .collect(),
+        split_brain: vec![SplitBrain { from_ns: 36_582 * MS, to_ns: 45 * S, nodes: vec![0, 1], writes: 212 }],
+    }
+}
+
+/// Sixty of them.
+pub fn many() -> Failovers {
+    let one = |i: u64| {
+        let began = 3 * S + i * 900 * MS;
+        let at = |ms: u64| Some(began + ms * MS);
+        Failover {
+            shard: i as u32,
+            began_ns: began,
+            detected_ns: at(200 + i * 13),
+            decided_ns: if i.is_multiple_of(9) { None } else { at(220 + i * 14) },
+            promoted_ns: at(240 + i * 15),
+            served_ns: at(300 + i * 17),
+            old: Some(i as u32 * 16),
+            new: Some(i as u32 * 16 + 1),
+            needless: i.is_multiple_of(4),
+            planned: i.is_multiple_of(11),
+        }
+    };
+    let split = |i: u64| {
+        let from_ns = 4 * S + i * 1800 * MS;
+        SplitBrain { from_ns, to_ns: from_ns + 700 * MS, nodes: vec![i as u32 * 32, i as u32 * 32 + 1], writes: i }
+    };
+    Failovers {
+        failovers: (0..60).map(one).collect(),
+        acknowledged: 900_000,
+        lost: 3,
+        lost_writes: Vec::new(),
+        split_brain: (0..30).map(split).collect(),
+    }
+}
+
+/// One of each unit, measured and not.
+pub fn formulas() -> Vec<Formula> {
+    let formula = |name: &str, formula: &str, predicted, measured, unit, note: &str| Formula {
+        name: name.into(),
+        formula: formula.into(),
+        predicted,
+        measured,
+        unit,
+        note: note.into(),
+    };
+    vec![
+        formula(
+            "Probability of a first failure by t",
+            "1 - exp(-lambda t)",
+            0.632_120_558,
+            None,
+            FormulaUnit::Fraction,
+            "failures come at a constant rate; a single run either saw one or did not",
+        ),
+        formula(
+            "Steady-state availability of one repairable unit",
+            "MTTF / (MTTF + MTTR)",
+            0.999_000_999,
+            Some(0.998_73),
+            FormulaUnit::Fraction,
+            "",
+        ),
+        formula("Fail-overs of the run", "lambda t", 3.0, Some(4.0), FormulaUnit::Number, "one was needless"),
+        formula("Downtime of a fail-over", "timeout + round trip", 1.7e9, Some(2.6e9), FormulaUnit::Time, ""),
+    ]
+}
