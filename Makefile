@@ -17,8 +17,9 @@ lint:            ## format and lints, warnings are errors
 doc:             ## the API documentation, broken links are errors
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --quiet
 
-bench:           ## how fast the engine, Raft and Paxos are; writes target/bench.json
+bench:           ## how fast the engine, Raft, Paxos and lookups are; writes target/bench.json and target/lookups.json
 	$(CARGO) bench --quiet --package splitbrain --bench throughput
+	$(CARGO) run --quiet --release --manifest-path cli/benches/lookups/Cargo.toml --target-dir target/lookups
 
 BUG_SEEDS ?= 1..2000
 bugs:            ## switches every known bug on in the chaos files; fails if one is not caught within BUG_SEEDS (1..2000)

@@ -258,6 +258,12 @@ fn workload(out: &mut Out, workload: &Workload, scenario: &Scenario) {
             KeySpace::Zipf { count, s } => {
                 inline(&[("count", number(count)), ("dist", text("zipf")), ("s", Value::Float(s))])
             }
+            KeySpace::Hotspot { count, hot, share: part } => inline(&[
+                ("count", number(count)),
+                ("dist", text("hotspot")),
+                ("hot", number(hot)),
+                ("share", share(part)),
+            ]),
         },
     );
     out.key("value_size", text(ByteSize(workload.value_size.into())));

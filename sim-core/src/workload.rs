@@ -72,6 +72,15 @@ pub enum Keys {
     },
     /// By a table of `count` cumulative weights out of 2^32, the most popular key first (see [`Keys::zipf`]).
     Weighted(Arc<[u32]>),
+    /// The first `hot` of `0..count` take `share` of the operations.
+    Hotspot {
+        /// How many keys there are, hot ones included.
+        count: u64,
+        /// How many are hot.
+        hot: u64,
+        /// Share of the operations that go to them.
+        share: Probability,
+    },
     /// Always this one.
     Single(u64),
 }
@@ -96,6 +105,10 @@ impl Keys {
             Self::Weighted(table) => {
                 let draw = rng.next_u32();
                 (table.partition_point(|w| *w < draw) as u64).min(table.len() as u64 - 1)
+            }
+            Self::Hotspot { count, hot, share } => {
+                let is_hot = rng.chance(*share);
+                if is_hot { rng.below(*hot) } else { hot + rng.below(count - hot) }
             }
             Self::Single(key) => *key,
         }
@@ -247,5 +260,24 @@ impl<N: Node> Client<N> for Generated<N> {
             // Thinks all last equally long, so the newest ends last: keep the soonest at the end.
             self.thinking.insert(0, now + think);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Purpose;
+
+    #[test]
+    fn hot_keys_take_their_share_and_no_more() {
+        let keys = Keys::Hotspot { count: 1000, hot: 10, share: Probability::per_billion(900_000_000) };
+        let mut rng = Rng::stream(7, Purpose::Client, 0);
+        let mut counts = vec![0_u32; 1000];
+        (0..100_000).for_each(|_| counts[keys.pick(&mut rng) as usize] += 1);
+        let hot: u32 = counts[..10].iter().sum();
+        assert!((89_500..90_500).contains(&hot), "{hot} of 100,000");
+        // 9,000 each of the hot, 10 each of the cold.
+        assert!(counts[..10].iter().all(|n| (8_500..9_500).contains(n)), "{:?}", &counts[..10]);
+        assert!(counts[10..].iter().all(|n| *n < 40), "a cold key is hot");
     }
 }

@@ -192,13 +192,18 @@ pub static STAGE: Section = Section {
     ],
 };
 
+/// How popular keys may be.
+pub const POPULARITIES: &[&str] = &["uniform", "zipf", "hotspot"];
+
 /// `keys = { ... }`.
 pub static KEYS: Section = Section {
     name: "keys",
     keys: &[
         Key::new("count", Count(1, limits::KEYS), "1000", "how many keys"),
-        Key::new("dist", Takes::Word(&["uniform", "zipf"]), "uniform", "how popular they are"),
+        Key::new("dist", Takes::Word(POPULARITIES), "uniform", "how popular they are"),
         Key::new("s", Takes::Number(0.0, 10.0), "0.99", "of `zipf`: how skewed"),
+        Key::new("hot", Count(1, limits::KEYS), "1", "of `hotspot`: how many keys are hot"),
+        Key::new("share", Probability, "90%", "of `hotspot`: how many operations go to the hot ones"),
     ],
 };
 

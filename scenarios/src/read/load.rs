@@ -125,6 +125,9 @@ fn stages(reader: &Reader<'_>) -> Option<Pace> {
     Some(Pace::Open(stages))
 }
 
+/// What the hot keys of a hotspot take, unless a file says otherwise.
+const HOT_SHARE: Probability = Probability::per_billion(900_000_000);
+
 fn keyspace(value: &Value, context: &Context<'_>) -> Option<KeySpace> {
     if matches!(value.kind, Kind::Int(_)) {
         return measure::count(1, limits::KEYS)(value, context).map(|count| KeySpace::Uniform { count });
@@ -138,12 +141,24 @@ fn keyspace(value: &Value, context: &Context<'_>) -> Option<KeySpace> {
     }
     let reader = Reader::new(&keys::KEYS, value, context);
     let count = reader.get("count", measure::count(1, limits::KEYS)).unwrap_or(1000);
-    let dist = reader.get("dist", measure::word(&["uniform", "zipf"])).unwrap_or("uniform");
+    let dist = reader.get("dist", measure::word(keys::POPULARITIES)).unwrap_or("uniform");
     let s = reader.get("s", measure::number(0.0, 10.0)).unwrap_or(0.99);
-    if dist == "uniform" && reader.has("s") {
-        reader.wrong("s", "`s` belongs to `dist = \"zipf\"`", "add `dist = \"zipf\"`, or leave `s` out");
+    let hot = reader.get("hot", measure::count(1, limits::KEYS)).unwrap_or(1);
+    let share = reader.get("share", measure::probability).unwrap_or(HOT_SHARE);
+    for (key, of) in [("s", "zipf"), ("hot", "hotspot"), ("share", "hotspot")] {
+        if dist != of && reader.has(key) {
+            let help = format!("add `dist = \"{of}\"`, or leave `{key}` out");
+            reader.wrong(key, format!("`{key}` belongs to `dist = \"{of}\"`"), help);
+        }
     }
-    Some(if dist == "zipf" { KeySpace::Zipf { count, s } } else { KeySpace::Uniform { count } })
+    if dist == "hotspot" && hot >= count {
+        reader.wrong("hot", format!("{hot} of {count} keys are hot"), "fewer than there are keys");
+    }
+    Some(match dist {
+        "zipf" => KeySpace::Zipf { count, s },
+        "hotspot" => KeySpace::Hotspot { count, hot, share },
+        _ => KeySpace::Uniform { count },
+    })
 }
 
 fn hours(reader: &Reader<'_>, world: &World) -> (Instant, Instant) {

@@ -59,15 +59,33 @@ pub enum KeySpace {
         /// How skewed: 0 is uniform, 0.99 is what YCSB uses.
         s: f64,
     },
+    /// A few keys take most of the operations (YCSB's hotspot distribution); both parts are uniform.
+    Hotspot {
+        /// How many there are, hot ones included.
+        count: u64,
+        /// How many are hot: the first ones.
+        hot: u64,
+        /// Share of the operations that go to the hot ones.
+        share: Probability,
+    },
 }
 
 impl KeySpace {
+    /// How many keys there are.
+    #[must_use]
+    pub const fn count(&self) -> u64 {
+        match *self {
+            Self::Uniform { count } | Self::Zipf { count, .. } | Self::Hotspot { count, .. } => count,
+        }
+    }
+
     /// The engine's form. Builds a table for [`KeySpace::Zipf`]: do it once and clone it.
     #[must_use]
     pub fn keys(&self) -> Keys {
         match *self {
             Self::Uniform { count } => Keys::Uniform { count },
             Self::Zipf { count, s } => Keys::zipf(count, s),
+            Self::Hotspot { count, hot, share } => Keys::Hotspot { count, hot, share },
         }
     }
 }

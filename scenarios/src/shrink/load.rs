@@ -43,7 +43,7 @@ fn workloads(workload: &Workload) -> Vec<Workload> {
     for pace in paces(&workload.pace) {
         add(&|w| w.pace = pace.clone());
     }
-    let (KeySpace::Uniform { count } | KeySpace::Zipf { count, .. }) = workload.keys;
+    let count = workload.keys.count();
     for count in ladder(count, 1) {
         add(&|w| w.keys = KeySpace::Uniform { count });
     }

@@ -1,7 +1,7 @@
 //! How large a scenario is: the figures that shrinking makes smaller.
 
 use crate::Scenario;
-use crate::scenario::{KeySpace, Pace};
+use crate::scenario::Pace;
 use serde::Serialize;
 
 /// The figures.
@@ -53,14 +53,7 @@ impl Size {
                     Pace::Closed { .. } => 0,
                 })
                 .sum(),
-            keys: scenario
-                .workloads
-                .iter()
-                .map(|w| match w.keys {
-                    KeySpace::Uniform { count } | KeySpace::Zipf { count, .. } => count,
-                })
-                .max()
-                .unwrap_or(0),
+            keys: scenario.workloads.iter().map(|w| w.keys.count()).max().unwrap_or(0),
             probes: scenario.probe.enabled,
             noise: noise.into_iter().filter(|(_, on)| *on).map(|(name, _)| name).collect(),
             duration_ns: scenario.duration.0,
