@@ -15,6 +15,11 @@ pub trait Wrap<I: Node, N: Node> {
     fn fact(&self, inner: I::Fact) -> Option<N::Fact>;
     /// What becomes of an inner reply: usually `Some(outer reply)`, `None` if the outer node handled it itself.
     fn reply(&self, ticket: Ticket, inner: I::Response) -> Option<N::Response>;
+    /// Whether the inner node's "not here, ask `hint`" goes to the engine's client: not if the outer node asked itself.
+    fn redirect(&self, ticket: Ticket, hint: Option<NodeId>) -> bool {
+        let _ = (ticket, hint);
+        true
+    }
 }
 
 /// One node running inside another. Messages are wrapped, timers offset, records kept in a lane of their own.
@@ -106,7 +111,8 @@ impl<I: Node> Embed<I> {
                     Some(response) => Effect::Reply { ticket, response },
                     None => continue,
                 },
-                Effect::Redirect { ticket, hint } => Effect::Redirect { ticket, hint },
+                Effect::Redirect { ticket, hint } if wrap.redirect(ticket, hint) => Effect::Redirect { ticket, hint },
+                Effect::Redirect { .. } => continue,
                 Effect::Arm { timer, after } => Effect::Arm { timer, after },
                 Effect::Disarm { timer } => Effect::Disarm { timer },
                 Effect::Append { id, lane, record } => Effect::Append { id, lane, record: wrap.record(record) },

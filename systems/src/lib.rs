@@ -17,6 +17,7 @@ pub mod replication;
 /// Registers every system of this crate.
 pub fn collect(registry: &mut impl sim_core::Collect) {
     registry.add::<balancing::BalancingSystem>();
+    registry.add::<failover::FailoverSystem>();
     registry.add::<paxos::PaxosSystem>();
     registry.add::<paxos::SynodSystem>();
     registry.add::<placement::PlacementSystem>();

@@ -36,3 +36,8 @@ fn transcripts_of_raft_are_as_reviewed() {
 fn transcripts_of_paxos_are_as_reviewed() {
     as_reviewed("paxos", 11, support::script::tell::<support::Paxos>);
 }
+
+#[test]
+fn transcripts_of_failover_are_as_reviewed() {
+    as_reviewed("failover", 2, support::script::tell::<systems::failover::Failover>);
+}

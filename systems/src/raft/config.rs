@@ -10,8 +10,10 @@ use sim_core::{Duration, NodeSet};
 pub struct Config {
     /// How many nodes there are, spares included.
     pub nodes: u32,
-    /// How many of them, the first ones, vote at first. The others wait to be added.
+    /// How many of them vote at first. The others wait to be added, or have nothing to do with this Raft.
     pub members: u32,
+    /// The first of those who vote at first.
+    pub first: u32,
     /// Whether the voters are replaced all at once, through a joint configuration (dissertation 4.3), or one by one (4.1).
     pub joint: bool,
     /// How many rounds of replication a new server has to catch up (4.2.1).
@@ -59,6 +61,7 @@ impl Config {
         Self {
             nodes,
             members: nodes,
+            first: 0,
             joint: true,
             catch_up_rounds: 10,
             election_min: Duration::millis(150),
@@ -79,6 +82,12 @@ impl Config {
             priorities: Priorities::EQUAL,
             bug: RaftBug::None,
         }
+    }
+
+    /// Those who vote at first.
+    #[must_use]
+    pub(super) const fn first_voters(&self) -> NodeSet {
+        NodeSet::first((self.first + self.members) as usize).minus(NodeSet::first(self.first as usize))
     }
 
     /// How many of `voters` are a majority: more than half.

@@ -260,7 +260,7 @@ impl<M: StateMachine> Node for Raft<M> {
             me,
             term: 0,
             vote: None,
-            log: Log::after(0, 0, Configuration::of(NodeSet::first(config.members as usize))),
+            log: Log::after(0, 0, Configuration::of(config.first_voters())),
             snapshot: None,
             commit: 0,
             applied: 0,

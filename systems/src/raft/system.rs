@@ -185,6 +185,7 @@ impl RaftOptions {
         Ok(Config {
             nodes: nodes as u32,
             members: shape.members() as u32,
+            first: 0,
             joint: self.membership == Membership::Joint,
             catch_up_rounds: self.catch_up_rounds,
             election_min: timeout.lo,

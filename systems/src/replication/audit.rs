@@ -287,6 +287,11 @@ impl Audit {
         self.check_seen(at, node, (client, op), index, short);
     }
 
+    /// The next answer is to a read that promises nothing about how fresh it is.
+    pub fn stale_read(&mut self, node: NodeId, client: ClientId, op: u64) {
+        self.basis = Some((node, client, op, Basis::Read));
+    }
+
     fn check_seen(&mut self, at: Instant, node: NodeId, (client, op): (ClientId, u64), index: u64, short: Short) {
         let Some((rule, due)) = short else { return };
         self.fail(at, rule, node, || match rule {
@@ -368,6 +373,13 @@ impl Audit {
 
     /// What the rules of the service say about a finished run of a cluster of so many `nodes`, of which those in `ended` run.
     pub fn verdicts(&self, ended: &[Ended], nodes: usize) -> Vec<Verdict> {
+        let mut verdicts = self.rules();
+        verdicts.insert(4, self.convergence(ended, nodes));
+        verdicts
+    }
+
+    /// What they say, but for the one about how the run ended.
+    pub fn rules(&self) -> Vec<Verdict> {
         let reads = [FRESH_READS, READ_YOUR_WRITES, MONOTONIC_READS].map(|rule| (rule, self.reads, "reads"));
         let writes = [MONOTONIC_WRITES, WRITES_FOLLOW_READS].map(|rule| (rule, self.executions, "operations executed"));
         let snapshots = [(SNAPSHOTS_COMPLETE, self.pieces.installed, "snapshots installed")];
@@ -380,7 +392,6 @@ impl Audit {
             self.rule(VALIDITY, self.executions, format!("{} operations executed", self.executions)),
             self.rule(ACKNOWLEDGED_WRITES_SURVIVE, self.answers, format!("{} acknowledged writes", self.answers)),
             self.rule(EXACTLY_ONCE, self.executions, format!("{} operations executed", self.executions)),
-            self.convergence(ended, nodes),
         ];
         verdicts.extend(seen.map(|(rule, looked_at, of)| self.rule(rule, looked_at, format!("{looked_at} {of}"))));
         verdicts

@@ -4,6 +4,7 @@
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
 pub mod chaos;
+pub mod failover_story;
 pub mod paxos_story;
 pub mod raft_story;
 pub mod script;
@@ -13,19 +14,22 @@ use sim_core::{
     ClientId, Completion, Duration, Effect, Effects, Instant, LocalInstant, Node, NodeId, Observed, Observer, Order,
     Purpose, Replay, Rng, SyncError, Ticket, Timer, Verdict, Violation, WriteId,
 };
+use systems::failover::Failover;
+use systems::failover::checks::FailoverChecks;
 use systems::kv::{Kv, KvCommand, KvResponse};
 use systems::paxos::checks::PaxosChecks;
 use systems::raft::checks::RaftChecks;
-use systems::{paxos, raft};
+use systems::{failover, paxos, raft};
 
 pub type Raft = raft::Raft<Kv>;
 pub type Paxos = paxos::Paxos<Kv>;
 type Seen<'a, N> = Observed<'a, N>;
 
-/// Both protocols use the same two timers.
+/// All protocols use the same slots for the same purpose; one has more.
 pub const ELECTION: Timer = raft::ELECTION;
-pub const TIMERS: u16 = raft::TIMERS;
-const _: () = assert!(ELECTION.0 == paxos::ELECTION.0 && TIMERS == paxos::TIMERS);
+pub const TIMERS: u16 = failover::TIMERS;
+const _: () = assert!(ELECTION.0 == paxos::ELECTION.0 && ELECTION.0 == failover::WATCH.0);
+const _: () = assert!(raft::HEARTBEAT.0 == failover::HEARTBEAT.0 && TIMERS > raft::TIMERS && TIMERS > paxos::TIMERS);
 
 /// A protocol that replicates the key-value store, as the tests see it.
 pub trait Subject: Node<Request = KvCommand, Response = KvResponse, Config: Copy + Debug> + Clone + Debug {
@@ -62,6 +66,25 @@ macro_rules! subject {
 
 subject!(raft, Raft, RaftChecks, |c: &raft::Config| c.nodes, |c: &raft::Config| RaftChecks::new(c.nodes));
 subject!(paxos, Paxos, PaxosChecks, |c: &paxos::Config| c.nodes + c.spares, PaxosChecks::new);
+
+impl Subject for Failover {
+    type Checks = FailoverChecks;
+    fn nodes(config: &failover::Config) -> u32 {
+        config.nodes
+    }
+    fn election_max(config: &failover::Config) -> Duration {
+        config.failure_timeout
+    }
+    fn heartbeat(config: &failover::Config) -> Duration {
+        config.heartbeat
+    }
+    fn checks(config: &failover::Config) -> FailoverChecks {
+        FailoverChecks::new(config)
+    }
+    fn verdicts(checks: &FailoverChecks, nodes: &[Option<Self>]) -> Vec<Verdict> {
+        checks.verdicts(nodes)
+    }
+}
 
 /// A message on the wire.
 #[derive(Clone, Debug)]

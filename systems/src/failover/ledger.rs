@@ -1,0 +1,103 @@
+//! What clients were told, entry by entry: so that every acknowledged write that is gone can be named.
+
+use super::log::{Log, Position};
+use sim_core::measures::LostWrite;
+use sim_core::{ClientId, Instant, NodeId};
+use std::collections::BTreeMap;
+
+/// Lost writes that are listed; the others are counted.
+const LISTED: usize = 100;
+
+/// A write that was acknowledged, or state that was read.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Told {
+    pub client: ClientId,
+    pub op: u64,
+    pub key: u64,
+    pub at: Instant,
+    pub node: NodeId,
+}
+
+/// By offset and epoch of the entry.
+type Entries = BTreeMap<(u64, u64), Told>;
+
+/// What clients were told in one run.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Ledger {
+    /// Where each write was executed.
+    executed: BTreeMap<(ClientId, u64), Position>,
+    /// Acknowledged, and held by the newest primary as far as is known.
+    held: Entries,
+    /// Acknowledged, but not held by the primary that followed, or by a primary that was not the newest.
+    missing: Entries,
+    /// Entries that a read rested on.
+    read: Entries,
+    pub acknowledged: u64,
+}
+
+fn key(entry: Position) -> (u64, u64) {
+    (entry.offset, entry.epoch)
+}
+
+fn entry((offset, epoch): (u64, u64)) -> Position {
+    Position { epoch, offset }
+}
+
+impl Ledger {
+    /// A primary executed a write.
+    pub fn executed(&mut self, at: Position, client: ClientId, op: u64) {
+        self.executed.insert((client, op), at);
+    }
+
+    /// A write was acknowledged; `late` by one that was not the newest primary any more.
+    pub fn acknowledged(&mut self, basis: Position, told: Told, late: bool) {
+        self.acknowledged += 1;
+        let at = self.executed.get(&(told.client, told.op)).copied().unwrap_or(basis);
+        if late && !self.held.contains_key(&key(at)) {
+            self.missing.insert(key(at), told);
+        } else {
+            self.held.insert(key(at), told);
+        }
+    }
+
+    /// A read was answered from the state up to some entry.
+    pub fn read(&mut self, basis: Position, told: Told) {
+        self.read.entry(key(basis)).or_insert(told);
+    }
+
+    /// The newest entry that was acknowledged and that `log` lacks.
+    pub fn lacks(&mut self, log: &Log) -> Vec<(Position, Told)> {
+        let lacking = self.held.iter().rev().take_while(|(at, _)| !log.holds(entry(**at)));
+        let lacking: Vec<_> = lacking.map(|(at, told)| (entry(*at), *told)).collect();
+        for (at, told) in &lacking {
+            self.held.remove(&key(*at));
+            self.missing.insert(key(*at), *told);
+        }
+        lacking
+    }
+
+    /// A read of state that is not in `log`.
+    pub fn dirty(&self, log: &Log) -> Option<(Position, Told)> {
+        self.read.iter().find(|(at, _)| !log.holds(entry(**at))).map(|(at, told)| (entry(*at), *told))
+    }
+
+    /// How many states were read.
+    pub fn reads(&self) -> usize {
+        self.read.len()
+    }
+
+    /// Acknowledged writes that the final log lacks: how many, and the first.
+    pub fn lost(&self, log: &Log) -> (u64, Vec<LostWrite>) {
+        let lost = || self.held.iter().chain(&self.missing).filter(|(at, _)| !log.holds(entry(**at)));
+        let mut listed: Vec<_> = lost().collect();
+        listed.sort_by_key(|(at, told)| (told.at, **at));
+        let listed = listed.into_iter().take(LISTED).map(|((offset, epoch), told)| LostWrite {
+            key: told.key,
+            what: format!("operation {} of {}", told.op, told.client),
+            acknowledged_ns: told.at.0,
+            node: told.node.0,
+            why: format!("entry {offset} of epoch {epoch} is not in the log of the last primary"),
+        });
+        (lost().count() as u64, listed.collect())
+    }
+}

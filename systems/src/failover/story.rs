@@ -1,0 +1,196 @@
+//! The fail-overs of a run, told from what nodes announce and what befell them.
+
+use super::message::FailoverFact;
+use super::node::Failover;
+use sim_core::fault::Fault;
+use sim_core::measures::{Failover as Replacement, SplitBrain};
+use sim_core::{Instant, NodeId, Observed};
+use std::collections::BTreeMap;
+
+/// A primary's time.
+#[derive(Clone, Debug)]
+struct Reign {
+    node: NodeId,
+    epoch: u64,
+    /// When it last acknowledged a write.
+    acked: Option<Instant>,
+    /// When it went down or stepped down.
+    stopped: Option<Instant>,
+    /// When others took it for dead.
+    suspected: Vec<Instant>,
+    /// When it began to hand over.
+    handing: Option<Instant>,
+    /// Whether its machine went down.
+    crashed: bool,
+}
+
+/// The story so far.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Story {
+    reign: Option<Reign>,
+    /// Since when each node is paused.
+    paused: BTreeMap<NodeId, Instant>,
+    /// When a node last went on after a pause.
+    resumed: Option<Instant>,
+    /// Partitions in force.
+    cuts: BTreeMap<usize, Instant>,
+    /// When the last partition was healed.
+    healed: Option<Instant>,
+    /// When the last fault of any kind ended, while none is in force.
+    pub calm: Option<Instant>,
+    faults: u64,
+    pub failovers: Vec<(u64, Replacement)>,
+    /// When each epoch's primary began to serve.
+    promoted: BTreeMap<u64, (Instant, NodeId)>,
+    /// Acknowledgements by primaries that were not the newest, by epoch.
+    split: BTreeMap<u64, SplitBrain>,
+    /// When a primary was last decided on.
+    pub decided: Option<Instant>,
+}
+
+impl Story {
+    /// A newer primary than that of `epoch` serves, on another node.
+    pub fn is_superseded(&self, node: NodeId, epoch: u64) -> bool {
+        self.promoted.range(epoch + 1..).any(|(_, (_, other))| *other != node)
+    }
+
+    /// The times in which two nodes acknowledged writes.
+    pub fn split_brain(&self) -> Vec<SplitBrain> {
+        let mut split: Vec<_> = self.split.values().cloned().collect();
+        split.sort_by_key(|s| (s.from_ns, s.to_ns));
+        split
+    }
+
+    /// Something happened to machines or links.
+    pub fn watch(&mut self, at: Instant, what: &Observed<'_, Failover>) {
+        match what {
+            Observed::Crashed { node, .. } => {
+                self.paused.remove(node);
+                self.stopped(at, *node);
+                if let Some(reign) = self.reign.as_mut().filter(|reign| reign.node == *node) {
+                    reign.crashed = true;
+                }
+            }
+            Observed::Paused { node, paused: true } => {
+                self.paused.insert(*node, at);
+            }
+            Observed::Paused { node, paused: false } => {
+                self.paused.remove(node);
+                self.resumed = Some(at);
+            }
+            Observed::FaultStarted { index, injection, .. } => {
+                self.faults += 1;
+                self.calm = None;
+                if matches!(injection.fault, Fault::Partition { .. }) {
+                    self.cuts.insert(*index, at);
+                }
+            }
+            Observed::FaultEnded { index, .. } => {
+                self.faults = self.faults.saturating_sub(1);
+                if self.faults == 0 {
+                    self.calm = Some(at);
+                }
+                if self.cuts.remove(index).is_some() {
+                    self.healed = Some(at);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn stopped(&mut self, at: Instant, node: NodeId) {
+        if let Some(reign) = self.reign.as_mut().filter(|reign| reign.node == node) {
+            reign.stopped.get_or_insert(at);
+        }
+    }
+
+    /// A node announced something.
+    pub fn on_fact(&mut self, at: Instant, node: NodeId, fact: &FailoverFact) {
+        match fact {
+            FailoverFact::Suspected { .. } => {
+                if let Some(reign) = &mut self.reign {
+                    reign.suspected.push(at);
+                }
+            }
+            FailoverFact::HandingOver { epoch, .. } => {
+                if let Some(reign) = self.reign.as_mut().filter(|reign| reign.epoch == *epoch) {
+                    reign.handing = Some(at);
+                }
+            }
+            FailoverFact::SteppedDown { .. } => self.stopped(at, node),
+            FailoverFact::Decided { epoch, planned, .. } => self.on_decided(at, node, *epoch, *planned),
+            FailoverFact::Promoted { epoch } => {
+                self.promoted.insert(*epoch, (at, node));
+                if let Some(failover) = self.failover(*epoch) {
+                    failover.promoted_ns = Some(at.0);
+                }
+            }
+            FailoverFact::FirstAck { epoch } => {
+                if let Some(failover) = self.failover(*epoch) {
+                    failover.served_ns = Some(at.0);
+                }
+            }
+            FailoverFact::Acknowledged { epoch, .. } => self.on_ack(at, node, *epoch),
+            _ => {}
+        }
+    }
+
+    fn failover(&mut self, epoch: u64) -> Option<&mut Replacement> {
+        self.failovers.iter_mut().find(|(of, _)| *of == epoch).map(|(_, failover)| failover)
+    }
+
+    fn on_ack(&mut self, at: Instant, node: NodeId, epoch: u64) {
+        if let Some(reign) = self.reign.as_mut().filter(|reign| reign.epoch == epoch) {
+            reign.acked = Some(at);
+        }
+        let newer = self.promoted.range(epoch + 1..).find(|(_, (_, other))| *other != node);
+        if let Some((_, (since, other))) = newer {
+            let split = self.split.entry(epoch).or_insert_with(|| SplitBrain {
+                from_ns: since.0,
+                nodes: vec![node.0, other.0],
+                ..SplitBrain::default()
+            });
+            split.to_ns = at.0;
+            split.writes += 1;
+        }
+    }
+
+    fn on_decided(&mut self, at: Instant, node: NodeId, epoch: u64, planned: bool) {
+        let newest = self.reign.as_ref().is_none_or(|reign| reign.epoch < epoch);
+        self.decided = Some(at);
+        if !newest {
+            return;
+        }
+        let next =
+            Reign { node, epoch, acked: None, stopped: None, suspected: Vec::new(), handing: None, crashed: false };
+        let Some(old) = self.reign.replace(next).filter(|old| old.node != node) else { return };
+        let cut = self.cuts.values().min().copied();
+        let paused = self.paused.get(&old.node).copied();
+        let detected = old.suspected.iter().copied();
+        let latest = detected.clone().next_back();
+        let began = if planned {
+            old.handing.unwrap_or(at)
+        } else {
+            // Whatever stopped it, it served as long as it acknowledged anything.
+            let stopped = [old.stopped, paused, cut, latest].into_iter().flatten().min().unwrap_or(at);
+            stopped.max(old.acked.unwrap_or(Instant::ZERO)).min(at)
+        };
+        let detected = detected.clone().find(|then| *then >= began).or(latest);
+        let since_suspected = |then: Option<Instant>| then.zip(latest).is_some_and(|(then, latest)| then >= latest);
+        let unreachable = cut.is_some() || since_suspected(self.healed);
+        let silent = old.crashed || paused.is_some() || since_suspected(self.resumed);
+        let failover = Replacement {
+            shard: 0,
+            began_ns: began.0,
+            detected_ns: if planned { Some(began.0) } else { detected.map(|then| then.0.max(began.0)) },
+            decided_ns: Some(at.0),
+            promoted_ns: None,
+            served_ns: None,
+            old: Some(old.node.0),
+            new: Some(node.0),
+            needless: !planned && !silent && !unreachable,
+            planned,
+        };
+        self.failovers.push((epoch, failover));
+    }
+}
