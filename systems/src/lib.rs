@@ -18,6 +18,7 @@ pub mod replication;
 pub fn collect(registry: &mut impl sim_core::Collect) {
     registry.add::<balancing::BalancingSystem>();
     registry.add::<failover::FailoverSystem>();
+    registry.add::<hashing::HashingSystem>();
     registry.add::<paxos::PaxosSystem>();
     registry.add::<paxos::SynodSystem>();
     registry.add::<placement::PlacementSystem>();

@@ -1,11 +1,84 @@
-//! Consistent hashing: which node owns which key, by the algorithms people use, and what a change of the members moves.
+//! Consistent hashing: which node owns which key, by the algorithms people use, what a change of the members moves, and a
+//! sharded, replicated key-value store on top of it.
 //!
 //! [`placement`] is a library of real algorithms behind one trait; [`key`] is the hash they all start from, xxh3 of the
-//! key's bytes, so that a placement is the same on every machine.
+//! key's bytes, so that a placement is the same on every machine. The rest is the system `hashing`: a store in the manner
+//! of Dynamo (SOSP 2007), whose members change as those of a replicated configuration do, in epochs.
 //!
-//! # What is not (yet)
+//! | What | Where in the literature | File |
+//! |---|---|---|
+//! | Placements, replica sets over nodes and zones | see [`placement`] | `placement/`, `rule.rs` |
+//! | N, R and W; any node coordinates, or routers do | Dynamo 4.5 | `coordinate.rs` |
+//! | Versions above what a quorum has | Attiya, Bar-Noy, Dolev 1995; Lynch and Shvartsman 1997 | `coordinate.rs`, `version.rs` |
+//! | Versions by clocks, the last writer wins | Cassandra | the same |
+//! | Hinted hand-off, sloppy quorums | Dynamo 4.6 | `hints.rs` |
+//! | Read repair; anti-entropy by Merkle trees | Dynamo 4.5, 4.7 | `coordinate.rs`, `exchange.rs` |
+//! | The directory: members in epochs, on the project's own Raft | 6.824 shard controllers | `directory.rs`, `council.rs` |
+//! | A change of members with a joint epoch between | Raft dissertation 4.3; RAMBO (Lynch, Shvartsman 2002) | `node.rs`, `exchange.rs` |
 //!
-//! The store on top of it: routers with views of the membership, handing over of keys, quorums and repair.
+//! # How a change of members goes
+//!
+//! 1. The leader of the directory is ordered other members. The next epoch has both sets: whoever goes by it writes to W
+//!    holders under the old set *and* to W under the new one, and reads R of both.
+//! 2. Everyone refuses what was addressed by another epoch than its own and shows its view, so routers with stale views learn
+//!    by being refused. What a node has promised under an epoch, it remembers over crashes.
+//! 3. Each store of the new set compares Merkle trees with the old members and fetches what it lacks, piece by piece, within
+//!    `handover_bandwidth`, until so many old members have been heard *in the new epoch* that every quorum of the old one
+//!    meets them: no write can be acknowledged behind their backs any more. All of it is on its disk before it says so. A crash
+//!    of either end costs what was under way; the next comparison finds only what is still missing.
+//! 4. When all stores of the new set have said so, the next epoch has the new set alone, and the others let go of their keys.
+//!
+//! # What it promises
+//!
+//! With R + W > N, strict quorums and `versions = "quorum"`, a key is a regular register: a read sees the last write that was
+//! acknowledged before it began, or one that was not. With `read_repair` a read also makes sure that later reads see what it
+//! saw. A write that its client tried again may take effect twice, the second time even after it was acknowledged, as nothing
+//! remembers it once it was overwritten: there are no sessions, as there are none in Dynamo. The rule counts such a write as one that
+//! has not ended. With `versions = "clock"` the larger clock wins: a write that was acknowledged can
+//! lose against an earlier one of a faster clock, and of writes at the same time only one stays in any case. A sloppy quorum
+//! keeps what was acknowledged, but not where reads look for it.
+//!
+//! # What is not
+//!
+//! Deletes, and so tombstones; vector clocks and siblings. Disks that were wiped: a store that comes back with nothing takes
+//! itself for a new one, answers reads before it was repaired, and the rule about reads is not judged then. The Raft of
+//! the directory keeps its own members. A change waits for all old members but N minus a quorum; one that waits too
+//! long gives way to the operator's next order. Maglev and modulo move more than they must: so does the hand-over then.
 
 pub mod key;
 pub mod placement;
+
+mod bugs;
+mod checks;
+mod client;
+mod config;
+mod coordinate;
+mod council;
+mod directory;
+mod exchange;
+mod hints;
+mod measure;
+mod message;
+mod node;
+mod placing;
+mod register;
+mod rule;
+mod store;
+mod system;
+mod version;
+
+pub use bugs::HashingBug;
+pub use checks::{
+    ACKNOWLEDGED_WRITES_SURVIVE, CONVERGED, HashingChecks, READS_SEE_ACKNOWLEDGED_WRITES, STALE_OWNER_REJECTED,
+};
+pub use client::{HashingClient, client};
+pub use config::{Config, Setup};
+pub use directory::{Directory, Step, View};
+pub use message::{HashingFact, HashingMessage, Image, LEAVES, Record};
+pub use node::{Machine, TIMERS};
+pub use placing::{
+    BALANCED, CLIENTS_WITH_ONE_VIEW_AGREE, EVERY_KEY_HAS_AN_OWNER, NO_MOVE_BETWEEN_SURVIVORS, REPLICAS_ARE_APART,
+};
+pub use rule::PlacementKind;
+pub use system::{HashingOptions, HashingSystem, Versions};
+pub use version::{Held, Version};

@@ -40,6 +40,11 @@ impl Jump {
     pub fn renumbering(members: Members) -> Self {
         Self { renumbers: true, ..Self::new(members) }
     }
+
+    /// The last `count` buckets: those that take the places of others that leave.
+    pub fn last(&self, count: usize) -> impl Iterator<Item = NodeId> + '_ {
+        self.buckets.iter().rev().take(count).copied()
+    }
 }
 
 impl Placement for Jump {

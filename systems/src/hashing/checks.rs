@@ -1,0 +1,272 @@
+//! What must hold of the store, watched on every run: no acknowledged write is lost, reads see what was acknowledged, nobody serves
+//! what was addressed by another view, replicas agree in the end; and, in `placing.rs`, the rules about placements.
+
+use super::config::Config;
+use super::measure::Watch;
+use super::message::HashingFact;
+use super::node::Machine;
+use super::placing::Placing;
+use super::register::Registers;
+use super::version::Version;
+use sim_core::fault::{DiskChange, Fault, OnCrash};
+use sim_core::{Duration, Instant, NodeId, NodeSet, Observed, Observer, Verdict, Violation};
+use std::collections::BTreeMap;
+
+/// What was acknowledged is there in the end, or something newer, as long as fewer than W nodes are gone with their disks.
+pub const ACKNOWLEDGED_WRITES_SURVIVE: &str = "acknowledged_writes_survive";
+/// A read sees the last write that was acknowledged before it began, or one that was not.
+pub const READS_SEE_ACKNOWLEDGED_WRITES: &str = "reads_see_acknowledged_writes";
+/// A store serves only what was addressed by its own view.
+pub const STALE_OWNER_REJECTED: &str = "stale_owner_rejected";
+/// In the end all holders of a key hold the same.
+pub const CONVERGED: &str = "converged";
+
+/// The memory of one run.
+#[derive(Clone, Debug)]
+pub struct HashingChecks {
+    config: Config,
+    placing: Placing,
+    registers: Registers,
+    pub(super) watch: Watch,
+    /// The newest version of each key that was acknowledged.
+    acknowledged: BTreeMap<u64, Version>,
+    writes: u64,
+    taken: u64,
+    stale: u64,
+    repaired: u64,
+    hinted: u64,
+    /// Nodes whose disks have lost what was durable.
+    gone: NodeSet,
+    booted: Option<NodeId>,
+    /// When anything was seen last.
+    now: Instant,
+    violation: Option<Violation>,
+}
+
+impl HashingChecks {
+    /// Nothing seen yet.
+    #[must_use]
+    pub fn new(config: &Config) -> Self {
+        Self {
+            config: config.clone(),
+            placing: Placing::new(config),
+            registers: Registers::default(),
+            watch: Watch::new(config),
+            acknowledged: BTreeMap::new(),
+            writes: 0,
+            taken: 0,
+            stale: 0,
+            repaired: 0,
+            hinted: 0,
+            gone: NodeSet::EMPTY,
+            booted: None,
+            now: Instant::ZERO,
+            violation: None,
+        }
+    }
+
+    fn fail(&mut self, at: Instant, rule: &str, node: Option<NodeId>, detail: String) {
+        self.violation.get_or_insert_with(|| Violation { rule: rule.to_owned(), at, node, detail });
+    }
+
+    fn on_fact(&mut self, at: Instant, node: NodeId, fact: HashingFact) {
+        match fact {
+            HashingFact::Acknowledged { key, version } => {
+                self.writes += 1;
+                let newest = self.acknowledged.entry(key).or_insert(version);
+                *newest = version.max(*newest);
+            }
+            HashingFact::Taken { asked, epoch } => {
+                self.taken += 1;
+                if asked != epoch {
+                    let detail = format!("{node} goes by epoch {epoch} and served what was addressed by epoch {asked}");
+                    self.fail(at, STALE_OWNER_REJECTED, Some(node), detail);
+                }
+            }
+            HashingFact::Stale { .. } => self.stale += 1,
+            HashingFact::Fetched { keys, .. } => self.repaired += u64::from(keys),
+            HashingFact::ReadRepaired { .. } => self.repaired += 1,
+            HashingFact::Hinted { .. } => self.hinted += 1,
+            HashingFact::Unreadable => {
+                self.gone.insert(node);
+            }
+            _ => {}
+        }
+    }
+
+    /// What each rule says about the run, given the nodes as they ended.
+    #[must_use]
+    pub fn verdicts(&self, nodes: &[Option<Machine>]) -> Vec<Verdict> {
+        let rule = |rule: &'static str, seen: u64, detail: String| match &self.violation {
+            Some(violation) if violation.rule == rule => Verdict::Fail(violation.clone()),
+            _ if seen == 0 => Verdict::Inconclusive { rule, why: "there was nothing to look at".to_owned() },
+            _ => Verdict::Pass { rule, detail },
+        };
+        let mut verdicts = self.placing.verdicts(rule);
+        verdicts.push(rule(
+            STALE_OWNER_REJECTED,
+            self.taken,
+            format!("{} questions and orders served, {} refused", self.taken, self.stale),
+        ));
+        if self.config.is_regular() && self.gone.is_empty() {
+            let Registers { reads, bound, .. } = &self.registers;
+            let detail = format!("{reads} reads, {bound} of keys that had been written");
+            verdicts.push(rule(READS_SEE_ACKNOWLEDGED_WRITES, *bound, detail));
+        }
+        // A run that was cut short has not ended.
+        if self.violation.is_none() {
+            let judge = Ended::new(self, nodes);
+            verdicts.push(judge.survive(self.writes));
+            if self.config.repair_interval > Duration::ZERO {
+                verdicts.push(judge.converged(self.repaired, self.hinted));
+            }
+        }
+        verdicts
+    }
+
+    /// Reads that saw less than was acknowledged before, of how many that had to see something.
+    pub(super) const fn stale_reads(&self) -> (u64, u64) {
+        (self.watch.stale_reads, self.registers.bound)
+    }
+
+    /// Keys that were written.
+    pub(super) fn keys(&self) -> impl Iterator<Item = u64> + '_ {
+        self.acknowledged.keys().copied()
+    }
+}
+
+impl Observer<Machine> for HashingChecks {
+    fn observe(&mut self, at: Instant, what: &Observed<'_, Machine>) {
+        self.now = at;
+        self.watch.observe(what);
+        match what {
+            Observed::Noted { node, fact } => self.on_fact(at, *node, *fact),
+            Observed::Booted { node, .. } => {
+                self.placing.booted(*node);
+                self.booted = Some(*node);
+            }
+            Observed::FaultStarted { injection, resolved, .. } => {
+                let loses = match &injection.fault {
+                    Fault::Crash { on_crash } => *on_crash == OnCrash::Wipe,
+                    Fault::Disk(change) => matches!(change, DiskChange::Lie | DiskChange::Rot(_)),
+                    _ => false,
+                };
+                if loses {
+                    self.gone = self.gone.union(resolved.iter().copied().collect());
+                }
+            }
+            Observed::Invoked { ticket, request } => self.registers.invoked(*ticket, request),
+            Observed::Requested { ticket, .. } => self.registers.requested(*ticket),
+            Observed::Returned { request, invoked, outcome, .. } => {
+                if let Some(detail) = self.registers.returned((*invoked, at), request, outcome) {
+                    self.watch.stale_reads += 1;
+                    if self.config.is_regular() && self.gone.is_empty() {
+                        self.fail(at, READS_SEE_ACKNOWLEDGED_WRITES, None, detail);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn after_step(&mut self, at: Instant, stepped: NodeId, nodes: &[Option<Machine>]) -> Result<(), Violation> {
+        for node in [Some(stepped), self.booted.take()].into_iter().flatten() {
+            let Some(machine) = &nodes[node.index()] else { continue };
+            if let Err(violation) = self.placing.look(at, node, machine) {
+                self.violation.get_or_insert(violation);
+            }
+            self.watch.look(at, machine, &self.acknowledged);
+        }
+        self.violation.clone().map_or(Ok(()), Err)
+    }
+}
+
+/// The nodes as they ended, seen by the one with the newest view.
+struct Ended<'a> {
+    checks: &'a HashingChecks,
+    nodes: &'a [Option<Machine>],
+    newest: Option<&'a Machine>,
+}
+
+impl<'a> Ended<'a> {
+    fn new(checks: &'a HashingChecks, nodes: &'a [Option<Machine>]) -> Self {
+        let newest = nodes.iter().flatten().max_by_key(|machine| machine.view().epoch);
+        Self { checks, nodes, newest }
+    }
+
+    fn fail(&self, rule: &'static str, detail: String) -> Verdict {
+        Verdict::Fail(Violation { rule: rule.to_owned(), at: self.checks.now, node: None, detail })
+    }
+
+    fn survive(&self, writes: u64) -> Verdict {
+        let rule = ACKNOWLEDGED_WRITES_SURVIVE;
+        let inconclusive = |why: &str| Verdict::Inconclusive { rule, why: why.to_owned() };
+        let Some(newest) = self.newest else { return inconclusive("no node is up") };
+        if writes == 0 {
+            return inconclusive("nothing was written");
+        }
+        let down: NodeSet =
+            sim_core::node_ids(self.nodes.len()).filter(|node| self.nodes[node.index()].is_none()).collect();
+        let gone = self.checks.gone.union(down).len();
+        let mut excused = 0;
+        for (key, version) in &self.checks.acknowledged {
+            let (old, new) = newest.holders(*key);
+            let mut holders = old.into_iter().chain(new.into_iter().flatten());
+            let on_holder = |node: NodeId| {
+                let machine = self.nodes[node.index()].as_ref();
+                machine.and_then(|machine| machine.store.own(*key)).is_some_and(|held| held.version >= *version)
+            };
+            let hinted = |machine: &Machine| machine.hinted().any(|(of, held)| of == *key && held.version >= *version);
+            if holders.any(on_holder) || self.nodes.iter().flatten().any(hinted) {
+                continue;
+            }
+            if gone >= self.checks.config.write_quorum as usize {
+                excused += 1;
+                continue;
+            }
+            let detail = format!("k{key} was acknowledged at {version}, and none of its holders has that or more");
+            return self.fail(rule, detail);
+        }
+        let keys = self.checks.acknowledged.len();
+        let lost = if excused > 0 { format!(", {excused} lost with {gone} nodes") } else { String::new() };
+        Verdict::Pass { rule, detail: format!("{writes} writes of {keys} keys{lost}") }
+    }
+
+    fn converged(&self, repaired: u64, hinted: u64) -> Verdict {
+        let rule = CONVERGED;
+        let inconclusive = |why: &str| Verdict::Inconclusive { rule, why: why.to_owned() };
+        let Some(newest) = self.newest else { return inconclusive("no node is up") };
+        let epoch = newest.view().epoch;
+        if newest.view().next.is_some() {
+            return inconclusive("a change of members is still under way");
+        }
+        let up = |node: NodeId| self.nodes[node.index()].as_ref();
+        let mut compared = 0_u64;
+        for key in self
+            .nodes
+            .iter()
+            .flatten()
+            .flat_map(|machine| machine.held().map(|(key, _)| key))
+            .collect::<std::collections::BTreeSet<_>>()
+        {
+            let holders: Vec<NodeId> = newest.holders(key).0.into_iter().filter(|node| up(*node).is_some()).collect();
+            let version = |node: NodeId| up(node).and_then(|m| m.store.own(key)).map(|held| held.version);
+            for pair in holders.windows(2) {
+                compared += 1;
+                if version(pair[0]) != version(pair[1]) {
+                    let told = |node| version(node).map_or("nothing".to_owned(), |version| version.to_string());
+                    let (a, b) = (told(pair[0]), told(pair[1]));
+                    let detail = format!("in epoch {epoch} {} holds {a} of k{key}, and {} {b}", pair[0], pair[1]);
+                    return self.fail(rule, detail);
+                }
+            }
+        }
+        if compared == 0 {
+            return inconclusive("no key has two holders");
+        }
+        Verdict::Pass {
+            rule,
+            detail: format!("{compared} pairs of replicas; {repaired} keys repaired or copied, {hinted} hints"),
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! The directory: who the members are, in epochs. A small state machine on the project's own Raft, and the view that nodes have of it.
+
+use super::config::Setup;
+use serde::Serialize;
+use sim_core::hash::{self, Mixer};
+use sim_core::{NodeSet, StateMachine};
+use std::rc::Rc;
+
+/// Who the members are, as of an epoch. An odd epoch is a change under way: keys belong to their holders under both sets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct View {
+    /// Counts every step of every change.
+    pub epoch: u64,
+    /// The sets there were, oldest first, after the one the cluster began with; placements may depend on how they followed.
+    pub past: Rc<[NodeSet]>,
+    /// The members that there will be, while a change is under way.
+    pub next: Option<NodeSet>,
+}
+
+impl View {
+    /// What everybody knows from the start.
+    #[must_use]
+    pub fn first() -> Self {
+        Self { epoch: 0, past: Rc::default(), next: None }
+    }
+
+    /// The members, those before the change while one is under way.
+    #[must_use]
+    pub fn members(&self, setup: &Setup) -> NodeSet {
+        self.past.last().copied().unwrap_or_else(|| setup.first())
+    }
+
+    /// Size on the wire, in bytes.
+    #[must_use]
+    pub fn bytes(&self) -> u32 {
+        24 + 16 * self.past.len() as u32
+    }
+}
+
+/// What the directory is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// The members shall be others.
+    Begin {
+        /// The epoch this is based on: void if it has passed.
+        epoch: u64,
+        /// Who they shall be.
+        members: NodeSet,
+    },
+    /// All keys have been copied.
+    End {
+        /// The epoch of the change.
+        epoch: u64,
+    },
+    /// The members stay who they were.
+    Cancel {
+        /// The epoch of the change.
+        epoch: u64,
+    },
+}
+
+impl Serialize for Step {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&format_args!("{self:?}"))
+    }
+}
+
+/// The directory's state.
+#[derive(Clone, Debug)]
+pub struct Directory {
+    /// What it tells everyone.
+    pub view: View,
+}
+
+impl StateMachine for Directory {
+    type Command = Step;
+    type Response = u64;
+    type Snapshot = Self;
+
+    fn start() -> Self {
+        Self { view: View::first() }
+    }
+
+    fn apply(&mut self, step: &Step) -> u64 {
+        let view = &mut self.view;
+        match *step {
+            Step::Begin { epoch, members } if epoch == view.epoch && view.next.is_none() => {
+                view.epoch += 1;
+                view.next = Some(members);
+            }
+            Step::End { epoch } if epoch == view.epoch => {
+                if let Some(members) = view.next.take() {
+                    view.epoch += 1;
+                    view.past = view.past.iter().copied().chain([members]).collect();
+                }
+            }
+            Step::Cancel { epoch } if epoch == view.epoch && view.next.is_some() => {
+                view.epoch += 1;
+                view.next = None;
+            }
+            // Somebody else was faster.
+            _ => {}
+        }
+        view.epoch
+    }
+
+    fn read(&self, _: &Step) -> u64 {
+        self.view.epoch
+    }
+
+    fn is_read(_: &Step) -> bool {
+        false
+    }
+
+    fn snapshot(&self) -> Self {
+        self.clone()
+    }
+
+    fn restore(snapshot: &Self) -> Self {
+        snapshot.clone()
+    }
+
+    fn command_bytes(_: &Step) -> u32 {
+        25
+    }
+
+    fn response_bytes(_: &u64) -> u32 {
+        8
+    }
+
+    fn snapshot_bytes(snapshot: &Self) -> u64 {
+        u64::from(snapshot.view.bytes())
+    }
+
+    fn hash_command(step: &Step, mixer: &mut Mixer) {
+        let (tag, epoch, members) = match *step {
+            Step::Begin { epoch, members } => (0, epoch, members),
+            Step::End { epoch } => (1, epoch, NodeSet::EMPTY),
+            Step::Cancel { epoch } => (2, epoch, NodeSet::EMPTY),
+        };
+        mixer.word(tag);
+        mixer.word(epoch);
+        members.words().into_iter().for_each(|word| mixer.word(word));
+    }
+
+    fn digest(&self) -> u64 {
+        let mut mixer = Mixer::resume(hash::of(&[self.view.epoch]));
+        for members in self.view.past.iter().chain(&self.view.next) {
+            members.words().into_iter().for_each(|word| mixer.word(word));
+        }
+        mixer.finish()
+    }
+}

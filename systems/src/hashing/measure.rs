@@ -1,0 +1,195 @@
+//! What a run shows of the store beside its rules: what each change of members moved, which keys are hot, and the closed forms that
+//! belong to it.
+
+use super::checks::HashingChecks;
+use super::config::Config;
+use super::node::Machine;
+use super::placing::spread;
+use super::rule::Rule;
+use super::version::Version;
+use sim_core::measures::{Formula, FormulaUnit, HotKey, KeysMoved, Measures};
+use sim_core::{Instant, NodeId, NodeSet, Observed, Outcome};
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+/// How many hot keys are named.
+const HOT: usize = 10;
+/// Probes have keys of their own, from here on: they are not what people ask for.
+const PROBED: u64 = 1 << 40;
+
+/// What is remembered of a run for its measures.
+#[derive(Clone, Debug)]
+pub(super) struct Watch {
+    config: Config,
+    /// The newest epoch anybody goes by.
+    epoch: u64,
+    /// The placement of the last epoch without a change under way, and its members.
+    settled: (Rc<Rule>, NodeSet),
+    /// When the change under way began, and to which members.
+    begun: Option<(Instant, NodeSet)>,
+    moved: Vec<KeysMoved>,
+    requests: BTreeMap<u64, u64>,
+    errors: BTreeMap<&'static str, u64>,
+    pub stale_reads: u64,
+}
+
+impl Watch {
+    pub fn new(config: &Config) -> Self {
+        Self {
+            config: config.clone(),
+            epoch: 0,
+            settled: (Rule::replay(config, config.first(), &[]), config.first()),
+            begun: None,
+            moved: Vec::new(),
+            requests: BTreeMap::new(),
+            errors: BTreeMap::new(),
+            stale_reads: 0,
+        }
+    }
+
+    pub fn observe(&mut self, what: &Observed<'_, Machine>) {
+        match what {
+            Observed::Invoked { request, .. } if request.key() < PROBED => {
+                *self.requests.entry(request.key()).or_default() += 1
+            }
+            Observed::Returned { outcome: Outcome::Failed, .. } => {
+                *self.errors.entry("refused: no quorum in time").or_default() += 1
+            }
+            Observed::Returned { outcome: Outcome::Unknown, .. } => {
+                *self.errors.entry("not answered in time").or_default() += 1
+            }
+            _ => {}
+        }
+    }
+
+    /// A node has handled an input: it may be the first to go by a newer view.
+    pub fn look(&mut self, at: Instant, machine: &Machine, written: &BTreeMap<u64, Version>) {
+        let view = machine.view();
+        if view.epoch <= self.epoch {
+            return;
+        }
+        self.epoch = view.epoch;
+        if let Some(next) = view.next {
+            self.begun.get_or_insert((at, next));
+            return;
+        }
+        let members = view.members(&self.config);
+        let begun = self.begun.take();
+        if members != self.settled.1 {
+            let since = begun.map_or(at, |(since, _)| since);
+            let mut moved = self.change(since, members, &machine.rule, written);
+            moved.done_ns = Some(at.0);
+            self.moved.push(moved);
+            self.settled = (machine.rule.clone(), members);
+        }
+    }
+
+    /// What a change moves, copy by copy, of the keys that have been written.
+    fn change(&self, at: Instant, members: NodeSet, rule: &Rule, written: &BTreeMap<u64, Version>) -> KeysMoved {
+        let config = &self.config;
+        let mut moved = KeysMoved {
+            at_ns: at.0,
+            event: event(config.stores(self.settled.1), config.stores(members)),
+            before: vec![0; config.nodes as usize],
+            after: vec![0; config.nodes as usize],
+            ..KeysMoved::default()
+        };
+        for key in written.keys() {
+            let hash = super::key::of_number(*key);
+            let old = self.settled.0.holders(config, hash);
+            let new = rule.holders(config, hash);
+            old.iter().for_each(|node| moved.before[node.index()] += 1);
+            new.iter().for_each(|node| moved.after[node.index()] += 1);
+            moved.total += new.len() as u64;
+            moved.moved += new.iter().filter(|node| !old.contains(node)).count() as u64;
+        }
+        // Who leaves must give up all it has, and who joins must get its share.
+        let (old, new) = (config.stores(self.settled.1), config.stores(members));
+        let weight = |nodes: NodeSet| nodes.iter().map(|node| u64::from(config.member(node).weight)).sum::<u64>();
+        let gone: u64 = old.minus(new).iter().map(|node| moved.before[node.index()]).sum();
+        moved.ideal = gone.max(moved.total * weight(new.minus(old)) / weight(new).max(1));
+        moved
+    }
+}
+
+/// What happened, for people.
+fn event(old: NodeSet, new: NodeSet) -> String {
+    let told = |nodes: NodeSet, verb: &str| (!nodes.is_empty()).then(|| format!("{nodes} {verb}"));
+    let (came, went) = (new.minus(old), old.minus(new));
+    [told(came, "joined"), told(went, "left")].into_iter().flatten().collect::<Vec<_>>().join(", ")
+}
+
+/// The measures of a finished run.
+pub(super) fn measure(config: &Config, checks: &HashingChecks, nodes: &[Option<Machine>]) -> Measures {
+    let watch = &checks.watch;
+    let newest = nodes.iter().flatten().max_by_key(|machine| machine.view().epoch);
+    let mut keys_moved = watch.moved.clone();
+    if let (Some((at, members)), Some(machine)) = (watch.begun, newest)
+        && let Some(rule) = &machine.next_rule
+    {
+        let written = checks.keys().map(|key| (key, Version { counter: 0, client: 0, op: 0 })).collect();
+        keys_moved.push(watch.change(at, members, rule, &written));
+    }
+    let mut hot: Vec<(u64, u64)> = watch.requests.iter().map(|(key, requests)| (*requests, *key)).collect();
+    hot.sort_unstable_by(|a, b| b.cmp(a));
+    let holders = |key: u64| newest.map_or(Vec::new(), |machine| machine.holders(key).0);
+    let hot_keys = hot.into_iter().take(HOT).map(|(requests, key)| HotKey {
+        key,
+        requests,
+        nodes: holders(key).into_iter().map(|node| node.0).collect(),
+    });
+    let mut errors: BTreeMap<String, u64> = watch.errors.iter().map(|(why, n)| ((*why).to_owned(), *n)).collect();
+    let (stale, _) = checks.stale_reads();
+    if stale > 0 {
+        errors.insert("answered, with less than was acknowledged before".to_owned(), stale);
+    }
+    Measures {
+        hot_keys: hot_keys.collect(),
+        errors,
+        formulas: formulas(config, checks, newest, &keys_moved),
+        keys_moved,
+        ..Measures::default()
+    }
+}
+
+fn formulas(config: &Config, checks: &HashingChecks, newest: Option<&Machine>, moved: &[KeysMoved]) -> Vec<Formula> {
+    let mut formulas = Vec::new();
+    let keys: Vec<u64> = checks.keys().collect();
+    if let (Some(machine), Some(error)) = (newest, newest.and_then(|m| spread(config, stores(config, m).len() as f64)))
+        && config.weights.is_empty()
+        && !keys.is_empty()
+    {
+        let members = stores(config, machine);
+        let (n, count) = (members.len() as f64, keys.len() as f64);
+        let mut owned = vec![0_u64; config.nodes as usize];
+        for key in &keys {
+            owned[machine.holders(*key).0.first().map_or(0, |node: &NodeId| node.index())] += 1;
+        }
+        let mean = count / n;
+        let variance = members.iter().map(|node| (owned[node.index()] as f64 - mean).powi(2)).sum::<f64>() / n;
+        formulas.push(Formula {
+            name: "relative standard deviation of the keys a node owns".to_owned(),
+            formula: "sqrt(s^2 + (n - 1)/K); ring: s^2 = (n - 1)/(n v + 1)".to_owned(),
+            predicted: (error * error + (n - 1.0) / count).sqrt(),
+            measured: Some(variance.sqrt() / mean),
+            unit: FormulaUnit::Number,
+            note: format!("n = {n} nodes, K = {count} keys; s is the placement's own error, the mean over many rings"),
+        });
+    }
+    for change in moved.iter().filter(|change| change.total > 0) {
+        formulas.push(Formula {
+            name: format!("share of copies that moved when {}", change.event),
+            formula: "the joining nodes' share by weight, or all that the leaving ones had".to_owned(),
+            predicted: change.ideal as f64 / change.total as f64,
+            measured: Some(change.moved as f64 / change.total as f64),
+            unit: FormulaUnit::Fraction,
+            note: "the fewest that leave the result balanced; replicas that keep to different zones can cost more"
+                .to_owned(),
+        });
+    }
+    formulas
+}
+
+fn stores(config: &Config, machine: &Machine) -> NodeSet {
+    config.stores(machine.view().members(config))
+}

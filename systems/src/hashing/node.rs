@@ -1,0 +1,319 @@
+//! A node of the store: its whole state, how it boots from its disk, and where each input goes.
+
+use super::config::Config;
+use super::coordinate::Op;
+use super::council::Council;
+use super::directory::View;
+use super::exchange::Exchange;
+use super::hints::Deliveries;
+use super::message::{HashingFact, HashingMessage, Record};
+use super::rule::Rule;
+use super::store::{Answer, Store};
+use super::version::Held;
+use crate::kv::{Kv, KvCommand, KvResponse};
+use sim_core::{
+    Completion, Duration, Effects, Node, NodeId, NodeSet, Order, Replay, Role, StateMachine, Ticket, Timer,
+};
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+/// A node's outputs.
+pub(super) type Fx<'a> = Effects<'a, Machine>;
+
+/// A coordinator looks after its operations.
+pub const COORDINATE: Timer = Timer(0);
+/// A node asks for a newer view.
+pub const REFRESH: Timer = Timer(1);
+/// A store takes over keys, or repairs.
+pub const EXCHANGE: Timer = Timer(2);
+/// A node brings what it keeps for others to them.
+pub const HINTS: Timer = Timer(3);
+/// How many timer slots a node uses.
+pub const TIMERS: u16 = super::council::TIMERS_FROM + crate::raft::TIMERS;
+
+/// A router, a store, or both; the first few keep the directory too.
+#[derive(Clone, Debug)]
+pub struct Machine {
+    pub(super) config: Config,
+    pub(super) me: NodeId,
+    /// On disk: the members as it knows them.
+    pub(super) view: View,
+    /// The placement of the members.
+    pub(super) rule: Rc<Rule>,
+    /// That of the members there will be, while they change.
+    pub(super) next_rule: Option<Rc<Rule>>,
+    /// On disk.
+    pub(super) store: Store,
+    /// Operations of clients that it coordinates.
+    pub(super) ops: BTreeMap<u64, Op>,
+    /// Random at first, so that answers to those before a crash are not taken for others.
+    pub(super) next_op: u64,
+    /// The newest version it has given out by a clock.
+    pub(super) clock: u64,
+    pub(super) exchange: Exchange,
+    pub(super) deliveries: Deliveries,
+    pub(super) council: Option<Council>,
+}
+
+impl Machine {
+    /// The members as it knows them.
+    #[must_use]
+    pub const fn view(&self) -> &View {
+        &self.view
+    }
+
+    /// How many keys it holds.
+    #[must_use]
+    pub fn keys(&self) -> u64 {
+        self.store.keys()
+    }
+
+    /// All keys it holds as one of their holders.
+    pub fn held(&self) -> impl Iterator<Item = (u64, &Held)> {
+        self.store.iter()
+    }
+
+    /// What it keeps for others.
+    pub fn hinted(&self) -> impl Iterator<Item = (u64, &Held)> {
+        self.store.hints()
+    }
+
+    /// The holders of a key, the owner first: of those there were, and while the members change of those there will be.
+    #[must_use]
+    pub fn holders(&self, key: u64) -> (Vec<NodeId>, Option<Vec<NodeId>>) {
+        let hash = super::key::of_number(key);
+        let of = |rule: &Rc<Rule>| rule.holders(&self.config, hash);
+        (of(&self.rule), self.next_rule.as_ref().map(of))
+    }
+
+    /// All holders of a key, under both sets of members while they change.
+    pub(super) fn holders_of(&self, key: u64) -> NodeSet {
+        holders_of(&self.config, &self.rule, self.next_rule.as_ref(), super::key::of_number(key))
+    }
+
+    /// Goes by a newer view from now on.
+    pub(super) fn adopt(&mut self, view: View, fx: &mut Fx<'_>) {
+        if view.epoch <= self.view.epoch {
+            return;
+        }
+        let setup = self.config.clone();
+        let (known, told) = (self.view.past.len(), view.past.len());
+        if told == known + 1 && self.view.next == view.past.last().copied() {
+            // The change it knew of is over.
+            self.rule = self.next_rule.take().expect("it knew of one");
+        } else if told != known {
+            self.rule = Rule::replay(&setup, setup.first(), &view.past);
+        }
+        self.next_rule = view.next.map(|members| self.rule.after(&setup, members));
+        if self.council.is_some() {
+            fx.note(match view.next {
+                Some(_) => HashingFact::Changing { epoch: view.epoch },
+                None => HashingFact::Changed { epoch: view.epoch },
+            });
+        }
+        fx.note(HashingFact::Viewed { epoch: view.epoch });
+        self.view = view.clone();
+        self.store.view(view, fx);
+        self.regroup();
+        self.restart_ops(fx);
+        self.restart_hints();
+        self.restart_exchange(fx);
+    }
+
+    fn regroup(&mut self) {
+        let (config, rule, next, me) = (&self.config, &self.rule, self.next_rule.as_ref(), self.me);
+        self.store.regroup(me, |hash| holders_of(config, rule, next, hash));
+    }
+
+    fn on_store(&mut self, from: NodeId, (op, epoch): (u64, u64), key: u64, held: Held, hint: bool, fx: &mut Fx<'_>) {
+        if !self.admits(from, op, epoch, fx) {
+            return;
+        }
+        fx.worked(Duration::ZERO);
+        let ours = if hint { self.store.get(key) } else { self.store.own(key) };
+        if ours.is_some_and(|ours| ours.version >= held.version) {
+            return fx.send(from, HashingMessage::Stored { op, epoch });
+        }
+        let answer = Some(Answer { to: from, op, epoch });
+        if hint {
+            fx.note(HashingFact::Hinted { key });
+            self.store.hint(key, held, answer, fx);
+        } else {
+            self.store.put(key, held, answer, fx);
+        }
+    }
+
+    fn on_synced(&mut self, upto: sim_core::WriteId, fx: &mut Fx<'_>) {
+        let (config, rule, next, me) = (&self.config, &self.rule, self.next_rule.as_ref(), self.me);
+        let durable = self.store.synced(upto, me, |hash| holders_of(config, rule, next, hash), fx);
+        for Answer { to, op, epoch } in durable.answers {
+            fx.send(to, HashingMessage::Stored { op, epoch });
+        }
+        if durable.piece {
+            self.on_piece_durable(fx);
+        }
+        self.store.compact(self.config.compact_every, &self.view, fx);
+    }
+}
+
+fn holders_of(config: &Config, rule: &Rc<Rule>, next: Option<&Rc<Rule>>, hash: u64) -> NodeSet {
+    let of = |rule: &Rc<Rule>| rule.holders(config, hash).into_iter().collect::<NodeSet>();
+    next.map_or(NodeSet::EMPTY, of).union(of(rule))
+}
+
+impl Node for Machine {
+    type Config = Config;
+    type Message = HashingMessage;
+    type Request = KvCommand;
+    type Response = KvResponse;
+    type Record = Record;
+    type Fact = HashingFact;
+
+    fn boot(config: &Config, me: NodeId, disk: Replay<'_, Record>, fx: &mut Fx<'_>) -> Self {
+        let replayed = Store::replay(disk);
+        if replayed.is_err() {
+            fx.note(HashingFact::Unreadable);
+            fx.halt("its disk can not be read: what it has acknowledged is unknown");
+        }
+        let (store, view) = replayed.unwrap_or_default();
+        let view = view.unwrap_or_else(View::first);
+        let rule = Rule::replay(config, config.first(), &view.past);
+        let next_rule = view.next.map(|members| rule.after(config, members));
+        let mut node = Self {
+            config: config.clone(),
+            me,
+            view,
+            rule,
+            next_rule,
+            store,
+            ops: BTreeMap::new(),
+            next_op: fx.rng().next_u64(),
+            clock: 0,
+            exchange: Exchange::default(),
+            deliveries: Deliveries::default(),
+            council: Council::boot(config, disk, fx),
+        };
+        node.regroup();
+        node.restart_exchange(fx);
+        node.refresh(fx);
+        if config.sloppy {
+            fx.arm(HINTS, config.resend);
+        }
+        node
+    }
+
+    fn on_message(&mut self, from: NodeId, message: HashingMessage, fx: &mut Fx<'_>) {
+        match message {
+            HashingMessage::Ask { op, epoch, key, bare } => {
+                if self.admits(from, op, epoch, fx) {
+                    fx.worked(Duration::ZERO);
+                    let held = self.store.get(key).cloned();
+                    fx.send(from, HashingMessage::Told { op, epoch, held, bare });
+                }
+            }
+            HashingMessage::Told { op, epoch, held, .. } => self.on_told(from, op, epoch, held, fx),
+            HashingMessage::Store { op, epoch, key, held, hint } => {
+                self.on_store(from, (op, epoch), key, held, hint, fx);
+            }
+            HashingMessage::Stored { op, epoch } => {
+                if !self.on_delivered(from, op, epoch, fx) {
+                    self.on_stored(from, op, epoch, fx);
+                }
+            }
+            HashingMessage::Refused { op, view } => {
+                if view.epoch < self.view.epoch {
+                    fx.send(from, HashingMessage::View(self.view.clone()));
+                    self.ask_again(from, op, fx);
+                }
+                self.adopt(view, fx);
+            }
+            HashingMessage::View(view) => self.adopt(view, fx),
+            HashingMessage::Seek { epoch } => {
+                if epoch < self.view.epoch {
+                    fx.send(from, HashingMessage::View(self.view.clone()));
+                }
+            }
+            HashingMessage::Compare { epoch, digest } => self.on_compare(from, epoch, digest, fx),
+            HashingMessage::Tree { epoch, leaves } => self.on_tree(from, epoch, leaves.as_deref(), fx),
+            HashingMessage::Fetch { epoch, leaf, after } => self.on_fetch(from, epoch, leaf, after, fx),
+            HashingMessage::Piece { epoch, leaf, after, entries, more } => {
+                self.on_piece(from, (epoch, leaf, after), &entries, more, fx);
+            }
+            HashingMessage::Copied { epoch } => self.on_copied(from, epoch, fx),
+            HashingMessage::Directory(inner) => self.on_directory_message(from, inner, fx),
+        }
+    }
+
+    fn on_timer(&mut self, timer: Timer, fx: &mut Fx<'_>) {
+        match timer {
+            COORDINATE => self.on_coordinate(fx),
+            REFRESH => self.refresh(fx),
+            EXCHANGE => self.on_exchange(fx),
+            HINTS => self.on_hints(fx),
+            other => self.on_directory_timer(other, fx),
+        }
+    }
+
+    fn on_request(&mut self, ticket: Ticket, request: KvCommand, fx: &mut Fx<'_>) {
+        if self.config.routers > 0 && !self.config.is_router(self.me) {
+            let router = fx.rng().below(u64::from(self.config.routers)) as u32;
+            return fx.redirect(ticket, Some(NodeId(router)));
+        }
+        self.coordinate(ticket, request, fx);
+    }
+
+    fn on_disk(&mut self, done: Completion<Record>, fx: &mut Fx<'_>) {
+        match done {
+            Completion::Synced { upto } => self.on_synced(upto, fx),
+            Completion::SyncFailed { .. } => return fx.halt("a sync failed: what is on the disk is unknown"),
+            Completion::Read { .. } => {}
+        }
+        self.on_directory_disk(&done, fx);
+    }
+
+    fn on_order(&mut self, order: Order, fx: &mut Fx<'_>) {
+        if let Order::Members(members) = order {
+            self.on_members_wanted(members, fx);
+        }
+    }
+
+    fn is_read(request: &KvCommand) -> bool {
+        Kv::is_read(request)
+    }
+
+    fn request_bytes(request: &KvCommand) -> u32 {
+        16 + Kv::command_bytes(request)
+    }
+
+    fn response_bytes(response: &KvResponse) -> u32 {
+        16 + Kv::response_bytes(response)
+    }
+
+    fn timer_name(timer: Timer) -> &'static str {
+        match timer {
+            COORDINATE => "operations",
+            REFRESH => "view",
+            EXCHANGE => "exchange",
+            HINTS => "hints",
+            _ => "directory",
+        }
+    }
+
+    fn role(&self) -> Role {
+        let stores = self.config.stores(self.view.next.unwrap_or_else(|| self.view.members(&self.config)));
+        match self.council.as_ref().and_then(Council::leads) {
+            Some(term) => Role::new("leader", term),
+            None if self.config.is_router(self.me) => Role::new("router", 0),
+            None if stores.has(self.me) => Role::new("store", 0),
+            None => Role::new("spare", 0),
+        }
+    }
+
+    fn members(&self) -> Option<NodeSet> {
+        Some(self.view.members(&self.config))
+    }
+
+    fn progress(&self) -> u64 {
+        self.view.epoch
+    }
+}

@@ -1,0 +1,320 @@
+//! What one node holds: keys on its disk, those it keeps for others, and what is on its way to the disk.
+//!
+//! What was written counts only once it is durable: nobody is told of it before, so nobody sees what a crash takes back.
+
+use super::directory::View;
+use super::key;
+use super::message::{Image, LEAVES, Record};
+use super::node::Fx;
+use super::version::{Held, Version};
+use sim_core::hash;
+use sim_core::{NodeId, NodeSet, Replay, Unreadable, WriteId};
+use std::collections::{BTreeMap, VecDeque};
+use std::rc::Rc;
+
+/// Where a key stands in the order of hashes.
+pub(super) type Place = (u64, u64);
+
+/// The place of a key.
+pub(super) fn place(key: u64) -> Place {
+    (key::of_number(key), key)
+}
+
+/// The leaf of the Merkle tree that a hash belongs to.
+const fn leaf_of(hash: u64) -> usize {
+    (hash >> (u64::BITS - LEAVES.trailing_zeros())) as usize
+}
+
+/// A key that is here, and whose it is.
+#[derive(Clone, Debug)]
+pub(super) struct Entry {
+    pub held: Held,
+    /// Its holders, under both sets of members while they change.
+    pub holders: NodeSet,
+}
+
+/// Something that happens when a record is durable.
+#[derive(Clone, Debug)]
+enum Pending {
+    Put {
+        key: u64,
+        held: Held,
+        answer: Option<Answer>,
+    },
+    Hint {
+        key: u64,
+        held: Held,
+        answer: Option<Answer>,
+    },
+    Delivered {
+        key: u64,
+        version: Version,
+    },
+    View {
+        epoch: u64,
+    },
+    Image,
+    /// All of a piece that was fetched is there.
+    Piece,
+}
+
+/// Whom to tell that it is stored: who asked, for which operation, by which epoch.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Answer {
+    pub to: NodeId,
+    pub op: u64,
+    pub epoch: u64,
+}
+
+/// What a sync has brought.
+#[derive(Debug, Default)]
+pub(super) struct Durable {
+    pub answers: Vec<Answer>,
+    /// Whether a piece is complete.
+    pub piece: bool,
+}
+
+/// A node's keys.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Store {
+    data: BTreeMap<Place, Entry>,
+    hints: BTreeMap<u64, Held>,
+    pending: VecDeque<(WriteId, Pending)>,
+    /// The newest view that is durable.
+    pub epoch: u64,
+    /// Records since all was made one.
+    records: u32,
+}
+
+impl Store {
+    /// Reads the disk. Gives what is on it, and the newest view if there is one.
+    pub fn replay(disk: Replay<'_, Record>) -> Result<(Self, Option<View>), Unreadable> {
+        let (mut data, mut hints) = (BTreeMap::new(), BTreeMap::new());
+        let (mut view, mut records) = (None, 0);
+        let put = |data: &mut BTreeMap<Place, Held>, key: u64, held: &Held| {
+            let entry = data.entry(place(key)).or_insert_with(|| held.clone());
+            if held.version > entry.version {
+                *entry = held.clone();
+            }
+        };
+        for (_, record) in disk.iter() {
+            records += 1;
+            match record? {
+                Record::Put { key, held } => put(&mut data, *key, held),
+                Record::Hint { key, held } => keep(&mut hints, *key, held.clone()),
+                Record::Delivered { key, version } => drop_hint(&mut hints, *key, *version),
+                Record::View(newer) => view = Some(newer.clone()),
+                Record::Image(image) => {
+                    data.clear();
+                    hints.clear();
+                    image.data.iter().for_each(|(key, held)| put(&mut data, *key, held));
+                    image.hints.iter().for_each(|(key, held)| keep(&mut hints, *key, held.clone()));
+                    view = Some(image.view.clone());
+                    records = 0;
+                }
+                Record::Directory(_) => {}
+            }
+        }
+        let entry = |(place, held)| (place, Entry { held, holders: NodeSet::EMPTY });
+        let data = data.into_iter().map(entry).collect();
+        let epoch = view.as_ref().map_or(0, |view: &View| view.epoch);
+        Ok((Self { data, hints, pending: VecDeque::new(), epoch, records }, view))
+    }
+
+    /// How many keys are here.
+    pub fn keys(&self) -> u64 {
+        self.data.len() as u64
+    }
+
+    /// All keys and what they hold.
+    pub fn iter(&self) -> impl Iterator<Item = (u64, &Held)> {
+        self.data.iter().map(|((_, key), entry)| (*key, &entry.held))
+    }
+
+    /// What a key holds here, whether as one's own or for others.
+    pub fn get(&self, key: u64) -> Option<&Held> {
+        match (self.own(key), self.hints.get(&key)) {
+            (Some(own), Some(kept)) if kept.version > own.version => Some(kept),
+            (own, kept) => own.or(kept),
+        }
+    }
+
+    /// What a key holds here as one's own.
+    pub fn own(&self, key: u64) -> Option<&Held> {
+        self.data.get(&place(key)).map(|entry| &entry.held)
+    }
+
+    /// What is kept for others.
+    pub fn hints(&self) -> impl Iterator<Item = (u64, &Held)> {
+        self.hints.iter().map(|(key, held)| (*key, held))
+    }
+
+    /// The members, or who holds what under them, have changed: finds out anew whose each key is, and lets go of those
+    /// that are no longer `me`'s.
+    pub fn regroup(&mut self, me: NodeId, holders: impl Fn(u64) -> NodeSet) {
+        self.data.retain(|(hash, _), entry| {
+            entry.holders = holders(*hash);
+            entry.holders.has(me)
+        });
+    }
+
+    /// Writes a value to the disk; `answer` is for when it is durable.
+    pub fn put(&mut self, key: u64, held: Held, answer: Option<Answer>, fx: &mut Fx<'_>) {
+        let id = fx.append(Record::Put { key, held: held.clone() });
+        self.wait(id, Pending::Put { key, held, answer }, fx);
+    }
+
+    /// Writes what is kept for others.
+    pub fn hint(&mut self, key: u64, held: Held, answer: Option<Answer>, fx: &mut Fx<'_>) {
+        let id = fx.append(Record::Hint { key, held: held.clone() });
+        self.wait(id, Pending::Hint { key, held, answer }, fx);
+    }
+
+    /// Those whose it is have it.
+    pub fn delivered(&mut self, key: u64, version: Version, fx: &mut Fx<'_>) {
+        let id = fx.append(Record::Delivered { key, version });
+        self.wait(id, Pending::Delivered { key, version }, fx);
+    }
+
+    /// Goes by another view.
+    pub fn view(&mut self, view: View, fx: &mut Fx<'_>) {
+        let epoch = view.epoch;
+        let id = fx.append(Record::View(view));
+        self.wait(id, Pending::View { epoch }, fx);
+    }
+
+    /// Writes what was fetched; said to be complete once all of it is durable.
+    pub fn piece(&mut self, entries: impl Iterator<Item = (u64, Held)>, fx: &mut Fx<'_>) -> u32 {
+        let mut keys = 0;
+        for (key, held) in entries {
+            self.put(key, held, None, fx);
+            keys += 1;
+        }
+        if let Some((id, _)) = self.pending.back().filter(|_| keys > 0) {
+            self.pending.push_back((*id, Pending::Piece));
+        }
+        keys
+    }
+
+    fn wait(&mut self, id: WriteId, pending: Pending, fx: &mut Fx<'_>) {
+        self.pending.push_back((id, pending));
+        self.records += 1;
+        fx.sync();
+    }
+
+    /// Everything up to `upto` is durable: takes it in.
+    pub fn synced(&mut self, upto: WriteId, me: NodeId, holders: impl Fn(u64) -> NodeSet, fx: &mut Fx<'_>) -> Durable {
+        let mut durable = Durable::default();
+        while let Some((id, _)) = self.pending.front()
+            && *id <= upto
+        {
+            let (id, pending) = self.pending.pop_front().expect("looked at");
+            match pending {
+                Pending::Put { key, held, answer } => {
+                    let place = place(key);
+                    match self.data.get_mut(&place) {
+                        Some(entry) if entry.held.version >= held.version => {}
+                        Some(entry) => entry.held = held,
+                        None => {
+                            let holders = holders(place.0);
+                            // The members may have changed while it was on its way to the disk.
+                            if holders.has(me) {
+                                self.data.insert(place, Entry { held, holders });
+                            }
+                        }
+                    }
+                    durable.answers.extend(answer);
+                }
+                Pending::Hint { key, held, answer } => {
+                    keep(&mut self.hints, key, held);
+                    durable.answers.extend(answer);
+                }
+                Pending::Delivered { key, version } => drop_hint(&mut self.hints, key, version),
+                Pending::View { epoch } => self.epoch = epoch,
+                Pending::Image => fx.forget(id),
+                Pending::Piece => durable.piece = true,
+            }
+        }
+        durable
+    }
+
+    /// Makes all records one when there are `every` of them.
+    pub fn compact(&mut self, every: u32, view: &View, fx: &mut Fx<'_>) {
+        if every == 0 || self.records < every {
+            return;
+        }
+        let mut image = Image {
+            view: view.clone(),
+            data: self.iter().map(|(key, held)| (key, held.clone())).collect(),
+            hints: self.hints().map(|(key, held)| (key, held.clone())).collect(),
+        };
+        // What is on its way to the disk stands before the image there, and would be forgotten with the rest. The newest
+        // version of a key wins when it is read back, in whatever order.
+        for (_, pending) in &self.pending {
+            match pending {
+                Pending::Put { key, held, .. } => image.data.push((*key, held.clone())),
+                Pending::Hint { key, held, .. } => image.hints.push((*key, held.clone())),
+                _ => {}
+            }
+        }
+        let id = fx.append(Record::Image(Rc::new(image)));
+        self.wait(id, Pending::Image, fx);
+        self.records = 0;
+    }
+
+    /// The leaves of the Merkle tree over what `me` and `other` both hold.
+    pub fn leaves(&self, me: NodeId, other: NodeId) -> [u64; LEAVES] {
+        let mut leaves = [0; LEAVES];
+        for ((hash, key), entry) in &self.data {
+            if entry.holders.has(me) && entry.holders.has(other) {
+                let leaf = &mut leaves[leaf_of(*hash)];
+                *leaf = hash::of(&[*leaf, *key, entry.held.version.hash()]);
+            }
+        }
+        leaves
+    }
+
+    /// The next keys of a leaf that `me` and `other` both hold, behind `after`, until they are `bytes` or more; and whether
+    /// there are others.
+    pub fn leaf(
+        &self,
+        (me, other): (NodeId, NodeId),
+        leaf: u8,
+        after: Option<Place>,
+        bytes: u32,
+    ) -> (Vec<(u64, Held)>, bool) {
+        let first = u64::from(leaf) << (u64::BITS - LEAVES.trailing_zeros());
+        let start = after.map_or(core::ops::Bound::Included((first, 0)), core::ops::Bound::Excluded);
+        let (mut entries, mut size) = (Vec::new(), 0);
+        for ((hash, key), entry) in self.data.range((start, core::ops::Bound::Unbounded)) {
+            if leaf_of(*hash) != usize::from(leaf) {
+                break;
+            }
+            if !(entry.holders.has(me) && entry.holders.has(other)) {
+                continue;
+            }
+            if size >= bytes {
+                return (entries, true);
+            }
+            size += 8 + entry.held.bytes();
+            entries.push((*key, entry.held.clone()));
+        }
+        (entries, false)
+    }
+}
+
+fn keep(hints: &mut BTreeMap<u64, Held>, key: u64, held: Held) {
+    match hints.get_mut(&key) {
+        Some(old) if old.version >= held.version => {}
+        Some(old) => *old = held,
+        None => {
+            hints.insert(key, held);
+        }
+    }
+}
+
+fn drop_hint(hints: &mut BTreeMap<u64, Held>, key: u64, version: Version) {
+    if hints.get(&key).is_some_and(|held| held.version <= version) {
+        hints.remove(&key);
+    }
+}
