@@ -19,6 +19,7 @@ pub fn collect(registry: &mut impl sim_core::Collect) {
     registry.add::<balancing::BalancingSystem>();
     registry.add::<failover::FailoverSystem>();
     registry.add::<hashing::HashingSystem>();
+    registry.add::<failover::cluster::ClusterSystem>();
     registry.add::<paxos::PaxosSystem>();
     registry.add::<paxos::SynodSystem>();
     registry.add::<placement::PlacementSystem>();

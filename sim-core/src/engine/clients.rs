@@ -232,8 +232,14 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
             Some(pending) if pending.attempts > 0 => (Some(pending.asked), pending.hint.take()),
             _ => (None, None),
         };
-        let only_reads = state.pending(op).is_some_and(|pending| N::is_read(&pending.request));
-        let to = if only_reads && state.seat.reads_from != ReadsFrom::Leader {
+        let request = state.pending(op).expect("an operation that is tried is pending").request.clone();
+        let known = match state.seat.routing {
+            Routing::Sticky => state.client.route(&request, last),
+            Routing::Fixed(_) | Routing::Random => None,
+        };
+        let to = if let Some(known) = known {
+            known
+        } else if N::is_read(&request) && state.seat.reads_from != ReadsFrom::Leader {
             state.route_read(nodes, last, hint)
         } else {
             state.route(nodes, last, hint)
@@ -246,7 +252,6 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
         pending.doubtful = (pending.doubtful.1, true);
         pending.due = (now + patience.attempt_timeout).min(pending.invoked + patience.timeout);
         let due = pending.due;
-        let request = pending.request.clone();
         self.set_alarm(id, due);
         self.observer.observe(now, &Observed::Asked { ticket, to });
         let bytes = N::request_bytes(&request);
@@ -383,6 +388,8 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
                 pending.doubtful.1 = pending.doubtful.0;
                 let attempts = pending.attempts;
                 let doubtful = pending.doubtful.1;
+                let request = pending.request.clone();
+                state.client.turned_away(&request, from, hint);
                 if attempts >= patience.attempts {
                     let outcome = if doubtful { Outcome::Unknown } else { Outcome::Failed };
                     self.end(id, ticket.op, Some(from), outcome);

@@ -15,6 +15,7 @@
 //! | Clients find the primary by hints, an address that moves, a directory | | `redirect.rs` |
 //! | Switch-over and fail-back | | `switch_over.rs` |
 //! | Failure detectors: fixed timeout, phi accrual, SWIM | Chandra and Toueg 1996; Hayashibara et al. 2004; Das et al. 2002 | `detector/` |
+//! | Cluster mode: hash slots, gossip, votes of the primaries | Redis Cluster specification | `cluster/` |
 //!
 //! # What a design promises
 //!
@@ -36,6 +37,7 @@ mod backup;
 mod bugs;
 pub mod checks;
 mod client;
+pub mod cluster;
 mod config;
 mod describe;
 pub mod detector;

@@ -1,0 +1,64 @@
+//! Cluster mode: several primaries over hash slots, each with replicas, that notice and replace a failed primary by themselves.
+//!
+//! In the manner of Redis Cluster (the cluster specification at redis.io; `cluster_legacy.c` was read for what it leaves open).
+//! 16,384 slots are shared out among primaries. Nodes ping each other and tell what they think of the others. A node that a majority of
+//! the primaries has not heard for the node timeout has *failed*; a replica of it waits, longer if others have more data, and asks the
+//! primaries for votes in a new epoch. Each votes once in an epoch, and remembers it. Who wins owns the slots by that epoch, and of two
+//! that say they own a slot the newer configuration epoch is believed. Replication is asynchronous: what is acknowledged can be lost.
+//!
+//! | What | File |
+//! |---|---|
+//! | Slots of keys, who owns them | `slots.rs` |
+//! | Heartbeats, suspicion and failure, slot claims, epoch collisions, whether the cluster is up | `gossip.rs` |
+//! | Elections and votes, data age and rank | `election.rs` |
+//! | Streams of writes, partial and full synchronisation, `wait` | `replicate.rs`, `data.rs` |
+//! | `nodes.conf` and the append-only file | `disk.rs` |
+//! | Reads, writes, `MOVED`; clients that keep the map | `serve.rs`, `client.rs` |
+//! | What must hold, and which losses are allowed | `checks.rs`, `streams.rs` |
+//!
+//! # What it does not promise
+//!
+//! Who votes is who is a primary with slots, as far as each node knows. A fail-over changes that, and is agreed on by the primaries before it,
+//! not by those after it: so an old primary that does not know its successor, and the successor, can both vote in the next epoch, and
+//! two replicas of different shards can win it. The storm finds that about once in a thousand seeds. Configuration epochs that collide are
+//! told apart afterwards, which is why the specification has a rule for it.
+//!
+//! # What is different
+//!
+//! Messages may be lost and overtake each other, as there are no connections: headers carry numbers, and writes that are not
+//! acknowledged are sent again. A header tells of all suspects, not of some nodes. A client that is told `MOVED` by anybody but the node it
+//! took for the owner corrects all slots of that node, where a real one reads the whole map. `wait` holds the answer back, where `WAIT`
+//! is a command of its own.
+//!
+//! # What is not (yet)
+//!
+//! Moving slots between primaries (`ASK`), manual fail-over, migration of replicas to orphaned primaries, changes of the nodes.
+
+mod bugs;
+mod checks;
+mod client;
+mod config;
+mod data;
+mod disk;
+mod election;
+mod gossip;
+mod measure;
+mod message;
+mod node;
+mod replicate;
+mod serve;
+mod slots;
+mod streams;
+mod system;
+
+pub use bugs::ClusterBug;
+pub use checks::ClusterChecks;
+pub use client::ClusterClient;
+pub use config::{Config, Fsync};
+pub use data::{Cell, Data, Entry, Position};
+pub use disk::{Conf, Record};
+pub use message::{ClusterFact, ClusterMessage, ClusterRequest, ClusterResponse, Header, How, Refusal};
+pub use node::{Cluster, TIMERS};
+pub use slots::{Run, Runs, SLOTS, SlotMap, crc16, slot_of};
+pub use streams::Streams;
+pub use system::{ClusterOptions, ClusterSystem};

@@ -1,0 +1,244 @@
+//! Nodes of the cluster moved by hand: votes and promotions over crashes, minorities, and how replicas catch up.
+
+use sim_core::{
+    ClientId, Completion, Duration, Effect, Effects, LocalInstant, Node, NodeId, NodeSet, Purpose, Replay, Rng, Ticket,
+    Timer, WriteId,
+};
+use std::rc::Rc;
+use systems::failover::cluster::{
+    Cluster, ClusterBug, ClusterMessage, ClusterOptions, ClusterRequest, ClusterResponse, Config, Header, Position,
+    Record, SlotMap, slot_of,
+};
+
+/// One node, its disk and its clock.
+struct Hand {
+    config: Rc<Config>,
+    me: NodeId,
+    node: Option<Cluster>,
+    disk: Vec<(WriteId, u16, Option<Record>)>,
+    durable: usize,
+    next_write: WriteId,
+    rng: Rng,
+    now: LocalInstant,
+    /// Whether syncs are held back.
+    held: bool,
+}
+
+type Out = Vec<Effect<Cluster>>;
+
+impl Hand {
+    fn new(me: u32, bug: ClusterBug) -> Self {
+        let config = ClusterOptions { bug, backlog: 4, ..ClusterOptions::default() }.validate(9).unwrap();
+        let mut hand = Self {
+            config,
+            me: NodeId(me),
+            node: None,
+            disk: Vec::new(),
+            durable: 0,
+            next_write: WriteId(1),
+            rng: Rng::stream(1, Purpose::Node, u64::from(me)),
+            now: LocalInstant(1_000_000_000),
+            held: false,
+        };
+        hand.boot();
+        hand
+    }
+
+    /// One input, its effects on the disk, and what follows from those; gives all effects.
+    fn step(&mut self, input: impl FnOnce(&mut Cluster, &mut Effects<'_, Cluster>)) -> Out {
+        let mut out = Vec::new();
+        let mut fx = Effects::new(self.me, self.now, &mut self.rng, &mut self.next_write, &mut out);
+        input(self.node.as_mut().expect("it is up"), &mut fx);
+        self.carry_out(out)
+    }
+
+    fn carry_out(&mut self, out: Out) -> Out {
+        let mut sync = false;
+        for effect in &out {
+            match effect {
+                Effect::Append { id, lane, record } => self.disk.push((*id, *lane, Some(record.clone()))),
+                Effect::Sync => sync = true,
+                _ => {}
+            }
+        }
+        let mut out = out;
+        if sync && !self.held {
+            out.extend(self.sync());
+        }
+        out
+    }
+
+    fn sync(&mut self) -> Out {
+        self.durable = self.disk.len();
+        let Some(upto) = self.disk.last().map(|(id, ..)| *id) else { return Vec::new() };
+        self.step(|node, fx| node.on_disk(Completion::Synced { upto }, fx))
+    }
+
+    fn boot(&mut self) {
+        let mut out = Vec::new();
+        let mut fx = Effects::new(self.me, self.now, &mut self.rng, &mut self.next_write, &mut out);
+        self.node = Some(Cluster::boot(&self.config, self.me, Replay::new(&self.disk), &mut fx));
+        self.carry_out(out);
+    }
+
+    /// Power is lost: what was not synced is gone.
+    fn crash(&mut self) {
+        self.disk.truncate(self.durable);
+        self.node = None;
+        self.held = false;
+        self.boot();
+    }
+
+    fn tell(&mut self, from: u32, message: ClusterMessage) -> Out {
+        self.step(|node, fx| node.on_message(NodeId(from), message, fx))
+    }
+
+    fn ask(&mut self, op: u64, request: ClusterRequest) -> Out {
+        let ticket = Ticket { client: ClientId(0), op, floor: 0, attempt: 0 };
+        self.step(|node, fx| node.on_request(ticket, request, fx))
+    }
+
+    fn node(&self) -> &Cluster {
+        self.node.as_ref().expect("it is up")
+    }
+}
+
+/// What a node of the first configuration says, in its `n`-th header.
+fn header(config: &Config, node: u32, n: u64, epoch: u64) -> Header {
+    let primary = config.primary_of(NodeId(node));
+    let owner = primary.unwrap_or(NodeId(node));
+    Header {
+        stamp: (1, n),
+        epoch,
+        config_epoch: u64::from(owner.0) + 1,
+        primary,
+        slots: SlotMap::even(3, 9).runs(owner),
+        offset: 0,
+        suspects: NodeSet::EMPTY,
+        failed: NodeSet::EMPTY,
+    }
+}
+
+fn votes(out: &[Effect<Cluster>]) -> Vec<NodeId> {
+    let vote = |effect: &Effect<Cluster>| match effect {
+        Effect::Send { to, message: ClusterMessage::Vote { .. } } => Some(*to),
+        _ => None,
+    };
+    out.iter().filter_map(vote).collect()
+}
+
+/// The replicas of n2: n4 and n9.
+const REPLICAS: [u32; 2] = [3, 8];
+
+#[test]
+fn a_primary_votes_once_in_an_epoch_even_over_a_restart() {
+    for (bug, again) in [(ClusterBug::None, vec![]), (ClusterBug::VoteNotPersisted, vec![NodeId(8)])] {
+        let mut n1 = Hand::new(0, bug);
+        let config = Rc::clone(&n1.config);
+        assert_eq!(REPLICAS.map(|node| config.primary_of(NodeId(node))), [Some(NodeId(1)); 2]);
+        let request = |node: u32| ClusterMessage::VoteRequest(Rc::new(header(&config, node, 9, 4)));
+        assert_eq!(votes(&n1.tell(3, request(3))), [], "its primary has not failed");
+        n1.tell(2, ClusterMessage::Fail(NodeId(1)));
+        n1.held = true;
+        let second = ClusterMessage::VoteRequest(Rc::new(header(&config, 3, 10, 4)));
+        assert_eq!(votes(&n1.tell(3, second)), [], "the vote is not durable");
+        assert_eq!(votes(&n1.sync()), [NodeId(3)]);
+        n1.held = false;
+        assert_eq!(votes(&n1.tell(8, request(8))), [], "it has voted");
+        n1.crash();
+        n1.tell(2, ClusterMessage::Fail(NodeId(1)));
+        let third = ClusterMessage::VoteRequest(Rc::new(header(&config, 8, 11, 4)));
+        assert_eq!(votes(&n1.tell(8, third)), again, "{bug:?}");
+    }
+}
+
+/// Brings a replica of n2 to where it has asked for votes.
+fn candidate() -> Hand {
+    let mut n4 = Hand::new(3, ClusterBug::None);
+    let writes = ClusterMessage::Writes { after: Position::default(), stream: 77, entries: [].into() };
+    n4.tell(1, writes);
+    n4.tell(0, ClusterMessage::Fail(NodeId(1)));
+    for _ in 0..200 {
+        n4.now = n4.now + Duration::millis(10);
+        let out = n4.step(|node, fx| node.on_timer(Timer(1), fx));
+        let asks = |e: &Effect<Cluster>| matches!(e, Effect::Send { message: ClusterMessage::VoteRequest(_), .. });
+        if out.iter().any(asks) {
+            return n4;
+        }
+    }
+    panic!("it never asked for votes");
+}
+
+#[test]
+fn a_promotion_is_durable_before_anybody_is_told() {
+    for crash in [false, true] {
+        let mut n4 = candidate();
+        n4.held = true;
+        n4.tell(0, ClusterMessage::Vote { epoch: 4 });
+        assert!(n4.node().primary().is_some(), "one vote of three primaries");
+        n4.tell(2, ClusterMessage::Vote { epoch: 4 });
+        let config = Rc::clone(&n4.config);
+        let out = n4.tell(2, ClusterMessage::Ping(Rc::new(header(&config, 2, 50, 4))));
+        let claims = |effect: &Effect<Cluster>| match effect {
+            Effect::Send { message: ClusterMessage::Pong(header), .. } => header.primary.is_none(),
+            _ => false,
+        };
+        assert!(!out.iter().any(claims), "it says so before it is on the disk");
+        if crash {
+            n4.crash();
+            assert_eq!(n4.node().primary(), Some(NodeId(1)));
+        } else {
+            assert!(n4.sync().iter().any(claims));
+            n4.crash();
+            assert_eq!((n4.node().primary(), n4.node().config_epoch(NodeId(3))), (None, 4));
+            assert_eq!(n4.node().slots().count(NodeId(1)), 0);
+        }
+    }
+}
+
+#[test]
+fn a_primary_that_hears_no_majority_for_the_node_timeout_serves_no_more() {
+    let mut n1 = Hand::new(0, ClusterBug::None);
+    let key = (0..).find(|key| n1.node().slots().owner(slot_of(*key)) == Some(NodeId(0))).unwrap();
+    let set = |number| ClusterRequest::Set { key, number, size: 8 };
+    let done = |out: &Out| out.iter().any(|e| matches!(e, Effect::Reply { response: ClusterResponse::Done(_), .. }));
+    let timeout = n1.config.node_timeout;
+    let begun = n1.now;
+    n1.now = begun + Duration(timeout.0 - 1);
+    assert!(done(&n1.ask(0, set(1))));
+    n1.now = begun + timeout;
+    let out = n1.ask(1, set(2));
+    assert!(!done(&out) && out.iter().any(|e| matches!(e, Effect::Redirect { hint: None, .. })));
+    // One of the other two is heard again: a majority, but it may have been replaced, and waits.
+    let config = Rc::clone(&n1.config);
+    n1.tell(1, ClusterMessage::Pong(Rc::new(header(&config, 1, 5, 3))));
+    assert!(!done(&n1.ask(2, set(3))));
+    n1.now = n1.now + config.rejoin_delay;
+    n1.tell(1, ClusterMessage::Pong(Rc::new(header(&config, 1, 6, 3))));
+    assert!(done(&n1.ask(3, set(4))));
+}
+
+#[test]
+fn a_replica_gets_what_it_lacks_or_everything() {
+    let mut n1 = Hand::new(0, ClusterBug::None);
+    let key = (0..).find(|key| n1.node().slots().owner(slot_of(*key)) == Some(NodeId(0))).unwrap();
+    for number in 0..10 {
+        n1.ask(number, ClusterRequest::Set { key, number, size: 8 });
+    }
+    let at = n1.node().at();
+    assert_eq!(at.offset, 10);
+    let psync = |offset, stream| ClusterMessage::Psync { at: Position { stream, offset }, nonce: 5 };
+    let sent = |out: &Out| {
+        let of = |effect: &Effect<Cluster>| match effect {
+            Effect::Send { message: ClusterMessage::Writes { entries, .. }, .. } => Some(Some(entries.len())),
+            Effect::Send { message: ClusterMessage::Full { .. }, .. } => Some(None),
+            _ => None,
+        };
+        out.iter().find_map(of)
+    };
+    // Four writes are kept.
+    assert_eq!(sent(&n1.tell(5, psync(10, at.stream))), Some(Some(0)));
+    assert_eq!(sent(&n1.tell(5, psync(6, at.stream))), Some(Some(4)));
+    assert_eq!(sent(&n1.tell(5, psync(5, at.stream))), Some(None));
+    assert_eq!(sent(&n1.tell(5, psync(9, 12345))), Some(None), "another stream");
+}
