@@ -57,7 +57,10 @@ fn publish(share: u64, only: &[u32]) -> Result<bool, String> {
     }
     let count = |place| all.iter().filter(|row: &&Row| row.place == place).count();
     let (inside, outside, skipped) = (count(Place::Inside), count(Place::Outside), count(Place::Skipped));
-    println!("{inside} figures inside their band, {outside} outside, {skipped} skipped");
+    let explained = count(Place::Explained);
+    println!(
+        "{inside} figures inside their band, {outside} outside, {explained} outside with a reason, {skipped} skipped"
+    );
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     write(&root.join("target/published"), "table.md", &page, &charts, true)?;
     let json = serde_json::to_vec_pretty(&all).map_err(|error| error.to_string())?;

@@ -71,6 +71,16 @@ impl Lab {
         (seeds / self.share).max(1)
     }
 
+    /// What a band is wider by because a short lab makes fewer runs than it was published for: `stray`, or nothing.
+    pub const fn room(&self, stray: f64) -> f64 {
+        if self.is_short() { stray } else { 0.0 }
+    }
+
+    /// What `of` gives for each of so many numbers from 0 on; a short lab asks for fewer.
+    pub fn each<T: Send>(&self, all: u64, of: impl Fn(u64) -> T + Send + Sync) -> Vec<T> {
+        self.pool.install(|| (0..self.runs(all)).into_par_iter().map(of).collect())
+    }
+
     /// The problems of a file with these changes; `Ok` if it has none.
     ///
     /// # Errors

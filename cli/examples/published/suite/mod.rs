@@ -2,9 +2,12 @@
 //!
 //! A section is a function from a [`Lab`] to [`Findings`]; adding a figure is adding a row.
 
+pub mod availability;
 pub mod downtime;
+pub mod hashing;
 pub mod lab;
 pub mod paxos;
+pub mod queues;
 pub mod raft;
 pub mod row;
 pub mod stats;
@@ -20,4 +23,7 @@ pub const SECTIONS: &[(u32, &str, Section)] = &[
     (1, "Raft: downtime after a leader failure", downtime::rows),
     (2, "Raft: exact laws", raft::rows),
     (3, "Paxos: exact laws", paxos::rows),
+    (4, "Consistent hashing", hashing::rows),
+    (5, "Load balancing and queues", queues::rows),
+    (6, "Availability", availability::rows),
 ];

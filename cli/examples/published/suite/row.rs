@@ -12,6 +12,8 @@ pub enum Place {
     Inside,
     /// Outside it.
     Outside,
+    /// Outside it, because what was published is not what can be worked out; the band says why.
+    Explained,
     /// What it is compared with is not on this machine.
     Skipped,
 }
@@ -27,6 +29,7 @@ impl Place {
         match self {
             Self::Inside => "inside",
             Self::Outside => "OUTSIDE",
+            Self::Explained => "outside, explained",
             Self::Skipped => "skipped",
         }
     }
