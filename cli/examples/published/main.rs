@@ -17,7 +17,7 @@ const HEAD: &str = "# Published figures, and ours
 
 `make published` makes this page: it runs the files of `scenarios/library/published/` with the seeds 1, 2, 3 and so on, measures what
 a paper has published or what can be worked out, and says whether ours lies inside the band. One run of any row is
-`splitbrain run scenarios/library/published/FILE.toml --set KEY=VALUE`.
+`splitbrain run scenarios/library/published/FILE.toml --set KEY=VALUE`. A row without a file is arithmetic over the code that it names.
 ";
 
 fn main() -> ExitCode {

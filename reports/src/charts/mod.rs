@@ -127,6 +127,10 @@ mod tests {
             let place = a.bounds();
             let inside = place.left >= 0.0 && place.right <= scene::WIDTH && place.bottom <= chart.scene.height;
             assert!(inside, "{name} {}: {a:?}", chart.name);
+            // What the bundled font has for sure.
+            let known =
+                |c: char| c.is_ascii() || "\u{b7}\u{d7}\u{b5}\u{2013}\u{2026}\u{2212}\u{2264}\u{2265}".contains(c);
+            assert!(a.text.chars().all(known), "{name} {}: {a:?}", chart.name);
             for b in &texts[i + 1..] {
                 assert!(!place.overlaps(&b.bounds()), "{name} {}: {a:?} on {b:?}", chart.name);
             }

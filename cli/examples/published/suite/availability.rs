@@ -174,17 +174,18 @@ fn elections(lab: &Lab) -> Result<Row, String> {
     let set = ["scenario.duration=300s".to_owned()];
     let ask = |file| lab.ask(&Study { file, set: &set, seeds: 200, trace: false }, of);
     let (on_time, random) = (ask("availability/leader-on-time")?, ask("availability/leader")?);
-    let election: Vec<f64> = on_time.iter().map(|(down, crashes, _)| down / crashes).collect();
-    let down: Vec<f64> = random.iter().map(|(down, _, seconds)| down / seconds).collect();
-    // From a repair to the next crash 9 s, and 1 s to the repair.
-    let rate = 1.0 / 10.0;
-    let (predicted, ours) = (rate * stats::mean(&election), stats::mean(&down));
-    let error = (rate * stats::error_of_mean(&election)).hypot(stats::error_of_mean(&down));
+    let per_crash = |runs: &[(f64, f64, f64)]| runs.iter().map(|(down, crashes, _)| down / crashes).collect::<Vec<_>>();
+    let (election, each) = (per_crash(&on_time), per_crash(&random));
+    let sum = |of: fn(&(f64, f64, f64)) -> f64| random.iter().map(of).sum::<f64>();
+    let (down, crashes, seconds) = (sum(|run| run.0), sum(|run| run.1), sum(|run| run.2));
+    let rate = crashes / seconds;
+    let (predicted, ours) = (rate * stats::mean(&election), down / seconds);
+    let error = rate * stats::error_of_mean(&election).hypot(stats::error_of_mean(&each));
     let room = sigmas(lab) * error;
     Ok(Row {
         section: SECTION,
         figure: format!(
-            "Raft of 5, leader fails at random every 10 s: share of the time down, elections of {:.0} ms each",
+            "Raft of 5, leader fails {rate:.3} times a second at random: share of the time down, elections of {:.0} ms",
             stats::mean(&election) * 1000.0
         ),
         published: format!("{predicted:.5}: failures of the leader x downtime of an election"),

@@ -25,6 +25,7 @@ pub fn rows(lab: &Lab) -> Result<Findings, String> {
     rows.extend(two_choices(lab)?);
     rows.extend(order(lab)?);
     rows.push(drain(lab)?);
+    rows.extend(retries(lab)?);
     Ok(rows.into())
 }
 
@@ -190,9 +191,11 @@ fn order(lab: &Lab) -> Result<Vec<Row>, String> {
     Ok(vec![row, near(lab, erlang, (0.6687, waits[policies.len() - 1]), 0.03, error, central)])
 }
 
+/// When the server that stood still goes on, nanoseconds.
+const GOES_ON: u64 = 30_000_000_000;
+
 /// When nothing is under way any more for the first time after the server goes on, in seconds from then.
 fn drained(run: &Run) -> Option<f64> {
-    const GOES_ON: u64 = 30_000_000_000;
     let mut steps: Vec<(u64, i64)> =
         run.record.ops.iter().flat_map(|op| [(op.invoke_ns, 1), (op.return_ns, -1)]).collect();
     // Who comes as the last one leaves meets an empty system.
@@ -222,4 +225,46 @@ fn drain(lab: &Lab) -> Result<Row, String> {
         runs: all.len() as u64,
         file: study.file.into(),
     })
+}
+
+/// When the first request is answered without a retry again after the server goes on, in seconds from then.
+fn recovered(run: &Run) -> Option<f64> {
+    const TIMEOUT: u64 = 2_000_000_000;
+    let in_time = |op: &&sim_core::record::OpRecord| {
+        op.invoke_ns >= GOES_ON && op.outcome == Fate::Ok && op.return_ns - op.invoke_ns <= TIMEOUT
+    };
+    let first = run.record.ops.iter().filter(in_time).map(|op| op.invoke_ns).min()?;
+    Some((first - GOES_ON) as f64 / 1e9)
+}
+
+/// Retries are load: within a budget the backlog drains all the same, without one it never does.
+fn retries(lab: &Lab) -> Result<Vec<Row>, String> {
+    let file = "balancing/retries";
+    let drain = 70.0 * 10.0 / (100.0 - 70.0);
+    let within = lab.ask(&Study { file, set: &[], seeds: 200, trace: false }, recovered)?;
+    let times: Vec<f64> = within.iter().flatten().copied().collect();
+    let (mean, room) = (stats::mean(&times), lab.room(SIGMAS * stats::error_of_mean(&times) / drain));
+    let budgeted = Row {
+        section: SECTION,
+        figure: "the same with a timeout of 2 s and a retry budget of 10 %: recovery over the time to drain".into(),
+        published: "at most 1.3".into(),
+        ours: format!("{:.3} ({} of {} runs recovered)", mean / drain, times.len(), within.len()),
+        band: format!("at most {:.2}", 1.3 + room),
+        place: Place::inside(times.len() == within.len() && mean / drain <= 1.3 + room),
+        runs: within.len() as u64,
+        file: file.into(),
+    };
+    let set = ["system.retry_budget=100%".to_owned()];
+    let all = lab.ask(&Study { file, set: &set, seeds: 200, trace: false }, recovered)?;
+    let recovered = all.iter().flatten().count();
+    let stuck = Row {
+        figure: "the same with a retry for every request: runs that recover within 80 s".into(),
+        published: "none".into(),
+        ours: format!("{recovered} of {}", all.len()),
+        band: "none".into(),
+        place: Place::inside(recovered == 0),
+        file: format!("{file} {}", set.join(" ")),
+        ..budgeted.clone()
+    };
+    Ok(vec![budgeted, stuck])
 }
