@@ -73,7 +73,7 @@ fn first_failure(lab: &Lab) -> Result<Row, String> {
     let none = |run: &Run| run.record.faults.iter().all(|fault| !fault.bit);
     let all = lab.ask(&Study { file, set: &set, seeds: 20_000, trace: false }, none)?;
     let (n, without) = (all.len() as u64, all.iter().filter(|none| **none).count() as u64);
-    let exact = (-1.0_f64).exp();
+    let exact = 1.0 / std::f64::consts::E;
     let (lo, hi) = stats::binomial_band(n, exact, if lab.is_short() { 0.001 } else { 0.01 });
     let per = |count: u64| format!("{:.4}", count as f64 / n as f64);
     Ok(Row {

@@ -113,7 +113,12 @@ fn evenness(lab: &Lab) -> Vec<Row> {
 /// worked out, and adds to the other why it lies outside.
 fn exact_end(published: &mut Row, ours: f64, room: f64) -> Row {
     // An arc is longer than x of the mean with probability (1 - x / n)^(n - 1).
-    let exact = 1000.0 * (1.0 - 0.005_f64.powf(1.0 / 999.0));
+    let (mut low, mut high) = (0.0_f64, 1000.0);
+    while high - low > 1e-9 {
+        let middle = f64::midpoint(low, high);
+        if (1.0 - middle / 1000.0).powi(999) > 0.005 { low = middle } else { high = middle }
+    }
+    let exact = low;
     if published.place == Place::Outside {
         published.place = Place::Explained;
         published.band =
@@ -321,12 +326,12 @@ fn bins(lab: &Lab) -> Vec<Row> {
 /// The mean of the fullest of `n` bins, each of `n` balls in any: sum over k of the probability that some bin has k or more.
 /// Bins are taken as independent and Poisson, which is right to the third digit here.
 fn fullest_of_one(n: usize) -> f64 {
-    let (mut term, mut below) = ((-1.0_f64).exp(), 0.0);
+    let (mut term, mut below) = (1.0 / std::f64::consts::E, 0.0);
     let mut mean = 0.0;
     for k in 1..40 {
         below += term;
         term /= f64::from(k);
-        mean += 1.0 - f64::powf(below.min(1.0), n as f64);
+        mean += 1.0 - below.min(1.0).powi(n as i32);
     }
     mean
 }
