@@ -159,12 +159,12 @@ impl FailoverChecks {
                 }
             }
             FailoverFact::Acknowledged { entry, epoch, client, op, key } => {
-                self.on_acknowledged(at, node, epoch, entry, Told { client, op, key, at, node });
+                self.on_acknowledged(at, node, epoch, entry, Told { client, op, key, epoch, at, node });
             }
             FailoverFact::ReadServed { entry, primary, client, op } => {
                 self.counts.reads += 1;
                 if keeps {
-                    self.ledger.read(entry, Told { client, op, key: 0, at, node });
+                    self.ledger.read(entry, Told { client, op, key: 0, epoch: entry.epoch, at, node });
                     if primary && self.config.excludes() {
                         self.audit.read(at, node, entry.offset, client, op);
                     } else {
@@ -242,7 +242,7 @@ impl FailoverChecks {
     fn check_primary(&mut self, at: Instant, node: NodeId, supporters: NodeSet, nodes: &[Option<Failover>]) {
         let Some(primary) = &nodes[node.index()] else { return };
         let epoch = primary.epoch();
-        let lacking = self.ledger.lacks(primary.log());
+        let lacking = self.ledger.lacks(primary.log(), epoch);
         let Some((newest, told)) = lacking.first() else { return };
         let end = primary.log().position();
         if self.config.keeps() {

@@ -14,6 +14,8 @@ pub(super) struct Told {
     pub client: ClientId,
     pub op: u64,
     pub key: u64,
+    /// Of which primary.
+    pub epoch: u64,
     pub at: Instant,
     pub node: NodeId,
 }
@@ -65,9 +67,11 @@ impl Ledger {
         self.read.entry(key(basis)).or_insert(told);
     }
 
-    /// The newest entry that was acknowledged and that `log` lacks.
-    pub fn lacks(&mut self, log: &Log) -> Vec<(Position, Told)> {
-        let lacking = self.held.iter().rev().take_while(|(at, _)| !log.holds(entry(**at)));
+    /// The entries that were acknowledged before `epoch` and that `log` lacks, the newest first. What primaries of newer epochs have
+    /// acknowledged, one that was decided on late need not have: it can acknowledge nothing itself.
+    pub fn lacks(&mut self, log: &Log, epoch: u64) -> Vec<(Position, Told)> {
+        let before = self.held.iter().rev().filter(|(_, told)| told.epoch < epoch);
+        let lacking = before.take_while(|(at, _)| !log.holds(entry(**at)));
         let lacking: Vec<_> = lacking.map(|(at, told)| (entry(*at), *told)).collect();
         for (at, told) in &lacking {
             self.held.remove(&key(*at));
@@ -99,5 +103,29 @@ impl Ledger {
             why: format!("entry {offset} of epoch {epoch} is not in the log of the last primary"),
         });
         (lost().count() as u64, listed.collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::log::{Entry, Payload};
+    use super::*;
+
+    #[test]
+    fn a_primary_owes_what_was_acknowledged_before_its_epoch() {
+        let log = |epochs: &[u64]| {
+            let mut log = Log::default();
+            epochs.iter().for_each(|epoch| log.push(Entry::new(*epoch, Payload::Start)));
+            log
+        };
+        let mut ledger = Ledger::default();
+        let told = |op, epoch| Told { client: ClientId(0), op, key: 1, epoch, at: Instant::ZERO, node: NodeId(0) };
+        ledger.acknowledged(Position { epoch: 1, offset: 2 }, told(0, 1), false);
+        ledger.acknowledged(Position { epoch: 4, offset: 3 }, told(1, 4), false);
+        assert!(ledger.lacks(&log(&[1, 1, 3]), 3).is_empty(), "epoch 4 is none of the business of one of epoch 3");
+        let lacking: Vec<_> = ledger.lacks(&log(&[1, 1, 5]), 5).into_iter().map(|(entry, _)| entry.offset).collect();
+        assert_eq!(lacking, [3]);
+        assert_eq!(ledger.lost(&log(&[1, 1, 5])).0, 1);
+        assert_eq!(ledger.lost(&log(&[1, 1, 4])).0, 0, "it turned out to be there");
     }
 }
