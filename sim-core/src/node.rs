@@ -111,6 +111,15 @@ pub trait Node: Sized + 'static {
     fn role(&self) -> Role {
         Role::NONE
     }
+    /// Whether an operator may give it orders; of several, the one of the highest rank gets them. The leader, unless the system
+    /// has none.
+    fn takes_orders(&self) -> bool {
+        self.role().name == "leader"
+    }
+    /// Whether an operator may make it a member of the cluster: not one that only passes on what members do.
+    fn can_be_member(&self) -> bool {
+        true
+    }
     /// The members of the cluster in the newest configuration that this node knows to be in force for good (in Raft, the
     /// newest committed one); `None` if the system has no membership.
     fn members(&self) -> Option<NodeSet> {

@@ -1,33 +1,30 @@
 //! Balancers and servers hold to queueing theory: M/M/1, Erlang C, the power of two choices, and the order of policies.
 
 use sim_core::network::{Latency, LinkPolicy, NetworkConfig};
+use sim_core::units::DurationText;
 use sim_core::workload::{Arrival, Generated, Keys, Load};
 use sim_core::{
     Duration, Engine, EngineConfig, Instant, NodeId, NodeSetup, Observed, Observer, Outcome, Patience, Probability,
     ReadsFrom, Routing, Seat,
 };
-use systems::balancing::{Config, Machine, Policy, TIMERS, Work};
+use std::rc::Rc;
+use systems::balancing::{BalancingOptions, Config, Machine, Policy, TIMERS, Work};
 
 /// The natural logarithm of 100.
 const LN_100: f64 = 4.605_170_186;
 const SERVICE: Duration = Duration::millis(10);
 
 fn config(policy: Policy, servers: u32, workers: u32) -> Config {
-    Config {
-        balancers: 1,
-        weights: vec![1; servers as usize].into(),
+    let options = BalancingOptions {
         policy,
-        choices: 2,
-        service: Latency::exponential(SERVICE),
         workers,
+        service: DurationText(SERVICE),
         queue_limit: u32::MAX,
-        attempt_timeout: Duration::secs(1000),
+        attempt_timeout: DurationText(Duration::secs(1000)),
         attempts: 1,
-        retry_budget_ppm: None,
-        slack_ppm: 250_000,
-        half_life: Duration::secs(1),
-        ring: None,
-    }
+        ..BalancingOptions::default()
+    };
+    options.validate(1 + servers, 0).expect("options that make sense")
 }
 
 /// Times in the system, in service times, of everything that was asked after the first tenth.
@@ -71,7 +68,7 @@ fn run(config: Config, rho: f64, jobs: u64, seed: u64) -> Times {
         shuffle_ties: false,
         restart_halted: Duration::ZERO,
     };
-    let mut engine = Engine::new(engine, config, Times { from: Instant(end.0 / 10), ..Times::default() });
+    let mut engine = Engine::new(engine, Rc::new(config), Times { from: Instant(end.0 / 10), ..Times::default() });
     let load = Load {
         arrival: Arrival::Open(vec![(Instant::ZERO, Duration((1.0 / rate) as u64))].into()),
         reads: Probability::ALWAYS,
@@ -87,7 +84,7 @@ fn run(config: Config, rho: f64, jobs: u64, seed: u64) -> Times {
         Patience { timeout: Duration::secs(1000), attempt_timeout: Duration::secs(1000), ..Patience::default() };
     let seat =
         Seat { zone: 0, patience, routing: Routing::Fixed(NodeId(0)), reads_from: ReadsFrom::Leader, probe: false };
-    engine.add_client(seat, Generated::new(load, |op| Work { key: op.key }));
+    engine.add_client(seat, Generated::new(load, |op| Work { key: op.key, write: false }));
     engine.run_until(end + Duration::secs(30)).expect("nothing is checked");
     engine.observer().clone()
 }

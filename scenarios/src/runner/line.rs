@@ -1,5 +1,4 @@
-//! One line of `trace.jsonl`: what was observed as a JSON object, written without a serializer, because a run has
-//! millions of them.
+//! One line of `trace.jsonl` or `history.jsonl`: a JSON object, written without a serializer, because a run has millions of them.
 
 use sim_core::{Fact, Instant, Message, Node, NodeId, Observed, Outcome, Parcel, Peer, Role, Ticket};
 use std::fmt::{self, Write};
@@ -17,6 +16,15 @@ impl<'a> Line<'a> {
         this
     }
 
+    /// Begins with a number.
+    pub fn with(buffer: &'a mut Vec<u8>, key: &'static str, value: u64) -> Self {
+        buffer.extend_from_slice(b"{\"");
+        buffer.extend_from_slice(key.as_bytes());
+        buffer.extend_from_slice(b"\":");
+        digits(buffer, value);
+        Self(buffer)
+    }
+
     /// Ends the line.
     pub fn end(self) {
         self.0.extend_from_slice(b"}\n");
@@ -32,6 +40,30 @@ impl<'a> Line<'a> {
     pub fn number(&mut self, key: &'static str, value: u64) {
         self.key(key);
         digits(self.0, value);
+    }
+
+    /// A number, or null.
+    pub fn number_or_null(&mut self, key: &'static str, value: Option<u64>) {
+        match value {
+            Some(value) => self.number(key, value),
+            None => self.raw(key, b"null"),
+        }
+    }
+
+    /// Whether something is so.
+    pub fn flag(&mut self, key: &'static str, value: bool) {
+        self.raw(key, if value { b"true" } else { b"false" });
+    }
+
+    fn raw(&mut self, key: &'static str, value: &[u8]) {
+        self.key(key);
+        self.0.extend_from_slice(value);
+    }
+
+    /// Anything that has a serializer.
+    pub fn value(&mut self, key: &'static str, value: &impl serde::Serialize) {
+        self.key(key);
+        serde_json::to_writer(&mut *self.0, value).expect("plain data becomes JSON");
     }
 
     /// A name without anything in it to escape.

@@ -1,7 +1,7 @@
 //! The recorder: keeps what a report needs and writes the history as it happens. Keeps nothing nobody asked for.
 
+use super::line::Line;
 use crate::Scenario;
-use serde::Serialize;
 use sim_core::record::{Mark, OpRecord};
 use sim_core::{Class, ClientId, Entry, Fact, Fate, History, Instant, Kind, Node, Observed, Observer, Outcome, System};
 use std::collections::BTreeMap;
@@ -93,23 +93,13 @@ pub(super) struct Kept<S: System> {
     pub waits: Vec<Wait>,
 }
 
-/// One line of `history.jsonl`: the operation's record, and what was asked and answered.
-#[derive(Serialize)]
-struct Line<'a, Q, A> {
-    client: u32,
-    op: u64,
-    class: Class,
-    probe: bool,
-    zone: u16,
-    invoke_ns: u64,
-    return_ns: u64,
-    outcome: Fate,
-    node: Option<u32>,
-    attempts: u32,
-    f: &'static str,
-    key: Option<u64>,
-    request: &'a Q,
-    response: Option<&'a A>,
+/// An outcome's name in files, as its serializer has it.
+const fn fate(fate: Fate) -> &'static str {
+    match fate {
+        Fate::Ok => "ok",
+        Fate::Failed => "failed",
+        Fate::Unknown => "unknown",
+    }
 }
 
 impl<'a, S: System> Recorder<'a, S> {
@@ -230,24 +220,21 @@ impl<'a, S: System> Recorder<'a, S> {
             });
         }
         if self.history_sink.is_some() {
-            let line = Line {
-                client: record.client,
-                op,
-                class: record.class,
-                probe: record.probe,
-                zone: record.zone,
-                invoke_ns: record.invoke_ns,
-                return_ns: record.return_ns,
-                outcome: record.outcome,
-                node,
-                attempts,
-                f: operation.name,
-                key: operation.key,
-                request,
-                response: if let Outcome::Ok(response) = outcome { Some(response) } else { None },
-            };
-            serde_json::to_writer(&mut self.buffer, &line).expect("a line of plain data becomes JSON");
-            self.buffer.push(b'\n');
+            let mut line = Line::with(&mut self.buffer, "client", u64::from(record.client));
+            line.number("op", op);
+            line.word("class", if record.class == Class::Read { "read" } else { "write" });
+            line.flag("probe", record.probe);
+            line.number("zone", u64::from(record.zone));
+            line.number("invoke_ns", record.invoke_ns);
+            line.number("return_ns", record.return_ns);
+            line.word("outcome", fate(record.outcome));
+            line.number_or_null("node", node.map(u64::from));
+            line.number("attempts", u64::from(attempts));
+            line.word("f", operation.name);
+            line.number_or_null("key", operation.key);
+            line.value("request", request);
+            line.value("response", &if let Outcome::Ok(response) = outcome { Some(response) } else { None });
+            line.end();
             if self.buffer.len() >= CHUNK {
                 self.flush();
             }

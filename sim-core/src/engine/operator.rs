@@ -10,8 +10,6 @@ use crate::{Client, Duration, Instant, Node, NodeId, NodeSet, Observed, Observer
 const LOOK: Duration = Duration::millis(10);
 /// How long it waits before it asks the same leader again.
 const PATIENCE: Duration = Duration::secs(1);
-/// The role of whoever orders are given to.
-const LEADER: &str = "leader";
 
 /// The operator's state.
 #[derive(Clone, Debug, Default)]
@@ -34,11 +32,11 @@ struct Standing {
 }
 
 impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
-    /// The live leader of the highest rank, and the rank.
+    /// Whoever takes orders, usually the live leader of the highest rank; and the rank.
     fn leading(&self) -> Option<(u64, NodeId)> {
-        let role = |id: NodeId| Some((self.nodes[id.index()].as_ref()?.role(), id));
-        let leaders = node_ids(self.nodes.len()).filter_map(role).filter(|(role, _)| role.name == LEADER);
-        leaders.map(|(role, id)| (role.rank, id)).max()
+        let up = |id: NodeId| Some((self.nodes[id.index()].as_ref()?, id));
+        let leaders = node_ids(self.nodes.len()).filter_map(up).filter(|(node, _)| node.takes_orders());
+        leaders.map(|(node, id)| (node.role().rank, id)).max()
     }
 
     /// The members now, as the leader knows them, or whoever has got furthest; `None` if the system has no membership.
@@ -67,7 +65,9 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
     ) -> (Option<Order>, Vec<NodeId>) {
         let Some(members) = self.members() else { return (None, Vec::new()) };
         let leader = self.leading().map(|(_, leader)| leader);
+        let can_be = |id: &NodeId| self.nodes[id.index()].as_ref().is_none_or(Node::can_be_member);
         let pool: Vec<NodeId> = node_ids(self.nodes.len())
+            .filter(can_be)
             .filter(|id| members.has(*id) != change.is_about_newcomers())
             .filter(|id| !matches!(change, MemberChange::Transfer) || Some(*id) != leader)
             .collect();
@@ -77,8 +77,8 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
         };
         targets.retain(|id| pool.contains(id));
         let zone = |id: &NodeId| self.node_zones[id.index()];
-        let mut others: Vec<NodeId> =
-            node_ids(self.nodes.len()).filter(|id| !members.has(*id) && id.index() < NodeSet::LIMIT).collect();
+        let others = node_ids(self.nodes.len()).filter(can_be);
+        let mut others: Vec<NodeId> = others.filter(|id| !members.has(*id) && id.index() < NodeSet::LIMIT).collect();
         match change {
             MemberChange::MoveZone { to: Some(to) } => {
                 let to = self.resolve(to, trigger, rng);

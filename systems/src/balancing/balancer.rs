@@ -1,130 +1,247 @@
-//! A balancer: takes requests from clients, passes them on, and tries again elsewhere what fails.
+//! A balancer: takes requests from clients, passes them on, tries elsewhere what fails, and watches the servers.
 
-use super::config::Config;
-use super::message::{BalancingFact, BalancingMessage, Work, Worked};
+use super::bugs::BalancingBug;
+use super::config::{Config, Hedge};
+use super::endpoints::Endpoints;
+use super::fact::{BalancingFact, Reason};
+use super::message::{BalancingMessage, Work, Worked};
 use super::node::Fx;
 use super::picker::Picker;
 use super::policy::Policy;
+use super::probes::Probes;
+use super::requests::{Request, Requests};
 use crate::hashing::key;
-use sim_core::{LocalInstant, Ticket, Timer};
-use std::collections::VecDeque;
+use sim_core::{Duration, LocalInstant, NodeId, NodeSet, Ticket, Timer};
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, VecDeque};
 
 /// Comes due when the oldest try has taken too long.
 const DEADLINE: Timer = Timer(0);
+/// ... when a retry or a hedge is due.
+const LATER: Timer = Timer(1);
+/// ... when the oldest request's client waits no longer.
+const EXPIRY: Timer = Timer(2);
+/// ... when an ejection ends, or a circuit may be tried.
+const RETURN: Timer = Timer(3);
+/// ... when a server that is being spared gets a little more.
+const WARM: Timer = Timer(4);
+/// ... when servers are to be checked.
+const CHECK: Timer = Timer(5);
+/// ... when checks have taken too long.
+const CHECKED: Timer = Timer(6);
+/// ... when the others are told again who the servers are.
+const GOSSIP: Timer = Timer(7);
+
 /// Retries that may be saved up, in parts per million of one.
-const SAVED: u64 = 100 * 1_000_000;
+const SAVED: u64 = 100 * MILLION;
+const MILLION: u64 = 1_000_000;
+/// Between two times that the others are told who the servers are.
+const GOSSIP_EVERY: Duration = Duration::secs(1);
+/// In how many steps a server that is being spared gets its whole weight back.
+const WARM_STEPS: u64 = 20;
+/// By how much the estimate of a percentile moves with each answer, as a share of itself: 1 / 64.
+const ESTIMATE_SHIFT: u32 = 6;
 
-/// A request of a client.
-#[derive(Clone, Copy, Debug)]
-struct Request {
-    ticket: Ticket,
-    key: u64,
-    /// Tries made.
-    tries: u32,
-}
-
-/// A request that a server has.
-#[derive(Clone, Debug)]
-struct Try {
-    id: u64,
-    request: Request,
-    server: u32,
-    sent: LocalInstant,
+/// What is to be done later.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Later {
+    /// Try again, elsewhere than there.
+    Retry(u32),
+    /// Ask a second server.
+    Hedge,
 }
 
 /// Spreads requests over servers.
 #[derive(Clone, Debug)]
 pub struct Balancer {
     picker: Picker,
-    /// Tries under way, by the lower half of their number.
-    tries: Vec<Option<Try>>,
-    free: Vec<u32>,
-    newest: u32,
+    endpoints: Endpoints,
+    probes: Probes,
+    requests: Requests,
     /// When each try has taken too long, in the order in which they were made.
     deadlines: VecDeque<(LocalInstant, u64)>,
+    /// When each request's client waits no longer, in the order in which they came.
+    expiries: VecDeque<(LocalInstant, u64)>,
+    /// What is to be done later with which request.
+    later: BinaryHeap<Reverse<(LocalInstant, u64, Later)>>,
     /// Requests for which no server is free, under a central queue.
-    waiting: VecDeque<Request>,
+    waiting: VecDeque<u64>,
     /// Retries that may be made, in parts per million of one.
     budget: u64,
+    /// What the given share of answers take at most, as far as one can tell.
+    estimate: Duration,
+    /// Who serves, as nodes, and how often that has changed. `None` in a cluster too large to change.
+    members: Option<(u64, NodeSet)>,
 }
 
 impl Balancer {
-    pub(super) fn new(config: &Config, now: LocalInstant) -> Self {
-        Self {
-            picker: Picker::new(config, now),
-            tries: Vec::new(),
-            free: Vec::new(),
-            newest: 0,
+    pub(super) fn new(config: &Config, fx: &mut Fx<'_>) -> Self {
+        let nodes = (config.balancers + config.servers()) as usize;
+        let members = NodeSet::first(if nodes <= NodeSet::LIMIT { nodes - config.spares as usize } else { 0 })
+            .minus(NodeSet::first((config.balancers as usize).min(NodeSet::LIMIT)));
+        let mut this = Self {
+            picker: Picker::new(config, fx.now()),
+            endpoints: Endpoints::new(config),
+            probes: Probes::default(),
+            requests: Requests::default(),
             deadlines: VecDeque::new(),
+            expiries: VecDeque::new(),
+            later: BinaryHeap::new(),
             waiting: VecDeque::new(),
             budget: 0,
+            estimate: Duration::ZERO,
+            members: (nodes <= NodeSet::LIMIT).then_some((0, members)),
+        };
+        let servers: Vec<u32> = (0..config.servers() - config.spares).collect();
+        this.endpoints.members(config, &servers, fx.me().0, true, fx);
+        this.look(config, fx);
+        if let Some(health) = config.health {
+            // Not all balancers at the same time.
+            let first = Duration(fx.rng().below(health.interval.0));
+            fx.arm(CHECK, first);
         }
+        // After a restart the others know better.
+        this.gossip(config, fx);
+        this
     }
 
     /// Requests under way or waiting.
     #[must_use]
     pub fn length(&self) -> usize {
-        self.tries.len() - self.free.len() + self.waiting.len()
+        self.requests.len()
+    }
+
+    /// Tries that servers have: as they are counted for the choice of servers, and as they are.
+    #[must_use]
+    pub fn in_flight(&self) -> (u64, u64) {
+        (self.picker.in_flight(), self.requests.tries() as u64)
+    }
+
+    /// The servers that are members, as far as this balancer knows.
+    pub(super) fn members(&self) -> Option<NodeSet> {
+        self.members.map(|(_, members)| members)
+    }
+
+    /// Brings the choice of servers up to date after something has changed.
+    fn look(&mut self, config: &Config, fx: &mut Fx<'_>) {
+        if let Some(usable) = self.endpoints.changed(config, fx) {
+            let now = fx.now();
+            let endpoints = &self.endpoints;
+            self.picker.allow(config, usable, |server| endpoints.warmth(server, config.slow_start, now));
+            if let Some(next) = endpoints.next() {
+                fx.arm(RETURN, next.since(now));
+            }
+            if endpoints.is_warming(config.slow_start, now) {
+                fx.arm(WARM, Duration(config.slow_start.0 / WARM_STEPS).max(Duration::nanos(1)));
+            }
+        }
     }
 
     pub(super) fn on_request(&mut self, config: &Config, ticket: Ticket, work: Work, fx: &mut Fx<'_>) {
         self.budget = (self.budget + u64::from(config.retry_budget_ppm.unwrap_or(0))).min(SAVED);
-        self.send(config, Request { ticket, key: work.key, tries: 0 }, None, fx);
+        if config.most_requests.is_some_and(|most| self.requests.len() >= most as usize) {
+            return give_up(ticket, Reason::Overflow, fx);
+        }
+        let now = fx.now();
+        let request = self.requests.begin(ticket, work.key, now);
+        if let Some(deadline) = config.deadline {
+            if self.expiries.is_empty() {
+                fx.arm(EXPIRY, deadline);
+            }
+            self.expiries.push_back((now + deadline, request));
+        }
+        self.send(config, request, None, fx);
+        if let Some(after) = self.hedge_after(config) {
+            self.do_later(now + after, request, Later::Hedge, fx);
+        }
     }
 
-    /// Sends a request to some server, but not to `but` if there is another.
-    fn send(&mut self, config: &Config, mut request: Request, but: Option<u32>, fx: &mut Fx<'_>) {
-        let (now, hash) = (fx.now(), key::of_number(request.key));
-        let Some(server) = self.picker.pick(config, hash, but, now, fx.rng()) else {
-            if config.policy == Policy::CentralQueue {
-                self.waiting.push_back(request);
-            } else {
-                self.give_up(request.ticket, fx);
-            }
-            return;
-        };
-        request.tries += 1;
-        let slot = self.free.pop().unwrap_or(self.tries.len() as u32);
-        self.newest = self.newest.wrapping_add(1);
-        let id = u64::from(self.newest) << 32 | u64::from(slot);
-        let this = Some(Try { id, request, server, sent: now });
-        match self.tries.get_mut(slot as usize) {
-            Some(place) => *place = this,
-            None => self.tries.push(this),
+    fn hedge_after(&self, config: &Config) -> Option<Duration> {
+        match config.hedge? {
+            Hedge::After(after) => Some(after),
+            Hedge::Percentile(_) => (self.estimate != Duration::ZERO).then_some(self.estimate),
         }
+    }
+
+    /// Sends a request to some server, but not to `but` if there is another. False if there is none to send it to now.
+    fn send(&mut self, config: &Config, request: u64, but: Option<u32>, fx: &mut Fx<'_>) -> bool {
+        let Some(this) = self.requests.get(request) else { return false };
+        let (now, hash, came) = (fx.now(), key::of_number(this.key), this.came);
+        let is_hedge = this.is_under_way();
+        let Some(server) = self.picker.pick(config, hash, but, now, fx.rng()) else {
+            if is_hedge {
+                return false;
+            }
+            let why = if self.endpoints.is_cut() { Reason::CircuitOpen } else { Reason::NoServer };
+            if config.policy == Policy::CentralQueue {
+                let servers = self.endpoints.mine().len();
+                if self.waiting.len() < (config.queue_limit as usize).saturating_mul(servers.max(1)) {
+                    self.waiting.push_back(request);
+                } else {
+                    self.drop_request(request, Reason::Overflow, fx);
+                }
+            } else {
+                self.drop_request(request, why, fx);
+            }
+            return false;
+        };
+        let id = self.requests.tried(request, server, now);
         self.picker.sent(server);
-        fx.send(config.server(server), BalancingMessage::Forward { id });
+        self.endpoints.sent(server);
+        let within = config.deadline.map(|deadline| Duration(deadline.0.saturating_sub(now.since(came).0)));
+        fx.send(config.server(server), BalancingMessage::Forward { id, within });
         if self.deadlines.is_empty() {
             fx.arm(DEADLINE, config.attempt_timeout);
         }
         self.deadlines.push_back((now + config.attempt_timeout, id));
+        self.look(config, fx);
+        true
     }
 
-    fn give_up(&self, ticket: Ticket, fx: &mut Fx<'_>) {
-        fx.note(BalancingFact::Dropped);
-        fx.refuse(ticket);
-    }
-
-    /// The try with this number, if it is still under way; it is not any more.
-    fn take(&mut self, id: u64) -> Option<Try> {
-        let slot = id as u32;
-        let found = self.tries.get_mut(slot as usize)?.take_if(|this| this.id == id)?;
-        self.free.push(slot);
-        self.picker.ended(found.server);
-        Some(found)
+    /// A request is not served after all.
+    fn drop_request(&mut self, request: u64, why: Reason, fx: &mut Fx<'_>) {
+        if let Some(Request { ticket, .. }) = self.requests.end(request) {
+            give_up(ticket, why, fx);
+        }
     }
 
     pub(super) fn on_done(&mut self, config: &Config, id: u64, fx: &mut Fx<'_>) {
-        let Some(Try { request, server, sent, .. }) = self.take(id) else { return };
+        let Some(this) = self.requests.take(id) else { return };
         let now = fx.now();
-        self.picker.took(server, now.since(sent), now, config.half_life);
-        fx.reply(request.ticket, Worked::Done);
+        let took = now.since(this.sent);
+        self.picker.ended(this.server);
+        self.picker.took(this.server, took, now, config.half_life);
+        self.endpoints.served(this.server, fx);
+        if let Some(Hedge::Percentile(ppm)) = config.hedge {
+            self.estimate = moved(self.estimate, took, ppm);
+        }
+        if let Some(request) = self.requests.end(this.request) {
+            fx.reply(request.ticket, Worked::Done);
+            // The loser of a hedge is not needed any more.
+            for id in request.others(id) {
+                if let Some(loser) = self.requests.take(id) {
+                    self.picker.ended(loser.server);
+                    fx.send(config.server(loser.server), BalancingMessage::Cancel { id });
+                }
+            }
+        }
+        self.look(config, fx);
         self.send_waiting(config, fx);
     }
 
-    pub(super) fn on_full(&mut self, config: &Config, id: u64, fx: &mut Fx<'_>) {
-        if let Some(Try { request, server, .. }) = self.take(id) {
-            self.retry(config, request, server, fx);
+    /// A server has said that it will not do it.
+    pub(super) fn on_refused(&mut self, config: &Config, id: u64, why: Reason, fx: &mut Fx<'_>) {
+        if let Some(this) = self.requests.take(id) {
+            self.picker.ended(this.server);
+            let server = this.server;
+            let overload = why == Reason::Refused;
+            fx.note(if overload { BalancingFact::Rejected { server } } else { BalancingFact::Erred { server } });
+            if overload || !config.has(BalancingBug::BlackHole) {
+                self.endpoints.failed(config, server, overload, fx);
+            }
+            self.look(config, fx);
+            self.failed(config, this.request, id, server, why, fx);
+            self.send_waiting(config, fx);
         }
     }
 
@@ -132,50 +249,244 @@ impl Balancer {
         self.picker.told(server, length);
     }
 
-    /// Those that have taken too long are tried elsewhere.
-    pub(super) fn on_timer(&mut self, config: &Config, fx: &mut Fx<'_>) {
-        let now = fx.now();
-        while let Some((due, id)) = self.deadlines.front().copied() {
-            let is_under_way = self.tries[id as u32 as usize].as_ref().is_some_and(|this| this.id == id);
-            if due > now && is_under_way {
-                fx.arm(DEADLINE, due.since(now));
-                break;
+    pub(super) fn on_health(&mut self, config: &Config, server: u32, round: u32, well: bool, fx: &mut Fx<'_>) {
+        if self.probes.answered(server, round) {
+            self.endpoints.checked(config, server, well, fx);
+            self.look(config, fx);
+        }
+    }
+
+    pub(super) fn on_timer(&mut self, config: &Config, timer: Timer, fx: &mut Fx<'_>) {
+        match timer {
+            DEADLINE => self.give_up_tries(config, fx),
+            LATER => self.do_what_is_due(config, fx),
+            EXPIRY => self.drop_expired(config, fx),
+            RETURN => {
+                self.endpoints.on_timer(fx);
+                self.look(config, fx);
+                if let Some(next) = self.endpoints.next() {
+                    fx.arm(RETURN, next.since(fx.now()));
+                }
             }
-            self.deadlines.pop_front();
-            if is_under_way && let Some(Try { request, server, .. }) = self.take(id) {
-                // It may have been slow, or dead: so much at least.
-                self.picker.took(server, config.attempt_timeout, now, config.half_life);
-                fx.note(BalancingFact::GaveUp);
-                self.retry(config, request, server, fx);
+            WARM => {
+                self.endpoints.warm();
+                self.look(config, fx);
+            }
+            CHECK => self.check(config, fx),
+            CHECKED => {
+                for server in self.probes.overdue() {
+                    self.endpoints.checked(config, server, false, fx);
+                }
+                self.look(config, fx);
+            }
+            _ => {
+                self.gossip(config, fx);
+                fx.arm(GOSSIP, GOSSIP_EVERY);
             }
         }
         self.send_waiting(config, fx);
     }
 
-    fn retry(&mut self, config: &Config, request: Request, server: u32, fx: &mut Fx<'_>) {
-        if request.tries >= config.attempts {
-            return self.give_up(request.ticket, fx);
-        }
-        if config.retry_budget_ppm.is_some() {
-            let Some(left) = self.budget.checked_sub(1_000_000) else {
-                fx.note(BalancingFact::OutOfBudget);
-                return self.give_up(request.ticket, fx);
-            };
-            self.budget = left;
-        }
-        fx.note(BalancingFact::Retried);
-        self.send(config, request, Some(server), fx);
-    }
-
-    fn send_waiting(&mut self, config: &Config, fx: &mut Fx<'_>) {
-        // Whoever finds no server free is queued again: once for each place that has become free.
-        let before = self.waiting.len();
-        if let Some(request) = self.waiting.pop_front() {
-            self.send(config, request, None, fx);
-            if self.waiting.len() == before {
-                let back = self.waiting.pop_back().expect("it was just queued");
-                self.waiting.push_front(back);
+    /// Those that have taken too long are tried elsewhere.
+    fn give_up_tries(&mut self, config: &Config, fx: &mut Fx<'_>) {
+        let now = fx.now();
+        while let Some((due, id)) = self.deadlines.front().copied() {
+            let is_under_way = self.requests.has_try(id);
+            if due > now && is_under_way {
+                fx.arm(DEADLINE, due.since(now));
+                break;
+            }
+            self.deadlines.pop_front();
+            if is_under_way && let Some((request, server)) = self.give_up_try(config, id, fx) {
+                self.look(config, fx);
+                self.failed(config, request, id, server, Reason::Timeout, fx);
             }
         }
+    }
+
+    /// Nobody waits for this try any more. Gives its request and its server.
+    fn give_up_try(&mut self, config: &Config, id: u64, fx: &mut Fx<'_>) -> Option<(u64, u32)> {
+        let this = self.requests.take(id)?;
+        let (now, server) = (fx.now(), this.server);
+        if !config.has(BalancingBug::InFlightLeak) {
+            self.picker.ended(server);
+        }
+        // It may have been slow, or dead: so much at least.
+        self.picker.took(server, now.since(this.sent), now, config.half_life);
+        fx.note(BalancingFact::GaveUp { server });
+        self.endpoints.failed(config, server, false, fx);
+        Some((this.request, server))
+    }
+
+    /// A try of a request has failed at `server`.
+    fn failed(&mut self, config: &Config, request: u64, id: u64, server: u32, why: Reason, fx: &mut Fx<'_>) {
+        let Some(this) = self.requests.get_mut(request) else { return };
+        this.forget(id);
+        if this.is_under_way() {
+            // Its hedge may still be answered.
+            return;
+        }
+        let tries = this.tries;
+        if tries >= config.attempts {
+            return self.drop_request(request, why, fx);
+        }
+        if !self.may_retry(config) {
+            fx.note(BalancingFact::OutOfBudget);
+            return self.drop_request(request, why, fx);
+        }
+        fx.note(BalancingFact::Retried);
+        let (first, longest) = config.backoff;
+        let wait = first.times(1 << (tries - 1).min(30)).min(longest);
+        if wait == Duration::ZERO {
+            self.send(config, request, Some(server), fx);
+        } else {
+            let half = wait.0 / 2;
+            let wait = Duration(wait.0 - half + fx.rng().below(half + 1));
+            self.do_later(fx.now() + wait, request, Later::Retry(server), fx);
+        }
+    }
+
+    /// Takes a retry from the budget, if there is one left.
+    fn may_retry(&mut self, config: &Config) -> bool {
+        if config.retry_budget_ppm.is_none() || config.has(BalancingBug::UnboundedRetries) {
+            return true;
+        }
+        let left = self.budget.checked_sub(MILLION);
+        self.budget = left.unwrap_or(self.budget);
+        left.is_some()
+    }
+
+    fn do_later(&mut self, at: LocalInstant, request: u64, what: Later, fx: &mut Fx<'_>) {
+        if self.later.peek().is_none_or(|Reverse((first, ..))| at < *first) {
+            fx.arm(LATER, at.since(fx.now()));
+        }
+        self.later.push(Reverse((at, request, what)));
+    }
+
+    fn do_what_is_due(&mut self, config: &Config, fx: &mut Fx<'_>) {
+        let now = fx.now();
+        while let Some(Reverse((at, request, what))) = self.later.peek().copied() {
+            if at > now && self.requests.get(request).is_some() {
+                fx.arm(LATER, at.since(now));
+                break;
+            }
+            self.later.pop();
+            match (what, self.requests.get(request)) {
+                (_, None) => {}
+                (Later::Retry(but), Some(_)) => drop(self.send(config, request, Some(but), fx)),
+                (Later::Hedge, Some(this)) => {
+                    // One that is between tries, or has two already, needs no other.
+                    if let Some(server) = this.only_try().and_then(|id| self.requests.server(id))
+                        && self.may_retry(config)
+                        && self.send(config, request, Some(server), fx)
+                    {
+                        fx.note(BalancingFact::Hedged);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Requests whose clients wait no longer are dropped, wherever they are.
+    fn drop_expired(&mut self, config: &Config, fx: &mut Fx<'_>) {
+        let now = fx.now();
+        while let Some((due, request)) = self.expiries.front().copied() {
+            let this = self.requests.get(request);
+            if due > now && this.is_some() {
+                fx.arm(EXPIRY, due.since(now));
+                break;
+            }
+            self.expiries.pop_front();
+            if let Some(this) = this {
+                for id in this.clone().others(0) {
+                    self.give_up_try(config, id, fx);
+                }
+                self.drop_request(request, Reason::Deadline, fx);
+            }
+        }
+        self.look(config, fx);
+    }
+
+    /// Each of those that wait is sent, as long as there is a server for it.
+    fn send_waiting(&mut self, config: &Config, fx: &mut Fx<'_>) {
+        while let Some(request) = self.waiting.pop_front() {
+            let before = self.waiting.len();
+            if !self.send(config, request, None, fx) && self.waiting.len() > before {
+                // It found none, and was queued again: at the end, but it is the first.
+                let back = self.waiting.pop_back().expect("it was just queued");
+                self.waiting.push_front(back);
+                break;
+            }
+        }
+    }
+
+    fn check(&mut self, config: &Config, fx: &mut Fx<'_>) {
+        let Some(health) = config.health else { return };
+        let round = self.probes.begin(self.endpoints.mine());
+        let connect = health.connect || config.has(BalancingBug::ConnectProbe);
+        for server in self.endpoints.mine() {
+            fx.send(config.server(*server), BalancingMessage::Probe { round, connect });
+        }
+        fx.arm(CHECK, health.interval);
+        fx.arm(CHECKED, health.timeout);
+    }
+
+    /// An operator says who shall be a member.
+    pub(super) fn on_members(&mut self, config: &Config, members: NodeSet, fx: &mut Fx<'_>) {
+        if let Some((version, _)) = self.members {
+            self.learn(config, version + 1, members, fx);
+            self.gossip(config, fx);
+        }
+    }
+
+    /// Another balancer says who the members are.
+    pub(super) fn on_gossip(&mut self, config: &Config, version: u64, members: NodeSet, from: NodeId, fx: &mut Fx<'_>) {
+        let Some((known, mine)) = self.members else { return };
+        if version > known {
+            self.learn(config, version, members, fx);
+        } else if version < known {
+            fx.send(from, BalancingMessage::Members { version: known, members: mine });
+        }
+    }
+
+    fn learn(&mut self, config: &Config, version: u64, members: NodeSet, fx: &mut Fx<'_>) {
+        self.members = Some((version, members));
+        let servers: Vec<u32> =
+            members.iter().filter(|node| !config.is_balancer(*node)).map(|node| node.0 - config.balancers).collect();
+        self.endpoints.members(config, &servers, fx.me().0, false, fx);
+        self.look(config, fx);
+        if config.balancers > 1 {
+            fx.arm(GOSSIP, GOSSIP_EVERY);
+        }
+        self.send_waiting(config, fx);
+    }
+
+    fn gossip(&self, config: &Config, fx: &mut Fx<'_>) {
+        if let Some((version, members)) = self.members {
+            let others = (0..config.balancers).map(NodeId).filter(|balancer| *balancer != fx.me());
+            others
+                .collect::<Vec<_>>()
+                .into_iter()
+                .for_each(|other| fx.send(other, BalancingMessage::Members { version, members }));
+        }
+    }
+}
+
+fn give_up(ticket: Ticket, why: Reason, fx: &mut Fx<'_>) {
+    fx.note(BalancingFact::Dropped { why });
+    fx.refuse(ticket);
+}
+
+/// The estimate of what a share of answers take at most, after one that took so long: up by that share of a step if it took
+/// longer, down by the rest of it if not. It settles where as many steps go up as down.
+fn moved(estimate: Duration, took: Duration, ppm: u32) -> Duration {
+    if estimate == Duration::ZERO {
+        return took;
+    }
+    let step = (estimate.0 >> ESTIMATE_SHIFT).max(1000);
+    if took > estimate {
+        Duration(estimate.0 + step * u64::from(ppm) / MILLION)
+    } else {
+        Duration(estimate.0.saturating_sub(step * (MILLION - u64::from(ppm)) / MILLION).max(1))
     }
 }

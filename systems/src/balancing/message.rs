@@ -1,14 +1,15 @@
-//! What balancers and servers tell each other, what clients ask, and what is announced.
+//! What balancers and servers tell each other, and what clients ask.
 
 use serde::Serialize;
-use sim_core::hash;
-use sim_core::{Fact, Kind, Message};
+use sim_core::{Duration, Kind, Message, NodeSet, hash};
 
 /// A piece of work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Work {
     /// What it is about: requests with the same key go to the same server under hashing.
     pub key: u64,
+    /// Whether it changes something, for the reports; it is the same work.
+    pub write: bool,
 }
 
 /// The answer to a piece of work.
@@ -26,13 +27,25 @@ pub enum BalancingMessage {
     Forward {
         /// The try.
         id: u64,
+        /// How long its client will still wait, if the balancer knows.
+        within: Option<Duration>,
+    },
+    /// The balancer has its answer from elsewhere.
+    Cancel {
+        /// The try.
+        id: u64,
     },
     /// A server has done it.
     Done {
         /// The try.
         id: u64,
     },
-    /// A server's queue is full.
+    /// A server could not do it.
+    Failed {
+        /// The try.
+        id: u64,
+    },
+    /// A server does not take it: its queue is full, or it sheds load.
     Full {
         /// The try.
         id: u64,
@@ -42,10 +55,32 @@ pub enum BalancingMessage {
         /// So many.
         length: u32,
     },
+    /// A health check.
+    Probe {
+        /// Its number.
+        round: u32,
+        /// Whether the application is asked, or only whether the machine accepts a connection.
+        connect: bool,
+    },
+    /// The answer to one.
+    Health {
+        /// The number of the check.
+        round: u32,
+        /// Whether it went well.
+        well: bool,
+    },
+    /// Among balancers: who the servers and balancers are.
+    Members {
+        /// How often that has changed.
+        version: u64,
+        /// All of them.
+        members: NodeSet,
+    },
 }
 
 /// The names of the kinds of messages.
-pub(super) const MESSAGE_KINDS: &[&str] = &["forward", "done", "full", "queue"];
+pub(super) const MESSAGE_KINDS: &[&str] =
+    &["forward", "done", "full", "queue", "cancel", "failed", "probe", "health", "members"];
 
 impl Message for BalancingMessage {
     fn kind(&self) -> Kind {
@@ -54,6 +89,11 @@ impl Message for BalancingMessage {
             Self::Done { .. } => 1,
             Self::Full { .. } => 2,
             Self::Queue { .. } => 3,
+            Self::Cancel { .. } => 4,
+            Self::Failed { .. } => 5,
+            Self::Probe { .. } => 6,
+            Self::Health { .. } => 7,
+            Self::Members { .. } => 8,
         };
         Kind::new(at, MESSAGE_KINDS[usize::from(at)])
     }
@@ -62,50 +102,22 @@ impl Message for BalancingMessage {
         match self {
             Self::Forward { .. } => 256,
             Self::Done { .. } => 1024,
-            Self::Full { .. } | Self::Queue { .. } => 32,
+            Self::Failed { .. } | Self::Probe { .. } | Self::Health { .. } | Self::Members { .. } => 64,
+            Self::Full { .. } | Self::Queue { .. } | Self::Cancel { .. } => 32,
         }
     }
 
     fn fingerprint(&self) -> u64 {
         match self {
-            Self::Forward { id } => hash::of(&[0, *id]),
+            Self::Forward { id, .. } => hash::of(&[0, *id]),
             Self::Done { id } => hash::of(&[1, *id]),
             Self::Full { id } => hash::of(&[2, *id]),
             Self::Queue { length } => hash::of(&[3, u64::from(*length)]),
+            Self::Cancel { id } => hash::of(&[4, *id]),
+            Self::Failed { id } => hash::of(&[5, *id]),
+            Self::Probe { round, connect } => hash::of(&[6, u64::from(*round), u64::from(*connect)]),
+            Self::Health { round, well } => hash::of(&[7, u64::from(*round), u64::from(*well)]),
+            Self::Members { version, members } => hash::of(&[8, *version, members.words()[0], members.words()[1]]),
         }
-    }
-}
-
-/// What balancers and servers announce.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum BalancingFact {
-    /// A worker is done with a request.
-    Worked,
-    /// A server refused work: its queue was full.
-    Refused,
-    /// A balancer gave up waiting for a server.
-    GaveUp,
-    /// A balancer tries somebody else.
-    Retried,
-    /// A balancer would, but its budget is spent.
-    OutOfBudget,
-    /// A request could not be served.
-    Dropped,
-}
-
-/// The names of the kinds of facts.
-pub(super) const FACT_KINDS: &[&str] = &["worked", "refused", "gave_up", "retried", "out_of_budget", "dropped"];
-
-impl Fact for BalancingFact {
-    fn kind(&self) -> Kind {
-        let at = match self {
-            Self::Worked => 0,
-            Self::Refused => 1,
-            Self::GaveUp => 2,
-            Self::Retried => 3,
-            Self::OutOfBudget => 4,
-            Self::Dropped => 5,
-        };
-        Kind::new(at, FACT_KINDS[usize::from(at)])
     }
 }

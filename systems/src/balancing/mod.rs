@@ -11,31 +11,64 @@
 //! | Peak EWMA | Finagle | `picker.rs` |
 //! | Join the shortest queue, one central queue | textbook | `picker.rs`, `server.rs`, `balancer.rs` |
 //! | Consistent hashing with bounded loads | Mirrokni et al. 2016 | `picker.rs` |
-//! | Retries within a budget | Google SRE book, chapter 21 | `balancer.rs` |
+//! | Deterministic subsetting | Google SRE book, chapter 20 | `subset.rs` |
+//! | Active health checks, by connection or by request | HAProxy, Envoy | `probes.rs`, `endpoints.rs` |
+//! | Outlier ejection, panic threshold | Envoy | `endpoints.rs` |
+//! | Circuit breakers | Nygard, Release It!; Envoy (requests under way) | `endpoints.rs`, `balancer.rs` |
+//! | Slow start | Envoy, HAProxy | `endpoints.rs`, `picker.rs` |
+//! | Retries within a budget, back-off with jitter | Google SRE book, chapters 21 and 22 | `balancer.rs` |
+//! | Hedged requests, the loser is cancelled | Dean and Barroso, The Tail at Scale, 2013 | `balancer.rs` |
+//! | Deadlines that travel with requests | gRPC; Google SRE book, chapter 22 | `balancer.rs`, `queue.rs` |
+//! | Queue limits, adaptive LIFO, controlled delay | Facebook, Fail at Scale, 2015 | `queue.rs`, `server.rs` |
+//! | Gray servers: slow, failing, hung | Huang et al., Gray Failure, HotOS'17 | `gray.rs`, `server.rs` |
 //!
-//! # What is not (yet)
+//! Servers come and go by an operator's order, which any balancer takes and tells the others. A server that leaves finishes
+//! what it has.
 //!
-//! Registration as a system of scenario files; subsetting, health checks, outlier ejection, circuit breakers, hedging,
-//! deadlines that travel with requests, slow start; gray servers.
+//! # What is not
+//!
+//! Zone-aware routing and priorities; random aperture; a queue in the balancer for anything but the central queue; outlier
+//! detection by success rate. Cancelling takes a request out of a queue, but does not stop a worker.
 
 mod balancer;
+mod bugs;
 mod checks;
 mod client;
 mod config;
+mod endpoints;
+mod fact;
+mod gray;
+mod measure;
 mod message;
 mod node;
+mod options;
 mod picker;
 mod policy;
+mod probes;
+mod queue;
+mod requests;
 mod server;
+mod spread;
+mod subset;
 mod system;
+mod tally;
 
 pub use balancer::Balancer;
-pub use checks::{ANSWERS_ARE_WORK, BalancingChecks, NO_IDLE_WORKER, QUEUE_LIMIT};
+pub use bugs::BalancingBug;
+pub use checks::{
+    ANSWERS_ARE_WORK, BALANCED, BLACK_HOLE, BalancingChecks, CIRCUIT_KEPT, EJECTED_GET_NOTHING, GRAY_FAILURE_DETECTED,
+    IN_FLIGHT_IS_TRUE, NO_IDLE_WORKER, PANIC_THRESHOLD, QUEUE_LIMIT, RETRY_BUDGET_KEPT,
+};
 pub use client::{BalancingClient, client};
-pub use config::{Config, MOST_WORKERS};
-pub use message::{BalancingFact, BalancingMessage, Work, Worked};
+pub use config::{Breaker, Config, Ejection, HealthChecks, Hedge, MOST_WORKERS, Service};
+pub use fact::{BalancingFact, Reason};
+pub use gray::{Gray, Spell, When};
+pub use message::{BalancingMessage, Work, Worked};
 pub use node::{Machine, Part, TIMERS};
+pub use options::{BalancingOptions, GrayKind, GrayOptions, Probe, ServiceLaw};
 pub use picker::MOST_CHOICES;
 pub use policy::Policy;
+pub use queue::{Discipline, QueueOrder};
 pub use server::Server;
-pub use system::{BalancingOptions, BalancingSystem, ServiceLaw};
+pub use subset::subset;
+pub use system::BalancingSystem;

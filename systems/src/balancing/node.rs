@@ -2,15 +2,17 @@
 
 use super::balancer::Balancer;
 use super::config::{Config, MOST_WORKERS};
-use super::message::{BalancingFact, BalancingMessage, Work, Worked};
+use super::fact::{BalancingFact, Reason};
+use super::message::{BalancingMessage, Work, Worked};
 use super::server::Server;
-use sim_core::{Completion, Effects, Node, NodeId, Replay, Role, Ticket, Timer};
+use sim_core::{Completion, Effects, Node, NodeId, NodeSet, Order, Replay, Role, Ticket, Timer};
+use std::rc::Rc;
 
 /// A machine's outputs.
 pub(super) type Fx<'a> = Effects<'a, Machine>;
 
 /// How many timer slots a machine uses at most.
-pub const TIMERS: u16 = MOST_WORKERS as u16;
+pub const TIMERS: u16 = MOST_WORKERS as u16 + 2;
 
 /// What a machine does.
 #[derive(Clone, Debug)]
@@ -24,7 +26,7 @@ pub enum Part {
 /// A balancer or a server. Neither keeps anything over a crash.
 #[derive(Clone, Debug)]
 pub struct Machine {
-    config: Config,
+    config: Rc<Config>,
     part: Part,
 }
 
@@ -37,30 +39,39 @@ impl Machine {
 }
 
 impl Node for Machine {
-    type Config = Config;
+    type Config = Rc<Config>;
     type Message = BalancingMessage;
     type Request = Work;
     type Response = Worked;
     type Record = ();
     type Fact = BalancingFact;
 
-    fn boot(config: &Config, me: NodeId, _: Replay<'_, ()>, fx: &mut Fx<'_>) -> Self {
+    fn boot(config: &Rc<Config>, me: NodeId, _: Replay<'_, ()>, fx: &mut Fx<'_>) -> Self {
         let part = if config.is_balancer(me) {
-            Part::Balancer(Box::new(Balancer::new(config, fx.now())))
+            Part::Balancer(Box::new(Balancer::new(config, fx)))
         } else {
-            Part::Server(Server::new(config))
+            Part::Server(Server::new(config, fx))
         };
-        Self { config: config.clone(), part }
+        Self { config: Rc::clone(config), part }
     }
 
     fn on_message(&mut self, from: NodeId, message: BalancingMessage, fx: &mut Fx<'_>) {
-        let config = &self.config;
+        use BalancingMessage as M;
+        let config = &*self.config;
+        let server = from.0.wrapping_sub(config.balancers);
         match (&mut self.part, message) {
-            (Part::Server(server), BalancingMessage::Forward { id }) => server.on_forward(config, from, id, fx),
-            (Part::Balancer(balancer), BalancingMessage::Done { id }) => balancer.on_done(config, id, fx),
-            (Part::Balancer(balancer), BalancingMessage::Full { id }) => balancer.on_full(config, id, fx),
-            (Part::Balancer(balancer), BalancingMessage::Queue { length }) => {
-                balancer.on_queue(from.0 - config.balancers, length);
+            (Part::Server(server), M::Forward { id, within }) => server.on_forward(config, from, id, within, fx),
+            (Part::Server(server), M::Cancel { id }) => server.on_cancel(config, from, id, fx),
+            (Part::Server(server), M::Probe { round, connect }) => server.on_probe(from, round, connect, fx),
+            (Part::Balancer(balancer), M::Done { id }) => balancer.on_done(config, id, fx),
+            (Part::Balancer(balancer), M::Full { id }) => balancer.on_refused(config, id, Reason::Refused, fx),
+            (Part::Balancer(balancer), M::Failed { id }) => balancer.on_refused(config, id, Reason::Failed, fx),
+            (Part::Balancer(balancer), M::Queue { length }) => balancer.on_queue(server, length),
+            (Part::Balancer(balancer), M::Health { round, well }) => {
+                balancer.on_health(config, server, round, well, fx)
+            }
+            (Part::Balancer(balancer), M::Members { version, members }) => {
+                balancer.on_gossip(config, version, members, from, fx);
             }
             (part, message) => panic!("{} got {message:?} as {part:?}", fx.me()),
         }
@@ -68,8 +79,14 @@ impl Node for Machine {
 
     fn on_timer(&mut self, timer: Timer, fx: &mut Fx<'_>) {
         match &mut self.part {
-            Part::Balancer(balancer) => balancer.on_timer(&self.config, fx),
+            Part::Balancer(balancer) => balancer.on_timer(&self.config, timer, fx),
             Part::Server(server) => server.on_timer(&self.config, timer, fx),
+        }
+    }
+
+    fn on_order(&mut self, order: Order, fx: &mut Fx<'_>) {
+        if let (Part::Balancer(balancer), Order::Members(members)) = (&mut self.part, order) {
+            balancer.on_members(&self.config, members, fx);
         }
     }
 
@@ -96,6 +113,25 @@ impl Node for Machine {
 
     fn timer_name(_: Timer) -> &'static str {
         "work"
+    }
+
+    fn is_read(work: &Work) -> bool {
+        !work.write
+    }
+
+    fn takes_orders(&self) -> bool {
+        matches!(self.part, Part::Balancer(_))
+    }
+
+    fn can_be_member(&self) -> bool {
+        matches!(self.part, Part::Server(_))
+    }
+
+    fn members(&self) -> Option<NodeSet> {
+        match &self.part {
+            Part::Balancer(balancer) => balancer.members(),
+            Part::Server(_) => None,
+        }
     }
 
     fn role(&self) -> Role {

@@ -1,5 +1,6 @@
 //! A balancer's choice: what it knows of each server, and the policies that look at it.
 
+use super::bugs::BalancingBug;
 use super::config::Config;
 use super::policy::Policy;
 use crate::hashing::placement::Placement;
@@ -8,6 +9,8 @@ use sim_core::{Duration, LocalInstant, Rng};
 /// What a balancer knows of one server.
 #[derive(Clone, Debug)]
 struct View {
+    /// As configured, and as it counts now: less while the server is spared.
+    full_weight: u32,
     weight: u32,
     /// Requests sent there and not answered.
     in_flight: u32,
@@ -18,6 +21,8 @@ struct View {
     since: LocalInstant,
     /// How far it is ahead of its turn (smooth weighted round robin).
     credit: i64,
+    /// What `in_flight` was when loads were last looked at (only with the bug that looks rarely).
+    stale: u32,
 }
 
 /// The choice among servers.
@@ -26,31 +31,67 @@ pub struct Picker {
     views: Vec<View>,
     /// Servers that may be chosen, in order.
     usable: Vec<u32>,
-    /// Whose turn it is, as a place in `usable`.
-    turn: usize,
+    /// Whose turn it is: the first usable server from this number on. A number, not a place in the list, which changes.
+    turn: u32,
     /// Requests under way, everywhere.
     in_flight: u64,
     /// The sum of the usable servers' weights.
     weight: u64,
+    /// Whether they all have the same.
+    is_even: bool,
+    /// How old the loads may be that servers are compared by, and when they were last looked at.
+    loads: (Duration, LocalInstant),
 }
+
+/// How old loads become with the bug.
+const STALE: Duration = Duration::secs(5);
 
 impl Picker {
     pub(super) fn new(config: &Config, now: LocalInstant) -> Self {
         let view = |weight: &u32| View {
+            full_weight: *weight,
             weight: *weight,
             in_flight: 0,
             told: 0,
             average: Duration::ZERO,
             since: now,
             credit: 0,
+            stale: 0,
         };
+        let age = if config.has(BalancingBug::StaleLoads) { STALE } else { Duration::ZERO };
         Self {
             views: config.weights.iter().map(view).collect(),
-            usable: (0..config.servers()).collect(),
+            usable: Vec::new(),
             turn: 0,
             in_flight: 0,
-            weight: config.weights.iter().map(|weight| u64::from(*weight)).sum(),
+            weight: 0,
+            is_even: true,
+            loads: (age, now),
         }
+    }
+
+    /// From now on these servers may be chosen, in order, each with this share of its weight in percent.
+    pub(super) fn allow(&mut self, config: &Config, usable: Vec<u32>, warmth: impl Fn(u32) -> u64) {
+        for server in &usable {
+            let view = &mut self.views[*server as usize];
+            // Hundredths only where they are needed.
+            view.weight = match config.slow_start {
+                Duration::ZERO => view.full_weight,
+                _ => (u64::from(view.full_weight) * warmth(*server)) as u32,
+            };
+        }
+        let weights = || usable.iter().map(|server| self.views[*server as usize].weight);
+        self.weight = weights().map(u64::from).sum();
+        self.is_even = weights().min() == weights().max();
+        self.usable = usable;
+        if config.has(BalancingBug::TurnReset) {
+            self.turn = 0;
+        }
+    }
+
+    /// Requests under way, everywhere.
+    pub(super) const fn in_flight(&self) -> u64 {
+        self.in_flight
     }
 
     /// A server for a request with this key's hash, or none that may be chosen now. Not `but`, if there is another.
@@ -66,15 +107,21 @@ impl Picker {
         if n == 0 {
             return None;
         }
+        let (age, looked) = self.loads;
+        if age != Duration::ZERO && now.since(looked) >= age {
+            self.loads.1 = now;
+            self.views.iter_mut().for_each(|view| view.stale = view.in_flight);
+        }
         match config.policy {
             Policy::Random => {
                 let at = self.any(rng);
                 Some(self.usable[self.but(at, but)])
             }
             Policy::RoundRobin => {
-                let at = self.but(self.turn % n, but);
-                self.turn = (at + 1) % n;
-                Some(self.usable[at])
+                let at = self.usable.partition_point(|server| *server < self.turn) % n;
+                let server = self.usable[self.but(at, but)];
+                self.turn = server + 1;
+                Some(server)
             }
             Policy::WeightedRandom => {
                 let mut draw = rng.below(self.weight);
@@ -98,10 +145,12 @@ impl Picker {
                 self.views[best as usize].credit -= self.weight as i64;
                 Some(best)
             }
-            Policy::LeastConnections => self.least(but, rng, |view| u64::from(view.in_flight)),
+            Policy::LeastConnections => self.least(but, rng, |view| u64::from(self.load(view))),
             Policy::ShortestQueue => self.least(but, rng, |view| u64::from(view.told)),
-            Policy::PowerOfChoices => self
-                .drawn(config.choices, but, rng, |view| (u128::from(view.in_flight) << 32) / u128::from(view.weight)),
+            Policy::PowerOfChoices => {
+                let cost = |view: &View| (u128::from(self.load(view) + 1) << 32) / u128::from(view.weight);
+                self.drawn(config.choices, but, rng, cost)
+            }
             Policy::PeakEwma => {
                 let cost = |view: &View| view.wait(now, config.half_life) / u128::from(view.weight);
                 self.drawn(config.choices, but, rng, cost)
@@ -132,6 +181,11 @@ impl Picker {
         }
     }
 
+    /// The requests under way to a server, as far as this balancer looks.
+    fn load(&self, view: &View) -> u32 {
+        if self.loads.0 == Duration::ZERO { view.in_flight } else { view.stale }
+    }
+
     fn any(&self, rng: &mut Rng) -> usize {
         rng.below(self.usable.len() as u64) as usize
     }
@@ -141,7 +195,7 @@ impl Picker {
         if Some(self.usable[at]) == but { (at + 1) % self.usable.len() } else { at }
     }
 
-    /// The one with the least of something for its weight, looking from a random place on, so that ties are fair.
+    /// The one with the least of something for its weight once it has this request too, looking from a random place on, so that ties are fair.
     fn least(&self, but: Option<u32>, rng: &mut Rng, of: impl Fn(&View) -> u64) -> Option<u32> {
         let start = self.any(rng);
         let (before, behind) = self.usable.split_at(start);
@@ -151,11 +205,11 @@ impl Picker {
                 continue;
             }
             let view = &self.views[server as usize];
-            let (load, weight) = (of(view), u64::from(view.weight));
+            let (load, weight) = (of(view) + 1, u64::from(view.weight));
             // load / weight < least / its weight, without a division.
             if best.is_none_or(|(_, least, of)| load * of < least * weight) {
                 best = Some((server, load, weight));
-                if load == 0 {
+                if load == 1 && self.is_even {
                     break;
                 }
             }
@@ -163,19 +217,21 @@ impl Picker {
         best.map(|(server, ..)| server)
     }
 
-    /// The cheapest of `count` different ones, drawn at random.
+    /// The cheapest of `count` different ones, drawn at random: each as likely as its weight says.
     fn drawn(&self, count: u32, but: Option<u32>, rng: &mut Rng, cost: impl Fn(&View) -> u128) -> Option<u32> {
         let n = self.usable.len();
         let count = (count as usize).min(n);
         let mut drawn = [0_usize; MOST_CHOICES];
         let mut best: Option<(u128, u32)> = None;
         for i in 0..count.min(MOST_CHOICES) {
-            // Floyd's way (1987) to different numbers without a second try.
-            let upto = n - count + i;
-            let mut at = rng.below(upto as u64 + 1) as usize;
-            if drawn[..i].contains(&at) {
-                at = upto;
-            }
+            let at = if self.is_even {
+                // Floyd's way (1987) to different numbers without a second try.
+                let upto = n - count + i;
+                let at = rng.below(upto as u64 + 1) as usize;
+                if drawn[..i].contains(&at) { upto } else { at }
+            } else {
+                self.heavy(&drawn[..i], rng)
+            };
             drawn[i] = at;
             let server = self.usable[self.but(at, but)];
             let cost = cost(&self.views[server as usize]);
@@ -184,6 +240,20 @@ impl Picker {
             }
         }
         best.map(|(_, server)| server)
+    }
+
+    /// A place drawn by weight, other than those `drawn` already.
+    fn heavy(&self, drawn: &[usize], rng: &mut Rng) -> usize {
+        let weight = |at: usize| u64::from(self.views[self.usable[at] as usize].weight);
+        let rest = self.weight - drawn.iter().map(|at| weight(*at)).sum::<u64>();
+        let mut draw = rng.below(rest);
+        let mut others = (0..self.usable.len()).filter(|at| !drawn.contains(at));
+        let found = others.find(|at| {
+            let found = draw < weight(*at);
+            draw = draw.wrapping_sub(weight(*at));
+            found
+        });
+        found.expect("the draw is below the sum of the weights")
     }
 
     /// A request goes to `server`.

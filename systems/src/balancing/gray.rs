@@ -1,0 +1,106 @@
+//! Gray servers: up for everybody who looks from afar, and yet slow, failing or hung.
+
+use sim_core::{Clock, Duration, Instant, LocalInstant, NodeId, Probability, Rng};
+
+/// What is wrong with a gray server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Gray {
+    /// Work takes `factor` times as long.
+    Slow {
+        /// So many times.
+        factor: u32,
+    },
+    /// A share of the work fails, after `takes`.
+    Failing {
+        /// Which share.
+        share: Probability,
+        /// How fast.
+        takes: Duration,
+    },
+    /// It accepts connections and work, and answers nothing.
+    Hung,
+}
+
+impl Gray {
+    /// Its name in scenario files.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Slow { .. } => "slow",
+            Self::Failing { .. } => "failing",
+            Self::Hung => "hung",
+        }
+    }
+}
+
+/// When servers turn gray.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum When {
+    /// Once: from, until, counted from the start of the run.
+    Once(Instant, Instant),
+    /// At random: the means of the times between and of the times gray, both exponential.
+    Process(Duration, Duration),
+}
+
+/// A plan to make a server gray, or each server on its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Spell {
+    /// Which node; every server if `None`.
+    pub server: Option<NodeId>,
+    /// How.
+    pub gray: Gray,
+    /// When.
+    pub when: When,
+}
+
+/// The gray times of one server: which of its spells are on, and when that changes next.
+#[derive(Clone, Debug)]
+pub(super) struct Grayness {
+    /// Each with whether it is on, and when that changes; never again if `None`.
+    spells: Vec<(Spell, bool, Option<LocalInstant>)>,
+}
+
+impl Grayness {
+    pub fn new(spells: &[Spell], me: NodeId, now: LocalInstant, rng: &mut Rng) -> Self {
+        let mine = spells.iter().filter(|spell| spell.server.is_none_or(|server| server == me));
+        let mut start = |spell: &Spell| match spell.when {
+            // Scenario times are the world's; an honest clock shows them.
+            When::Once(from, until) if now < Clock::honest(until) => Some(Clock::honest(from)),
+            When::Once(..) => None,
+            When::Process(between, _) => Some(now + sim_core::network::exponential(between, rng.next_u32())),
+        };
+        Self { spells: mine.map(|spell| (*spell, false, start(spell))).collect() }
+    }
+
+    /// When something changes next.
+    pub fn next(&self) -> Option<LocalInstant> {
+        self.spells.iter().filter_map(|(.., at)| *at).min()
+    }
+
+    /// Brings it up to date.
+    pub fn turn(&mut self, now: LocalInstant, rng: &mut Rng) {
+        for (spell, on, at) in &mut self.spells {
+            if at.is_none_or(|at| at > now) {
+                continue;
+            }
+            *on = !*on;
+            *at = match spell.when {
+                When::Once(_, until) => (*on && until != Instant::FAR).then(|| Clock::honest(until)),
+                When::Process(between, lasts) => {
+                    let mean = if *on { lasts } else { between };
+                    Some(now + sim_core::network::exponential(mean, rng.next_u32()))
+                }
+            };
+        }
+    }
+
+    /// What is wrong now: the first of its spells that is on.
+    pub fn now(&self) -> Option<Gray> {
+        self.spells.iter().find(|(_, on, _)| *on).map(|(spell, ..)| spell.gray)
+    }
+
+    /// Whether nothing is ever wrong.
+    pub const fn is_never(&self) -> bool {
+        self.spells.is_empty()
+    }
+}
