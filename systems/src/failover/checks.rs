@@ -115,7 +115,9 @@ impl FailoverChecks {
 
     fn on_acknowledged(&mut self, at: Instant, node: NodeId, epoch: u64, basis: Position, told: Told) {
         let late = self.story.is_superseded(node, epoch);
-        self.ledger.acknowledged(basis, told, late);
+        // Where losses are allowed, a write belongs to the primary it was lost with, even if the next one did not serve yet.
+        let decided = !self.config.keeps() && self.primaries.range(epoch + 1..).next().is_some();
+        self.ledger.acknowledged(basis, told, late || decided);
         if late && self.config.excludes() {
             self.audit.fail(at, ONE_PRIMARY, node, || {
                 format!(
