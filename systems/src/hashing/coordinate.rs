@@ -219,7 +219,8 @@ impl Machine {
             !old
         });
         for (number, op) in &mut self.ops {
-            if now.since(op.sent) < config.resend {
+            // The clock may have jumped back since.
+            if now >= op.sent && now.since(op.sent) < config.resend {
                 continue;
             }
             op.sent = now;

@@ -108,10 +108,12 @@ impl Machine {
                 fx.arm(EXCHANGE, resend.times(4));
                 return;
             }
-            if now < self.exchange.due {
-                return fx.arm(EXCHANGE, self.exchange.due.since(now).max(Duration::micros(1)));
-            }
             let interval = if changing { Duration::ZERO } else { self.config.repair_interval };
+            let wait = self.exchange.due.since(now);
+            // One that is longer than any it would choose was chosen before its clock jumped back.
+            if wait > Duration::ZERO && wait <= interval {
+                return fx.arm(EXCHANGE, wait);
+            }
             self.exchange.due = LocalInstant(now.0 + interval.0);
             if let Some(with) = self.next_source() {
                 let (epoch, wants) = (self.view.epoch, Wants::Tree);
@@ -129,7 +131,7 @@ impl Machine {
             Wants::Pause { .. } => {
                 fx.arm(EXCHANGE, self.exchange.ready.since(now).max(resend));
             }
-            _ if now.since(session.asked) < resend.times(4) => {}
+            _ if now >= session.asked && now.since(session.asked) < resend.times(4) => {}
             _ if session.tries >= TRIES => self.exchange.session = None,
             _ => self.ask_source(fx),
         }
