@@ -10,7 +10,7 @@ use std::rc::Rc;
 impl Failover {
     /// The primary is alive.
     pub(super) fn on_heartbeat(&mut self, from: NodeId, committed: u64, sent: LocalInstant, fx: &mut Fx<'_>) {
-        self.heard = fx.now();
+        self.detector.heard(from, fx.now());
         self.suspects = false;
         self.forget_poll();
         self.pledged = Some(fx.now());

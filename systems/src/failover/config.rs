@@ -2,6 +2,7 @@
 //! design promises with them.
 
 use super::bugs::FailoverBug;
+use super::detector::{Detector, FixedTimeout, Gaps, PhiAccrual, PhiConfig};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sim_core::{Duration, NodeId, NodeSet, node_ids};
@@ -45,6 +46,17 @@ pub enum Promote {
     First,
 }
 
+/// How a silent primary is taken for dead.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Suspicion {
+    /// After a fixed time.
+    #[default]
+    Timeout,
+    /// When so long a silence is improbable by the gaps between heartbeats seen so far (phi accrual).
+    Phi,
+}
+
 /// How clients find the new primary.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -57,6 +69,11 @@ pub enum Redirect {
     /// Each asks a directory every `discovery_interval`.
     Discovery,
 }
+
+/// Gaps between heartbeats that phi accrual remembers (Hayashibara et al. 2004, section 5.1).
+const WINDOW: usize = 1000;
+/// The most improbable silence that may be waited for: doubles end at phi 300.
+pub const MOST_PHI: u32 = 100;
 
 /// The configuration all nodes of one cluster share.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,6 +96,10 @@ pub struct Config {
     pub heartbeat: Duration,
     /// How long it may be silent.
     pub failure_timeout: Duration,
+    /// How it is taken for dead.
+    pub detector: Suspicion,
+    /// With [`Suspicion::Phi`]: a silence of probability ten to the minus this is a death.
+    pub phi_threshold: u32,
     /// How long a primary may lead after it was last confirmed, and nobody else may be voted for.
     pub lease: Duration,
     /// Worst honest clock drift, in parts per million: what leases rest on.
@@ -112,6 +133,24 @@ pub struct Config {
 }
 
 impl Config {
+    /// What a backup watches its primary with.
+    #[must_use]
+    pub fn watch(&self) -> Detector {
+        match self.detector {
+            Suspicion::Timeout => Detector::Timeout(FixedTimeout::new(self.failure_timeout)),
+            Suspicion::Phi => Detector::Phi(PhiAccrual::new(PhiConfig {
+                gaps: Gaps::Normal,
+                threshold_milli: self.phi_threshold * 1000,
+                window: WINDOW,
+                first_gap: self.heartbeat,
+                // As in Akka, whose heartbeats of a second deviate by a tenth of that at least.
+                min_deviation: Duration(self.heartbeat.0 / 10),
+                // One lost heartbeat is nothing unusual.
+                pause: self.heartbeat,
+            })),
+        }
+    }
+
     /// The defaults for a cluster of `nodes`.
     #[must_use]
     pub const fn new(nodes: u32) -> Self {
@@ -125,6 +164,8 @@ impl Config {
             arbiters: 3,
             heartbeat: Duration::millis(100),
             failure_timeout: Duration::millis(500),
+            detector: Suspicion::Timeout,
+            phi_threshold: 8,
             lease: Duration::millis(500),
             drift_ppm: 0,
             fencing: true,

@@ -28,12 +28,14 @@ impl Failover {
         }
         // Two that wait from the same moment should not come forward at the same moment.
         let more = fx.rng().below(self.config.heartbeat.0 / 2 + 1);
-        fx.arm(WATCH, Duration(self.config.failure_timeout.0 + more));
+        let deadline = self.primary.and_then(|primary| self.detector.deadline(primary));
+        let patience = deadline.map_or(self.config.failure_timeout, |deadline| deadline.since(fx.now()));
+        fx.arm(WATCH, Duration(patience.0 + more));
     }
 
     /// Whether it hears no primary.
     fn is_deserted(&self, now: LocalInstant) -> bool {
-        self.primary.is_none() || now.since(self.heard) >= self.config.failure_timeout
+        self.primary.is_none_or(|primary| self.detector.suspects(primary, now))
     }
 
     /// Whether it has given its word to a primary that may still trust it.

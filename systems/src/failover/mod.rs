@@ -57,7 +57,7 @@ mod system;
 pub use arbiter::{Petition, Ruling, Seat};
 pub use bugs::FailoverBug;
 pub use client::{FailoverClient, client};
-pub use config::{Arbiter, Config, Mode, Promote, Redirect};
+pub use config::{Arbiter, Config, Mode, Promote, Redirect, Suspicion};
 pub use log::{Entry, Log, Payload, Position, Snapshot};
 pub use message::{FailoverFact, FailoverMessage, InSync, Record};
 pub use node::{BALLOT, Failover, HEARTBEAT, TIMERS, WATCH};

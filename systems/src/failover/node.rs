@@ -2,6 +2,7 @@
 
 use super::arbiter::{Arbiter, Asked};
 use super::config::{self, Config};
+use super::detector::Detector;
 use super::disk::Disk;
 use super::election::Ballot;
 use super::log::{Log, Snapshot};
@@ -68,8 +69,8 @@ pub struct Failover {
     pub(super) stage: Stage,
     /// The primary of this epoch, if known.
     pub(super) primary: Option<NodeId>,
-    /// When it last heard a primary.
-    pub(super) heard: LocalInstant,
+    /// Watches the primary.
+    pub(super) detector: Detector,
     /// Since when it may not vote against a primary it has answered.
     pub(super) pledged: Option<LocalInstant>,
     /// Whether it has said that it takes the primary for dead.
@@ -178,9 +179,9 @@ impl Failover {
         if let Some(primary) = primary {
             self.directory.learned(primary, fx.now());
             self.changed = Some(fx.now());
+            self.detector.watch(primary, fx.now());
         }
         self.suspects = false;
-        self.heard = fx.now();
         self.await_primary(fx);
     }
 
@@ -227,7 +228,7 @@ impl Node for Failover {
             state: Replicated::default(),
             stage: Stage::Backup,
             primary: None,
-            heard: fx.now(),
+            detector: config.watch(),
             // Nobody knows whom it answered before it went down.
             pledged: (!first_start).then(|| fx.now()),
             suspects: false,

@@ -144,7 +144,6 @@ impl Failover {
         self.stage = Stage::Backup;
         self.primary = None;
         self.joined = false;
-        self.heard = fx.now();
         fx.disarm(HEARTBEAT);
         self.await_primary(fx);
     }

@@ -3,7 +3,7 @@
 use super::bugs::{CATALOGUE, FailoverBug};
 use super::checks::FailoverChecks;
 use super::client::{FailoverClient, client};
-use super::config::{Arbiter, Config, Mode, Promote, Redirect};
+use super::config::{Arbiter, Config, MOST_PHI, Mode, Promote, Redirect, Suspicion};
 use super::message::{FACT_KINDS, MESSAGE_KINDS};
 use super::node::{Failover, TIMERS};
 use crate::kv::{self, KvCommand};
@@ -40,6 +40,11 @@ pub struct FailoverOptions {
     pub heartbeat_interval: DurationText,
     /// How long a primary may be silent before it is taken for dead.
     pub failure_timeout: DurationText,
+    /// How a silent primary is taken for dead: after `failure_timeout` (`timeout`), or when so long a silence is improbable by the
+    /// gaps between heartbeats seen so far (`phi`, phi accrual).
+    pub detector: Suspicion,
+    /// With `phi`: a silence of probability ten to the minus this is a death.
+    pub phi_threshold: u32,
     /// How long a primary may lead on its own after it was last confirmed; whoever confirmed it votes for nobody else that
     /// long. `failure_timeout` unless it is written.
     pub lease: Option<DurationText>,
@@ -86,6 +91,8 @@ impl Default for FailoverOptions {
             arbiters: c.arbiters,
             heartbeat_interval: DurationText(c.heartbeat),
             failure_timeout: DurationText(c.failure_timeout),
+            detector: c.detector,
+            phi_threshold: c.phi_threshold,
             lease: None,
             fencing: c.fencing,
             promote: c.promote,
@@ -121,6 +128,8 @@ impl FailoverOptions {
             arbiters: self.arbiters,
             heartbeat: self.heartbeat_interval.0,
             failure_timeout: self.failure_timeout.0,
+            detector: self.detector,
+            phi_threshold: self.phi_threshold,
             lease: self.lease.unwrap_or(self.failure_timeout).0,
             drift_ppm: shape.max_drift_ppm,
             fencing: self.fencing,
@@ -180,6 +189,12 @@ impl FailoverOptions {
             "failure_timeout",
             format!("a primary that is heard from every {} is dead after {}", config.heartbeat, config.failure_timeout),
             "longer than heartbeat_interval; five times as long is usual",
+        );
+        complain(
+            self.phi_threshold == 0 || self.phi_threshold > MOST_PHI,
+            "phi_threshold",
+            format!("a silence of probability 10 to the minus {}", self.phi_threshold),
+            "from 1 to 100; 8 is usual",
         );
         complain(
             config.excludes() && config.heartbeat < config.failure_timeout && config.lease_held() <= config.heartbeat,
