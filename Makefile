@@ -29,9 +29,10 @@ published:       ## measures what papers publish and holds it to a band; writes 
 	$(CARGO) run --quiet --release --package splitbrain --example published
 
 SEEDS ?= 1..1000
-sweep:           ## every Raft and Paxos scenario of the library with many seeds (SEEDS=1..1000); long, resumes, not part of test
+SYSTEMS ?= raft paxos hashing balancing failover failover-cluster
+sweep:           ## every scenario of every system with many seeds (SEEDS=1..1000); long, resumes, not part of test
 	$(CARGO) build --quiet --release --package splitbrain
-	@failed=0; for file in scenarios/library/raft/*.toml scenarios/library/paxos/*.toml; do \
+	@failed=0; for file in $(foreach system,$(SYSTEMS),scenarios/library/$(system)/*.toml); do \
 	    target/release/splitbrain sweep --seeds $(SEEDS) --out target/sweep $$file || failed=1; \
 	done; exit $$failed
 
