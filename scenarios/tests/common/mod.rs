@@ -178,6 +178,16 @@ const FACTS: &[&str] = &[
 /// Systems of which the stand-in knows nothing: whatever their options are, they are taken as they are.
 const UNKNOWN: &[&str] = &["balancing", "failover", "failover-cluster", "hashing", "placement"];
 
+/// Whether a value is, or holds, a number that is none.
+fn is_nan(value: &toml::Value) -> bool {
+    match value {
+        toml::Value::Float(number) => number.is_nan(),
+        toml::Value::Array(list) => list.iter().any(is_nan),
+        toml::Value::Table(table) => table.iter().any(|(_, value)| is_nan(value)),
+        _ => false,
+    }
+}
+
 /// Knows only the stand-in.
 pub struct Only;
 
@@ -187,7 +197,15 @@ impl Systems for Only {
     }
     fn options(&self, system: &str, given: &toml::Table, shape: &Shape) -> Result<toml::Table, Vec<OptionProblem>> {
         if UNKNOWN.contains(&system) {
-            return Ok(given.clone());
+            // No option of theirs is a number that is none, and a file with one never equals itself.
+            let nan = |key: &String| OptionProblem {
+                key: key.clone(),
+                unknown: false,
+                what: "not a number".to_owned(),
+                help: "a number".to_owned(),
+            };
+            let nans: Vec<_> = given.iter().filter(|(_, value)| is_nan(value)).map(|(key, _)| nan(key)).collect();
+            return if nans.is_empty() { Ok(given.clone()) } else { Err(nans) };
         }
         check_options::<StandIn>(given, shape)
     }
