@@ -156,10 +156,11 @@ fn two_choices(lab: &Lab) -> Result<Vec<Row>, String> {
     let mut rows = Vec::new();
     for (load, published) in [(500, 1.266), (700, 1.614), (800, 1.947), (900, 2.614), (950, 3.383)] {
         // So many servers need many requests to forget that they began empty.
-        let requests = if lab.is_short() { 60_000 } else { 300_000 };
-        let queue = Queue { policy: "power_of_choices", servers: 200, workers: 1, load, requests, runs: 8 };
+        let (servers, requests) = if lab.is_short() { (200, 60_000) } else { (400, 600_000) };
+        let queue = Queue { policy: "power_of_choices", servers, workers: 1, load, requests, runs: 8 };
         let times = measure(lab, &queue)?;
-        let figure = format!("two choices, 200 servers at load {}: mean time in the system", f64::from(load) / 1000.0);
+        let figure =
+            format!("two choices, {servers} servers at load {}: mean time in the system", f64::from(load) / 1000.0);
         let error = stats::error_of_mean(&times.means);
         rows.push(near(lab, figure, (published, times.mean()), 0.03, error, &times));
     }
