@@ -203,8 +203,8 @@ impl FailoverChecks {
                 self.handed = true;
                 self.counts.handed_back += 1;
                 let (since, due) = (self.story.decided.unwrap_or(Instant::ZERO), self.config.fail_back_after);
-                // Clocks may be fast: by a tenth in a storm.
-                if at.since(since).0 < due.0 - due.0 / 8 {
+                // Clocks may be a little fast.
+                if at.since(since).0 < due.0 - due.0 / 16 {
                     self.audit.fail(at, SETTLES, node, || {
                         format!(
                             "{node} gives the lead of epoch {epoch} back to {to} after {}, not {due}",

@@ -44,7 +44,7 @@ pub(super) struct Story {
     promoted: BTreeMap<u64, (Instant, NodeId)>,
     /// Acknowledgements by primaries that were not the newest, by epoch.
     split: BTreeMap<u64, SplitBrain>,
-    /// When a primary was last decided on.
+    /// When the newest primary was decided on.
     pub decided: Option<Instant>,
 }
 
@@ -157,10 +157,10 @@ impl Story {
 
     fn on_decided(&mut self, at: Instant, node: NodeId, epoch: u64, planned: bool) {
         let newest = self.reign.as_ref().is_none_or(|reign| reign.epoch < epoch);
-        self.decided = Some(at);
         if !newest {
             return;
         }
+        self.decided = Some(at);
         let next =
             Reign { node, epoch, acked: None, stopped: None, suspected: Vec::new(), handing: None, crashed: false };
         let Some(old) = self.reign.replace(next).filter(|old| old.node != node) else { return };
