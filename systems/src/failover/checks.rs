@@ -7,6 +7,7 @@ use super::message::{FailoverFact, FailoverMessage};
 use super::node::Failover;
 use super::story::Story;
 use crate::replication::audit::{ACKNOWLEDGED_WRITES_SURVIVE, Audit, CONVERGENCE};
+use sim_core::fault::{ClockChange, Fault};
 use sim_core::measures::{Failover as Replacement, Failovers, Formula, FormulaUnit};
 use sim_core::{Duration, Instant, NodeId, NodeSet, Observed, Observer, Span, Verdict, Violation};
 use std::collections::{BTreeMap, VecDeque};
@@ -60,6 +61,10 @@ pub struct FailoverChecks {
     decided: Option<(NodeId, NodeSet)>,
     /// Whether a hand-over has begun since the last one was decided.
     handed: bool,
+    /// Nodes that could not read their disks.
+    unreadable: NodeSet,
+    /// When a clock was last set wrong.
+    clock: Option<Instant>,
     /// What was committed at moments of the last few seconds by the newest primary, oldest first.
     fronts: VecDeque<(Instant, u64)>,
     counts: Counts,
@@ -79,6 +84,8 @@ impl FailoverChecks {
             epochs: vec![0; config.nodes as usize],
             decided: None,
             handed: false,
+            unreadable: NodeSet::EMPTY,
+            clock: None,
             fronts: VecDeque::new(),
             counts: Counts::default(),
         }
@@ -198,13 +205,16 @@ impl FailoverChecks {
                     });
                 }
             }
+            FailoverFact::Unreadable { .. } => {
+                self.unreadable.insert(node);
+            }
             FailoverFact::HandingOver { back: false, .. } => self.handed = true,
             FailoverFact::HandingOver { epoch, to, back: true } => {
                 self.handed = true;
                 self.counts.handed_back += 1;
                 let (since, due) = (self.story.decided.unwrap_or(Instant::ZERO), self.config.fail_back_after);
-                // Clocks may be a little fast.
-                if at.since(since).0 < due.0 - due.0 / 16 {
+                // Clocks may be a little fast, and one that was set tells nobody how long something takes.
+                if at.since(since).0 < due.0 - due.0 / 16 && self.clock.is_none_or(|then| then < since) {
                     self.audit.fail(at, SETTLES, node, || {
                         format!(
                             "{node} gives the lead of epoch {epoch} back to {to} after {}, not {due}",
@@ -353,18 +363,32 @@ impl FailoverChecks {
             return Verdict::Inconclusive { rule: CONVERGENCE, why };
         }
         let live: Vec<&Failover> = nodes.iter().flatten().collect();
-        if live.len() < nodes.len() {
+        // One whose disk can not be read stays out.
+        let out = self.unreadable.iter().filter(|node| nodes[node.index()].is_none()).count();
+        if live.len() + out < nodes.len() {
             let why = format!("{} of {} nodes run", live.len(), nodes.len());
             return Verdict::Inconclusive { rule: CONVERGENCE, why };
         }
         let leading: Vec<&&Failover> = live.iter().filter(|node| node.leads()).collect();
+        let due =
+            self.fronts.iter().rev().find(|(then, _)| self.audit.now.since(*then) >= LAG).map_or(0, |(_, at)| *at);
+        // Links go on losing messages, so a fail-over may be under way when the run ends. It must be a new one.
+        let stopped = self.story.stopped_leading().map(|at| self.audit.now.since(at)).filter(|ago| *ago < LAG);
+        if let (true, Some(ago)) = (leading.is_empty(), stopped) {
+            let behind = live.iter().find(|node| self.config.holds_data(node.me) && node.applied() < due);
+            return match behind {
+                Some(node) => fail(node.me, format!("{} has applied {}, not {due}", node.me, node.applied())),
+                None => Verdict::Pass {
+                    rule: CONVERGENCE,
+                    detail: format!("the primary stopped {ago} before the end; all data nodes have entry {due}"),
+                },
+            };
+        }
         let [primary] = leading.as_slice() else {
             let names: Vec<String> = leading.iter().map(|node| node.me.to_string()).collect();
             let detail = format!("{} nodes lead at the end: {}", leading.len(), names.join(", "));
             return fail(NodeId(0), detail);
         };
-        let due =
-            self.fronts.iter().rev().find(|(then, _)| self.audit.now.since(*then) >= LAG).map_or(0, |(_, at)| *at);
         for node in live.iter().filter(|node| self.config.holds_data(node.me)) {
             let chain = primary.log().chain_at(node.applied());
             let agrees = chain.is_none() || chain == node.log().chain_at(node.applied());
@@ -458,7 +482,12 @@ impl Observer<Failover> for FailoverChecks {
                 self.audit.pieces.arrived(*to, id, (0, bytes), bytes);
             }
             Observed::Crashed { node, .. } => self.audit.pieces.crashed(*node),
-            Observed::FaultStarted { .. } => self.counts.since_calm = 0,
+            Observed::FaultStarted { injection, .. } => {
+                self.counts.since_calm = 0;
+                if matches!(injection.fault, Fault::Clock(ClockChange::Step(_) | ClockChange::Freeze)) {
+                    self.clock = Some(at);
+                }
+            }
             _ => {}
         }
         self.story.watch(at, what);

@@ -55,6 +55,8 @@ pub enum Suspicion {
     Timeout,
     /// When so long a silence is improbable by the gaps between heartbeats seen so far (phi accrual).
     Phi,
+    /// When neither it nor anybody it asks gets an answer to a probe, and nobody objects in time (SWIM).
+    Swim,
 }
 
 /// How clients find the new primary.
@@ -100,6 +102,14 @@ pub struct Config {
     pub detector: Suspicion,
     /// With [`Suspicion::Phi`]: a silence of probability ten to the minus this is a death.
     pub phi_threshold: u32,
+    /// How often each node probes another, with [`Suspicion::Swim`]: the protocol period.
+    pub probe_interval: Duration,
+    /// How long an answer may take before others are asked to probe.
+    pub probe_timeout: Duration,
+    /// How many others are asked.
+    pub indirect_probes: u32,
+    /// How long a suspect has to object; zero for a death without suspicion.
+    pub suspicion_time: Duration,
     /// How long a primary may lead after it was last confirmed, and nobody else may be voted for.
     pub lease: Duration,
     /// Worst honest clock drift, in parts per million: what leases rest on.
@@ -148,6 +158,8 @@ impl Config {
                 // One lost heartbeat is nothing unusual.
                 pause: self.heartbeat,
             })),
+            // What it hears itself, beside what SWIM finds: see `probing.rs`.
+            Suspicion::Swim => Detector::Timeout(FixedTimeout::new(self.heartbeat.times(2))),
         }
     }
 
@@ -166,6 +178,10 @@ impl Config {
             failure_timeout: Duration::millis(500),
             detector: Suspicion::Timeout,
             phi_threshold: 8,
+            probe_interval: Duration::millis(100),
+            probe_timeout: Duration::millis(50),
+            indirect_probes: 3,
+            suspicion_time: Duration::millis(300),
             lease: Duration::millis(500),
             drift_ppm: 0,
             fencing: true,

@@ -1,5 +1,6 @@
 //! What a trace tells of fail-over: messages, records and facts, short enough for one line.
 
+use super::detector::{SwimMessage, Update};
 use super::message::{FailoverFact, FailoverMessage, Record};
 use core::fmt::{self, Write};
 
@@ -10,6 +11,17 @@ fn span(first: u64, len: usize, out: &mut dyn Write) -> fmt::Result {
         1 => write!(out, "entry {first}"),
         n => write!(out, "entries {first}..{}", first + n - 1),
     }
+}
+
+/// What else a probe tells.
+fn gossip(news: &[Update], out: &mut dyn Write) -> fmt::Result {
+    if news.is_empty() {
+        return out.write_str("no news");
+    }
+    news.iter().enumerate().try_for_each(|(i, Update { node, incarnation, standing })| {
+        let comma = if i > 0 { ", " } else { "" };
+        write!(out, "{comma}{node} is {standing:?} ({incarnation})")
+    })
 }
 
 pub(super) fn message(message: &FailoverMessage, out: &mut dyn Write) -> fmt::Result {
@@ -56,6 +68,8 @@ pub(super) fn message(message: &FailoverMessage, out: &mut dyn Write) -> fmt::Re
             write!(out, "{}, epoch {}", if ruling.granted { "granted" } else { "refused" }, seat.epoch)
         }
         FailoverMessage::NotHere { .. } => out.write_str("it does not lead the arbiters"),
+        FailoverMessage::Swim(SwimMessage::PingReq { target, .. }) => write!(out, "ping {target} for me"),
+        FailoverMessage::Swim(SwimMessage::Ping { news, .. } | SwimMessage::Ack { news, .. }) => gossip(news, out),
         FailoverMessage::Raft(inner) => sim_core::Message::describe(inner.as_ref(), out),
         FailoverMessage::InSyncSet { epoch, version } => write!(out, "epoch {epoch}, change {version} is written down"),
     }

@@ -28,6 +28,10 @@ impl Failover {
         }
         // Two that wait from the same moment should not come forward at the same moment.
         let more = fx.rng().below(self.config.heartbeat.0 / 2 + 1);
+        if self.primary.is_some_and(|primary| self.answers_probes(primary)) {
+            // The probes will tell.
+            return fx.disarm(WATCH);
+        }
         let deadline = self.primary.and_then(|primary| self.detector.deadline(primary));
         let patience = deadline.map_or(self.config.failure_timeout, |deadline| deadline.since(fx.now()));
         fx.arm(WATCH, Duration(patience.0 + more));
@@ -35,7 +39,7 @@ impl Failover {
 
     /// Whether it hears no primary.
     fn is_deserted(&self, now: LocalInstant) -> bool {
-        self.primary.is_none_or(|primary| self.detector.suspects(primary, now))
+        self.primary.is_none_or(|primary| self.detector.suspects(primary, now) && !self.answers_probes(primary))
     }
 
     /// Whether it has given its word to a primary that may still trust it.

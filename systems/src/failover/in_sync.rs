@@ -109,7 +109,8 @@ impl Failover {
         for node in self.config.data_nodes().without(self.me).iter() {
             let peer = &lead.peers[node.index()];
             let lags = now.since(peer.caught_up) > self.config.lag;
-            let back = peer.joined && peer.durable >= committed && !lags;
+            // What earlier primaries have committed a new one knows only once its own first entry is committed (KAFKA-7128).
+            let back = peer.joined && peer.durable >= committed.max(lead.start) && !lags;
             if if lead.in_sync.has(node) { !lags } else { back } {
                 nodes.insert(node);
             }

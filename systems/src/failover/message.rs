@@ -1,6 +1,7 @@
 //! What nodes send each other, what they write to disk, and what they announce.
 
 use super::arbiter::{Petition, Ruling, Seat};
+use super::detector::SwimMessage;
 use super::log::{Entry, Position, Snapshot};
 use crate::raft::{self, RaftMessage};
 use sim_core::{ClientId, Kind, LocalInstant, Message, NodeId, NodeSet, hash};
@@ -44,6 +45,10 @@ pub const MESSAGE_KINDS: &[&str] = &[
     "ArbiterTimeoutNow",
     "ArbiterReadIndex",
     "ArbiterReadIndexReply",
+    // Those of SWIM.
+    "Ping",
+    "PingReq",
+    "Ack",
 ];
 
 /// The kinds of facts, by [`Kind::index`].
@@ -70,6 +75,8 @@ pub const FACT_KINDS: &[&str] = &[
 
 /// Where the kinds of the arbiter's Raft begin.
 const RAFT_KINDS: u8 = 18;
+/// Where those of SWIM begin.
+const SWIM_KINDS: u8 = 32;
 
 /// Who is in sync, as said by the primary of an epoch.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -218,6 +225,8 @@ pub enum FailoverMessage {
     },
     /// Between arbiters.
     Raft(Box<RaftMessage<Seat>>),
+    /// A probe, or what belongs to one.
+    Swim(SwimMessage),
     /// The sender has written that down.
     InSyncSet {
         /// The epoch.
@@ -250,6 +259,9 @@ impl Message for FailoverMessage {
             Self::Ruled { .. } => named(16),
             Self::NotHere { .. } => named(17),
             Self::Raft(inner) => named(RAFT_KINDS + inner.kind().index),
+            Self::Swim(SwimMessage::Ping { .. }) => named(SWIM_KINDS),
+            Self::Swim(SwimMessage::PingReq { .. }) => named(SWIM_KINDS + 1),
+            Self::Swim(SwimMessage::Ack { .. }) => named(SWIM_KINDS + 2),
         }
     }
 
@@ -257,6 +269,7 @@ impl Message for FailoverMessage {
         HEADER
             + match self {
                 Self::Raft(inner) => return inner.bytes(),
+                Self::Swim(inner) => return inner.bytes(),
                 Self::Replicate { entries, .. } => entries.iter().map(Entry::bytes).sum(),
                 Self::Install { snapshot, .. } => u32::try_from(snapshot.bytes).unwrap_or(u32::MAX - HEADER),
                 _ => 0,
@@ -287,6 +300,7 @@ impl Message for FailoverMessage {
             Self::Ruled { number, ruling } => hash::of(&[*number, u64::from(ruling.granted), ruling.seat.epoch]),
             Self::NotHere { number, hint } => hash::of(&[*number, hint.map_or(0, |hint| u64::from(hint.0) + 1)]),
             Self::Raft(inner) => inner.fingerprint(),
+            Self::Swim(inner) => inner.fingerprint(),
         }
     }
 

@@ -14,7 +14,7 @@
 //! | The most advanced log follows, and only with enough logs looked at | Liskov and Cowling 2012 (VR); flexible quorums, Howard 2016 | `election.rs` |
 //! | Clients find the primary by hints, an address that moves, a directory | | `redirect.rs` |
 //! | Switch-over and fail-back | | `switch_over.rs` |
-//! | Failure detectors: fixed timeout, phi accrual, SWIM | Chandra and Toueg 1996; Hayashibara et al. 2004; Das et al. 2002 | `detector/` |
+//! | Failure detectors: fixed timeout, phi accrual, SWIM | Chandra and Toueg 1996; Hayashibara et al. 2004; Das et al. 2002 | `detector/`, `probing.rs` |
 //! | Cluster mode: hash slots, gossip, votes of the primaries | Redis Cluster specification | `cluster/` |
 //!
 //! # What a design promises
@@ -49,6 +49,7 @@ mod log;
 mod message;
 mod node;
 mod primary;
+mod probing;
 mod redirect;
 mod story;
 mod switch_over;
@@ -60,5 +61,5 @@ pub use client::{FailoverClient, client};
 pub use config::{Arbiter, Config, Mode, Promote, Redirect, Suspicion};
 pub use log::{Entry, Log, Payload, Position, Snapshot};
 pub use message::{FailoverFact, FailoverMessage, InSync, Record};
-pub use node::{BALLOT, Failover, HEARTBEAT, TIMERS, WATCH};
+pub use node::{BALLOT, Failover, HEARTBEAT, PROBE, TIMERS, WATCH};
 pub use system::{FailoverOptions, FailoverSystem};

@@ -2,7 +2,7 @@
 
 use super::arbiter::{Arbiter, Asked};
 use super::config::{self, Config};
-use super::detector::Detector;
+use super::detector::{Detector, Swim};
 use super::disk::Disk;
 use super::election::Ballot;
 use super::log::{Log, Snapshot};
@@ -28,8 +28,10 @@ pub const BALLOT: Timer = Timer(2);
 pub const SEAT: Timer = Timer(3);
 /// Timer slots before those of an arbiter's Raft.
 pub(super) const TIMERS_OF_ITS_OWN: u16 = 4;
+/// Comes due when something of its probes is (`detector = "swim"`).
+pub const PROBE: Timer = Timer(TIMERS_OF_ITS_OWN + crate::raft::TIMERS);
 /// How many timer slots a node uses.
-pub const TIMERS: u16 = TIMERS_OF_ITS_OWN + crate::raft::TIMERS;
+pub const TIMERS: u16 = PROBE.0 + 1;
 
 /// What clients are answered.
 pub(super) type Response = KvResponse;
@@ -71,6 +73,8 @@ pub struct Failover {
     pub(super) primary: Option<NodeId>,
     /// Watches the primary.
     pub(super) detector: Detector,
+    /// Probes the others, with `detector = "swim"`.
+    pub(super) swim: Option<Box<Swim>>,
     /// Since when it may not vote against a primary it has answered.
     pub(super) pledged: Option<LocalInstant>,
     /// Whether it has said that it takes the primary for dead.
@@ -229,6 +233,7 @@ impl Node for Failover {
             stage: Stage::Backup,
             primary: None,
             detector: config.watch(),
+            swim: None,
             // Nobody knows whom it answered before it went down.
             pledged: (!first_start).then(|| fx.now()),
             suspects: false,
@@ -257,6 +262,7 @@ impl Node for Failover {
         if config.arbiter == config::Arbiter::Quorum {
             node.petitions = node.write_promise(fx).0 << 20;
         }
+        node.begin_to_probe(fx);
         if first_start && me == NodeId(0) {
             node.seek_to_lead(fx);
         } else {
@@ -336,7 +342,9 @@ impl Node for Failover {
             }
             FailoverMessage::Ruled { number, ruling } => self.on_ruled(from, number, ruling, fx),
             FailoverMessage::NotHere { number, hint } => self.on_not_here(from, number, hint, fx),
+            FailoverMessage::Swim(message) => self.on_swim(from, message, fx),
             FailoverMessage::Ask { epoch, last, poll, transfer, in_sync } => {
+                self.notice_candidacy(from, epoch, fx);
                 self.learn_in_sync(in_sync, fx);
                 self.on_ask(from, epoch, last, (poll, transfer), fx)
             }
@@ -354,6 +362,7 @@ impl Node for Failover {
             HEARTBEAT => self.on_tick(fx),
             BALLOT => self.on_ballot_due(fx),
             SEAT => self.on_seat_due(fx),
+            PROBE => self.on_probe_due(fx),
             Timer(slot) if slot >= TIMERS_OF_ITS_OWN => {
                 if let Some(arbiter) = &mut self.arbiter {
                     arbiter.on_timer(timer, fx);
@@ -410,6 +419,7 @@ impl Node for Failover {
             HEARTBEAT => "heartbeat",
             BALLOT => "ballot",
             SEAT => "petition",
+            PROBE => "probe",
             Timer(slot) if slot >= TIMERS_OF_ITS_OWN => "of the arbiters",
             _ => "",
         }

@@ -56,7 +56,7 @@ pub(super) struct Lead {
     /// Since when.
     pub since: LocalInstant,
     /// Its first entry.
-    start: u64,
+    pub start: u64,
     /// Whether that is committed.
     pub serving: bool,
     acked: bool,

@@ -54,6 +54,11 @@ impl Story {
         self.promoted.range(epoch + 1..).any(|(_, (_, other))| *other != node)
     }
 
+    /// When the newest primary stopped to lead, if it has.
+    pub fn stopped_leading(&self) -> Option<Instant> {
+        self.reign.as_ref().and_then(|reign| reign.stopped)
+    }
+
     /// The times in which two nodes acknowledged writes.
     pub fn split_brain(&self) -> Vec<SplitBrain> {
         let mut split: Vec<_> = self.split.values().cloned().collect();

@@ -41,10 +41,19 @@ pub struct FailoverOptions {
     /// How long a primary may be silent before it is taken for dead.
     pub failure_timeout: DurationText,
     /// How a silent primary is taken for dead: after `failure_timeout` (`timeout`), or when so long a silence is improbable by the
-    /// gaps between heartbeats seen so far (`phi`, phi accrual).
+    /// gaps between heartbeats seen so far (`phi`, phi accrual), or when it answers neither this node's probes nor those of others,
+    /// and does not object to being suspected (`swim`, Das et al. 2002: the nodes probe each other).
     pub detector: Suspicion,
     /// With `phi`: a silence of probability ten to the minus this is a death.
     pub phi_threshold: u32,
+    /// With `swim`: how often each node probes another, the protocol period (T' in Das et al. 2002, section 3).
+    pub probe_interval: DurationText,
+    /// With `swim`: how long an answer may take before others are asked to probe; shorter than the period.
+    pub probe_timeout: DurationText,
+    /// With `swim`: how many others are asked (k in section 3.1); 0 asks nobody.
+    pub indirect_probes: u32,
+    /// With `swim`: how long who does not answer is only suspected and may object (section 4.2); "0s" takes it for dead at once.
+    pub suspicion_time: DurationText,
     /// How long a primary may lead on its own after it was last confirmed; whoever confirmed it votes for nobody else that
     /// long. `failure_timeout` unless it is written.
     pub lease: Option<DurationText>,
@@ -93,6 +102,10 @@ impl Default for FailoverOptions {
             failure_timeout: DurationText(c.failure_timeout),
             detector: c.detector,
             phi_threshold: c.phi_threshold,
+            probe_interval: DurationText(c.probe_interval),
+            probe_timeout: DurationText(c.probe_timeout),
+            indirect_probes: c.indirect_probes,
+            suspicion_time: DurationText(c.suspicion_time),
             lease: None,
             fencing: c.fencing,
             promote: c.promote,
@@ -130,6 +143,10 @@ impl FailoverOptions {
             failure_timeout: self.failure_timeout.0,
             detector: self.detector,
             phi_threshold: self.phi_threshold,
+            probe_interval: self.probe_interval.0,
+            probe_timeout: self.probe_timeout.0,
+            indirect_probes: self.indirect_probes,
+            suspicion_time: self.suspicion_time.0,
             lease: self.lease.unwrap_or(self.failure_timeout).0,
             drift_ppm: shape.max_drift_ppm,
             fencing: self.fencing,
@@ -195,6 +212,15 @@ impl FailoverOptions {
             "phi_threshold",
             format!("a silence of probability 10 to the minus {}", self.phi_threshold),
             "from 1 to 100; 8 is usual",
+        );
+        complain(
+            config.probe_interval <= config.probe_timeout,
+            "probe_timeout",
+            format!(
+                "{} for an answer, when the next probe comes after {}",
+                config.probe_timeout, config.probe_interval
+            ),
+            "shorter than probe_interval, and longer than a message there and back: half of it is usual",
         );
         complain(
             config.excludes() && config.heartbeat < config.failure_timeout && config.lease_held() <= config.heartbeat,
