@@ -348,3 +348,23 @@ impl Failover {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_renewal_that_was_under_way_beats_a_claim() {
+        let claim = |node, epoch, renewals| Petition::Claim { node, epoch, renewals, transfer: false, unclean: true };
+        let mut seat = Seat::start();
+        assert!(seat.apply(&claim(NodeId(0), 0, 0)).granted);
+        let seen = seat.renewals;
+        assert!(seat.apply(&Petition::Renew { epoch: 1 }).granted);
+        assert!(!seat.apply(&claim(NodeId(1), 1, seen)).granted, "it rests on renewals that are not the last");
+        assert_eq!(seat.primary, Some(NodeId(0)));
+        assert!(!seat.apply(&claim(NodeId(1), 0, seat.renewals)).granted, "nor on an epoch that is over");
+        assert!(seat.apply(&claim(NodeId(1), 1, seat.renewals)).granted);
+        assert!(!seat.apply(&Petition::Renew { epoch: 1 }).granted, "the old primary is too late");
+        assert_eq!((seat.epoch, seat.primary), (2, Some(NodeId(1))));
+    }
+}

@@ -15,7 +15,7 @@ impl Failover {
         self.forget_poll();
         self.pledged = Some(fx.now());
         self.await_primary(fx);
-        if self.holds_data() {
+        if self.holds_data() && !self.config.is_shared() {
             self.learn_committed(committed, fx);
             if !self.joined {
                 self.join(from, fx);

@@ -1,6 +1,7 @@
 //! What fail-over promises, watched on every run: each rule where the design makes the promise, and a count where it does not.
 
 use super::config::{Config, Promote};
+use super::formulas::Uptime;
 use super::ledger::{Ledger, Told};
 use super::log::{Log, Position};
 use super::message::{FailoverFact, FailoverMessage};
@@ -8,7 +9,7 @@ use super::node::Failover;
 use super::story::Story;
 use crate::replication::audit::{ACKNOWLEDGED_WRITES_SURVIVE, Audit, CONVERGENCE};
 use sim_core::fault::{ClockChange, Fault};
-use sim_core::measures::{Failover as Replacement, Failovers, Formula, FormulaUnit};
+use sim_core::measures::{Failovers, Formula};
 use sim_core::{Duration, Instant, NodeId, NodeSet, Observed, Observer, Span, Verdict, Violation};
 use std::collections::{BTreeMap, VecDeque};
 
@@ -52,10 +53,11 @@ pub struct FailoverChecks {
     audit: Audit,
     ledger: Ledger,
     story: Story,
+    uptime: Uptime,
     /// The running hash up to each entry that was applied anywhere.
     chains: BTreeMap<(u64, u64), u64>,
-    /// The primary of each epoch.
-    primaries: BTreeMap<u64, NodeId>,
+    /// The primary of each epoch, and when it was decided on.
+    primaries: BTreeMap<u64, (NodeId, Instant)>,
     /// The newest epoch in which each node voted or led.
     epochs: Vec<u64>,
     decided: Option<(NodeId, NodeSet)>,
@@ -79,6 +81,7 @@ impl FailoverChecks {
             audit: Audit::new(config.nodes),
             ledger: Ledger::default(),
             story: Story::default(),
+            uptime: Uptime::new(config),
             chains: BTreeMap::new(),
             primaries: BTreeMap::new(),
             epochs: vec![0; config.nodes as usize],
@@ -104,7 +107,7 @@ impl FailoverChecks {
             self.counts.since_calm += 1;
         }
         self.handed = false;
-        if let Some(other) = self.primaries.insert(epoch, node) {
+        if let Some((other, _)) = self.primaries.insert(epoch, (node, at)) {
             self.audit.fail(at, ONE_PRIMARY, node, || {
                 format!("{node} became the primary of epoch {epoch}, and so did {other}")
             });
@@ -137,6 +140,10 @@ impl FailoverChecks {
     }
 
     fn on_chain(&mut self, at: Instant, node: NodeId, entry: Position, chain: u64) {
+        if self.config.is_shared() && !self.config.keeps() {
+            // On a storage that anybody writes to blocks of two primaries lie as they fell.
+            return;
+        }
         self.counts.compared += 1;
         let known = *self.chains.entry((entry.offset, entry.epoch)).or_insert(chain);
         if self.chains.len() > LONGEST_MEMORY {
@@ -155,6 +162,7 @@ impl FailoverChecks {
     fn on_fact(&mut self, at: Instant, node: NodeId, fact: &FailoverFact) {
         let keeps = self.config.keeps();
         self.story.on_fact(at, node, fact);
+        self.uptime.on_fact(at, node, fact);
         match *fact {
             FailoverFact::Decided { epoch, supporters, planned } => {
                 self.on_decided(at, node, epoch, supporters, planned);
@@ -186,7 +194,7 @@ impl FailoverChecks {
                 if keeps {
                     self.audit.applied(at, LOGS_AGREE, node, entry.offset, chain, Some(digest));
                 }
-                if self.primaries.last_key_value().is_some_and(|(_, primary)| *primary == node) {
+                if self.primaries.last_key_value().is_some_and(|(_, (primary, _))| *primary == node) {
                     self.on_front(at, entry.offset);
                 }
             }
@@ -212,7 +220,9 @@ impl FailoverChecks {
             FailoverFact::HandingOver { epoch, to, back: true } => {
                 self.handed = true;
                 self.counts.handed_back += 1;
-                let (since, due) = (self.story.decided.unwrap_or(Instant::ZERO), self.config.fail_back_after);
+                // Its own time counts: it need not know that somebody else has been decided on meanwhile.
+                let since = self.primaries.get(&epoch).map_or(Instant::ZERO, |(_, decided)| *decided);
+                let due = self.config.fail_back_after;
                 // Clocks may be a little fast, and one that was set tells nobody how long something takes.
                 if at.since(since).0 < due.0 - due.0 / 16 && self.clock.is_none_or(|then| then < since) {
                     self.audit.fail(at, SETTLES, node, || {
@@ -252,7 +262,7 @@ impl FailoverChecks {
 
     /// A new primary's log must hold what was acknowledged, where that is promised, and else what its supporters have.
     fn check_primary(&mut self, at: Instant, node: NodeId, supporters: NodeSet, nodes: &[Option<Failover>]) {
-        let Some(primary) = &nodes[node.index()] else { return };
+        let Some(primary) = nodes[node.index()].as_ref().filter(|_| !self.config.is_shared()) else { return };
         let epoch = primary.epoch();
         let lacking = self.ledger.lacks(primary.log(), epoch);
         let Some((newest, told)) = lacking.first() else { return };
@@ -287,8 +297,11 @@ impl FailoverChecks {
         }
     }
 
-    /// Whose log counts at the end: that of the newest primary that runs, or else the most advanced.
-    fn last_log(nodes: &[Option<Failover>]) -> Option<&Failover> {
+    /// Whose log counts at the end: the shared storage's, or that of the newest primary that runs, or else the most advanced.
+    fn last_log<'a>(&self, nodes: &'a [Option<Failover>]) -> Option<&'a Failover> {
+        if let Some(storage) = self.config.storage_node().and_then(|node| nodes[node.index()].as_ref()) {
+            return Some(storage);
+        }
         let live = || nodes.iter().flatten();
         let primary = live().filter(|node| node.leads()).max_by_key(|node| node.epoch());
         primary.or_else(|| live().max_by_key(|node| node.log().position()))
@@ -302,12 +315,11 @@ impl FailoverChecks {
     #[must_use]
     pub fn verdicts(&self, nodes: &[Option<Failover>]) -> Vec<Verdict> {
         let (c, audit) = (&self.counts, &self.audit);
-        let log = Self::last_log(nodes).map_or_else(Log::default, |node| node.log().clone());
+        let log = self.last_log(nodes).map_or_else(Log::default, |node| node.log().clone());
         let (lost, listed) = self.ledger.lost(&log);
         let acked = self.ledger.acknowledged;
         let mut verdicts = vec![
             audit.rule(ONE_PRIMARY, c.decided, format!("{} primaries, {} epochs", c.decided, self.primaries.len())),
-            audit.rule(LOGS_AGREE, c.compared, format!("{} times compared", c.compared)),
             audit.rule(EPOCHS_INCREASE, c.votes, format!("{} votes and heartbeats", c.votes)),
             audit.rule(
                 SETTLES,
@@ -315,6 +327,10 @@ impl FailoverChecks {
                 format!("{} times handed back, {} fail-overs after the last fault", c.handed_back, c.since_calm),
             ),
         ];
+        if self.config.keeps() || !self.config.is_shared() {
+            let compared = format!("{} times compared", c.compared);
+            verdicts.insert(1, audit.rule(LOGS_AGREE, c.compared, compared));
+        }
         if self.config.keeps() {
             for verdict in audit.rules() {
                 let last = self.at_the_end(ACKNOWLEDGED_WRITES_SURVIVE, NodeId(0), {
@@ -375,7 +391,8 @@ impl FailoverChecks {
         // Links go on losing messages, so a fail-over may be under way when the run ends. It must be a new one.
         let stopped = self.story.stopped_leading().map(|at| self.audit.now.since(at)).filter(|ago| *ago < LAG);
         if let (true, Some(ago)) = (leading.is_empty(), stopped) {
-            let behind = live.iter().find(|node| self.config.holds_data(node.me) && node.applied() < due);
+            let holds = |node: NodeId| self.config.holds_data(node) && !self.config.is_shared();
+            let behind = live.iter().find(|node| holds(node.me) && node.applied() < due);
             return match behind {
                 Some(node) => fail(node.me, format!("{} has applied {}, not {due}", node.me, node.applied())),
                 None => Verdict::Pass {
@@ -392,7 +409,9 @@ impl FailoverChecks {
         for node in live.iter().filter(|node| self.config.holds_data(node.me)) {
             let chain = primary.log().chain_at(node.applied());
             let agrees = chain.is_none() || chain == node.log().chain_at(node.applied());
-            if node.epoch() == primary.epoch() && node.has_joined() && node.applied() >= due && agrees {
+            let shared = self.config.is_shared() && node.me != primary.me;
+            let follows = shared || node.has_joined() && node.applied() >= due && agrees;
+            if node.epoch() == primary.epoch() && follows {
                 continue;
             }
             let detail = format!(
@@ -411,49 +430,16 @@ impl FailoverChecks {
         Verdict::Pass { rule: CONVERGENCE, detail }
     }
 
-    /// What theory says of a primary that failed as often as it did here.
+    /// What theory says of such a run.
     #[must_use]
     pub fn formulas(&self, span: Span) -> Vec<Formula> {
-        let of = |failover: &Replacement| Some(failover.served_ns?.saturating_sub(failover.began_ns) as f64);
-        let unplanned = self.story.failovers.iter().map(|(_, failover)| failover).filter(|f| !f.planned);
-        let repairs: Vec<f64> = unplanned.filter_map(of).collect();
-        let whole = span.to.since(span.from).0 as f64;
-        if repairs.is_empty() || whole <= 0.0 {
-            return Vec::new();
-        }
-        let (count, down) = (repairs.len() as f64, repairs.iter().sum::<f64>().min(whole));
-        let (mttf, mttr) = ((whole - down) / count, down / count);
-        let note = |what: &str| {
-            format!(
-                "with what this run showed: {count} fail-overs, {:.1} s from one to the next, {:.3} s each; {what}",
-                mttf / 1e9,
-                mttr / 1e9
-            )
-        };
-        vec![
-            Formula {
-                name: "steady-state availability of one repairable primary".to_owned(),
-                formula: "MTTF / (MTTF + MTTR)".to_owned(),
-                predicted: mttf / (mttf + mttr),
-                measured: None,
-                unit: FormulaUnit::Fraction,
-                note: note("a share of time, for writes, while nothing else fails"),
-            },
-            Formula {
-                name: "probability of a first failure within the measured time".to_owned(),
-                formula: "1 - exp(-lambda t)".to_owned(),
-                predicted: 1.0 - libm::exp(-whole / mttf),
-                measured: None,
-                unit: FormulaUnit::Fraction,
-                note: note("not an availability: it counts no repairs, and failures must come at random"),
-            },
-        ]
+        self.uptime.formulas(self.audit.now, span, &self.story.failovers)
     }
 
     /// What fail-overs came to.
     #[must_use]
     pub fn measured(&self, nodes: &[Option<Failover>]) -> Failovers {
-        let log = Self::last_log(nodes).map_or_else(Log::default, |node| node.log().clone());
+        let log = self.last_log(nodes).map_or_else(Log::default, |node| node.log().clone());
         let (lost, lost_writes) = self.ledger.lost(&log);
         Failovers {
             failovers: self.story.failovers.iter().map(|(_, failover)| failover.clone()).collect(),
@@ -481,6 +467,14 @@ impl Observer<Failover> for FailoverChecks {
                 let (id, bytes) = ((snapshot.offset, snapshot.chain), snapshot.bytes);
                 self.audit.pieces.arrived(*to, id, (0, bytes), bytes);
             }
+            Observed::Delivered { to, message: FailoverMessage::Mounted { entries, .. }, .. } => {
+                let chain = entries.iter().fold(Log::default(), |mut log, entry| {
+                    log.push(entry.clone());
+                    log
+                });
+                let id = (chain.last(), chain.chain_at(chain.last()).unwrap_or(0));
+                self.audit.pieces.arrived(*to, id, (0, 1), 1);
+            }
             Observed::Crashed { node, .. } => self.audit.pieces.crashed(*node),
             Observed::FaultStarted { injection, .. } => {
                 self.counts.since_calm = 0;
@@ -491,6 +485,7 @@ impl Observer<Failover> for FailoverChecks {
             _ => {}
         }
         self.story.watch(at, what);
+        self.uptime.watch(at, what);
         if self.config.keeps() {
             self.audit.watch(at, what);
         }

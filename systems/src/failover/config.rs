@@ -59,6 +59,17 @@ pub enum Suspicion {
     Swim,
 }
 
+/// Where the data is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Storage {
+    /// On every node that may lead.
+    #[default]
+    Replicated,
+    /// On the last node, which all others write to: a shared disk.
+    Shared,
+}
+
 /// How clients find the new primary.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -90,6 +101,8 @@ pub struct Config {
     pub lag: Duration,
     /// Copies, the primary's included, without which no write is accepted ([`Mode::Sync`]).
     pub min_in_sync: u32,
+    /// Where the data is.
+    pub storage: Storage,
     /// Who decides.
     pub arbiter: Arbiter,
     /// Nodes of the arbiter's Raft ([`Arbiter::Quorum`]).
@@ -172,6 +185,7 @@ impl Config {
             acks: 1,
             lag: Duration::millis(500),
             min_in_sync: 1,
+            storage: Storage::Replicated,
             arbiter: Arbiter::Witness,
             arbiters: 3,
             heartbeat: Duration::millis(100),
@@ -203,26 +217,39 @@ impl Config {
     /// How many of the last nodes hold no data.
     #[must_use]
     pub const fn without_data(&self) -> u32 {
-        match self.arbiter {
+        let arbiters = match self.arbiter {
             Arbiter::None | Arbiter::Peers => 0,
             Arbiter::Witness => 1,
             Arbiter::Quorum => self.arbiters,
-        }
+        };
+        arbiters + if self.is_shared() { 1 } else { 0 }
     }
 
-    /// How many nodes, the first ones, hold data.
+    /// Whether the data is on a storage that all share.
+    #[must_use]
+    pub const fn is_shared(&self) -> bool {
+        matches!(self.storage, Storage::Shared)
+    }
+
+    /// The shared storage, the last node.
+    #[must_use]
+    pub const fn storage_node(&self) -> Option<NodeId> {
+        if self.is_shared() { Some(NodeId(self.nodes - 1)) } else { None }
+    }
+
+    /// How many nodes, the first ones, may lead; unless the storage is shared, they hold the data.
     #[must_use]
     pub const fn data(&self) -> u32 {
         self.nodes.saturating_sub(self.without_data())
     }
 
-    /// Whether `node` holds data.
+    /// Whether `node` may lead.
     #[must_use]
     pub const fn holds_data(&self, node: NodeId) -> bool {
         node.0 < self.data()
     }
 
-    /// The nodes that hold data.
+    /// The nodes that may lead.
     #[must_use]
     pub const fn data_nodes(&self) -> NodeSet {
         NodeSet::first(self.data() as usize)
@@ -234,7 +261,7 @@ impl Config {
         match self.arbiter {
             Arbiter::None | Arbiter::Quorum => NodeSet::EMPTY,
             Arbiter::Peers => self.data_nodes(),
-            Arbiter::Witness => NodeSet::first(self.nodes as usize),
+            Arbiter::Witness => NodeSet::first(self.data() as usize + 1),
         }
     }
 
@@ -247,7 +274,8 @@ impl Config {
     /// The nodes of the arbiter's Raft.
     pub fn arbiter_nodes(&self) -> impl Iterator<Item = NodeId> + use<> {
         let (first, raft) = (self.data(), self.arbiter == Arbiter::Quorum);
-        node_ids(self.nodes as usize).filter(move |node| raft && node.0 >= first)
+        let end = first + self.arbiters;
+        node_ids(self.nodes as usize).filter(move |node| raft && (first..end).contains(&node.0))
     }
 
     /// Votes that make a primary: more than half of all.
@@ -259,6 +287,9 @@ impl Config {
     /// Logs that must have been looked at before anybody follows: so many that one of them holds every acknowledged write.
     #[must_use]
     pub(super) const fn logs_needed(&self) -> usize {
+        if self.is_shared() {
+            return 1;
+        }
         match (self.mode, self.promote, self.arbiter) {
             (_, _, Arbiter::None) => 1,
             (Mode::SemiSync, Promote::MostAdvanced, _) => self.data().saturating_sub(self.acks) as usize,
@@ -269,6 +300,10 @@ impl Config {
     /// Whether no acknowledged write may ever be lost, as long as disks keep what they have synced.
     #[must_use]
     pub fn keeps(&self) -> bool {
+        if self.is_shared() {
+            // Nobody but the newest primary can write.
+            return self.fencing;
+        }
         let copies = match self.mode {
             Mode::Async => false,
             // Whoever promotes itself holds all that was acknowledged, because everybody must.

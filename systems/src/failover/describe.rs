@@ -68,6 +68,11 @@ pub(super) fn message(message: &FailoverMessage, out: &mut dyn Write) -> fmt::Re
             write!(out, "{}, epoch {}", if ruling.granted { "granted" } else { "refused" }, seat.epoch)
         }
         FailoverMessage::NotHere { .. } => out.write_str("it does not lead the arbiters"),
+        FailoverMessage::Mount { epoch } => write!(out, "epoch {epoch}: what is on the storage?"),
+        FailoverMessage::Mounted { epoch, entries } => {
+            write!(out, "epoch {epoch}, ")?;
+            span(1, entries.len(), out)
+        }
         FailoverMessage::Swim(SwimMessage::PingReq { target, .. }) => write!(out, "ping {target} for me"),
         FailoverMessage::Swim(SwimMessage::Ping { news, .. } | SwimMessage::Ack { news, .. }) => gossip(news, out),
         FailoverMessage::Raft(inner) => sim_core::Message::describe(inner.as_ref(), out),

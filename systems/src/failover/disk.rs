@@ -79,6 +79,10 @@ impl Failover {
     pub(super) fn append(&mut self, entries: Rc<[Entry]>, fx: &mut Fx<'_>) {
         let first = self.log.last() + 1;
         entries.iter().for_each(|entry| self.log.push(entry.clone()));
+        if self.config.is_shared() && !self.is_storage() {
+            // The disk is elsewhere.
+            return;
+        }
         self.write(Record::Entries { first, entries, committed: self.committed }, fx);
         self.disk.pending.push_back((self.disk.written, self.log.last()));
     }
@@ -171,7 +175,7 @@ impl Failover {
     pub(super) fn take_snapshot(&mut self, fx: &mut Fx<'_>) {
         let (offset, every) = (self.applied, self.config.snapshot_every);
         let newest = self.snapshot.as_ref().map_or(0, |snapshot| snapshot.offset);
-        if every == 0 || offset < newest + every || self.disk.forget.is_some() {
+        if self.config.is_shared() || every == 0 || offset < newest + every || self.disk.forget.is_some() {
             return;
         }
         let Some(chain) = self.log.chain_at(offset) else { return };

@@ -146,7 +146,9 @@ impl Failover {
         }
         // Who is not in sync could not lead instead.
         let sync = self.config.mode == Mode::Sync;
-        let able = self.holds_data() && (!sync || self.config.arbiter != Arbiter::Quorum && self.is_in_sync());
+        let able = self.holds_data()
+            && !self.config.is_shared()
+            && (!sync || self.config.arbiter != Arbiter::Quorum && self.is_in_sync());
         let ahead = able && self.log.position() > last;
         if ahead && self.config.promote == Promote::MostAdvanced && !self.config.has(FailoverBug::StaleBackupPromoted) {
             // Then this one should lead, and need not wait for its own turn to find out.

@@ -49,6 +49,9 @@ pub const MESSAGE_KINDS: &[&str] = &[
     "Ping",
     "PingReq",
     "Ack",
+    // Those of a shared storage.
+    "Mount",
+    "Mounted",
 ];
 
 /// The kinds of facts, by [`Kind::index`].
@@ -75,7 +78,7 @@ pub const FACT_KINDS: &[&str] = &[
 
 /// Where the kinds of the arbiter's Raft begin.
 const RAFT_KINDS: u8 = 18;
-/// Where those of SWIM begin.
+/// Where those of SWIM begin; those of a shared storage follow.
 const SWIM_KINDS: u8 = 32;
 
 /// Who is in sync, as said by the primary of an epoch.
@@ -225,6 +228,18 @@ pub enum FailoverMessage {
     },
     /// Between arbiters.
     Raft(Box<RaftMessage<Seat>>),
+    /// A primary wants the journal of the shared storage.
+    Mount {
+        /// Its epoch.
+        epoch: u64,
+    },
+    /// The journal.
+    Mounted {
+        /// The primary's epoch.
+        epoch: u64,
+        /// All of it.
+        entries: Rc<[Entry]>,
+    },
     /// A probe, or what belongs to one.
     Swim(SwimMessage),
     /// The sender has written that down.
@@ -259,6 +274,8 @@ impl Message for FailoverMessage {
             Self::Ruled { .. } => named(16),
             Self::NotHere { .. } => named(17),
             Self::Raft(inner) => named(RAFT_KINDS + inner.kind().index),
+            Self::Mount { .. } => named(SWIM_KINDS + 3),
+            Self::Mounted { .. } => named(SWIM_KINDS + 4),
             Self::Swim(SwimMessage::Ping { .. }) => named(SWIM_KINDS),
             Self::Swim(SwimMessage::PingReq { .. }) => named(SWIM_KINDS + 1),
             Self::Swim(SwimMessage::Ack { .. }) => named(SWIM_KINDS + 2),
@@ -270,7 +287,9 @@ impl Message for FailoverMessage {
             + match self {
                 Self::Raft(inner) => return inner.bytes(),
                 Self::Swim(inner) => return inner.bytes(),
-                Self::Replicate { entries, .. } => entries.iter().map(Entry::bytes).sum(),
+                Self::Replicate { entries, .. } | Self::Mounted { entries, .. } => {
+                    entries.iter().map(Entry::bytes).sum()
+                }
                 Self::Install { snapshot, .. } => u32::try_from(snapshot.bytes).unwrap_or(u32::MAX - HEADER),
                 _ => 0,
             }
@@ -293,7 +312,8 @@ impl Message for FailoverMessage {
             Self::Voice { epoch, poll, granted, in_sync } => {
                 hash::of(&[*epoch, u64::from(*poll) << 1 | u64::from(*granted), in_sync.epoch, in_sync.version])
             }
-            Self::Newer { epoch } | Self::TakeOver { epoch } => !*epoch,
+            Self::Newer { epoch } | Self::TakeOver { epoch } | Self::Mount { epoch } => !*epoch,
+            Self::Mounted { epoch, entries } => hash::of(&[*epoch, entries.len() as u64]),
             Self::SetInSync { in_sync } => hash::of(&[in_sync.epoch, in_sync.version]),
             Self::InSyncSet { epoch, version } => hash::of(&[*epoch, *version]),
             Self::Petition { number, .. } => hash::of(&[*number]),

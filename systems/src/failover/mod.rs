@@ -12,6 +12,7 @@
 //! | An external quorum, as Patroni has etcd or Kafka had ZooKeeper: a seat in a Raft of this project | Gray and Cheriton 1989 | `arbiter.rs` |
 //! | Leases, and epochs as fencing tokens | Gray and Cheriton 1989; Kleppmann 2016 | `primary.rs`, `node.rs` |
 //! | The most advanced log follows, and only with enough logs looked at | Liskov and Cowling 2012 (VR); flexible quorums, Howard 2016 | `election.rs` |
+//! | One storage for all, and epochs as fencing tokens there | Kleppmann 2016 | `shared.rs` |
 //! | Clients find the primary by hints, an address that moves, a directory | | `redirect.rs` |
 //! | Switch-over and fail-back | | `switch_over.rs` |
 //! | Failure detectors: fixed timeout, phi accrual, SWIM | Chandra and Toueg 1996; Hayashibara et al. 2004; Das et al. 2002 | `detector/`, `probing.rs` |
@@ -43,6 +44,7 @@ mod describe;
 pub mod detector;
 mod disk;
 mod election;
+mod formulas;
 mod in_sync;
 mod ledger;
 mod log;
@@ -51,6 +53,7 @@ mod node;
 mod primary;
 mod probing;
 mod redirect;
+mod shared;
 mod story;
 mod switch_over;
 mod system;
@@ -58,7 +61,7 @@ mod system;
 pub use arbiter::{Petition, Ruling, Seat};
 pub use bugs::FailoverBug;
 pub use client::{FailoverClient, client};
-pub use config::{Arbiter, Config, Mode, Promote, Redirect, Suspicion};
+pub use config::{Arbiter, Config, Mode, Promote, Redirect, Storage, Suspicion};
 pub use log::{Entry, Log, Payload, Position, Snapshot};
 pub use message::{FailoverFact, FailoverMessage, InSync, Record};
 pub use node::{BALLOT, Failover, HEARTBEAT, PROBE, TIMERS, WATCH};

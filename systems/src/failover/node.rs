@@ -195,7 +195,7 @@ impl Failover {
     }
 
     /// A message of a primary of this or a newer epoch: from now on it is this node's. Returns whether it is.
-    fn heed(&mut self, from: NodeId, epoch: u64, fx: &mut Fx<'_>) -> bool {
+    pub(super) fn heed(&mut self, from: NodeId, epoch: u64, fx: &mut Fx<'_>) -> bool {
         if self.is_stale(epoch) {
             // It must learn that its time is over.
             self.answer(from, FailoverMessage::Newer { epoch: self.epoch }, fx);
@@ -250,7 +250,7 @@ impl Node for Failover {
             arbiter: None,
             disk: Disk::default(),
         };
-        if config.arbiter == config::Arbiter::Quorum && !config.holds_data(me) {
+        if config.arbiter_nodes().any(|node| node == me) {
             node.arbiter = Some(Box::new(Arbiter::boot(config, disk, fx)));
             return node;
         }
@@ -273,6 +273,10 @@ impl Node for Failover {
     }
 
     fn on_message(&mut self, from: NodeId, message: FailoverMessage, fx: &mut Fx<'_>) {
+        if self.is_storage() {
+            self.on_storage(from, message, fx);
+            return self.settle(fx);
+        }
         match message {
             FailoverMessage::Heartbeat { epoch, committed, sent } => {
                 if self.heed(from, epoch, fx) {
@@ -342,6 +346,12 @@ impl Node for Failover {
             }
             FailoverMessage::Ruled { number, ruling } => self.on_ruled(from, number, ruling, fx),
             FailoverMessage::NotHere { number, hint } => self.on_not_here(from, number, hint, fx),
+            FailoverMessage::Mounted { epoch, entries } => {
+                if self.leads_in(epoch) {
+                    self.on_mounted(from, &entries, fx);
+                }
+            }
+            FailoverMessage::Mount { .. } => {}
             FailoverMessage::Swim(message) => self.on_swim(from, message, fx),
             FailoverMessage::Ask { epoch, last, poll, transfer, in_sync } => {
                 self.notice_candidacy(from, epoch, fx);
@@ -431,6 +441,7 @@ impl Node for Failover {
             Stage::Polling | Stage::Claiming | Stage::Campaigning => "candidate",
             Stage::Backup if self.holds_data() => "follower",
             Stage::Backup if self.arbiter.is_some() => "arbiter",
+            Stage::Backup if self.is_storage() => "storage",
             Stage::Backup => "witness",
         };
         Role::new(name, self.epoch)
@@ -442,6 +453,6 @@ impl Node for Failover {
 
     fn progress(&self) -> u64 {
         // A witness holds nothing that could be behind.
-        if self.holds_data() { self.log.last() } else { u64::MAX }
+        if self.holds_data() || self.is_storage() { self.log.last() } else { u64::MAX }
     }
 }

@@ -55,6 +55,8 @@ pub(super) struct HandOver {
 pub(super) struct Lead {
     /// Since when.
     pub since: LocalInstant,
+    /// Whether it has the journal, if the storage is shared.
+    pub mounted: bool,
     /// Its first entry.
     pub start: u64,
     /// Whether that is committed.
@@ -112,7 +114,8 @@ impl Failover {
         };
         self.lead = Some(Box::new(Lead {
             since: now,
-            start: self.log.last() + 1,
+            mounted: !self.config.is_shared(),
+            start: if self.config.is_shared() { u64::MAX } else { self.log.last() + 1 },
             serving: false,
             acked: false,
             renewed: asked,
@@ -124,7 +127,11 @@ impl Failover {
             change: None,
             handing: None,
         }));
-        self.append([Entry::new(self.epoch, Payload::Start)].into(), fx);
+        if self.config.is_shared() {
+            self.mount(fx);
+        } else {
+            self.append([Entry::new(self.epoch, Payload::Start)].into(), fx);
+        }
         if self.config.mode == Mode::Sync {
             // A primary that was given up is not in sync any more; one that handed over is.
             let gone = before.filter(|_| !planned).map_or(NodeSet::EMPTY, NodeSet::one).without(me);
@@ -175,7 +182,8 @@ impl Failover {
     /// Sends a heartbeat to everybody.
     fn beat(&mut self, fx: &mut Fx<'_>) {
         let (epoch, committed, sent) = (self.epoch, self.committed, fx.now());
-        for node in self.config.listeners().without(self.me).iter() {
+        let storage = self.config.storage_node().map_or(NodeSet::EMPTY, NodeSet::one);
+        for node in self.config.listeners().union(storage).without(self.me).iter() {
             self.answer(node, FailoverMessage::Heartbeat { epoch, committed, sent }, fx);
         }
         fx.arm(HEARTBEAT, self.config.heartbeat);
@@ -194,6 +202,7 @@ impl Failover {
             return;
         }
         self.beat(fx);
+        self.mount(fx);
         self.renew(fx);
         self.look_after_in_sync(fx);
         self.look_after_hand_over(fx);
@@ -214,7 +223,7 @@ impl Failover {
             return fx.refuse(ticket);
         }
         let Some(lead) = &mut self.lead else { return };
-        if lead.handing.is_some() || reads && !lead.serving {
+        if lead.handing.is_some() || (reads || self.config.is_shared()) && !lead.serving {
             lead.parked.push_back((ticket, request));
         } else if reads {
             self.read(ticket, &request, fx);
@@ -253,7 +262,7 @@ impl Failover {
         }
         self.append([Entry::new(self.epoch, Payload::Write { stamp, command })].into(), fx);
         self.waiters.push_back((self.log.last(), ticket));
-        for node in self.config.data_nodes().without(self.me).iter() {
+        for node in self.copies().iter() {
             self.push(node, fx);
         }
     }
@@ -269,7 +278,7 @@ impl Failover {
     }
 
     /// Sends a backup what it lacks.
-    fn push(&mut self, to: NodeId, fx: &mut Fx<'_>) {
+    pub(super) fn push(&mut self, to: NodeId, fx: &mut Fx<'_>) {
         let Some(lead) = &mut self.lead else { return };
         let peer = &mut lead.peers[to.index()];
         if !peer.joined {
@@ -325,7 +334,7 @@ impl Failover {
     /// A backup's log has got so far.
     pub(super) fn on_stored(&mut self, from: NodeId, durable: u64, last: u64, fx: &mut Fx<'_>) {
         let (now, end) = (fx.now(), self.log.last());
-        let Some(lead) = &mut self.lead else { return };
+        let Some(lead) = self.lead.as_mut().filter(|lead| lead.mounted) else { return };
         let peer = &mut lead.peers[from.index()];
         if !peer.joined {
             (peer.joined, peer.next) = (true, last + 1);
@@ -353,6 +362,9 @@ impl Failover {
         let others = self.config.data_nodes().without(self.me);
         let of =
             |node: NodeId| Some(&lead.peers[node.index()]).filter(|peer| peer.joined).map_or(0, |peer| peer.durable);
+        if let Some(storage) = self.config.storage_node() {
+            return of(storage);
+        }
         match self.config.mode {
             Mode::Async => own,
             Mode::SemiSync => {

@@ -44,8 +44,6 @@ pub(super) struct Story {
     promoted: BTreeMap<u64, (Instant, NodeId)>,
     /// Acknowledgements by primaries that were not the newest, by epoch.
     split: BTreeMap<u64, SplitBrain>,
-    /// When the newest primary was decided on.
-    pub decided: Option<Instant>,
 }
 
 impl Story {
@@ -165,7 +163,6 @@ impl Story {
         if !newest {
             return;
         }
-        self.decided = Some(at);
         let next =
             Reign { node, epoch, acked: None, stopped: None, suspected: Vec::new(), handing: None, crashed: false };
         let Some(old) = self.reign.replace(next).filter(|old| old.node != node) else { return };

@@ -27,7 +27,8 @@ impl Failover {
         let Some(lead) = &mut self.lead else { return };
         let Some(HandOver { to, since }) = lead.handing else { return self.look_after_preferred(fx) };
         let peer = &lead.peers[to.index()];
-        if peer.joined && peer.durable == last && self.committed == last {
+        let has_all = self.config.is_shared() || peer.joined && peer.durable == last;
+        if has_all && self.committed == last {
             // From here on it is over: what has been said can not be taken back.
             let epoch = self.epoch;
             self.step_down("it has handed over", Some(to), fx);
@@ -45,13 +46,13 @@ impl Failover {
         if !self.config.fail_back || self.me == PREFERRED {
             return;
         }
-        let (now, timeout) = (fx.now(), self.config.failure_timeout);
+        let (now, timeout, shared) = (fx.now(), self.config.failure_timeout, self.config.is_shared());
         let hysteresis = !self.config.has(FailoverBug::FailBackFlapping);
         let Some(lead) = &mut self.lead else { return };
         let since = lead.since;
         let peer = &mut lead.peers[PREFERRED.index()];
         let heard = peer.confirmed.is_some_and(|at| now.since(at) < timeout);
-        if !heard || !peer.joined || now.since(peer.caught_up) > timeout {
+        if !heard || !shared && (!peer.joined || now.since(peer.caught_up) > timeout) {
             peer.sound_since = None;
             return;
         }

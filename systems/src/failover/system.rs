@@ -3,7 +3,7 @@
 use super::bugs::{CATALOGUE, FailoverBug};
 use super::checks::FailoverChecks;
 use super::client::{FailoverClient, client};
-use super::config::{Arbiter, Config, MOST_PHI, Mode, Promote, Redirect, Suspicion};
+use super::config::{Arbiter, Config, MOST_PHI, Mode, Promote, Redirect, Storage, Suspicion};
 use super::message::{FACT_KINDS, MESSAGE_KINDS};
 use super::node::{Failover, TIMERS};
 use crate::kv::{self, KvCommand};
@@ -30,6 +30,9 @@ pub struct FailoverOptions {
     pub lag: DurationText,
     /// Copies in sync, the primary's included, without which no write is accepted, with `sync`.
     pub min_in_sync: u32,
+    /// Where the data is: on every node that may lead (`replicated`), or on the last node, which takes no part in anything else and
+    /// is written to by whoever leads (`shared`). With `shared` there are no copies, so `mode` means nothing.
+    pub storage: Storage,
     /// Who decides which node leads: nobody (`none`: whoever does not hear the primary promotes itself), a majority of the data
     /// nodes (`peers`), a majority of those and of the last node, which only votes (`witness`), or a Raft of the last `arbiters`
     /// nodes (`quorum`).
@@ -58,7 +61,8 @@ pub struct FailoverOptions {
     /// long. `failure_timeout` unless it is written.
     pub lease: Option<DurationText>,
     /// Whether a primary that is not confirmed for a lease stops by itself. Without it an old primary goes on until it hears of
-    /// its successor.
+    /// its successor. With `storage = "shared"` it is also whether the storage refuses writes with an older epoch than the newest it
+    /// has seen (fencing tokens).
     pub fencing: bool,
     /// Which backup follows: the one with the most advanced log, and only if no acknowledged write can be missing
     /// (`most_advanced`), or the first that notices (`first`).
@@ -96,6 +100,7 @@ impl Default for FailoverOptions {
             acks: c.acks,
             lag: DurationText(c.lag),
             min_in_sync: c.min_in_sync,
+            storage: c.storage,
             arbiter: c.arbiter,
             arbiters: c.arbiters,
             heartbeat_interval: DurationText(c.heartbeat),
@@ -133,10 +138,11 @@ impl FailoverOptions {
         let nodes = shape.nodes();
         let config = Config {
             nodes: nodes as u32,
-            mode: self.mode,
+            mode: if self.storage == Storage::Shared { Mode::Async } else { self.mode },
             acks: self.acks,
             lag: self.lag.0,
             min_in_sync: self.min_in_sync,
+            storage: self.storage,
             arbiter: self.arbiter,
             arbiters: self.arbiters,
             heartbeat: self.heartbeat_interval.0,
@@ -174,7 +180,7 @@ impl FailoverOptions {
             data < 2,
             "nodes",
             format!("{nodes} nodes, of which {data} hold data"),
-            "a primary needs a backup: with a witness at least 3 nodes, else 2",
+            "a primary needs a backup: with a witness at least 3 nodes, else 2; one more with a shared storage",
         );
         complain(nodes > MOST_NODES, "nodes", format!("{nodes} nodes"), &format!("at most {MOST_NODES}"));
         complain(
@@ -184,7 +190,13 @@ impl FailoverOptions {
             "a fail-over cluster does not change its members: leave spares out",
         );
         complain(
-            self.mode == Mode::SemiSync && (self.acks == 0 || self.acks >= data.max(1)),
+            self.storage == Storage::Shared && self.backup_reads,
+            "backup_reads",
+            "backups that hold nothing answer reads".into(),
+            "leave it out with storage = \"shared\"",
+        );
+        complain(
+            config.mode == Mode::SemiSync && (self.acks == 0 || self.acks >= data.max(1)),
             "acks",
             format!("{} backups of {} must have every write", self.acks, data.saturating_sub(1)),
             "at least 1 and at most all backups; for none write mode = \"async\"",
@@ -276,7 +288,7 @@ impl System for FailoverSystem {
     }
 
     fn carries(config: &Config, node: NodeId) -> bool {
-        config.holds_data(node)
+        config.holds_data(node) || config.storage_node() == Some(node)
     }
 
     fn keys(node: &Failover) -> u64 {

@@ -4,7 +4,9 @@ use super::script::Story;
 use sim_core::Node;
 use std::fmt::Write as _;
 use systems::failover::Failover;
-use systems::failover::{Arbiter, Config, Entry, FailoverBug, FailoverFact, FailoverMessage, Mode, Payload, Record};
+use systems::failover::{
+    Arbiter, Config, Entry, FailoverBug, FailoverFact, FailoverMessage, Mode, Payload, Record, Storage,
+};
 
 fn entries(first: u64, entries: &[Entry]) -> String {
     let what = |entry: &Entry| match &entry.payload {
@@ -26,6 +28,8 @@ impl Story for Failover {
             "mode" if value == "sync" => config.mode = Mode::Sync,
             "arbiter" if value == "none" => config.arbiter = Arbiter::None,
             "arbiter" if value == "peers" => config.arbiter = Arbiter::Peers,
+            "storage" if value == "shared" => config.storage = Storage::Shared,
+            "max_batch" => config.max_batch = value.parse().expect("a number"),
             "fencing" => config.fencing = value == "true",
             "bug" => config.bug = *FailoverBug::ALL.iter().find(|b| b.name() == value).expect("a known bug"),
             other => panic!("no option {other}={value}"),
@@ -62,6 +66,8 @@ impl Story for Failover {
             FailoverMessage::Voice { epoch, granted: true, .. } => format!("yes, you have my vote in epoch {epoch}"),
             FailoverMessage::Voice { epoch, .. } => format!("no; I am in epoch {epoch}"),
             FailoverMessage::Newer { epoch } => format!("your time is over: epoch {epoch} has begun"),
+            FailoverMessage::Mount { epoch } => format!("I lead epoch {epoch}: what is on the storage?"),
+            FailoverMessage::Mounted { entries: all, .. } => format!("the storage holds {}", entries(1, all)),
             other => format!("{other:?}"),
         }
     }
