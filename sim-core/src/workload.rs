@@ -204,23 +204,20 @@ impl<N: Node> Client<N> for Generated<N> {
         if now < self.load.start {
             return Move::Sleep(self.load.start);
         }
-        match self.load.arrival.clone() {
+        match &self.load.arrival {
             Arrival::Open(stages) => {
-                let due = match self.due {
-                    Some(due) => Some(due),
-                    None => Self::arrival(&stages, now, rng),
-                };
+                let due = self.due.or_else(|| Self::arrival(stages, now, rng));
                 self.due = due;
                 match due {
                     None => Move::Await,
                     Some(due) if due > now => Move::Sleep(due),
                     Some(due) => {
-                        self.due = Self::arrival(&stages, due, rng);
+                        self.due = Self::arrival(stages, due, rng);
                         Move::Issue((self.request)(&self.op(rng)))
                     }
                 }
             }
-            Arrival::Closed { outstanding, .. } => {
+            &Arrival::Closed { outstanding, .. } => {
                 if self.outstanding >= outstanding {
                     return Move::Await;
                 }
@@ -237,7 +234,7 @@ impl<N: Node> Client<N> for Generated<N> {
                     }
                 }
             }
-            Arrival::Grid { every, phase } => {
+            &Arrival::Grid { every, phase } => {
                 let first = Instant::ZERO + phase;
                 let due = *self.due.get_or_insert_with(|| {
                     let behind = now.since(first).0.div_ceil(every.0);

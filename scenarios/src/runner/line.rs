@@ -8,6 +8,7 @@ pub(super) struct Line<'a>(&'a mut Vec<u8>);
 
 impl<'a> Line<'a> {
     /// Begins with the two fields that every line has.
+    #[inline(always)]
     pub fn begin(buffer: &'a mut Vec<u8>, at: Instant, event: &'static str) -> Self {
         buffer.extend_from_slice(b"{\"at_ns\":");
         digits(buffer, at.0);
@@ -17,6 +18,7 @@ impl<'a> Line<'a> {
     }
 
     /// Begins with a number.
+    #[inline(always)]
     pub fn with(buffer: &'a mut Vec<u8>, key: &'static str, value: u64) -> Self {
         buffer.extend_from_slice(b"{\"");
         buffer.extend_from_slice(key.as_bytes());
@@ -26,23 +28,28 @@ impl<'a> Line<'a> {
     }
 
     /// Ends the line.
+    #[inline(always)]
     pub fn end(self) {
         self.0.extend_from_slice(b"}\n");
     }
 
+    #[inline(always)]
     fn key(&mut self, key: &'static str) {
+        // Inlined with a name that is known, these are a few stores.
         self.0.extend_from_slice(b",\"");
         self.0.extend_from_slice(key.as_bytes());
         self.0.extend_from_slice(b"\":");
     }
 
     /// A number.
+    #[inline(always)]
     pub fn number(&mut self, key: &'static str, value: u64) {
         self.key(key);
         digits(self.0, value);
     }
 
     /// A number, or null.
+    #[inline(always)]
     pub fn number_or_null(&mut self, key: &'static str, value: Option<u64>) {
         match value {
             Some(value) => self.number(key, value),
@@ -51,10 +58,12 @@ impl<'a> Line<'a> {
     }
 
     /// Whether something is so.
+    #[inline(always)]
     pub fn flag(&mut self, key: &'static str, value: bool) {
         self.raw(key, if value { b"true" } else { b"false" });
     }
 
+    #[inline(always)]
     fn raw(&mut self, key: &'static str, value: &[u8]) {
         self.key(key);
         self.0.extend_from_slice(value);
@@ -67,6 +76,7 @@ impl<'a> Line<'a> {
     }
 
     /// A name without anything in it to escape.
+    #[inline(always)]
     pub fn word(&mut self, key: &'static str, value: &str) {
         self.key(key);
         self.0.push(b'"');
@@ -101,18 +111,8 @@ impl<'a> Line<'a> {
     }
 }
 
-fn digits(buffer: &mut Vec<u8>, mut value: u64) {
-    let mut text = [0_u8; 20];
-    let mut at = text.len();
-    loop {
-        at -= 1;
-        text[at] = b'0' + (value % 10) as u8;
-        value /= 10;
-        if value == 0 {
-            break;
-        }
-    }
-    buffer.extend_from_slice(&text[at..]);
+fn digits(buffer: &mut Vec<u8>, value: u64) {
+    buffer.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
 }
 
 /// Puts what is written between the quotes of a JSON string.

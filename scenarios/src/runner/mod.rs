@@ -24,6 +24,7 @@ use sim_core::{
     ActiveFault, Budget, Drop, Engine, FlightRecorder, Instant, NodeStats, Observer, Span, System, Violation,
 };
 use std::io::{self, Write};
+use std::panic::{self, AssertUnwindSafe};
 use trace::Trace;
 
 /// What to run, and where what it says goes.
@@ -75,13 +76,15 @@ type Watch<'a, S> =
 /// # Errors
 /// When the options do not fit, or the history or trace can not be written.
 pub fn run<S: System>(request: RunRequest<'_>) -> Result<RunRecord, RunError> {
-    let RunRequest { scenario, schedule, seed, history, trace, trace_mode, keep_ops, evidence, progress } = request;
-    let drawn = scenario.drawn(seed);
+    let RunRequest { scenario: undrawn, schedule, seed, history, trace, trace_mode, keep_ops, evidence, progress } =
+        request;
+    let drawn = undrawn.drawn(seed);
     let scenario = drawn.as_ref();
     let config = cluster::node_config::<S>(scenario)?;
     let recorder = Recorder::new(scenario, history, keep_ops, scenario.expect.linearizable);
     let trace = trace.map(|sink| Trace::new(sink, trace_mode, scenario, seed));
-    let flight = || evidence.is_some().then(|| FlightRecorder::new(drive::FLIGHT));
+    let keeps_flight = evidence.as_ref().is_some_and(|evidence| evidence.keeps_flight());
+    let flight = || keeps_flight.then(|| FlightRecorder::new(drive::FLIGHT));
     let twin = evidence.as_ref().is_some_and(|evidence| evidence.twin).then(|| {
         let recorder = Recorder::new(scenario, None, keep_ops, scenario.expect.linearizable);
         let observer: Watch<'_, S> = (S::checks(&config), (recorder, (None, flight())));
@@ -95,8 +98,18 @@ pub fn run<S: System>(request: RunRequest<'_>) -> Result<RunRecord, RunError> {
         run.sampler = Some(Sampler::new(run.engine.nodes().len()));
     }
     let mut stats = Vec::new();
-    let broken = phases(scenario, &mut run, &mut stats, Instant::FAR, progress);
-    let Drive { engine, twin, evidence, sampler, .. } = run;
+    let explained = run.evidence.is_some() && !keeps_flight;
+    let made =
+        panic::catch_unwind(AssertUnwindSafe(|| phases(scenario, &mut run, &mut stats, Instant::FAR, progress)));
+    let Drive { engine, twin, mut evidence, sampler, .. } = run;
+    if explained && !matches!(made, Ok(None)) {
+        let on_panic = evidence.as_ref().map_or(Evidence::default().on_panic, |evidence| evidence.on_panic);
+        let last = last_events::<S>(undrawn, schedule, seed, on_panic)?;
+        if let Some(evidence) = &mut evidence {
+            evidence.last = last;
+        }
+    }
+    let broken = made.unwrap_or_else(|panic| panic::resume_unwind(panic));
     let finish = |engine, broken| {
         finish::<S, Watch<'_, S>>(scenario, schedule, seed, engine, broken, &stats, |observer, end| {
             let (checks, (recorder, (trace, _))) = observer;
@@ -119,6 +132,28 @@ pub fn run<S: System>(request: RunRequest<'_>) -> Result<RunRecord, RunError> {
         });
     }
     Ok(record)
+}
+
+/// Makes a run that broke once more, for what happened last.
+fn last_events<S: System>(
+    scenario: &Scenario,
+    schedule: &Schedule,
+    seed: u64,
+    on_panic: fn(&[String]),
+) -> Result<Vec<String>, RunError> {
+    let mut evidence = Evidence { flight: true, on_panic, ..Evidence::default() };
+    run::<S>(RunRequest {
+        scenario,
+        schedule,
+        seed,
+        history: None,
+        trace: None,
+        trace_mode: TraceMode::default(),
+        keep_ops: false,
+        evidence: Some(&mut evidence),
+        progress: &mut |_| {},
+    })?;
+    Ok(evidence.last)
 }
 
 /// Runs on to `until`, or to the end and what belongs there. `stats` gets an entry at the end of each phase, so its length
