@@ -26,15 +26,7 @@ mod wall;
 use args::{Cli, Command};
 use clap::Parser;
 use exit::Exit;
-use scenarios::Registry;
 use std::process::ExitCode;
-
-/// Every system this binary knows. A binary for somebody else's protocol is this function with another line in it.
-fn registry() -> Registry {
-    let mut registry = Registry::new();
-    systems::collect(&mut registry);
-    registry
-}
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -48,7 +40,7 @@ fn main() -> ExitCode {
 }
 
 fn dispatch(cli: &Cli) -> Exit {
-    let registry = registry();
+    let registry = splitbrain::registry();
     match &cli.command {
         Command::Run(args) => run::run(&registry, args),
         Command::Sweep(args) => sweep::sweep(&registry, args),

@@ -4,12 +4,12 @@
 #[path = "../examples/bugs/catch.rs"]
 mod catch;
 
-use catch::{Ended, first, load, registry, run};
+use catch::{Ended, first, load, run};
 
 #[test]
 fn the_chaos_files_find_known_bugs_and_nothing_else() {
     const SEEDS: u64 = 2;
-    let registry = registry();
+    let registry = splitbrain::registry();
     let [files, _] = catch::files("raft");
     assert!(files.len() >= 4, "only {} chaos files about Raft", files.len());
     let clean = load(&registry, &files, None).unwrap_or_else(|errors| panic!("{errors}"));

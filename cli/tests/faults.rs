@@ -3,7 +3,7 @@
 
 use scenarios::keys::{FAULT, KINDS, ON_CRASH, SHAPES};
 use scenarios::runner::{RunRequest, TraceMode};
-use scenarios::{Beside, Registry, Text};
+use scenarios::{Beside, Text};
 use sim_core::record::{Ruling, RunRecord};
 use std::path::Path;
 
@@ -149,8 +149,7 @@ fn run(fault: &str, besides: &str) -> (String, RunRecord) {
     let base =
         if fault.contains("membership") { BASE.replace("nodes = 6", "nodes = 6\nspares = 1") } else { BASE.into() };
     let text = format!("{base}\n[[fault]]\n{fault}\n{at}\n{besides}");
-    let mut registry = Registry::new();
-    systems::collect(&mut registry);
+    let registry = splitbrain::registry();
     let files = Beside::new(Path::new("x.toml"));
     let scenario =
         scenarios::parse(&Text { name: "x.toml", text: &text, json: false, overrides: &[], files: &files }, &registry)

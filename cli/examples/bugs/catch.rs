@@ -16,13 +16,6 @@ pub struct Storm {
     pub scenario: Scenario,
 }
 
-/// Every system this program knows.
-pub fn registry() -> Registry {
-    let mut registry = Registry::new();
-    systems::collect(&mut registry);
-    registry
-}
-
 /// The library's files about a system, by name: its chaos files, and its stories.
 pub fn files(system: &str) -> [Vec<PathBuf>; 2] {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../scenarios/library").join(system);

@@ -6,7 +6,7 @@
 
 mod catch;
 
-use catch::{Catch, Ended, Storm, first, load, registry, run};
+use catch::{Catch, Ended, Storm, first, load, run};
 use scenarios::Registry;
 use scenarios::sweep::Seeds;
 use std::process::ExitCode;
@@ -39,7 +39,7 @@ fn hunt(seeds: &Seeds, only: &[String]) -> Result<bool, String> {
     // A panic is counted, not caught: thousands of messages about one would help nobody.
     std::panic::set_hook(Box::new(|_| {}));
     let pool = rayon::ThreadPoolBuilder::new().stack_size(STACK).build().map_err(|error| error.to_string())?;
-    let registry = registry();
+    let registry = splitbrain::registry();
     let mut good = true;
     let (mut needed, mut escaped) = (Vec::new(), 0);
     for name in only {

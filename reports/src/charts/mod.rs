@@ -65,9 +65,10 @@ impl Chart {
 /// Draws all charts of a run: those that every run has, and those for which it measured something.
 #[must_use]
 pub fn draw(report: &Report, record: &RunRecord) -> Vec<Chart> {
-    let served = series::served_over_time(record, 700);
-    let activity = series::activity(record, 240);
-    let histograms = Histograms::of(record);
+    let (activity, (served, histograms)) = rayon::join(
+        || series::activity(record, 240),
+        || (series::served_over_time(record, 700), Histograms::of(record)),
+    );
     let always = [
         Chart { name: "availability", title: "Availability over time", scene: availability::draw(report, &served) },
         Chart { name: "activity", title: "Throughput and latency over time", scene: activity::draw(report, &activity) },

@@ -99,8 +99,7 @@ pub fn run<S: System>(request: RunRequest<'_>) -> Result<RunRecord, RunError> {
     }
     let mut stats = Vec::new();
     let explained = run.evidence.is_some() && !keeps_flight;
-    let made =
-        panic::catch_unwind(AssertUnwindSafe(|| phases(scenario, &mut run, &mut stats, Instant::FAR, progress)));
+    let made = panic::catch_unwind(AssertUnwindSafe(|| phases(scenario, &mut run, &mut stats, Instant::FAR, progress)));
     let Drive { engine, twin, mut evidence, sampler, .. } = run;
     if explained && !matches!(made, Ok(None)) {
         let on_panic = evidence.as_ref().map_or(Evidence::default().on_panic, |evidence| evidence.on_panic);

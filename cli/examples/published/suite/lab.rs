@@ -55,10 +55,8 @@ impl Lab {
     /// # Errors
     /// No threads.
     pub fn new(share: u64) -> Result<Self, String> {
-        let mut registry = Registry::new();
-        systems::collect(&mut registry);
         let pool = rayon::ThreadPoolBuilder::new().stack_size(STACK).build().map_err(|error| error.to_string())?;
-        Ok(Self { registry, pool, share })
+        Ok(Self { registry: splitbrain::registry(), pool, share })
     }
 
     /// Whether fewer runs are made than the bands were published for.
