@@ -251,6 +251,7 @@ fn workload(out: &mut Out, workload: &Workload, scenario: &Scenario) {
     out.key("read_ratio", share(workload.reads));
     out.key("append_ratio", share(workload.appends));
     out.key("cas_ratio", share(workload.cas));
+    out.key("delete_ratio", share(workload.deletes));
     out.key(
         "keys",
         match workload.keys {

@@ -208,7 +208,7 @@ proptest! {
         raw in proptest::collection::vec((0_u8..6, 0_u8..9, 0_u8..12, 0_u8..6, 0_u8..6), 0..7)
     ) {
         agrees::<Register>(&raw, &["read", "write", "cas"])?;
-        agrees::<Kv>(&raw, &["get", "put", "append", "cas"])?;
+        agrees::<Kv>(&raw, &["get", "put", "append", "cas", "delete"])?;
         agrees::<Queue>(&raw, &["enqueue", "dequeue"])?;
         agrees::<Lock>(&raw, &["acquire", "release"])?;
     }

@@ -184,6 +184,13 @@ impl<'a, N: Node> Effects<'a, N> {
         id
     }
 
+    /// Whether the node's disk was ever written to. A device counts its writes for ever, so one that is empty and was used has been wiped,
+    /// or lost all of it before anything was durable.
+    #[must_use]
+    pub const fn disk_was_used(&self) -> bool {
+        self.next_write.0 > 1
+    }
+
     /// Asks for everything appended so far to become durable. While a sync is in flight the next one waits for it and
     /// then covers all that was appended meanwhile (group commit).
     pub fn sync(&mut self) {

@@ -26,6 +26,8 @@ pub enum Verb {
     Append,
     /// Set a key if it has the value this client last saw there.
     Cas,
+    /// Remove a key.
+    Delete,
 }
 
 /// One generated operation.
@@ -126,6 +128,8 @@ pub struct Load {
     pub appends: Probability,
     /// Share of the remaining writes that are compare-and-set.
     pub cas: Probability,
+    /// Share of the writes that are left that are deletes.
+    pub deletes: Probability,
     /// Which keys.
     pub keys: Keys,
     /// Size of written values, in bytes.
@@ -168,7 +172,11 @@ impl<N: Node> Generated<N> {
             (false, false, true) => Verb::Cas,
             (false, false, false) => Verb::Put,
         };
-        let op = Op { verb, key: load.keys.pick(rng), unique: load.tag << 40 | self.issued, size: load.value_size };
+        let mut op = Op { verb, key: load.keys.pick(rng), unique: load.tag << 40 | self.issued, size: load.value_size };
+        // Drawn last and only where there are any, so that a load without deletes is what it was before there were some.
+        if !load.deletes.is_never() && rng.chance(load.deletes) && verb == Verb::Put {
+            op.verb = Verb::Delete;
+        }
         self.issued += 1;
         self.outstanding += 1;
         op

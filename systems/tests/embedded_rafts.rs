@@ -126,6 +126,7 @@ fn three_rafts_share_a_node_a_disk_and_its_crashes() {
             reads: Probability::per_billion(300_000_000),
             appends: Probability::NEVER,
             cas: Probability::NEVER,
+            deletes: Probability::NEVER,
             keys: Keys::Uniform { count: 30 },
             value_size: 16,
             start: second(1),

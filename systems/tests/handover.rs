@@ -99,6 +99,7 @@ fn tell(crash: Option<(u32, u64, u64)>) -> String {
         reads: Probability::per_billion(200_000_000),
         appends: Probability::NEVER,
         cas: Probability::NEVER,
+        deletes: Probability::NEVER,
         keys: Keys::Uniform { count: 30 },
         value_size: 100,
         start: ms(500),

@@ -74,6 +74,7 @@ fn run(config: Config, rho: f64, jobs: u64, seed: u64) -> Times {
         reads: Probability::ALWAYS,
         appends: Probability::NEVER,
         cas: Probability::NEVER,
+        deletes: Probability::NEVER,
         keys: Keys::Uniform { count: 10_000 },
         value_size: 0,
         start: Instant::ZERO,

@@ -62,6 +62,7 @@ fn round<N: Node<Request = KvCommand>>(config_of_nodes: N::Config, outstanding: 
         reads: Probability::NEVER,
         appends: Probability::NEVER,
         cas: Probability::NEVER,
+        deletes: Probability::NEVER,
         keys: Keys::Uniform { count: 1000 },
         value_size: 40,
         start: Instant::ZERO,

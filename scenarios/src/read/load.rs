@@ -52,6 +52,7 @@ fn workload(reader: &Reader<'_>, world: &World) -> Option<Workload> {
         reads: share("read_ratio", Probability::per_billion(500_000_000)),
         appends: share("append_ratio", Probability::NEVER),
         cas: share("cas_ratio", Probability::NEVER),
+        deletes: share("delete_ratio", Probability::NEVER),
         keys,
         value_size: reader.get("value_size", measure::size(limits::VALUE)).map_or(64, |n| n as u32),
         patience: patience(reader),

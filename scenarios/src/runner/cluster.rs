@@ -113,6 +113,7 @@ fn seat_clients<S: System, O: Observer<S::Node>>(
                 reads: workload.reads,
                 appends: workload.appends,
                 cas: workload.cas,
+                deletes: workload.deletes,
                 keys: keys.clone(),
                 value_size: workload.value_size,
                 start: workload.start,
@@ -145,6 +146,7 @@ fn seat_clients<S: System, O: Observer<S::Node>>(
                 reads,
                 appends: Probability::NEVER,
                 cas: Probability::NEVER,
+                deletes: Probability::NEVER,
                 // Keys of their own: the probe measures the system, not the workload's hot keys.
                 keys: Keys::Single(PROBE_KEYS + zone),
                 value_size: 16,

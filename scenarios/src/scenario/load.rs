@@ -103,6 +103,8 @@ pub struct Workload {
     pub appends: Probability,
     /// Share of the remaining writes that are compare-and-set.
     pub cas: Probability,
+    /// Share of the writes that are left that are deletes.
+    pub deletes: Probability,
     /// Which keys.
     pub keys: KeySpace,
     /// Size of written values, in bytes.

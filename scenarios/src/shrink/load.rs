@@ -49,6 +49,7 @@ fn workloads(workload: &Workload) -> Vec<Workload> {
     }
     add(&|w| w.keys = KeySpace::Uniform { count });
     add(&|w| w.cas = Probability::NEVER);
+    add(&|w| w.deletes = Probability::NEVER);
     add(&|w| w.appends = Probability::NEVER);
     add(&|w| w.reads = Probability::NEVER);
     // Half of the operations read unless a file says otherwise; all of one kind is simpler than any mixture.

@@ -261,6 +261,7 @@ pub fn generated_until(arrival: Arrival, stop: Instant) -> Person {
         reads: Probability::per_billion(500_000_000),
         appends: Probability::NEVER,
         cas: Probability::NEVER,
+        deletes: Probability::NEVER,
         keys: Keys::Uniform { count: 100 },
         value_size: 8,
         start: Instant::ZERO,

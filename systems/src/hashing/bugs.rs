@@ -26,4 +26,10 @@ crate::catalogue::catalogue! {
     ReplicasByPoints, "replicas_by_points",
         "Replicas go to the next points of the ring, whichever machines those belong to.",
         "replicas_are_apart", "H11: Dynamo, section 4.3, says to skip them";
+    DeleteRemoves, "delete_removes",
+        "A delete removes a key where it is heard of, and nobody remembers that it was deleted.",
+        "deleted_keys_stay_deleted", "Demers et al. 1987, section 1.4; Riak's delete_mode = immediate";
+    WipedServesAtOnce, "wiped_serves_at_once",
+        "A store that has lost its disk takes itself for a new one, and answers reads with what it has not.",
+        "reads_see_acknowledged_writes", "Cassandra with auto_bootstrap = false; Michael et al. 2017";
 }

@@ -6,9 +6,9 @@ use super::measure::Watch;
 use super::message::HashingFact;
 use super::node::Machine;
 use super::placing::Placing;
-use super::register::Registers;
-use super::version::Version;
-use sim_core::fault::{DiskChange, Fault, OnCrash};
+use super::register::{Registers, Wrong};
+use super::version::{Held, Version};
+use sim_core::fault::{ClockChange, DiskChange, Fault, Injection, OnCrash};
 use sim_core::{Duration, Instant, NodeId, NodeSet, Observed, Observer, Verdict, Violation};
 use std::collections::BTreeMap;
 
@@ -16,6 +16,9 @@ use std::collections::BTreeMap;
 pub const ACKNOWLEDGED_WRITES_SURVIVE: &str = "acknowledged_writes_survive";
 /// A read sees the last write that was acknowledged before it began, or one that was not.
 pub const READS_SEE_ACKNOWLEDGED_WRITES: &str = "reads_see_acknowledged_writes";
+/// What was deleted does not come back, as long as no store is away for longer than half the time of grace, by whatever clocks
+/// have jumped included: the other half is for bringing tombstones to those who lack them.
+pub const DELETED_KEYS_STAY_DELETED: &str = "deleted_keys_stay_deleted";
 /// A store serves only what was addressed by its own view.
 pub const STALE_OWNER_REJECTED: &str = "stale_owner_rejected";
 /// In the end all holders of a key hold the same.
@@ -28,15 +31,27 @@ pub struct HashingChecks {
     placing: Placing,
     registers: Registers,
     pub(super) watch: Watch,
-    /// The newest version of each key that was acknowledged.
-    acknowledged: BTreeMap<u64, Version>,
+    /// The newest version of each key that was acknowledged, and whether it was a delete.
+    acknowledged: BTreeMap<u64, (Version, bool)>,
+    /// The newest tombstone of each key that somebody has forgotten.
+    collected: BTreeMap<u64, Version>,
     writes: u64,
+    deletes: u64,
+    /// Reads that saw what was deleted, after a store was away for too long.
+    back: u64,
+    /// How long a fault lasted at most, and by how much each clock has jumped in all.
+    away: Duration,
+    jumped: BTreeMap<NodeId, u64>,
     taken: u64,
     stale: u64,
     repaired: u64,
     hinted: u64,
-    /// Nodes whose disks have lost what was durable.
+    /// Nodes whose disks lie, or have lost in part what was durable.
     gone: NodeSet,
+    /// Nodes that have lost all they had and are not full again, how many those were at most, and who holds anything.
+    wiped: NodeSet,
+    most_wiped: usize,
+    holding: NodeSet,
     booted: Option<NodeId>,
     /// When anything was seen last.
     now: Instant,
@@ -53,12 +68,20 @@ impl HashingChecks {
             registers: Registers::default(),
             watch: Watch::new(config),
             acknowledged: BTreeMap::new(),
+            collected: BTreeMap::new(),
             writes: 0,
+            deletes: 0,
+            back: 0,
+            away: Duration::ZERO,
+            jumped: BTreeMap::new(),
             taken: 0,
             stale: 0,
             repaired: 0,
             hinted: 0,
             gone: NodeSet::EMPTY,
+            wiped: NodeSet::EMPTY,
+            most_wiped: 0,
+            holding: NodeSet::EMPTY,
             booted: None,
             now: Instant::ZERO,
             violation: None,
@@ -71,9 +94,14 @@ impl HashingChecks {
 
     fn on_fact(&mut self, at: Instant, node: NodeId, fact: HashingFact) {
         match fact {
-            HashingFact::Acknowledged { key, version } => {
+            HashingFact::Acknowledged { key, version, deleted } => {
                 self.writes += 1;
-                let newest = self.acknowledged.entry(key).or_insert(version);
+                self.deletes += u64::from(deleted);
+                let newest = self.acknowledged.entry(key).or_insert((version, deleted));
+                *newest = (version, deleted).max(*newest);
+            }
+            HashingFact::Collected { key, version } => {
+                let newest = self.collected.entry(key).or_insert(version);
                 *newest = version.max(*newest);
             }
             HashingFact::Taken { asked, epoch } => {
@@ -87,6 +115,7 @@ impl HashingChecks {
             HashingFact::Fetched { keys, .. } => self.repaired += u64::from(keys),
             HashingFact::ReadRepaired { .. } => self.repaired += 1,
             HashingFact::Hinted { .. } => self.hinted += 1,
+            HashingFact::Refilled { .. } => self.wiped = self.wiped.without(node),
             HashingFact::Unreadable => {
                 self.gone.insert(node);
             }
@@ -108,7 +137,7 @@ impl HashingChecks {
             self.taken,
             format!("{} questions and orders served, {} refused", self.taken, self.stale),
         ));
-        if self.config.is_regular() && self.gone.is_empty() {
+        if self.is_regular() {
             let Registers { reads, bound, .. } = &self.registers;
             let detail = format!("{reads} reads, {bound} of keys that had been written");
             verdicts.push(rule(READS_SEE_ACKNOWLEDGED_WRITES, *bound, detail));
@@ -117,11 +146,55 @@ impl HashingChecks {
         if self.violation.is_none() {
             let judge = Ended::new(self, nodes);
             verdicts.push(judge.survive(self.writes));
+            if self.deletes > 0 {
+                verdicts.push(judge.stay_deleted());
+            }
             if self.config.repair_interval > Duration::ZERO {
                 verdicts.push(judge.converged(self.repaired, self.hinted));
             }
         }
         verdicts
+    }
+
+    /// A fault begins: how long a store may not hear of a delete, and how far clocks are off.
+    fn on_fault(&mut self, injection: &Injection, resolved: &[NodeId]) {
+        let hit: NodeSet = resolved.iter().copied().collect();
+        match &injection.fault {
+            Fault::Crash { on_crash: OnCrash::Wipe } => {
+                self.wiped = self.wiped.union(hit.common(self.holding));
+                // Who has left since has nothing to give back.
+                self.most_wiped = self.most_wiped.max(self.wiped.common(self.watch.members()).len());
+            }
+            Fault::Disk(DiskChange::Lie | DiskChange::Rot(_)) => self.gone = self.gone.union(hit),
+            _ => {}
+        }
+        match &injection.fault {
+            Fault::Clock(ClockChange::Step(nanos)) => {
+                for node in resolved {
+                    *self.jumped.entry(*node).or_default() += nanos.unsigned_abs();
+                }
+            }
+            Fault::Crash { .. } | Fault::Pause | Fault::Partition { .. } | Fault::Disk(_) | Fault::Clock(_) => {
+                self.away = self.away.max(injection.until.since(injection.at));
+            }
+            _ => {}
+        }
+    }
+
+    /// Whether reads must see what was acknowledged: less than W have lost it at any time.
+    fn is_regular(&self) -> bool {
+        self.config.is_regular() && self.gone.is_empty() && self.most_wiped < self.config.write_quorum as usize
+    }
+
+    /// Whether the time of grace was too short for what happened: then keys may come back that were deleted.
+    fn is_out_of_grace(&self) -> bool {
+        let jumped = self.jumped.values().max().copied().unwrap_or(0);
+        2 * (u128::from(self.away.0) + u128::from(jumped)) >= u128::from(self.config.tombstone_grace.0)
+    }
+
+    /// Reads that saw what was deleted, where no rule forbids it.
+    pub(super) const fn brought_back(&self) -> u64 {
+        self.back
     }
 
     /// Reads that saw less than was acknowledged before, of how many that had to see something.
@@ -138,31 +211,32 @@ impl HashingChecks {
 impl Observer<Machine> for HashingChecks {
     fn observe(&mut self, at: Instant, what: &Observed<'_, Machine>) {
         self.now = at;
-        self.watch.observe(what);
+        self.watch.observe(at, what);
         match what {
             Observed::Noted { node, fact } => self.on_fact(at, *node, *fact),
             Observed::Booted { node, .. } => {
                 self.placing.booted(*node);
                 self.booted = Some(*node);
             }
-            Observed::FaultStarted { injection, resolved, .. } => {
-                let loses = match &injection.fault {
-                    Fault::Crash { on_crash } => *on_crash == OnCrash::Wipe,
-                    Fault::Disk(change) => matches!(change, DiskChange::Lie | DiskChange::Rot(_)),
-                    _ => false,
-                };
-                if loses {
-                    self.gone = self.gone.union(resolved.iter().copied().collect());
-                }
-            }
+            Observed::FaultStarted { injection, resolved, .. } => self.on_fault(injection, resolved),
             Observed::Invoked { ticket, request } => self.registers.invoked(*ticket, request),
             Observed::Requested { ticket, .. } => self.registers.requested(*ticket),
-            Observed::Returned { request, invoked, outcome, .. } => {
-                if let Some(detail) = self.registers.returned((*invoked, at), request, outcome) {
-                    self.watch.stale_reads += 1;
-                    if self.config.is_regular() && self.gone.is_empty() {
-                        self.fail(at, READS_SEE_ACKNOWLEDGED_WRITES, None, detail);
+            Observed::Returned { ticket, request, invoked, outcome, .. } => {
+                let regular = self.is_regular();
+                match self.registers.returned(*ticket, (*invoked, at), request, outcome) {
+                    Some(Wrong::Stale(detail)) => {
+                        self.watch.stale_reads += 1;
+                        if regular {
+                            self.fail(at, READS_SEE_ACKNOWLEDGED_WRITES, None, detail);
+                        }
                     }
+                    Some(Wrong::Deleted(detail)) => {
+                        self.back += 1;
+                        if regular && !self.is_out_of_grace() {
+                            self.fail(at, DELETED_KEYS_STAY_DELETED, None, detail);
+                        }
+                    }
+                    None => {}
                 }
             }
             _ => {}
@@ -176,6 +250,11 @@ impl Observer<Machine> for HashingChecks {
                 self.violation.get_or_insert(violation);
             }
             self.watch.look(at, machine, &self.acknowledged);
+            if machine.keys() > 0 {
+                self.holding.insert(node);
+            } else {
+                self.holding = self.holding.without(node);
+            }
         }
         self.violation.clone().map_or(Ok(()), Err)
     }
@@ -207,9 +286,13 @@ impl<'a> Ended<'a> {
         }
         let down: NodeSet =
             sim_core::node_ids(self.nodes.len()).filter(|node| self.nodes[node.index()].is_none()).collect();
-        let gone = self.checks.gone.union(down).len();
+        let gone = self.checks.gone.union(down).union(self.checks.wiped).len().max(self.checks.most_wiped);
         let mut excused = 0;
-        for (key, version) in &self.checks.acknowledged {
+        for (key, (version, _)) in &self.checks.acknowledged {
+            // One that was overwritten by a delete, which nobody needs to remember any more.
+            if self.checks.collected.get(key).is_some_and(|collected| collected >= version) {
+                continue;
+            }
             let (old, new) = newest.holders(*key);
             let mut holders = old.into_iter().chain(new.into_iter().flatten());
             let on_holder = |node: NodeId| {
@@ -232,6 +315,40 @@ impl<'a> Ended<'a> {
         Verdict::Pass { rule, detail: format!("{writes} writes of {keys} keys{lost}") }
     }
 
+    fn stay_deleted(&self) -> Verdict {
+        let rule = DELETED_KEYS_STAY_DELETED;
+        let Some(newest) = self.newest else {
+            return Verdict::Inconclusive { rule, why: "no node is up".to_owned() };
+        };
+        let (mut back, mut collected) = (0_u64, 0_u64);
+        for (key, (version, deleted)) in &self.checks.acknowledged {
+            let forgotten = self.checks.collected.get(key).is_some_and(|collected| collected >= version);
+            if !deleted || !forgotten {
+                continue;
+            }
+            collected += 1;
+            let (old, new) = newest.holders(*key);
+            let held = old.into_iter().chain(new.into_iter().flatten()).filter_map(|node| {
+                let machine = self.nodes[node.index()].as_ref()?;
+                machine.store.own(*key).map(|held| (held.version, node))
+            });
+            let Some((held, node)) = held.max().filter(|(held, _)| held < version) else { continue };
+            if self.checks.is_out_of_grace() {
+                back += 1;
+                continue;
+            }
+            return self.fail(rule, format!("k{key} was deleted at {version}, and {node} has it again, at {held}"));
+        }
+        let deletes = self.checks.deletes;
+        let mut detail = format!("{deletes} deletes, {collected} keys whose tombstones were forgotten");
+        if back > 0 || self.checks.back > 0 {
+            let reads = self.checks.back;
+            let why = "a store was away, or a clock off, by more than half the time of grace";
+            detail += &format!("; {why}: {back} keys are back, {reads} reads saw one");
+        }
+        Verdict::Pass { rule, detail }
+    }
+
     fn converged(&self, repaired: u64, hinted: u64) -> Verdict {
         let rule = CONVERGED;
         let inconclusive = |why: &str| Verdict::Inconclusive { rule, why: why.to_owned() };
@@ -250,7 +367,11 @@ impl<'a> Ended<'a> {
             .collect::<std::collections::BTreeSet<_>>()
         {
             let holders: Vec<NodeId> = newest.holders(key).0.into_iter().filter(|node| up(*node).is_some()).collect();
-            let version = |node: NodeId| up(node).and_then(|m| m.store.own(key)).map(|held| held.version);
+            // A tombstone that others have forgotten is as good as nothing.
+            let forgotten = self.checks.collected.get(&key);
+            let counts = |held: &&Held| held.value().is_some() || forgotten.is_none_or(|upto| *upto < held.version);
+            let own = |node: NodeId| up(node).and_then(|machine| machine.store.own(key)).filter(counts);
+            let version = |node: NodeId| own(node).map(|held| held.version);
             for pair in holders.windows(2) {
                 compared += 1;
                 if version(pair[0]) != version(pair[1]) {

@@ -40,6 +40,8 @@ pub struct Setup {
     pub versions: Versions,
     /// Whether others may stand in for holders that can not be reached.
     pub sloppy: bool,
+    /// How long it is remembered that a key was deleted.
+    pub tombstone_grace: Duration,
     /// Whether a read brings what it found to those who had less.
     pub read_repair: bool,
     /// How often a store compares what it holds with another; 0 for never.

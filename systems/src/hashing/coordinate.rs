@@ -3,9 +3,10 @@
 
 use super::message::{HashingFact, HashingMessage};
 use super::node::{COORDINATE, Fx, Machine};
-use super::version::{Held, Version, newer};
+use super::rule::Rule;
+use super::version::{Held, Version, What, newer};
 use super::{HashingBug, Versions};
-use crate::kv::{KvCommand, KvResponse, Value};
+use crate::kv::{KvCommand, KvResponse};
 use sim_core::{Duration, LocalInstant, NodeId, Ticket};
 use std::collections::BTreeMap;
 
@@ -32,7 +33,7 @@ pub(super) struct Op {
     ticket: Ticket,
     key: u64,
     /// What is to be written; a read writes nothing of its own.
-    write: Option<Value>,
+    write: Option<What>,
     began: LocalInstant,
     sent: LocalInstant,
     epoch: u64,
@@ -41,6 +42,8 @@ pub(super) struct Op {
     groups: Vec<Group>,
     /// Who has answered in this stage, and what they hold.
     heard: BTreeMap<NodeId, Option<Held>>,
+    /// The largest counter of a tombstone that one of them has forgotten.
+    floor: u64,
     /// Whether those who stand in are asked too.
     widened: bool,
 }
@@ -84,26 +87,37 @@ impl Op {
 impl Machine {
     /// A client asks.
     pub(super) fn coordinate(&mut self, ticket: Ticket, request: KvCommand, fx: &mut Fx<'_>) {
-        let key = request.key();
+        let (key, now) = (request.key(), fx.now());
         let write = match request {
             KvCommand::Get { .. } => None,
             // What is added depends on what was there, which two who write at once do not agree on: everything is a put.
             KvCommand::Put { value, .. } | KvCommand::Append { value, .. } | KvCommand::Cas { value, .. } => {
-                Some(value)
+                Some(What::Value(value))
             }
+            KvCommand::Delete { .. } => Some(What::Tombstone { at: now }),
         };
-        let now = fx.now();
         let stage = match &write {
-            Some(value) if self.config.versions == Versions::Clock => {
+            Some(what) if self.config.versions == Versions::Clock => {
                 // A hybrid clock: never behind what this node has given out before.
                 self.clock = (now.0 / 1000).max(self.clock + 1);
-                let held = Held { version: Version::above(self.clock, ticket), value: value.clone() };
+                let held = Held { version: Version::above(self.clock, ticket), what: what.clone() };
                 Stage::Store { held, then: KvResponse::Done }
             }
             _ => Stage::Ask,
         };
-        let (heard, widened) = (BTreeMap::new(), false);
-        let op = Op { ticket, key, write, began: now, sent: now, epoch: 0, stage, groups: Vec::new(), heard, widened };
+        let op = Op {
+            ticket,
+            key,
+            write,
+            began: now,
+            sent: now,
+            epoch: 0,
+            stage,
+            groups: Vec::new(),
+            heard: BTreeMap::new(),
+            floor: 0,
+            widened: false,
+        };
         let number = self.next_op;
         self.next_op = self.next_op.wrapping_add(1);
         self.ops.insert(number, op);
@@ -116,13 +130,16 @@ impl Machine {
     /// Begins a stage under the present view, or begins it again.
     fn send_stage(&mut self, number: u64, fx: &mut Fx<'_>) {
         let hash = super::key::of_number(self.ops[&number].key);
-        let groups: Vec<Group> = core::iter::once(&self.rule)
-            .chain(&self.next_rule)
-            .map(|rule| {
-                let holders = rule.holders(&self.config, hash);
-                let fallbacks =
-                    if self.config.sloppy { rule.fallbacks(&self.config, hash, &holders) } else { Vec::new() };
-                Group { holders, fallbacks }
+        let rules = || core::iter::once(&self.rule).chain(&self.next_rule);
+        let holders: Vec<Vec<NodeId>> = rules().map(|rule| rule.holders(&self.config, hash)).collect();
+        // Who holds it under one set of members stores it as its own, and lets go of it with the other set: it keeps nothing for others.
+        let fallbacks = |rule: &Rule| rule.fallbacks(&self.config, hash, &holders.concat());
+        let sloppy = self.config.sloppy;
+        let groups: Vec<Group> = rules()
+            .zip(&holders)
+            .map(|(rule, holders)| Group {
+                holders: holders.clone(),
+                fallbacks: if sloppy { fallbacks(rule) } else { Vec::new() },
             })
             .collect();
         let op = self.ops.get_mut(&number).expect("it is under way");
@@ -142,29 +159,36 @@ impl Machine {
     }
 
     /// A holder says what it has.
-    pub(super) fn on_told(&mut self, from: NodeId, number: u64, epoch: u64, held: Option<Held>, fx: &mut Fx<'_>) {
+    pub(super) fn on_told(
+        &mut self,
+        from: NodeId,
+        (number, epoch): (u64, u64),
+        (held, floor): (Option<Held>, u64),
+        fx: &mut Fx<'_>,
+    ) {
         let need = self.config.read_quorum;
         let Some(op) = self.ops.get_mut(&number) else { return };
         if op.epoch != epoch || !matches!(op.stage, Stage::Ask) {
             return;
         }
         op.heard.insert(from, held);
+        op.floor = op.floor.max(floor);
         if !op.has(need) {
             return;
         }
         let best = op.heard.values().cloned().reduce(newer).flatten();
         let version = best.as_ref().map(|best| best.version);
         let (ticket, key) = (op.ticket, op.key);
-        if let Some(value) = &op.write {
+        if let Some(what) = &op.write {
             // One that this operation has already is that of an earlier try.
             let version = version.filter(|version| version.is_of(ticket));
-            let counter = best.as_ref().map_or(0, |best| best.version.counter);
+            let counter = best.as_ref().map_or(0, |best| best.version.counter).max(op.floor);
             let version = version.unwrap_or_else(|| Version::above(counter, ticket));
-            op.stage = Stage::Store { held: Held { version, value: value.clone() }, then: KvResponse::Done };
+            op.stage = Stage::Store { held: Held { version, what: what.clone() }, then: KvResponse::Done };
             return self.send_stage(number, fx);
         }
         let agree = op.heard.values().all(|held| held.as_ref().map(|held| held.version) == version);
-        let then = KvResponse::Value(best.as_ref().map(|best| best.value.clone()));
+        let then = KvResponse::Value(best.as_ref().and_then(Held::value).cloned());
         match best {
             Some(held) if !agree && self.config.read_repair => {
                 op.stage = Stage::Store { held, then };
@@ -186,14 +210,14 @@ impl Machine {
         if op.epoch != epoch {
             return;
         }
-        let (version, then) = (held.version, then.clone());
+        let (version, deleted, then) = (held.version, held.value().is_none(), then.clone());
         op.heard.insert(from, None);
         if !op.has(need) {
             return;
         }
         let op = self.ops.remove(&number).expect("looked at");
         if op.write.is_some() {
-            fx.note(HashingFact::Acknowledged { key: op.key, version });
+            fx.note(HashingFact::Acknowledged { key: op.key, version, deleted });
         }
         fx.reply(op.ticket, then);
     }

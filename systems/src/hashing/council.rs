@@ -46,6 +46,11 @@ impl Wrap<Raft<Directory>, Machine> for Inside {
     }
 }
 
+/// Whether there is nothing of the Raft on this disk.
+pub(super) fn is_empty(disk: Replay<'_, Record>) -> bool {
+    disk.lane(LANE).is_empty()
+}
+
 /// A keeper of the directory.
 #[derive(Clone, Debug)]
 pub(super) struct Council {
@@ -158,6 +163,17 @@ impl Machine {
             _ => {}
         }
         self.consult(fx, |_, _| {});
+    }
+
+    /// A node has lost its disk.
+    pub(super) fn on_wiped(&mut self, from: NodeId, life: u64, fx: &mut Fx<'_>) {
+        let Some(council) = self.council.as_mut().filter(|council| council.leads().is_some()) else { return };
+        let view = &council.directory().view;
+        let epoch = view.epoch;
+        if !view.fenced.contains(&(from, life)) {
+            council.propose(Step::Fence { epoch, node: from, life }, fx);
+            self.consult(fx, |_, _| {});
+        }
     }
 
     /// A store has all that the change of `epoch` gives it.

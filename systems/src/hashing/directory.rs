@@ -3,7 +3,7 @@
 use super::config::Setup;
 use serde::Serialize;
 use sim_core::hash::{self, Mixer};
-use sim_core::{NodeSet, StateMachine};
+use sim_core::{NodeId, NodeSet, StateMachine};
 use std::rc::Rc;
 
 /// Who the members are, as of an epoch. An odd epoch is a change under way: keys belong to their holders under both sets.
@@ -15,13 +15,15 @@ pub struct View {
     pub past: Rc<[NodeSet]>,
     /// The members that there will be, while a change is under way.
     pub next: Option<NodeSet>,
+    /// Nodes whose disks were wiped, and which of their losses this epoch began after.
+    pub fenced: Rc<[(NodeId, u64)]>,
 }
 
 impl View {
     /// What everybody knows from the start.
     #[must_use]
     pub fn first() -> Self {
-        Self { epoch: 0, past: Rc::default(), next: None }
+        Self { epoch: 0, past: Rc::default(), next: None, fenced: Rc::default() }
     }
 
     /// The members, those before the change while one is under way.
@@ -33,7 +35,7 @@ impl View {
     /// Size on the wire, in bytes.
     #[must_use]
     pub fn bytes(&self) -> u32 {
-        24 + 16 * self.past.len() as u32
+        24 + 16 * self.past.len() as u32 + 12 * self.fenced.len() as u32
     }
 }
 
@@ -56,6 +58,15 @@ pub enum Step {
     Cancel {
         /// The epoch of the change.
         epoch: u64,
+    },
+    /// A disk was wiped: whatever the node has promised under this epoch or before shall not count.
+    Fence {
+        /// The epoch this is based on: void if it has passed.
+        epoch: u64,
+        /// The node.
+        node: NodeId,
+        /// Tells this loss from others of its.
+        life: u64,
     },
 }
 
@@ -98,6 +109,12 @@ impl StateMachine for Directory {
                 view.epoch += 1;
                 view.next = None;
             }
+            // A change that is under way goes on; everybody promises anew.
+            Step::Fence { epoch, node, life } if epoch == view.epoch && !view.fenced.contains(&(node, life)) => {
+                view.epoch += 2;
+                let others = view.fenced.iter().copied().filter(|(other, _)| *other != node);
+                view.fenced = others.chain([(node, life)]).collect();
+            }
             // Somebody else was faster.
             _ => {}
         }
@@ -137,6 +154,7 @@ impl StateMachine for Directory {
             Step::Begin { epoch, members } => (0, epoch, members),
             Step::End { epoch } => (1, epoch, NodeSet::EMPTY),
             Step::Cancel { epoch } => (2, epoch, NodeSet::EMPTY),
+            Step::Fence { epoch, node, life } => (3 + life, epoch, NodeSet::EMPTY.union([node].into_iter().collect())),
         };
         mixer.word(tag);
         mixer.word(epoch);
@@ -147,6 +165,10 @@ impl StateMachine for Directory {
         let mut mixer = Mixer::resume(hash::of(&[self.view.epoch]));
         for members in self.view.past.iter().chain(&self.view.next) {
             members.words().into_iter().for_each(|word| mixer.word(word));
+        }
+        for (node, life) in self.view.fenced.iter() {
+            mixer.word(u64::from(node.0));
+            mixer.word(*life);
         }
         mixer.finish()
     }

@@ -40,8 +40,10 @@ enum Wants {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Exchange {
     session: Option<Session>,
-    /// Old members it has all from, in the change of this epoch.
+    /// Members it has all from, in this epoch.
     copied: (u64, NodeSet),
+    /// Those who said in this epoch that they have lost their keys and are not full again.
+    blank: NodeSet,
     /// Whose turn it is.
     turn: u32,
     /// When the limit of bandwidth lets it take more.
@@ -56,9 +58,10 @@ impl Machine {
         self.exchange.session = None;
         if self.exchange.copied.0 != self.view.epoch {
             self.exchange.copied = (self.view.epoch, NodeSet::EMPTY);
+            self.exchange.blank = NodeSet::EMPTY;
         }
         self.exchange.due = fx.now();
-        if self.view.next.is_none() {
+        if self.view.next.is_none() && self.store.life.is_none() {
             let wait = fx.rng().below(self.config.repair_interval.0.max(1));
             self.exchange.due = LocalInstant(fx.now().0 + wait);
         }
@@ -71,17 +74,39 @@ impl Machine {
     }
 
     /// Whether it has heard of so many old members that every quorum of every key it takes over is among them.
+    ///
+    /// One that has lost its keys does not count for what it holds. A write that it has acknowledged with others is on W - 1 of the
+    /// N - 1 other holders, so it must hear N - W + 1 of those: all but W - 2. If others have lost theirs too and say so, there
+    /// is no more to be had than what the rest has.
     pub(super) fn has_copied(&self) -> bool {
-        let old = self.stores(self.view.members(&self.config)).without(self.me);
-        let missing = old.minus(self.exchange.copied.1).len();
-        self.exchange.copied.0 == self.view.epoch
-            && missing <= (self.config.replicas - self.config.copy_quorum()) as usize
+        let members = self.stores(self.view.members(&self.config));
+        let missing = members.without(self.me).minus(self.exchange.copied.1);
+        if self.exchange.copied.0 != self.view.epoch {
+            return false;
+        }
+        let spared = self.config.replicas - self.config.copy_quorum();
+        if self.store.life.is_none() || !members.has(self.me) {
+            return missing.len() <= spared as usize;
+        }
+        let spared = spared.min(self.config.write_quorum.saturating_sub(2));
+        missing.len() <= spared as usize || missing.minus(self.exchange.blank).is_empty()
+    }
+
+    /// Whether what this node says counts: it has not lost its disk, or an epoch has begun since, so that nothing counts that it
+    /// promised before.
+    pub(super) fn is_fenced(&self) -> bool {
+        self.store.life.is_none_or(|life| self.view.fenced.contains(&(self.me, life)))
+    }
+
+    /// Whether it takes in all it can get, rather than compare now and then.
+    fn takes_all(&self) -> bool {
+        self.view.next.is_some() || self.store.life.is_some()
     }
 
     /// Whom to take in from next.
     fn next_source(&mut self) -> Option<NodeId> {
         let mut sources = self.stores(self.view.members(&self.config)).without(self.me);
-        if self.view.next.is_some() {
+        if self.takes_all() {
             sources = sources.minus(self.exchange.copied.1);
         }
         let after = |node: &NodeId| node.0 >= self.exchange.turn;
@@ -94,12 +119,23 @@ impl Machine {
     pub(super) fn on_exchange(&mut self, fx: &mut Fx<'_>) {
         let now = fx.now();
         let (changing, resend) = (self.view.next.is_some(), self.config.resend);
+        if !self.is_fenced() {
+            let life = self.store.life.expect("it has lost its disk");
+            for node in node_ids(self.config.directory as usize).filter(|node| *node != self.me) {
+                fx.send(node, HashingMessage::Wiped { life });
+            }
+            return fx.arm(EXCHANGE, resend.times(4));
+        }
         let mine = self.view.next.unwrap_or_else(|| self.view.members(&self.config));
-        if !self.stores(mine).has(self.me) || (!changing && self.config.repair_interval == Duration::ZERO) {
+        if !self.stores(mine).has(self.me) || (!self.takes_all() && self.config.repair_interval == Duration::ZERO) {
             return;
         }
         fx.arm(EXCHANGE, resend);
+        let taking = self.takes_all();
         let Some(session) = &mut self.exchange.session else {
+            if self.store.life.is_some() && self.has_copied() {
+                self.store.refilled(fx);
+            }
             if changing && self.has_copied() {
                 let epoch = self.view.epoch;
                 for node in node_ids(self.config.directory as usize) {
@@ -108,7 +144,7 @@ impl Machine {
                 fx.arm(EXCHANGE, resend.times(4));
                 return;
             }
-            let interval = if changing { Duration::ZERO } else { self.config.repair_interval };
+            let interval = if taking { Duration::ZERO } else { self.config.repair_interval };
             let wait = self.exchange.due.since(now);
             // One that is longer than any it would choose was chosen before its clock jumped back.
             if wait > Duration::ZERO && wait <= interval {
@@ -168,18 +204,32 @@ impl Machine {
 
     /// Another store compares.
     pub(super) fn on_compare(&mut self, from: NodeId, epoch: u64, digest: u64, fx: &mut Fx<'_>) {
-        if self.shares(from, epoch, fx) {
+        if !self.shares(from, epoch, fx) {
+            return;
+        }
+        if self.store.life.is_some() {
+            fx.send(from, HashingMessage::Blank { epoch });
+        } else {
             let leaves = self.store.leaves(self.me, from);
             let leaves = (hash::of(&leaves) != digest).then(|| leaves.into());
-            fx.send(from, HashingMessage::Tree { epoch, leaves });
+            fx.send(from, HashingMessage::Tree { epoch, leaves, floor: self.store.floor });
         }
     }
 
     /// Another store fetches.
     pub(super) fn on_fetch(&mut self, from: NodeId, epoch: u64, leaf: u8, after: Option<Place>, fx: &mut Fx<'_>) {
-        if usize::from(leaf) < LEAVES && self.shares(from, epoch, fx) {
+        if usize::from(leaf) < LEAVES && self.shares(from, epoch, fx) && self.store.life.is_none() {
             let (entries, more) = self.store.leaf((self.me, from), leaf, after, self.config.handover_piece);
             fx.send(from, HashingMessage::Piece { epoch, leaf, after, entries: entries.into(), more });
+        }
+    }
+
+    /// The other one has nothing to compare: it has lost its keys too.
+    pub(super) fn on_blank(&mut self, from: NodeId, epoch: u64, fx: &mut Fx<'_>) {
+        if self.session(from, epoch).is_some() {
+            self.exchange.session = None;
+            self.exchange.blank.insert(from);
+            fx.arm(EXCHANGE, self.config.resend);
         }
     }
 
@@ -189,8 +239,15 @@ impl Machine {
     }
 
     /// The other one's tree.
-    pub(super) fn on_tree(&mut self, from: NodeId, epoch: u64, theirs: Option<&[u64; LEAVES]>, fx: &mut Fx<'_>) {
-        let ours = self.store.leaves(self.me, from);
+    pub(super) fn on_tree(
+        &mut self,
+        from: NodeId,
+        epoch: u64,
+        theirs: Option<&[u64; LEAVES]>,
+        floor: u64,
+        fx: &mut Fx<'_>,
+    ) {
+        let (ours, news) = (self.store.leaves(self.me, from), floor > self.store.floor);
         let Some(session) = self.session(from, epoch).filter(|session| session.wants == Wants::Tree) else { return };
         let differ = |theirs: &[u64; LEAVES]| {
             let bits = ours.iter().zip(theirs).enumerate().filter(|(_, (ours, theirs))| ours != theirs);
@@ -198,7 +255,14 @@ impl Machine {
         };
         let left = theirs.map_or(0, differ);
         session.tries = 0;
-        self.next_leaf(left, fx);
+        if news {
+            // That has to be on the disk first. There is no leaf left if its number is too high.
+            let (leaf, left) = (left.trailing_zeros() as u8, left & left.wrapping_sub(1));
+            session.wants = Wants::Pause { leaf, after: None, left, durable: false };
+            self.store.raise(floor, fx);
+        } else {
+            self.next_leaf(left, fx);
+        }
     }
 
     /// Goes on with the next leaf that differs, or ends.
@@ -212,8 +276,8 @@ impl Machine {
             self.exchange.session = None;
             let before = self.has_copied();
             self.exchange.copied.1.insert(with);
-            if self.view.next.is_some() {
-                if !before && self.has_copied() {
+            if self.takes_all() {
+                if self.view.next.is_some() && !before && self.has_copied() {
                     fx.note(HashingFact::Copied { epoch: self.view.epoch });
                 }
                 fx.arm(EXCHANGE, Duration::ZERO);
@@ -247,6 +311,7 @@ impl Machine {
         session.tries = 0;
         session.wants = Wants::Pause { leaf: next, after, left: bits & bits.wrapping_sub(1), durable: false };
         let bytes: u64 = entries.iter().map(|(_, held)| u64::from(8 + held.bytes())).sum();
+        self.store.taken += bytes;
         if self.config.handover_bandwidth > 0 {
             let took = u128::from(bytes) * 8_000_000_000 / u128::from(self.config.handover_bandwidth);
             self.exchange.ready = LocalInstant(now.0 + took as u64);

@@ -3,12 +3,14 @@
 
 use super::checks::HashingChecks;
 use super::config::Config;
+use super::message::HashingFact;
 use super::node::Machine;
 use super::placing::spread;
+use super::quorums::Power;
 use super::rule::Rule;
 use super::version::Version;
 use sim_core::measures::{Formula, FormulaUnit, HotKey, KeysMoved, Measures};
-use sim_core::{Instant, NodeId, NodeSet, Observed, Outcome};
+use sim_core::{Instant, NodeId, NodeSet, Observed, Outcome, Span};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
@@ -31,6 +33,11 @@ pub(super) struct Watch {
     requests: BTreeMap<u64, u64>,
     errors: BTreeMap<&'static str, u64>,
     pub stale_reads: u64,
+    power: Power,
+    /// Nodes that are being filled again after they lost their disks, since they are back.
+    filling: BTreeMap<NodeId, Instant>,
+    /// Those that were: which, how long it took, and how many bytes that were.
+    filled: Vec<(NodeId, u64, u64)>,
 }
 
 impl Watch {
@@ -44,11 +51,29 @@ impl Watch {
             requests: BTreeMap::new(),
             errors: BTreeMap::new(),
             stale_reads: 0,
+            power: Power::default(),
+            filling: BTreeMap::new(),
+            filled: Vec::new(),
         }
     }
 
-    pub fn observe(&mut self, what: &Observed<'_, Machine>) {
+    /// The members, and those there will be.
+    pub fn members(&self) -> NodeSet {
+        self.begun.map_or(NodeSet::EMPTY, |(_, next)| next).union(self.settled.1)
+    }
+
+    pub fn observe(&mut self, at: Instant, what: &Observed<'_, Machine>) {
         match what {
+            Observed::Booted { node, .. } => self.power.up(at, *node),
+            Observed::Crashed { node, .. } => self.power.down(at, *node),
+            Observed::Noted { node, fact: HashingFact::Wiped } => {
+                self.filling.insert(*node, at);
+            }
+            Observed::Noted { node, fact: HashingFact::Refilled { bytes } } => {
+                if let Some(since) = self.filling.remove(node) {
+                    self.filled.push((*node, at.since(since).0, *bytes));
+                }
+            }
             Observed::Invoked { request, .. } if request.key() < PROBED => {
                 *self.requests.entry(request.key()).or_default() += 1
             }
@@ -62,8 +87,27 @@ impl Watch {
         }
     }
 
+    /// The closed forms of quorums, if the members stayed the same, and of the time it takes to fill a store again.
+    fn formulas(&self, span: Span, same: bool) -> Vec<Formula> {
+        let (config, (rule, members)) = (&self.config, &self.settled);
+        let mut formulas =
+            if same { self.power.formulas(config, rule, config.stores(*members), span) } else { Vec::new() };
+        let bandwidth = config.handover_bandwidth as f64;
+        formulas.extend(self.filled.iter().filter(|(_, _, bytes)| *bytes > 0 && bandwidth > 0.0).map(
+            |(node, took, bytes)| Formula {
+                name: format!("time until {node}, which had lost its disk, was full again"),
+                formula: "bytes / bandwidth".to_owned(),
+                predicted: *bytes as f64 * 8e9 / bandwidth,
+                measured: Some(*took as f64),
+                unit: FormulaUnit::Time,
+                note: format!("{bytes} bytes, one store after the other; all of a leaf comes again if one key of it differs; round trips and syncs come on top"),
+            },
+        ));
+        formulas
+    }
+
     /// A node has handled an input: it may be the first to go by a newer view.
-    pub fn look(&mut self, at: Instant, machine: &Machine, written: &BTreeMap<u64, Version>) {
+    pub fn look(&mut self, at: Instant, machine: &Machine, written: &BTreeMap<u64, (Version, bool)>) {
         let view = machine.view();
         if view.epoch <= self.epoch {
             return;
@@ -85,7 +129,13 @@ impl Watch {
     }
 
     /// What a change moves, copy by copy, of the keys that have been written.
-    fn change(&self, at: Instant, members: NodeSet, rule: &Rule, written: &BTreeMap<u64, Version>) -> KeysMoved {
+    fn change(
+        &self,
+        at: Instant,
+        members: NodeSet,
+        rule: &Rule,
+        written: &BTreeMap<u64, (Version, bool)>,
+    ) -> KeysMoved {
         let config = &self.config;
         let mut moved = KeysMoved {
             at_ns: at.0,
@@ -120,14 +170,14 @@ fn event(old: NodeSet, new: NodeSet) -> String {
 }
 
 /// The measures of a finished run.
-pub(super) fn measure(config: &Config, checks: &HashingChecks, nodes: &[Option<Machine>]) -> Measures {
+pub(super) fn measure(config: &Config, checks: &HashingChecks, nodes: &[Option<Machine>], span: Span) -> Measures {
     let watch = &checks.watch;
     let newest = nodes.iter().flatten().max_by_key(|machine| machine.view().epoch);
     let mut keys_moved = watch.moved.clone();
     if let (Some((at, members)), Some(machine)) = (watch.begun, newest)
         && let Some(rule) = &machine.next_rule
     {
-        let written = checks.keys().map(|key| (key, Version { counter: 0, client: 0, op: 0 })).collect();
+        let written = checks.keys().map(|key| (key, (Version { counter: 0, client: 0, op: 0 }, false))).collect();
         keys_moved.push(watch.change(at, members, rule, &written));
     }
     let mut hot: Vec<(u64, u64)> = watch.requests.iter().map(|(key, requests)| (*requests, *key)).collect();
@@ -143,10 +193,17 @@ pub(super) fn measure(config: &Config, checks: &HashingChecks, nodes: &[Option<M
     if stale > 0 {
         errors.insert("answered, with less than was acknowledged before".to_owned(), stale);
     }
+    if checks.brought_back() > 0 {
+        errors.insert("answered, with what was deleted before".to_owned(), checks.brought_back());
+    }
     Measures {
         hot_keys: hot_keys.collect(),
         errors,
-        formulas: formulas(config, checks, newest, &keys_moved),
+        formulas: [
+            formulas(config, checks, newest, &keys_moved),
+            watch.formulas(span, newest.is_some_and(|machine| machine.view().past.is_empty())),
+        ]
+        .concat(),
         keys_moved,
         ..Measures::default()
     }

@@ -35,6 +35,8 @@ pub enum HashingMessage {
         held: Option<Held>,
         /// Whether only the version was wanted.
         bare: bool,
+        /// The largest counter of a tombstone that it has forgotten: a write must win against that too.
+        floor: u64,
     },
     /// A coordinator, or one who kept it for somebody, has a value stored.
     Store {
@@ -83,6 +85,8 @@ pub enum HashingMessage {
         epoch: u64,
         /// `None` if it is the same.
         leaves: Option<Rc<[u64; LEAVES]>>,
+        /// The largest counter of a tombstone that it has forgotten.
+        floor: u64,
     },
     /// The next keys of a leaf.
     Fetch {
@@ -111,6 +115,16 @@ pub enum HashingMessage {
         /// See above.
         epoch: u64,
     },
+    /// The sender's disk was wiped: from which epoch on does what it promised before not count?
+    Wiped {
+        /// Tells this loss from others.
+        life: u64,
+    },
+    /// The sender has lost its keys and is not full again: it has nothing to compare.
+    Blank {
+        /// See above.
+        epoch: u64,
+    },
     /// Between the nodes that keep the directory.
     Directory(raft::RaftMessage<Directory>),
 }
@@ -130,6 +144,8 @@ pub(super) const MESSAGE_KINDS: &[&str] = &[
     "piece",
     "copied",
     "directory",
+    "wiped",
+    "blank",
 ];
 
 impl Message for HashingMessage {
@@ -148,6 +164,8 @@ impl Message for HashingMessage {
             Self::Piece { .. } => 10,
             Self::Copied { .. } => 11,
             Self::Directory(_) => 12,
+            Self::Wiped { .. } => 13,
+            Self::Blank { .. } => 14,
         };
         Kind::new(at, MESSAGE_KINDS[usize::from(at)])
     }
@@ -155,36 +173,44 @@ impl Message for HashingMessage {
     fn bytes(&self) -> u32 {
         24 + match self {
             Self::Ask { .. } | Self::Stored { .. } | Self::Fetch { .. } => 16,
-            Self::Told { held, bare, .. } => match held {
-                Some(_) if *bare => 20,
-                Some(held) => held.bytes(),
-                None => 1,
-            },
+            Self::Told { held, bare, floor, .. } => {
+                floor_bytes(*floor)
+                    + match held {
+                        Some(_) if *bare => 20,
+                        Some(held) => held.bytes(),
+                        None => 1,
+                    }
+            }
             Self::Store { held, .. } => 8 + held.bytes(),
             Self::Refused { view, .. } | Self::View(view) => view.bytes(),
-            Self::Seek { .. } | Self::Copied { .. } => 0,
-            Self::Compare { .. } => 8,
-            Self::Tree { leaves, .. } => leaves.as_ref().map_or(1, |_| 8 * LEAVES as u32),
+            Self::Seek { .. } | Self::Copied { .. } | Self::Blank { .. } => 0,
+            Self::Compare { .. } | Self::Wiped { .. } => 8,
+            Self::Tree { leaves, floor, .. } => floor_bytes(*floor) + leaves.as_ref().map_or(1, |_| 8 * LEAVES as u32),
             Self::Piece { entries, .. } => entries.iter().map(|(_, held)| 8 + held.bytes()).sum(),
             Self::Directory(inner) => inner.bytes(),
         }
     }
 
     fn fingerprint(&self) -> u64 {
-        let held = |held: &Held| held.version.hash() ^ held.value.hash();
+        let held = Held::hash;
         let tag = u64::from(self.kind().index);
         match self {
             Self::Ask { op, epoch, key, bare } => hash::of(&[tag, *op, *epoch, *key, u64::from(*bare)]),
-            Self::Told { op, epoch, held: told, .. } => hash::of(&[tag, *op, *epoch, told.as_ref().map_or(0, held)]),
+            Self::Told { op, epoch, held: told, floor, .. } => {
+                hash::of(&[tag, *op, *epoch, told.as_ref().map_or(0, held)]) ^ *floor
+            }
             Self::Store { op, epoch, key, held: told, hint } => {
                 hash::of(&[tag, *op, *epoch, *key, held(told), u64::from(*hint)])
             }
             Self::Stored { op, epoch } => hash::of(&[tag, *op, *epoch]),
             Self::Refused { op, view } => hash::of(&[tag, *op, view.epoch]),
             Self::View(view) => hash::of(&[tag, view.epoch]),
-            Self::Seek { epoch } | Self::Copied { epoch } => hash::of(&[tag, *epoch]),
+            Self::Seek { epoch } | Self::Copied { epoch } | Self::Blank { epoch } => hash::of(&[tag, *epoch]),
+            Self::Wiped { life } => hash::of(&[tag, *life]),
             Self::Compare { epoch, digest } => hash::of(&[tag, *epoch, *digest]),
-            Self::Tree { epoch, leaves } => hash::of(&[tag, *epoch, leaves.as_ref().map_or(0, |l| hash::of(&l[..]))]),
+            Self::Tree { epoch, leaves, floor } => {
+                hash::of(&[tag, *epoch, leaves.as_ref().map_or(0, |l| hash::of(&l[..]))]) ^ *floor
+            }
             Self::Fetch { epoch, leaf, after } => hash::of(&[tag, *epoch, u64::from(*leaf), after.map_or(0, |a| a.0)]),
             Self::Piece { epoch, leaf, entries, more, .. } => entries
                 .iter()
@@ -199,23 +225,26 @@ impl Message for HashingMessage {
         match self {
             Self::Ask { epoch, key, bare: true, .. } => write!(out, "k{key} epoch={epoch}, the version"),
             Self::Ask { epoch, key, .. } => write!(out, "k{key} epoch={epoch}"),
-            Self::Told { held: Some(held), .. } => write!(out, "{} at {}", held.value, held.version),
+            Self::Told { held: Some(held), .. } => write!(out, "{held}"),
             Self::Told { held: None, .. } => out.write_str("nothing"),
             Self::Store { epoch, key, held, hint, .. } => {
                 let kept = if *hint { ", kept for others" } else { "" };
-                write!(out, "k{key} = {} at {} epoch={epoch}{kept}", held.value, held.version)
+                let is = if held.value().is_some() { "= " } else { "" };
+                write!(out, "k{key} {is}{held} epoch={epoch}{kept}")
             }
             Self::Stored { epoch, .. }
             | Self::Seek { epoch }
             | Self::Copied { epoch }
+            | Self::Blank { epoch }
             | Self::Compare { epoch, .. } => {
                 write!(out, "epoch={epoch}")
             }
+            Self::Wiped { life } => write!(out, "life={life}"),
             Self::Refused { view, .. } | Self::View(view) => match view.next {
                 Some(next) => write!(out, "epoch={}, the members will be {next}", view.epoch),
                 None => write!(out, "epoch={}", view.epoch),
             },
-            Self::Tree { epoch, leaves: None } => write!(out, "epoch={epoch}, the same"),
+            Self::Tree { epoch, leaves: None, .. } => write!(out, "epoch={epoch}, the same"),
             Self::Tree { epoch, .. } => write!(out, "epoch={epoch}, another one"),
             Self::Fetch { epoch, leaf, .. } => write!(out, "epoch={epoch} leaf={leaf}"),
             Self::Piece { epoch, leaf, entries, more, .. } => {
@@ -228,6 +257,11 @@ impl Message for HashingMessage {
             }
         }
     }
+}
+
+/// The size of a floor: most stores have none.
+const fn floor_bytes(floor: u64) -> u32 {
+    if floor > 0 { 8 } else { 0 }
 }
 
 /// One append to a node's disk.
@@ -256,6 +290,18 @@ pub enum Record {
     },
     /// The node goes by this view.
     View(View),
+    /// The disk was wiped: from here on it is filled again.
+    Wiped {
+        /// Tells this loss from others.
+        life: u64,
+    },
+    /// It is full again.
+    Refilled,
+    /// Another store has forgotten tombstones up to this counter.
+    Floor {
+        /// The counter.
+        counter: u64,
+    },
     /// Everything so far.
     Image(Rc<Image>),
     /// Of the directory.
@@ -271,6 +317,10 @@ pub struct Image {
     pub data: Vec<(u64, Held)>,
     /// What it keeps for others.
     pub hints: Vec<(u64, Held)>,
+    /// The largest counter of a tombstone that it has forgotten.
+    pub floor: u64,
+    /// That of the loss after which it is not full again.
+    pub life: Option<u64>,
 }
 
 /// What nodes announce.
@@ -316,6 +366,15 @@ pub enum HashingFact {
         key: u64,
         /// Its version.
         version: Version,
+        /// Whether it was a delete.
+        deleted: bool,
+    },
+    /// A store has forgotten that a key was deleted: the time of grace is over.
+    Collected {
+        /// The key.
+        key: u64,
+        /// The version of the tombstone.
+        version: Version,
     },
     /// A read found holders that had less, and brought it to them.
     ReadRepaired {
@@ -346,6 +405,18 @@ pub enum HashingFact {
     },
     /// The disk can not be read.
     Unreadable,
+    /// The disk is empty, and was not before.
+    Wiped,
+    /// What it promised before its disk was wiped counts no more: an epoch has begun since.
+    Fenced {
+        /// That epoch.
+        epoch: u64,
+    },
+    /// It has again on its disk all that was acknowledged.
+    Refilled {
+        /// How many bytes it was sent for that.
+        bytes: u64,
+    },
 }
 
 /// The names of the kinds of facts.
@@ -363,6 +434,10 @@ pub(super) const FACT_KINDS: &[&str] = &[
     "hinted",
     "delivered",
     "unreadable",
+    "collected",
+    "wiped",
+    "fenced",
+    "refilled",
 ];
 
 impl Fact for HashingFact {
@@ -381,27 +456,47 @@ impl Fact for HashingFact {
             Self::Hinted { .. } => 10,
             Self::Delivered { .. } => 11,
             Self::Unreadable => 12,
+            Self::Collected { .. } => 13,
+            Self::Wiped => 14,
+            Self::Fenced { .. } => 15,
+            Self::Refilled { .. } => 16,
         };
         Kind::new(at, FACT_KINDS[usize::from(at)])
     }
 
     fn landmark(&self) -> bool {
-        matches!(self, Self::Elected { .. } | Self::Changing { .. } | Self::Changed { .. } | Self::Copied { .. })
+        matches!(
+            self,
+            Self::Elected { .. }
+                | Self::Changing { .. }
+                | Self::Changed { .. }
+                | Self::Copied { .. }
+                | Self::Wiped
+                | Self::Refilled { .. }
+        )
     }
 
     fn describe(&self, out: &mut dyn fmt::Write) -> fmt::Result {
         match self {
             Self::Elected { term } => write!(out, "term={term}"),
-            Self::Changing { epoch } | Self::Changed { epoch } | Self::Viewed { epoch } | Self::Copied { epoch } => {
+            Self::Changing { epoch }
+            | Self::Changed { epoch }
+            | Self::Viewed { epoch }
+            | Self::Copied { epoch }
+            | Self::Fenced { epoch } => {
                 write!(out, "epoch={epoch}")
             }
+            Self::Refilled { bytes } => write!(out, "{bytes} bytes"),
             Self::Taken { asked, epoch } | Self::Stale { asked, epoch } => {
                 write!(out, "asked by epoch={asked}, here {epoch}")
             }
-            Self::Acknowledged { key, version } => write!(out, "k{key} at {version}"),
+            Self::Acknowledged { key, version, deleted: true } => write!(out, "k{key} deleted at {version}"),
+            Self::Acknowledged { key, version, .. } | Self::Collected { key, version } => {
+                write!(out, "k{key} at {version}")
+            }
             Self::ReadRepaired { key } | Self::Hinted { key } | Self::Delivered { key } => write!(out, "k{key}"),
             Self::Fetched { from, keys } => write!(out, "{keys} keys from {from}"),
-            Self::Unreadable => Ok(()),
+            Self::Unreadable | Self::Wiped => Ok(()),
         }
     }
 }

@@ -13,6 +13,9 @@
 //! | Versions by clocks, the last writer wins | Cassandra | the same |
 //! | Hinted hand-off, sloppy quorums | Dynamo 4.6 | `hints.rs` |
 //! | Read repair; anti-entropy by Merkle trees | Dynamo 4.5, 4.7 | `coordinate.rs`, `exchange.rs` |
+//! | Deletes: tombstones, and a time of grace for them | Demers et al. 1987 (1.4); Cassandra's `gc_grace_seconds` | `store.rs` |
+//! | A lost disk: a new epoch, then filled again | Michael et al. 2017, for the first half | `exchange.rs`, `directory.rs` |
+//! | Quorums that are up, beside the closed form | k of n | `quorums.rs` |
 //! | The directory: members in epochs, on the project's own Raft | 6.824 shard controllers | `directory.rs`, `council.rs` |
 //! | A change of members with a joint epoch between | Raft dissertation 4.3; RAMBO (Lynch, Shvartsman 2002) | `node.rs`, `exchange.rs` |
 //!
@@ -38,11 +41,25 @@
 //! lose against an earlier one of a faster clock, and of writes at the same time only one stays in any case. A sloppy quorum
 //! keeps what was acknowledged, but not where reads look for it.
 //!
+//! # Deletes
+//!
+//! A delete is a write of a *tombstone*, which is stored, kept for others, repaired and handed over like a value. Each store forgets it
+//! when by its own clock `tombstone_grace` has passed since the delete. A store that is away for longer still has the value, and brings
+//! it back to everybody: the rule about it holds as long as nobody is away, and no clock off, by half of that time. What was
+//! forgotten leaves its counter behind (the *floor*), so that a later write wins against the tombstone where that is remembered still.
+//!
+//! # A lost disk
+//!
+//! A store that finds its disk empty, and used before, has lost what it acknowledged and what it promised. Answers it gave before may
+//! still be on their way, so the directory begins an epoch for it (`Step::Fence`), in which no older answer counts. In that epoch it takes
+//! writes, but tells nobody what it holds until it has all from so many others that every write which it had acknowledged is among it.
+//! As long as fewer than W stores have lost their disks and are not full again, one copy of every acknowledged write is left and is
+//! found; that is what the rule about survival excuses and what not. A node that keeps the directory must not lose its disk: its Raft
+//! would vote twice.
+//!
 //! # What is not
 //!
-//! Deletes, and so tombstones; vector clocks and siblings. Disks that were wiped: a store that comes back with nothing takes
-//! itself for a new one, answers reads before it was repaired, and the rule about reads is not judged then. The Raft of
-//! the directory keeps its own members. A change waits for all old members but N minus a quorum; one that waits too
+//! Vector clocks and siblings: of two writes at the same time only one stays. The Raft of the directory keeps its own members. A change waits for all old members but N minus a quorum; one that waits too
 //! long gives way to the operator's next order. Maglev and modulo move more than they must: so does the hand-over then.
 
 pub mod key;
@@ -61,6 +78,7 @@ mod measure;
 mod message;
 mod node;
 mod placing;
+mod quorums;
 mod register;
 mod rule;
 mod store;
@@ -69,7 +87,8 @@ mod version;
 
 pub use bugs::HashingBug;
 pub use checks::{
-    ACKNOWLEDGED_WRITES_SURVIVE, CONVERGED, HashingChecks, READS_SEE_ACKNOWLEDGED_WRITES, STALE_OWNER_REJECTED,
+    ACKNOWLEDGED_WRITES_SURVIVE, CONVERGED, DELETED_KEYS_STAY_DELETED, HashingChecks, READS_SEE_ACKNOWLEDGED_WRITES,
+    STALE_OWNER_REJECTED,
 };
 pub use client::{HashingClient, client};
 pub use config::{Config, Setup};
@@ -81,4 +100,4 @@ pub use placing::{
 };
 pub use rule::PlacementKind;
 pub use system::{HashingOptions, HashingSystem, Versions};
-pub use version::{Held, Version};
+pub use version::{Held, Version, What};

@@ -1,5 +1,6 @@
 //! A node of the store: its whole state, how it boots from its disk, and where each input goes.
 
+use super::HashingBug;
 use super::config::Config;
 use super::coordinate::Op;
 use super::council::Council;
@@ -107,6 +108,7 @@ impl Machine {
         self.next_rule = view.next.map(|members| self.rule.after(&setup, members));
         if self.council.is_some() {
             fx.note(match view.next {
+                _ if view.fenced != self.view.fenced => HashingFact::Fenced { epoch: view.epoch },
                 Some(_) => HashingFact::Changing { epoch: view.epoch },
                 None => HashingFact::Changed { epoch: view.epoch },
             });
@@ -120,13 +122,20 @@ impl Machine {
         self.restart_exchange(fx);
     }
 
+    /// Forgets the tombstones that are old enough.
+    fn collect(&mut self, fx: &mut Fx<'_>) {
+        let at_once = self.config.has(HashingBug::DeleteRemoves);
+        let grace = if at_once { Duration::ZERO } else { self.config.tombstone_grace };
+        self.store.collect(grace, fx);
+    }
+
     fn regroup(&mut self) {
         let (config, rule, next, me) = (&self.config, &self.rule, self.next_rule.as_ref(), self.me);
         self.store.regroup(me, |hash| holders_of(config, rule, next, hash));
     }
 
     fn on_store(&mut self, from: NodeId, (op, epoch): (u64, u64), key: u64, held: Held, hint: bool, fx: &mut Fx<'_>) {
-        if !self.admits(from, op, epoch, fx) {
+        if !self.admits(from, op, epoch, fx) || !self.is_fenced() {
             return;
         }
         fx.worked(Duration::ZERO);
@@ -170,7 +179,17 @@ impl Node for Machine {
     type Fact = HashingFact;
 
     fn boot(config: &Config, me: NodeId, disk: Replay<'_, Record>, fx: &mut Fx<'_>) -> Self {
-        let replayed = Store::replay(disk);
+        let holders = |view: &View| {
+            let rule = Rule::replay(config, config.first(), &view.past);
+            let next = view.next.map(|members| rule.after(config, members));
+            move |hash| holders_of(config, &rule, next.as_ref(), hash)
+        };
+        let wiped = disk.is_empty()
+            && super::council::is_empty(disk)
+            && fx.disk_was_used()
+            && !config.is_router(me)
+            && !config.has(HashingBug::WipedServesAtOnce);
+        let replayed = Store::replay(disk, me, holders);
         if replayed.is_err() {
             fx.note(HashingFact::Unreadable);
             fx.halt("its disk can not be read: what it has acknowledged is unknown");
@@ -193,6 +212,10 @@ impl Node for Machine {
             deliveries: Deliveries::default(),
             council: Council::boot(config, disk, fx),
         };
+        if wiped {
+            let life = fx.rng().next_u64();
+            node.store.wiped(life, fx);
+        }
         node.regroup();
         node.restart_exchange(fx);
         node.refresh(fx);
@@ -203,15 +226,17 @@ impl Node for Machine {
     }
 
     fn on_message(&mut self, from: NodeId, message: HashingMessage, fx: &mut Fx<'_>) {
+        self.collect(fx);
         match message {
             HashingMessage::Ask { op, epoch, key, bare } => {
-                if self.admits(from, op, epoch, fx) {
+                // One that has lost its keys does not know what they hold.
+                if self.admits(from, op, epoch, fx) && self.store.life.is_none() {
                     fx.worked(Duration::ZERO);
-                    let held = self.store.get(key).cloned();
-                    fx.send(from, HashingMessage::Told { op, epoch, held, bare });
+                    let (held, floor) = (self.store.get(key).cloned(), self.store.floor);
+                    fx.send(from, HashingMessage::Told { op, epoch, held, bare, floor });
                 }
             }
-            HashingMessage::Told { op, epoch, held, .. } => self.on_told(from, op, epoch, held, fx),
+            HashingMessage::Told { op, epoch, held, floor, .. } => self.on_told(from, (op, epoch), (held, floor), fx),
             HashingMessage::Store { op, epoch, key, held, hint } => {
                 self.on_store(from, (op, epoch), key, held, hint, fx);
             }
@@ -234,11 +259,13 @@ impl Node for Machine {
                 }
             }
             HashingMessage::Compare { epoch, digest } => self.on_compare(from, epoch, digest, fx),
-            HashingMessage::Tree { epoch, leaves } => self.on_tree(from, epoch, leaves.as_deref(), fx),
+            HashingMessage::Tree { epoch, leaves, floor } => self.on_tree(from, epoch, leaves.as_deref(), floor, fx),
             HashingMessage::Fetch { epoch, leaf, after } => self.on_fetch(from, epoch, leaf, after, fx),
             HashingMessage::Piece { epoch, leaf, after, entries, more } => {
                 self.on_piece(from, (epoch, leaf, after), &entries, more, fx);
             }
+            HashingMessage::Wiped { life } => self.on_wiped(from, life, fx),
+            HashingMessage::Blank { epoch } => self.on_blank(from, epoch, fx),
             HashingMessage::Copied { epoch } => self.on_copied(from, epoch, fx),
             HashingMessage::Directory(inner) => self.on_directory_message(from, inner, fx),
         }

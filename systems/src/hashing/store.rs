@@ -4,12 +4,12 @@
 
 use super::directory::View;
 use super::key;
-use super::message::{Image, LEAVES, Record};
+use super::message::{HashingFact, Image, LEAVES, Record};
 use super::node::Fx;
-use super::version::{Held, Version};
+use super::version::{Held, Version, What};
 use sim_core::hash;
-use sim_core::{NodeId, NodeSet, Replay, Unreadable, WriteId};
-use std::collections::{BTreeMap, VecDeque};
+use sim_core::{Duration, LocalInstant, NodeId, NodeSet, Replay, Unreadable, WriteId};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
 
 /// Where a key stands in the order of hashes.
@@ -53,6 +53,8 @@ enum Pending {
     View {
         epoch: u64,
     },
+    /// Nothing: that it is on the disk is all.
+    Noted,
     Image,
     /// All of a piece that was fetched is there.
     Piece,
@@ -79,6 +81,15 @@ pub(super) struct Durable {
 pub(super) struct Store {
     data: BTreeMap<Place, Entry>,
     hints: BTreeMap<u64, Held>,
+    /// Tombstones by when the keys were deleted; some of these have been overwritten or given away since.
+    graves: BTreeSet<(LocalInstant, Place)>,
+    /// The largest counter of a tombstone that was forgotten, here or by one whose keys are taken over. A write must win against that
+    /// too: somebody whose clock is behind may remember it still.
+    pub floor: u64,
+    /// The disk was wiped, and has not been filled again; tells this loss from others.
+    pub life: Option<u64>,
+    /// How many bytes of others it has been sent in pieces.
+    pub taken: u64,
     pending: VecDeque<(WriteId, Pending)>,
     /// The newest view that is durable.
     pub epoch: u64,
@@ -87,10 +98,15 @@ pub(super) struct Store {
 }
 
 impl Store {
-    /// Reads the disk. Gives what is on it, and the newest view if there is one.
-    pub fn replay(disk: Replay<'_, Record>) -> Result<(Self, Option<View>), Unreadable> {
-        let (mut data, mut hints) = (BTreeMap::new(), BTreeMap::new());
-        let (mut view, mut records) = (None, 0);
+    /// Reads the disk of `me`. Gives what is on it, and the newest view if there is one. `holders` says whose keys are whose under a
+    /// view: what the node let go of then must not be there when it is its own again, because it may have been deleted meanwhile.
+    pub fn replay<H: Fn(u64) -> NodeSet>(
+        disk: Replay<'_, Record>,
+        me: NodeId,
+        holders: impl Fn(&View) -> H,
+    ) -> Result<(Self, Option<View>), Unreadable> {
+        let (mut data, mut hints): (BTreeMap<Place, Held>, _) = (BTreeMap::new(), BTreeMap::new());
+        let (mut view, mut records, mut floor, mut life) = (None, 0, 0, None);
         let put = |data: &mut BTreeMap<Place, Held>, key: u64, held: &Held| {
             let entry = data.entry(place(key)).or_insert_with(|| held.clone());
             if held.version > entry.version {
@@ -103,8 +119,19 @@ impl Store {
                 Record::Put { key, held } => put(&mut data, *key, held),
                 Record::Hint { key, held } => keep(&mut hints, *key, held.clone()),
                 Record::Delivered { key, version } => drop_hint(&mut hints, *key, *version),
-                Record::View(newer) => view = Some(newer.clone()),
+                Record::View(newer) => {
+                    // While the members change, nobody lets go of anything.
+                    if newer.next.is_none() && !data.is_empty() {
+                        let holders = holders(newer);
+                        data.retain(|(hash, _), _| holders(*hash).has(me));
+                    }
+                    view = Some(newer.clone());
+                }
+                Record::Floor { counter } => floor = floor.max(*counter),
+                Record::Wiped { life: lost } => life = Some(*lost),
+                Record::Refilled => life = None,
                 Record::Image(image) => {
+                    (floor, life) = (image.floor, image.life);
                     data.clear();
                     hints.clear();
                     image.data.iter().for_each(|(key, held)| put(&mut data, *key, held));
@@ -115,10 +142,11 @@ impl Store {
                 Record::Directory(_) => {}
             }
         }
+        let graves = data.iter().filter_map(|(place, held)| grave(*place, held)).collect();
         let entry = |(place, held)| (place, Entry { held, holders: NodeSet::EMPTY });
         let data = data.into_iter().map(entry).collect();
         let epoch = view.as_ref().map_or(0, |view: &View| view.epoch);
-        Ok((Self { data, hints, pending: VecDeque::new(), epoch, records }, view))
+        Ok((Self { data, hints, graves, floor, life, taken: 0, pending: VecDeque::new(), epoch, records }, view))
     }
 
     /// How many keys are here.
@@ -156,6 +184,46 @@ impl Store {
             entry.holders = holders(*hash);
             entry.holders.has(me)
         });
+    }
+
+    /// The disk was wiped.
+    pub fn wiped(&mut self, life: u64, fx: &mut Fx<'_>) {
+        self.life = Some(life);
+        fx.note(HashingFact::Wiped);
+        let id = fx.append(Record::Wiped { life });
+        self.wait(id, Pending::Noted, fx);
+    }
+
+    /// It is full again.
+    pub fn refilled(&mut self, fx: &mut Fx<'_>) {
+        self.life = None;
+        fx.note(HashingFact::Refilled { bytes: self.taken });
+        let id = fx.append(Record::Refilled);
+        self.wait(id, Pending::Noted, fx);
+    }
+
+    /// Forgets the tombstones of keys that were deleted `grace` ago or before. They are still on the disk, and are forgotten again
+    /// when that is read.
+    pub fn collect(&mut self, grace: Duration, fx: &mut Fx<'_>) {
+        while let Some((at, place)) = self.graves.first().copied()
+            && fx.now().0 >= at.0.saturating_add(grace.0)
+        {
+            self.graves.pop_first();
+            let held = self.data.get(&place).map(|entry| &entry.held);
+            if let Some(Held { version, .. }) = held.filter(|held| held.what == What::Tombstone { at }) {
+                let version = *version;
+                self.floor = self.floor.max(version.counter);
+                self.data.remove(&place);
+                fx.note(HashingFact::Collected { key: place.1, version });
+            }
+        }
+    }
+
+    /// Another store has forgotten tombstones up to this counter, which is news: on the disk it counts as a piece that was fetched.
+    pub fn raise(&mut self, floor: u64, fx: &mut Fx<'_>) {
+        self.floor = floor;
+        let id = fx.append(Record::Floor { counter: floor });
+        self.wait(id, Pending::Piece, fx);
     }
 
     /// Writes a value to the disk; `answer` is for when it is durable.
@@ -212,6 +280,7 @@ impl Store {
             match pending {
                 Pending::Put { key, held, answer } => {
                     let place = place(key);
+                    self.graves.extend(grave(place, &held));
                     match self.data.get_mut(&place) {
                         Some(entry) if entry.held.version >= held.version => {}
                         Some(entry) => entry.held = held,
@@ -231,6 +300,7 @@ impl Store {
                 }
                 Pending::Delivered { key, version } => drop_hint(&mut self.hints, key, version),
                 Pending::View { epoch } => self.epoch = epoch,
+                Pending::Noted => {}
                 Pending::Image => fx.forget(id),
                 Pending::Piece => durable.piece = true,
             }
@@ -247,6 +317,8 @@ impl Store {
             view: view.clone(),
             data: self.iter().map(|(key, held)| (key, held.clone())).collect(),
             hints: self.hints().map(|(key, held)| (key, held.clone())).collect(),
+            floor: self.floor,
+            life: self.life,
         };
         // What is on its way to the disk stands before the image there, and would be forgotten with the rest. The newest
         // version of a key wins when it is read back, in whatever order.
@@ -300,6 +372,14 @@ impl Store {
             entries.push((*key, entry.held.clone()));
         }
         (entries, false)
+    }
+}
+
+/// A tombstone's place among those that are to be forgotten.
+fn grave(place: Place, held: &Held) -> Option<(LocalInstant, Place)> {
+    match held.what {
+        What::Tombstone { at } => Some((at, place)),
+        What::Value(_) => None,
     }
 }
 

@@ -15,7 +15,7 @@ use sim_core::measures::Measures;
 use sim_core::units::{BitRate, ByteSize, DurationText};
 use sim_core::workload::Load;
 use sim_core::{
-    Budget, Bug, Class, Duration, History, Invalid, NodeId, NodeSet, Operation, Order, Shape, Span, System, Verdict,
+    Budget, Bug, Duration, History, Invalid, NodeId, NodeSet, Operation, Order, Shape, Span, System, Verdict,
 };
 use std::rc::Rc;
 
@@ -56,6 +56,9 @@ pub struct HashingOptions {
     pub versions: Versions,
     /// Whether the next nodes stand in for holders that do not answer, and bring them what they missed later.
     pub sloppy: bool,
+    /// How long a store remembers that a key was deleted. It must be longer than any store is away, or what that one still has
+    /// comes back.
+    pub tombstone_grace: DurationText,
     /// Whether a read brings what it found to those who had less, before it answers.
     pub read_repair: bool,
     /// How often a store compares what it holds with another; 0 for never.
@@ -94,6 +97,7 @@ impl Default for HashingOptions {
             write_quorum: 2,
             versions: Versions::Quorum,
             sloppy: false,
+            tombstone_grace: DurationText(Duration::secs(864_000)),
             read_repair: true,
             repair_interval: DurationText(Duration::millis(500)),
             view_refresh: DurationText(Duration::millis(500)),
@@ -200,6 +204,7 @@ impl HashingOptions {
             write_quorum: self.write_quorum,
             versions: self.versions,
             sloppy: self.sloppy,
+            tombstone_grace: self.tombstone_grace.0,
             read_repair: self.read_repair,
             repair_interval: self.repair_interval.0,
             view_refresh: self.view_refresh.0,
@@ -244,7 +249,10 @@ impl System for HashingSystem {
     fn operation(request: &KvCommand) -> Operation {
         let operation = kv::operation(request);
         // Appends and compare-and-set are puts here: see `coordinate.rs`.
-        let name = if operation.class == Class::Read { "get" } else { "put" };
+        let name = match request {
+            KvCommand::Get { .. } | KvCommand::Delete { .. } => operation.name,
+            _ => "put",
+        };
         Operation { name, ..operation }
     }
 
@@ -269,9 +277,9 @@ impl System for HashingSystem {
         _: &History<Machine>,
         checks: &HashingChecks,
         nodes: &[Option<Machine>],
-        _: Span,
+        span: Span,
     ) -> Measures {
-        measure(config, checks, nodes)
+        measure(config, checks, nodes, span)
     }
 
     fn message_kinds() -> &'static [&'static str] {

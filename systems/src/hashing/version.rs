@@ -2,7 +2,7 @@
 
 use crate::kv::Value;
 use core::fmt;
-use sim_core::Ticket;
+use sim_core::{LocalInstant, Ticket};
 
 /// When a value was written, relative to the others of its key: the larger one wins wherever two meet, so all replicas end
 /// with the same. Whose write it is breaks ties, so two writes never have the same version, and a retry has that of the first try
@@ -40,19 +40,59 @@ impl fmt::Display for Version {
     }
 }
 
-/// A value with its version.
+/// What a key holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum What {
+    /// A value.
+    Value(Value),
+    /// Nothing any more, and that must be remembered (a tombstone, or death certificate: Demers et al. 1987, section 1.4): whoever
+    /// has the value still would bring it back to those who only lack it.
+    Tombstone {
+        /// When it was deleted, by the clock of who coordinated that.
+        at: LocalInstant,
+    },
+}
+
+/// A value or a tombstone, with its version.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Held {
     /// When it was written.
     pub version: Version,
     /// What was.
-    pub value: Value,
+    pub what: What,
 }
 
 impl Held {
+    /// The value, if it is one.
+    #[must_use]
+    pub const fn value(&self) -> Option<&Value> {
+        match &self.what {
+            What::Value(value) => Some(value),
+            What::Tombstone { .. } => None,
+        }
+    }
+
     /// Size on the wire and on disk, in bytes: the version and the value.
     pub(super) fn bytes(&self) -> u32 {
-        20 + self.value.bytes()
+        20 + self.value().map_or(8, Value::bytes)
+    }
+
+    /// Its share in digests of messages.
+    pub(super) fn hash(&self) -> u64 {
+        let what = match &self.what {
+            What::Value(value) => value.hash(),
+            What::Tombstone { at } => sim_core::hash::of(&[at.0]),
+        };
+        self.version.hash() ^ what
+    }
+}
+
+impl fmt::Display for Held {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.what {
+            What::Value(value) => write!(f, "{value} at {}", self.version),
+            What::Tombstone { .. } => write!(f, "deleted at {}", self.version),
+        }
     }
 }
 

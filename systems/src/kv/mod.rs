@@ -1,4 +1,4 @@
-//! The first replicated state machine: a key-value store with get, put, append and compare-and-set.
+//! The first replicated state machine: a key-value store with get, put, append, compare-and-set and delete.
 
 mod spec;
 mod tree;
@@ -49,6 +49,11 @@ pub enum KvCommand {
         /// Its new value.
         value: Value,
     },
+    /// Remove a key, if there is one.
+    Delete {
+        /// The key.
+        key: u64,
+    },
 }
 
 /// What the store answers.
@@ -57,7 +62,7 @@ pub enum KvCommand {
 pub enum KvResponse {
     /// The value of the key asked for, if there is one.
     Value(Option<Value>),
-    /// Written.
+    /// Written, or gone.
     Done,
     /// Whether a compare-and-set found what it expected, and so wrote.
     Swapped(bool),
@@ -70,7 +75,11 @@ impl KvCommand {
     #[must_use]
     pub const fn key(&self) -> u64 {
         match self {
-            Self::Get { key } | Self::Put { key, .. } | Self::Append { key, .. } | Self::Cas { key, .. } => *key,
+            Self::Get { key }
+            | Self::Put { key, .. }
+            | Self::Append { key, .. }
+            | Self::Cas { key, .. }
+            | Self::Delete { key } => *key,
         }
     }
 }
@@ -83,6 +92,7 @@ impl fmt::Display for KvCommand {
             Self::Append { key, value } => write!(f, "append k{key} {value}"),
             Self::Cas { key, expect: Some(expect), value } => write!(f, "cas k{key} {expect} {value}"),
             Self::Cas { key, expect: None, value } => write!(f, "cas k{key} - {value}"),
+            Self::Delete { key } => write!(f, "delete k{key}"),
         }
     }
 }
@@ -150,6 +160,20 @@ impl Kv {
     }
 }
 
+impl Kv {
+    fn remove(&mut self, key: u64) {
+        // A key that is not there has no page to be made for it.
+        if self.get(key).is_none() {
+            return;
+        }
+        if let Some(old) = self.tree.slot(key).take() {
+            self.digest = self.digest.wrapping_sub(pair_hash(key, &old));
+            self.bytes -= u64::from(old.bytes()) + KEY_BYTES;
+            self.keys -= 1;
+        }
+    }
+}
+
 impl StateMachine for Kv {
     type Command = KvCommand;
     type Response = KvResponse;
@@ -182,6 +206,10 @@ impl StateMachine for Kv {
                 }
                 KvResponse::Swapped(found)
             }
+            KvCommand::Delete { key } => {
+                self.remove(*key);
+                KvResponse::Done
+            }
         }
     }
 
@@ -203,7 +231,7 @@ impl StateMachine for Kv {
 
     fn command_bytes(command: &KvCommand) -> u32 {
         9 + match command {
-            KvCommand::Get { .. } => 0,
+            KvCommand::Get { .. } | KvCommand::Delete { .. } => 0,
             KvCommand::Put { value, .. } | KvCommand::Append { value, .. } => value.bytes(),
             KvCommand::Cas { expect, value, .. } => value.bytes() + expect.as_ref().map_or(0, Value::bytes),
         }
@@ -226,6 +254,7 @@ impl StateMachine for Kv {
             KvCommand::Put { key, value } => (1, *key, value.hash(), 0),
             KvCommand::Append { key, value } => (2, *key, value.hash(), 0),
             KvCommand::Cas { key, expect, value } => (3, *key, value.hash(), expect.as_ref().map_or(1, Value::hash)),
+            KvCommand::Delete { key } => (4, *key, 0, 0),
         };
         mixer.word(tag << 56 ^ key);
         mixer.word(value);
@@ -247,6 +276,7 @@ pub fn request(op: &Op) -> KvCommand {
         Verb::Get => KvCommand::Get { key: op.key },
         Verb::Put => KvCommand::Put { key: op.key, value },
         Verb::Append => KvCommand::Append { key: op.key, value },
+        Verb::Delete => KvCommand::Delete { key: op.key },
         // Every other one expects what this client may have written last, the rest that nobody has written yet.
         Verb::Cas => {
             let expect = (op.unique % 2 == 1).then(|| Value::number(op.unique - 1, op.size));
@@ -263,6 +293,7 @@ pub const fn operation(command: &KvCommand) -> Operation {
         KvCommand::Put { .. } => (Class::Write, "put"),
         KvCommand::Append { .. } => (Class::Write, "append"),
         KvCommand::Cas { .. } => (Class::Write, "cas"),
+        KvCommand::Delete { .. } => (Class::Write, "delete"),
     };
     Operation { class, name, key: Some(command.key()) }
 }
@@ -289,7 +320,16 @@ mod tests {
         assert_eq!(kv.apply(&cas(None)), KvResponse::Swapped(false));
         assert_eq!(kv.apply(&cas(Some("ab"))), KvResponse::Swapped(true));
         assert_eq!(value(&kv), KvResponse::Value(Some(Value::new("c"))));
+        assert_eq!((kv.keys(), Kv::snapshot_bytes(&kv.snapshot())), (1, KEY_BYTES + 1));
+        let gone = |kv: &mut Kv, key| kv.apply(&KvCommand::Delete { key });
+        assert_eq!(
+            (gone(&mut kv, 1), gone(&mut kv, 1), gone(&mut kv, 1 << 40)),
+            (KvResponse::Done, KvResponse::Done, KvResponse::Done)
+        );
+        assert_eq!(value(&kv), KvResponse::Value(None));
+        assert_eq!((kv.keys(), Kv::snapshot_bytes(&kv.snapshot()), kv.digest()), (0, 0, Kv::start().digest()));
         let big = Value::padded("x", LARGEST_VALUE);
+        kv.apply(&put(1, "c"));
         assert_eq!(kv.apply(&KvCommand::Append { key: 1, value: big }), KvResponse::Full);
     }
 

@@ -72,6 +72,7 @@ impl Spec for KvSpec {
                 }
                 return KvResponse::Swapped(found);
             }
+            KvCommand::Delete { .. } => state.0 = None,
         }
         KvResponse::Done
     }
@@ -105,6 +106,7 @@ impl Spec for KvSpec {
             KvCommand::Put { value, .. } | KvCommand::Cas { value, .. } => {
                 Some(Makes::State(Held(Some(value.clone()))))
             }
+            KvCommand::Delete { .. } => Some(Makes::State(Held(None))),
             KvCommand::Append { .. } => None,
         }
     }
@@ -194,6 +196,27 @@ mod tests {
         assert!(matches!(judge(&rows), Linearizable::Yes { .. }));
         rows.push((GET, 2008, 2009, saw("b")));
         assert!(matches!(judge(&rows), Linearizable::No { .. }));
+    }
+
+    #[test]
+    fn a_deleted_key_stays_deleted() {
+        let saw_nothing = Outcome::Ok(KvResponse::Value(None));
+        let delete = |end| (KvCommand::Delete { key: 1 }, 2, 3, end);
+        let rows = [
+            (put("a"), 0, 1, Outcome::Ok(KvResponse::Done)),
+            delete(Outcome::Ok(KvResponse::Done)),
+            (GET, 4, 5, saw_nothing.clone()),
+        ];
+        assert!(matches!(judge(&rows), Linearizable::Yes { .. }));
+        assert!(matches!(judge(&[rows[0].clone(), rows[2].clone()]), Linearizable::No { .. }));
+        let back = (GET, 6, 7, saw("a"));
+        assert!(matches!(judge(&[rows[0].clone(), rows[1].clone(), back.clone()]), Linearizable::No { .. }));
+        // One that nobody knows of may have been carried out, and late.
+        let doubtful = delete(Outcome::Unknown);
+        assert!(matches!(
+            judge(&[rows[0].clone(), doubtful, back, (GET, 8, 9, saw_nothing)]),
+            Linearizable::Yes { .. }
+        ));
     }
 
     #[test]

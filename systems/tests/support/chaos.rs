@@ -376,6 +376,7 @@ impl<N: Subject> Run<N> {
                 0..=2 => KvCommand::Get { key },
                 3 => KvCommand::Put { key, value },
                 4 => KvCommand::Append { key, value },
+                5 if number.is_multiple_of(4) => KvCommand::Delete { key },
                 _ => KvCommand::Cas { key, expect: None, value },
             };
             self.ops[client].push(Op { command, invoked: at, attempt: 0, asked: at, open: true });

@@ -1,4 +1,4 @@
-//! A register, and a store of many: read, write, append, compare-and-set.
+//! A register, and a store of many: read, write, append, compare-and-set, delete.
 
 use super::super::{Answer, Datum, Event};
 use super::{Model, ModelName, Object};
@@ -78,6 +78,7 @@ fn request(event: &Event, many: bool) -> Result<Ask, String> {
     let what = match (&*event.f, &event.value) {
         ("read" | "get", _) => What::Read,
         ("write" | "put", value) => What::Write(held(value, many)),
+        ("delete", _) if many => What::Write(None),
         ("append", Datum::Text(text)) if many => What::Append(Arc::clone(text)),
         ("append", value) if many => return Err(format!("append takes a text, not {value}")),
         ("cas", Datum::List(pair)) if pair.len() == 2 => {
@@ -215,6 +216,6 @@ store!(
     Kv,
     ModelName::Kv,
     true,
-    "a store knows get, put, append and cas",
+    "a store knows get, put, append, cas and delete",
     "A store of texts by key: initially empty, which is as good as nil."
 );

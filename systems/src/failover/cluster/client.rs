@@ -18,7 +18,9 @@ pub struct ClusterClient {
 fn request(op: &Op) -> ClusterRequest {
     match op.verb {
         Verb::Get => ClusterRequest::Get { key: op.key },
-        Verb::Put | Verb::Append | Verb::Cas => ClusterRequest::Set { key: op.key, number: op.unique, size: op.size },
+        Verb::Put | Verb::Append | Verb::Cas | Verb::Delete => {
+            ClusterRequest::Set { key: op.key, number: op.unique, size: op.size }
+        }
     }
 }
 

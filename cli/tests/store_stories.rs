@@ -1,0 +1,79 @@
+//! What the stories of the sharded store claim in numbers, each beside the setting that its file says to compare with.
+
+mod support;
+
+use serde_json::Value;
+use support::{Scratch, splitbrain};
+
+/// The report of a story of the store, with these settings.
+fn run(name: &str, sets: &[&str]) -> Value {
+    let (file, scratch) = (format!("scenarios/library/hashing/{name}"), Scratch::new());
+    let mut args = vec!["run", "--format", "json", "--set", "report.charts=false"];
+    args.extend(sets.iter().flat_map(|set| ["--set", *set]));
+    args.extend(["--out", scratch.path().to_str().expect("UTF-8"), &file]);
+    let ran = splitbrain(&args);
+    serde_json::from_str(&ran.stdout).unwrap_or_else(|_| panic!("{name}: {}{}", ran.stdout, ran.stderr))
+}
+
+/// What the report says of a rule that held.
+fn held<'a>(report: &'a Value, rule: &str) -> &'a str {
+    let verdict = report["verdicts"].as_array().and_then(|all| all.iter().find(|verdict| verdict["rule"] == rule));
+    let verdict = verdict.unwrap_or_else(|| panic!("no verdict on {rule}"));
+    assert_eq!(verdict["verdict"], "pass", "{verdict}");
+    verdict["detail"].as_str().expect("a text")
+}
+
+/// The formula with this in its name: what it says and what the run came to.
+fn formula(report: &Value, name: &str) -> (f64, f64) {
+    let named = |formula: &&Value| formula["name"].as_str().is_some_and(|text| text.contains(name));
+    let formula = report["formulas"].as_array().and_then(|all| all.iter().find(named));
+    let formula = formula.unwrap_or_else(|| panic!("no formula on {name}: {}", report["formulas"]));
+    (formula["predicted"].as_f64().expect("a number"), formula["measured"].as_f64().expect("a run shows it"))
+}
+
+#[test]
+fn what_was_deleted_comes_back_only_if_a_store_is_away_for_longer_than_the_grace() {
+    const BACK: &str = "answered, with what was deleted before";
+    let back = |report: &Value| report["errors"][BACK].as_u64().unwrap_or(0);
+    let short = run("short-grace.toml", &[]);
+    assert!(back(&short) > 50, "{} reads saw what was deleted", back(&short));
+    let detail = held(&short, "deleted_keys_stay_deleted");
+    assert!(detail.contains("keys are back"), "{detail}");
+
+    let long = run("short-grace.toml", &["system.tombstone_grace=11s"]);
+    assert_eq!(back(&long), 0);
+    // They were not kept for ever: the first ones are forgotten before the end.
+    let detail = held(&long, "deleted_keys_stay_deleted");
+    assert!(!detail.contains(" 0 keys whose") && !detail.contains("keys are back"), "{detail}");
+}
+
+#[test]
+fn a_store_that_lost_its_disk_is_filled_as_fast_as_the_bandwidth_allows() {
+    // Round trips and syncs come on top of what the bandwidth allows.
+    for (rate, times, most) in [("5 Mbit", 1.0, 1.6), ("1 Mbit", 5.0, 1.2)] {
+        let report = run("wiped-store.toml", &[&format!("system.handover_bandwidth={rate}")]);
+        let (predicted, measured) = formula(&report, "n5, which had lost its disk");
+        // More than a hundred keys of 4 KiB.
+        assert!((0.7e9..1.3e9).contains(&(predicted / times)), "{predicted} ns at {rate}");
+        assert!(
+            (1.0..most).contains(&(measured / predicted)),
+            "{measured} ns at {rate}, of {predicted} ns by bandwidth"
+        );
+        for rule in ["acknowledged_writes_survive", "reads_see_acknowledged_writes", "converged"] {
+            held(&report, rule);
+        }
+    }
+}
+
+#[test]
+fn the_formula_for_quorums_holds_if_nodes_fail_each_on_its_own_and_not_if_zones_do() {
+    let (predicted, measured) = formula(&run("k-of-n.toml", &[]), "read quorum, 2 of 3");
+    assert!((0.95..0.99).contains(&predicted), "{predicted}");
+    assert!((measured - predicted).abs() < 0.01, "{measured}, of {predicted} by the formula");
+    let (predicted, measured) = formula(&run("k-of-n-zones.toml", &[]), "read quorum, 2 of 3");
+    assert!(predicted - measured > 0.04, "{measured}, of {predicted} by the formula");
+    // With a zone for each holder the zones are what fails independently.
+    let three = run("k-of-n-zones.toml", &["cluster.zones=[\"a\", \"b\", \"c\"]"]);
+    let (predicted, measured) = formula(&three, "read quorum, 2 of 3");
+    assert!((measured - predicted).abs() < 0.02, "{measured}, of {predicted} by the formula");
+}
