@@ -150,7 +150,9 @@ impl Uptime {
         // From one primary's first acknowledgement to its end.
         let lives: Vec<u64> =
             unplanned.windows(2).filter_map(|pair| Some(pair[1].began_ns.saturating_sub(pair[0].served_ns?))).collect();
-        let by = if lives.len() < ENOUGH { whole } else { mttf / 2.0 };
+        // A round figure.
+        let unit = if mttf > 20e9 { 1e9 } else { 1e6 };
+        let by = if lives.len() < ENOUGH { whole } else { libm::ceil(mttf / 2.0 / unit) * unit };
         let ended = lives.iter().filter(|life| (**life as f64) <= by).count() as f64;
         let served = self.since.since(self.from).0 as f64;
         vec![
@@ -160,7 +162,10 @@ impl Uptime {
                 predicted: mttf / (mttf + mttr),
                 measured: (served > 0.0).then(|| 1.0 - self.unserved as f64 / served),
                 unit: FormulaUnit::Fraction,
-                note: note("a share of time, for writes; measured is the time with a primary that was up and promoted"),
+                note: note(
+                    "a share of time, for writes; measured is the time with a primary that was up and promoted, so it also counts \
+                     when nobody could follow",
+                ),
             },
             Formula {
                 name: format!("probability of a first failure by t = {}", Duration(by as u64)),
