@@ -7,12 +7,17 @@ use support::{Scratch, splitbrain};
 
 /// The report of a story of the store, with these settings.
 fn run(name: &str, sets: &[&str]) -> Value {
-    let (file, scratch) = (format!("scenarios/library/hashing/{name}"), Scratch::new());
+    let scratch = Scratch::new();
+    run_file(&format!("scenarios/library/hashing/{name}"), sets, &scratch)
+}
+
+/// The report of a file.
+fn run_file(file: &str, sets: &[&str], scratch: &Scratch) -> Value {
     let mut args = vec!["run", "--format", "json", "--set", "report.charts=false"];
     args.extend(sets.iter().flat_map(|set| ["--set", *set]));
-    args.extend(["--out", scratch.path().to_str().expect("UTF-8"), &file]);
+    args.extend(["--out", scratch.path().to_str().expect("UTF-8"), file]);
     let ran = splitbrain(&args);
-    serde_json::from_str(&ran.stdout).unwrap_or_else(|_| panic!("{name}: {}{}", ran.stdout, ran.stderr))
+    serde_json::from_str(&ran.stdout).unwrap_or_else(|_| panic!("{file}: {}{}", ran.stdout, ran.stderr))
 }
 
 /// What the report says of a rule that held.
@@ -76,4 +81,79 @@ fn the_formula_for_quorums_holds_if_nodes_fail_each_on_its_own_and_not_if_zones_
     let three = run("k-of-n-zones.toml", &["cluster.zones=[\"a\", \"b\", \"c\"]"]);
     let (predicted, measured) = formula(&three, "read quorum, 2 of 3");
     assert!((measured - predicted).abs() < 0.02, "{measured}, of {predicted} by the formula");
+}
+
+/// Four stores that neither compare nor repair what they read, so that what one of them lacks it goes on lacking.
+const FOUR: &str = r#"
+[scenario]
+name = "x"
+system = "hashing"
+duration = "11s"
+warmup = "1s"
+settle = "2s"
+
+[cluster]
+nodes = 4
+
+[system]
+directory = 1
+repair_interval = "0s"
+read_repair = false
+op_timeout = "3s"
+
+[network]
+latency = "0.5ms..1.5ms"
+
+[[workload]]
+clients = 6
+rate = "400/s"
+read_ratio = 0.5
+keys = 1000
+timeout = "3s"
+attempt_timeout = "3s"
+routing = "random"
+"#;
+
+/// What reads must see after a disk was lost, with these settings and faults.
+fn lost(sets: &[&str], faults: &str) {
+    let scratch = Scratch::new();
+    let file = scratch.path().join("x.toml");
+    std::fs::write(&file, format!("{FOUR}\n{faults}")).expect("a file");
+    let report = run_file(file.to_str().expect("UTF-8"), sets, &scratch);
+    held(&report, "reads_see_acknowledged_writes");
+    assert!(report["facts"]["refilled"].as_u64().is_some_and(|n| n > 0), "{}", report["facts"]);
+}
+
+#[test]
+fn a_store_that_lost_its_disk_hears_everyone_who_may_have_what_it_acknowledged() {
+    // Only n3 has what n4 acknowledged while n2 was down.
+    lost(
+        &[],
+        "[[fault]]\nkind = \"crash\"\ntarget = \"n2\"\nat = \"4s\"\nduration = \"1900ms\"\n\
+         [[fault]]\nkind = \"crash\"\non_crash = \"wipe\"\ntarget = \"n4\"\nat = \"6s\"\nduration = \"100ms\"\n",
+    );
+}
+
+#[test]
+fn an_answer_that_was_given_before_a_disk_was_lost_counts_no_more() {
+    // n4 says that it has a write and loses its disk; n3 can not store it yet, and n2 never hears of it.
+    lost(
+        &[],
+        "[[fault]]\nkind = \"crash\"\non_crash = \"wipe\"\ntarget = \"n4\"\nat = \"6s\"\nduration = \"100ms\"\n\
+         [[fault]]\nkind = \"disk\"\ntarget = \"n3\"\nstall = true\nat = \"5500ms\"\nduration = \"1500ms\"\n\
+         [[fault]]\nkind = \"packet\"\ntarget = \"n2\"\ndirection = \"to\"\nloss = \"100%\"\nmessages = [\"store\"]\n\
+         at = \"5s\"\nduration = \"4s\"\n",
+    );
+}
+
+#[test]
+fn each_way_of_repair_does_its_part_alone() {
+    let facts = |report: &Value, kind: &str| report["facts"][kind].as_u64().unwrap_or(0);
+    let by_reading = run("zone-loss-nrw.toml", &["system.repair_interval=0s"]);
+    assert!(facts(&by_reading, "read_repaired") > 500, "{}", by_reading["facts"]);
+    let by_hints = run("hinted-handoff.toml", &[]);
+    let (hinted, delivered) = (facts(&by_hints, "hinted"), facts(&by_hints, "delivered"));
+    assert!(hinted > 100 && 2 * delivered > hinted, "{delivered} of {hinted} hints were delivered");
+    // All of the tree, down to its last leaf.
+    held(&run("join.toml", &["system.read_repair=false"]), "converged");
 }

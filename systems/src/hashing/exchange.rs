@@ -135,6 +135,9 @@ impl Machine {
         let Some(session) = &mut self.exchange.session else {
             if self.store.life.is_some() && self.has_copied() {
                 self.store.refilled(fx);
+                if !changing {
+                    return self.restart_exchange(fx);
+                }
             }
             if changing && self.has_copied() {
                 let epoch = self.view.epoch;
