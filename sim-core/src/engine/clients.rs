@@ -100,6 +100,24 @@ impl<N: Node, C> ClientState<N, C> {
         ended
     }
 
+    /// Whom to ask.
+    fn choose(&mut self, nodes: usize, request: &N::Request, last: Option<NodeId>, hint: Option<NodeId>) -> NodeId
+    where
+        C: Client<N>,
+    {
+        let known = match self.seat.routing {
+            Routing::Sticky => self.client.route(request, last),
+            Routing::Fixed(_) | Routing::Random => None,
+        };
+        if let Some(known) = known {
+            known
+        } else if N::is_read(request) && self.seat.reads_from != ReadsFrom::Leader {
+            self.route_read(nodes, last, hint)
+        } else {
+            self.route(nodes, last, hint)
+        }
+    }
+
     /// Whom to ask: for the first try the favourite, if there is one, for later tries somebody else than last time.
     fn route(&mut self, nodes: usize, last: Option<NodeId>, hint: Option<NodeId>) -> NodeId {
         match self.seat.routing {
@@ -207,43 +225,34 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
         self.observer.observe(now, &Observed::Invoked { ticket, request: &request });
         let what = N::request_fingerprint(&request).wrapping_mul(0x9fb2_1c65_1e98_df25);
         self.digest.event(now.0, u64::from(id.0), Code::Client, what ^ op << 1);
+        let nodes = self.nodes.len();
         let state = &mut self.clients[id.index()];
+        let to = state.choose(nodes, &request, None, None);
+        let patience = state.seat.patience;
+        let due = now + patience.attempt_timeout.min(patience.timeout);
         state.pending.push_back(Some(Pending {
-            request,
+            request: request.clone(),
             invoked: now,
-            attempts: 0,
-            asked: NodeId(0),
+            attempts: 1,
+            asked: to,
             hint: None,
-            due: Instant::FAR,
+            due,
             between: false,
-            doubtful: (false, false),
+            doubtful: (false, true),
         }));
-        self.try_once(id, op);
+        self.ask(ticket, to, request, due);
     }
 
-    /// Sends one try of an operation.
-    fn try_once(&mut self, id: ClientId, op: u64) {
+    /// Tries an operation again.
+    fn try_again(&mut self, id: ClientId, op: u64) {
         let nodes = self.nodes.len();
         let now = self.now;
         let state = &mut self.clients[id.index()];
         let patience = state.seat.patience;
         let floor = state.base;
-        let (last, hint) = match state.pending(op) {
-            Some(pending) if pending.attempts > 0 => (Some(pending.asked), pending.hint.take()),
-            _ => (None, None),
-        };
-        let request = state.pending(op).expect("an operation that is tried is pending").request.clone();
-        let known = match state.seat.routing {
-            Routing::Sticky => state.client.route(&request, last),
-            Routing::Fixed(_) | Routing::Random => None,
-        };
-        let to = if let Some(known) = known {
-            known
-        } else if N::is_read(&request) && state.seat.reads_from != ReadsFrom::Leader {
-            state.route_read(nodes, last, hint)
-        } else {
-            state.route(nodes, last, hint)
-        };
+        let pending = state.pending(op).expect("an operation that is tried is pending");
+        let (request, last, hint) = (pending.request.clone(), pending.asked, pending.hint.take());
+        let to = state.choose(nodes, &request, Some(last), hint);
         let pending = state.pending(op).expect("an operation that is tried is pending");
         let ticket = Ticket { client: id, op, floor, attempt: pending.attempts };
         pending.attempts += 1;
@@ -252,13 +261,20 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
         pending.doubtful = (pending.doubtful.1, true);
         pending.due = (now + patience.attempt_timeout).min(pending.invoked + patience.timeout);
         let due = pending.due;
+        self.ask(ticket, to, request, due);
+    }
+
+    /// Sends one try of an operation, which its client loses patience with when it is `due`.
+    fn ask(&mut self, ticket: Ticket, to: NodeId, request: N::Request, due: Instant) {
+        let (id, now) = (ticket.client, self.now);
         self.set_alarm(id, due);
         self.observer.observe(now, &Observed::Asked { ticket, to });
         let bytes = N::request_bytes(&request);
         if let Some((after, twice)) = self.client_link(Parcel::Request(ticket), to, bytes) {
             if let Some(again) = twice {
                 // Whatever one copy is answered, the other may still take effect.
-                let pending = self.clients[id.index()].pending(op).expect("an operation that is tried is pending");
+                let pending =
+                    self.clients[id.index()].pending(ticket.op).expect("an operation that is tried is pending");
                 pending.doubtful.0 = true;
                 self.push(now + again, Event::Request { ticket, to, request: request.clone() });
             }
@@ -269,7 +285,7 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
     /// Tries an operation again after a wait, if its client's patience lasts that long.
     fn try_after(&mut self, id: ClientId, op: u64, wait: crate::Duration) {
         if wait == crate::Duration::ZERO {
-            self.try_once(id, op);
+            self.try_again(id, op);
             return;
         }
         let now = self.now;
@@ -317,7 +333,7 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
                 let outcome = if doubtful { Outcome::Unknown } else { Outcome::Failed };
                 self.end(id, op, None, outcome);
             } else if between {
-                self.try_once(id, op);
+                self.try_again(id, op);
             } else {
                 let wait = state.backoff(attempts);
                 self.try_after(id, op, wait);
