@@ -7,7 +7,7 @@ use super::system::PlacementConfig;
 use crate::hashing::key;
 use crate::hashing::placement::{Algorithm, Member, Members, Placement};
 use core::cell::OnceCell;
-use sim_core::{Instant, NodeId, Observed, Observer, Verdict, Violation};
+use sim_core::{Instant, NodeId, Observed, Observer, Outcome, Verdict, Violation};
 
 /// Every key that was counted belongs to a member, as often as it has copies.
 pub const EVERY_KEY_HAS_AN_OWNER: &str = "every_key_has_an_owner";
@@ -15,6 +15,8 @@ pub const EVERY_KEY_HAS_AN_OWNER: &str = "every_key_has_an_owner";
 pub const AGREEMENT: &str = "clients_with_one_view_agree";
 /// A change moves keys to who joins and from who leaves, and none between nodes that stay. Not promised by all rules.
 pub const NO_MOVE_BETWEEN_SURVIVORS: &str = "no_move_between_survivors";
+/// A lookup is answered by who owns its key at some moment while it is under way. Nodes with wrong clocks break this.
+pub const OWNERS_ANSWER: &str = "owners_answer";
 /// Under bounded loads no node holds more than its share and the slack.
 pub const BOUNDED: &str = "bounded_loads";
 
@@ -26,6 +28,9 @@ const SAMPLE: u64 = 10_000;
 pub struct PlacementChecks {
     config: PlacementConfig,
     redirected: u64,
+    /// Lookups answered by an owner, and the first that was not.
+    answered: u64,
+    stray: Option<Violation>,
     survey: OnceCell<Survey>,
 }
 
@@ -33,7 +38,7 @@ impl PlacementChecks {
     /// Nothing seen yet.
     #[must_use]
     pub const fn new(config: PlacementConfig) -> Self {
-        Self { config, redirected: 0, survey: OnceCell::new() }
+        Self { config, redirected: 0, answered: 0, stray: None, survey: OnceCell::new() }
     }
 
     /// The count of all keys, made when it is first asked for.
@@ -45,7 +50,7 @@ impl PlacementChecks {
     /// Every rule's verdict.
     #[must_use]
     pub fn verdicts(&self) -> Vec<Verdict> {
-        let mut verdicts = vec![self.owned(), self.agreement()];
+        let mut verdicts = vec![self.owned(), self.agreement(), self.answers()];
         if self.config.algorithm.is_minimal() {
             verdicts.push(self.survivors());
         }
@@ -69,6 +74,31 @@ impl PlacementChecks {
         }
         let epochs = config.epochs.len();
         Verdict::Pass { rule: EVERY_KEY_HAS_AN_OWNER, detail: format!("{} keys, {epochs} times placed", config.keys) }
+    }
+
+    fn answers(&self) -> Verdict {
+        match &self.stray {
+            Some(violation) => Verdict::Fail(violation.clone()),
+            None if self.answered == 0 => {
+                Verdict::Inconclusive { rule: OWNERS_ANSWER, why: "no lookup was answered".to_owned() }
+            }
+            None => Verdict::Pass { rule: OWNERS_ANSWER, detail: format!("{} lookups", self.answered) },
+        }
+    }
+
+    /// A lookup begun at `invoked` has been answered by `node`.
+    fn returned(&mut self, invoked: Instant, at: Instant, node: NodeId, key: u64) {
+        let hash = key::of_number(key);
+        let epochs = &self.config.epochs;
+        let first = epochs.partition_point(|epoch| epoch.at.0 <= invoked.0).saturating_sub(1);
+        let mut under_way = epochs[first..].iter().take_while(|epoch| epoch.at.0 <= at.0);
+        if under_way.any(|epoch| epoch.placement.owner(hash) == node) {
+            self.answered += 1;
+        } else if self.stray.is_none() {
+            let owner = epochs[first].placement.owner(hash);
+            let detail = format!("{node} answers for key {key}, which is {owner}'s");
+            self.stray = Some(Violation { rule: OWNERS_ANSWER.to_owned(), at, node: Some(node), detail });
+        }
     }
 
     fn agreement(&self) -> Verdict {
@@ -141,9 +171,12 @@ fn fail(rule: &str, at: u64, detail: String) -> Verdict {
 
 impl Observer<Owner> for PlacementChecks {
     fn observe(&mut self, at: Instant, what: &Observed<'_, Owner>) {
-        let _ = at;
-        if let Observed::Noted { fact: PlacementFact::Redirected, .. } = what {
-            self.redirected += 1;
+        match what {
+            Observed::Noted { fact: PlacementFact::Redirected, .. } => self.redirected += 1,
+            Observed::Returned { request, invoked, outcome: Outcome::Ok(_), node: Some(node), .. } => {
+                self.returned(*invoked, at, *node, request.key);
+            }
+            _ => {}
         }
     }
 

@@ -4,7 +4,7 @@ use super::message::{Found, Lookup, PlacementFact, PlacementMessage};
 use super::system::PlacementConfig;
 use crate::hashing::key;
 use crate::hashing::placement::Placement;
-use sim_core::{Duration, Effects, Node, NodeId, Replay, Role, Ticket, Timer};
+use sim_core::{Clock, Duration, Effects, Instant, Node, NodeId, Replay, Role, Ticket, Timer};
 
 /// An owner of keys.
 #[derive(Clone, Debug)]
@@ -34,7 +34,8 @@ impl Node for Owner {
 
     fn on_request(&mut self, ticket: Ticket, lookup: Lookup, fx: &mut Effects<'_, Self>) {
         let now = fx.now();
-        let epoch = self.config.epochs.iter().rev().find(|epoch| epoch.at.0 <= now.0);
+        let begun = |at: Duration| Clock::honest(Instant::ZERO + at) <= now;
+        let epoch = self.config.epochs.iter().rev().find(|epoch| begun(epoch.at));
         let epoch = epoch.unwrap_or(&self.config.epochs[0]);
         let owner = epoch.placement.owner(key::of_number(lookup.key));
         if owner == fx.me() {
