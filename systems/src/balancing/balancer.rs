@@ -10,7 +10,6 @@ use super::picker::Picker;
 use super::policy::Policy;
 use super::probes::Probes;
 use super::requests::{Request, Requests};
-use crate::hashing::key;
 use sim_core::{Duration, LocalInstant, NodeId, NodeSet, Ticket, Timer};
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
@@ -166,9 +165,9 @@ impl Balancer {
     /// Sends a request to some server, but not to `but` if there is another. False if there is none to send it to now.
     fn send(&mut self, config: &Config, request: u64, but: Option<u32>, fx: &mut Fx<'_>) -> bool {
         let Some(this) = self.requests.get(request) else { return false };
-        let (now, hash, came) = (fx.now(), key::of_number(this.key), this.came);
+        let (now, key, came) = (fx.now(), this.key, this.came);
         let is_hedge = this.is_under_way();
-        let Some(server) = self.picker.pick(config, hash, but, now, fx.rng()) else {
+        let Some(server) = self.picker.pick(config, key, but, now, fx.rng()) else {
             if is_hedge {
                 return false;
             }
@@ -187,7 +186,7 @@ impl Balancer {
         };
         let id = self.requests.tried(request, server, now);
         self.picker.sent(server);
-        self.endpoints.sent(server);
+        self.endpoints.sent(config, server);
         let within = config.deadline.map(|deadline| Duration(deadline.0.saturating_sub(now.since(came).0)));
         fx.send(config.server(server), BalancingMessage::Forward { id, within });
         if self.deadlines.is_empty() {
@@ -210,8 +209,8 @@ impl Balancer {
         let now = fx.now();
         let took = now.since(this.sent);
         self.picker.ended(this.server);
-        self.picker.took(this.server, took, now, config.half_life);
-        self.endpoints.served(this.server, fx);
+        self.picker.took(config, this.server, took, now);
+        self.endpoints.served(config, this.server, fx);
         if let Some(Hedge::Percentile(ppm)) = config.hedge {
             self.estimate = moved(self.estimate, took, ppm);
         }
@@ -312,7 +311,7 @@ impl Balancer {
             self.picker.ended(server);
         }
         // It may have been slow, or dead: so much at least.
-        self.picker.took(server, now.since(this.sent), now, config.half_life);
+        self.picker.took(config, server, now.since(this.sent), now);
         fx.note(BalancingFact::GaveUp { server });
         self.endpoints.failed(config, server, false, fx);
         Some((this.request, server))

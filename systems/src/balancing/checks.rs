@@ -188,8 +188,7 @@ impl BalancingChecks {
         let watched = &mut self.balancers[node.index()];
         watched.sent += 1;
         let again = watched.sent.saturating_sub(watched.asked);
-        let (asked, panics, inside, members) = (watched.asked, watched.panics, watched.inside, watched.members);
-        let name = config.server(server);
+        let (asked, panics, inside) = (watched.asked, watched.panics, watched.inside);
         if again > 0
             && let Some(budget) = config.retry_budget_ppm
         {
@@ -200,10 +199,32 @@ impl BalancingChecks {
                 return self.fail(at, RETRY_BUDGET_KEPT, node, detail);
             }
         }
+        // With every server in and nothing that could tell them apart there is nothing to look up.
+        let told_apart = config.breaker.is_some() || config.health.is_some();
+        if (told_apart || inside < u64::from(config.servers())) && self.sent_astray(at, node, server) {
+            return;
+        }
+        let balancers = &self.balancers;
+        let is_in = |server: usize| {
+            let told = |watched: &Watched| (watched.servers[server].out, watched.servers[server].circuit);
+            balancers.iter().all(|watched| told(watched) == (false, Circuit::Closed))
+        };
+        if let Some((rule, server, detail)) = self.spread.sent(at, server, panics, is_in) {
+            self.fail(at, rule, config.server(server), detail);
+        }
+    }
+
+    /// Whether a balancer should not have sent a request there, for all it has announced.
+    fn sent_astray(&mut self, at: Instant, node: NodeId, server: u32) -> bool {
+        let config = Rc::clone(&self.config);
+        let watched = &self.balancers[node.index()];
+        let (panics, inside, members) = (watched.panics, watched.inside, watched.members);
+        let name = config.server(server);
         let told = self.balancers[node.index()].servers[server as usize];
         if !told.member || told.out && !panics {
             let what = if told.member { "was ejected" } else { "has left" };
-            return self.fail(at, EJECTED_GET_NOTHING, node, format!("{name} {what}, and yet gets a request"));
+            self.fail(at, EJECTED_GET_NOTHING, node, format!("{name} {what}, and yet gets a request"));
+            return true;
         }
         self.looks.out += u64::from(inside < members);
         if config.subset == 0 && inside * MILLION < u64::from(config.panic_below_ppm) * members {
@@ -213,7 +234,8 @@ impl BalancingChecks {
                 let detail = format!(
                     "{inside} of {members} servers are in, fewer than {share} %, and they get all the requests"
                 );
-                return self.fail(at, PANIC_THRESHOLD, node, detail);
+                self.fail(at, PANIC_THRESHOLD, node, detail);
+                return true;
             }
         }
         if config.breaker.is_some() {
@@ -225,7 +247,8 @@ impl BalancingChecks {
                 }
                 circuit => {
                     let detail = format!("{name} gets a request although its circuit is {circuit:?}");
-                    return self.fail(at, CIRCUIT_KEPT, node, detail);
+                    self.fail(at, CIRCUIT_KEPT, node, detail);
+                    return true;
                 }
             }
         }
@@ -244,18 +267,12 @@ impl BalancingChecks {
                         at.since(since),
                         health.interval
                     );
-                    return self.fail(at, GRAY_FAILURE_DETECTED, node, detail);
+                    self.fail(at, GRAY_FAILURE_DETECTED, node, detail);
+                    return true;
                 }
             }
         }
-        let balancers = &self.balancers;
-        let is_in = |server: usize| {
-            let told = |watched: &Watched| (watched.servers[server].out, watched.servers[server].circuit);
-            balancers.iter().all(|watched| told(watched) == (false, Circuit::Closed))
-        };
-        if let Some((rule, server, detail)) = self.spread.sent(at, server, panics, is_in) {
-            self.fail(at, rule, config.server(server), detail);
-        }
+        false
     }
 
     /// A balancer or server announces something.

@@ -117,7 +117,10 @@ impl Endpoints {
     }
 
     /// A request goes to `server`.
-    pub fn sent(&mut self, server: u32) {
+    pub fn sent(&mut self, config: &Config, server: u32) {
+        if config.breaker.is_none() {
+            return;
+        }
         let endpoint = &mut self.all[server as usize];
         if endpoint.circuit == Circuit::HalfOpen(false) {
             endpoint.circuit = Circuit::HalfOpen(true);
@@ -126,7 +129,10 @@ impl Endpoints {
     }
 
     /// `server` has served a request.
-    pub fn served(&mut self, server: u32, fx: &mut Fx<'_>) {
+    pub fn served(&mut self, config: &Config, server: u32, fx: &mut Fx<'_>) {
+        if config.breaker.is_none() && config.ejection.is_none() {
+            return;
+        }
         let endpoint = &mut self.all[server as usize];
         endpoint.failures = [0; 2];
         if matches!(endpoint.circuit, Circuit::HalfOpen(_)) {

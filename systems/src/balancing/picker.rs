@@ -3,6 +3,7 @@
 use super::bugs::BalancingBug;
 use super::config::Config;
 use super::policy::Policy;
+use crate::hashing::key;
 use crate::hashing::placement::Placement;
 use sim_core::{Duration, LocalInstant, Rng};
 
@@ -94,7 +95,7 @@ impl Picker {
         self.in_flight
     }
 
-    /// A server for a request with this key's hash, or none that may be chosen now. Not `but`, if there is another.
+    /// A server for a request with this key, or none that may be chosen now. Not `but`, if there is another.
     pub(super) fn pick(
         &mut self,
         config: &Config,
@@ -148,7 +149,7 @@ impl Picker {
             Policy::LeastConnections => self.least(but, rng, |view| u64::from(self.load(view))),
             Policy::ShortestQueue => self.least(but, rng, |view| u64::from(view.told)),
             Policy::PowerOfChoices => {
-                let cost = |view: &View| (u128::from(self.load(view) + 1) << 32) / u128::from(view.weight);
+                let cost = |view: &View| u128::from(((u64::from(self.load(view)) + 1) << 32) / u64::from(view.weight));
                 self.drawn(config.choices, but, rng, cost)
             }
             Policy::PeakEwma => {
@@ -157,6 +158,7 @@ impl Picker {
             }
             Policy::BoundedHashing => {
                 let ring = config.ring.as_ref()?;
+                let key = key::of_number(key);
                 let share = u128::from(1_000_000 + u64::from(config.slack_ppm)) * u128::from(self.in_flight + 1);
                 let all = 1_000_000 * u128::from(self.weight);
                 let mut found = None;
@@ -269,8 +271,11 @@ impl Picker {
     }
 
     /// `server` took this long to answer.
-    pub(super) fn took(&mut self, server: u32, time: Duration, now: LocalInstant, half_life: Duration) {
-        self.views[server as usize].took(time, now, half_life);
+    pub(super) fn took(&mut self, config: &Config, server: u32, time: Duration, now: LocalInstant) {
+        // Averages are long divisions: not where nobody asks for them.
+        if config.policy == Policy::PeakEwma {
+            self.views[server as usize].took(time, now, config.half_life);
+        }
     }
 
     /// `server` says how long its queue is.

@@ -358,6 +358,7 @@ impl<'a> Ended<'a> {
             return inconclusive("a change of members is still under way");
         }
         let up = |node: NodeId| self.nodes[node.index()].as_ref();
+        let out_of_grace = self.checks.is_out_of_grace();
         let mut compared = 0_u64;
         for key in self
             .nodes
@@ -367,9 +368,12 @@ impl<'a> Ended<'a> {
             .collect::<std::collections::BTreeSet<_>>()
         {
             let holders: Vec<NodeId> = newest.holders(key).0.into_iter().filter(|node| up(*node).is_some()).collect();
-            // A tombstone that others have forgotten is as good as nothing.
+            // A tombstone that others have forgotten is as good as nothing. So is what it had deleted, if a clock is too far off:
+            // it comes and goes, as some forget the tombstone early and learn of it again, until the time of grace is over for all.
             let forgotten = self.checks.collected.get(&key);
-            let counts = |held: &&Held| held.value().is_some() || forgotten.is_none_or(|upto| *upto < held.version);
+            let counts = |held: &&Held| {
+                forgotten.is_none_or(|upto| *upto < held.version) || held.value().is_some() && !out_of_grace
+            };
             let own = |node: NodeId| up(node).and_then(|machine| machine.store.own(key)).filter(counts);
             let version = |node: NodeId| own(node).map(|held| held.version);
             for pair in holders.windows(2) {
