@@ -199,7 +199,10 @@ pub(super) fn spread(setup: &Setup, n: f64) -> Option<f64> {
         // With few bits points coincide, and the smaller id has the arc.
         PlacementKind::Ring if setup.ring_bits < 32 => None,
         PlacementKind::Ring => Some(((n - 1.0) / (n * f64::from(setup.points) + 1.0)).sqrt()),
-        PlacementKind::MultiProbe => Some(0.05),
+        // What the paper has for many nodes; and with few, those without a close neighbour share what one with such a neighbour
+        // lacks. A gap of x means has the part 1 - exp(-21 x) of its share, which over exponential x has a relative variance of
+        // 1/43 (21 probes).
+        PlacementKind::MultiProbe => Some((0.05 * 0.05 + 1.0 / (43.0 * (n - 1.0).max(1.0))).sqrt()),
         PlacementKind::Maglev => Some(0.01),
         // A tenth more at most, and that of 1024 parts in all.
         PlacementKind::Bounded => Some((0.1 * 0.1 + n / 1024.0).sqrt()),
