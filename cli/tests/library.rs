@@ -1,5 +1,5 @@
 //! Every library scenario holds what it promises, and gives the same bytes: twice in one process, in two processes, with
-//! an unrelated report option, and (by the recorded digests) in debug and release and on every machine.
+//! an unrelated report option, and (by the recorded digests) optimised or not, with overflow checks or without, and on every machine.
 
 mod support;
 

@@ -238,16 +238,18 @@ fn a_broken_rule_is_told_with_the_events_before_it() {
     assert!(run(&scenario("none", 0), &mut Evidence::default()).last_events.is_empty());
 }
 
-static LAST_WORDS: Mutex<Vec<String>> = Mutex::new(Vec::new());
+/// Each telling.
+static LAST_WORDS: Mutex<Vec<Vec<String>>> = Mutex::new(Vec::new());
 
 #[test]
 fn a_panic_is_told_with_the_events_before_it() {
-    let on_panic = |lines: &[String]| LAST_WORDS.lock().expect("nobody panics with it").extend_from_slice(lines);
+    let on_panic = |lines: &[String]| LAST_WORDS.lock().expect("nobody panics with it").push(lines.to_vec());
     let mut evidence = Evidence { on_panic, ..Evidence::default() };
     let scenario = scenario("panics", 100);
     let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| run(&scenario, &mut evidence)));
     assert!(panicked.is_err());
-    let words = LAST_WORDS.lock().expect("nobody panics with it");
+    let told = LAST_WORDS.lock().expect("nobody panics with it");
+    let [words] = &told[..] else { panic!("told {} times", told.len()) };
     let last = words.last().expect("something happened before");
     assert!(last.contains("\"delivered\""), "{last}");
     assert!(words.iter().rev().find(|l| l.contains("\"sent\"")).is_some_and(|l| l.contains("Number(100)")));

@@ -5,7 +5,6 @@ use super::evidence::{Evidence, TwinParted};
 use super::sampler::Sampler;
 use super::{Watch, line};
 use sim_core::{Client, Engine, FlightRecorder, Instant, Node, NodeStats, Observer, System, Violation};
-use std::panic::{self, AssertUnwindSafe};
 
 /// Events a flight recorder keeps.
 pub(super) const FLIGHT: usize = 512;
@@ -120,13 +119,7 @@ impl<S: System> Run for Drive<'_, S> {
         if self.evidence.is_none() {
             return self.engine.run_until(until);
         }
-        let stepped = panic::catch_unwind(AssertUnwindSafe(|| self.step_until(until)));
-        if let Err(panic) = stepped {
-            if let Some(evidence) = &self.evidence {
-                (evidence.on_panic)(&last::<S>(&self.engine, 0));
-            }
-            panic::resume_unwind(panic);
-        }
+        self.step_until(until);
         if self.is_stopped() {
             let seen = self.seen_before;
             let lines = last::<S>(&self.engine, seen);
@@ -185,7 +178,7 @@ fn flight<'e, S: System>(engine: &'e EngineOf<'_, S>) -> Option<&'e FlightRecord
 }
 
 /// What the flight recorder kept from its entry number `from` on, as lines of a trace.
-fn last<S: System>(engine: &EngineOf<'_, S>, from: u64) -> Vec<String> {
+pub(super) fn last<S: System>(engine: &EngineOf<'_, S>, from: u64) -> Vec<String> {
     let Some(flight) = flight::<S>(engine) else { return Vec::new() };
     let first = flight.seen() - flight.iter().count() as u64;
     let skipped = usize::try_from(from.saturating_sub(first)).unwrap_or(usize::MAX);

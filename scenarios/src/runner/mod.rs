@@ -98,16 +98,17 @@ pub fn run<S: System>(request: RunRequest<'_>) -> Result<RunRecord, RunError> {
         run.sampler = Some(Sampler::new(run.engine.nodes().len()));
     }
     let mut stats = Vec::new();
-    let explained = run.evidence.is_some() && !keeps_flight;
     let made = panic::catch_unwind(AssertUnwindSafe(|| phases(scenario, &mut run, &mut stats, Instant::FAR, progress)));
-    let Drive { engine, twin, mut evidence, sampler, .. } = run;
-    if explained && !matches!(made, Ok(None)) {
-        let on_panic = evidence.as_ref().map_or(Evidence::default().on_panic, |evidence| evidence.on_panic);
-        let last = last_events::<S>(undrawn, schedule, seed, on_panic)?;
-        if let Some(evidence) = &mut evidence {
-            evidence.last = last;
+    if let Some(evidence) = &mut run.evidence
+        && !matches!(made, Ok(None))
+    {
+        if !keeps_flight {
+            evidence.last = last_events::<S>(undrawn, schedule, seed, evidence.on_panic)?;
+        } else if made.is_err() {
+            (evidence.on_panic)(&drive::last::<S>(&run.engine, 0));
         }
     }
+    let Drive { engine, twin, evidence, sampler, .. } = run;
     let broken = made.unwrap_or_else(|panic| panic::resume_unwind(panic));
     let finish = |engine, broken| {
         finish::<S, Watch<'_, S>>(scenario, schedule, seed, engine, broken, &stats, |observer, end| {

@@ -1,6 +1,5 @@
 //! What must hold of a placement: every key is owned, builders of the same members agree, and only what must move does.
 
-use super::message::PlacementFact;
 use super::node::Owner;
 use super::survey::Survey;
 use super::system::PlacementConfig;
@@ -27,7 +26,6 @@ const SAMPLE: u64 = 10_000;
 #[derive(Clone, Debug)]
 pub struct PlacementChecks {
     config: PlacementConfig,
-    redirected: u64,
     /// Lookups answered by an owner, and the first that was not.
     answered: u64,
     stray: Option<Violation>,
@@ -38,7 +36,7 @@ impl PlacementChecks {
     /// Nothing seen yet.
     #[must_use]
     pub const fn new(config: PlacementConfig) -> Self {
-        Self { config, redirected: 0, answered: 0, stray: None, survey: OnceCell::new() }
+        Self { config, answered: 0, stray: None, survey: OnceCell::new() }
     }
 
     /// The count of all keys, made when it is first asked for.
@@ -171,12 +169,8 @@ fn fail(rule: &str, at: u64, detail: String) -> Verdict {
 
 impl Observer<Owner> for PlacementChecks {
     fn observe(&mut self, at: Instant, what: &Observed<'_, Owner>) {
-        match what {
-            Observed::Noted { fact: PlacementFact::Redirected, .. } => self.redirected += 1,
-            Observed::Returned { request, invoked, outcome: Outcome::Ok(_), node: Some(node), .. } => {
-                self.returned(*invoked, at, *node, request.key);
-            }
-            _ => {}
+        if let Observed::Returned { request, invoked, outcome: Outcome::Ok(_), node: Some(node), .. } = what {
+            self.returned(*invoked, at, *node, request.key);
         }
     }
 
