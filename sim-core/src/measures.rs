@@ -171,6 +171,16 @@ pub struct Formula {
     pub note: String,
 }
 
+/// The probability that at least `k` of `n` are up, each with probability `up`, independently of the others: the sum over
+/// i = k..n of C(n, i) up^i (1 - up)^(n - i).
+#[must_use]
+pub fn k_of_n(k: u32, n: u32, up: f64) -> f64 {
+    let ways = |i: u32| (1..=i).fold(1.0, |ways, j| ways * f64::from(n - i + j) / f64::from(j));
+    // Products, because powers of floats differ between platforms.
+    let powers = |i: u32| (0..i).map(|_| up).chain((i..n).map(|_| 1.0 - up)).product::<f64>();
+    (k..=n).map(|i| ways(i) * powers(i)).sum()
+}
+
 /// How the nodes were over time: samples at 200 points of the whole run.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Timeline {
@@ -199,4 +209,19 @@ pub struct Gauge {
     pub name: String,
     /// The samples of each node.
     pub nodes: Vec<Vec<u64>>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::k_of_n;
+
+    #[test]
+    fn k_of_n_is_the_textbook_figure() {
+        let near = |a: f64, b: f64| (a - b).abs() < 1e-12;
+        assert!(near(k_of_n(2, 3, 0.9), 0.972));
+        assert!((k_of_n(3, 5, 0.99) - 0.999_990_149_4).abs() < 1e-10);
+        assert!(near(k_of_n(2, 2, 0.9), 0.81), "two need both");
+        assert!(near(k_of_n(1, 4, 0.5), 1.0 - 1.0 / 16.0));
+        assert!(near(k_of_n(1, 4, 0.0), 0.0) && near(k_of_n(4, 4, 1.0), 1.0));
+    }
 }

@@ -6,7 +6,7 @@
 use super::config::{Arbiter, Config};
 use super::message::FailoverFact;
 use super::node::Failover;
-use sim_core::measures::{Failover as Replacement, Formula, FormulaUnit};
+use sim_core::measures::{Failover as Replacement, Formula, FormulaUnit, k_of_n};
 use sim_core::{Duration, Instant, NodeId, NodeSet, Observed, Span};
 
 /// Times between failures without which nothing is said of how they are distributed.
@@ -118,7 +118,7 @@ impl Uptime {
         Some(Formula {
             name: format!("availability of {k} of {n} deciding nodes"),
             formula: "sum over i = k..n of C(n, i) a^i (1 - a)^(n - i)".to_owned(),
-            predicted: k_of_n(k, n, up),
+            predicted: k_of_n(k as u32, n as u32, up),
             measured: Some(1.0 - self.without_majority as f64 / whole),
             unit: FormulaUnit::Fraction,
             note: format!(
@@ -182,28 +182,9 @@ impl Uptime {
     }
 }
 
-/// Probability that at least `k` of `n` are up, if each is with probability `up`.
-fn k_of_n(k: usize, n: usize, up: f64) -> f64 {
-    let mut sum = 0.0;
-    for i in k..=n {
-        let ways = (1..=i).fold(1.0, |ways, j| ways * (n - i + j) as f64 / j as f64);
-        let powers = (0..i).map(|_| up).chain((i..n).map(|_| 1.0 - up)).product::<f64>();
-        sum += ways * powers;
-    }
-    sum
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn k_of_n_is_the_textbook_figure() {
-        assert!((k_of_n(2, 3, 0.9) - 0.972).abs() < 1e-12);
-        assert!((k_of_n(3, 5, 0.99) - 0.999_990_149_4).abs() < 1e-10);
-        assert!((k_of_n(2, 2, 0.9) - 0.81).abs() < 1e-12, "two need both");
-        assert!((k_of_n(1, 4, 0.0)).abs() < 1e-12 && (k_of_n(4, 4, 1.0) - 1.0).abs() < 1e-12);
-    }
 
     #[test]
     fn two_of_three_with_one_down_half_of_the_time() {

@@ -3,7 +3,7 @@
 use super::config::Config;
 use super::key;
 use super::rule::Rule;
-use sim_core::measures::{Formula, FormulaUnit};
+use sim_core::measures::{Formula, FormulaUnit, k_of_n};
 use sim_core::{Instant, NodeId, NodeSet, Span};
 
 /// With fewer crashes than this a run says nothing about how often nodes fail.
@@ -93,7 +93,7 @@ impl Power {
         let quorum = |what: &str, need: u32| Formula {
             name: format!("steady-state availability of a {what} quorum, {need} of {n}"),
             formula: "sum over i from k to n of C(n, i) a^i (1 - a)^(n - i); a = MTTF / (MTTF + MTTR)".to_owned(),
-            predicted: at_least(need, n, up),
+            predicted: k_of_n(need, n, up),
             measured: Some(seen.at_least[need as usize]),
             unit: FormulaUnit::Fraction,
             note: note.clone(),
@@ -103,24 +103,5 @@ impl Power {
             formulas.push(quorum("write", config.write_quorum));
         }
         formulas
-    }
-}
-
-/// The probability that at least `k` of `n` are up, each with probability `a`, independently of the others.
-fn at_least(k: u32, n: u32, a: f64) -> f64 {
-    let choose = |i: u32| (1..=i).fold(1.0, |c, j| c * f64::from(n - i + j) / f64::from(j));
-    (k..=n).map(|i| choose(i) * a.powi(i as i32) * (1.0 - a).powi((n - i) as i32)).sum()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn k_of_n_is_the_textbook_formula() {
-        let near = |a: f64, b: f64| (a - b).abs() < 1e-12;
-        assert!(near(at_least(2, 3, 0.9), 3.0 * 0.81 - 2.0 * 0.729));
-        assert!(near(at_least(1, 4, 0.5), 1.0 - 1.0 / 16.0));
-        assert!(near(at_least(5, 5, 0.8), 0.8_f64.powi(5)));
     }
 }
