@@ -189,7 +189,7 @@ fn one(registry: &Registry, args: &RunArgs, scenario: &Scenario, seed: u64) -> R
 #[derive(Default)]
 pub struct Sinks<'a> {
     /// Of `history.jsonl`.
-    pub history: Option<&'a mut (dyn Write + 'static)>,
+    pub history: Option<&'a mut (dyn Write + Send + 'static)>,
     /// Of `trace.jsonl`.
     pub trace: Option<&'a mut (dyn Write + 'static)>,
     /// How much of it.

@@ -1,7 +1,7 @@
 //! What explains a run: a twin that differs is caught at the event, the last events are told when a rule breaks or the
 //! code panics, and checkpoints say where two runs part.
 
-use scenarios::runner::{Evidence, RunRequest, TraceMode};
+use scenarios::runner::{Evidence, RunError, RunRequest, TraceMode};
 use scenarios::{Registry, Scenario};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -12,6 +12,7 @@ use sim_core::{
     Operation, Replay, Shape, System, Timer, Verdict, Violation,
 };
 use std::cell::Cell;
+use std::io::{self, ErrorKind, Write};
 use std::sync::Mutex;
 
 /// What goes wrong with it, and after how many messages.
@@ -154,10 +155,14 @@ fn registry() -> Registry {
 }
 
 fn scenario(trouble: &str, after: u64) -> Scenario {
+    asked(trouble, after, 1, "1/s")
+}
+
+fn asked(trouble: &str, after: u64, clients: u32, rate: &str) -> Scenario {
     let text = format!(
         "[scenario]\nname = \"ring\"\nsystem = \"ring\"\nduration = \"2s\"\nwarmup = \"0s\"\n\
          [cluster]\nnodes = 3\n[network]\nlatency = \"1ms..2ms\"\n[probe]\nenabled = false\n\
-         [[workload]]\nclients = 1\nrate = \"1/s\"\nstart = \"1800ms\"\n\
+         [[workload]]\nclients = {clients}\nrate = \"{rate}\"\nstart = \"1800ms\"\n\
          [system]\ntrouble = \"{trouble}\"\nafter = {after}\n"
     );
     let files = scenarios::Beside::new(std::path::Path::new("ring.toml"));
@@ -166,20 +171,28 @@ fn scenario(trouble: &str, after: u64) -> Scenario {
 }
 
 fn run(scenario: &Scenario, evidence: &mut Evidence) -> RunRecord {
+    made(scenario, evidence, None).expect("nothing is written")
+}
+
+fn made(
+    scenario: &Scenario,
+    evidence: &mut Evidence,
+    history: Option<&mut (dyn Write + Send + 'static)>,
+) -> Result<RunRecord, RunError> {
     let schedule = scenarios::expand(scenario, 1);
     let registry = registry();
     let request = RunRequest {
         scenario,
         schedule: &schedule,
         seed: 1,
-        history: None,
+        history,
         trace: None,
         trace_mode: TraceMode::default(),
         keep_ops: true,
         evidence: Some(evidence),
         progress: &mut |_| {},
     };
-    registry.get("ring").expect("it is registered").run(request).expect("nothing is written")
+    registry.get("ring").expect("it is registered").run(request)
 }
 
 fn twins() -> Evidence {
@@ -263,4 +276,39 @@ fn a_run_can_stop_at_an_event() {
     assert!(part.events == 510 && part.simulated_ns < whole.simulated_ns);
     // Each event is a delivery, a fact and a sending.
     assert_eq!(evidence.last.len(), 30, "{:#?}", evidence.last);
+}
+
+/// A disk with so many bytes left.
+struct Left(usize);
+
+impl Write for Left {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0 = self.0.checked_sub(bytes.len()).ok_or(ErrorKind::StorageFull)?;
+        Ok(bytes.len())
+    }
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn a_history_is_written_beside_the_run_and_changes_nothing_in_it() {
+    let scenario = asked("none", 0, 100, "100k/s");
+    let alone = run(&scenario, &mut Evidence::default());
+    let mut lines = Vec::new();
+    let record = made(&scenario, &mut Evidence::default(), Some(&mut lines)).expect("memory is not full");
+    assert_eq!(record, alone);
+    assert!(record.ops.len() > 10_000, "{}", record.ops.len());
+    let lines = String::from_utf8(lines).expect("it is text");
+    assert_eq!(lines.lines().count(), record.ops.len());
+    for (line, op) in lines.lines().zip(&record.ops) {
+        let line: serde_json::Value = serde_json::from_str(line).expect("a line is JSON");
+        assert_eq!((&line["op"], &line["return_ns"]), (&op.op.into(), &op.return_ns.into()));
+    }
+    // Full at once, in the middle, and at the very last byte.
+    for left in [0, lines.len() / 2, lines.len() - 1] {
+        let full = made(&scenario, &mut Evidence::default(), Some(&mut Left(left)));
+        assert!(matches!(&full, Err(RunError::Io(why)) if why.kind() == ErrorKind::StorageFull), "{full:?}");
+    }
+    assert!(made(&scenario, &mut Evidence::default(), Some(&mut Left(lines.len()))).is_ok());
 }

@@ -63,16 +63,11 @@ impl<'a> Line<'a> {
         self.raw(key, if value { b"true" } else { b"false" });
     }
 
+    /// What is JSON already.
     #[inline(always)]
-    fn raw(&mut self, key: &'static str, value: &[u8]) {
+    pub fn raw(&mut self, key: &'static str, value: &[u8]) {
         self.key(key);
         self.0.extend_from_slice(value);
-    }
-
-    /// Anything that has a serializer.
-    pub fn value(&mut self, key: &'static str, value: &impl serde::Serialize) {
-        self.key(key);
-        serde_json::to_writer(&mut *self.0, value).expect("plain data becomes JSON");
     }
 
     /// A name without anything in it to escape.

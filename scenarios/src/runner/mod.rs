@@ -4,6 +4,7 @@ mod cluster;
 mod drive;
 mod evidence;
 mod fork;
+mod history;
 mod line;
 mod recorder;
 mod sampler;
@@ -16,6 +17,7 @@ pub use trace::TraceMode;
 
 use crate::Scenario;
 use drive::{Drive, Run};
+use history::HistoryWriter;
 use recorder::{Kept, Recorder};
 use sampler::Sampler;
 use sim_core::fault::Schedule;
@@ -25,6 +27,7 @@ use sim_core::{
 };
 use std::io::{self, Write};
 use std::panic::{self, AssertUnwindSafe};
+use std::thread;
 use trace::Trace;
 
 /// What to run, and where what it says goes.
@@ -36,7 +39,7 @@ pub struct RunRequest<'a> {
     /// The seed.
     pub seed: u64,
     /// Where `history.jsonl` goes, one line for each operation as it ends; `None` if nobody wants it.
-    pub history: Option<&'a mut (dyn Write + 'static)>,
+    pub history: Option<&'a mut (dyn Write + Send + 'static)>,
     /// Where `trace.jsonl` goes.
     pub trace: Option<&'a mut (dyn Write + 'static)>,
     /// How much of the run is traced.
@@ -75,9 +78,13 @@ type Watch<'a, S> =
 ///
 /// # Errors
 /// When the options do not fit, or the history or trace can not be written.
-pub fn run<S: System>(request: RunRequest<'_>) -> Result<RunRecord, RunError> {
-    let RunRequest { scenario: undrawn, schedule, seed, history, trace, trace_mode, keep_ops, evidence, progress } =
-        request;
+pub fn run<S: System>(mut request: RunRequest<'_>) -> Result<RunRecord, RunError> {
+    let (history, keep_ops) = (request.history.take(), request.keep_ops);
+    thread::scope(|scope| within::<S>(request, history.map(|sink| HistoryWriter::start(scope, sink, keep_ops))))
+}
+
+fn within<S: System>(request: RunRequest<'_>, history: Option<HistoryWriter<'_>>) -> Result<RunRecord, RunError> {
+    let RunRequest { scenario: undrawn, schedule, seed, trace, trace_mode, keep_ops, evidence, progress, .. } = request;
     let drawn = undrawn.drawn(seed);
     let scenario = drawn.as_ref();
     let config = cluster::node_config::<S>(scenario)?;

@@ -1,25 +1,18 @@
-//! The recorder: keeps what a report needs and writes the history as it happens. Keeps nothing nobody asked for.
+//! The recorder: keeps what a report needs and hands the history on as it happens. Keeps nothing nobody asked for.
 
-use super::line::Line;
+use super::history::HistoryWriter;
 use crate::Scenario;
 use sim_core::record::{Mark, OpRecord};
 use sim_core::{Class, ClientId, Entry, Fact, Fate, History, Instant, Kind, Node, Observed, Observer, Outcome, System};
 use std::collections::BTreeMap;
-use std::io::{self, Write};
-use std::marker::PhantomData;
+use std::io;
 
 /// More landmarks than this are counted but no longer kept one by one.
 const MARKS: usize = 200_000;
-/// History lines are handed on in pieces of about this size.
-const CHUNK: usize = 1 << 16;
 
 /// An [`Observer`] that keeps the makings of a report.
 pub(super) struct Recorder<'a, S: System> {
-    history_sink: Option<&'a mut (dyn Write + 'static)>,
-    buffer: Vec<u8>,
-    error: Option<io::Error>,
-    keep_ops: bool,
-    ops: Vec<OpRecord>,
+    ops: Ops<'a>,
     history: History<S::Node>,
     marks: Vec<Mark>,
     marks_left_out: u64,
@@ -31,18 +24,27 @@ pub(super) struct Recorder<'a, S: System> {
     heal_at: Instant,
     progress: [Progress; 2],
     waits: Vec<Wait>,
-    system: PhantomData<fn() -> S>,
 }
 
-/// A fork of a run keeps what its trunk kept, and writes nothing: the file stays with the trunk.
+/// Where operations go that have ended.
+enum Ops<'a> {
+    /// Nowhere.
+    Dropped,
+    /// Into memory.
+    Kept(Vec<OpRecord>),
+    /// Into `history.jsonl`, and back at the end.
+    Written(HistoryWriter<'a>),
+}
+
+/// A fork of a run keeps what its trunk kept.
 impl<S: System> Clone for Recorder<'_, S> {
     fn clone(&self) -> Self {
         Self {
-            history_sink: None,
-            buffer: Vec::new(),
-            error: None,
-            keep_ops: self.keep_ops,
-            ops: self.ops.clone(),
+            ops: match &self.ops {
+                Ops::Dropped => Ops::Dropped,
+                Ops::Kept(ops) => Ops::Kept(ops.clone()),
+                Ops::Written(_) => panic!("a run that writes its history does not fork"),
+            },
             history: self.history.clone(),
             marks: self.marks.clone(),
             marks_left_out: self.marks_left_out,
@@ -53,7 +55,6 @@ impl<S: System> Clone for Recorder<'_, S> {
             heal_at: self.heal_at,
             progress: self.progress,
             waits: self.waits.clone(),
-            system: PhantomData,
         }
     }
 }
@@ -93,31 +94,17 @@ pub(super) struct Kept<S: System> {
     pub waits: Vec<Wait>,
 }
 
-/// An outcome's name in files, as its serializer has it.
-const fn fate(fate: Fate) -> &'static str {
-    match fate {
-        Fate::Ok => "ok",
-        Fate::Failed => "failed",
-        Fate::Unknown => "unknown",
-    }
-}
-
 impl<'a, S: System> Recorder<'a, S> {
-    pub fn new(
-        scenario: &Scenario,
-        history_sink: Option<&'a mut (dyn Write + 'static)>,
-        keep_ops: bool,
-        keep_history: bool,
-    ) -> Self {
+    pub fn new(scenario: &Scenario, writer: Option<HistoryWriter<'a>>, keep_ops: bool, keep_history: bool) -> Self {
         let workload_zones = scenario.workloads.iter().flat_map(|w| (0..w.clients).map(|i| w.zone_of(i)));
         // Two probes a zone, in the order in which the cluster seats them.
         let probe_zones = (0..scenario.cluster.zones.len() as u16).flat_map(|zone| [zone, zone]);
         Self {
-            history_sink,
-            buffer: Vec::new(),
-            error: None,
-            keep_ops,
-            ops: Vec::new(),
+            ops: match (writer, keep_ops) {
+                (Some(writer), _) => Ops::Written(writer),
+                (None, true) => Ops::Kept(Vec::new()),
+                (None, false) => Ops::Dropped,
+            },
             history: History { kept: keep_history, ..History::default() },
             marks: Vec::new(),
             marks_left_out: 0,
@@ -128,26 +115,16 @@ impl<'a, S: System> Recorder<'a, S> {
             heal_at: scenario.heal_at(),
             progress: [Progress::default(); 2],
             waits: vec![Wait::default(); scenario.clients() as usize + 2 * scenario.cluster.zones.len()],
-            system: PhantomData,
         }
-    }
-
-    fn flush(&mut self) {
-        if let Some(sink) = &mut self.history_sink
-            && self.error.is_none()
-            && let Err(error) = sink.write_all(&self.buffer)
-        {
-            self.error = Some(error);
-        }
-        self.buffer.clear();
     }
 
     /// Takes the recorder apart.
-    pub fn finish(mut self) -> io::Result<Kept<S>> {
-        self.flush();
-        if let Some(error) = self.error {
-            return Err(error);
-        }
+    pub fn finish(self) -> io::Result<Kept<S>> {
+        let ops = match self.ops {
+            Ops::Dropped => Vec::new(),
+            Ops::Kept(ops) => ops,
+            Ops::Written(writer) => writer.finish()?,
+        };
         let facts = self.names.iter().zip(self.counts).filter(|(_, n)| *n > 0);
         let mut notes = Vec::new();
         if self.marks_left_out > 0 {
@@ -156,7 +133,7 @@ impl<'a, S: System> Recorder<'a, S> {
         }
         let [reads, writes] = self.progress;
         Ok(Kept {
-            ops: self.ops,
+            ops,
             history: self.history,
             marks: self.marks,
             facts: facts.map(|(name, n)| ((*name).to_owned(), n)).collect(),
@@ -206,9 +183,6 @@ impl<'a, S: System> Recorder<'a, S> {
                 wait.answered = Some(wait.answered.map_or(at, |earlier| earlier.min(at)));
             }
         }
-        if self.keep_ops {
-            self.ops.push(record);
-        }
         if self.history.kept {
             self.history.entries.push(Entry {
                 client,
@@ -219,24 +193,12 @@ impl<'a, S: System> Recorder<'a, S> {
                 outcome: outcome.clone(),
             });
         }
-        if self.history_sink.is_some() {
-            let mut line = Line::with(&mut self.buffer, "client", u64::from(record.client));
-            line.number("op", op);
-            line.word("class", if record.class == Class::Read { "read" } else { "write" });
-            line.flag("probe", record.probe);
-            line.number("zone", u64::from(record.zone));
-            line.number("invoke_ns", record.invoke_ns);
-            line.number("return_ns", record.return_ns);
-            line.word("outcome", fate(record.outcome));
-            line.number_or_null("node", node.map(u64::from));
-            line.number("attempts", u64::from(attempts));
-            line.word("f", operation.name);
-            line.number_or_null("key", operation.key);
-            line.value("request", request);
-            line.value("response", &if let Outcome::Ok(response) = outcome { Some(response) } else { None });
-            line.end();
-            if self.buffer.len() >= CHUNK {
-                self.flush();
+        match &mut self.ops {
+            Ops::Dropped => {}
+            Ops::Kept(ops) => ops.push(record),
+            Ops::Written(writer) => {
+                let response = if let Outcome::Ok(response) = outcome { Some(response) } else { None };
+                writer.add(record, &operation, request, response);
             }
         }
     }

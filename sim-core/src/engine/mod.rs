@@ -355,8 +355,9 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
 
     #[inline(always)]
     fn push(&mut self, at: Instant, event: Event<N>) {
-        let rest = self.next_rest(at, |this| this.identity(&event));
+        // Straight into its slot: an event that something looks at before is put together on the stack and copied.
         let slot = self.slab.insert(event);
+        let rest = self.next_rest(at, |this| this.identity(this.slab.get(slot)));
         self.queue.push(Key { at: at.0, rest: rest | u64::from(slot) });
     }
 

@@ -27,25 +27,25 @@ impl<T> Slab<T> {
 
     #[inline(always)]
     pub fn insert(&mut self, value: T) -> u32 {
-        let slot = self.free;
-        match self.slots.get_mut(slot as usize) {
-            Some(place) => {
-                let Slot::Free(next) = *place else { unreachable!("the list of free slots leads to a full one") };
-                self.free = next;
-                *place = Slot::Full(value);
-                slot
-            }
-            None => self.grow(value),
+        // Nothing but the slot takes the value: it is put together there, and not on the stack first.
+        if self.free == NONE {
+            self.grow();
         }
+        let slot = self.free;
+        let place = &mut self.slots[slot as usize];
+        let Slot::Free(next) = *place else { unreachable!("the list of free slots leads to a full one") };
+        self.free = next;
+        *place = Slot::Full(value);
+        slot
     }
 
     #[cold]
     #[inline(never)]
-    fn grow(&mut self, value: T) -> u32 {
+    fn grow(&mut self) {
         let slot = self.slots.len();
         assert!(slot < Self::LIMIT, "more than {} events are pending at once", Self::LIMIT);
-        self.slots.push(Slot::Full(value));
-        slot as u32
+        self.slots.push(Slot::Free(NONE));
+        self.free = slot as u32;
     }
 
     #[inline(always)]
@@ -55,6 +55,14 @@ impl<T> Slab<T> {
         match taken {
             Slot::Full(value) => value,
             Slot::Free(_) => unreachable!("a queue key points at an empty slot"),
+        }
+    }
+
+    /// What is in a full slot.
+    pub fn get(&self, slot: u32) -> &T {
+        match &self.slots[slot as usize] {
+            Slot::Full(value) => value,
+            Slot::Free(_) => unreachable!("slot {slot} is empty"),
         }
     }
 
