@@ -66,6 +66,8 @@ pub mod key;
 pub mod placement;
 
 mod bugs;
+#[cfg(test)]
+mod by_hand;
 mod checks;
 mod client;
 mod config;
