@@ -27,7 +27,9 @@ pub(crate) fn draw(report: &Report) -> Scene {
     frame::title(&mut scene, &finding(report), &frame::about(report, &shows));
     let mut plot = Area { left: MARGIN + NAMES, top: 186.0, right: PLOT_RIGHT - 120.0, bottom: 800.0 };
     let Some(longest) = worst.iter().map(|o| o.duration_ns).max() else {
+        plot.bottom = 340.0;
         frame::nothing(&mut scene, Area { left: MARGIN, ..plot }, "There was no outage to take apart");
+        scene.height = plot.bottom + 60.0;
         return scene;
     };
     let slot = (plot.height() / worst.len() as f64).min(150.0);
@@ -57,6 +59,7 @@ pub(crate) fn draw(report: &Report) -> Scene {
         scene.bold((end + 14.0, middle + LABEL * 0.35), total, LABEL, INK, Anchor::Start);
     }
     scene.line((plot.left, plot.top), (plot.left, plot.bottom), AXIS, 1.5);
+    scene.height = plot.bottom + 100.0;
     scene
 }
 

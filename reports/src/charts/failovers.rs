@@ -38,6 +38,7 @@ pub(crate) fn draw(report: &Report) -> Option<Scene> {
     frame::title(&mut scene, &finding(failover), &frame::about(report, &shows));
     let mut plot = Area { left: MARGIN + NAMES, top: 190.0, right: PLOT_RIGHT - 150.0, bottom: 620.0 };
     if rows.is_empty() {
+        plot.bottom = 340.0;
         frame::nothing(&mut scene, Area { left: MARGIN, ..plot }, "No primary was replaced");
     } else {
         let slot = (plot.height() / rows.len() as f64).min(110.0);
@@ -51,7 +52,9 @@ pub(crate) fn draw(report: &Report) -> Option<Scene> {
         }
         key(&mut scene, plot.top - 28.0, !failover.split_brain.is_empty());
     }
-    run(&mut scene, report, failover);
+    let over_time = Area { left: plot.left, top: plot.bottom + 106.0, right: PLOT_RIGHT, bottom: plot.bottom + 192.0 };
+    run(&mut scene, over_time, report, failover);
+    scene.height = over_time.bottom + 88.0;
     Some(scene)
 }
 
@@ -177,8 +180,7 @@ fn key(scene: &mut Scene, y: f64, split: bool) {
 }
 
 /// When all of it was: fail-overs as dots, times of two primaries as red bars, faults as shades.
-fn run(scene: &mut Scene, report: &Report, failover: &FailoverReport) {
-    let plot = Area { left: MARGIN + NAMES, top: 726.0, right: PLOT_RIGHT, bottom: 812.0 };
+fn run(scene: &mut Scene, plot: Area, report: &Report, failover: &FailoverReport) {
     let time = Scale::linear(0.0, report.simulated_ns.max(1) as f64, plot.left, plot.right);
     for fault in report.faults.iter().filter(|f| f.bit) {
         let (left, right) = (time.at(fault.start_ns as f64), time.at(fault.end_ns as f64));
