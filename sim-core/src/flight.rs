@@ -209,7 +209,7 @@ impl<N: Node> FlightRecorder<N> {
 }
 
 impl<N: Node> Observer<N> for FlightRecorder<N> {
-    #[inline]
+    #[inline(never)]
     fn observe(&mut self, at: Instant, what: &Observed<'_, N>) {
         self.seen += 1;
         let entry = (at, Flight::of(what));

@@ -263,13 +263,14 @@ pub trait Observer<N: Node> {
 
 impl<N: Node> Observer<N> for () {}
 
+// Inlined wherever the engine says something, so that what nobody looks at is never put together.
 impl<N: Node, A: Observer<N>, B: Observer<N>> Observer<N> for (A, B) {
-    #[inline]
+    #[inline(always)]
     fn observe(&mut self, at: Instant, what: &Observed<'_, N>) {
         self.0.observe(at, what);
         self.1.observe(at, what);
     }
-    #[inline]
+    #[inline(always)]
     fn after_step(&mut self, at: Instant, stepped: NodeId, nodes: &[Option<N>]) -> Result<(), Violation> {
         self.0.after_step(at, stepped, nodes)?;
         self.1.after_step(at, stepped, nodes)
@@ -277,13 +278,13 @@ impl<N: Node, A: Observer<N>, B: Observer<N>> Observer<N> for (A, B) {
 }
 
 impl<N: Node, A: Observer<N>> Observer<N> for Option<A> {
-    #[inline]
+    #[inline(always)]
     fn observe(&mut self, at: Instant, what: &Observed<'_, N>) {
         if let Some(inner) = self {
             inner.observe(at, what);
         }
     }
-    #[inline]
+    #[inline(always)]
     fn after_step(&mut self, at: Instant, stepped: NodeId, nodes: &[Option<N>]) -> Result<(), Violation> {
         self.as_mut().map_or(Ok(()), |inner| inner.after_step(at, stepped, nodes))
     }

@@ -14,7 +14,7 @@ use std::thread::{Scope, ScopedJoinHandle};
 /// Operations that are handed on together.
 const BATCH: usize = 512;
 /// Batches that wait to be written; a run that is further ahead waits for its file.
-const AHEAD: usize = 16;
+const AHEAD: usize = 128;
 /// Lines are written in pieces of about this size.
 const CHUNK: usize = 1 << 16;
 /// Bytes that a request and its response take, mostly.

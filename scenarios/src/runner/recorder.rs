@@ -3,7 +3,9 @@
 use super::history::HistoryWriter;
 use crate::Scenario;
 use sim_core::record::{Mark, OpRecord};
-use sim_core::{Class, ClientId, Entry, Fact, Fate, History, Instant, Kind, Node, Observed, Observer, Outcome, System};
+use sim_core::{
+    Class, ClientId, Entry, Fact, Fate, History, Instant, Kind, Node, NodeId, Observed, Observer, Outcome, System,
+};
 use std::collections::BTreeMap;
 use std::io;
 
@@ -143,6 +145,20 @@ impl<'a, S: System> Recorder<'a, S> {
         })
     }
 
+    fn noted(&mut self, at: Instant, node: NodeId, fact: <S::Node as Node>::Fact) {
+        let kind = fact.kind();
+        self.counts[kind.index as usize] += 1;
+        self.names[kind.index as usize] = kind.name;
+        if fact.landmark() {
+            if self.marks.len() < MARKS {
+                let detail = format!("{fact:?}");
+                self.marks.push(Mark { at_ns: at.0, node: node.0, kind: kind.name.to_owned(), detail });
+            } else {
+                self.marks_left_out += 1;
+            }
+        }
+    }
+
     #[expect(clippy::too_many_arguments, reason = "an operation has this many properties")]
     fn returned(
         &mut self,
@@ -205,22 +221,10 @@ impl<'a, S: System> Recorder<'a, S> {
 }
 
 impl<S: System> Observer<S::Node> for Recorder<'_, S> {
-    #[inline]
+    #[inline(always)]
     fn observe(&mut self, at: Instant, what: &Observed<'_, S::Node>) {
         match what {
-            Observed::Noted { node, fact } => {
-                let kind = fact.kind();
-                self.counts[kind.index as usize] += 1;
-                self.names[kind.index as usize] = kind.name;
-                if fact.landmark() {
-                    if self.marks.len() < MARKS {
-                        let detail = format!("{fact:?}");
-                        self.marks.push(Mark { at_ns: at.0, node: node.0, kind: kind.name.to_owned(), detail });
-                    } else {
-                        self.marks_left_out += 1;
-                    }
-                }
-            }
+            Observed::Noted { node, fact } => self.noted(at, *node, *fact),
             Observed::Returned { ticket, request, invoked, outcome, node } => self.returned(
                 at,
                 ticket.client,

@@ -121,7 +121,7 @@ impl<'a, S: System> Trace<'a, S> {
 }
 
 impl<S: System> Observer<S::Node> for Trace<'_, S> {
-    #[inline]
+    #[inline(always)]
     fn observe(&mut self, at: Instant, what: &Observed<'_, S::Node>) {
         if !self.on {
             if !matches!(what, Observed::FaultStarted { .. }) {
@@ -132,7 +132,7 @@ impl<S: System> Observer<S::Node> for Trace<'_, S> {
         self.write(at, what);
     }
 
-    #[inline]
+    #[inline(always)]
     fn after_step(&mut self, at: Instant, stepped: NodeId, nodes: &[Option<S::Node>]) -> Result<(), Violation> {
         if self.on {
             self.look(at, stepped, nodes);

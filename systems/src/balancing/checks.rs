@@ -10,7 +10,7 @@ use super::message::BalancingMessage;
 use super::node::{Machine, Part};
 use super::spread::Spread;
 use super::tally::Tally;
-use sim_core::{Duration, Instant, NodeId, Observed, Observer, Outcome, Verdict, Violation};
+use sim_core::{Duration, Instant, NodeId, Observed, Observer, Outcome, Ticket, Verdict, Violation};
 use std::rc::Rc;
 
 /// No worker is idle while a request waits at its server.
@@ -275,6 +275,38 @@ impl BalancingChecks {
         false
     }
 
+    #[cold]
+    fn booted(&mut self, at: Instant, node: NodeId) {
+        match self.balancers.get_mut(node.index()) {
+            Some(watched) => *watched = Watched::new(&self.config, at),
+            None => self.hangs[node.index() - self.config.balancers as usize] = None,
+        }
+    }
+
+    #[cold]
+    fn fault(&mut self, at: Instant, kind: &str, begins: bool) {
+        if stops(kind) {
+            self.stops = if begins { (self.stops.0 + 1, self.stops.1) } else { (self.stops.0.saturating_sub(1), at) };
+        }
+        self.spread.fault(at, kind, begins);
+    }
+
+    /// A balancer answers a client.
+    fn answered(&mut self, at: Instant, ticket: Ticket, node: NodeId, redirect: bool) {
+        if redirect {
+            if let Some(why) = self.dropped.take() {
+                self.tally.refused(ticket.client, ticket.op, why);
+            }
+            return;
+        }
+        self.answered += 1;
+        if self.answered > self.done {
+            let (answered, done) = (self.answered, self.done);
+            let detail = format!("{answered} answers, but work was done {done} times");
+            self.fail(at, ANSWERS_ARE_WORK, node, detail);
+        }
+    }
+
     /// A balancer or server announces something.
     fn noted(&mut self, at: Instant, node: NodeId, fact: BalancingFact) {
         use BalancingFact as F;
@@ -328,6 +360,7 @@ impl BalancingChecks {
 }
 
 impl Observer<Machine> for BalancingChecks {
+    #[inline(always)]
     fn observe(&mut self, at: Instant, what: &Observed<'_, Machine>) {
         match what {
             Observed::Sent { from, to, message: BalancingMessage::Forward { .. }, .. } => {
@@ -339,39 +372,13 @@ impl Observer<Machine> for BalancingChecks {
                     watched.asked += 1;
                 }
             }
-            Observed::Answered { ticket, node, redirect } => {
-                if *redirect {
-                    if let Some(why) = self.dropped.take() {
-                        self.tally.refused(ticket.client, ticket.op, why);
-                    }
-                    return;
-                }
-                self.answered += 1;
-                if self.answered > self.done {
-                    let (answered, done) = (self.answered, self.done);
-                    let detail = format!("{answered} answers, but work was done {done} times");
-                    self.fail(at, ANSWERS_ARE_WORK, *node, detail);
-                }
-            }
+            Observed::Answered { ticket, node, redirect } => self.answered(at, *ticket, *node, *redirect),
             Observed::Returned { ticket, invoked, outcome, .. } => {
                 self.tally.returned(ticket.client, ticket.op, *invoked, at, matches!(outcome, Outcome::Ok(_)));
             }
-            Observed::Booted { node, .. } => match self.balancers.get_mut(node.index()) {
-                Some(watched) => *watched = Watched::new(&self.config, at),
-                None => self.hangs[node.index() - self.config.balancers as usize] = None,
-            },
-            Observed::FaultStarted { injection, .. } => {
-                let kind = injection.fault.kind();
-                self.stops.0 += u32::from(stops(kind));
-                self.spread.fault(at, kind, true);
-            }
-            Observed::FaultEnded { injection, .. } => {
-                let kind = injection.fault.kind();
-                if stops(kind) {
-                    self.stops = (self.stops.0.saturating_sub(1), at);
-                }
-                self.spread.fault(at, kind, false);
-            }
+            Observed::Booted { node, .. } => self.booted(at, *node),
+            Observed::FaultStarted { injection, .. } => self.fault(at, injection.fault.kind(), true),
+            Observed::FaultEnded { injection, .. } => self.fault(at, injection.fault.kind(), false),
             _ => {}
         }
     }
