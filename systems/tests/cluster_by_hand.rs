@@ -197,6 +197,18 @@ fn a_promotion_is_durable_before_anybody_is_told() {
 }
 
 #[test]
+fn a_vote_that_comes_too_late_does_not_promote() {
+    // The last primary stood still from the request on. What the replica has is older by then than it may be.
+    for (late, promoted) in [(Duration::ZERO, true), (Duration::secs(2), false)] {
+        let mut n4 = candidate();
+        n4.tell(0, ClusterMessage::Vote { epoch: 4 });
+        n4.now = n4.now + n4.config.node_timeout + late;
+        n4.tell(2, ClusterMessage::Vote { epoch: 4 });
+        assert_eq!(n4.node().primary().is_none(), promoted, "{late} later");
+    }
+}
+
+#[test]
 fn a_primary_that_hears_no_majority_for_the_node_timeout_serves_no_more() {
     let mut n1 = Hand::new(0, ClusterBug::None);
     let key = (0..).find(|key| n1.node().slots().owner(slot_of(*key)) == Some(NodeId(0))).unwrap();

@@ -163,7 +163,12 @@ pub static WORKLOAD: Section = Section {
         Key::new("read_ratio", Probability, "0.5", "share of operations that are reads"),
         Key::new("append_ratio", Probability, "0", "share of the writes that are appends"),
         Key::new("cas_ratio", Probability, "0", "share of the remaining writes that are compare-and-set"),
-        Key::new("delete_ratio", Probability, "0", "share of the writes that are left that remove their key"),
+        Key::new(
+            "delete_ratio",
+            Probability,
+            "0",
+            "share of the writes that are left that remove their key; like the two above, a plain write in a system without them",
+        ),
         Key::new("keys", Takes::KeySpace, "1000", "which keys are touched"),
         Key::new("value_size", Size, "64 B", "size of written values"),
         Key::new("timeout", Duration, "1s", "when a client gives up on an operation"),

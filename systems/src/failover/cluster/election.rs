@@ -122,8 +122,11 @@ impl Cluster {
         fx.send(to, ClusterMessage::Vote { epoch });
     }
 
-    /// A vote arrived.
+    /// A vote arrived. One that was long under way does not make a primary of a replica whose data has become too old meanwhile
+    /// (in Redis, `clusterHandleSlaveFailover` looks at both ages before it counts).
     pub(super) fn on_vote(&mut self, from: NodeId, epoch: u64, fx: &mut Fx<'_>) {
+        let (now, vote_timeout) = (fx.now(), self.vote_timeout());
+        let stale = self.is_stale(now);
         let counts = self.counts(from);
         let needed = if self.config.has(ClusterBug::VotesNoMajority) { 1 } else { self.majority() };
         let (Some(primary), Some(campaign)) = (self.primary(), &mut self.campaign) else { return };
@@ -131,7 +134,8 @@ impl Cluster {
             return;
         }
         campaign.votes.insert(from);
-        if campaign.votes.len() >= needed {
+        let late = now.since(campaign.start) > vote_timeout;
+        if campaign.votes.len() >= needed && !late && !stale {
             self.promote(primary, epoch, fx);
         }
     }
