@@ -3,8 +3,9 @@
 //! In the manner of Redis Cluster (the cluster specification at redis.io; `cluster_legacy.c` was read for what it leaves open).
 //! 16,384 slots are shared out among primaries. Nodes ping each other and tell what they think of the others. A node that a majority of
 //! the primaries has not heard for the node timeout has *failed*; a replica of it waits, longer if others have more data, and asks the
-//! primaries for votes in a new epoch. Each votes once in an epoch, and remembers it. Who wins owns the slots by that epoch, and of two
-//! that say they own a slot the newer configuration epoch is believed. Replication is asynchronous: what is acknowledged can be lost.
+//! primaries for votes in a new epoch. Each votes once in an epoch, and remembers it; votes that come when the replica's data has
+//! become too old count no more. Who wins owns the slots by that epoch, and of two that say they own a slot the newer configuration
+//! epoch is believed. Replication is asynchronous: what is acknowledged can be lost.
 //!
 //! | What | File |
 //! |---|---|
