@@ -1,5 +1,6 @@
 //! Gray servers: up for everybody who looks from afar, and yet slow, failing or hung.
 
+use sim_core::network::exponential;
 use sim_core::{Clock, Duration, Instant, LocalInstant, NodeId, Probability, Rng};
 
 /// What is wrong with a gray server.
@@ -38,8 +39,8 @@ impl Gray {
 pub enum When {
     /// Once: from, until, counted from the start of the run.
     Once(Instant, Instant),
-    /// At random: the means of the times between and of the times gray, both exponential.
-    Process(Duration, Duration),
+    /// At random: the means of the times between and of the times gray, both exponential; and when all is well for good.
+    Process(Duration, Duration, Instant),
 }
 
 /// A plan to make a server gray, or each server on its own.
@@ -60,6 +61,11 @@ pub(super) struct Grayness {
     spells: Vec<(Spell, bool, Option<LocalInstant>)>,
 }
 
+/// A time, unless all is well for good by then.
+fn before(until: Instant, at: LocalInstant) -> Option<LocalInstant> {
+    (at < Clock::honest(until)).then_some(at)
+}
+
 impl Grayness {
     pub fn new(spells: &[Spell], me: NodeId, now: LocalInstant, rng: &mut Rng) -> Self {
         let mine = spells.iter().filter(|spell| spell.server.is_none_or(|server| server == me));
@@ -67,7 +73,7 @@ impl Grayness {
             // Scenario times are the world's; an honest clock shows them.
             When::Once(from, until) if now < Clock::honest(until) => Some(Clock::honest(from)),
             When::Once(..) => None,
-            When::Process(between, _) => Some(now + sim_core::network::exponential(between, rng.next_u32())),
+            When::Process(between, _, until) => before(until, now + exponential(between, rng.next_u32())),
         };
         Self { spells: mine.map(|spell| (*spell, false, start(spell))).collect() }
     }
@@ -86,10 +92,10 @@ impl Grayness {
             *on = !*on;
             *at = match spell.when {
                 When::Once(_, until) => (*on && until != Instant::FAR).then(|| Clock::honest(until)),
-                When::Process(between, lasts) => {
-                    let mean = if *on { lasts } else { between };
-                    Some(now + sim_core::network::exponential(mean, rng.next_u32()))
+                When::Process(_, lasts, until) if *on => {
+                    Some((now + exponential(lasts, rng.next_u32())).min(Clock::honest(until)))
                 }
+                When::Process(between, _, until) => before(until, now + exponential(between, rng.next_u32())),
             };
         }
     }
@@ -102,5 +108,33 @@ impl Grayness {
     /// Whether nothing is ever wrong.
     pub const fn is_never(&self) -> bool {
         self.spells.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sim_core::Purpose;
+
+    #[test]
+    fn a_random_process_is_over_when_all_is_to_be_well() {
+        let until = Instant::ZERO + Duration::secs(10);
+        let (mut gray_at_all, mut gray_at_the_end) = (0, 0);
+        for seed in 0..100 {
+            let mut rng = Rng::stream(seed, Purpose::Node, 0);
+            let when = When::Process(Duration::secs(2), Duration::secs(3), until);
+            let spell = Spell { server: None, gray: Gray::Hung, when };
+            let mut grayness = Grayness::new(&[spell], NodeId(0), Clock::honest(Instant::ZERO), &mut rng);
+            let mut ended = None;
+            while let Some(at) = grayness.next() {
+                assert!(at <= Clock::honest(until), "it changes at {at:?}");
+                grayness.turn(at, &mut rng);
+                gray_at_all += u32::from(grayness.now().is_some());
+                ended = Some(at);
+            }
+            assert_eq!(grayness.now(), None);
+            gray_at_the_end += u32::from(ended == Some(Clock::honest(until)));
+        }
+        assert!(gray_at_all > 100 && gray_at_the_end > 20, "{gray_at_all} spells, {gray_at_the_end} cut short");
     }
 }

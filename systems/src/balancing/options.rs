@@ -70,7 +70,7 @@ pub struct GrayOptions {
     pub from: DurationText,
     /// Until when; to the end if 0.
     pub until: DurationText,
-    /// Instead of `from` and `until`: at random, with this mean time between.
+    /// Instead of `from`: at random, with this mean time between.
     pub mtbf: DurationText,
     /// And for so long, in the mean.
     pub mttr: DurationText,
@@ -466,10 +466,10 @@ impl BalancingOptions {
             "for example mtbf = \"10s\", mttr = \"2s\"",
         );
         complaints.of(
-            process && !(is_zero(gray.from) && is_zero(gray.until)),
+            process && !is_zero(gray.from),
             "gray",
-            || "either at fixed times or at random".to_owned(),
-            "`from` and `until`, or `mtbf` and `mttr`",
+            || "either at a fixed time or at random".to_owned(),
+            "`from`, or `mtbf` and `mttr`; `until` with either",
         );
         complaints.of(
             !is_zero(gray.until) && gray.until <= gray.from,
@@ -487,7 +487,7 @@ impl BalancingOptions {
                 GrayKind::Hung => Gray::Hung,
             },
             when: if process {
-                When::Process(gray.mtbf.0, gray.mttr.0)
+                When::Process(gray.mtbf.0, gray.mttr.0, until)
             } else {
                 When::Once(Instant::ZERO + gray.from.0, until)
             },
@@ -552,5 +552,6 @@ mod tests {
         assert_eq!(gray(times(20, 30, 10, 10)).unwrap_err().len(), 1);
         assert_eq!(gray(times(0, 0, 10, 0)).unwrap_err().len(), 1);
         assert_eq!(gray(times(20, 0, 0, 0)).unwrap().gray.len(), 1);
+        assert_eq!(gray(times(0, 30, 10, 10)).unwrap().gray.len(), 1);
     }
 }
