@@ -14,14 +14,14 @@ use std::cell::RefCell;
 
 /// PNG is drawn this many times larger and averaged down: smooth edges whatever the renderer does.
 const OVERSAMPLE: usize = 3;
+/// plotters draws SVG text at 1/1.24 of the size it is given, and its top 0.76 em above the baseline.
+const SVG_SIZE: f64 = 1.24;
+const SVG_ASCENT: f64 = 0.76;
+
 thread_local! {
     /// What PNGs are drawn on: forty megabytes, which a thread fetches from the system once and not for every chart.
     static CANVAS: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
-
-/// plotters draws SVG text at 1/1.24 of the size it is given, and its top 0.76 em above the baseline.
-const SVG_SIZE: f64 = 1.24;
-const SVG_ASCENT: f64 = 0.76;
 
 /// The scene as SVG.
 pub(crate) fn svg(scene: &Scene) -> String {

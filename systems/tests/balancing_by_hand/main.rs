@@ -1,16 +1,12 @@
 //! A balancer or a server driven by hand: each mechanism does what its source says, and two of them tell their story.
 
+mod bench;
+
+use bench::Bench;
 use sim_core::units::{DurationText, ProbabilityText};
-use sim_core::{
-    ClientId, Duration, Effect, Effects, LocalInstant, Node, NodeId, NodeSet, Order, Purpose, Replay, Rng, Ticket,
-    Timer, WriteId,
-};
-use std::collections::BTreeMap;
-use std::fmt::Write as _;
-use std::rc::Rc;
+use sim_core::{Duration, Node, NodeId, NodeSet, Order};
 use systems::balancing::{
-    BalancingFact, BalancingMessage as M, BalancingOptions, Config, GrayKind, GrayOptions, Machine, Part, Policy,
-    QueueOrder, ServiceLaw, Work,
+    BalancingFact, BalancingMessage as M, BalancingOptions, GrayKind, GrayOptions, Policy, QueueOrder, ServiceLaw,
 };
 
 const fn ms(ms: u64) -> DurationText {
@@ -21,172 +17,6 @@ fn percent(percent: u32) -> ProbabilityText {
     ProbabilityText::per_billion(percent * 10_000_000)
 }
 
-/// One machine whose peers are played by the test.
-struct Bench {
-    machine: Machine,
-    me: NodeId,
-    rng: Rng,
-    next_write: WriteId,
-    now: LocalInstant,
-    timers: BTreeMap<u16, LocalInstant>,
-    /// What it sent, announced and answered since the test last looked.
-    sent: Vec<(NodeId, M)>,
-    facts: Vec<BalancingFact>,
-    /// Requests that were served, and refused.
-    served: Vec<u64>,
-    refused: Vec<u64>,
-    asked: u64,
-    /// The story, and the names of tries in it.
-    told: String,
-    names: BTreeMap<u64, usize>,
-    start: LocalInstant,
-}
-
-impl Bench {
-    /// The machine at place `me` of a cluster of `nodes`.
-    fn new(options: &BalancingOptions, nodes: u32, spares: u32, me: u32) -> Self {
-        let config: Rc<Config> = Rc::new(options.validate(nodes, spares).expect("options that make sense"));
-        let mut rng = Rng::stream(1, Purpose::Node, u64::from(me));
-        let (mut next_write, mut out) = (WriteId(1), Vec::new());
-        let start = sim_core::Clock::honest(sim_core::Instant::ZERO);
-        let mut fx = Effects::new(NodeId(me), start, &mut rng, &mut next_write, &mut out);
-        let machine = Machine::boot(&config, NodeId(me), Replay::empty(), &mut fx);
-        let mut this = Self {
-            machine,
-            me: NodeId(me),
-            rng,
-            next_write,
-            now: start,
-            timers: BTreeMap::new(),
-            sent: Vec::new(),
-            facts: Vec::new(),
-            served: Vec::new(),
-            refused: Vec::new(),
-            asked: 0,
-            told: String::new(),
-            names: BTreeMap::new(),
-            start,
-        };
-        this.take(out);
-        this
-    }
-
-    fn step(&mut self, input: impl FnOnce(&mut Machine, &mut Effects<'_, Machine>)) {
-        let mut out = Vec::new();
-        let mut fx = Effects::new(self.me, self.now, &mut self.rng, &mut self.next_write, &mut out);
-        input(&mut self.machine, &mut fx);
-        self.take(out);
-    }
-
-    fn tell(&mut self, line: &str) {
-        let at = self.now.since(self.start).0 / 1_000_000;
-        let _ = writeln!(self.told, "{at:>6} ms  {line}");
-    }
-
-    fn take(&mut self, out: Vec<Effect<Machine>>) {
-        for effect in out {
-            match effect {
-                Effect::Send { to, message } => {
-                    if let M::Forward { id, .. } = message {
-                        let name = self.names.len() + 1;
-                        self.names.insert(id, name);
-                        self.tell(&format!("  sends try {name} to {to}"));
-                    }
-                    self.sent.push((to, message));
-                }
-                Effect::Reply { ticket, .. } => {
-                    self.served.push(ticket.op);
-                    self.tell(&format!("  request {} is served", ticket.op));
-                }
-                Effect::Redirect { ticket, .. } => {
-                    self.refused.push(ticket.op);
-                    self.tell(&format!("  request {} is refused", ticket.op));
-                }
-                Effect::Arm { timer, after } => {
-                    self.timers.insert(timer.0, self.now + after);
-                }
-                Effect::Disarm { timer } => {
-                    self.timers.remove(&timer.0);
-                }
-                Effect::Note { fact } => {
-                    self.facts.push(fact);
-                    self.tell(&format!("  {fact:?}"));
-                }
-                _ => {}
-            }
-        }
-    }
-
-    /// Lets time pass, with all timers that come due.
-    fn pass(&mut self, millis: u64) {
-        let until = self.now + Duration::millis(millis);
-        while let Some((timer, due)) = self.timers.iter().map(|(timer, due)| (*timer, *due)).min_by_key(|(_, due)| *due)
-            && due <= until
-        {
-            self.timers.remove(&timer);
-            self.now = self.now.max(due);
-            self.step(|machine, fx| machine.on_timer(Timer(timer), fx));
-        }
-        self.now = until;
-    }
-
-    /// A client asks. Gives the first try and whom it went to.
-    fn ask(&mut self) -> Option<(NodeId, u64)> {
-        self.asked += 1;
-        let ticket = Ticket { client: ClientId(0), op: self.asked, floor: 0, attempt: 0 };
-        self.tell(&format!("request {}", self.asked));
-        self.step(|machine, fx| machine.on_request(ticket, Work { key: ticket.op, write: false }, fx));
-        self.forwards().pop()
-    }
-
-    fn hear(&mut self, from: NodeId, message: M) {
-        let name = |id: &u64| self.names.get(id).copied().unwrap_or(0);
-        match &message {
-            M::Done { id } => self.tell(&format!("{from} has done try {}", name(id))),
-            M::Failed { id } => self.tell(&format!("{from} fails try {}", name(id))),
-            M::Full { id } => self.tell(&format!("{from} is full, for try {}", name(id))),
-            _ => {}
-        }
-        self.step(|machine, fx| machine.on_message(from, message, fx));
-    }
-
-    /// The tries sent since the test last looked.
-    fn forwards(&mut self) -> Vec<(NodeId, u64)> {
-        let forward = |(to, message): &(NodeId, M)| match message {
-            M::Forward { id, .. } => Some((*to, *id)),
-            _ => None,
-        };
-        let found = self.sent.iter().filter_map(forward).collect();
-        self.sent.retain(|(_, message)| !matches!(message, M::Forward { .. }));
-        found
-    }
-
-    /// Asks, and the server that gets it fails it if it is one of `bad`; the others do it. Gives who got it.
-    fn ask_and_answer(&mut self, bad: &[NodeId]) -> Option<NodeId> {
-        let (to, id) = self.ask()?;
-        self.hear(to, if bad.contains(&to) { M::Failed { id } } else { M::Done { id } });
-        Some(to)
-    }
-
-    /// So many requests, one after the other.
-    fn go_through(&mut self, requests: u32, bad: &[NodeId]) {
-        for _ in 0..requests {
-            self.ask_and_answer(bad);
-        }
-    }
-
-    fn in_flight(&self) -> (u64, u64) {
-        match self.machine.part() {
-            Part::Balancer(balancer) => balancer.in_flight(),
-            Part::Server(_) => panic!("only balancers count"),
-        }
-    }
-
-    fn has(&self, fact: BalancingFact) -> bool {
-        self.facts.contains(&fact)
-    }
-}
-
 /// Plain turns, so that a story is easy to follow.
 fn turns() -> BalancingOptions {
     BalancingOptions { policy: Policy::RoundRobin, attempts: 1, ..BalancingOptions::default() }
@@ -194,7 +24,7 @@ fn turns() -> BalancingOptions {
 
 fn as_reviewed(name: &str, told: &str) {
     let mut settings = insta::Settings::clone_current();
-    settings.set_snapshot_path("../../fixtures/transcripts/balancing");
+    settings.set_snapshot_path("../../../fixtures/transcripts/balancing");
     settings.set_prepend_module_to_snapshot(false);
     settings.set_omit_expression(true);
     settings.bind(|| insta::assert_snapshot!(name, told));
