@@ -108,6 +108,15 @@ impl Problems {
         self.with_file(&name, what, help);
     }
 
+    /// The text at a place, as somebody wrote it.
+    #[must_use]
+    pub fn written(&self, span: Span) -> String {
+        let sources = self.sources.borrow();
+        let text = sources.get(span.source as usize).map_or("", |source| source.text.as_ref());
+        let span = snap(text, span);
+        text[span.start as usize..span.end as usize].to_owned()
+    }
+
     /// How many there are so far.
     #[must_use]
     pub fn count(&self) -> usize {

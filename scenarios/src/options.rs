@@ -2,7 +2,7 @@
 
 use crate::suggest;
 use schemars::schema_for;
-use sim_core::{Shape, System};
+use sim_core::{Rule, Shape, System};
 
 /// A `[system]` option that makes no sense.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,6 +30,11 @@ pub trait Systems {
     fn kinds(&self, system: &str) -> (Names, Names) {
         let _ = system;
         (&[], &[])
+    }
+    /// The rules of a system; empty if it has not listed them, or there is no such system.
+    fn rules(&self, system: &str) -> Vec<Rule> {
+        let _ = system;
+        Vec::new()
     }
     /// The kinds of orders that a system takes from an operator; none if it never changes.
     fn orders(&self, system: &str) -> Names {

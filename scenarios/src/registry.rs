@@ -3,7 +3,7 @@
 use crate::options::{Names, OptionProblem, Systems};
 use crate::runner::{self, ForkRequest, RunError, RunRequest};
 use sim_core::record::RunRecord;
-use sim_core::{Bug, Collect, Shape, System};
+use sim_core::{Bug, Collect, Rule, Shape, System};
 use std::marker::PhantomData;
 
 /// A system with its type erased: one virtual call a run.
@@ -14,6 +14,8 @@ pub trait AnySystem: Sync {
     fn about(&self) -> &'static str;
     /// The known bugs it can switch on.
     fn bugs(&self) -> &'static [Bug];
+    /// The rules that its runs are judged by, besides those of every run ([`runner::RULES`]).
+    fn rules(&self) -> Vec<Rule>;
     /// The names of its kinds of messages and of facts, if it has listed them.
     fn kinds(&self) -> (Names, Names);
     /// The kinds of orders that it takes from an operator.
@@ -48,6 +50,9 @@ impl<S: System> AnySystem for Erased<S> {
     }
     fn bugs(&self) -> &'static [Bug] {
         S::bugs()
+    }
+    fn rules(&self) -> Vec<Rule> {
+        S::rules()
     }
     fn kinds(&self) -> (Names, Names) {
         (S::message_kinds(), S::fact_kinds())
@@ -108,6 +113,9 @@ impl Systems for Registry {
     }
     fn kinds(&self, system: &str) -> (Names, Names) {
         self.get(system).map_or((&[], &[]), AnySystem::kinds)
+    }
+    fn rules(&self, system: &str) -> Vec<Rule> {
+        self.get(system).map_or_else(Vec::new, AnySystem::rules)
     }
     fn orders(&self, system: &str) -> Names {
         self.get(system).map_or(&[], AnySystem::orders)

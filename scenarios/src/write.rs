@@ -1,7 +1,7 @@
 //! Writes a scenario as meant, with every default and the concrete faults, so that the file alone replays the run.
 
 use crate::read::write_target;
-use crate::scenario::{Cluster, End, KeySpace, LinkChange, LinkRule, Pace, Plan, Scenario, Workload};
+use crate::scenario::{Cluster, End, KeySpace, LinkChange, LinkRule, Pace, Plan, Scenario, Stage, Workload};
 use core::fmt::{Display, Write};
 use sim_core::fault::{ClockChange, Cue, DiskChange, Fault, Injection, Limits, MemberChange, Schedule, Shape};
 use sim_core::network::{Latency, Law, LinkPolicy};
@@ -240,11 +240,16 @@ fn workload(out: &mut Out, workload: &Workload, scenario: &Scenario) {
             out.key("outstanding", i64::from(*outstanding));
         }
         Pace::Open(stages) => match stages.as_slice() {
-            [only] if only.at == Instant::ZERO && only.rate.0 > 0 => out.key("rate", text(OperationRate(only.rate.0))),
+            [only] if only.at == Instant::ZERO && only.rate.0 > 0 && only.ramp_to.is_none() => {
+                out.key("rate", text(OperationRate(only.rate.0)))
+            }
             stages => {
-                let stages =
-                    stages.iter().map(|s| inline(&[("at", moment(s.at)), ("rate", text(OperationRate(s.rate.0)))]));
-                out.key("stages", Value::Array(stages.collect()));
+                let stage = |stage: &Stage| {
+                    let mut table = vec![("at", moment(stage.at)), ("rate", text(OperationRate(stage.rate.0)))];
+                    table.extend(stage.ramp_to.map(|rate| ("ramp_to", text(OperationRate(rate.0)))));
+                    inline(&table)
+                };
+                out.key("stages", Value::Array(stages.iter().map(stage).collect()));
             }
         },
     }

@@ -61,7 +61,7 @@ fn overrides_are_checked_like_the_file() {
     let set = |set: &str| parse(GOOD, &[set]).map(|s| s.name).expect_err(set).render(false);
     let all = [
         "scenario.duration",
-        "scenario.duration=1 hour",
+        "scenario.duration=1 fortnight",
         "scenario.durration=1h",
         "scenaro.duration=1h",
         "scenario.duration.x=1h",

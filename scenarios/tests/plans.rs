@@ -4,8 +4,10 @@ mod common;
 
 use common::{parse, root};
 use scenarios::{Scenario, expand, to_toml};
-use sim_core::Instant;
 use sim_core::fault::{Injection, Target};
+use sim_core::network::Latency;
+use sim_core::workload::Arrival;
+use sim_core::{Duration, Instant};
 use std::collections::{BTreeMap, BTreeSet};
 
 const BASE: &str = "[scenario]\nname = \"x\"\nsystem = \"raft\"\nduration = \"100s\"\n\
@@ -193,4 +195,75 @@ fn limits_are_part_of_the_schedule_and_of_the_resolved_file() {
     let again = parse(&to_toml(&scenario, &schedule, 1), &[]).unwrap_or_else(|errors| panic!("{errors}"));
     assert_eq!(again.limits, scenario.limits);
     assert_eq!(scenario.limits.max_down, Some(2));
+}
+
+/// From when to when each of the targets is down.
+fn spells(target: &str, file: &str, rest: &str) -> String {
+    let fault = format!("[[fault]]\nkind = \"crash\"\ntarget = {target}\nrecorded = \"../processes/{file}\"\n{rest}");
+    let scenario = read(&fault);
+    let spell = |i: &Injection| {
+        let until = if i.until == Instant::FAR { "end".to_owned() } else { i.until.to_string() };
+        format!("{} {}-{until}", i.target, i.at)
+    };
+    injections(&scenario, 1).iter().map(spell).collect::<Vec<_>>().join(", ")
+}
+
+#[test]
+fn profiles_of_other_simulators_are_read() {
+    // SimGrid's, with decimal values and a period: down from 5 s to 8 s of every 20 s.
+    let five = "n1 5s-8s, n1 25s-28s, n1 45s-48s, n1 65s-68s, n1 85s-88s";
+    assert_eq!(spells("\"n1\"", "simgrid.trace", ""), five);
+    assert_eq!(spells("\"n1\"", "simgrid.trace", "until = \"30s\"\n"), "n1 5s-8s, n1 25s-28s");
+    // A byte-order mark is not part of the first time.
+    assert_eq!(spells("\"n1\"", "bom.trace", ""), "n1 5s-8s");
+    // Several nodes, and times since 1970, which count from the first.
+    let two = "n1 5s-6s, n2 7s-10s";
+    assert_eq!(spells("[\"n1\", \"n2\"]", "two-nodes-since-1970.trace", ""), two);
+    assert_eq!(spells("[\"n1\", \"n2\"]", "two-nodes-since-1970.trace", "at = \"1s\"\n"), "n1 6s-7s, n2 8s-11s");
+    // The file names hosts; those of the target take their parts in order.
+    assert_eq!(spells("\"zone:c\"", "two-nodes-since-1970.trace", ""), "n3 5s-6s, n6 7s-10s");
+}
+
+#[test]
+fn latencies_are_read_from_files_as_programs_write_them() {
+    let zones = "zones = [\"us-east-1\", \"us-west-2\", \"eu-west-1\"]";
+    let read = |zones: &str, latency: &str| {
+        let text = format!("{}[network]\nlatency = {latency}\n", BASE.replace("zones = [\"a\", \"b\", \"c\"]", zones));
+        parse(&text, &[]).unwrap_or_else(|errors| panic!("{errors}"))
+    };
+    let latency = |s: &Scenario, a, b| s.network.zone_link(a, b).latency.clone();
+    let us = |n| Latency::Fixed(Duration::micros(n));
+    // A byte-order mark and Windows line ends; the numbers are in the unit that the scenario names.
+    let bare = read(zones, "{ matrix = \"bom-crlf-no-unit.csv\", unit = \"ms\" }");
+    assert_eq!((latency(&bare, 0, 0), latency(&bare, 2, 1)), (us(4_210), us(124_800)));
+    // Round trips: one way takes half.
+    let there_and_back = read(zones, "{ matrix = \"bom-crlf-no-unit.csv\", unit = \"ms\", rtt = true }");
+    assert_eq!(latency(&there_and_back, 2, 1), us(62_400));
+    // Everything in quotes.
+    assert_eq!(latency(&read(zones, "{ matrix = \"quoted.csv\" }"), 0, 2), us(68_000));
+    // Semicolons, and decimal commas between them.
+    let european = read("zones = [\"a\", \"b\"]", "{ matrix = \"semicolons.csv\", unit = \"ms\" }");
+    assert_eq!(
+        (latency(&european, 0, 0), latency(&european, 1, 1), latency(&european, 0, 1)),
+        (us(500), us(400), us(12_000))
+    );
+}
+
+#[test]
+fn ramps_stay_ramps() {
+    let scenario = read(
+        "[[workload]]\nstop = \"50s\"\nstages = [{ at = \"0s\", rate = \"0/s\", ramp_to = \"60/min\" }, \
+         { at = \"10s\", rate = \"100/s\" }, { at = \"20s\", rate = \"100/s\", ramp_to = \"1/s\" }]\n",
+    );
+    let text = to_toml(&scenario, &expand(&scenario, 1), 1);
+    let again = parse(&text, &[]).unwrap_or_else(|errors| panic!("{errors}"));
+    assert_eq!(again.workloads, scenario.workloads, "{text}");
+    let Arrival::Open(stages) = scenario.workloads[0].arrival() else { panic!("an open loop") };
+    let second = |n: u64| Instant(n * 1_000_000_000);
+    // Ten clients share the rate.
+    assert_eq!(stages[0].ramp, Some((second(10), Duration::secs(10))));
+    assert_eq!(
+        (stages[0].gap, stages[1].ramp, stages[2].ramp),
+        (Duration::ZERO, None, Some((second(50), Duration::secs(10))))
+    );
 }

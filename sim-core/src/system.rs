@@ -2,7 +2,7 @@
 
 use crate::measures::Measures;
 use crate::workload::Load;
-use crate::{Budget, Class, Client, ClientId, Fate, Instant, Node, NodeId, Observer, Outcome, Verdict};
+use crate::{Budget, Class, Client, ClientId, Fate, Instant, Node, NodeId, Observer, Outcome, Rule, Verdict};
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -202,6 +202,10 @@ pub trait System: 'static {
     /// The kinds of orders that an operator may give ([`crate::Order::KINDS`]); none, for a cluster that never changes.
     fn orders() -> &'static [&'static str] {
         &[]
+    }
+    /// The rules that [`System::judge`] and its checks speak of; none if nobody has listed them.
+    fn rules() -> Vec<Rule> {
+        Vec::new()
     }
     /// The known bugs that can be switched on.
     fn bugs() -> &'static [Bug] {

@@ -26,66 +26,163 @@ impl UnitError {
     }
 }
 
-/// A table of units: name and how many base units it stands for. The first of equal size is the one that is printed.
-type Units = &'static [(&'static str, u64)];
+/// One unit: its name and how many base units it stands for, as a fraction.
+struct Unit {
+    name: &'static str,
+    numerator: u64,
+    denominator: u64,
+    /// Whether messages list it; the others are only understood.
+    listed: bool,
+}
 
-const DURATIONS: Units = &[
-    ("d", 86_400_000_000_000),
-    ("h", 3_600_000_000_000),
-    ("m", 60_000_000_000),
-    ("min", 60_000_000_000),
-    ("s", 1_000_000_000),
-    ("ms", 1_000_000),
-    ("us", 1_000),
-    ("µs", 1_000),
-    ("ns", 1),
+/// A unit that messages list. The first of equal size is the one that is printed.
+const fn unit(name: &'static str, numerator: u64) -> Unit {
+    Unit { name, numerator, denominator: 1, listed: true }
+}
+
+/// Another name that people write.
+const fn also(name: &'static str, numerator: u64) -> Unit {
+    Unit { name, numerator, denominator: 1, listed: false }
+}
+
+const fn per(name: &'static str, numerator: u64, denominator: u64, listed: bool) -> Unit {
+    Unit { name, numerator, denominator, listed }
+}
+
+const DAY: u64 = 24 * HOUR;
+const HOUR: u64 = 60 * MINUTE;
+const MINUTE: u64 = 60 * SECOND;
+const SECOND: u64 = 1_000_000_000;
+
+const DURATIONS: &[Unit] = &[
+    unit("d", DAY),
+    also("day", DAY),
+    also("days", DAY),
+    unit("h", HOUR),
+    also("hr", HOUR),
+    also("hrs", HOUR),
+    also("hour", HOUR),
+    also("hours", HOUR),
+    unit("m", MINUTE),
+    unit("min", MINUTE),
+    also("mins", MINUTE),
+    also("minute", MINUTE),
+    also("minutes", MINUTE),
+    unit("s", SECOND),
+    also("sec", SECOND),
+    also("secs", SECOND),
+    also("second", SECOND),
+    also("seconds", SECOND),
+    unit("ms", 1_000_000),
+    also("msec", 1_000_000),
+    also("millis", 1_000_000),
+    also("milliseconds", 1_000_000),
+    unit("us", 1_000),
+    // The micro sign, and the Greek letter that looks the same.
+    unit("\u{b5}s", 1_000),
+    also("\u{3bc}s", 1_000),
+    also("usec", 1_000),
+    also("microseconds", 1_000),
+    unit("ns", 1),
+    also("nsec", 1),
+    also("nanoseconds", 1),
 ];
-const BYTES: Units = &[
-    ("TiB", 1 << 40),
-    ("TB", 1_000_000_000_000),
-    ("GiB", 1 << 30),
-    ("GB", 1_000_000_000),
-    ("MiB", 1 << 20),
-    ("MB", 1_000_000),
-    ("KiB", 1 << 10),
-    ("KB", 1_000),
-    ("kB", 1_000),
-    ("B", 1),
+const BYTES: &[Unit] = &[
+    unit("TiB", 1 << 40),
+    unit("TB", 1_000_000_000_000),
+    unit("GiB", 1 << 30),
+    unit("GB", 1_000_000_000),
+    unit("MiB", 1 << 20),
+    unit("MB", 1_000_000),
+    unit("KiB", 1 << 10),
+    unit("KB", 1_000),
+    unit("kB", 1_000),
+    unit("B", 1),
+    also("byte", 1),
+    also("bytes", 1),
 ];
-const BITS: Units = &[
-    ("Gbit", 1_000_000_000),
-    ("Gbit/s", 1_000_000_000),
-    ("Mbit", 1_000_000),
-    ("Mbit/s", 1_000_000),
-    ("kbit", 1_000),
-    ("kbit/s", 1_000),
-    ("Kbit", 1_000),
-    ("Kbit/s", 1_000),
-    ("bit", 1),
-    ("bit/s", 1),
+const BITS: &[Unit] = &[
+    unit("Gbit", 1_000_000_000),
+    unit("Gbit/s", 1_000_000_000),
+    also("Gb/s", 1_000_000_000),
+    unit("Gbps", 1_000_000_000),
+    unit("Mbit", 1_000_000),
+    unit("Mbit/s", 1_000_000),
+    also("Mb/s", 1_000_000),
+    unit("Mbps", 1_000_000),
+    unit("kbit", 1_000),
+    unit("kbit/s", 1_000),
+    also("Kbit", 1_000),
+    also("Kbit/s", 1_000),
+    also("kb/s", 1_000),
+    also("Kb/s", 1_000),
+    unit("kbps", 1_000),
+    also("Kbps", 1_000),
+    unit("bit", 1),
+    unit("bit/s", 1),
+    also("b/s", 1),
+    also("bps", 1),
+    // Bytes only with the second, so that nobody takes a size for a bandwidth.
+    also("GiB/s", 8 << 30),
+    unit("GB/s", 8_000_000_000),
+    also("MiB/s", 8 << 20),
+    unit("MB/s", 8_000_000),
+    also("KiB/s", 8 << 10),
+    unit("kB/s", 8_000),
+    also("KB/s", 8_000),
+    unit("B/s", 8),
 ];
-const PER_SECOND: Units = &[("M/s", 1_000_000_000_000), ("k/s", 1_000_000_000), ("/s", 1_000_000)];
-const PPM: Units = &[("ppm", 1)];
+const PER_SECOND: &[Unit] = &[
+    unit("M/s", 1_000_000_000_000),
+    unit("k/s", 1_000_000_000),
+    also("K/s", 1_000_000_000),
+    unit("/s", 1_000_000),
+    also("/sec", 1_000_000),
+    also("/second", 1_000_000),
+    also("ops/s", 1_000_000),
+    also("op/s", 1_000_000),
+    also("req/s", 1_000_000),
+    also("rps", 1_000_000),
+    also("qps", 1_000_000),
+    per("/min", 1_000_000, 60, true),
+    per("/m", 1_000_000, 60, false),
+    per("/minute", 1_000_000, 60, false),
+    per("/h", 1_000_000, 3600, true),
+    per("/hour", 1_000_000, 3600, false),
+];
+const PPM: &[Unit] = &[unit("ppm", 1)];
 
 /// What a sort of quantity is called, how it looks, and its units.
 struct Sort {
     name: &'static str,
     example: &'static str,
     base: &'static str,
-    units: Units,
+    units: &'static [Unit],
+    /// Whether several parts add up, the largest unit first: `1h30m`.
+    adds_up: bool,
 }
 
-const DURATION: Sort = Sort { name: "duration", example: "\"150ms\"", base: "nanoseconds", units: DURATIONS };
-const SIZE: Sort = Sort { name: "size", example: "\"64 KiB\"", base: "bytes", units: BYTES };
-const OPERATIONS: Sort =
-    Sort { name: "rate", example: "\"400/s\"", base: "millionths of an operation per second", units: PER_SECOND };
-const SKEW: Sort = Sort { name: "drift", example: "\"50ppm\"", base: "parts per million", units: PPM };
-const RATE: Sort = Sort { name: "bit rate", example: "\"100 Mbit\"", base: "bits per second", units: BITS };
+const DURATION: Sort =
+    Sort { name: "duration", example: "\"150ms\"", base: "nanoseconds", units: DURATIONS, adds_up: true };
+const SIZE: Sort = Sort { name: "size", example: "\"64 KiB\"", base: "bytes", units: BYTES, adds_up: false };
+const OPERATIONS: Sort = Sort {
+    name: "rate",
+    example: "\"400/s\"",
+    base: "millionths of an operation per second",
+    units: PER_SECOND,
+    adds_up: false,
+};
+const SKEW: Sort = Sort { name: "drift", example: "\"50ppm\"", base: "parts per million", units: PPM, adds_up: false };
+const RATE: Sort =
+    Sort { name: "bit rate", example: "\"100 Mbit\"", base: "bits per second", units: BITS, adds_up: false };
+
+/// More digits than any quantity has that 64 bits can hold.
+const DIGITS: usize = 24;
 
 /// A decimal number without sign or exponent: digits and how many of them are behind the point.
 fn decimal(text: &str) -> Option<(u128, u32)> {
     let (whole, rest) = text.split_once('.').unwrap_or((text, ""));
-    if whole.is_empty() || (rest.is_empty() && text.contains('.')) || text.len() > 24 {
+    if whole.is_empty() || (rest.is_empty() && text.contains('.')) || text.len() > DIGITS {
         return None;
     }
     let mut digits: u128 = 0;
@@ -100,15 +197,38 @@ fn decimal(text: &str) -> Option<(u128, u32)> {
     Some((digits, behind))
 }
 
+/// Whether it is a number that is only too long to be read.
+fn is_endless(text: &str) -> bool {
+    text.len() > DIGITS && text.bytes().all(|b| b.is_ascii_digit() || b == b'_')
+}
+
+/// The number at the beginning of a text, and the rest.
+fn split_number(text: &str) -> (&str, &str) {
+    let end = text.find(|c: char| !(c.is_ascii_digit() || c == '.' || c == '_')).unwrap_or(text.len());
+    (&text[..end], text[end..].trim_start())
+}
+
 impl Sort {
     fn known(&self) -> String {
-        let mut names: Vec<&str> = self.units.iter().map(|(name, _)| *name).collect();
+        let mut names: Vec<&str> = self.units.iter().filter(|u| u.listed).map(|u| u.name).collect();
         names.reverse();
         names.join(", ")
     }
 
+    /// What a JSON schema says of such a string.
+    fn pattern(&self) -> String {
+        // A `+` or `.` in a unit would have to be escaped; there is none.
+        let units: Vec<&str> = self.units.iter().map(|u| u.name).collect();
+        let one = format!("[0-9._]+\\s*({})?\\s*", units.join("|"));
+        if self.adds_up { format!("({one})+") } else { one }
+    }
+
+    fn too_large(&self, text: &str) -> UnitError {
+        UnitError::new(format!("`{text}` is too large a {}", self.name), format!("at most {} {}", u64::MAX, self.base))
+    }
+
     fn parse(&self, text: &str) -> Result<u64, UnitError> {
-        let Self { name, example, base, units } = self;
+        let Self { name, example, .. } = self;
         let trimmed = text.trim();
         if trimmed.is_empty() {
             return Err(UnitError::new(format!("an empty {name}"), format!("write for example {example}")));
@@ -116,47 +236,100 @@ impl Sort {
         if trimmed.starts_with('-') {
             return Err(UnitError::new(format!("`{text}` is negative"), format!("a {name} is zero or more")));
         }
-        let split = trimmed.find(|c: char| !(c.is_ascii_digit() || c == '.' || c == '_')).unwrap_or(trimmed.len());
-        let (number, unit) = (&trimmed[..split], trimmed[split..].trim_start());
+        let (mut rest, mut sum, mut smallest) = (trimmed, 0_u64, u64::MAX);
+        loop {
+            let (number, behind) = split_number(rest);
+            let split = |c: char| c.is_ascii_digit() || c == '.';
+            let end = if self.adds_up { behind.find(split).unwrap_or(behind.len()) } else { behind.len() };
+            let (unit, more) = (behind[..end].trim_end(), &behind[end..]);
+            let alone = rest == trimmed && more.is_empty();
+            if !alone && unit.is_empty() {
+                let help = format!("each part has a unit, for example {example}");
+                return Err(UnitError::new(format!("`{text}` is not a {name}"), help));
+            }
+            let (value, size) = self.part(text, number, unit)?;
+            if size >= smallest {
+                let what = format!("in `{text}` {number}{unit} does not come behind a larger unit");
+                return Err(UnitError::new(what, "write the largest unit first, each once, for example \"1h30m\""));
+            }
+            smallest = size;
+            sum = sum.checked_add(value).ok_or_else(|| self.too_large(text))?;
+            if more.is_empty() {
+                return Ok(sum);
+            }
+            rest = more;
+        }
+    }
+
+    /// One number with its unit, which is part of `text`: how many base units, and how many the unit has.
+    fn part(&self, text: &str, number: &str, unit: &str) -> Result<(u64, u64), UnitError> {
+        let Self { name, example, base, .. } = self;
         let Some((digits, behind)) = decimal(number) else {
+            if is_endless(number) {
+                return Err(self.too_large(text));
+            }
             return Err(UnitError::new(format!("`{text}` is not a {name}"), format!("write for example {example}")));
         };
         if unit.is_empty() {
             if digits == 0 {
-                return Ok(0);
+                return Ok((0, 1));
             }
             let help = format!("add a unit: {} (for example {example})", self.known());
             return Err(UnitError::new(format!("`{text}` has no unit"), help));
         }
-        let exact = units.iter().find(|(name, _)| *name == unit);
-        let Some((_, factor)) = exact else {
-            let close = units.iter().find(|(name, _)| name.eq_ignore_ascii_case(unit));
-            let help = match close {
-                Some((name, _)) => format!("did you mean `{number}{name}`?"),
-                None => format!("the units are {}", self.known()),
-            };
-            return Err(UnitError::new(format!("`{unit}` is not a unit of a {name}"), help));
+        let Some(exact) = self.units.iter().find(|u| u.name == unit) else {
+            let what = format!("`{unit}` is not a unit of a {name}");
+            return Err(UnitError::new(what, self.instead(number, unit)));
         };
-        let (product, divisor) = (digits.checked_mul(u128::from(*factor)), 10_u128.pow(behind));
-        let too_big =
-            || UnitError::new(format!("`{text}` is too large a {name}"), format!("at most {} {base}", u64::MAX));
-        let product = product.ok_or_else(too_big)?;
-        if !product.is_multiple_of(divisor) {
-            let help = format!("write a whole number of {base}");
-            return Err(UnitError::new(format!("`{text}` is not a whole number of {base}"), help));
+        let product = digits.checked_mul(u128::from(exact.numerator)).ok_or_else(|| self.too_large(text))?;
+        let divisor = 10_u128.pow(behind).saturating_mul(u128::from(exact.denominator));
+        let whole = if exact.denominator == 1 {
+            if !product.is_multiple_of(divisor) {
+                let help = format!("write a whole number of {base}");
+                return Err(UnitError::new(format!("`{text}` is not a whole number of {base}"), help));
+            }
+            product / divisor
+        } else {
+            // Most rates per minute or hour are no whole number of anything per second: the nearest is meant.
+            (product + divisor / 2) / divisor
+        };
+        if whole == 0 && digits > 0 {
+            return Err(UnitError::new(
+                format!("`{text}` is too small a {name}"),
+                format!("at least one of the {base}"),
+            ));
         }
-        u64::try_from(product / divisor).map_err(|_| too_big())
+        Ok((u64::try_from(whole).map_err(|_| self.too_large(text))?, exact.numerator / exact.denominator))
+    }
+
+    /// What would be right instead of a unit that there is not.
+    fn instead(&self, number: &str, unit: &str) -> String {
+        // `MBps` is not `Mbps` written badly: it is eight times as much.
+        let bytes = unit.strip_suffix("Bps").map(|prefix| format!("{prefix}B/s"));
+        let same = |u: &&Unit| bytes.as_deref().map_or(u.name.eq_ignore_ascii_case(unit), |bytes| u.name == bytes);
+        // `100 MB` of a bandwidth, `64K` of a size: a unit that lacks its end.
+        let begun =
+            |u: &&Unit| u.listed && u.name.strip_prefix(unit).is_some_and(|end| matches!(end, "/s" | "B" | "iB"));
+        let near: Vec<String> = match self.units.iter().find(same) {
+            Some(unit) => vec![unit.name.to_owned()],
+            None => self.units.iter().filter(begun).map(|u| u.name.to_owned()).collect(),
+        };
+        match near.as_slice() {
+            [] => format!("the units are {}", self.known()),
+            near => {
+                let near: Vec<String> = near.iter().map(|unit| format!("`{number}{unit}`")).collect();
+                format!("did you mean {}?", near.join(" or "))
+            }
+        }
     }
 
     /// The largest unit that keeps `value` whole.
     fn whole(&self, value: u64) -> (u64, &'static str) {
-        let (name, factor) = self
-            .units
-            .iter()
-            .find(|(_, factor)| value != 0 && value.is_multiple_of(*factor))
-            .copied()
-            .unwrap_or(("", 1));
-        if value == 0 { (0, self.units.last().expect("every sort has units").0) } else { (value / factor, name) }
+        let whole = |u: &&Unit| u.listed && u.denominator == 1 && value != 0 && value.is_multiple_of(u.numerator);
+        match self.units.iter().find(whole) {
+            Some(unit) => (value / unit.numerator, unit.name),
+            None => (value, self.units.iter().find(|u| u.numerator == 1).map_or("", |u| u.name)),
+        }
     }
 }
 
@@ -390,7 +563,7 @@ impl fmt::Display for Ppm {
 
 /// Strings in files, through `Display` and `FromStr`, and a string with a pattern in the JSON schema.
 macro_rules! as_text {
-    ($type:ident, $name:literal, $expecting:literal, $pattern:literal) => {
+    ($type:ident, $name:literal, $expecting:literal, $pattern:expr) => {
         impl Serialize for $type {
             fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
                 serializer.collect_str(self)
@@ -431,25 +604,25 @@ as_text!(
     DurationText,
     "Duration",
     "a duration with its unit in quotes, for example \"150ms\"",
-    r"^\s*[0-9._]+\s*(ns|us|µs|ms|s|m|min|h|d)?\s*$"
+    format!("^\\s*{}$", DURATION.pattern())
 );
 as_text!(
     RangeText,
     "DurationRange",
     "a range of durations in quotes, for example \"150ms..300ms\"",
-    r"^\s*[0-9._]+\s*(ns|us|µs|ms|s|m|min|h|d)?\s*(\.\.=?\s*[0-9._]+\s*(ns|us|µs|ms|s|m|min|h|d)?\s*)?$"
+    format!("^\\s*{0}(\\.\\.=?\\s*{0})?$", DURATION.pattern())
 );
 as_text!(
     ByteSize,
     "ByteSize",
     "a size with its unit in quotes, for example \"64 KiB\"",
-    r"^\s*[0-9._]+\s*(B|[Kk]B|KiB|MB|MiB|GB|GiB|TB|TiB)?\s*$"
+    format!("^\\s*{}$", SIZE.pattern())
 );
 as_text!(
     BitRate,
     "BitRate",
     "a bandwidth with its unit in quotes, for example \"100 Mbit\"",
-    r"^\s*[0-9._]+\s*([GMKk]?bit(/s)?)?\s*$"
+    format!("^\\s*{}$", RATE.pattern())
 );
 as_text!(ProbabilityText, "Probability", "a probability in quotes, for example \"0.1%\"", r"^\s*[0-9._]+\s*%?\s*$");
 
@@ -479,6 +652,24 @@ mod tests {
     }
 
     #[test]
+    fn quantities_are_read_as_people_write_them() {
+        let nanos = |text: &str| text.parse::<DurationText>().map(|d| d.0.0);
+        assert_eq!(nanos("1h30m"), nanos("90m"));
+        assert_eq!(nanos("1h 30min 1.5s"), Ok(5_401_500_000_000));
+        assert_eq!(nanos("60sec"), nanos("1 minute"));
+        assert_eq!(nanos("2 hours"), nanos("2hrs"));
+        // The micro sign and the Greek letter.
+        assert_eq!((nanos("5\u{b5}s"), nanos("5\u{3bc}s")), (Ok(5_000), Ok(5_000)));
+        assert_eq!("1h..1h30m".parse::<RangeText>().map(|r| r.hi), Ok(Duration::secs(5_400)));
+        let rate = |text: &str| text.parse::<OperationRate>().map(|r| r.0);
+        assert_eq!((rate("60/min"), rate("3600/h"), rate("50/min")), (Ok(1_000_000), Ok(1_000_000), Ok(833_333)));
+        assert_eq!((rate("400 ops/s"), rate("400rps")), (rate("400/s"), rate("400/sec")));
+        let bits = |text: &str| text.parse::<BitRate>().map(|b| b.0);
+        assert_eq!((bits("1Gbps"), bits("100MB/s"), bits("1 KiB/s")), (Ok(1_000_000_000), Ok(800_000_000), Ok(8_192)));
+        assert_eq!((bits("10Mb/s"), bits("10 Mbit/s")), (Ok(10_000_000), Ok(10_000_000)));
+    }
+
+    #[test]
     fn complaints_say_what_would_be_right() {
         insta::assert_snapshot!([
             complaint::<DurationText>("150"),
@@ -492,6 +683,17 @@ mod tests {
             complaint::<RangeText>("300ms..150ms"),
             complaint::<ByteSize>("64 kib"),
             complaint::<BitRate>("100 MB"),
+            complaint::<BitRate>("100 MBps"),
+            complaint::<ByteSize>("64K"),
+            complaint::<ByteSize>("170141183460469231731687303715884105727 B"),
+            complaint::<DurationText>("170141183460469231731687303715884105727ms"),
+            complaint::<DurationText>("30m1h"),
+            complaint::<DurationText>("1h1h"),
+            complaint::<DurationText>("1h30"),
+            complaint::<DurationText>("213503d24h"),
+            complaint::<OperationRate>("50/fortnight"),
+            complaint::<OperationRate>("0.0001/h"),
+            complaint::<OperationRate>("0.0000001/s"),
             complaint::<ProbabilityText>("5"),
             complaint::<ProbabilityText>("101%"),
             complaint::<ProbabilityText>("0.00000001%"),
@@ -508,7 +710,18 @@ mod tests {
         `999999999999999d` is too large a duration; at most 18446744073709551615 nanoseconds
         the range `300ms..150ms` is upside down; write "150ms..300ms"
         `kib` is not a unit of a size; did you mean `64KiB`?
-        `MB` is not a unit of a bit rate; the units are bit/s, bit, Kbit/s, Kbit, kbit/s, kbit, Mbit/s, Mbit, Gbit/s, Gbit
+        `MB` is not a unit of a bit rate; did you mean `100MB/s`?
+        `MBps` is not a unit of a bit rate; did you mean `100MB/s`?
+        `K` is not a unit of a size; did you mean `64KiB` or `64KB`?
+        `170141183460469231731687303715884105727 B` is too large a size; at most 18446744073709551615 bytes
+        `170141183460469231731687303715884105727ms` is too large a duration; at most 18446744073709551615 nanoseconds
+        in `30m1h` 1h does not come behind a larger unit; write the largest unit first, each once, for example "1h30m"
+        in `1h1h` 1h does not come behind a larger unit; write the largest unit first, each once, for example "1h30m"
+        `1h30` is not a duration; each part has a unit, for example "150ms"
+        `213503d24h` is too large a duration; at most 18446744073709551615 nanoseconds
+        `/fortnight` is not a unit of a rate; the units are /h, /min, /s, k/s, M/s
+        `0.0001/h` is too small a rate; at least one of the millionths of an operation per second
+        `0.0000001/s` is not a whole number of millionths of an operation per second; write a whole number of millionths of an operation per second
         `5` is more than certain; at most 1; did you mean "5%"?
         `101%` is more than certain; at most 100%
         `0.00000001%` is finer than a billionth; seven decimals of a percent are the limit

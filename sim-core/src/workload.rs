@@ -43,11 +43,51 @@ pub struct Op {
     pub size: u32,
 }
 
+/// From a time on, operations arrive at this rate, or at one that grows or falls evenly.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stage {
+    /// From when.
+    pub from: Instant,
+    /// The mean gap between operations; 0 means that none arrive.
+    pub gap: Duration,
+    /// At which time the rate has evenly become that of which mean gap.
+    pub ramp: Option<(Instant, Duration)>,
+}
+
+impl From<(Instant, Duration)> for Stage {
+    fn from((from, gap): (Instant, Duration)) -> Self {
+        Self { from, gap, ramp: None }
+    }
+}
+
+impl Stage {
+    /// The next arrival after `at`, if this stage went on for ever; `None` if it has no more.
+    fn next(&self, at: Instant, rng: &mut Rng) -> Option<Instant> {
+        match self.ramp {
+            None if self.gap == Duration::ZERO => None,
+            None => Some(at + crate::network::exponential(self.gap, rng.next_u32())),
+            Some((until, end_gap)) => {
+                // The expected number of arrivals up to a time is a parabola; the next arrival is where it has grown by an
+                // exponential draw. Sums, products and square roots are the same bits on every machine.
+                const ONE: u64 = 1 << 40;
+                let draw = crate::network::exponential(Duration(ONE), rng.next_u32()).0 as f64 / ONE as f64;
+                let rate = |gap: Duration| if gap == Duration::ZERO { 0.0 } else { 1.0 / gap.0 as f64 };
+                let slope = (rate(end_gap) - rate(self.gap)) / until.since(self.from).0.max(1) as f64;
+                let now = rate(self.gap) + slope * at.since(self.from).0 as f64;
+                let square = now * now + 2.0 * slope * draw;
+                // A rate that falls to nothing may have no arrival left.
+                let gap = if square < 0.0 { return None } else { 2.0 * draw / (now + libm::sqrt(square)) };
+                gap.is_finite().then(|| at + Duration((gap as u64).max(1)))
+            }
+        }
+    }
+}
+
 /// When operations arrive.
 #[derive(Clone, Debug)]
 pub enum Arrival {
-    /// Poisson arrivals whatever the answers: `(from, mean gap)` stages in order of time; a gap of 0 means none arrive.
-    Open(Arc<[(Instant, Duration)]>),
+    /// Poisson arrivals whatever the answers, in stages in order of time.
+    Open(Arc<[Stage]>),
     /// `outstanding` operations at a time, each `think` after the last answer.
     Closed {
         /// How long after an answer the next one starts.
@@ -183,17 +223,15 @@ impl<N: Node> Generated<N> {
     }
 
     /// The next Poisson arrival strictly after `now`, under the stage that holds at each moment.
-    fn arrival(stages: &[(Instant, Duration)], now: Instant, rng: &mut Rng) -> Option<Instant> {
+    fn arrival(stages: &[Stage], now: Instant, rng: &mut Rng) -> Option<Instant> {
         let mut at = now;
         loop {
-            let stage = stages.partition_point(|(from, _)| *from <= at).checked_sub(1);
-            let end = stages.get(stage.map_or(0, |s| s + 1)).map_or(Instant::FAR, |(from, _)| *from);
-            let gap = stage.map_or(Duration::ZERO, |s| stages[s].1);
-            if gap != Duration::ZERO {
-                let next = at + crate::network::exponential(gap, rng.next_u32());
-                if next < end {
-                    return Some(next);
-                }
+            let stage = stages.partition_point(|stage| stage.from <= at).checked_sub(1);
+            let end = stages.get(stage.map_or(0, |s| s + 1)).map_or(Instant::FAR, |stage| stage.from);
+            if let Some(next) = stage.and_then(|s| stages[s].next(at, rng))
+                && next < end
+            {
+                return Some(next);
             }
             if end == Instant::FAR {
                 return None;

@@ -146,7 +146,7 @@ fn accounts(run: &Run) {
 
 fn live_through(config: &EngineConfig, fork_at: Option<u64>) -> (u64, u64, u64) {
     let mut run = start_quiet(config.clone(), counter(NODES));
-    run.add_client(seat(Routing::Sticky), generated(Arrival::Open([(Instant::ZERO, ms(2))].into())));
+    run.add_client(seat(Routing::Sticky), generated(Arrival::Open([(Instant::ZERO, ms(2)).into()].into())));
     run.add_client(seat(Routing::Random), generated(Arrival::Closed { think: us(500), outstanding: 2 }));
     for t in [10, 30, 60, 90] {
         run_to(&mut run, at(t));
@@ -191,7 +191,7 @@ proptest! {
         let until = removed.at;
         let lines = |config: EngineConfig| {
             let mut run = start(config, counter(NODES));
-            run.add_client(seat(Routing::Sticky), generated(Arrival::Open([(Instant::ZERO, ms(2))].into())));
+            run.add_client(seat(Routing::Sticky), generated(Arrival::Open([(Instant::ZERO, ms(2)).into()].into())));
             run_to(&mut run, until);
             let mut lines = run.observer().lines.clone();
             // The position in the schedule is what changes.

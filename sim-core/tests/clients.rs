@@ -3,7 +3,7 @@
 mod support;
 use sim_core::fault::{Fault, OnCrash, Target};
 use sim_core::network::Latency;
-use sim_core::workload::Arrival;
+use sim_core::workload::{Arrival, Stage};
 use sim_core::{Duration, EngineConfig, Fate, Instant, NodeId, Patience, Probability, Routing, Seat};
 use std::collections::BTreeMap;
 use support::*;
@@ -25,7 +25,8 @@ fn open_loop_arrivals_are_poisson_in_each_stage_whatever_the_answers() {
     let stages = [(at(1_000), ms(1)), (at(3_000), Duration::ZERO), (at(4_000), us(100))];
     let mut run = start_quiet(free(1), Script { request: SILENT, remember: false, ..Script::default() });
     let impatient = Patience { timeout: ms(5), attempts: 1, ..Patience::default() };
-    run.add_client(with(Routing::Sticky, impatient), generated_until(Arrival::Open(stages.into()), at(5_000)));
+    let arrival = Arrival::Open(stages.map(Stage::from).into());
+    run.add_client(with(Routing::Sticky, impatient), generated_until(arrival, at(5_000)));
     run_to(&mut run, at(6_000));
     let times: Vec<Instant> = run.observer().invoked.iter().map(|(t, _)| *t).collect();
     let count = |from, to| times.iter().filter(|t| (at(from)..at(to)).contains(t)).count();
@@ -36,6 +37,26 @@ fn open_loop_arrivals_are_poisson_in_each_stage_whatever_the_answers() {
     let gaps: Vec<u64> = times.windows(2).filter(|w| w[0] >= at(4_000)).map(|w| w[1].0 - w[0].0).collect();
     let short = gaps.iter().filter(|g| **g < 100_000).count() as f64 / gaps.len() as f64;
     assert!((short - 0.632).abs() < 0.02, "{short}");
+}
+
+#[test]
+fn a_ramp_grows_and_falls_evenly() {
+    let up = Stage { from: at(0), gap: Duration::ZERO, ramp: Some((at(4_000), us(100))) };
+    let down = Stage { from: at(4_000), gap: us(100), ramp: Some((at(6_000), Duration::ZERO)) };
+    let mut run = start_quiet(free(1), Script { request: SILENT, remember: false, ..Script::default() });
+    let impatient = Patience { timeout: ms(5), attempts: 1, ..Patience::default() };
+    run.add_client(with(Routing::Sticky, impatient), generated_until(Arrival::Open([up, down].into()), at(7_000)));
+    run_to(&mut run, at(8_000));
+    let times: Vec<Instant> = run.observer().invoked.iter().map(|(t, _)| *t).collect();
+    // From nothing to 10,000 a second in 4 s: k-th quarters hold 1, 3, 5 and 7 of 16 parts of 20,000. Then down in 2 s.
+    let expected = [1_250, 3_750, 6_250, 8_750, 7_500, 2_500, 0];
+    for (second, expected) in expected.into_iter().enumerate() {
+        let from = second as u64 * 1_000;
+        let count = times.iter().filter(|t| (at(from)..at(from + 1_000)).contains(t)).count() as f64;
+        // Four standard deviations of a Poisson count.
+        let slack = 4.0 * f64::from(expected).sqrt();
+        assert!((count - f64::from(expected)).abs() <= slack, "second {second}: {count}, not {expected}");
+    }
 }
 
 #[test]
@@ -289,7 +310,7 @@ fn sessions_hold_under_loss_duplication_and_a_crash() {
     let mut run = start_quiet(config, Script { remember: false, ..counter(3) });
     let patience = Patience { timeout: ms(200), attempt_timeout: ms(20), ..Patience::default() };
     for _ in 0..3 {
-        let arrival = Arrival::Open([(Instant::ZERO, ms(3))].into());
+        let arrival = Arrival::Open([(Instant::ZERO, ms(3)).into()].into());
         run.add_client(with(Routing::Sticky, patience), generated_until(arrival, at(900)));
         run.add_client(with(Routing::Random, patience), generated(Arrival::Closed { think: us(10), outstanding: 4 }));
     }

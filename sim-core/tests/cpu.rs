@@ -44,7 +44,7 @@ fn waiting_under_load_is_what_queueing_theory_says() {
         let mut config = busy(1, us(100));
         link(&mut config).latency = Latency::ZERO;
         let mut run = start_quiet(config, Script { remember: false, ..Script::default() });
-        run.add_client(seat(Routing::Fixed(NodeId(0))), generated(Arrival::Open([(Instant::ZERO, gap)].into())));
+        run.add_client(seat(Routing::Fixed(NodeId(0))), generated(Arrival::Open([(Instant::ZERO, gap).into()].into())));
         run_to(&mut run, at(20_000));
         let ended = &run.observer().ended;
         let mean = ended.iter().map(|e| e.returned.since(e.invoked).0 as f64).sum::<f64>() / ended.len() as f64;

@@ -33,7 +33,7 @@ fn storm(seed: u64) -> EngineConfig {
 
 fn load(run: &mut Run) {
     for _ in 0..3 {
-        run.add_client(seat(Routing::Sticky), generated(Arrival::Open([(Instant::ZERO, ms(2))].into())));
+        run.add_client(seat(Routing::Sticky), generated(Arrival::Open([(Instant::ZERO, ms(2)).into()].into())));
     }
 }
 
@@ -202,9 +202,9 @@ fn a_client_more_changes_nothing_for_the_other_clients() {
         let mut config = storm(5);
         config.schedule = Schedule::default();
         let mut run = start(config, Script::default());
-        run.add_client(seat(Routing::Random), generated(Arrival::Open([(Instant::ZERO, ms(2))].into())));
+        run.add_client(seat(Routing::Random), generated(Arrival::Open([(Instant::ZERO, ms(2)).into()].into())));
         if extra {
-            run.add_client(seat(Routing::Random), generated(Arrival::Open([(Instant::ZERO, ms(1))].into())));
+            run.add_client(seat(Routing::Random), generated(Arrival::Open([(Instant::ZERO, ms(1)).into()].into())));
         }
         run_to(&mut run, at(250));
         let ended = run.observer().ended.iter().filter(|e| e.client.0 == 0).copied().collect::<Vec<_>>();

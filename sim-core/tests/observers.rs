@@ -26,7 +26,7 @@ fn eventful() -> EngineConfig {
 
 fn busy_run() -> Run {
     let mut run = start(eventful(), counter(3));
-    run.add_client(seat(Routing::Random), generated(Arrival::Open([(Instant::ZERO, ms(1))].into())));
+    run.add_client(seat(Routing::Random), generated(Arrival::Open([(Instant::ZERO, ms(1)).into()].into())));
     run_to(&mut run, at(100));
     run
 }
@@ -82,14 +82,14 @@ fn observers_change_nothing_and_pairs_see_the_same() {
     let script = Rc::new(Script { nodes: 3, ..counter(3) });
     let both: Both = (Trace::default(), (FlightRecorder::new(10), Some(Trace::default())));
     let mut paired: Engine<Scripted, Person, Both> = Engine::new(eventful(), Rc::clone(&script), both);
-    paired.add_client(seat(Routing::Random), generated(Arrival::Open([(Instant::ZERO, ms(1))].into())));
+    paired.add_client(seat(Routing::Random), generated(Arrival::Open([(Instant::ZERO, ms(1)).into()].into())));
     paired.run_until(at(100)).expect("nothing is checked");
     assert_eq!(plain.digest(), paired.digest());
     let (one, (_, two)) = paired.observer();
     assert_eq!(one.lines, plain.observer().lines);
     assert_eq!(two.as_ref().map(|t| &t.lines), Some(&one.lines));
     let mut unwatched: Engine<Scripted, Person, ()> = Engine::new(eventful(), script, ());
-    unwatched.add_client(seat(Routing::Random), generated(Arrival::Open([(Instant::ZERO, ms(1))].into())));
+    unwatched.add_client(seat(Routing::Random), generated(Arrival::Open([(Instant::ZERO, ms(1)).into()].into())));
     unwatched.run_until(at(100)).expect("nothing is checked");
     assert_eq!(plain.digest(), unwatched.digest());
 }
@@ -112,7 +112,7 @@ fn the_flight_recorder_keeps_the_last_things_oldest_first() {
     let script = Rc::new(Script { nodes: 3, ..counter(3) });
     let both = (FlightRecorder::new(100_000), Trace::default());
     let mut run: Engine<Scripted, Person, (FlightRecorder<Scripted>, Trace)> = Engine::new(eventful(), script, both);
-    run.add_client(seat(Routing::Random), generated(Arrival::Open([(Instant::ZERO, ms(1))].into())));
+    run.add_client(seat(Routing::Random), generated(Arrival::Open([(Instant::ZERO, ms(1)).into()].into())));
     run.run_until(at(100)).expect("nothing is checked");
     let (flight, trace) = run.observer();
     let told: Vec<_> = flight.iter().map(|(t, what)| (*t, format!("{:?}", what.observed()))).collect();

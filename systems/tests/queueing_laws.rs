@@ -70,7 +70,7 @@ fn run(config: Config, rho: f64, jobs: u64, seed: u64) -> Times {
     };
     let mut engine = Engine::new(engine, Rc::new(config), Times { from: Instant(end.0 / 10), ..Times::default() });
     let load = Load {
-        arrival: Arrival::Open(vec![(Instant::ZERO, Duration((1.0 / rate) as u64))].into()),
+        arrival: Arrival::Open(vec![(Instant::ZERO, Duration((1.0 / rate) as u64)).into()].into()),
         reads: Probability::ALWAYS,
         appends: Probability::NEVER,
         cas: Probability::NEVER,

@@ -59,7 +59,7 @@ pub fn spells(plan: &Plan, unit: u64, run: Duration, seed: u64) -> Vec<(Instant,
     let own = u64::from(plan.id) << 32 | unit;
     let mut begin = plan.at + plan.rolling.unwrap_or(Duration::ZERO).times(unit);
     if let Some(process) = &plan.process {
-        return process::spells(process, begin, end, seed, own);
+        return process::spells(process, begin, end, seed, plan.id, unit);
     }
     if plan.spread > Duration::ZERO {
         // Drawn once: repetitions keep their distance.

@@ -1,18 +1,29 @@
 //! Random processes: up for a random time, down for a random time, again and again.
 
 use crate::limits;
+#[cfg(test)]
+use crate::scenario::Recording;
 use crate::scenario::{Law, Process};
 use sim_core::network::exponential;
 use sim_core::{Duration, Instant, Purpose, Rng};
 
-/// When the process is down, between `begin` and `end`. Every process has a stream of its own, named by `index`.
-pub fn spells(process: &Process, begin: Instant, end: Instant, seed: u64, index: u64) -> Vec<(Instant, Instant)> {
+/// When part `unit` of the process is down, between `begin` and `end`. Every process has a stream of its own, named by
+/// `plan` and `unit`.
+pub fn spells(
+    process: &Process,
+    begin: Instant,
+    end: Instant,
+    seed: u64,
+    plan: u32,
+    unit: u64,
+) -> Vec<(Instant, Instant)> {
     let last = process.until.map_or(end, |until| end.min(until));
-    if let Law::Recorded(recorded) = &process.law {
-        let shifted = recorded.iter().map(|(down, up)| (begin + *down, up.map_or(end, |up| begin + up).min(end)));
-        return shifted.filter(|(down, _)| *down < last).collect();
+    if let Law::Recorded(recordings) = &process.law {
+        let Some(recording) = recordings.get(unit as usize) else { return Vec::new() };
+        let spells = recording.spells(end.since(begin), limits::INJECTIONS).into_iter();
+        return spells.map(|(down, up)| (begin + down, begin + up)).filter(|(down, _)| *down < last).collect();
     }
-    let mut rng = Rng::stream(seed, Purpose::Plan, index);
+    let mut rng = Rng::stream(seed, Purpose::Plan, u64::from(plan) << 32 | unit);
     let mut all = Vec::new();
     let mut at = begin;
     while (all.len() as u64) < limits::INJECTIONS {
@@ -32,7 +43,11 @@ pub fn spells(process: &Process, begin: Instant, end: Instant, seed: u64, index:
 /// How many times a process fails on average in a run of this length.
 pub fn number(process: &Process, run: Duration) -> u64 {
     match &process.law {
-        Law::Recorded(recorded) => recorded.len() as u64,
+        // Of one part on average: the caller multiplies by their number.
+        Law::Recorded(recordings) => {
+            let all = recordings.iter().map(|one| one.spells(run, limits::INJECTIONS).len() as u64).sum::<u64>();
+            all.div_ceil((recordings.len() as u64).max(1))
+        }
         _ => run.0 / (process.mtbf.0.saturating_add(process.mttr.map_or(0, |mttr| mttr.0))).max(1) + 1,
     }
 }
@@ -62,7 +77,7 @@ mod tests {
         let (mut up, mut down, mut last) = (Vec::new(), 0_u64, Instant::ZERO);
         for seed in 0..40 {
             last = Instant::ZERO;
-            for (from, to) in spells(&process, Instant::ZERO, Instant(4_000_000_000_000), seed, 7) {
+            for (from, to) in spells(&process, Instant::ZERO, Instant(4_000_000_000_000), seed, 0, 7) {
                 assert!(last <= from && from <= to, "{last} {from} {to}");
                 up.push(from.since(last).0 as f64);
                 down += to.since(from).0;
@@ -95,10 +110,16 @@ mod tests {
     #[test]
     fn a_recorded_process_is_what_was_recorded() {
         let s = Duration::secs;
-        let law = Law::Recorded(vec![(s(1), Some(s(2))), (s(5), None)]);
-        let process = Process { law, mtbf: Duration::ZERO, mttr: None, until: None };
+        let events = vec![(s(0), true), (s(1), false), (s(2), true), (s(5), false)];
+        let of = |period| {
+            let one = Recording { node: String::new(), events: events.clone(), period };
+            Process { law: Law::Recorded(vec![one]), mtbf: Duration::ZERO, mttr: None, until: None }
+        };
         let at = |n: u64| Instant(n * 1_000_000_000);
-        assert_eq!(spells(&process, at(1), at(10), 1, 0), [(at(2), at(3)), (at(6), at(10))]);
-        assert_eq!(spells(&process, at(1), at(5), 1, 0), [(at(2), at(3))]);
+        assert_eq!(spells(&of(None), at(1), at(10), 1, 0, 0), [(at(2), at(3)), (at(6), at(10))]);
+        assert_eq!(spells(&of(None), at(1), at(5), 1, 0, 0), [(at(2), at(3))]);
+        // What is down at the end of one round is so until the next one says otherwise.
+        let again = spells(&of(Some(s(7))), at(0), at(15), 1, 0, 0);
+        assert_eq!(again, [(at(1), at(2)), (at(5), at(7)), (at(8), at(9)), (at(12), at(14))]);
     }
 }

@@ -130,8 +130,13 @@ pub static LATENCY: Section = Section {
         Key::new("samples", Takes::Durations, "", "of `recorded`: every one equally likely"),
         Key::new("matrix", Takes::Path, "", "a CSV file with a latency for each pair of zones"),
         Key::new("recorded", Takes::Path, "", "a CSV file of `from,to,latency` samples for each pair of zones"),
+        Key::new("unit", Takes::Word(TIME_UNITS), "", "of a CSV file: what its numbers without a unit are in"),
+        Key::new("rtt", Flag, "false", "of a CSV file: it holds round trips, so that one way takes half"),
     ],
 };
+
+/// What the numbers of a file of latencies may be in.
+pub const TIME_UNITS: &[&str] = &["ns", "us", "ms", "s"];
 
 /// The shapes of a latency.
 pub const DISTRIBUTIONS: &[&str] = &["fixed", "uniform", "exponential", "lognormal", "recorded"];
@@ -195,6 +200,12 @@ pub static STAGE: Section = Section {
     keys: &[
         Key::new("at", Duration, "", "from when, counted from the start of the run"),
         Key::new("rate", Takes::Rate, "", "operations per second of all clients together"),
+        Key::new(
+            "ramp_to",
+            Takes::Rate,
+            "",
+            "the rate grows or falls evenly to this one until the next stage, or until the load stops",
+        ),
     ],
 };
 

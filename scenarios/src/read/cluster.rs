@@ -22,6 +22,8 @@ pub struct World {
     pub messages: Names,
     /// The kinds of facts, likewise.
     pub facts: Names,
+    /// The rules that runs of the system are judged by; empty if nobody knows.
+    pub rules: Vec<&'static str>,
     /// The kinds of orders it takes, if the system is known.
     pub orders: Option<Names>,
 }
@@ -118,7 +120,7 @@ pub fn read(reader: &Reader<'_>, duration: Option<Duration>) -> World {
     } else {
         cluster
     };
-    World { cluster, known: sound, duration, messages: &[], facts: &[], orders: None }
+    World { cluster, known: sound, duration, messages: &[], facts: &[], rules: Vec::new(), orders: None }
 }
 
 /// How many machines there are with the spares.
@@ -139,7 +141,7 @@ fn nodes(value: &Value, context: &Context<'_>) -> Option<u32> {
         }
         Kind::Int(n) if n > i128::from(limits::NODES) => {
             let help = "at most 10,000: all of them share one machine's memory";
-            context.wrong(value.span, format!("{} nodes are too many", measure::shown(n).replace('`', "")), help);
+            context.wrong(value.span, format!("{} nodes are too many", context.written(value).replace('`', "")), help);
             None
         }
         _ => measure::small(1, limits::NODES)(value, context),

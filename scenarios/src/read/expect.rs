@@ -1,9 +1,11 @@
 //! Reads `[expect]` and `[report]`.
 
+use super::cluster::World;
 use super::measure;
 use super::section::{Context, Reader};
 use crate::keys::{self, Takes, Unit};
 use crate::scenario::{Expect, ReportOptions};
+use crate::suggest;
 use crate::written::{Kind, Value};
 use core::str::FromStr;
 use sim_core::Duration;
@@ -12,15 +14,21 @@ use sim_core::record::{Comparison, Expectation};
 use sim_core::units::{DurationText, ProbabilityText, UnitError};
 
 /// Reads `[expect]`.
-pub fn read(reader: &Reader<'_>, settle: Duration) -> Expect {
+pub fn read(reader: &Reader<'_>, settle: Duration, world: &World) -> Expect {
     let mut bounds = Vec::new();
     for key in keys::EXPECT.keys.iter().filter(|key| !key.name.ends_with('*')) {
         if let Takes::Bound(unit) = key.takes {
             bounds.extend(reader.get(key.name, |value, context| bound(key.name, unit, value, context)));
         }
     }
-    for (name, value) in reader.entries().filter(|(name, _)| name.starts_with("fact_")) {
-        bounds.extend(bound(name, Unit::Count, value, reader.context));
+    let facts = reader.present().filter_map(|(name, span)| Some((name, name.strip_prefix("fact_")?, span)));
+    for (name, fact, span) in facts.filter(|(_, fact, _)| !fact.is_empty()) {
+        if !world.facts.is_empty() && !world.facts.contains(&fact) {
+            let what = format!("the system announces no fact `{fact}`");
+            reader.context.wrong(span, what, suggest::help(fact, world.facts));
+        }
+        let value = reader.path(&[name]);
+        bounds.extend(value.and_then(|value| bound(name, Unit::Count, value, reader.context)));
     }
     if let Some(within) = reader.get("answered_within", measure::positive)
         && within.times(2) > settle
@@ -32,7 +40,20 @@ pub fn read(reader: &Reader<'_>, settle: Duration) -> Expect {
         bounds,
         linearizable: reader.get("linearizable", measure::flag).unwrap_or(false),
         answered_within: reader.get("answered_within", measure::positive),
-        violates: reader.get("violates", measure::list(measure::name)).unwrap_or_default(),
+        violates: reader.get("violates", measure::list(rule(world))).unwrap_or_default(),
+    }
+}
+
+/// The name of a rule that the system or every run is judged by; any name if the system has not listed its rules.
+fn rule(world: &World) -> impl Fn(&Value, &Context<'_>) -> Option<String> {
+    |value, context| {
+        let name = measure::name(value, context)?;
+        if !world.rules.is_empty() && !world.rules.contains(&name.as_str()) {
+            let help = suggest::help(&name, &world.rules);
+            let what = format!("no rule is called `{name}`");
+            context.wrong(value.span, what, format!("{help}; `splitbrain list rules` names them"));
+        }
+        Some(name)
     }
 }
 

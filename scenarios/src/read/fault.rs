@@ -49,7 +49,7 @@ fn plan(reader: &Reader<'_>, swarm: bool, world: &World, names: &mut BTreeMap<St
     let (at, spread, duration, every, count) = times(reader, kind, world);
     let endless = kind == Some("clock") && (reader.has("step")) || kind == Some("disk") && reader.has("rot");
     let endless = endless || kind == Some("membership") && !reader.has("mttr");
-    let process = process::process(reader, at, endless);
+    let process = process::process(reader, at, endless, world.duration);
     // Of what comes at random nobody can say that each single time changes something.
     let random = process.is_some() || reader.has("mtbf") || reader.has("recorded");
     let must_bite = reader.get("must_bite", measure::flag).unwrap_or(!random && !swarm);
@@ -91,7 +91,7 @@ fn plan(reader: &Reader<'_>, swarm: bool, world: &World, names: &mut BTreeMap<St
         };
         trigger::aims_at_nothing(reader, [("target", Some(&target)), other]);
     }
-    let (each, rolling) = process::parts(reader, &target, random, world);
+    let (each, rolling) = process::parts(reader, &target, process.as_ref(), random, world);
     let id = own_id.unwrap_or_else(|| identity(&fault, &target, at, names));
     Some(Plan { id, fault, target, at, spread, duration, every, count, process, each, rolling, after, flap, must_bite })
 }

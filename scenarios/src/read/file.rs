@@ -22,6 +22,8 @@ pub fn text(path: &Path) -> Result<String, (String, String)> {
     if bytes.len() as u64 > limits::FILE {
         return Err(("the file is larger than 16 MiB".to_owned(), "is this the right file?".to_owned()));
     }
+    // What Windows programs put before UTF-8 says nothing.
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").map(<[u8]>::to_vec).unwrap_or(bytes);
     String::from_utf8(bytes).map_err(|error| {
         let good = error.utf8_error().valid_up_to();
         let line = error.as_bytes()[..good].iter().filter(|b| **b == b'\n').count() + 1;

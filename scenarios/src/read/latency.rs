@@ -1,5 +1,6 @@
 //! Reads latencies: a time, a range, or a table that names a distribution.
 
+use super::matrix::Listed;
 use super::measure;
 use super::section::{Context, Reader};
 use crate::keys;
@@ -12,9 +13,9 @@ pub enum Delay {
     /// One distribution.
     One(Latency),
     /// A CSV file of latencies for each pair of zones.
-    Matrix(String),
+    Matrix(Listed),
     /// A CSV file of samples for each pair of zones.
-    Recorded(String),
+    Recorded(Listed),
 }
 
 /// A latency; a matrix is refused.
@@ -38,9 +39,12 @@ pub fn delay(value: &Value, context: &Context<'_>) -> Option<Delay> {
     let given = |key| reader.has(key);
     if given("matrix") || given("recorded") {
         let key = if given("matrix") { "matrix" } else { "recorded" };
-        only(&reader, key, &[key])?;
+        only(&reader, key, &[key, "unit", "rtt"])?;
+        let unit = reader.get("unit", measure::word(keys::TIME_UNITS));
+        let rtt = reader.get("rtt", measure::flag).unwrap_or(false);
         let path = reader.get(key, measure::text)?;
-        return Some(if key == "matrix" { Delay::Matrix(path) } else { Delay::Recorded(path) });
+        let listed = Listed { path, unit, rtt };
+        return Some(if key == "matrix" { Delay::Matrix(listed) } else { Delay::Recorded(listed) });
     }
     let dist = reader.must("dist", measure::word(keys::DISTRIBUTIONS))?;
     let (needs, latency): (&[&'static str], _) = match dist {

@@ -91,7 +91,7 @@ fn pace(reader: &Reader<'_>) -> Option<Pace> {
             if rate == 0 {
                 reader.wrong("rate", "a rate of zero asks nothing", "leave the [[workload]] out");
             }
-            Some(Pace::Open(vec![Stage { at: Instant::ZERO, rate: Rate(rate) }]))
+            Some(Pace::Open(vec![Stage { at: Instant::ZERO, rate: Rate(rate), ramp_to: None }]))
         }
         "stages" => stages(reader),
         _ => Some(Pace::Closed {
@@ -107,7 +107,8 @@ fn stages(reader: &Reader<'_>) -> Option<Pace> {
         .iter()
         .map(|stage| {
             let (at, rate) = (stage.must("at", measure::duration), stage.must("rate", measure::rate));
-            Some(Stage { at: Instant(at?.0), rate: Rate(rate?) })
+            let ramp_to = stage.get("ramp_to", measure::rate).map(Rate);
+            Some(Stage { at: Instant(at?.0), rate: Rate(rate?), ramp_to })
         })
         .collect();
     let stages = read.into_iter().collect::<Option<Vec<Stage>>>()?;

@@ -1,6 +1,7 @@
 //! Reads CSV files of latencies between zones; they become link rules.
 
 use super::cluster::World;
+use super::csv::{self, Field};
 use super::measure;
 use super::section::Context;
 use crate::diagnostics::Span;
@@ -11,28 +12,14 @@ use sim_core::Duration;
 use sim_core::network::Latency;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The fields of one line, with their places.
-type Row<'a> = Vec<(&'a str, Span)>;
-
-/// The rows of a CSV file: fields trimmed, blank lines and lines that start with `#` left out.
-fn rows(source: u32, text: &str) -> Vec<Row<'_>> {
-    let mut rows = Vec::new();
-    let mut at = 0;
-    for line in text.split_inclusive('\n') {
-        let content = line.trim_end_matches(['\n', '\r']);
-        if !content.trim().is_empty() && !content.trim_start().starts_with('#') {
-            let mut start = at;
-            let fields = content.split(',').map(|field| {
-                let lead = field.len() - field.trim_start().len();
-                let place = Span::new(source, start + lead..start + lead + field.trim().len().max(1));
-                start += field.len() + 1;
-                (field.trim(), place)
-            });
-            rows.push(fields.collect());
-        }
-        at += line.len();
-    }
-    rows
+/// A CSV file of latencies, and how its numbers are meant.
+pub struct Listed {
+    /// Its path, relative to the scenario.
+    pub path: String,
+    /// What numbers without a unit are in.
+    pub unit: Option<&'static str>,
+    /// Whether it holds round trips, so that one way takes half.
+    pub rtt: bool,
 }
 
 fn open(path: &str, span: Span, context: &Context<'_>) -> Option<(u32, String)> {
@@ -45,53 +32,112 @@ fn open(path: &str, span: Span, context: &Context<'_>) -> Option<(u32, String)> 
     }
 }
 
-fn cell<T>(field: (&str, Span), context: &Context<'_>, read: impl Fn(&Value, &Context<'_>) -> Option<T>) -> Option<T> {
-    read(&Value { span: field.1, kind: Kind::Text(field.0.to_owned()) }, context)
+/// Reads the cells of a file, and keeps those that lack a unit: it is the same slip in each, so it is said once.
+struct Cells<'a> {
+    listed: &'a Listed,
+    context: &'a Context<'a>,
+    bare: Vec<Field>,
+}
+
+impl<'a> Cells<'a> {
+    const fn new(listed: &'a Listed, context: &'a Context<'a>) -> Self {
+        Self { listed, context, bare: Vec::new() }
+    }
+
+    /// A latency or a range of them, one way.
+    fn read(&mut self, field: &Field) -> Option<(Duration, Duration)> {
+        let is_bare = |text: &str| text.parse::<f64>().is_ok_and(|n| n > 0.0) && !text.contains(['e', 'E']);
+        let parts: Vec<&str> = field.text.split("..").map(str::trim).collect();
+        let text = match self.listed.unit {
+            _ if !parts.iter().any(|part| is_bare(part)) => field.text.clone(),
+            None => {
+                self.bare.push(field.clone());
+                return None;
+            }
+            Some(unit) => {
+                let whole = |part: &&str| if is_bare(part) { format!("{part}{unit}") } else { (*part).to_owned() };
+                parts.iter().map(whole).collect::<Vec<_>>().join("..")
+            }
+        };
+        let (lo, hi) = measure::range(&Value { span: field.span, kind: Kind::Text(text) }, self.context)?;
+        let one_way = |there_and_back: Duration| Duration(there_and_back.0 / 2);
+        Some(if self.listed.rtt { (one_way(lo), one_way(hi)) } else { (lo, hi) })
+    }
+
+    /// Says which lack a unit.
+    fn finish(self) {
+        let Some(first) = self.bare.first() else { return };
+        let text = &first.text;
+        let what = match self.bare.len() - 1 {
+            0 => format!("`{text}` has no unit"),
+            more => format!("`{text}` has no unit, and {more} more have none"),
+        };
+        let help = format!("write for example `{text}ms`, or add `unit = \"ms\"` beside the file's name");
+        self.context.wrong(first.span, what, help);
+    }
 }
 
 /// `matrix = "file.csv"`: a row of zone names, then for each sending zone its name and a latency to each zone.
-pub fn matrix(path: &str, span: Span, world: &World, context: &Context<'_>) -> Option<Vec<LinkRule>> {
+pub fn matrix(listed: &Listed, span: Span, world: &World, context: &Context<'_>) -> Option<Vec<LinkRule>> {
+    let path = &listed.path;
     let (source, text) = open(path, span, context)?;
     let before = context.problems.count();
-    let rows = rows(source, &text);
+    let rows = csv::rows(source, &text, context);
     let Some((head, body)) = rows.split_first() else {
         context.wrong(span, format!("`{path}` is empty"), "the first line names the receiving zones");
         return None;
     };
+    let twice = |field: &Field, what: &str| {
+        let help = "one line and one column for each zone";
+        context.wrong(field.span, format!("zone `{}` has {what} already", field.text), help);
+    };
+    let mut columns = BTreeSet::new();
+    head.iter().skip(1).filter(|to| !columns.insert(to.text.as_str())).for_each(|to| twice(to, "a column"));
+    let mut cells = Cells::new(listed, context);
     let mut found = BTreeMap::new();
+    let mut senders = BTreeSet::new();
     for row in body {
-        let from = row[0].0;
+        let from = &row[0];
+        if !senders.insert(from.text.as_str()) {
+            twice(from, "a line");
+        }
         if row.len() != head.len() {
             let what = format!("this row has {} fields, the first line has {}", row.len(), head.len());
-            context.wrong(row[0].1, what, "a zone name, then a latency to each zone of the first line");
+            context.wrong(from.span, what, "a zone name, then a latency to each zone of the first line");
             continue;
         }
         for (to, field) in head.iter().zip(row).skip(1) {
-            if let Some((lo, hi)) = cell(*field, context, measure::range) {
-                found.insert((from.to_owned(), to.0.to_owned()), Latency::uniform(lo, hi));
+            if let Some((lo, hi)) = cells.read(field) {
+                found.insert((from.text.clone(), to.text.clone()), Latency::uniform(lo, hi));
             }
         }
     }
+    cells.finish();
     rules(path, span, world, context, &found, context.problems.count() == before)
 }
 
 /// `recorded = "file.csv"`: lines `from,to,latency`, any number for each pair of zones.
-pub fn recorded(path: &str, span: Span, world: &World, context: &Context<'_>) -> Option<Vec<LinkRule>> {
+pub fn recorded(listed: &Listed, span: Span, world: &World, context: &Context<'_>) -> Option<Vec<LinkRule>> {
+    let path = &listed.path;
     let (source, text) = open(path, span, context)?;
     let before = context.problems.count();
     let mut samples: BTreeMap<(String, String), Vec<Duration>> = BTreeMap::new();
-    for (i, row) in rows(source, &text).iter().enumerate() {
-        if i == 0 && row.iter().map(|f| f.0).eq(["from", "to", "latency"]) {
+    let mut cells = Cells::new(listed, context);
+    for (i, row) in csv::rows(source, &text, context).iter().enumerate() {
+        if i == 0 && row.iter().map(|f| f.text.as_str()).eq(["from", "to", "latency"]) {
             continue;
         }
         let [from, to, latency] = row.as_slice() else {
-            context.wrong(row[0].1, format!("this line has {} fields", row.len()), "from, to, latency");
+            context.wrong(row[0].span, format!("this line has {} fields", row.len()), "from, to, latency");
             continue;
         };
-        if let Some(latency) = cell(*latency, context, measure::duration) {
-            samples.entry((from.0.to_owned(), to.0.to_owned())).or_default().push(latency);
+        match cells.read(latency) {
+            Some((lo, hi)) if lo == hi => samples.entry((from.text.clone(), to.text.clone())).or_default().push(lo),
+            Some(_) => context.wrong(latency.span, "a sample is one time, not a range", "for example `1.2ms`"),
+            None => {}
         }
     }
+    cells.finish();
     let found = samples.into_iter().map(|(pair, samples)| (pair, Latency::recorded(&samples))).collect();
     rules(path, span, world, context, &found, context.problems.count() == before)
 }

@@ -26,8 +26,8 @@ fn quantity<T: FromStr<Err = UnitError>>(value: &Value, context: &Context<'_>, w
             }
         },
         // `50` where `"50ms"` was meant: say it the way the unit parser does.
-        Kind::Int(number) => {
-            let what = format!("`{number}` has no unit");
+        Kind::Int(_) | Kind::Float(_) => {
+            let what = format!("{} has no unit", context.written(value));
             context.wrong(value.span, what, format!("write {wanted}"));
             None
         }
@@ -63,11 +63,6 @@ pub fn flag(value: &Value, context: &Context<'_>) -> Option<bool> {
     }
 }
 
-/// A number for a message; the reader of a file keeps only the end of the range of what is beyond all reason.
-pub fn shown(number: i128) -> String {
-    if number == i128::MAX || number == i128::MIN { "this number".to_owned() } else { format!("`{number}`") }
-}
-
 /// A whole number from `lo` to `hi`.
 pub fn count(lo: u64, hi: u64) -> impl Fn(&Value, &Context<'_>) -> Option<u64> {
     move |value, context| match &value.kind {
@@ -75,7 +70,11 @@ pub fn count(lo: u64, hi: u64) -> impl Fn(&Value, &Context<'_>) -> Option<u64> {
             Ok(n) if (lo..=hi).contains(&n) => Some(n),
             _ => {
                 let what = if *number < i128::from(lo) { "too small" } else { "too large" };
-                context.wrong(value.span, format!("{} is {what}", shown(*number)), format!("from {lo} to {hi}"));
+                context.wrong(
+                    value.span,
+                    format!("{} is {what}", context.written(value)),
+                    format!("from {lo} to {hi}"),
+                );
                 None
             }
         },
@@ -110,9 +109,18 @@ pub fn number(lo: f64, hi: f64) -> impl Fn(&Value, &Context<'_>) -> Option<f64> 
         if (lo..=hi).contains(&number) {
             return Some(number);
         }
-        context.wrong(value.span, format!("`{number}` is out of range"), format!("from {lo} to {hi}"));
+        context.wrong(value.span, format!("{} is out of range", context.written(value)), format!("from {lo} to {hi}"));
         None
     }
+}
+
+/// Says that a value is none that an option of a system can have.
+pub fn no_option(value: &Value, context: &Context<'_>) {
+    let (what, help) = match value.kind {
+        Kind::Int(_) => (format!("{} is too large", context.written(value)), format!("at most {}", i64::MAX)),
+        _ => ("this is not a value an option can have".to_owned(), "leave it out".to_owned()),
+    };
+    context.wrong(value.span, what, help);
 }
 
 /// `"50ms"`.
@@ -190,8 +198,9 @@ pub fn probability(value: &Value, context: &Context<'_>) -> Option<Probability> 
     let text = match &value.kind {
         Kind::Int(number) => number.to_string(),
         Kind::Float(number) if number.is_finite() => number.to_string(),
-        Kind::Float(number) => {
-            context.wrong(value.span, format!("`{number}` is not a probability"), "from 0 to 1, or \"0%\" to \"100%\"");
+        Kind::Float(_) => {
+            let what = format!("{} is not a probability", context.written(value));
+            context.wrong(value.span, what, "from 0 to 1, or \"0%\" to \"100%\"");
             return None;
         }
         _ => return quantity::<ProbabilityText>(value, context, "a probability such as \"0.1%\"").map(Into::into),

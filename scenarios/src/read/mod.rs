@@ -1,6 +1,7 @@
 //! From a scenario as written to a scenario as meant: complete, and with every problem said at once.
 
 mod cluster;
+mod csv;
 mod expect;
 mod fault;
 mod file;
@@ -12,6 +13,7 @@ mod measure;
 mod network;
 mod overlap;
 mod process;
+mod recorded;
 mod section;
 mod swarm;
 mod target;
@@ -23,6 +25,7 @@ pub use target::write as write_target;
 use crate::diagnostics::{Diagnostics, Problems, Span};
 use crate::keys;
 use crate::options::Systems;
+use crate::runner;
 use crate::scenario::{Choice, Scenario};
 use crate::suggest;
 use crate::written::{Kind, Override, Table, Value, apply, read_json, read_toml};
@@ -130,6 +133,10 @@ fn scenario(document: &Value, context: &Context<'_>, systems: &dyn Systems) -> O
     let mut world = cluster::read(&cluster, duration);
     if let Some(Kind::Text(system)) = head.value("system").map(|v| &v.kind) {
         (world.messages, world.facts) = systems.kinds(system);
+        world.rules = systems.rules(system).iter().map(|rule| rule.name).collect();
+        if !world.rules.is_empty() {
+            world.rules.extend(runner::RULES.iter().map(|rule| rule.name));
+        }
         world.orders = systems.names().contains(&system.as_str()).then(|| systems.orders(system));
         let members = world.orders.is_none_or(|orders| orders.contains(&"members"));
         if world.cluster.spares > 0 && !members {
@@ -145,7 +152,7 @@ fn scenario(document: &Value, context: &Context<'_>, systems: &dyn Systems) -> O
     let plans = fault::read(&faults, root.has("swarm"), &world);
     let limits = limits::read(&child(&root, "limits", &keys::LIMITS), &plans, &world);
     let swarm = root.has("swarm").then(|| swarm::read(&child(&root, "swarm", &keys::SWARM), &plans));
-    let expect = expect::read(&child(&root, "expect", &keys::EXPECT), settle);
+    let expect = expect::read(&child(&root, "expect", &keys::EXPECT), settle, &world);
     let report = expect::report(&child(&root, "report", &keys::REPORT), duration);
     if workloads.is_empty() && !probe.enabled && !root.has("workload") {
         let what = "nothing is asked of the system: there is no [[workload]], and the probe is off";
@@ -215,7 +222,7 @@ fn options(
     for entry in &table.entries {
         match entry.value.to_toml() {
             Some(value) => drop(options.insert(entry.key.clone(), value)),
-            None => context.wrong(entry.value.span, "this is not a value an option can have", "leave it out"),
+            None => measure::no_option(&entry.value, context),
         }
     }
     // Without a sound cluster the system would object to what the user did not write.

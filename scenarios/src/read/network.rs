@@ -49,11 +49,11 @@ pub fn read(reader: &Reader<'_>, world: &World) -> Network {
     let span = reader.at("latency");
     match reader.get("latency", delay) {
         Some(Delay::One(latency)) => own.latency = Some(latency),
-        Some(Delay::Matrix(path)) => {
-            rules.extend(matrix::matrix(&path, span, world, reader.context).unwrap_or_default())
+        Some(Delay::Matrix(listed)) => {
+            rules.extend(matrix::matrix(&listed, span, world, reader.context).unwrap_or_default())
         }
-        Some(Delay::Recorded(path)) => {
-            rules.extend(matrix::recorded(&path, span, world, reader.context).unwrap_or_default());
+        Some(Delay::Recorded(listed)) => {
+            rules.extend(matrix::recorded(&listed, span, world, reader.context).unwrap_or_default());
         }
         None => {}
     }

@@ -1,20 +1,18 @@
 //! Reads when a fault comes at random, and to whom one by one.
 
 use super::cluster::World;
-use super::section::{Context, Reader};
-use super::{measure, target};
-use crate::diagnostics::Span;
+use super::section::Reader;
+use super::{measure, recorded, target};
 use crate::keys::{LAWS, SCOPES};
-use crate::scenario::{Law, Process};
+use crate::scenario::{Law, Process, Recording};
 use sim_core::fault::Target;
-use sim_core::units::DurationText;
 use sim_core::{Duration, Instant, NodeId};
 
 /// Keys that say when a fault comes that does not come at random.
 const PLANNED: &[&str] = &["duration", "every", "count"];
 
 /// The random process of a fault; `None` if its times are planned. `endless` is for what has no end, such as a jump.
-pub fn process(reader: &Reader<'_>, at: Instant, endless: bool) -> Option<Process> {
+pub fn process(reader: &Reader<'_>, at: Instant, endless: bool, end: Option<Duration>) -> Option<Process> {
     let mtbf = reader.get("mtbf", measure::positive);
     let mttr = reader.get("mttr", measure::positive);
     let law = reader.get("law", measure::word(LAWS)).unwrap_or("exponential");
@@ -51,7 +49,16 @@ pub fn process(reader: &Reader<'_>, at: Instant, endless: bool) -> Option<Proces
         }
         let span = reader.at("recorded");
         let path = reader.get("recorded", measure::text)?;
-        let law = Law::Recorded(recorded(&path, span, reader.context)?);
+        let recordings = recorded::recorded(&path, span, reader.context)?;
+        let first = recordings.iter().filter_map(Recording::first_failure).min();
+        if let (Some(end), Some(first)) = (end, first)
+            && at + first >= Instant(end.0)
+        {
+            let what =
+                format!("nothing of `{path}` happens: it is first down at {}, the load ends at {end}", at + first);
+            reader.wrong("recorded", what, "a longer scenario.duration, or a part of the file");
+        }
+        let law = Law::Recorded(recordings);
         return Some(Process { law, mtbf: Duration::ZERO, mttr: None, until });
     }
     match (reader.has("mttr"), endless) {
@@ -68,63 +75,30 @@ pub fn process(reader: &Reader<'_>, at: Instant, endless: bool) -> Option<Proces
     Some(Process { law, mtbf: mtbf?, mttr, until })
 }
 
-/// The spells of being down in a file of lines `time value`: seconds, and 1 for up or 0 for down. SimGrid's availability
-/// profiles and the Failure Trace Archive's event lists are easily put into this form.
-fn recorded(path: &str, span: Span, context: &Context<'_>) -> Option<Vec<(Duration, Option<Duration>)>> {
-    let text = match context.files.read(path) {
-        Ok(text) => text,
-        Err((what, help)) => {
-            context.wrong(span, format!("`{path}`: {what}"), help);
-            return None;
-        }
+/// The node of the target that each recording is about: the one of its name, or else they are dealt in order.
+fn recorded_nodes(reader: &Reader<'_>, recordings: &[Recording], whom: &Target, world: &World) -> Vec<Target> {
+    let Some(nodes) = target::fixed(whom, world) else {
+        let what = format!("`{whom}` may be another node each time, but the file tells of several nodes");
+        reader.wrong("recorded", what, "aim at `all`, at a zone, or at a list of nodes");
+        return Vec::new();
     };
-    let source = context.problems.source(path, &text);
-    let before = context.problems.count();
-    let mut spells: Vec<(Duration, Option<Duration>)> = Vec::new();
-    let (mut at, mut last) = (0, None);
-    for line in text.split_inclusive('\n') {
-        let content = line.split('#').next().unwrap_or("").trim_end();
-        let lead = content.len() - content.trim_start().len();
-        let place = Span::new(source, at + lead..at + content.len().max(lead + 1));
-        at += line.len();
-        let fields: Vec<&str> = content.split_whitespace().collect();
-        let (time, up) = match fields.as_slice() {
-            [] => continue,
-            [time, value @ ("0" | "1")] => (*time, *value == "1"),
-            [_, value] => {
-                context.wrong(place, format!("`{value}` is neither up nor down"), "write 1 for up, 0 for down");
-                continue;
-            }
-            _ => {
-                context.wrong(place, "this line is not a time and a value", "for example `12.5 0`: down after 12.5 s");
-                continue;
-            }
-        };
-        let plain = time.bytes().all(|b| b.is_ascii_digit() || b == b'.');
-        let parsed = if plain { format!("{time}s").parse() } else { time.parse() };
-        let Ok(DurationText(time)) = parsed else {
-            context.wrong(place, format!("`{time}` is not a time"), "seconds, such as `12.5`");
-            continue;
-        };
-        if last.is_some_and(|last| time <= last) {
-            context.wrong(place, format!("{time} does not come after the line before"), "times grow from line to line");
-        }
-        last = Some(time);
-        match (spells.last_mut(), up) {
-            (Some((_, end @ None)), true) => *end = Some(time),
-            (None | Some((_, Some(_))), false) => spells.push((time, None)),
-            // It is what it was.
-            _ => {}
-        }
+    let named = |recording: &Recording| nodes.iter().find(|node| node.to_string() == recording.node).copied();
+    let by_name: Option<Vec<_>> = recordings.iter().map(named).collect();
+    if by_name.is_none() && recordings.len() > nodes.len() && world.known {
+        let what = format!("the file tells of {} nodes, the target has {}", recordings.len(), nodes.len());
+        reader.wrong("recorded", what, "aim at as many, or keep only the lines of some nodes");
     }
-    if spells.is_empty() && context.problems.count() == before {
-        context.wrong(span, format!("nothing is ever down in `{path}`"), "add a line with a time and 0");
-    }
-    (context.problems.count() == before).then_some(spells)
+    by_name.unwrap_or(nodes).into_iter().take(recordings.len()).map(Target::Node).collect()
 }
 
 /// The parts of the target that the fault goes for one by one, and how far apart if one after another.
-pub fn parts(reader: &Reader<'_>, whom: &Target, random: bool, world: &World) -> (Vec<Target>, Option<Duration>) {
+pub fn parts(
+    reader: &Reader<'_>,
+    whom: &Target,
+    process: Option<&Process>,
+    random: bool,
+    world: &World,
+) -> (Vec<Target>, Option<Duration>) {
     let rolling = reader.get("rolling", measure::positive);
     let scope = reader.get("scope", measure::word(SCOPES));
     if reader.has("scope") && !reader.has("mtbf") {
@@ -132,6 +106,11 @@ pub fn parts(reader: &Reader<'_>, whom: &Target, random: bool, world: &World) ->
     }
     if reader.has("rolling") && random {
         reader.wrong("rolling", "what comes at random does not come one after another", "leave `rolling` out");
+    }
+    if let Some(Law::Recorded(recordings)) = process.map(|process| &process.law)
+        && recordings.iter().any(|recording| !recording.node.is_empty())
+    {
+        return (recorded_nodes(reader, recordings, whom, world), None);
     }
     let key = match (rolling, scope) {
         (Some(_), _) => "rolling",

@@ -46,6 +46,11 @@ impl Context<'_> {
     pub fn wrong(&self, span: Span, what: impl Into<String>, help: impl Into<String>) {
         self.problems.at(span, what, help);
     }
+
+    /// A value as it stands in its file, for messages: numbers beyond the range of any type included.
+    pub fn written(&self, value: &Value) -> String {
+        format!("`{}`", self.problems.written(value.span).trim())
+    }
 }
 
 /// One table that is being read.
@@ -131,11 +136,6 @@ impl<'a> Reader<'a> {
     /// Says what is wrong with a key's value.
     pub fn wrong(&self, key: &'static str, what: impl Into<String>, help: impl Into<String>) {
         self.context.wrong(self.at(key), what, help);
-    }
-
-    /// The keys that are there, with their values.
-    pub fn entries(&self) -> impl Iterator<Item = (&'a str, &'a Value)> {
-        self.table.into_iter().flat_map(|t| &t.entries).map(|e| (e.key.as_str(), &e.value))
     }
 
     /// The keys that are there, with their places.

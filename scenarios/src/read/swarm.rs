@@ -141,7 +141,7 @@ pub fn options(
             picked.push(pick);
             match items[pick].to_toml() {
                 Some(value) => drop(options.insert(entry.key.clone(), value)),
-                None => context.wrong(items[pick].span, "this is not a value an option can have", "leave it out"),
+                None => measure::no_option(&items[pick], context),
             }
         }
         match systems.options(name, &options, shape) {

@@ -11,6 +11,8 @@ mod sampler;
 mod trace;
 mod verdicts;
 
+pub use verdicts::RULES;
+
 pub use evidence::{Checkpoints, Evidence, TwinParted};
 pub use fork::{ForkRequest, fork};
 pub use trace::TraceMode;

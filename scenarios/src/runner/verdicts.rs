@@ -5,6 +5,19 @@ use crate::Scenario;
 use sim_core::record::{Ruling, VerdictRecord};
 use sim_core::{Class, Duration, Verdict, Violation};
 
+sim_core::rules! {
+    /// After the faults are over, some write that begins then succeeds, or some read where nothing is written.
+    pub const RECOVERY: &str = "recovery";
+    /// With `expect.answered_within`: after the faults are over, every client that asks has an answer in time.
+    pub const ANSWERED_WITHIN: &str = "answered_within";
+    /// With `expect.linearizable`: some order of all operations explains every answer.
+    pub const LINEARIZABLE: &str = "linearizable";
+    /// The run has no more events than `scenario.max_events`.
+    pub const MAX_EVENTS: &str = "max_events";
+    /// With `expect.violates`: at least one of the rules that it names is broken.
+    pub const VIOLATES: &str = "expect.violates";
+}
+
 pub(super) fn of_violation(violation: &Violation) -> VerdictRecord {
     let place = violation.node.map_or_else(String::new, |node| format!(" on {node}"));
     VerdictRecord {
@@ -46,7 +59,7 @@ pub(super) fn recovery(scenario: &Scenario, (class, progress): (Class, Progress)
             (Ruling::Fail, format!("{tried} {many} began after the faults were over at {heal}, none succeeded"))
         }
     };
-    VerdictRecord { rule: "recovery".to_owned(), verdict, detail }
+    VerdictRecord { rule: RECOVERY.to_owned(), verdict, detail }
 }
 
 /// Clients that waited too long, named at most.
@@ -92,7 +105,7 @@ pub(super) fn answered(scenario: &Scenario, waits: &[Wait]) -> Option<VerdictRec
         let named = late[..late.len().min(NAMED)].join(", ");
         (Ruling::Fail, format!("{} of {asked} clients waited longer than {within}: {named}{more}", late.len()))
     };
-    Some(VerdictRecord { rule: "answered_within".to_owned(), verdict, detail })
+    Some(VerdictRecord { rule: ANSWERED_WITHIN.to_owned(), verdict, detail })
 }
 
 /// Turns the verdicts around for a scenario that shows what goes wrong: at least one of the rules it names must be
@@ -121,6 +134,6 @@ pub(super) fn as_expected(mut verdicts: Vec<VerdictRecord>, violates: &[String])
     } else {
         (Ruling::Pass, format!("{} was broken, as expected (one of: {named})", broken.join(", ")))
     };
-    verdicts.push(VerdictRecord { rule: "expect.violates".to_owned(), verdict, detail });
+    verdicts.push(VerdictRecord { rule: VIOLATES.to_owned(), verdict, detail });
     verdicts
 }

@@ -24,8 +24,52 @@ pub enum Law {
         /// The shape in thousandths.
         shape_milli: u32,
     },
-    /// As recorded: from when it was down, and until when; `None` is for the rest of the run.
-    Recorded(Vec<(Duration, Option<Duration>)>),
+    /// As recorded: of all of the target together, or of each of the plan's parts.
+    Recorded(Vec<Recording>),
+}
+
+/// When something was up and when it was down.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recording {
+    /// What the file calls it; empty if the file tells of one alone.
+    pub node: String,
+    /// From when on it was up, or down; before the first it was up.
+    pub events: Vec<(Duration, bool)>,
+    /// After which time all of it happens again.
+    pub period: Option<Duration>,
+}
+
+impl Recording {
+    /// When it was first down.
+    #[must_use]
+    pub fn first_failure(&self) -> Option<Duration> {
+        self.events.iter().find(|(_, up)| !up).map(|(at, _)| *at)
+    }
+
+    /// When it was down, from when until when, within a time of this length.
+    #[must_use]
+    pub fn spells(&self, length: Duration, most: u64) -> Vec<(Duration, Duration)> {
+        let mut spells: Vec<(Duration, Duration)> = Vec::new();
+        let mut is_up = true;
+        let cycles = self.period.map_or(1, |period| length.0.div_ceil(period.0.max(1)));
+        let shifts = (0..cycles).map(|k| self.period.unwrap_or(Duration::ZERO).times(k));
+        let events = shifts.flat_map(|shift| self.events.iter().map(move |(at, up)| (*at + shift, *up)));
+        for (at, up) in events.take_while(|(at, _)| *at < length) {
+            match (is_up, up) {
+                (true, false) if spells.len() as u64 >= most => break,
+                (true, false) => spells.push((at, length)),
+                (false, true) => {
+                    if let Some(last) = spells.last_mut() {
+                        last.1 = at;
+                    }
+                }
+                // It is what it was.
+                _ => {}
+            }
+            is_up = up;
+        }
+        spells
+    }
 }
 
 /// A fault that comes at random.

@@ -1,6 +1,6 @@
 //! The load: who asks for what, how often, how patiently; and the probe that measures availability.
 
-use sim_core::workload::{Arrival, Keys};
+use sim_core::workload::{self, Arrival, Keys};
 use sim_core::{Duration, Instant, Patience, Probability, ReadsFrom, Routing};
 
 /// Operations per second, in millionths.
@@ -28,6 +28,16 @@ pub struct Stage {
     pub at: Instant,
     /// All clients of the workload together.
     pub rate: Rate,
+    /// The rate that it has evenly grown or fallen to when the next stage begins, or the workload stops.
+    pub ramp_to: Option<Rate>,
+}
+
+impl Stage {
+    /// The highest rate in it.
+    #[must_use]
+    pub fn most(&self) -> Rate {
+        self.rate.max(self.ramp_to.unwrap_or_default())
+    }
 }
 
 /// When operations arrive.
@@ -128,7 +138,15 @@ impl Workload {
     #[must_use]
     pub fn arrival(&self) -> Arrival {
         match &self.pace {
-            Pace::Open(stages) => Arrival::Open(stages.iter().map(|s| (s.at, s.rate.gap(self.clients))).collect()),
+            Pace::Open(stages) => {
+                let ends = stages.iter().skip(1).map(|next| next.at).chain([self.stop]);
+                let stage = |(stage, end): (&Stage, Instant)| workload::Stage {
+                    from: stage.at,
+                    gap: stage.rate.gap(self.clients),
+                    ramp: stage.ramp_to.map(|rate| (end, rate.gap(self.clients))),
+                };
+                Arrival::Open(stages.iter().zip(ends).map(stage).collect())
+            }
             Pace::Closed { think, outstanding } => Arrival::Closed { think: *think, outstanding: *outstanding },
         }
     }

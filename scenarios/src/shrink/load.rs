@@ -76,13 +76,14 @@ fn paces(pace: &Pace) -> Vec<Pace> {
             fewer.map(|n| Pace::Closed { think: *think, outstanding: n as u32 }).collect()
         }
         Pace::Open(stages) => {
-            let most = stages.iter().map(|s| s.rate.0).max().unwrap_or(0);
-            let steady = |rate| Pace::Open(vec![Stage { at: Instant::ZERO, rate: Rate(rate) }]);
+            let most = stages.iter().map(Stage::most).max().unwrap_or_default().0;
+            let steady = |rate| Pace::Open(vec![Stage { at: Instant::ZERO, rate: Rate(rate), ramp_to: None }]);
             let mut all = Vec::new();
-            if stages.len() > 1 && most > 0 {
+            let changes = stages.len() > 1 || stages.iter().any(|s| s.ramp_to.is_some());
+            if changes && most > 0 {
                 all.push(steady(most));
             }
-            if stages.len() == 1 {
+            if !changes {
                 let slower = [most / 10, most / 4, most / 2, most / 4 * 3].map(|rate| rate / ONE * ONE);
                 all.extend(slower.into_iter().filter(|rate| *rate > 0).map(steady));
             }

@@ -49,7 +49,7 @@ impl Size {
                 .workloads
                 .iter()
                 .map(|w| match &w.pace {
-                    Pace::Open(stages) => stages.iter().map(|s| s.rate.0).max().unwrap_or(0).div_ceil(1_000_000),
+                    Pace::Open(stages) => stages.iter().map(|s| s.most().0).max().unwrap_or(0).div_ceil(1_000_000),
                     Pace::Closed { .. } => 0,
                 })
                 .sum(),

@@ -13,28 +13,30 @@ use super::tally::Tally;
 use sim_core::{Duration, Instant, NodeId, Observed, Observer, Outcome, Ticket, Verdict, Violation};
 use std::rc::Rc;
 
-/// No worker is idle while a request waits at its server.
-pub const NO_IDLE_WORKER: &str = "no_idle_worker";
-/// No server lets more requests wait than it says.
-pub const QUEUE_LIMIT: &str = "queue_limit";
-/// A client is told that its request was done only if a server did it: no more answers than work.
-pub const ANSWERS_ARE_WORK: &str = "answers_are_work";
-/// A balancer counts exactly the requests under way that are.
-pub const IN_FLIGHT_IS_TRUE: &str = "in_flight_is_true";
-/// No more tries follow failures, and no more hedges are sent, than the budget allows.
-pub const RETRY_BUDGET_KEPT: &str = "retry_budget_kept";
-/// A server that was ejected, or has left, is sent nothing before it returns, except in panic.
-pub const EJECTED_GET_NOTHING: &str = "ejected_get_nothing";
-/// If fewer servers are in than the threshold says, a balancer asks all of them.
-pub const PANIC_THRESHOLD: &str = "panic_threshold";
-/// Nothing is sent over an open circuit, and one request at a time over a half-open one.
-pub const CIRCUIT_KEPT: &str = "circuit_kept";
-/// A server that hangs gets nothing once the health checks have had the time to see it, except in panic.
-pub const GRAY_FAILURE_DETECTED: &str = "gray_failure_detected";
-/// In quiet times each server gets its share, within what the policy promises.
-pub const BALANCED: &str = "balanced";
-/// A server that fails most of what it gets does not get more than twice what any other gets.
-pub const BLACK_HOLE: &str = "black_hole";
+sim_core::rules! {
+    /// No worker is idle while a request waits at its server.
+    pub const NO_IDLE_WORKER: &str = "no_idle_worker";
+    /// No server lets more requests wait than it says.
+    pub const QUEUE_LIMIT: &str = "queue_limit";
+    /// A client is told that its request was done only if a server did it: no more answers than work.
+    pub const ANSWERS_ARE_WORK: &str = "answers_are_work";
+    /// A balancer counts exactly the requests under way that are.
+    pub const IN_FLIGHT_IS_TRUE: &str = "in_flight_is_true";
+    /// No more tries follow failures, and no more hedges are sent, than the budget allows.
+    pub const RETRY_BUDGET_KEPT: &str = "retry_budget_kept";
+    /// A server that was ejected, or has left, is sent nothing before it returns, except in panic.
+    pub const EJECTED_GET_NOTHING: &str = "ejected_get_nothing";
+    /// If fewer servers are in than the threshold says, a balancer asks all of them.
+    pub const PANIC_THRESHOLD: &str = "panic_threshold";
+    /// Nothing is sent over an open circuit, and one request at a time over a half-open one.
+    pub const CIRCUIT_KEPT: &str = "circuit_kept";
+    /// A server that hangs gets nothing once the health checks have had the time to see it, except in panic.
+    pub const GRAY_FAILURE_DETECTED: &str = "gray_failure_detected";
+    /// In quiet times each server gets its share, within what the policy promises.
+    pub const BALANCED: &str = "balanced";
+    /// A server that fails most of what it gets does not get more than twice what any other gets.
+    pub const BLACK_HOLE: &str = "black_hole";
+}
 
 /// What health checks may take beyond their interval and timeout: the network's part.
 const SLACK: Duration = Duration::millis(100);

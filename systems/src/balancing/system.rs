@@ -1,7 +1,7 @@
 //! Registration: the [`System`] itself.
 
 use super::bugs::CATALOGUE;
-use super::checks::BalancingChecks;
+use super::checks::{self, BalancingChecks};
 use super::client::{BalancingClient, client};
 use super::config::Config;
 use super::fact::FACT_KINDS;
@@ -11,7 +11,7 @@ use super::node::{Machine, Part, TIMERS};
 use super::options::BalancingOptions;
 use sim_core::measures::Measures;
 use sim_core::workload::Load;
-use sim_core::{Budget, Bug, Class, History, Invalid, NodeId, Operation, Shape, Span, System, Verdict};
+use sim_core::{Budget, Bug, Class, History, Invalid, NodeId, Operation, Rule, Shape, Span, System, Verdict};
 use std::rc::Rc;
 
 /// Balancers before servers with queues.
@@ -81,6 +81,10 @@ impl System for BalancingSystem {
 
     fn orders() -> &'static [&'static str] {
         &["members"]
+    }
+
+    fn rules() -> Vec<Rule> {
+        checks::RULES.to_vec()
     }
 
     fn bugs() -> &'static [Bug] {

@@ -13,18 +13,20 @@ use sim_core::measures::{Failovers, Formula};
 use sim_core::{Duration, Instant, NodeId, NodeSet, Observed, Observer, Span, Verdict, Violation};
 use std::collections::{BTreeMap, VecDeque};
 
-/// No two nodes are primaries of one epoch, and where the design excludes it no two accept writes at the same time.
-pub const ONE_PRIMARY: &str = "one_primary";
-/// An entry of an epoch at an offset is the same on every node, and so is all before it.
-pub const LOGS_AGREE: &str = "logs_agree";
-/// A node votes and leads in no older epoch than before, not even after a restart.
-pub const EPOCHS_INCREASE: &str = "epochs_increase";
-/// Nobody reads what is gone later.
-pub const NO_DIRTY_READS: &str = "no_dirty_reads";
-/// An acknowledged write is lost only if none of those who made the new primary had it.
-pub const LOSSES_ALLOWED: &str = "losses_allowed";
-/// Nobody gets the lead back before its time, and after the storm there is peace.
-pub const SETTLES: &str = "settles";
+sim_core::rules! {
+    /// No two nodes are primaries of one epoch, and where the design excludes it no two accept writes at the same time.
+    pub const ONE_PRIMARY: &str = "one_primary";
+    /// An entry of an epoch at an offset is the same on every node, and so is all before it.
+    pub const LOGS_AGREE: &str = "logs_agree";
+    /// A node votes and leads in no older epoch than before, not even after a restart.
+    pub const EPOCHS_INCREASE: &str = "epochs_increase";
+    /// Nobody reads what is gone later.
+    pub const NO_DIRTY_READS: &str = "no_dirty_reads";
+    /// An acknowledged write is lost only if none of those who made the new primary had it.
+    pub const LOSSES_ALLOWED: &str = "losses_allowed";
+    /// Nobody gets the lead back before its time, and after the storm there is peace.
+    pub const SETTLES: &str = "settles";
+}
 
 /// Entries whose running hashes are remembered.
 const LONGEST_MEMORY: usize = 1 << 20;

@@ -1,18 +1,19 @@
 //! Registration: the options as written in `[system]`, their validation, and the [`System`] itself.
 
 use super::bugs::{CATALOGUE, FailoverBug};
-use super::checks::FailoverChecks;
+use super::checks::{self, FailoverChecks};
 use super::client::{FailoverClient, client};
 use super::config::{Arbiter, Config, MOST_PHI, Mode, Promote, Redirect, Storage, Suspicion};
 use super::message::{FACT_KINDS, MESSAGE_KINDS};
 use super::node::{Failover, TIMERS};
 use crate::kv::{self, KvCommand};
+use crate::replication::audit;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sim_core::measures::Measures;
 use sim_core::units::DurationText;
 use sim_core::workload::Load;
-use sim_core::{Budget, Bug, Duration, History, Invalid, NodeId, Operation, Phase, Shape, Span, System, Verdict};
+use sim_core::{Budget, Bug, Duration, History, Invalid, NodeId, Operation, Phase, Rule, Shape, Span, System, Verdict};
 
 /// Nodes of one cluster at most.
 const MOST_NODES: usize = 99;
@@ -333,6 +334,10 @@ impl System for FailoverSystem {
 
     fn orders() -> &'static [&'static str] {
         &["lead"]
+    }
+
+    fn rules() -> Vec<Rule> {
+        [checks::RULES, audit::RULES, audit::OF_SESSIONS].concat()
     }
 
     fn bugs() -> &'static [Bug] {

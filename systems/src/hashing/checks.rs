@@ -12,17 +12,19 @@ use sim_core::fault::{ClockChange, DiskChange, Fault, Injection, OnCrash};
 use sim_core::{Duration, Instant, NodeId, NodeSet, Observed, Observer, Verdict, Violation};
 use std::collections::BTreeMap;
 
-/// What was acknowledged is there in the end, or something newer, as long as fewer than W nodes are gone with their disks.
-pub const ACKNOWLEDGED_WRITES_SURVIVE: &str = "acknowledged_writes_survive";
-/// A read sees the last write that was acknowledged before it began, or one that was not.
-pub const READS_SEE_ACKNOWLEDGED_WRITES: &str = "reads_see_acknowledged_writes";
-/// What was deleted does not come back, as long as no store is away for longer than half the time of grace, by whatever clocks
-/// have jumped included: the other half is for bringing tombstones to those who lack them.
-pub const DELETED_KEYS_STAY_DELETED: &str = "deleted_keys_stay_deleted";
-/// A store serves only what was addressed by its own view.
-pub const STALE_OWNER_REJECTED: &str = "stale_owner_rejected";
-/// In the end all holders of a key hold the same.
-pub const CONVERGED: &str = "converged";
+sim_core::rules! {
+    /// What was acknowledged is there in the end, or something newer, as long as fewer than W nodes are gone with their disks.
+    pub const ACKNOWLEDGED_WRITES_SURVIVE: &str = "acknowledged_writes_survive";
+    /// A read sees the last write that was acknowledged before it began, or one that was not.
+    pub const READS_SEE_ACKNOWLEDGED_WRITES: &str = "reads_see_acknowledged_writes";
+    /// What was deleted does not come back, as long as no store is away for longer than half the time of grace, by whatever clocks
+    /// have jumped included: the other half is for bringing tombstones to those who lack them.
+    pub const DELETED_KEYS_STAY_DELETED: &str = "deleted_keys_stay_deleted";
+    /// A store serves only what was addressed by its own view.
+    pub const STALE_OWNER_REJECTED: &str = "stale_owner_rejected";
+    /// In the end all holders of a key hold the same.
+    pub const CONVERGED: &str = "converged";
+}
 
 /// The memory of one run.
 #[derive(Clone, Debug)]

@@ -10,16 +10,18 @@ use sim_core::{Instant, NodeId, NodeSet, Verdict, Violation, hash};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-/// Every key has as many holders as it is promised, all of them members.
-pub const EVERY_KEY_HAS_AN_OWNER: &str = "every_key_has_an_owner";
-/// The holders of a key are different nodes, in different zones as long as there are any.
-pub const REPLICAS_ARE_APART: &str = "replicas_are_apart";
-/// Whoever goes by the same view sees the same holders.
-pub const CLIENTS_WITH_ONE_VIEW_AGREE: &str = "clients_with_one_view_agree";
-/// No key moves between nodes that were members before a change and are after it.
-pub const NO_MOVE_BETWEEN_SURVIVORS: &str = "no_move_between_survivors";
-/// No node owns more than the placement promises.
-pub const BALANCED: &str = "balanced";
+sim_core::rules! {
+    /// Every key has as many holders as it is promised, all of them members.
+    pub const EVERY_KEY_HAS_AN_OWNER: &str = "every_key_has_an_owner";
+    /// The holders of a key are different nodes, in different zones as long as there are any.
+    pub const REPLICAS_ARE_APART: &str = "replicas_are_apart";
+    /// Whoever goes by the same view sees the same holders.
+    pub const CLIENTS_WITH_ONE_VIEW_AGREE: &str = "clients_with_one_view_agree";
+    /// No key moves between nodes that were members before a change and are after it.
+    pub const NO_MOVE_BETWEEN_SURVIVORS: &str = "no_move_between_survivors";
+    /// No node owns more than the placement promises.
+    pub const BALANCED: &str = "balanced";
+}
 
 /// Keys whose holders are looked at in every view.
 const SAMPLE: u64 = 256;

@@ -1,12 +1,13 @@
 //! Registration: the options as written in `[system]`, their validation, and the [`System`] itself.
 
 use super::bugs::{CATALOGUE, HashingBug};
-use super::checks::HashingChecks;
+use super::checks::{self, HashingChecks};
 use super::client::{HashingClient, client};
 use super::config::{Config, Setup};
 use super::measure::measure;
 use super::message::{FACT_KINDS, MESSAGE_KINDS};
 use super::node::{Machine, TIMERS};
+use super::placing;
 use super::rule::PlacementKind;
 use crate::kv::{self, KvCommand};
 use schemars::JsonSchema;
@@ -15,7 +16,7 @@ use sim_core::measures::Measures;
 use sim_core::units::{BitRate, ByteSize, DurationText};
 use sim_core::workload::Load;
 use sim_core::{
-    Budget, Bug, Duration, History, Invalid, NodeId, NodeSet, Operation, Order, Shape, Span, System, Verdict,
+    Budget, Bug, Duration, History, Invalid, NodeId, NodeSet, Operation, Order, Rule, Shape, Span, System, Verdict,
 };
 use std::rc::Rc;
 
@@ -292,6 +293,10 @@ impl System for HashingSystem {
 
     fn orders() -> &'static [&'static str] {
         &Order::KINDS[..1]
+    }
+
+    fn rules() -> Vec<Rule> {
+        [checks::RULES, placing::RULES].concat()
     }
 
     fn bugs() -> &'static [Bug] {

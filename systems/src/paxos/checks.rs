@@ -12,18 +12,20 @@ use crate::replication::audit::{Audit, Ended};
 use sim_core::{Instant, NodeId, NodeSet, Observed, Observer, StateMachine, Verdict, Violation};
 use std::collections::BTreeMap;
 
-/// No two nodes propose in the same ballot.
-pub const BALLOTS_UNIQUE: &str = "ballots_unique";
-/// An acceptor that has promised to a ballot never again promises to or accepts in a lower one.
-pub const PROMISES_KEPT: &str = "promises_kept";
-/// No two values are chosen in one slot, and no two nodes apply different ones.
-pub const AGREEMENT: &str = "agreement";
-/// Who the acceptors of a slot are, all nodes agree on.
-pub const CONFIGURATIONS_UNIQUE: &str = "configurations_unique";
-/// What a leader finds chosen, a quorum of the slot's own acceptors has said to have accepted.
-pub const CHOSEN_BY_QUORUM: &str = "chosen_by_quorum";
-/// What is chosen in a slot, every later leader proposes there (P2b of the paper).
-pub const CHOSEN_VALUES_STAY: &str = "chosen_values_stay";
+sim_core::rules! {
+    /// No two nodes propose in the same ballot.
+    pub const BALLOTS_UNIQUE: &str = "ballots_unique";
+    /// An acceptor that has promised to a ballot never again promises to or accepts in a lower one.
+    pub const PROMISES_KEPT: &str = "promises_kept";
+    /// No two values are chosen in one slot, and no two nodes apply different ones.
+    pub const AGREEMENT: &str = "agreement";
+    /// Who the acceptors of a slot are, all nodes agree on.
+    pub const CONFIGURATIONS_UNIQUE: &str = "configurations_unique";
+    /// What a leader finds chosen, a quorum of the slot's own acceptors has said to have accepted.
+    pub const CHOSEN_BY_QUORUM: &str = "chosen_by_quorum";
+    /// What is chosen in a slot, every later leader proposes there (P2b of the paper).
+    pub const CHOSEN_VALUES_STAY: &str = "chosen_values_stay";
+}
 
 /// How much was looked at.
 #[derive(Clone, Copy, Debug, Default)]

@@ -6,12 +6,14 @@ use serde::{Deserialize, Serialize};
 use sim_core::units::DurationText;
 use sim_core::workload::{Generated, Load};
 use sim_core::{
-    Budget, Class, Duration, History, Instant, Invalid, NodeId, Observed, Observer, Operation, Shape, System, Verdict,
-    Violation,
+    Budget, Class, Duration, History, Instant, Invalid, NodeId, Observed, Observer, Operation, Rule, Shape, System,
+    Verdict, Violation,
 };
 
-/// The rule: at most one value is decided.
-const AGREEMENT: &str = "agreement";
+sim_core::rules! {
+    /// The rule: at most one value is decided.
+    const AGREEMENT: &str = "agreement";
+}
 
 /// The `[system]` options of `system = "synod"`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -113,6 +115,10 @@ impl System for SynodSystem {
 
     fn fact_kinds() -> &'static [&'static str] {
         FACT_KINDS
+    }
+
+    fn rules() -> Vec<Rule> {
+        RULES.to_vec()
     }
 
     fn judge(_: &History<Synod>, checks: &SynodChecks, _: &[Option<Synod>], _: Budget, _: bool) -> Vec<Verdict> {

@@ -1,17 +1,18 @@
 //! Registration: the options as written in `[system]`, their validation, and the [`System`] itself.
 
 use super::bugs::{CATALOGUE, PaxosBug};
-use super::checks::PaxosChecks;
+use super::checks::{self, PaxosChecks};
 use super::client::{PaxosClient, client};
 use super::config::Config;
 use super::message::{FACT_KINDS, MESSAGE_KINDS};
 use super::node::{Paxos, TIMERS};
 use crate::kv::{self, Kv, KvCommand};
+use crate::replication::audit;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sim_core::units::{ByteSize, DurationText, RangeText};
 use sim_core::workload::Load;
-use sim_core::{Budget, Bug, Duration, History, Invalid, Operation, Order, Phase, Shape, System, Verdict};
+use sim_core::{Budget, Bug, Duration, History, Invalid, Operation, Order, Phase, Rule, Shape, System, Verdict};
 
 /// Replicas that one group may have: beyond this nobody runs Paxos.
 const MOST_NODES: usize = 99;
@@ -231,6 +232,10 @@ impl System for PaxosSystem {
 
     fn orders() -> &'static [&'static str] {
         Order::KINDS
+    }
+
+    fn rules() -> Vec<Rule> {
+        [checks::RULES, audit::RULES, audit::OF_SESSIONS].concat()
     }
 
     fn bugs() -> &'static [Bug] {

@@ -1,6 +1,6 @@
 //! Registration: the options as written in `[system]`, their validation, and the [`System`] itself.
 
-use super::checks::PlacementChecks;
+use super::checks::{self, PlacementChecks};
 use super::message::{FACT_KINDS, Lookup};
 use super::node::Owner;
 use crate::hashing::placement::{Algorithm, AnyPlacement, Layout, Member, Members, Placement, RingShape, Spread};
@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use sim_core::measures::{Formula, FormulaUnit, Measures};
 use sim_core::units::{DurationText, ProbabilityText};
 use sim_core::workload::{Generated, Load};
-use sim_core::{Budget, Class, Duration, History, Invalid, NodeId, Operation, Shape, Span, System, Verdict};
+use sim_core::{Budget, Class, Duration, History, Invalid, NodeId, Operation, Rule, Shape, Span, System, Verdict};
 use std::rc::Rc;
 
 /// The most keys a survey counts: four bytes each are kept.
@@ -311,6 +311,10 @@ impl System for PlacementSystem {
             formulas: formulas(config, survey.last()),
             ..Measures::default()
         }
+    }
+
+    fn rules() -> Vec<Rule> {
+        checks::RULES.to_vec()
     }
 
     fn judge(

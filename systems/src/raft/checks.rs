@@ -15,16 +15,18 @@ use crate::replication::audit::{Audit, Ended};
 use sim_core::{Instant, NodeId, NodeSet, Observed, Observer, StateMachine, Verdict, Violation};
 use std::collections::BTreeMap;
 
-/// At most one leader is elected in a term.
-pub const ELECTION_SAFETY: &str = "election_safety";
-/// A leader never removes or replaces entries of its own log.
-pub const LEADER_APPEND_ONLY: &str = "leader_append_only";
-/// If two logs hold an entry of the same index and term, they are equal up to there.
-pub const LOG_MATCHING: &str = "log_matching";
-/// An entry committed in some term is in the log of the leader of every later term.
-pub const LEADER_COMPLETENESS: &str = "leader_completeness";
-/// A node never removes an entry from its log that it has applied.
-pub const COMMITTED_ENTRIES_STAY: &str = "committed_entries_stay";
+sim_core::rules! {
+    /// At most one leader is elected in a term.
+    pub const ELECTION_SAFETY: &str = "election_safety";
+    /// A leader never removes or replaces entries of its own log.
+    pub const LEADER_APPEND_ONLY: &str = "leader_append_only";
+    /// If two logs hold an entry of the same index and term, they are equal up to there.
+    pub const LOG_MATCHING: &str = "log_matching";
+    /// An entry committed in some term is in the log of the leader of every later term.
+    pub const LEADER_COMPLETENESS: &str = "leader_completeness";
+    /// A node never removes an entry from its log that it has applied.
+    pub const COMMITTED_ENTRIES_STAY: &str = "committed_entries_stay";
+}
 
 /// How much was looked at.
 #[derive(Clone, Copy, Debug, Default)]

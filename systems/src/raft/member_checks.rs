@@ -6,17 +6,19 @@ use super::node::Raft;
 use crate::replication::audit::Audit;
 use sim_core::{Duration, Instant, NodeId, Observed, StateMachine, Verdict};
 
-/// No two configurations that may be acted on at once can decide without a server in common.
-pub const CONFIGURATIONS_OVERLAP: &str = "configurations_overlap";
-/// A leader changes the members only once an entry of its own term is committed: before, a change by an earlier leader that it
-/// does not know of may still be committed, and the two need not overlap (raft-dev, July 2015).
-pub const CHANGES_FOLLOW_OWN_COMMIT: &str = "changes_follow_own_commit";
-/// Whoever is elected has a vote.
-pub const LEADERS_ARE_MEMBERS: &str = "leaders_are_members";
-/// A server that gets a vote holds what had been committed a second before, so that it does not hold the others up.
-pub const VOTERS_ARE_CAUGHT_UP: &str = "voters_are_caught_up";
-/// A leader that watches its quorum is not replaced because somebody who does not hear it asks for votes.
-pub const LEADER_UNDISTURBED: &str = "leader_undisturbed";
+sim_core::rules! {
+    /// No two configurations that may be acted on at once can decide without a server in common.
+    pub const CONFIGURATIONS_OVERLAP: &str = "configurations_overlap";
+    /// A leader changes the members only once an entry of its own term is committed: before, a change by an earlier leader that it
+    /// does not know of may still be committed, and the two need not overlap (raft-dev, July 2015).
+    pub const CHANGES_FOLLOW_OWN_COMMIT: &str = "changes_follow_own_commit";
+    /// Whoever is elected has a vote.
+    pub const LEADERS_ARE_MEMBERS: &str = "leaders_are_members";
+    /// A server that gets a vote holds what had been committed a second before, so that it does not hold the others up.
+    pub const VOTERS_ARE_CAUGHT_UP: &str = "voters_are_caught_up";
+    /// A leader that watches its quorum is not replaced because somebody who does not hear it asks for votes.
+    pub const LEADER_UNDISTURBED: &str = "leader_undisturbed";
+}
 
 /// What [`Audit::due`] looks back.
 const LAG: Duration = Duration::secs(1);

@@ -1,18 +1,20 @@
 //! Registration: the options as written in `[system]`, their validation, and the [`System`] itself.
 
 use super::bugs::{CATALOGUE, RaftBug};
-use super::checks::RaftChecks;
+use super::checks::{self, RaftChecks};
 use super::client::{RaftClient, client};
 use super::config::Config;
+use super::member_checks;
 use super::message::{FACT_KINDS, MESSAGE_KINDS};
 use super::node::{Raft, TIMERS};
 use super::priorities::Priorities;
 use crate::kv::{self, Kv, KvCommand};
+use crate::replication::audit;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sim_core::units::{ByteSize, DurationText, RangeText};
 use sim_core::workload::Load;
-use sim_core::{Budget, Bug, Duration, History, Invalid, Operation, Order, Phase, Shape, System, Verdict};
+use sim_core::{Budget, Bug, Duration, History, Invalid, Operation, Order, Phase, Rule, Shape, System, Verdict};
 use std::collections::BTreeMap;
 
 /// Voters that one group may have: beyond this nobody runs Raft.
@@ -261,6 +263,10 @@ impl System for RaftSystem {
 
     fn orders() -> &'static [&'static str] {
         Order::KINDS
+    }
+
+    fn rules() -> Vec<Rule> {
+        [checks::RULES, member_checks::RULES, audit::RULES, audit::OF_SESSIONS].concat()
     }
 
     fn bugs() -> &'static [Bug] {

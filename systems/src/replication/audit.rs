@@ -2,25 +2,27 @@
 //! a constant cost each.
 
 use super::pieces::Pieces;
-pub use super::seen::{MONOTONIC_READS, MONOTONIC_WRITES, READ_YOUR_WRITES, WRITES_FOLLOW_READS};
+pub use super::seen::{MONOTONIC_READS, MONOTONIC_WRITES, READ_YOUR_WRITES, RULES as OF_SESSIONS, WRITES_FOLLOW_READS};
 use super::seen::{Seen, Short};
 use sim_core::{ClientId, Duration, Instant, Node, NodeId, Observed, Outcome, Ticket, Verdict, Violation};
 use std::collections::VecDeque;
 
-/// A write that was acknowledged was executed before.
-pub const ACKNOWLEDGED_WRITES_SURVIVE: &str = "acknowledged_writes_survive";
-/// No operation is executed twice, however often it was tried.
-pub const EXACTLY_ONCE: &str = "exactly_once";
-/// A read sees every write that was acknowledged before it was asked for.
-pub const FRESH_READS: &str = "fresh_reads";
-/// Whatever is executed, some client asked for.
-pub const VALIDITY: &str = "validity";
-/// Two nodes that have applied the same commands have reached the same state.
-pub const STATE_MACHINE_SAFETY: &str = "state_machine_safety";
-/// After the storm all running nodes reach the same state, and everything decided is applied.
-pub const CONVERGENCE: &str = "convergence";
-/// Nobody begins anew from a snapshot of which a piece has not arrived.
-pub const SNAPSHOTS_COMPLETE: &str = "snapshots_complete";
+sim_core::rules! {
+    /// A write that was acknowledged was executed before.
+    pub const ACKNOWLEDGED_WRITES_SURVIVE: &str = "acknowledged_writes_survive";
+    /// No operation is executed twice, however often it was tried.
+    pub const EXACTLY_ONCE: &str = "exactly_once";
+    /// A read sees every write that was acknowledged before it was asked for.
+    pub const FRESH_READS: &str = "fresh_reads";
+    /// Whatever is executed, some client asked for.
+    pub const VALIDITY: &str = "validity";
+    /// Two nodes that have applied the same commands have reached the same state.
+    pub const STATE_MACHINE_SAFETY: &str = "state_machine_safety";
+    /// After the storm all running nodes reach the same state, and everything decided is applied.
+    pub const CONVERGENCE: &str = "convergence";
+    /// Nobody begins anew from a snapshot of which a piece has not arrived.
+    pub const SNAPSHOTS_COMPLETE: &str = "snapshots_complete";
+}
 
 /// Places of the log that are remembered at most: some 60 bytes each.
 const LONGEST_MEMORY: usize = 1 << 20;

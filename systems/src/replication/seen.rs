@@ -7,14 +7,16 @@
 use sim_core::ClientId;
 use std::collections::VecDeque;
 
-/// A read sees what its client has written before.
-pub const READ_YOUR_WRITES: &str = "read_your_writes";
-/// A read sees all that an earlier read of its client saw.
-pub const MONOTONIC_READS: &str = "monotonic_reads";
-/// A client's writes take effect in the order in which it made them.
-pub const MONOTONIC_WRITES: &str = "monotonic_writes";
-/// A write takes effect behind what its client had read before.
-pub const WRITES_FOLLOW_READS: &str = "writes_follow_reads";
+sim_core::rules! {
+    /// A read sees what its client has written before.
+    pub const READ_YOUR_WRITES: &str = "read_your_writes";
+    /// A read sees all that an earlier read of its client saw.
+    pub const MONOTONIC_READS: &str = "monotonic_reads";
+    /// A client's writes take effect in the order in which it made them.
+    pub const MONOTONIC_WRITES: &str = "monotonic_writes";
+    /// A write takes effect behind what its client had read before.
+    pub const WRITES_FOLLOW_READS: &str = "writes_follow_reads";
+}
 
 /// Operations of one client that are remembered: a late try of an older one is not checked.
 const MOST_REMEMBERED: usize = 1 << 12;

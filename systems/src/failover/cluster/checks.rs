@@ -10,27 +10,29 @@ use sim_core::{Instant, NodeId, Observed, Observer, Outcome, Verdict, Violation}
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-/// A primary votes once in an epoch, whatever happens to it.
-pub const ONE_VOTE_PER_EPOCH: &str = "one_vote_per_epoch";
-/// At most one replica of a shard wins an epoch. (Two of different shards may: who votes changes with every fail-over, and not all
-/// know at once. The configuration epochs that then collide are told apart: see `config_epochs_unique`.)
-pub const ONE_WINNER_PER_EPOCH: &str = "one_winner_per_epoch";
-/// Under one configuration epoch, one node at most carries out writes for a slot.
-pub const ONE_OWNER: &str = "one_owner_per_slot_and_epoch";
-/// A primary that hears from no majority of the primaries for the node timeout carries out no writes.
-pub const MINORITY_STOPS: &str = "minority_stops";
-/// No replica is promoted that was out of touch with its primary for longer than it may have been.
-pub const PROMOTED_IS_FRESH: &str = "promoted_is_fresh";
-/// Acknowledged writes are lost only if they had not reached the replica that was promoted, or the disk of the primary that restarted.
-pub const LOSSES_ALLOWED: &str = "losses_allowed";
-/// In the end every slot is served by exactly one node.
-pub const EVERY_SLOT_SERVED: &str = "every_slot_served";
-/// In the end all nodes have the same map.
-pub const MAPS_AGREE: &str = "slot_maps_agree";
-/// In the end no two primaries have the same configuration epoch.
-pub const EPOCHS_UNIQUE: &str = "config_epochs_unique";
-/// In the end every replica has the data of its primary.
-pub const REPLICAS_EQUAL: &str = "replicas_equal";
+sim_core::rules! {
+    /// A primary votes once in an epoch, whatever happens to it.
+    pub const ONE_VOTE_PER_EPOCH: &str = "one_vote_per_epoch";
+    /// At most one replica of a shard wins an epoch. (Two of different shards may: who votes changes with every fail-over, and not all
+    /// know at once. The configuration epochs that then collide are told apart: see `config_epochs_unique`.)
+    pub const ONE_WINNER_PER_EPOCH: &str = "one_winner_per_epoch";
+    /// Under one configuration epoch, one node at most carries out writes for a slot.
+    pub const ONE_OWNER: &str = "one_owner_per_slot_and_epoch";
+    /// A primary that hears from no majority of the primaries for the node timeout carries out no writes.
+    pub const MINORITY_STOPS: &str = "minority_stops";
+    /// No replica is promoted that was out of touch with its primary for longer than it may have been.
+    pub const PROMOTED_IS_FRESH: &str = "promoted_is_fresh";
+    /// Acknowledged writes are lost only if they had not reached the replica that was promoted, or the disk of the primary that restarted.
+    pub const LOSSES_ALLOWED: &str = "losses_allowed";
+    /// In the end every slot is served by exactly one node.
+    pub const EVERY_SLOT_SERVED: &str = "every_slot_served";
+    /// In the end all nodes have the same map.
+    pub const MAPS_AGREE: &str = "slot_maps_agree";
+    /// In the end no two primaries have the same configuration epoch.
+    pub const EPOCHS_UNIQUE: &str = "config_epochs_unique";
+    /// In the end every replica has the data of its primary.
+    pub const REPLICAS_EQUAL: &str = "replicas_equal";
+}
 
 /// A write that was carried out.
 #[derive(Clone, Copy, Debug)]

@@ -1,7 +1,7 @@
 //! Registration: the options as written in `[system]`, their validation, and the [`System`] itself.
 
 use super::bugs::{CATALOGUE, ClusterBug};
-use super::checks::ClusterChecks;
+use super::checks::{self, ClusterChecks};
 use super::client::ClusterClient;
 use super::config::{Config, Fsync};
 use super::message::{ClusterRequest, FACT_KINDS, MESSAGE_KINDS};
@@ -13,7 +13,7 @@ use sim_core::measures::Measures;
 use sim_core::units::DurationText;
 use sim_core::workload::Load;
 use sim_core::{
-    Budget, Bug, Class, Duration, History, Invalid, NodeSet, Operation, Phase, Shape, Span, System, Verdict,
+    Budget, Bug, Class, Duration, History, Invalid, NodeSet, Operation, Phase, Rule, Shape, Span, System, Verdict,
 };
 use std::rc::Rc;
 
@@ -182,6 +182,10 @@ impl System for ClusterSystem {
 
     fn fact_kinds() -> &'static [&'static str] {
         FACT_KINDS
+    }
+
+    fn rules() -> Vec<Rule> {
+        checks::RULES.to_vec()
     }
 
     fn bugs() -> &'static [Bug] {
