@@ -1,8 +1,8 @@
 //! Which operations counted, which succeeded, and what availability that makes.
 
-use crate::outages;
 use crate::report::{Availability, Share, Stall};
-use crate::units;
+use crate::scopes::{Scopes, scope_timeout};
+use crate::{outages, overlaps, units};
 use sim_core::record::{OpRecord, RunRecord};
 use sim_core::{Class, Fate};
 use std::collections::BTreeMap;
@@ -12,17 +12,35 @@ pub(crate) fn measured(record: &RunRecord, op: &OpRecord) -> bool {
     op.invoke_ns >= record.measure_from_ns && op.invoke_ns < record.measure_to_ns
 }
 
-/// Whether the operation counts as served: it succeeded, and in time.
-pub(crate) fn served(record: &RunRecord, op: &OpRecord) -> bool {
-    op.outcome == Fate::Ok && op.return_ns.saturating_sub(op.invoke_ns) <= record.timeout_ns
+/// Whether the operation counts as load: probes do not.
+pub(crate) fn loads(record: &RunRecord, op: &OpRecord) -> bool {
+    !op.probe && measured(record, op)
 }
 
-/// Measures availability: three passes over the operations, which are not copied.
+/// Whether the operation took no longer than this.
+pub(crate) fn in_time(op: &OpRecord, timeout_ns: u64) -> bool {
+    op.return_ns.saturating_sub(op.invoke_ns) <= timeout_ns
+}
+
+/// Whether the operation counts as served: it succeeded, and in time.
+pub(crate) fn served(record: &RunRecord, op: &OpRecord) -> bool {
+    op.outcome == Fate::Ok && in_time(op, record.timeout_ns)
+}
+
+/// Measures availability: a few passes over the operations, which are not copied.
 pub(crate) fn measure(record: &RunRecord) -> Availability {
-    let mut a = Availability { timeout_ns: record.timeout_ns, ..Availability::default() };
+    let mut a = Availability {
+        timeout_ns: record.timeout_ns,
+        probe_timeout_ns: scope_timeout(record),
+        ..Availability::default()
+    };
     let mut zones = vec![Share::default(); record.zones.len()];
     for op in record.ops.iter().filter(|op| measured(record, op)) {
         let ok = served(record, op);
+        if op.probe {
+            a.probes.count(ok);
+            continue;
+        }
         a.operations += 1;
         match op.outcome {
             _ if ok => a.ok += 1,
@@ -33,9 +51,6 @@ pub(crate) fn measure(record: &RunRecord) -> Availability {
         match op.class {
             Class::Read => a.read.count(ok),
             Class::Write => a.write.count(ok),
-        }
-        if op.probe {
-            a.probes.count(ok);
         }
         if let Some(zone) = zones.get_mut(usize::from(op.zone)) {
             zone.count(ok);
@@ -48,22 +63,10 @@ pub(crate) fn measure(record: &RunRecord) -> Availability {
         a.by_zone = record.zones.iter().cloned().zip(zones).collect::<BTreeMap<_, _>>();
     }
     a.longest_stall = longest_stall(record);
-
-    let found = outages::find(record);
-    (a.window_ns, a.windows) = (found.window_ns, found.windows);
-    (a.windows_down, a.windows_empty) = (found.windows_down, found.windows_empty);
-    a.outages = found.outages;
-    a.longest_outage_ns = a.outages.iter().map(|o| o.duration_ns).max().unwrap_or(0);
-    a.total_outage_ns = a.outages.iter().map(|o| o.duration_ns).sum();
-
     a.fraction = units::fraction(a.ok, a.operations);
-    let time = record.measure_to_ns.saturating_sub(record.measure_from_ns);
-    if a.operations > 0 {
-        let lost = a.total_outage_ns as f64 / time as f64;
-        a.time_fraction = Some(units::round(1.0 - lost, 9));
-        // From the lost share itself: 1 - (1 - x) would throw digits away.
-        a.nines = (a.total_outage_ns > 0).then(|| units::round(-libm::log10(lost), 4).max(0.0));
-    }
+    let scopes = Scopes::of(record);
+    let found = outages::find(record, &scopes);
+    overlaps::fill(&mut a, record, &scopes, &found);
     a
 }
 

@@ -1,6 +1,6 @@
 //! What was asked of the system and what of that it served in time, in total and over time.
 
-use crate::availability::{measured, served};
+use crate::availability::{loads, served};
 use crate::series::bin_length;
 use crate::units::{fraction, round};
 use serde::{Deserialize, Serialize};
@@ -51,7 +51,7 @@ pub(crate) fn measure(record: &RunRecord) -> Option<Goodput> {
     let bin_ns = bin_length(time, BINS);
     let mut bins = vec![GoodputBin::default(); time.div_ceil(bin_ns) as usize];
     let mut attempts = 0;
-    for op in record.ops.iter().filter(|op| measured(record, op)) {
+    for op in record.ops.iter().filter(|op| loads(record, op)) {
         let bin = &mut bins[((op.invoke_ns - record.measure_from_ns) / bin_ns) as usize];
         attempts += u64::from(op.attempts);
         bin.offered += 1;

@@ -1,6 +1,6 @@
 //! Latency distributions of the operations that succeeded.
 
-use crate::availability::measured;
+use crate::availability::loads;
 use crate::report::{Latencies, Latency};
 use hdrhistogram::Histogram;
 use sim_core::record::RunRecord;
@@ -84,7 +84,7 @@ impl Histograms {
     /// Reads every success once.
     pub(crate) fn of(record: &RunRecord) -> Self {
         let (mut read, mut write) = (Distribution::new(), Distribution::new());
-        for op in record.ops.iter().filter(|op| op.outcome == Fate::Ok && measured(record, op)) {
+        for op in record.ops.iter().filter(|op| op.outcome == Fate::Ok && loads(record, op)) {
             let into = if op.class == Class::Read { &mut read } else { &mut write };
             into.record(op.return_ns.saturating_sub(op.invoke_ns));
         }

@@ -24,10 +24,12 @@ mod measured;
 mod metrics;
 mod moves;
 mod outages;
+mod overlaps;
 mod pages;
 mod phases;
 mod queues;
 mod report;
+mod scopes;
 mod series;
 mod summary;
 pub mod sweep;
@@ -51,7 +53,7 @@ pub use pages::{html, markdown};
 pub use queues::{NodeQueue, Queues};
 pub use report::{
     Availability, Fault, Latencies, Latency, Load, Messages, NodeLoad, Outage, Phase, REPORT_SCHEMA_VERSION, Report,
-    Share, Stall, Verdict,
+    ScopeAvailability, ScopeOutage, Share, Stall, Verdict,
 };
 pub use summary::summary;
 pub use witness::{Witness, Witnessed};

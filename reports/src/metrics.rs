@@ -27,7 +27,8 @@ pub(crate) struct Figure {
 /// The figure called `name`, or nothing when there is no such figure.
 ///
 /// Fractions: `availability` (of operations), `read_availability`, `write_availability`, `probe_availability`,
-/// `time_availability`, `busy_max`. Times: `longest_outage`, `total_outage`, `longest_stall`,
+/// `time_availability`, `busy_max`. Times: `longest_outage` (of any scope), `longest_write_outage`,
+/// `longest_read_outage`, `longest_zone_outage`, `longest_full_outage`, `total_outage`, `longest_stall`,
 /// `{read|write|all}_{p50|p90|p99|p999|mean|max}` (without prefix: all), `rto` (the longest unplanned fail-over),
 /// `split_brain`. Numbers: `nines`, `outages`, `operations`, `ok`,
 /// `failed`, `unknown`, `operations_lost`, `throughput` (ok a second), `max_over_mean`, `cov`, `jain`, `gini` (of
@@ -39,8 +40,10 @@ pub(crate) fn figure(report: &Report, name: &str) -> Option<Figure> {
     let l = &report.load;
     let failover = report.failover.as_ref();
     let measured = a.operations > 0;
+    // Outages are known where anybody asked, probes too.
+    let known = a.time_fraction.is_some();
     let fraction = |value| Some(Figure { value, unit: Unit::Fraction });
-    let time = |ns: u64| Some(Figure { value: measured.then_some(ns as f64), unit: Unit::Time });
+    let time = |ns: u64| Some(Figure { value: known.then_some(ns as f64), unit: Unit::Time });
     let number = |value| Some(Figure { value, unit: Unit::Number });
     let counted = |n: u64| number(measured.then_some(n as f64));
     match name {
@@ -51,11 +54,15 @@ pub(crate) fn figure(report: &Report, name: &str) -> Option<Figure> {
         "probe_availability" => fraction(a.probes.fraction),
         "busy_max" => fraction(l.busy_max),
         // Without an outage there are more nines than any bound asks for.
-        "nines" => Some(Figure { value: measured.then(|| a.nines.unwrap_or(f64::INFINITY)), unit: Unit::Nines }),
+        "nines" => Some(Figure { value: known.then(|| a.nines.unwrap_or(f64::INFINITY)), unit: Unit::Nines }),
         "longest_outage" => time(a.longest_outage_ns),
+        "longest_write_outage" => time(a.longest_write_outage_ns),
+        "longest_read_outage" => time(a.longest_read_outage_ns),
+        "longest_zone_outage" => time(a.longest_zone_outage_ns),
+        "longest_full_outage" => time(a.longest_full_outage_ns),
         "total_outage" => time(a.total_outage_ns),
         "longest_stall" => time(a.longest_stall.duration_ns),
-        "outages" => counted(a.outages.len() as u64),
+        "outages" => number(known.then_some(a.outages.len() as f64)),
         "operations" => number(Some(a.operations as f64)),
         "ok" => counted(a.ok),
         "failed" => counted(a.failed),

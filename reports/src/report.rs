@@ -5,6 +5,7 @@ use crate::goodput::Goodput;
 use crate::moves::{HotKey, Moved};
 use crate::queues::Queues;
 use serde::{Deserialize, Serialize};
+use sim_core::Class;
 use sim_core::measures::Formula;
 use sim_core::record::Ruling;
 use std::collections::BTreeMap;
@@ -82,7 +83,8 @@ pub struct Verdict {
 
 /// Availability over the measured window. `outages` says how it is measured (see the crate's `outages` module).
 ///
-/// Only operations *invoked* in the measured window count. `operations = ok + failed + unknown`.
+/// Only operations *invoked* in the measured window count, and probes only in `probes`, `scopes` and `outages`.
+/// `operations = ok + failed + unknown`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Availability {
     /// Operations invoked in the measured window.
@@ -97,30 +99,51 @@ pub struct Availability {
     pub unknown: u64,
     /// `ok / operations`; `null` without operations. Rounded to 9 digits, as every fraction here.
     pub fraction: Option<f64>,
-    /// One less the share of the measured window that lies in outages; `null` without operations.
+    /// The share of the measured window in which no scope was down; `null` where nobody asked anything.
     pub time_fraction: Option<f64>,
     /// `-log10(1 - time_fraction)`, 4 digits. `null` when there was no outage (it would be infinite, which a finite run
     /// can not show) or nothing was measured.
     pub nines: Option<f64>,
-    /// The longest outage; 0 without any.
+    /// The longest outage of any scope; 0 without any.
     pub longest_outage_ns: u64,
-    /// The sum of all outages.
+    /// The longest outage of writes, wherever they were asked for and whatever shard they were about.
+    #[serde(default)]
+    pub longest_write_outage_ns: u64,
+    /// The longest outage of reads.
+    #[serde(default)]
+    pub longest_read_outage_ns: u64,
+    /// The longest time in which the clients of one zone had neither reads nor writes, of any shard.
+    #[serde(default)]
+    pub longest_zone_outage_ns: u64,
+    /// The longest time in which nobody had anything.
+    #[serde(default)]
+    pub longest_full_outage_ns: u64,
+    /// The time in which some scope was down.
     pub total_outage_ns: u64,
-    /// Every outage in order of time; they do not touch one another.
+    /// Every outage in order of time; they do not overlap.
     pub outages: Vec<Outage>,
+    /// Each scope of which anything is known.
+    #[serde(default)]
+    pub scopes: Vec<ScopeAvailability>,
+    /// Whether probes decided what was down; otherwise the workload's operations did.
+    #[serde(default)]
+    pub decided_by_probes: bool,
     /// The longest time in which no operation returned successfully, however short: it shows what `timeout_ns` forgives.
     pub longest_stall: Stall,
     /// An operation slower than this does not count as `ok`.
     pub timeout_ns: u64,
+    /// An operation slower than this does not count as served where outages are found.
+    #[serde(default)]
+    pub probe_timeout_ns: u64,
     /// Length of a window.
     pub window_ns: u64,
     /// Windows in the measured window; the last may be shorter.
     pub windows: u64,
-    /// Windows of which fewer than half of the operations succeeded.
+    /// Windows in which some scope was down.
     pub windows_down: u64,
-    /// Windows in which nothing was invoked; they continue the state before them.
+    /// Windows in which nothing was asked that decides; they continue the state before them.
     pub windows_empty: u64,
-    /// The probe clients' operations alone, which do not depend on the load.
+    /// The probe clients' operations, which count in nothing else here but `scopes` and `outages`.
     pub probes: Share,
     /// Reads alone.
     pub read: Share,
@@ -150,10 +173,53 @@ pub struct Stall {
     pub duration_ns: u64,
 }
 
-/// A time in which the system served fewer than half of its operations.
+/// A class of operations asked from a zone, of a shard where keys lie in shards.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ScopeAvailability {
+    /// Reads or writes.
+    pub class: Class,
+    /// The clients' zone.
+    pub zone: String,
+    /// The shard, counted from 0; `null` where keys lie in no shards.
+    pub shard: Option<u16>,
+    /// Operations that decided: probes or, without them, the workload's.
+    pub operations: u64,
+    /// Those of them that were served within `probe_timeout_ns`.
+    pub ok: u64,
+    /// `ok / operations`.
+    pub fraction: Option<f64>,
+    /// The share of the measured window in which it was not down.
+    pub time_fraction: Option<f64>,
+    /// How often it was down.
+    pub outages: u64,
+    /// For how long at most.
+    pub longest_outage_ns: u64,
+    /// Time of which nothing is known, because too few asked; always 0 with probes.
+    pub unknown_ns: u64,
+}
+
+/// A time in which one scope was down.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ScopeOutage {
+    /// Reads or writes.
+    pub class: Class,
+    /// The clients' zone.
+    pub zone: String,
+    /// The shard, counted from 0; `null` where keys lie in no shards.
+    pub shard: Option<u16>,
+    /// The first operation that was not served.
+    pub start_ns: u64,
+    /// When the first success after it returned, or the end of the measured window.
+    pub end_ns: u64,
+    /// It had not ended when the measured window did.
+    pub open: bool,
+}
+
+/// A time in which some scopes were down: outages of scopes that overlap are one. Its ends are those of the scope that was
+/// down for longest.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Outage {
-    /// The first failed invocation.
+    /// The first operation that was not served.
     pub start_ns: u64,
     /// When the first success after it returned, or the end of the measured window.
     pub end_ns: u64,
@@ -161,7 +227,10 @@ pub struct Outage {
     pub duration_ns: u64,
     /// It had not ended when the measured window did.
     pub open: bool,
-    /// Operations invoked in it that did not succeed.
+    /// What was down, for people: `everything`, `writes`, `zone b`, `1 of 3 shards`.
+    #[serde(default)]
+    pub scope: String,
+    /// The workload's operations that were under way while their scope was down, and were not served.
     pub operations_lost: u64,
     /// The faults that were active, for people.
     pub cause: String,
@@ -169,6 +238,9 @@ pub struct Outage {
     pub cause_faults: Vec<usize>,
     /// What it was spent on; they cover it exactly.
     pub phases: Vec<Phase>,
+    /// Each scope that was down, in order of time.
+    #[serde(default)]
+    pub scopes: Vec<ScopeOutage>,
 }
 
 /// One part of an outage.

@@ -1,7 +1,9 @@
 //! What happened when: operations sorted into bins of time, for charts.
 
-use crate::availability::{measured, served};
+use crate::availability::measured;
 use crate::outages;
+use crate::report::Report;
+use crate::scopes::{Said, Scopes};
 use sim_core::Fate;
 use sim_core::record::RunRecord;
 
@@ -15,19 +17,42 @@ pub(crate) struct Served {
     pub worst: Vec<Option<f64>>,
 }
 
-/// The share served over time in at most `most` columns of whole windows.
-pub(crate) fn served_over_time(record: &RunRecord, most: usize) -> Served {
-    let (window_ns, count) = outages::grid(record);
+/// The share served over time in at most `most` columns of whole windows, of the operations that decide what is down. Who
+/// waited through an outage of his own scope counts as not served, so that the curve is back when the outage is over.
+pub(crate) fn served_over_time(record: &RunRecord, report: &Report, most: usize) -> Served {
+    let scopes = Scopes::of(record);
+    let down = down(&scopes, report);
+    let (window_ns, count) = outages::grid(record, scopes.count());
     let mut windows = vec![(0_u32, 0_u32); count as usize];
-    for op in record.ops.iter().filter(|op| measured(record, op)) {
+    for op in record.ops.iter().filter(|op| scopes.decides(op) && measured(record, op)) {
+        let said = scopes.said(op);
+        let spans = &down[scopes.index(op)];
+        let at = spans.partition_point(|span| span.1 <= op.invoke_ns);
+        let waited = spans.get(at).is_some_and(|span| span.0 <= op.invoke_ns);
         let window = &mut windows[((op.invoke_ns - record.measure_from_ns) / window_ns) as usize];
-        window.0 += 1;
-        window.1 += u32::from(served(record, op));
+        window.0 += u32::from(said != Said::Nothing);
+        window.1 += u32::from(said == Said::Served && !waited);
     }
     let per_column = windows.len().div_ceil(most.max(1)).max(1);
     let share = |w: &(u32, u32)| (w.0 > 0).then(|| f64::from(w.1) / f64::from(w.0));
     let worst = windows.chunks(per_column).map(|c| c.iter().filter_map(share).reduce(f64::min)).collect();
     Served { column_ns: window_ns * per_column as u64, windows: per_column as u64, worst }
+}
+
+/// The times in which each scope was down, in order.
+fn down(scopes: &Scopes<'_>, report: &Report) -> Vec<Vec<(u64, u64)>> {
+    let mut spans = vec![Vec::new(); scopes.count()];
+    for part in report.availability.outages.iter().flat_map(|outage| &outage.scopes) {
+        let is = |index: &usize| {
+            let scope = scopes.scope(*index);
+            let shard = part.shard.is_none_or(|shard| usize::from(shard) == scope.shard);
+            scope.class == part.class && scopes.zone(scope.zone) == part.zone && shard
+        };
+        if let Some(index) = (0..scopes.count()).find(is) {
+            spans[index].push((part.start_ns, part.end_ns));
+        }
+    }
+    spans
 }
 
 /// Operations that ended in one bin of time.
@@ -58,7 +83,7 @@ pub(crate) fn activity(record: &RunRecord, most: u64) -> Activity {
         let inside = return_ns >= record.measure_from_ns && return_ns < record.measure_to_ns;
         inside.then(|| ((return_ns - record.measure_from_ns) / bin_ns) as usize)
     };
-    for op in &record.ops {
+    for op in record.ops.iter().filter(|op| !op.probe) {
         let Some(i) = index(op.return_ns) else { continue };
         match op.outcome {
             Fate::Ok => bins[i].ok += 1,
@@ -74,7 +99,7 @@ pub(crate) fn activity(record: &RunRecord, most: u64) -> Activity {
         total += bin.ok as usize;
     }
     let mut latencies = vec![0_u64; total];
-    for op in record.ops.iter().filter(|op| op.outcome == Fate::Ok) {
+    for op in record.ops.iter().filter(|op| op.outcome == Fate::Ok && !op.probe) {
         let Some(i) = index(op.return_ns) else { continue };
         latencies[ends[i]] = op.return_ns.saturating_sub(op.invoke_ns);
         ends[i] += 1;

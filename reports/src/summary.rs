@@ -1,7 +1,7 @@
 //! The report on one screen of a terminal.
 
 use crate::causes::fault_name;
-use crate::report::{Report, Verdict};
+use crate::report::{Report, Share, Verdict};
 use crate::units;
 use crate::view::{self, plural};
 use sim_core::record::Ruling;
@@ -113,11 +113,16 @@ fn verdicts(page: &mut Page, all: &[Verdict]) {
 
 fn availability(page: &mut Page, report: &Report) {
     let a = &report.availability;
-    if a.operations == 0 {
+    if a.time_fraction.is_none() {
         page.row("", "availability", "unknown: no operation was invoked in the measured window");
         return;
     }
-    let served = format!("{} of {} operations served", view::percent(a.fraction), units::count(a.operations));
+    let (share, what) = if a.operations > 0 {
+        (Share { operations: a.operations, ok: a.ok, fraction: a.fraction }, "operations")
+    } else {
+        (a.probes, "probes")
+    };
+    let served = format!("{} of {} {what} served", view::percent(share.fraction), units::count(share.operations));
     let up = match (a.time_fraction, a.nines) {
         (Some(f), Some(n)) => format!(", up {} of the time ({} nines)", units::percent(f), units::significant(n)),
         _ => String::new(),
@@ -134,7 +139,7 @@ fn availability(page: &mut Page, report: &Report) {
     let lost = units::count(lost);
     page.row("", "outages", &format!("{}, {total} in all, {lost} operations lost", plural(a.outages.len(), "outage")));
     let at = units::moment(worst.start_ns);
-    page.row("", "worst", &format!("{} at {at}: {}", view::length(worst), worst.cause));
+    page.row("", "worst", &format!("{} at {at}, {}: {}", view::length(worst), worst.scope, worst.cause));
     if !worst.phases.is_empty() {
         page.wrapped("", "", &view::phases(worst), ", ");
     }

@@ -11,7 +11,7 @@ pub(crate) fn judge(record: &RunRecord, report: &Report) -> Vec<Verdict> {
     let mut all: Vec<Verdict> = rules.collect();
     all.extend(record.expectations.iter().map(|e| expectation(report, e)));
     all.extend(fault_bit(report));
-    if report.availability.operations == 0 {
+    if report.availability.operations + report.availability.probes.operations == 0 {
         all.push(Verdict {
             rule: "operations".into(),
             verdict: Ruling::Inconclusive,

@@ -4,15 +4,18 @@ use crate::causes::fault_name;
 use crate::measured::Measured;
 pub(crate) use crate::measured::{failover_sentence, goodput_sentence, moves_sentence};
 use crate::queues::NodeQueue;
-use crate::report::{Latency, Outage, Report, Share};
+use crate::report::{Availability, Latency, Outage, Report, ScopeAvailability, Share};
 use crate::units;
 use serde::Serialize;
+use sim_core::Class;
 use sim_core::record::Ruling;
 
 /// More outages than this are left to `report.json`.
 const OUTAGES: usize = 60;
 /// More nodes than this too.
 const NODES: usize = 200;
+/// And more scopes.
+const SCOPES: usize = 60;
 
 /// All the pages show.
 #[derive(Serialize)]
@@ -39,6 +42,8 @@ pub(crate) struct View<'a> {
     pub outages: Vec<OutageRow>,
     pub outages_left_out: usize,
     pub shares: Vec<ShareRow>,
+    pub scopes: Vec<ScopeRow>,
+    pub scopes_left_out: usize,
     pub latencies: Vec<LatencyRow>,
     pub nodes: Vec<NodeRow<'a>>,
     pub nodes_left_out: usize,
@@ -72,6 +77,7 @@ pub(crate) struct VerdictRow<'a> {
 #[derive(Serialize)]
 pub(crate) struct OutageRow {
     pub start: String,
+    pub scope: String,
     pub duration: String,
     pub lost: String,
     pub cause: String,
@@ -84,6 +90,17 @@ pub(crate) struct ShareRow {
     pub operations: String,
     pub not_served: String,
     pub fraction: String,
+}
+
+/// A scope: how much of it was served, and how much of the time.
+#[derive(Serialize)]
+pub(crate) struct ScopeRow {
+    pub name: String,
+    pub asked: String,
+    pub served: String,
+    pub up: String,
+    pub outages: String,
+    pub longest: String,
 }
 
 #[derive(Serialize)]
@@ -197,7 +214,7 @@ impl<'a> View<'a> {
             events: units::count(report.events),
             availability: percent(a.fraction),
             availability_note: if a.operations == 0 { "no operations".into() } else { lost(a.operations - a.ok) },
-            down: if a.operations == 0 { "\u{2013}".into() } else { units::duration(a.total_outage_ns) },
+            down: if a.time_fraction.is_none() { "\u{2013}".into() } else { units::duration(a.total_outage_ns) },
             down_note: match (a.time_fraction, a.nines) {
                 (None, _) => "nothing was measured".into(),
                 (Some(_), None) => format!("no outage in {}", units::duration(report.measured_ns())),
@@ -213,7 +230,7 @@ impl<'a> View<'a> {
             worst: worst.map_or_else(|| "none".into(), |o| units::duration(o.duration_ns)),
             worst_note: worst.map_or_else(
                 || format!("longest pause between answers {}", units::duration(a.longest_stall.duration_ns)),
-                |o| format!("at {}: {}", units::moment(o.start_ns), o.cause),
+                |o| format!("{} at {}: {}", o.scope, units::moment(o.start_ns), o.cause),
             ),
             p99: time(all.p99_ns),
             p99_note: format!("median {}, slowest {}", time(all.p50_ns), time(all.max_ns)),
@@ -228,6 +245,8 @@ impl<'a> View<'a> {
             outages: a.outages.iter().take(OUTAGES).map(outage_row).collect(),
             outages_left_out: a.outages.len().saturating_sub(OUTAGES),
             shares: share_rows(report),
+            scopes: a.scopes.iter().take(SCOPES).map(|s| scope_row(a, s)).collect(),
+            scopes_left_out: a.scopes.len().saturating_sub(SCOPES),
             latencies: [("reads", &report.latency.read), ("writes", &report.latency.write), ("all", all)]
                 .map(|(name, l)| latency_row(name, l))
                 .into(),
@@ -249,11 +268,20 @@ impl<'a> View<'a> {
             kinds: kinds(report),
             facts: report.facts.iter().map(|(k, n)| (k.clone(), units::count(*n))).collect(),
             method: format!(
-                "An operation is served when it succeeds within {}. A window of {} is down when fewer than half of the \
-                 operations invoked in it are served; an outage is a run of down windows, from the first failed \
-                 invocation to the return of the first success after it. {} of {} windows were down, {} had no operations.",
+                "An operation is served when it succeeds within {}. Reads and writes of each zone{} are looked at by \
+                 themselves{}: a window of {} is down when fewer than half of what was asked in it was served within {}; \
+                 an outage is a run of down windows, from the first operation that was not served to the return of the \
+                 first success after which it stays up. Outages that overlap are one, as long as the longest of them. \
+                 {} of {} windows were down, {} had no operations.",
                 units::duration(a.timeout_ns),
+                if a.scopes.iter().any(|s| s.shard.is_some()) { " and shard" } else { "" },
+                if a.decided_by_probes {
+                    ", as probes see them, which count in nothing else"
+                } else {
+                    ", as the workload saw them, for there were no probes"
+                },
                 units::duration(a.window_ns),
+                units::duration(a.probe_timeout_ns),
                 units::count(a.windows_down),
                 units::count(a.windows),
                 units::count(a.windows_empty),
@@ -272,7 +300,8 @@ fn worst_sentence(o: &Outage) -> String {
     let end = if o.open { " It had not ended when the measurement did." } else { "" };
     let lost = if o.operations_lost == 1 { "operation was" } else { "operations were" };
     format!(
-        "The worst outage began at {} and lasted {}. Cause: {}. {} {lost} lost.{end}",
+        "The worst outage, of {}, began at {} and lasted {}. Cause: {}. {} {lost} lost.{end}",
+        o.scope,
         units::moment(o.start_ns),
         length(o),
         o.cause,
@@ -292,6 +321,7 @@ fn phase_rows(o: &Outage) -> Vec<PhaseRow> {
 fn outage_row(o: &Outage) -> OutageRow {
     OutageRow {
         start: units::moment(o.start_ns),
+        scope: o.scope.clone(),
         duration: length(o),
         lost: units::count(o.operations_lost),
         cause: o.cause.clone(),
@@ -303,7 +333,7 @@ fn share_rows(report: &Report) -> Vec<ShareRow> {
     let a = &report.availability;
     let all = Share { operations: a.operations, ok: a.ok, fraction: a.fraction };
     let mut named = vec![("all".to_owned(), &all), ("reads".into(), &a.read), ("writes".into(), &a.write)];
-    named.push(("probes alone".into(), &a.probes));
+    named.push(("probes, beside these".into(), &a.probes));
     named.extend(a.by_zone.iter().map(|(zone, share)| (format!("clients in zone {zone}"), share)));
     named
         .into_iter()
@@ -315,6 +345,29 @@ fn share_rows(report: &Report) -> Vec<ShareRow> {
             fraction: percent(share.fraction),
         })
         .collect()
+}
+
+/// `writes of shard 2 in zone b`, with as much of it as there is.
+fn scope_row(a: &Availability, s: &ScopeAvailability) -> ScopeRow {
+    let mut name = if s.class == Class::Read { "reads" } else { "writes" }.to_owned();
+    if let Some(shard) = s.shard {
+        name.push_str(&format!(" of shard {}", u32::from(shard) + 1));
+    }
+    if a.scopes.iter().any(|other| other.zone != s.zone) {
+        name.push_str(&format!(" in zone {}", s.zone));
+    }
+    let mut up = percent(s.time_fraction);
+    if s.unknown_ns > 0 {
+        up.push_str(&format!(", {} unknown", units::duration(s.unknown_ns)));
+    }
+    ScopeRow {
+        name,
+        asked: units::count(s.operations),
+        served: percent(s.fraction),
+        up,
+        outages: units::count(s.outages),
+        longest: if s.outages == 0 { "\u{2013}".into() } else { units::duration(s.longest_outage_ns) },
+    }
 }
 
 fn latency_row(name: &'static str, l: &Latency) -> LatencyRow {

@@ -5,18 +5,30 @@ mod sample;
 use proptest::prelude::*;
 use reports::analyse;
 use sample::{MS, S, Sample, cases};
-use sim_core::record::{Ruling, RunRecord};
+use sim_core::record::{OpRecord, Ruling, RunRecord};
+use sim_core::{Class, Fate};
 
 /// What must hold of every report.
 fn check(record: &RunRecord) {
     let a = analyse(record).availability;
     assert_eq!(a.operations, a.ok + a.failed + a.unknown);
-    assert_eq!(a.total_outage_ns, a.outages.iter().map(|o| o.duration_ns).sum::<u64>());
+    // What overlaps counts once, and an entry is as long as its longest scope: the time out of service can only be longer.
+    assert!(a.total_outage_ns >= a.outages.iter().map(|o| o.duration_ns).sum::<u64>());
+    assert_eq!(a.longest_outage_ns, a.longest_read_outage_ns.max(a.longest_write_outage_ns));
+    assert_eq!(a.longest_outage_ns, a.scopes.iter().map(|s| s.longest_outage_ns).max().unwrap_or(0));
+    assert!(a.longest_full_outage_ns <= a.longest_zone_outage_ns && a.longest_zone_outage_ns <= a.longest_outage_ns);
+    assert_eq!(
+        a.scopes.iter().map(|s| s.outages).sum::<u64>(),
+        a.outages.iter().map(|o| o.scopes.len() as u64).sum::<u64>(),
+    );
     assert_eq!(a.longest_outage_ns, a.outages.iter().map(|o| o.duration_ns).max().unwrap_or(0));
     for o in &a.outages {
         assert_eq!(o.duration_ns, o.end_ns - o.start_ns);
         assert!(o.start_ns >= record.measure_from_ns && o.end_ns <= record.measure_to_ns, "{o:?}");
-        assert!(o.operations_lost > 0, "{o:?}");
+        assert!(
+            !o.scope.is_empty() && o.scopes.iter().any(|s| (s.start_ns, s.end_ns) == (o.start_ns, o.end_ns)),
+            "{o:?}"
+        );
         let covered = o.phases.iter().fold(o.start_ns, |at, phase| {
             assert_eq!(phase.start_ns, at, "a gap in {o:?}");
             assert!(phase.end_ns > at, "an empty phase in {o:?}");
@@ -73,6 +85,141 @@ fn an_outage_that_does_not_end_is_open() {
     assert!(a.outages[0].open);
     assert_eq!(a.outages[0].end_ns, record.measure_to_ns);
     assert_eq!(a.failed + a.unknown, a.outages[0].operations_lost);
+}
+
+/// A minute in which every operation of some scopes fails from 10 s to 50 s.
+fn dead(sample: Sample, which: impl Fn(&OpRecord) -> bool) -> RunRecord {
+    let mut record = Sample { duration_ns: 62 * S, ..sample }.record();
+    for op in &mut record.ops {
+        if (10 * S..50 * S).contains(&op.invoke_ns) && which(op) {
+            (op.outcome, op.node) = (Fate::Unknown, None);
+            op.return_ns = op.invoke_ns + record.timeout_ns;
+        }
+    }
+    record.ops.sort_by_key(|op| op.return_ns);
+    record
+}
+
+/// Whether this is 40 s, give or take a window.
+fn forty(ns: u64) -> bool {
+    ns.abs_diff(40 * S) <= 100 * MS
+}
+
+#[test]
+fn an_outage_of_writes_is_seen_however_many_reads_there_are() {
+    for reads in [10, 50, 90] {
+        let mut dice = sample::Dice(reads);
+        let mut sample = Sample { rate: 200, ..Sample::default() };
+        for probe_every_ns in [20 * MS, 0] {
+            sample.probe_every_ns = probe_every_ns;
+            let mut record = sample.record();
+            for op in record.ops.iter_mut().filter(|op| !op.probe) {
+                op.class = if dice.below(100) < reads { Class::Read } else { Class::Write };
+            }
+            let ops = record.ops;
+            let mut record = dead(sample.clone(), |_| false);
+            record.ops = ops;
+            for op in &mut record.ops {
+                if (10 * S..50 * S).contains(&op.invoke_ns) && op.class == Class::Write {
+                    (op.outcome, op.return_ns) = (Fate::Failed, op.invoke_ns + MS);
+                }
+            }
+            let a = analyse(&record).availability;
+            assert_eq!(a.outages.len(), 1, "{reads} % reads, probes every {probe_every_ns} ns: {:?}", a.outages);
+            assert_eq!(a.outages[0].scope, "writes");
+            assert_eq!(a.decided_by_probes, probe_every_ns > 0);
+            // Without probes writes are rare where most operations are reads, and the ends are as far apart as they are.
+            let slack = if probe_every_ns == 0 && reads == 90 { 600 * MS } else { 100 * MS };
+            assert!(a.longest_write_outage_ns.abs_diff(40 * S) <= slack, "{:?}", a.outages);
+            assert_eq!((a.longest_outage_ns, a.longest_read_outage_ns), (a.longest_write_outage_ns, 0));
+            assert_eq!((a.longest_zone_outage_ns, a.longest_full_outage_ns), (0, 0));
+            check(&record);
+        }
+    }
+}
+
+#[test]
+fn an_outage_of_one_zone_is_one_and_has_its_length() {
+    // Zone b of three has half of a sixth of the operations in a pot: never half of a window.
+    for probe_every_ns in [20 * MS, 0] {
+        let record = dead(Sample { probe_every_ns, ..Sample::default() }, |op| op.zone == 1);
+        let a = analyse(&record).availability;
+        let scopes: Vec<_> = a.outages.iter().map(|o| o.scope.as_str()).collect();
+        assert_eq!(scopes, ["zone b"]);
+        assert!(forty(a.longest_zone_outage_ns) && forty(a.longest_outage_ns), "{:?}", a.outages);
+        assert_eq!(a.longest_full_outage_ns, 0);
+        let up: Vec<_> = a.scopes.iter().filter(|s| s.longest_outage_ns == 0).map(|s| s.zone.as_str()).collect();
+        assert_eq!(up, ["a", "c", "a", "c"]);
+        check(&record);
+    }
+}
+
+#[test]
+fn an_outage_of_one_shard_of_three_is_named_so() {
+    let shard = |op: &OpRecord| (op.invoke_ns / (20 * MS) % 3) as u16;
+    let mut record = dead(Sample::default(), |op| shard(op) == 2);
+    record.shards = 3;
+    record.ops.iter_mut().for_each(|op| op.shard = shard(op));
+    let a = analyse(&record).availability;
+    let scopes: Vec<_> = a.outages.iter().map(|o| o.scope.as_str()).collect();
+    assert_eq!(scopes, ["1 of 3 shards"]);
+    assert!(forty(a.longest_outage_ns), "{:?}", a.outages);
+    assert_eq!((a.scopes.len(), a.longest_zone_outage_ns), (18, 0));
+    check(&record);
+}
+
+#[test]
+fn a_class_of_which_too_few_ask_is_unknown_and_not_up() {
+    // Without probes, one write every ten seconds.
+    let mut record = Sample { probe_every_ns: 0, rate: 400, ..Sample::default() }.record();
+    record.ops.retain(|op| op.class == Class::Read || op.invoke_ns % (10 * S) < 2 * MS);
+    let a = analyse(&record).availability;
+    assert!(a.outages.is_empty() && a.longest_write_outage_ns == 0);
+    let of = |class| a.scopes.iter().filter(move |s| s.class == class);
+    assert!(of(Class::Write).all(|s| s.unknown_ns > 50 * S), "{:?}", a.scopes);
+    assert!(of(Class::Read).all(|s| s.unknown_ns <= 100 * MS), "{:?}", a.scopes);
+}
+
+#[test]
+fn one_lost_probe_is_no_outage_however_rare_they_are() {
+    let mut record = Sample { rate: 0, probe_every_ns: 500 * MS, ..Sample::default() }.record();
+    let lost = |op: &&mut OpRecord| op.invoke_ns == 20 * S && op.zone == 0;
+    record.ops.iter_mut().filter(lost).for_each(|op| op.outcome = Fate::Unknown);
+    assert_eq!(analyse(&record).availability.outages, []);
+    // Two in a row are one.
+    let two = |op: &&mut OpRecord| (20 * S..21 * S).contains(&op.invoke_ns) && op.zone == 0;
+    record.ops.iter_mut().filter(two).for_each(|op| op.outcome = Fate::Unknown);
+    let outages = analyse(&record).availability.outages;
+    assert_eq!(outages.len(), 1);
+    assert_eq!((outages[0].start_ns, outages[0].scope.as_str()), (20 * S, "zone a"));
+    assert!(outages[0].end_ns.abs_diff(21 * S) < 10 * MS, "{outages:?}");
+}
+
+#[test]
+fn probes_are_no_load() {
+    let record = Sample { rate: 100, ..Sample::default() }.record();
+    let report = analyse(&record);
+    let measured = |op: &&OpRecord| (record.measure_from_ns..record.measure_to_ns).contains(&op.invoke_ns);
+    let load = record.ops.iter().filter(|op| !op.probe).filter(measured).count() as u64;
+    let a = &report.availability;
+    assert_eq!((a.operations, a.read.operations + a.write.operations), (load, load));
+    assert_eq!(a.by_zone.values().map(|share| share.operations).sum::<u64>(), load);
+    assert_eq!(report.latency.all.count, load);
+    assert_eq!(a.probes.operations, a.scopes.iter().map(|s| s.operations).sum::<u64>());
+}
+
+#[test]
+fn an_operation_that_a_stopped_run_left_unanswered_is_not_a_success() {
+    // The run stops at 30 s. What had been asked for a while was not served; what had just been asked nobody knows.
+    let mut record = dead(Sample::default(), |op| op.class == Class::Write && op.invoke_ns > 20 * S);
+    record.ops.retain(|op| op.invoke_ns < 30 * S);
+    (record.simulated_ns, record.measure_to_ns) = (30 * S, 30 * S);
+    record.ops.iter_mut().filter(|op| op.return_ns >= 30 * S).for_each(|op| {
+        (op.outcome, op.return_ns) = (Fate::Unknown, 30 * S);
+    });
+    let a = analyse(&record).availability;
+    assert!(a.unknown > 0 && a.outages.len() == 1 && a.outages[0].open, "{:?}", a.outages);
+    assert_eq!((a.outages[0].scope.as_str(), a.longest_read_outage_ns), ("writes", 0));
 }
 
 #[test]
@@ -153,7 +300,7 @@ proptest! {
                 bad = dice.below(100) < failing;
             }
             if bad {
-                op.outcome = if dice.below(2) == 0 { sim_core::Fate::Failed } else { sim_core::Fate::Unknown };
+                op.outcome = if dice.below(2) == 0 { Fate::Failed } else { Fate::Unknown };
                 op.return_ns += dice.below(300 * MS);
             }
         }

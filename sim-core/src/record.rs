@@ -46,6 +46,12 @@ pub struct RunRecord {
     pub timeout_ns: u64,
     /// Spacing of the probe grid; 0 without probes.
     pub probe_every_ns: u64,
+    /// An operation that takes longer than this does not count as served where outages are found; 0 for `timeout_ns`.
+    #[serde(default, skip_serializing_if = "nothing")]
+    pub probe_timeout_ns: u64,
+    /// How many shards the keys lie in; 0 where the system places no keys.
+    #[serde(default, skip_serializing_if = "no_shard")]
+    pub shards: u16,
     /// The cluster's zones.
     pub zones: Vec<String>,
     /// The nodes: load and position.
@@ -93,6 +99,9 @@ pub struct OpRecord {
     pub probe: bool,
     /// Index of the client's zone.
     pub zone: u16,
+    /// The shard it is about; 0 where there are none.
+    #[serde(default, skip_serializing_if = "no_shard")]
+    pub shard: u16,
     /// When it began.
     pub invoke_ns: u64,
     /// When its client knew the outcome, or gave up.
@@ -107,6 +116,11 @@ pub struct OpRecord {
 
 const fn always() -> bool {
     true
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+const fn no_shard(shard: &u16) -> bool {
+    *shard == 0
 }
 
 /// One node's share of the work, counted over the measured window.

@@ -67,7 +67,7 @@ impl Chart {
 pub fn draw(report: &Report, record: &RunRecord) -> Vec<Chart> {
     let (activity, (served, histograms)) = rayon::join(
         || series::activity(record, 240),
-        || (series::served_over_time(record, 700), Histograms::of(record)),
+        || (series::served_over_time(record, report, 700), Histograms::of(record)),
     );
     let always = [
         Chart { name: "availability", title: "Availability over time", scene: availability::draw(report, &served) },

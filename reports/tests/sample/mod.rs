@@ -152,6 +152,7 @@ impl Sample {
             class,
             probe,
             zone: (client % 3) as u16,
+            shard: 0,
             invoke_ns: at,
             return_ns: at + latency,
             outcome: Fate::Ok,

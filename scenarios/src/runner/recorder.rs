@@ -178,6 +178,7 @@ impl<'a, S: System> Recorder<'a, S> {
             class: operation.class,
             probe: client.0 >= self.first_probe,
             zone: self.zones[client.index()],
+            shard: 0,
             invoke_ns: invoked.0,
             return_ns: at.0,
             outcome: outcome.fate(),
