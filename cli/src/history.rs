@@ -1,11 +1,11 @@
 //! `splitbrain history`: the verdict on a recorded history, ours or somebody else's.
 
-use crate::args::{Format, HistoryArgs, ModelArg};
+use crate::args::{FailedCasArg, Format, HistoryArgs, ModelArg};
 use crate::exit::Exit;
 use crate::run::say;
 use crate::wall::Stopwatch;
 use reports::{Witness, Witnessed};
-use scenarios::history::{Judged, ModelName, Ruling, Shown, judge};
+use scenarios::history::{FailedCas, Judged, ModelName, Reading, Ruling, Shown, judge};
 use sim_core::record::{RunRecord, VerdictRecord};
 use std::fmt::Write as _;
 use std::io::IsTerminal;
@@ -31,14 +31,26 @@ pub fn history(args: &HistoryArgs) -> Exit {
     };
     let model = match args.model {
         ModelArg::Register => ModelName::Register,
+        ModelArg::MultiRegister => ModelName::MultiRegister,
         ModelArg::Kv => ModelName::Kv,
+        ModelArg::Set => ModelName::Set,
+        ModelArg::Counter => ModelName::Counter,
         ModelArg::Queue => ModelName::Queue,
+        ModelArg::UnorderedQueue => ModelName::UnorderedQueue,
         ModelArg::Lock => ModelName::Lock,
+        ModelArg::Mutex => ModelName::Mutex,
+    };
+    let how = match reading(args) {
+        Ok(how) => how,
+        Err(what) => {
+            eprintln!("splitbrain: --initial: {what}");
+            return Exit::Usage;
+        }
     };
     let watch = Stopwatch::start();
     let limit = Duration::from_secs(args.time_limit);
     let mut out_of_time = false;
-    let judged = judge(&name, &text, model, args.budget, &mut || {
+    let judged = judge(&name, &text, model, &how, args.budget, &mut || {
         out_of_time = watch.elapsed() > limit;
         !out_of_time
     });
@@ -71,6 +83,19 @@ pub fn history(args: &HistoryArgs) -> Exit {
     }
 }
 
+/// How the flags say that the history is to be read.
+fn reading(args: &HistoryArgs) -> Result<Reading, String> {
+    Ok(Reading {
+        keyed: (args.keyed || args.not_keyed).then_some(args.keyed),
+        failed_cas: match args.failed_cas {
+            FailedCasArg::Never => FailedCas::Never,
+            FailedCasArg::Looked => FailedCas::Looked,
+        },
+        initial: args.initial.as_deref().map(Reading::initial).transpose()?,
+        nil_is_absent: args.nil_is_absent,
+    })
+}
+
 /// Draws the contradiction; how the command ends if that can not be done.
 fn draw(path: &Path, name: &str, judged: &Judged) -> Option<Exit> {
     let Some(witness) = witness(name, judged) else {
@@ -99,7 +124,8 @@ pub fn witness_of(dir: &Path, record: &RunRecord) -> Option<Witness> {
     let path = dir.join(reports::HISTORY);
     let text = std::fs::read_to_string(&path).ok()?;
     // A system that is no key-value store has histories that this can not read: it then has no picture.
-    let judged = judge(&path.display().to_string(), &text, ModelName::Kv, BUDGET, &mut || true).ok()?;
+    let judged =
+        judge(&path.display().to_string(), &text, ModelName::Kv, &Reading::default(), BUDGET, &mut || true).ok()?;
     witness(&format!("{}, seed {}", record.scenario, record.seed), &judged)
 }
 
@@ -110,13 +136,11 @@ fn witness(name: &str, judged: &Judged) -> Option<Witness> {
     let last = judged.conflict.last()?;
     let object = judged.object.as_deref().unwrap_or("the object");
     let answer = last.answer.as_deref().unwrap_or("?");
-    let client = |process: &str| match process.split_once(" op ") {
-        Some((client, _)) => client.to_owned(),
-        None => format!("process {process}"),
-    };
+    // Of ours, a row is a client, whatever operation it is.
+    let client = |op: &Shown| op.who().split(" op ").next().unwrap_or_default().to_owned();
     let place = |op: &Shown| judged.order.iter().position(|lines| *lines == op.lines).map(|i| i + 1);
     Some(Witness {
-        finding: format!("{}: {}, answered {answer}, fits no order", client(&last.process), last.request),
+        finding: format!("{}: {}, answered {answer}, fits no order", client(last), last.request),
         about: format!(
             "The {} operations on {object} that contradict each other  \u{b7}  {name}",
             judged.conflict.len()
@@ -125,7 +149,7 @@ fn witness(name: &str, judged: &Judged) -> Option<Witness> {
             .conflict
             .iter()
             .map(|op| Witnessed {
-                client: client(&op.process),
+                client: client(op),
                 request: op.request.clone(),
                 answer: op.answer.clone(),
                 start: op.invoked,
@@ -167,7 +191,7 @@ fn table(rows: &[Shown]) -> String {
             let (from, to) = row.lines;
             let lines = to.map_or_else(|| format!("line {from}-"), |to| format!("line {from}-{to}"));
             let answer = row.answer.clone().unwrap_or_else(|| "unknown".to_owned());
-            [format!("process {}", row.process), row.request.clone(), format!("-> {answer}"), lines]
+            [row.who(), row.request.clone(), format!("-> {answer}"), lines]
         })
         .collect();
     let mut widths = [0; 4];

@@ -130,12 +130,12 @@ pub fn write(
     fs::create_dir_all(&folder).map_err(|source| WriteError { path: folder.clone(), source })?;
     let text = |name: &str, text: &str| write_whole(&dir.join(name), |out| out.write_all(text.as_bytes()));
     text("report.json", &report.to_json())?;
-    text("report.md", &pages::markdown(report))?;
     let mut charts = if draw { charts::draw(report, record) } else { Vec::new() };
     if let Some(witness) = witness.filter(|_| draw) {
         // What went wrong comes first.
         charts.insert(0, charts::draw_witness(witness, Some(report)));
     }
+    text("report.md", &pages::markdown(report, &charts))?;
     text("report.html", &pages::html(report, &charts))?;
     write_charts(dir, &charts)
 }

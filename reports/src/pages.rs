@@ -13,11 +13,10 @@ const MARKDOWN: &str = include_str!("../templates/report.md.jinja");
 const HTML: &str = include_str!("../templates/report.html.jinja");
 const STYLE: &str = include_str!("../templates/report.css");
 
-/// `report.md`. Its pictures are the files in `charts/`.
+/// `report.md`. Its pictures are the files in `charts/`; those that few runs have are shown if they are among `charts`.
 #[must_use]
-pub fn markdown(report: &Report) -> String {
-    let charts: Vec<Figure> = Vec::new();
-    render("report.md", MARKDOWN, report, &charts)
+pub fn markdown(report: &Report, charts: &[Chart]) -> String {
+    render("report.md", MARKDOWN, report, &charts.iter().map(Figure::named).collect::<Vec<_>>())
 }
 
 /// `report.html`: everything in one file, no script, nothing loaded from anywhere.

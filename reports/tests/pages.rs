@@ -60,6 +60,6 @@ fn names_from_outside_are_not_markup() {
     let report = analyse(&record);
     let page = html(&report, &draw(&report, &record));
     assert!(!page.contains("<script") && !page.contains("<b>"));
-    let text = markdown(&report);
+    let text = markdown(&report, &[]);
     assert!(text.contains("\\<b>crash\\</b> & more \\| x"), "{text}");
 }

@@ -12,6 +12,11 @@ use std::sync::Arc;
 /// More problems than this are only counted: a file of another kind has one on every line.
 const SHOWN: usize = 50;
 
+/// Characters that are shown of a line: of a longer one, those around the problem.
+const WIDTH: usize = 160;
+/// Characters that are shown before the problem, then.
+const BEFORE: usize = 40;
+
 /// A stretch of one source text, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Span {
@@ -220,6 +225,14 @@ impl Diagnostics {
         }
     }
 
+    /// Only the first `count` of them, the others counted.
+    #[must_use]
+    pub fn first(mut self, count: usize) -> Self {
+        self.more += self.list.len().saturating_sub(count);
+        self.list.truncate(count);
+        self
+    }
+
     /// The problems, in the order of the text.
     #[must_use]
     pub fn list(&self) -> &[Diagnostic] {
@@ -288,12 +301,24 @@ impl SourceCode for OneLine {
         } else {
             // With its end, so that there is something to point at where a line ends too early.
             let line_end = text[start..].find('\n').map_or(text.len(), |at| start + at + 1);
-            (line_start..line_end, 0)
+            clipped(text, line_start..line_end, start)
         };
         let data = text.get(range.clone()).ok_or(MietteError::OutOfBounds)?;
         let at = SourceSpan::from((range.start, range.len()));
         Ok(Box::new(MietteSpanContents::new_named(self.0.name.clone(), data.as_bytes(), at, line, column, 1)))
     }
+}
+
+/// The part of a line that is shown of a problem at `start`, and how many characters of the line come before it.
+fn clipped(text: &str, line: core::ops::Range<usize>, start: usize) -> (core::ops::Range<usize>, usize) {
+    let before = &text[line.start..start];
+    let skipped = match text[line.clone()].chars().count() > WIDTH {
+        true => before.chars().count().saturating_sub(BEFORE),
+        false => 0,
+    };
+    let from = before.char_indices().nth(skipped).map_or(start, |(at, _)| line.start + at);
+    let to = text[from..line.end].char_indices().nth(WIDTH).map_or(line.end, |(at, _)| from + at);
+    (from..to, skipped)
 }
 
 impl fmt::Display for Shown<'_> {
@@ -322,7 +347,10 @@ impl miette::Diagnostic for Shown<'_> {
 
     fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
         let span = self.diagnostic.place.as_ref()?.span;
-        let length = (span.end - span.start) as usize;
+        // No longer than what is shown of its line.
+        let text = self.source.as_ref().map_or("", |source| &source.0.text);
+        let marked = text.get(span.start as usize..span.end as usize).unwrap_or("");
+        let length = marked.char_indices().nth(WIDTH - BEFORE).map_or(marked.len(), |(at, _)| at);
         Some(Box::new(core::iter::once(LabeledSpan::new(None, span.start as usize, length))))
     }
 }

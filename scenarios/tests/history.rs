@@ -1,11 +1,17 @@
 //! Histories with known verdicts, ours and other people's; wrong files; and every model against brute force.
 
 mod common;
+#[path = "histories/effort.rs"]
+mod effort;
+#[path = "histories/forms.rs"]
+mod forms;
+#[path = "histories/oracle.rs"]
+mod oracle;
 
 use common::root;
 use proptest::prelude::*;
 use scenarios::history::models::{Kv, Lock, Model, Queue, Register};
-use scenarios::history::{Answer, Datum, Event, ModelName, Ruling, Stage, judge};
+use scenarios::history::{Answer, Datum, Event, FailedCas, ModelName, Reading, Ruling, Stage, judge};
 use sim_core::linearize::{Linearizable, check};
 use sim_core::{Instant, Outcome, Purpose, Rng};
 use std::path::{Path, PathBuf};
@@ -16,9 +22,32 @@ fn model(name: &str) -> ModelName {
     ModelName::ALL.into_iter().find(|m| m.name() == name).unwrap_or_else(|| panic!("no model {name}"))
 }
 
-fn ruling(path: &Path, model: ModelName) -> Ruling {
+/// What flags of the command line say, with `_` for blanks within a value.
+fn reading(flags: &str) -> Reading {
+    let mut how = Reading::default();
+    let mut flags = flags.split_whitespace();
+    while let Some(flag) = flags.next() {
+        match flag {
+            "--keyed" => how.keyed = Some(true),
+            "--not-keyed" => how.keyed = Some(false),
+            "--nil-is-absent" => how.nil_is_absent = true,
+            "--initial" => {
+                let value = flags.next().expect("a value").replace('_', " ");
+                how.initial = Some(Reading::initial(&value).expect("an EDN value"));
+            }
+            "--failed-cas" => {
+                assert_eq!(flags.next(), Some("looked"));
+                how.failed_cas = FailedCas::Looked;
+            }
+            other => panic!("no flag {other}"),
+        }
+    }
+    how
+}
+
+fn ruling(path: &Path, model: ModelName, how: &Reading) -> Ruling {
     let text = std::fs::read_to_string(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
-    let judged = judge(&path.display().to_string(), &text, model, BUDGET, &mut || true);
+    let judged = judge(&path.display().to_string(), &text, model, how, BUDGET, &mut || true);
     let judged = judged.unwrap_or_else(|problems| panic!("{problems}"));
     if judged.ruling == Ruling::NotLinearizable {
         assert!(!judged.conflict.is_empty(), "{}: a verdict without a witness", path.display());
@@ -26,14 +55,15 @@ fn ruling(path: &Path, model: ModelName) -> Ruling {
     judged.ruling
 }
 
-fn hold_labels(folder: &Path, of: impl Fn(&str) -> ModelName) -> usize {
+fn hold_labels(folder: &Path, of: impl Fn(&[&str]) -> (ModelName, Reading)) -> usize {
     let labels = std::fs::read_to_string(folder.join("LABELS.csv")).expect("the labels are beside the histories");
     let mut held = 0;
     for line in labels.lines().skip(1).filter(|line| !line.is_empty()) {
         let fields: Vec<&str> = line.split(',').collect();
         let (file, right) = (fields[0], fields[fields.len() - 1] == "true");
         let expected = if right { Ruling::Linearizable } else { Ruling::NotLinearizable };
-        assert_eq!(ruling(&folder.join(file), of(line)), expected, "{file}");
+        let (model, how) = of(&fields);
+        assert_eq!(ruling(&folder.join(file), model, &how), expected, "{line}");
         held += 1;
     }
     held
@@ -41,39 +71,61 @@ fn hold_labels(folder: &Path, of: impl Fn(&str) -> ModelName) -> usize {
 
 #[test]
 fn our_own_labelled_histories() {
-    let held = hold_labels(&root().join("fixtures/histories"), |line| model(line.split(',').nth(1).expect("a model")));
-    assert_eq!(held, 6);
+    let held = hold_labels(&root().join("fixtures/histories"), |fields| (model(fields[1]), reading(fields[2])));
+    assert_eq!(held, 27);
 }
 
-/// Where the published histories lie, if they do: they are read in place, not copied.
-fn published() -> Option<PathBuf> {
-    let beside = ["../shared/data/histories", "../../shared/data/histories"];
-    let found = beside.iter().map(|path| root().join(path)).find(|path| path.is_dir());
+/// Where published histories and cases lie, if they do: they are read in place, not copied.
+fn shared(what: &str) -> Option<PathBuf> {
+    let beside = ["../shared", "../../shared"].map(|path| root().join(path).join(what));
+    let found = beside.iter().find(|path| path.is_dir()).cloned();
     if found.is_none() {
-        println!("skipped: no published histories in {}", beside.join(" or "));
+        println!("skipped: there is no {}", beside[0].display());
     }
     found
 }
 
 #[test]
 fn published_histories_get_their_verdicts() {
-    let Some(folder) = published() else { return };
-    assert_eq!(hold_labels(&folder.join("etcd"), |_| ModelName::Register), 51);
-    assert_eq!(hold_labels(&folder.join("kv"), |_| ModelName::Kv), 4);
+    let Some(folder) = shared("data/histories") else { return };
+    // They were recorded with these meanings: a compare-and-set that failed has looked, and a read of nil saw nothing.
+    let etcd = |_: &[&str]| (ModelName::Register, reading("--failed-cas looked --nil-is-absent"));
+    assert_eq!(hold_labels(&folder.join("etcd"), etcd), 51);
+    assert_eq!(hold_labels(&folder.join("kv"), |_| (ModelName::Kv, Reading::default())), 4);
+}
+
+#[test]
+fn cases_that_people_brought() {
+    let Some(folder) = shared("cases") else { return };
+    for (file, flags) in [
+        ("01a-cas-fail.edn", ""),
+        ("01a-cas-fail.edn", "--failed-cas looked"),
+        ("01c-tagged.edn", ""),
+        ("01i-bom.edn", "--keyed"),
+        ("01i-bom.edn", "--not-keyed"),
+        ("01o-err.log", ""),
+        ("01o-err.log", "--failed-cas looked"),
+    ] {
+        let found = ruling(&folder.join(file), ModelName::Register, &reading(flags));
+        assert_eq!(found, Ruling::Linearizable, "{file} {flags}");
+    }
 }
 
 #[test]
 fn wrong_lines_are_told_all_at_once() {
     let path = root().join("fixtures/histories/broken.edn");
     let text = std::fs::read_to_string(&path).expect("it is there");
-    let problems = judge("broken.edn", &text, ModelName::Register, BUDGET, &mut || true).expect_err("it is broken");
+    let problems = judge("broken.edn", &text, ModelName::Register, &Reading::default(), BUDGET, &mut || true)
+        .expect_err("it is broken");
     insta::assert_snapshot!(problems.render(false));
     let text: String =
         text.lines().filter(|l| !l.contains(":maybe") && l.ends_with('}')).map(|l| format!("{l}\n")).collect();
-    let problems = judge("broken.edn", &text, ModelName::Register, BUDGET, &mut || true).expect_err("it is broken");
+    let problems = judge("broken.edn", &text, ModelName::Register, &Reading::default(), BUDGET, &mut || true)
+        .expect_err("it is broken");
     insta::assert_snapshot!(problems.render(false));
     for (text, what) in [("", "empty"), ("hello\nworld\n", "no operation"), ("[1 2]", "no map")] {
-        let problems = judge("x", text, ModelName::Kv, BUDGET, &mut || true).expect_err("it is no history");
+        let problems =
+            judge("x", text, ModelName::Kv, &Reading::default(), BUDGET, &mut || true).expect_err("it is no history");
         assert!(problems.render(false).contains(what), "{problems}");
     }
 }
@@ -90,7 +142,8 @@ fn the_contradiction_is_small() {
         line(1, "invoke", "read", "nil");
         line(1, "ok", "read", &if i == 150 { 90 } else { i }.to_string());
     }
-    let judged = judge("x", &text, ModelName::Register, BUDGET, &mut || true).expect("it can be read");
+    let judged =
+        judge("x", &text, ModelName::Register, &Reading::default(), BUDGET, &mut || true).expect("it can be read");
     assert_eq!(judged.ruling, Ruling::NotLinearizable);
     let conflict: Vec<String> = judged.conflict.iter().map(|o| o.request.clone()).collect();
     // What was written, what came after it, and the read that saw it again.
@@ -112,9 +165,11 @@ fn without_budget_or_time_it_is_inconclusive() {
     text.push_str(
         "{:process 1, :type :invoke, :f :dequeue, :value nil}\n{:process 1, :type :ok, :f :dequeue, :value 99}\n",
     );
-    let judged = judge("x", &text, ModelName::Queue, 20_000, &mut || true).expect("it can be read");
+    let judged =
+        judge("x", &text, ModelName::Queue, &Reading::default(), 20_000, &mut || true).expect("it can be read");
     assert_eq!(judged.ruling, Ruling::Inconclusive, "{}", judged.why);
-    let judged = judge("x", &text, ModelName::Queue, u64::MAX, &mut || false).expect("it can be read");
+    let judged =
+        judge("x", &text, ModelName::Queue, &Reading::default(), u64::MAX, &mut || false).expect("it can be read");
     assert_eq!(judged.ruling, Ruling::Inconclusive, "{}", judged.why);
 }
 
@@ -139,20 +194,22 @@ fn rows<M: Model>(raw: &[Raw], functions: &[&str]) -> Vec<Row<M>> {
                 f: f.into(),
                 key: None,
                 value,
+                error: Datum::Nil,
                 at: 0,
                 line: 0,
             };
-            let request = M::request(&event(Stage::Invoke, value.clone())).expect("a good request");
+            // As far as a failed compare-and-set tells anything, it looked; and nil is an answer.
+            let how = reading("--failed-cas looked --nil-is-absent");
+            let mut request = M::request(&event(Stage::Invoke, value.clone()), &how).expect("a good request");
+            let mut told = |value| M::answer(&mut request, &event(Stage::Ok, value), &how).expect("a good answer");
             let answer = match (f, end) {
                 (_, 0) => Answer::Unknown,
-                ("read" | "get" | "dequeue", 1) => {
-                    M::answer(&request, &event(Stage::Ok, Datum::Nil)).expect("a good answer")
+                ("read" | "get" | "dequeue", 1) => told(Datum::Nil),
+                ("cas", 1 | 2) => {
+                    M::refused(&request, &event(Stage::Fail, value), &how).map_or(Answer::Never, Answer::Seen)
                 }
-                ("cas", 1 | 2) => M::answer(&request, &event(Stage::Fail, value)).expect("a good answer"),
-                ("acquire" | "release", 1) => {
-                    M::answer(&request, &event(Stage::Fail, Datum::Bool(false))).expect("a good answer")
-                }
-                _ => M::answer(&request, &event(Stage::Ok, value)).expect("a good answer"),
+                ("acquire" | "release", 1) => told(Datum::Bool(false)),
+                _ => told(value),
             };
             let outcome = match answer {
                 Answer::Seen(response) => Outcome::Ok(response),
@@ -283,7 +340,8 @@ fn a_crowd_on_one_key_ends_and_never_wrongly() {
     for seed in 0..12 {
         let one_unknown_in = [0, 20][seed as usize % 2];
         let text = crowded(seed, 20, 3 + seed % 4, one_unknown_in);
-        let judged = judge("x", &text, ModelName::Register, 100_000, &mut || true).expect("it can be read");
+        let judged =
+            judge("x", &text, ModelName::Register, &Reading::default(), 100_000, &mut || true).expect("it can be read");
         assert_ne!(judged.ruling, Ruling::NotLinearizable, "seed {seed}: it happened");
         right += u64::from(judged.ruling == Ruling::Linearizable);
         // With every outcome known, nothing can have written 1 after 0 was written last: no search is needed for that.
@@ -292,7 +350,8 @@ fn a_crowd_on_one_key_ends_and_never_wrongly() {
             let read = ["invoke, :f :read, :value nil", "ok, :f :read, :value 1"]
                 .map(|what| format!("{{:process 2, :type :{what}}}\n"));
             let text = text + &wrong.concat() + &read.concat();
-            let judged = judge("x", &text, ModelName::Register, 100_000, &mut || true).expect("it can be read");
+            let judged = judge("x", &text, ModelName::Register, &Reading::default(), 100_000, &mut || true)
+                .expect("it can be read");
             assert_eq!(judged.ruling, Ruling::NotLinearizable, "seed {seed}: it can not have happened");
             assert_eq!(judged.conflict.len(), 3, "seed {seed}: {:?}", judged.conflict.len());
         }

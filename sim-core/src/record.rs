@@ -89,7 +89,7 @@ pub struct RunRecord {
 /// One operation of one client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OpRecord {
-    /// The client.
+    /// The client's number: 5 is `c5`, as verdicts and traces call it.
     pub client: u32,
     /// The operation's number within the client.
     pub op: u64,

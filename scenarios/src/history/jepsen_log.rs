@@ -1,43 +1,81 @@
-//! The log lines of Jepsen: process, stage, function and value with tabs between them.
+//! The log lines of Jepsen, and its `history.txt`: process, stage, function, value and error, with tabs or blanks between
+//! them, behind whatever the logger puts first.
 
-use super::edn::datum;
-use super::{Event, Lines, Stage};
-use clojure_reader::edn;
+use super::reader::{Notation, Reader};
+use super::{Datum, Event, Lines, Stage};
 
 /// Reads them; lines of other loggers in between are passed over, and so is the nemesis.
 pub(super) fn events(lines: &Lines<'_>) -> Vec<Event> {
     let mut events = Vec::new();
     for (number, start, line) in lines.iter() {
-        // What Jepsen logs of an operation is four fields with tabs between them, behind whatever the logger puts first.
-        let Some((before, stage, f, value)) = fields(line) else { continue };
-        let process = before.rsplit([' ', ':']).next().unwrap_or(before).trim();
-        if process == "nemesis" || before.trim_end().ends_with(":nemesis") {
+        let Some(fields) = Fields::of(line) else { continue };
+        if fields.process == "nemesis" {
             continue;
         }
-        let value = match edn::read_string(value) {
-            Ok(value) => datum(&value),
-            Err(error) => {
-                let at = start + line.rfind(value).unwrap_or(0);
-                lines.wrong(
-                    at,
-                    value.len(),
-                    format!("this is no value: {:?}", error.code),
-                    "an EDN value: nil, 3, [3 0], :timed-out",
-                );
+        let mut reader = Reader::new(line, fields.rest, Notation::Edn);
+        let value = reader.skip().and_then(|()| match reader.peek() {
+            None => Ok(Datum::Nil),
+            Some(_) => reader.value(0),
+        });
+        let value = match value {
+            Ok(value) => value,
+            Err(bad) => {
+                let what = format!("this is no value: {}", bad.what);
+                lines.wrong_line(start + bad.at, what, "an EDN value: nil, 3, [3 0], :timed-out");
                 continue;
             }
         };
-        let f = f.trim_start_matches(':').into();
-        events.push(Event { process: process.into(), stage, f, key: None, value, at: u64::from(number), line: number });
+        let error = match line[reader.at.min(line.len())..].trim() {
+            "" => Datum::Nil,
+            // An error is printed as it is: often no EDN.
+            rest => super::reader::one(rest).unwrap_or_else(|_| Datum::text(rest)),
+        };
+        events.push(Event {
+            process: fields.process.into(),
+            stage: fields.stage,
+            f: fields.f.into(),
+            key: None,
+            value,
+            error,
+            at: u64::from(number),
+            line: number,
+        });
     }
     events
 }
 
-fn fields(line: &str) -> Option<(&str, Stage, &str, &str)> {
-    let mut fields = line.split('\t').map(str::trim);
-    let before = fields.next()?;
-    let stage = fields.next().filter(|stage| stage.starts_with(':')).and_then(Stage::named)?;
-    let f = fields.next()?;
-    let value = fields.next().unwrap_or("nil");
-    Some((before, stage, f, if value.is_empty() { "nil" } else { value }))
+/// Whether any line is such a one.
+pub(super) fn has_any(lines: &Lines<'_>) -> bool {
+    lines.iter().any(|(_, _, line)| Fields::of(line).is_some())
+}
+
+struct Fields<'l> {
+    process: &'l str,
+    stage: Stage,
+    f: &'l str,
+    /// Where value and error begin.
+    rest: usize,
+}
+
+impl<'l> Fields<'l> {
+    /// The fields of a line: a stage between a process and a function.
+    fn of(line: &'l str) -> Option<Self> {
+        let base = line.as_ptr() as usize;
+        let mut before: Option<&str> = None;
+        let mut words = line.split_whitespace();
+        while let Some(word) = words.next() {
+            let stage = word.starts_with(':').then(|| Stage::named(word)).flatten();
+            if let (Some(stage), Some(process)) = (stage, before) {
+                let process = process.trim_start_matches(':');
+                let is_process = process == "nemesis" || process.bytes().all(|byte| byte.is_ascii_digit());
+                if is_process && !process.is_empty() {
+                    let f = words.next()?;
+                    let rest = f.as_ptr() as usize - base + f.len();
+                    return Some(Self { process, stage, f: f.trim_start_matches(':'), rest });
+                }
+            }
+            before = Some(word);
+        }
+        None
+    }
 }

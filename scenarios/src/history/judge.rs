@@ -1,8 +1,9 @@
 //! The verdict on a history, and what it rests on.
 
-use super::models::{Kv, Lock, Model, ModelName, Queue, Register};
+use super::keyed::keyed;
+use super::models::{Bag, Counter, Kv, Lock, Members, Model, ModelName, MultiRegister, Mutex, Queue, Register};
 use super::pair::{Operation, operations};
-use super::{Event, Lines};
+use super::{Datum, Event, Format, Lines, Reading, SHOWN};
 use crate::diagnostics::{Diagnostics, Problems};
 use serde::Serialize;
 use sim_core::Outcome;
@@ -35,6 +36,15 @@ pub struct Shown {
     pub returned: u64,
     /// The lines of its beginning and end.
     pub lines: (u32, Option<u32>),
+}
+
+impl Shown {
+    /// Who asked, in a sentence: a client of ours, or a process of somebody else's.
+    #[must_use]
+    pub fn who(&self) -> String {
+        let is_ours = self.process.starts_with('c') && self.process.contains(" op ");
+        if is_ours { self.process.clone() } else { format!("process {}", self.process) }
+    }
 }
 
 /// A judged history.
@@ -72,37 +82,52 @@ const ATTEMPT: u64 = 200_000;
 /// Operations shown of the longest order.
 const BEFORE: usize = 5;
 
-/// Judges the events of a history, visiting at most `budget` states, as long as `go_on` says so.
+/// Judges a history as `how` reads it, visiting at most `budget` states, as long as `go_on` says so.
 ///
 /// # Errors
-/// Every line that the model does not know.
+/// Every line that can not be read or that the model does not know, and a history that can be read in two ways.
 pub fn judge(
     name: &str,
     text: &str,
     model: ModelName,
+    how: &Reading,
     budget: u64,
     go_on: &mut dyn FnMut() -> bool,
 ) -> Result<Judged, Diagnostics> {
+    let text = super::without_mark(text);
     let events = super::read(name, text)?;
-    match model {
-        ModelName::Register => judge_as::<Register>(name, text, &events, budget, go_on),
-        ModelName::Kv => judge_as::<Kv>(name, text, &events, budget, go_on),
-        ModelName::Queue => judge_as::<Queue>(name, text, &events, budget, go_on),
-        ModelName::Lock => judge_as::<Lock>(name, text, &events, budget, go_on),
-    }
+    let judge_as = match model {
+        ModelName::Register => judge_as::<Register>,
+        ModelName::MultiRegister => judge_as::<MultiRegister>,
+        ModelName::Kv => judge_as::<Kv>,
+        ModelName::Set => judge_as::<Members>,
+        ModelName::Counter => judge_as::<Counter>,
+        ModelName::Queue => judge_as::<Queue>,
+        ModelName::UnorderedQueue => judge_as::<Bag>,
+        ModelName::Lock => judge_as::<Lock>,
+        ModelName::Mutex => judge_as::<Mutex>,
+    };
+    judge_as((name, text), events, how, budget, go_on)
 }
 
 fn judge_as<M: Model>(
-    name: &str,
-    text: &str,
-    events: &[Event],
+    (name, text): (&str, &str),
+    events: Vec<Event>,
+    how: &Reading,
     budget: u64,
     go_on: &mut dyn FnMut() -> bool,
 ) -> Result<Judged, Diagnostics> {
+    if let Some(initial) = &how.initial {
+        M::initial(initial).map_err(|(what, help)| Diagnostics::of_file("--initial", what, help))?;
+    }
     let problems = Problems::default();
-    let source = problems.source(name, text);
-    let operations = operations::<M>(events, &Lines { problems: &problems, source, text });
-    problems.finish(Some(()))?;
+    let lines = Lines::new(&problems, name, text);
+    let timed = Format::of(&lines) == Format::Ours;
+    let events = keyed::<M>(events, how, &lines);
+    // What a history is about must be clear before anything is said of its operations.
+    let operations = if problems.count() == 0 { operations::<M>(&events, how, &lines) } else { Vec::new() };
+    drop(events);
+    problems.finish(Some(())).map_err(|problems| problems.first(SHOWN))?;
     let rows = |of: &[usize]| -> Vec<_> {
         of.iter().map(|i| &operations[*i]).map(|o| (&o.request, o.invoked, o.returned, &o.outcome)).collect()
     };
@@ -119,7 +144,7 @@ fn judge_as<M: Model>(
         longest_order: 0,
         before: Vec::new(),
         order: Vec::new(),
-        timed: super::ours::is_ours(text),
+        timed,
     };
     match linearize::check_while::<M>(rows(&all), budget, go_on) {
         Linearizable::Yes { operations: 0, .. } => "no operation succeeded".clone_into(&mut judged.why),
@@ -128,8 +153,9 @@ fn judge_as<M: Model>(
             judged.objects = parts;
             judged.why = format!("there is an order of {operations} operations that fits every answer");
         }
-        Linearizable::OutOfBudget { part, states } => {
-            judged.why = format!("gave up on {part} after {states} states");
+        Linearizable::OutOfBudget { part, others, states } => {
+            let more = if others > 0 { format!(" and {others} others") } else { String::new() };
+            judged.why = format!("gave up on {part}{more} after {states} states");
             judged.object = Some(part);
         }
         Linearizable::No { part, stuck, prefix } => {
@@ -140,6 +166,9 @@ fn judge_as<M: Model>(
             let conflict: Vec<usize> = conflict.into_iter().map(|i| of_part[i]).collect();
             let last = conflict.last().copied().unwrap_or(stuck);
             judged.why = format!("{} fits no order", sentence(&operations[last]));
+            if conflict.len() == 1 && how.initial.is_none() && M::initial(&Datum::text("0")).is_ok() {
+                judged.why.push_str("; nobody wrote that: if it was there at the beginning, --initial says so");
+            }
             judged.conflict = conflict.iter().map(|i| shown(&operations[*i])).collect();
             judged.order = prefix.iter().map(|i| operations[*i].lines).collect();
             judged.longest_order = prefix.len();
@@ -152,10 +181,12 @@ fn judge_as<M: Model>(
 }
 
 fn sentence<M: Model>(operation: &Operation<M>) -> String {
-    let Shown { process, request, answer, lines, .. } = shown(operation);
+    let shown = shown(operation);
+    let who = shown.who();
+    let Shown { request, answer, lines, .. } = shown;
     let answer = answer.unwrap_or_else(|| "?".to_owned());
     let line = lines.1.unwrap_or(lines.0);
-    format!("process {process}: {request}, answered {answer} (line {line}),")
+    format!("{who}: {request}, answered {answer} (line {line}),")
 }
 
 fn shown<M: Model>(operation: &Operation<M>) -> Shown {

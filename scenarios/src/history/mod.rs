@@ -1,50 +1,106 @@
 //! Histories that somebody recorded, ours or not: read from a file, judged against a model, explained if they are wrong.
 //!
-//! [`read`] turns a file into [`Event`]s whatever its format: our `history.jsonl`, the log lines of Jepsen, or EDN maps as
-//! Jepsen and Knossos keep them. A [`Model`] turns what was asked and answered into requests and responses of a
-//! sequential object; [`judge`] searches for an order (`sim_core::linearize`) and, if there is none, for the smallest
+//! [`read`] turns a file into [`Event`]s whatever its format: our `history.jsonl`, the log lines of Jepsen, or maps as
+//! Jepsen and Knossos keep them, in EDN or JSON. A [`Model`] turns what was asked and answered into requests and responses
+//! of a sequential object; [`judge`] searches for an order (`sim_core::linearize`) and, if there is none, for the smallest
 //! contradiction.
 //!
 //! An operation without an end, or one that ended with `:info`, may take effect at any later time or never. One that
-//! ended with `:fail` did not happen, unless its end tells what was seen: a compare-and-set that found another value.
+//! ended with `:fail` did not happen. Where a file can be read in two ways that matter, a [`Reading`] says which.
 
-mod edn;
 mod event;
+mod forms;
 mod jepsen_log;
 mod judge;
+mod keyed;
+mod maps;
 pub mod models;
 mod ours;
 mod pair;
+mod reader;
+mod reading;
 
 pub use event::{Datum, Event, Stage};
 pub use judge::{Judged, Ruling, Shown, judge};
 pub use models::{Model, ModelName};
-pub use pair::{Answer, Operation};
+pub use pair::{Answer, Operation, Piece};
+pub use reading::{FailedCas, Reading};
 
-use crate::diagnostics::{Diagnostics, Problems};
+use crate::diagnostics::{Diagnostics, Problems, Span};
+use core::cell::OnceCell;
+use reader::{Notation, Reader};
+
+/// Problems that are shown of one history: a file of another kind has one on every line.
+const SHOWN: usize = 8;
 
 /// Reads the events of a history. The format is told from the text.
 ///
 /// # Errors
 /// Every line that can not be read, or that contradicts one before it.
 pub fn read(name: &str, text: &str) -> Result<Vec<Event>, Diagnostics> {
+    let text = without_mark(text);
     let problems = Problems::default();
-    let source = problems.source(name, text);
-    let lines = Lines { problems: &problems, source, text };
-    let events = match text.trim_start().chars().next() {
-        None => {
+    let lines = Lines::new(&problems, name, text);
+    let events = match Format::of(&lines) {
+        Format::Empty => {
             problems.with_file(name, "the history is empty", "one operation a line");
-            Vec::new()
+            return problems.finish(None);
         }
-        Some(_) if ours::is_ours(text) => ours::events(&lines),
-        Some('{' | '[' | '(') => edn::events(&lines),
-        Some(_) => jepsen_log::events(&lines),
+        Format::Ours => ours::events(&lines),
+        Format::Maps(notation) => maps::events(&lines, notation),
+        Format::Log => jepsen_log::events(&lines),
     };
-    if !text.trim().is_empty() && events.is_empty() && problems.count() == 0 {
-        let help = "history.jsonl of a run, EDN maps with :process :type :f :value, or the log lines of Jepsen";
+    if events.is_empty() && problems.count() == 0 {
+        let help =
+            "history.jsonl of a run, maps with process, type, f and value (EDN or JSON), or the log lines of Jepsen";
         problems.with_file(name, "there is no operation in it", help);
     }
-    problems.finish(Some(events))
+    problems.finish(Some(events)).map_err(|problems| problems.first(SHOWN))
+}
+
+/// The text without a byte-order mark.
+fn without_mark(text: &str) -> &str {
+    text.strip_prefix('\u{feff}').unwrap_or(text)
+}
+
+/// How a history is written down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Format {
+    Empty,
+    /// `history.jsonl` of a run.
+    Ours,
+    /// Maps, or tuples, of process, type, function and value.
+    Maps(Notation),
+    /// Lines of a log.
+    Log,
+}
+
+impl Format {
+    fn of(lines: &Lines<'_>) -> Self {
+        let text = lines.text;
+        let mut reader = Reader::new(text, 0, Notation::Edn);
+        if reader.skip().is_err() {
+            return Self::Maps(Notation::Edn);
+        }
+        let inside = |at: usize| text[at..].trim_start_matches(['[', '(']).trim_start();
+        match reader.peek() {
+            None => Self::Empty,
+            Some(b'{' | b'[' | b'(') if inside(reader.at).starts_with('{') => {
+                let first = inside(reader.at).trim_start_matches('{').trim_start();
+                if !first.starts_with('"') {
+                    return Self::Maps(Notation::Edn);
+                }
+                // Who asks is a client in our histories, and a process in all others.
+                let mut first = Reader::new(text, text.len() - inside(reader.at).len(), Notation::Json);
+                let is_ours =
+                    first.value(0).is_ok_and(|map| map.get("client").is_some() && map.get("process").is_none());
+                if is_ours { Self::Ours } else { Self::Maps(Notation::Json) }
+            }
+            Some(b'[' | b'(') if jepsen_log::has_any(lines) => Self::Log,
+            Some(b'{' | b'[' | b'(' | b'#') => Self::Maps(Notation::Edn),
+            Some(_) => Self::Log,
+        }
+    }
 }
 
 /// The text of a history, and where its problems go.
@@ -52,9 +108,15 @@ pub(crate) struct Lines<'a> {
     problems: &'a Problems,
     source: u32,
     text: &'a str,
+    /// Where lines begin, once somebody asks.
+    starts: OnceCell<Vec<usize>>,
 }
 
 impl<'a> Lines<'a> {
+    fn new(problems: &'a Problems, name: &str, text: &'a str) -> Self {
+        Self { problems, source: problems.source(name, text), text, starts: OnceCell::new() }
+    }
+
     /// The lines that are not empty, with their numbers and where they start.
     fn iter(&self) -> impl Iterator<Item = (u32, usize, &'a str)> {
         let base = self.text.as_ptr() as usize;
@@ -63,6 +125,21 @@ impl<'a> Lines<'a> {
     }
 
     fn wrong(&self, start: usize, length: usize, what: impl Into<String>, help: impl Into<String>) {
-        self.problems.at(crate::diagnostics::Span::new(self.source, start..start + length), what, help);
+        self.problems.at(Span::new(self.source, start..start + length), what, help);
+    }
+
+    /// A problem with a line from `start` on.
+    fn wrong_line(&self, start: usize, what: impl Into<String>, help: impl Into<String>) {
+        let length = self.text[start..].find('\n').unwrap_or(self.text.len() - start);
+        self.wrong(start, length, what, help);
+    }
+
+    /// A problem with the line of an event.
+    fn wrong_event(&self, event: &Event, what: impl Into<String>, help: impl Into<String>) {
+        let starts = self
+            .starts
+            .get_or_init(|| core::iter::once(0).chain(self.text.match_indices('\n').map(|(at, _)| at + 1)).collect());
+        let start = starts.get((event.line as usize).saturating_sub(1));
+        self.wrong_line(start.copied().unwrap_or(0), what, help);
     }
 }

@@ -1,29 +1,20 @@
 //! Our own `history.jsonl`: one line for each operation of a key-value run, as it ended.
 
+use super::forms::{Form, forms};
+use super::reader::Notation;
 use super::{Datum, Event, Lines, Stage};
-use serde_json::Value;
 use std::sync::Arc;
-
-/// Whether the text looks like one: JSON objects.
-pub(super) fn is_ours(text: &str) -> bool {
-    text.trim_start().strip_prefix('{').is_some_and(|rest| rest.trim_start().starts_with('"'))
-}
 
 /// Reads them: each line is an invocation and, unless nobody knows how it ended, a return.
 ///
 /// A client may have several operations under way; each operation is therefore a process of its own.
 pub(super) fn events(lines: &Lines<'_>) -> Vec<Event> {
     let mut all = Vec::new();
-    for (number, start, line) in lines.iter() {
-        match serde_json::from_str::<Value>(line).map_err(|e| e.to_string()).and_then(|v| operation(&v, number)) {
+    for form in forms(lines, Notation::Json) {
+        match operation(&form) {
             Ok(events) => all.extend(events),
             Err(what) => {
-                lines.wrong(
-                    start,
-                    line.len(),
-                    what,
-                    "a line of history.jsonl, as a run of a key-value system writes it",
-                );
+                lines.wrong_line(form.start, what, "a line of history.jsonl, as a run of a key-value system writes it");
             }
         }
     }
@@ -32,61 +23,60 @@ pub(super) fn events(lines: &Lines<'_>) -> Vec<Event> {
     all
 }
 
-fn operation(line: &Value, number: u32) -> Result<Vec<Event>, String> {
+fn operation(form: &Form) -> Result<[Event; 2], String> {
+    let line = &form.value;
     let field = |name: &str| line.get(name).ok_or_else(|| format!("the line has no {name:?}"));
-    let whole = |name: &str| field(name)?.as_u64().ok_or_else(|| format!("{name:?} is no whole number"));
-    let text = |name: &str| field(name)?.as_str().ok_or_else(|| format!("{name:?} is no text"));
+    let text = |name: &str| match field(name)? {
+        Datum::Text(text) => Ok(text),
+        _ => Err(format!("{name:?} is no text")),
+    };
+    let whole = |name: &str| match field(name)? {
+        Datum::Text(text) => text.parse::<u64>().map_err(|_| format!("{name:?} is no whole number")),
+        _ => Err(format!("{name:?} is no whole number")),
+    };
     let process = format!("c{} op {}", whole("client")?, whole("op")?);
     let (f, outcome) = (text("f")?, text("outcome")?);
     let (begun, ended) = (whole("invoke_ns")?, whole("return_ns")?);
     if ended < begun {
         return Err(format!("it ends at {ended} ns, before it begins at {begun} ns"));
     }
-    let key: Option<Arc<str>> =
-        line.get("key").filter(|key| !key.is_null()).map(|key| key.to_string().trim_matches('"').into());
+    let key = line.get("key").filter(|key| **key != Datum::Nil).map(|key| Arc::from(key.to_string()));
     // `{"put": {"key": 1, "value": "x"}}`: what is asked is inside.
-    let asked = field("request")?;
-    let asked = asked.as_object().and_then(|o| o.values().next()).unwrap_or(asked);
-    let part = |name: &str| asked.get(name).map_or(Datum::Nil, datum);
-    let value = match f {
+    let asked = match field("request")? {
+        Datum::Map(entries) if !entries.is_empty() => &entries[0].1,
+        other => other,
+    };
+    let part = |name: &str| asked.get(name).cloned().unwrap_or(Datum::Nil);
+    let value = match &**f {
         "cas" => Datum::List(vec![part("expect"), part("value")]),
         _ => part("value"),
     };
     let process: Arc<str> = process.into();
     let event = |stage, value, at| Event {
-        process: process.clone(),
+        process: Arc::clone(&process),
         stage,
-        f: f.into(),
+        f: Arc::clone(f),
         key: key.clone(),
         value,
+        error: Datum::Nil,
         at,
-        line: number,
+        line: form.line,
     };
-    let invoke = event(Stage::Invoke, value.clone(), begun);
-    let end = match outcome {
+    let invoke = event(Stage::Invoke, value, begun);
+    let end = match &**outcome {
         "ok" => {
             let response = field("response")?;
             let answered = match (response.get("value"), response.get("swapped")) {
-                (Some(value), _) => datum(value),
-                (None, Some(swapped)) => Datum::Bool(swapped.as_bool().ok_or("\"swapped\" is neither true nor false")?),
-                (None, None) => datum(response),
+                (Some(value), _) => value,
+                (None, Some(swapped @ Datum::Bool(_))) => swapped,
+                (None, Some(_)) => return Err("\"swapped\" is neither true nor false".to_owned()),
+                (None, None) => response,
             };
-            event(Stage::Ok, answered, ended)
+            event(Stage::Ok, answered.clone(), ended)
         }
         "failed" => event(Stage::Fail, Datum::Nil, ended),
         "unknown" => event(Stage::Info, Datum::Nil, ended),
         other => return Err(format!("the outcome {other:?} is none of ok, failed, unknown")),
     };
-    Ok(vec![invoke, end])
-}
-
-fn datum(value: &Value) -> Datum {
-    match value {
-        Value::Null => Datum::Nil,
-        Value::Bool(yes) => Datum::Bool(*yes),
-        Value::Number(number) => Datum::text(number.to_string()),
-        Value::String(text) => Datum::text(text),
-        Value::Array(list) => Datum::List(list.iter().map(datum).collect()),
-        Value::Object(_) => Datum::text(value.to_string()),
-    }
+    Ok([invoke, end])
 }

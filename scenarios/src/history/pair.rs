@@ -1,12 +1,12 @@
 //! From lines to operations: each invocation with its end.
 
-use super::{Event, Lines, Model, Stage};
+use super::{Event, Lines, Model, Reading, Stage};
 use sim_core::{Instant, Outcome};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// What the end of an operation says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer<R> {
     /// It happened, or was refused, and this was the answer: whatever came of it, the object was looked at.
     Seen(R),
@@ -15,6 +15,9 @@ pub enum Answer<R> {
     /// Nobody knows.
     Unknown,
 }
+
+/// A part of an operation that was several, one after the other in any order: what was asked and answered.
+pub type Piece<M> = (<M as sim_core::linearize::Spec>::Request, <M as sim_core::linearize::Spec>::Response);
 
 /// One operation of a history.
 #[derive(Clone, Debug, PartialEq)]
@@ -34,19 +37,16 @@ pub struct Operation<M: Model> {
 }
 
 /// Pairs the events of each process.
-pub(super) fn operations<M: Model>(events: &[Event], lines: &Lines<'_>) -> Vec<Operation<M>> {
-    let starts: BTreeMap<u32, (usize, usize)> = lines.iter().map(|(n, start, line)| (n, (start, line.len()))).collect();
-    let wrong = |event: &Event, what: String, help: &str| {
-        let (start, length) = starts.get(&event.line).copied().unwrap_or((0, 1));
-        lines.wrong(start, length, what, help);
-    };
+pub(super) fn operations<M: Model>(events: &[Event], how: &Reading, lines: &Lines<'_>) -> Vec<Operation<M>> {
+    let wrong = |event: &Event, what: String, help: &str| lines.wrong_event(event, what, help);
     let end = Instant(events.last().map_or(0, |e| e.at) + 1);
     let mut all: Vec<Operation<M>> = Vec::new();
-    let mut open: BTreeMap<&str, (usize, &Event)> = BTreeMap::new();
+    // What is under way, and `None` for an invocation that was wrong, and has been told of.
+    let mut open: BTreeMap<&str, Option<(usize, &Event)>> = BTreeMap::new();
     for event in events {
         let process: &str = &event.process;
         if event.stage == Stage::Invoke {
-            if let Some((_, before)) = open.get(process) {
+            if let Some(Some((_, before))) = open.get(process) {
                 let what = format!(
                     "process {process} begins another operation before its last, of line {}, ended",
                     before.line
@@ -54,9 +54,9 @@ pub(super) fn operations<M: Model>(events: &[Event], lines: &Lines<'_>) -> Vec<O
                 wrong(event, what, "a process has one operation at a time; after :info it gets a new number");
                 continue;
             }
-            match M::request(event) {
+            match M::request(event, how) {
                 Ok(request) => {
-                    open.insert(process, (all.len(), event));
+                    open.insert(process, Some((all.len(), event)));
                     all.push(Operation {
                         process: Arc::clone(&event.process),
                         request,
@@ -66,20 +66,21 @@ pub(super) fn operations<M: Model>(events: &[Event], lines: &Lines<'_>) -> Vec<O
                         lines: (event.line, None),
                     });
                 }
-                Err(what) => wrong(event, what, M::FORMS),
+                Err(what) => {
+                    open.insert(process, None);
+                    wrong(event, what, M::FORMS);
+                }
             }
             continue;
         }
-        let Some((index, begun)) = open.remove(process) else {
-            // Its invocation was wrong, and has been told of; or there is none.
-            if !events.iter().any(|e| e.stage == Stage::Invoke && e.process == event.process && e.line < event.line) {
-                wrong(
-                    event,
-                    format!("process {process} ends an operation that it never began"),
-                    "an :invoke comes first",
-                );
+        let (index, begun) = match open.remove(process) {
+            Some(Some(begun)) => begun,
+            Some(None) => continue,
+            None => {
+                let what = format!("process {process} ends an operation that it never began");
+                wrong(event, what, "an :invoke comes first");
+                continue;
             }
-            continue;
         };
         if begun.f != event.f {
             let what = format!("process {process} began {} on line {}, and here ends {}", begun.f, begun.line, event.f);
@@ -87,17 +88,31 @@ pub(super) fn operations<M: Model>(events: &[Event], lines: &Lines<'_>) -> Vec<O
             continue;
         }
         let operation = &mut all[index];
-        let answer = match event.stage {
-            Stage::Info => Ok(Answer::Unknown),
-            _ => M::answer(&operation.request, event),
-        };
         operation.lines.1 = Some(event.line);
         operation.returned = Instant(event.at);
+        let answer = match event.stage {
+            Stage::Fail => Ok(M::refused(&operation.request, event, how).map_or(Answer::Never, Answer::Seen)),
+            Stage::Ok => M::answer(&mut operation.request, event, how),
+            Stage::Invoke | Stage::Info => Ok(Answer::Unknown),
+        };
+        let pieces = match event.stage {
+            Stage::Fail => Vec::new(),
+            _ => M::pieces(&operation.request, event),
+        };
         match answer {
-            Ok(Answer::Seen(response)) => operation.outcome = Outcome::Ok(response),
-            Ok(Answer::Never) => operation.outcome = Outcome::Failed,
-            Ok(Answer::Unknown) => operation.outcome = Outcome::Unknown,
+            Ok(answer) => {
+                operation.outcome = match answer {
+                    Answer::Seen(response) => Outcome::Ok(response),
+                    Answer::Never => Outcome::Failed,
+                    Answer::Unknown => Outcome::Unknown,
+                };
+            }
             Err(what) => wrong(event, what, M::FORMS),
+        }
+        for (request, response) in pieces {
+            let Operation { process, invoked, returned, lines, .. } = &all[index];
+            let (process, invoked, returned, lines) = (Arc::clone(process), *invoked, *returned, *lines);
+            all.push(Operation { process, request, invoked, returned, outcome: Outcome::Ok(response), lines });
         }
     }
     all

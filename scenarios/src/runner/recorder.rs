@@ -173,7 +173,7 @@ impl<'a, S: System> Recorder<'a, S> {
     ) {
         let operation = S::operation(request);
         let record = OpRecord {
-            client: client.0,
+            client: client.0 + 1,
             op,
             class: operation.class,
             probe: client.0 >= self.first_probe,

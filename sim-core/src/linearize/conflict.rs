@@ -2,7 +2,7 @@
 
 use super::search::{Effort, Found, search};
 use super::stale::stale;
-use super::{Observed, Op, Spec, supply::Supply};
+use super::{Observed, Op, Spec, ahead::Ahead};
 use crate::{Instant, Outcome};
 
 /// The smallest set of operations found that has no order, as indices into `history`, the one whose answer is
@@ -22,8 +22,8 @@ pub fn conflict<'a, S: Spec + 'a>(history: impl IntoIterator<Item = Observed<'a,
         return stale.before().chain([stale.saw]).map(|position| ops[position].index).collect();
     }
     let fails = |ops: &[Op<'_, S>]| {
-        let mut effort = Effort { states: &mut 0, budget, go_on: &mut || true };
-        matches!(search::<S>(&part, ops, Supply::of(ops), &mut effort), Found::Stuck { .. })
+        let go_on = &mut || true;
+        matches!(search::<S>(&part, ops, Ahead::of(ops), &mut Effort::new(budget, go_on)), Found::Stuck { .. })
     };
     let mut returns: Vec<Instant> = ops.iter().filter_map(|op| op.answered.map(|(at, _)| at)).collect();
     returns.sort_unstable();

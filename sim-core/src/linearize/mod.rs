@@ -3,9 +3,13 @@
 //!
 //! The search is Wing and Gong's (1993) with Lowe's (2017) memory of states seen, part by part (P-compositionality:
 //! operations on different keys do not concern each other). An operation with an unknown outcome may take effect at any
-//! time after it began, or never. A search that runs out of budget says so; it never says pass.
+//! time after it began, or never. A search that runs out of budget says so; it never says pass. The budget counts what a
+//! part costs beyond a walk through its operations: a history is not hard because it is long.
 
+mod ahead;
 mod conflict;
+mod growth;
+mod memory;
 mod search;
 mod stale;
 mod supply;
@@ -13,11 +17,12 @@ mod timeline;
 mod window;
 
 use crate::{Instant, Outcome};
+use ahead::Ahead;
 pub use conflict::conflict;
+use core::hash::Hash;
 use search::{Effort, Found, search};
 use stale::stale;
 use std::collections::BTreeMap;
-use supply::Supply;
 
 /// A sequential object: what one copy of the service would do, one operation after the other.
 pub trait Spec {
@@ -26,7 +31,7 @@ pub trait Spec {
     /// What is answered.
     type Response: PartialEq;
     /// The state of one part.
-    type State: Clone + Ord;
+    type State: Clone + Ord + Hash;
     /// The parts that do not concern each other, such as keys.
     type Part: Ord + core::fmt::Display;
 
@@ -60,6 +65,17 @@ pub trait Spec {
         let _ = request;
         None
     }
+    /// How the request adds to what is there, if it takes nothing away, whatever the state; reads do neither. Of a part of
+    /// nothing else it is known early that an order leads nowhere. `None` is always right.
+    fn growth(request: &Self::Request) -> Option<Growth> {
+        let _ = request;
+        None
+    }
+    /// Whether requests of [`Spec::growth`] alone could lead from one state to another, or both are the same.
+    fn can_grow_into(state: &Self::State, larger: &Self::State) -> bool {
+        let _ = (state, larger);
+        true
+    }
     /// Whether a request with an unknown outcome could explain anything in a part made of `all` (requests and the
     /// answers that are known). If not, it is as good as one that never happened, and is left out of the search.
     fn could_matter(request: &Self::Request, all: &[(&Self::Request, Option<&Self::Response>)]) -> bool {
@@ -75,6 +91,15 @@ pub enum Makes<T> {
     Nothing,
     /// If it changes anything, this is the state after it.
     State(T),
+}
+
+/// How requests that only add to what is there depend on each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Growth {
+    /// Their order makes a difference, or which of them came: texts that are appended, numbers that are added.
+    Ordered,
+    /// Each adds something of its own, which is there or not, whatever else came: elements of a set.
+    Unordered,
 }
 
 /// The answer of a search.
@@ -96,10 +121,12 @@ pub enum Linearizable {
         /// The longest order found, as indices into the history, up to where it got stuck.
         prefix: Vec<usize>,
     },
-    /// The budget ran out in this part.
+    /// The budget ran out.
     OutOfBudget {
-        /// The part.
+        /// The first part that is not decided.
         part: String,
+        /// How many others are not decided.
+        others: usize,
         /// How many states were visited.
         states: u64,
     },
@@ -137,7 +164,7 @@ pub fn check_while<'a, S: Spec + 'a>(
         parts.entry(S::part(request)).or_default().push(op);
     }
     let count = parts.len();
-    let mut states = 0;
+    let mut open: Vec<(S::Part, Vec<Op<'_, S>>)> = Vec::with_capacity(count);
     for (part, mut ops) in parts {
         // What nobody noticed may have mattered to something that nobody noticed either.
         for _ in 0..3 {
@@ -149,32 +176,59 @@ pub fn check_while<'a, S: Spec + 'a>(
             }
         }
         ops.sort_by_key(|op| (op.invoked, op.index));
-        let plain = stale(&part, &ops).map(|stale| {
+        if let Some(stale) = stale(&part, &ops) {
             let before = stale.before().map(|position| ops[position].index);
-            Found::Stuck { stuck: ops[stale.saw].index, prefix: before.collect() }
-        });
-        let found = plain.unwrap_or_else(|| {
-            let mut effort = Effort { states: &mut states, budget, go_on };
-            search::<S>(&part, &ops, Supply::of(&ops), &mut effort)
-        });
-        match found {
-            Found::Order => {}
-            Found::Stuck { stuck, prefix } => {
-                // Looking ahead finds out sooner, but then the order found is shorter than a person would make it: look
-                // for a better witness without, for a while.
-                let mut effort = Effort { states: &mut 0, budget: WITNESS_STATES, go_on };
-                let (stuck, prefix) = match search::<S>(&part, &ops, None, &mut effort) {
-                    Found::Stuck { stuck, prefix } => (stuck, prefix),
-                    Found::Order | Found::OutOfBudget => (stuck, prefix),
-                };
-                return Linearizable::No { part: part.to_string(), stuck, prefix };
-            }
-            Found::OutOfBudget => return Linearizable::OutOfBudget { part: part.to_string(), states },
+            return refuted(&part, &ops, ops[stale.saw].index, before.collect(), go_on);
         }
+        open.push((part, ops));
+    }
+    // In turn, with growing slices of the budget: a part that is hard must not hide another that is refuted at once.
+    let (mut states, mut slice, mut stopped) = (0_u64, FIRST_SLICE, false);
+    while !open.is_empty() {
+        let mut undecided = Vec::new();
+        for (part, ops) in open {
+            if !stopped {
+                let mut effort = Effort::new(slice.min(budget.saturating_sub(states)), go_on);
+                let found = search::<S>(&part, &ops, Ahead::of(&ops), &mut effort);
+                states += effort.states;
+                stopped = effort.stopped;
+                match found {
+                    Found::Order => continue,
+                    Found::Stuck { stuck, prefix } => return refuted(&part, &ops, stuck, prefix, go_on),
+                    Found::OutOfBudget => {}
+                }
+            }
+            undecided.push((part, ops));
+        }
+        if let Some((part, _)) = undecided.first().filter(|_| stopped || states >= budget) {
+            return Linearizable::OutOfBudget { part: part.to_string(), others: undecided.len() - 1, states };
+        }
+        open = undecided;
+        slice = slice.saturating_mul(GROWTH);
     }
     Linearizable::Yes { operations, parts: count }
 }
 
+/// A part that has no order. Looking ahead finds out sooner, but then the order found is shorter than a person would make
+/// it: this looks for a better witness without, for a while.
+fn refuted<S: Spec>(
+    part: &S::Part,
+    ops: &[Op<'_, S>],
+    stuck: usize,
+    prefix: Vec<usize>,
+    go_on: &mut dyn FnMut() -> bool,
+) -> Linearizable {
+    let (stuck, prefix) = match search::<S>(part, ops, Ahead::nothing(), &mut Effort::new(WITNESS_STATES, go_on)) {
+        Found::Stuck { stuck, prefix } => (stuck, prefix),
+        Found::Order | Found::OutOfBudget => (stuck, prefix),
+    };
+    Linearizable::No { part: part.to_string(), stuck, prefix }
+}
+
+/// States of the first slice that a part gets.
+const FIRST_SLICE: u64 = 1 << 14;
+/// How much larger the next one is: what was done before is at most a third of it.
+const GROWTH: u64 = 4;
 /// States visited for a better witness, at most.
 const WITNESS_STATES: u64 = 1_000_000;
 

@@ -1,27 +1,41 @@
 //! The search through the orders of one part.
 
-use super::supply::Supply;
+use super::ahead::Ahead;
+use super::memory::{Memory, fingerprint};
 use super::timeline::{END, Timeline};
 use super::window::Window;
 use super::{Op, Spec};
-use std::collections::BTreeSet;
 
 /// How much a search may still do.
 pub(super) struct Effort<'e> {
-    /// States visited so far.
-    pub states: &'e mut u64,
+    /// States visited so far, beyond those of a walk that never went back: what is hard, however much there is of it.
+    pub states: u64,
     /// How many may be.
-    pub budget: u64,
+    budget: u64,
+    /// States visited in all.
+    visited: u64,
+    /// When to ask again whether to go on.
+    ask_at: u64,
+    /// Whether it was told not to go on.
+    pub stopped: bool,
     /// Asked now and then whether to go on.
-    pub go_on: &'e mut dyn FnMut() -> bool,
+    go_on: &'e mut dyn FnMut() -> bool,
 }
 
 /// States between two questions.
 const ASK_EVERY: u64 = 1 << 12;
 
-impl Effort<'_> {
+impl<'e> Effort<'e> {
+    pub fn new(budget: u64, go_on: &'e mut dyn FnMut() -> bool) -> Self {
+        Self { states: 0, budget, visited: 0, ask_at: 0, stopped: false, go_on }
+    }
+
     fn is_spent(&mut self) -> bool {
-        *self.states > self.budget || (self.states.is_multiple_of(ASK_EVERY) && !(self.go_on)())
+        if self.visited >= self.ask_at {
+            self.ask_at = self.visited + ASK_EVERY;
+            self.stopped |= !(self.go_on)();
+        }
+        self.stopped || self.states > self.budget
     }
 }
 
@@ -36,13 +50,21 @@ pub(super) enum Found {
 struct Frame<T> {
     /// Its candidates are those from here on, in the order in which they are tried, the next one at the end.
     untried_from: usize,
-    /// The operation that was taken to get here, the state before it, and whether it changed that; `None` at the root.
-    taken: Option<(usize, T, bool)>,
+    /// The operation that was taken to get here; `None` at the root.
+    taken: Option<Taken<T>>,
+}
+
+struct Taken<T> {
+    op: usize,
+    /// The state before it.
+    before: T,
+    /// The fingerprint of the place it led to; `None` if it changed nothing.
+    print: Option<u128>,
 }
 
 /// All that decides what can still follow: the answered and the doubtful operations that have been ordered, and the
 /// state they led to.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Hash)]
 struct Place<T> {
     done: Window,
     maybe: Window,
@@ -57,9 +79,13 @@ struct Search<'s, 'a, 'e, S: Spec> {
     /// out for ever, and would keep the window open behind it.
     number: Vec<usize>,
     place: Place<S::State>,
-    supply: Option<Supply<S::State>>,
+    ahead: Ahead<S::State>,
     /// Answered operations in the order so far.
     ordered: usize,
+    /// The most there ever were, and how many states had been counted by then.
+    record: (usize, u64),
+    /// Whether it has gone back since.
+    went_back: bool,
     effort: &'s mut Effort<'e>,
 }
 
@@ -71,7 +97,8 @@ impl<S: Spec> Search<'_, '_, '_, S> {
 
     /// What `op` would do now: the state after it, if its answer fits.
     fn try_now(&mut self, op: usize) -> Option<S::State> {
-        *self.effort.states += 1;
+        self.effort.states += 1;
+        self.effort.visited += 1;
         let mut after = self.place.state.clone();
         let response = S::apply(&mut after, self.ops[op].request);
         self.ops[op].answered.is_none_or(|(_, answer)| *answer == response).then_some(after)
@@ -86,12 +113,7 @@ impl<S: Spec> Search<'_, '_, '_, S> {
             if is_return {
                 break;
             }
-            // One that fits and never changes anything loses nothing by coming now, and leaves more room for the others: there
-            // is no need to try anything else.
-            if let Some((_, answer)) = self.ops[op].answered
-                && S::observed_only(self.ops[op].request, answer)
-                && self.try_now(op).is_some()
-            {
+            if self.is_welcome(op) {
                 untried.truncate(from);
                 untried.push(op);
                 return;
@@ -103,22 +125,38 @@ impl<S: Spec> Search<'_, '_, '_, S> {
         untried[from..].sort_by_key(|op| core::cmp::Reverse(self.line.return_at[*op].unwrap_or(END)));
     }
 
+    /// Whether it fits and loses nothing by coming now: there is no need to try anything else.
+    fn is_welcome(&mut self, op: usize) -> bool {
+        let this = &self.ops[op];
+        if this.answered.is_some_and(|(_, answer)| S::observed_only(this.request, answer)) {
+            // It never changes anything, and leaves more room for the others.
+            return self.try_now(op).is_some();
+        }
+        self.ahead.is_of_growth()
+            && self.try_now(op).is_some_and(|after| self.ahead.welcomes(&self.ops[op], &self.place.state, &after))
+    }
+
     fn take(&mut self, op: usize, after: S::State) -> S::State {
         self.mark(op, true);
-        if let Some(supply) = &mut self.supply {
-            supply.count(op, false);
-        }
+        self.ahead.count(op, false);
         self.line.lift(op);
         self.ordered += usize::from(self.ops[op].answered.is_some());
+        if self.ordered > self.record.0 {
+            // A walk that comes further without going back costs nothing: there is no more of it than operations.
+            if !self.went_back {
+                self.effort.states = self.record.1;
+            }
+            self.record = (self.ordered, self.effort.states);
+            self.went_back = false;
+        }
         core::mem::replace(&mut self.place.state, after)
     }
 
     fn take_back(&mut self, op: usize, before: S::State) {
+        self.went_back = true;
         self.place.state = before;
         self.mark(op, false);
-        if let Some(supply) = &mut self.supply {
-            supply.count(op, true);
-        }
+        self.ahead.count(op, true);
         self.line.put_back(op);
         self.ordered -= usize::from(self.ops[op].answered.is_some());
     }
@@ -128,7 +166,7 @@ impl<S: Spec> Search<'_, '_, '_, S> {
 pub(super) fn search<S: Spec>(
     part: &S::Part,
     ops: &[Op<'_, S>],
-    supply: Option<Supply<S::State>>,
+    ahead: Ahead<S::State>,
     effort: &mut Effort<'_>,
 ) -> Found {
     let mut number = vec![0; ops.len()];
@@ -140,11 +178,12 @@ pub(super) fn search<S: Spec>(
     }
     let line = Timeline::new(ops);
     let place = Place { done: Window::default(), maybe: Window::default(), state: S::start(part) };
-    let mut search = Search { ops, line, number, place, supply, ordered: 0, effort };
+    let record = (0, effort.states);
+    let mut search = Search { ops, line, number, place, ahead, ordered: 0, record, went_back: false, effort };
     // Places from which every way on has been tried. A place is noted when it is left: until then nothing can come to it
     // again, because all that is tried from it has ordered more. So an order that is found without going back costs
     // nothing here.
-    let mut hopeless: BTreeSet<Place<S::State>> = BTreeSet::new();
+    let mut hopeless = Memory::new();
     let mut longest: (usize, Vec<usize>, usize) = (0, Vec::new(), 0);
     let mut untried = Vec::new();
     search.candidates(&mut untried);
@@ -157,13 +196,13 @@ pub(super) fn search<S: Spec>(
         let Some(op) = (untried.len() > frame.untried_from).then(|| untried.pop()).flatten() else {
             // Nothing fits here: note how far this order came, and go back.
             if search.ordered >= longest.0 {
-                let order = stack.iter().filter_map(|f| f.taken.as_ref()).map(|(op, ..)| ops[*op].index).collect();
+                let order = stack.iter().filter_map(|f| f.taken.as_ref()).map(|taken| ops[taken.op].index).collect();
                 longest = (search.ordered, order, ops[first_to_end(&search.line)].index);
             }
             match stack.pop().and_then(|frame| frame.taken) {
-                Some((op, before, changed)) => {
-                    if changed {
-                        hopeless.insert(search.place.clone());
+                Some(Taken { op, before, print }) => {
+                    if let Some(print) = print {
+                        hopeless.insert(print);
                     }
                     search.take_back(op, before);
                 }
@@ -177,17 +216,18 @@ pub(super) fn search<S: Spec>(
             // A doubtful operation that would change nothing now is as good as one that never happens.
             continue;
         }
-        if changes && search.supply.as_ref().is_some_and(|supply| !supply.may_leave(&search.place.state, op)) {
+        if changes && !search.ahead.allows::<S>(op, &search.place.state, &after) {
             continue;
         }
         let before = search.take(op, after);
-        if changes && hopeless.contains(&search.place) {
+        let print = changes.then(|| fingerprint(&search.place));
+        if print.is_some_and(|print| hopeless.contains(print)) {
             search.take_back(op, before);
             continue;
         }
         let untried_from = untried.len();
         search.candidates(&mut untried);
-        stack.push(Frame { untried_from, taken: Some((op, before, changes)) });
+        stack.push(Frame { untried_from, taken: Some(Taken { op, before, print }) });
     }
     Found::Order
 }

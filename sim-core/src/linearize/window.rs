@@ -2,7 +2,7 @@
 
 /// A set of operations of which, in the order of their numbers, nearly all of the first and none of the last are in:
 /// everything below `base`, and some of the words above it.
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Default, Hash)]
 pub(super) struct Window {
     base: usize,
     words: Vec<u64>,

@@ -4,6 +4,7 @@
 use super::{KvCommand, KvResponse, LARGEST_VALUE, Value};
 use core::cmp::Ordering;
 use core::fmt;
+use core::hash::{Hash, Hasher};
 use sim_core::linearize::{self, Linearizable, Makes, Spec};
 use sim_core::{Budget, History, Node, Verdict, Violation};
 
@@ -37,6 +38,13 @@ impl Ord for Held {
 impl PartialOrd for Held {
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
         Some(self.cmp(other))
+    }
+}
+
+impl Hash for Held {
+    fn hash<H: Hasher>(&self, hasher: &mut H) {
+        // A value's own hash covers its text.
+        self.0.as_ref().map(|v| (v.hash(), v.bytes())).hash(hasher);
     }
 }
 
@@ -142,8 +150,9 @@ pub fn judge_linearizable<N: Node<Request = KvCommand, Response = KvResponse>>(
         Linearizable::Yes { operations, parts } => {
             Verdict::Pass { rule: RULE, detail: format!("{operations} operations on {parts} keys") }
         }
-        Linearizable::OutOfBudget { part, states } => {
-            Verdict::Inconclusive { rule: RULE, why: format!("gave up on {part} after {states} states") }
+        Linearizable::OutOfBudget { part, others, states } => {
+            let more = if others > 0 { format!(" and {others} other keys") } else { String::new() };
+            Verdict::Inconclusive { rule: RULE, why: format!("gave up on {part}{more} after {states} states") }
         }
         Linearizable::No { part, stuck, prefix } => {
             let e = &history.entries[stuck];

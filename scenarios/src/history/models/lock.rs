@@ -1,14 +1,21 @@
-//! A lock: held by at most one process.
+//! A lock: held by at most one process, or at most once.
 
-use super::super::{Answer, Datum, Event, Stage};
-use super::{Model, ModelName, Object};
+use super::super::{Answer, Datum, Event, Reading};
+use super::{Model, ModelName, Object, unknown};
 use core::fmt;
-use sim_core::linearize::Spec;
+use sim_core::linearize::{Makes, Spec};
 use std::sync::Arc;
 
 /// A lock, or one for each key: initially free. Only who holds it can give it back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lock;
+
+/// A lock without an owner, or one for each key: initially free. Anybody can give it back, if it is held.
+///
+/// A client whose process got a new number after `:info` gives back what the old one took: no mistake here, where
+/// [`Lock`] would see one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mutex;
 
 /// What is asked of a lock.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,29 +68,72 @@ impl Spec for Lock {
     }
 }
 
-impl Model for Lock {
-    const NAME: ModelName = ModelName::Lock;
-    const FORMS: &'static str = "a lock knows acquire and release";
+fn request(event: &Event, how: &Reading) -> Result<Ask, String> {
+    let acquire = match &*event.f {
+        "acquire" | "lock" => true,
+        "release" | "unlock" => false,
+        f => return unknown(f),
+    };
+    Ok(Ask { object: Object::of(event, how), process: Arc::clone(&event.process), acquire })
+}
 
-    fn request(event: &Event) -> Result<Ask, String> {
-        let acquire = match &*event.f {
-            "acquire" | "lock" => true,
-            "release" | "unlock" => false,
-            f => return Err(format!("{f:?} is nothing that this model knows")),
-        };
-        Ok(Ask { object: Object(event.key.clone()), process: Arc::clone(&event.process), acquire })
+fn answer(event: &Event) -> Answer<Told> {
+    let refused = match &event.value {
+        Datum::Bool(yes) => !yes,
+        Datum::Word(word) => matches!(&**word, "held" | "refused"),
+        _ => false,
+    };
+    Answer::Seen(Told(!refused))
+}
+
+impl Spec for Mutex {
+    type Request = Ask;
+    type Response = Told;
+    type State = bool;
+    type Part = Object;
+
+    fn part(request: &Ask) -> Object {
+        request.object.clone()
     }
-
-    fn answer(_: &Ask, event: &Event) -> Result<Answer<Told>, String> {
-        let refused = match &event.value {
-            Datum::Bool(yes) => !yes,
-            Datum::Word(word) => matches!(&**word, "held" | "refused"),
-            _ => false,
-        };
-        Ok(match event.stage {
-            _ if refused => Answer::Seen(Told(false)),
-            Stage::Fail => Answer::Never,
-            _ => Answer::Seen(Told(true)),
-        })
+    fn start(_: &Object) -> bool {
+        false
+    }
+    fn apply(is_held: &mut bool, request: &Ask) -> Told {
+        let granted = *is_held != request.acquire;
+        *is_held = request.acquire;
+        Told(granted)
+    }
+    fn is_read(_: &Ask) -> bool {
+        false
+    }
+    fn observed_only(_: &Ask, told: &Told) -> bool {
+        !told.0
+    }
+    fn needs(request: &Ask, told: &Told) -> Option<bool> {
+        Some(request.acquire != told.0)
+    }
+    fn only_from(request: &Ask) -> Option<bool> {
+        Some(!request.acquire)
+    }
+    fn makes(request: &Ask) -> Option<Makes<bool>> {
+        Some(Makes::State(request.acquire))
     }
 }
+
+macro_rules! locks {
+    ($name:ident, $forms:literal) => {
+        impl Model for $name {
+            const NAME: ModelName = ModelName::$name;
+            const FORMS: &'static str = $forms;
+            fn request(event: &Event, how: &Reading) -> Result<Ask, String> {
+                request(event, how)
+            }
+            fn answer(_: &mut Ask, event: &Event, _: &Reading) -> Result<Answer<Told>, String> {
+                Ok(answer(event))
+            }
+        }
+    };
+}
+
+locks!(Lock, "a lock knows acquire and release");
+locks!(Mutex, "a mutex knows acquire and release");

@@ -1,7 +1,7 @@
 //! A queue: first in, first out.
 
-use super::super::{Answer, Datum, Event, Stage};
-use super::{Model, ModelName, Object};
+use super::super::{Answer, Datum, Event, Reading};
+use super::{Model, ModelName, Object, unknown};
 use core::fmt;
 use sim_core::linearize::Spec;
 use std::collections::VecDeque;
@@ -74,33 +74,40 @@ impl Spec for Queue {
     fn observed_only(_: &Ask, told: &Told) -> bool {
         *told == Told::Out(None)
     }
+    fn could_matter(request: &Ask, all: &[(&Ask, Option<&Told>)]) -> bool {
+        // What nobody took out may as well never have come in, and who took it out without being told, never have come.
+        let Some(value) = &request.put else { return true };
+        all.iter().any(|(_, told)| matches!(told, Some(Told::Out(Some(out))) if out == value))
+    }
 }
 
 impl Model for Queue {
     const NAME: ModelName = ModelName::Queue;
     const FORMS: &'static str = "a queue knows enqueue and dequeue";
 
-    fn request(event: &Event) -> Result<Ask, String> {
+    fn request(event: &Event, how: &Reading) -> Result<Ask, String> {
         let put = match (&*event.f, &event.value) {
             ("enqueue", Datum::Nil) => return Err("enqueue takes a value".to_owned()),
             ("enqueue", value) => Some(value.to_string().into()),
             ("dequeue", _) => None,
-            (f, _) => return Err(format!("{f:?} is nothing that this model knows")),
+            (f, _) => return unknown(f),
         };
-        Ok(Ask { object: Object(event.key.clone()), put })
+        Ok(Ask { object: Object::of(event, how), put })
     }
 
-    fn answer(request: &Ask, event: &Event) -> Result<Answer<Told>, String> {
-        let empty = match &event.value {
-            Datum::Nil => event.stage == Stage::Ok,
-            Datum::Word(word) => &**word == "empty",
-            _ => false,
-        };
-        Ok(match (&request.put, event.stage) {
-            (None, _) if empty => Answer::Seen(Told::Out(None)),
-            (_, Stage::Fail) => Answer::Never,
-            (None, _) => Answer::Seen(Told::Out(Some(event.value.to_string().into()))),
-            (Some(_), _) => Answer::Seen(Told::Done),
-        })
+    fn answer(request: &mut Ask, event: &Event, _: &Reading) -> Result<Answer<Told>, String> {
+        Ok(Answer::Seen(match &request.put {
+            None => Told::Out(taken(&event.value)),
+            Some(_) => Told::Done,
+        }))
+    }
+}
+
+/// What came out; `None` if there was nothing.
+pub(super) fn taken(value: &Datum) -> Option<Arc<str>> {
+    match value {
+        Datum::Nil => None,
+        Datum::Word(word) if matches!(&**word, "empty" | "exhausted") => None,
+        value => Some(value.to_string().into()),
     }
 }

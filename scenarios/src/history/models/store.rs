@@ -1,9 +1,10 @@
 //! A register, and a store of many: read, write, append, compare-and-set, delete.
 
-use super::super::{Answer, Datum, Event};
-use super::{Model, ModelName, Object};
+use super::super::reading::has_looked;
+use super::super::{Answer, Datum, Event, FailedCas, Reading};
+use super::{Model, ModelName, Object, Wrong, unknown};
 use core::fmt;
-use sim_core::linearize::{Makes, Spec};
+use sim_core::linearize::{Growth, Makes, Spec};
 use std::sync::Arc;
 
 /// What a register holds; `None` is nothing.
@@ -65,7 +66,7 @@ impl fmt::Display for Told {
     }
 }
 
-fn held(value: &Datum, empty_is_nil: bool) -> Held {
+pub(super) fn held(value: &Datum, empty_is_nil: bool) -> Held {
     match value {
         Datum::Nil => None,
         Datum::Text(text) if empty_is_nil && text.is_empty() => None,
@@ -74,7 +75,7 @@ fn held(value: &Datum, empty_is_nil: bool) -> Held {
     }
 }
 
-fn request(event: &Event, many: bool) -> Result<Ask, String> {
+fn request(event: &Event, how: &Reading, many: bool) -> Result<Ask, String> {
     let what = match (&*event.f, &event.value) {
         ("read" | "get", _) => What::Read,
         ("write" | "put", value) => What::Write(held(value, many)),
@@ -87,23 +88,27 @@ fn request(event: &Event, many: bool) -> Result<Ask, String> {
         ("cas", value) => {
             return Err(format!("cas takes two values, what is expected and what is written, not {value}"));
         }
-        (f, _) => return Err(format!("{f:?} is nothing that this model knows")),
+        (f, _) => return unknown(f),
     };
-    Ok(Ask { object: Object(event.key.clone()), what })
+    Ok(Ask { object: Object::of(event, how), what })
 }
 
-fn answer(request: &Ask, event: &Event, many: bool) -> Result<Answer<Told>, String> {
-    use super::super::Stage;
-    let refused = matches!(event.stage, Stage::Fail);
-    Ok(match (&request.what, &event.value, refused) {
-        // A compare-and-set that failed has looked, unless what it says is why it could not.
-        (What::Cas { .. }, Datum::List(_), true) => Answer::Seen(Told::Swapped(false)),
-        (_, _, true) => Answer::Never,
-        (What::Read, value, _) => Answer::Seen(Told::Value(held(value, many))),
-        (What::Cas { .. }, Datum::Bool(yes), _) => Answer::Seen(Told::Swapped(*yes)),
-        (What::Cas { .. }, _, _) => Answer::Seen(Told::Swapped(true)),
-        (What::Write(_) | What::Append(_), _, _) => Answer::Seen(Told::Done),
+fn answer(request: &Ask, event: &Event, nil_is_unknown: bool, many: bool) -> Answer<Told> {
+    Answer::Seen(match (&request.what, &event.value) {
+        (What::Read, Datum::Nil) if nil_is_unknown => return Answer::Unknown,
+        (What::Read, value) => Told::Value(held(value, many)),
+        (What::Cas { .. }, Datum::Bool(yes)) => Told::Swapped(*yes),
+        (What::Cas { .. }, _) => Told::Swapped(true),
+        (What::Write(_) | What::Append(_), _) => Told::Done,
     })
+}
+
+/// A compare-and-set that failed has looked, if that is how a history is read, unless what it says is why it could not.
+fn refused(request: &Ask, event: &Event, how: &Reading) -> Option<Told> {
+    let looked = matches!((&request.what, &event.value), (What::Cas { .. }, Datum::List(_)))
+        && how.failed_cas == FailedCas::Looked
+        && has_looked(&event.error);
+    looked.then_some(Told::Swapped(false))
 }
 
 fn apply(state: &mut Held, request: &Ask) -> Told {
@@ -155,8 +160,8 @@ macro_rules! store {
             fn part(request: &Ask) -> Object {
                 request.object.clone()
             }
-            fn start(_: &Object) -> Held {
-                None
+            fn start(object: &Object) -> Held {
+                object.initial.as_ref().and_then(|value| held(value, $many))
             }
             fn apply(state: &mut Held, request: &Ask) -> Told {
                 apply(state, request)
@@ -187,6 +192,16 @@ macro_rules! store {
                     What::Append(_) => None,
                 }
             }
+            fn growth(request: &Ask) -> Option<Growth> {
+                matches!(request.what, What::Read | What::Append(_)).then_some(Growth::Ordered)
+            }
+            fn can_grow_into(held: &Held, longer: &Held) -> bool {
+                match (held, longer) {
+                    (None, _) => true,
+                    (Some(_), None) => false,
+                    (Some(held), Some(longer)) => longer.starts_with(&**held),
+                }
+            }
             fn could_matter(request: &Ask, all: &[(&Ask, Option<&Told>)]) -> bool {
                 could_matter(request, all)
             }
@@ -195,11 +210,18 @@ macro_rules! store {
         impl Model for $name {
             const NAME: ModelName = $model;
             const FORMS: &'static str = $forms;
-            fn request(event: &Event) -> Result<Ask, String> {
-                request(event, $many)
+            fn request(event: &Event, how: &Reading) -> Result<Ask, String> {
+                request(event, how, $many)
             }
-            fn answer(request: &Ask, event: &Event) -> Result<Answer<Told>, String> {
-                answer(request, event, $many)
+            fn answer(request: &mut Ask, event: &Event, how: &Reading) -> Result<Answer<Told>, String> {
+                // A store says nil of a key that it does not have; a register's test often of what it did not read.
+                Ok(answer(request, event, !$many && !how.nil_is_absent, $many))
+            }
+            fn refused(request: &Ask, event: &Event, how: &Reading) -> Option<Told> {
+                refused(request, event, how)
+            }
+            fn initial(_: &Datum) -> Result<(), Wrong> {
+                Ok(())
             }
         }
     };

@@ -1,0 +1,115 @@
+//! What a verdict costs: a hard part hides no other, a long history is not a hard one, and crowds are no trouble to models
+//! whose order makes no difference.
+
+use super::{BUDGET, crowded};
+use scenarios::history::{Judged, ModelName, Reading, Ruling, judge};
+use std::fmt::Write as _;
+
+fn judged(text: &str, model: ModelName, budget: u64) -> Judged {
+    judge("x", text, model, &Reading::default(), budget, &mut || true).unwrap_or_else(|p| panic!("{p}"))
+}
+
+fn line(text: &mut String, process: u64, stage: &str, rest: &str) {
+    writeln!(text, "{{:process {process}, :type :{stage}, {rest}}}").expect("into memory");
+}
+
+#[test]
+fn a_hard_part_hides_no_other() {
+    // Thirty writes at once, and reads that go back and forth between two of them: no order fits, and all must be tried.
+    let mut text = String::new();
+    let write = |i: u64| format!(":f :put, :key \"a\", :value {i}");
+    (0..30).for_each(|i| line(&mut text, i, "invoke", &write(i)));
+    for value in [1, 2, 1] {
+        line(&mut text, 99, "invoke", ":f :get, :key \"a\"");
+        line(&mut text, 99, "ok", &format!(":f :get, :key \"a\", :value {value}"));
+    }
+    (0..30).for_each(|i| line(&mut text, i, "ok", &write(i)));
+    let alone = judged(&text, ModelName::Kv, 100_000);
+    assert_eq!(alone.ruling, Ruling::Inconclusive, "{}", alone.why);
+    // Two texts appended at once, seen in both orders.
+    for (process, value) in [(0, "x"), (1, "y")] {
+        line(&mut text, process, "invoke", &format!(":f :append, :key \"z\", :value {value}"));
+    }
+    for (process, value) in [(2, "xy"), (3, "yx")] {
+        line(&mut text, process, "invoke", ":f :get, :key \"z\"");
+        line(&mut text, process, "ok", &format!(":f :get, :key \"z\", :value {value}"));
+    }
+    let both = judged(&text, ModelName::Kv, 100_000);
+    assert_eq!(both.ruling, Ruling::NotLinearizable, "{}", both.why);
+    assert_eq!(both.object.as_deref(), Some("key z"));
+}
+
+#[test]
+fn a_long_history_is_not_a_hard_one() {
+    let mut text = String::new();
+    for i in 0..5_000 {
+        line(&mut text, 1, "invoke", &format!(":f :write, :value {i}"));
+        line(&mut text, 2, "invoke", ":f :read, :value nil");
+        line(&mut text, 1, "ok", &format!(":f :write, :value {i}"));
+        line(&mut text, 2, "ok", &format!(":f :read, :value {i}"));
+    }
+    let judged = judged(&text, ModelName::Register, 100);
+    assert_eq!(judged.ruling, Ruling::Linearizable, "{}", judged.why);
+}
+
+/// Adds by twenty clients at once, one in ten of them with an unknown outcome, and reads that see `lost` missing.
+fn adds(f: &str, count: u64, lost: Option<u64>) -> String {
+    let mut text = String::new();
+    for round in 0..count / 20 {
+        let element = |i: u64| round * 20 + i;
+        (0..20).for_each(|i| line(&mut text, element(i), "invoke", &format!(":f :add, :value {}", element(i))));
+        for i in 0..20 {
+            let stage = if element(i) % 10 == 3 { "info" } else { "ok" };
+            line(&mut text, element(i), stage, &format!(":f :add, :value {}", element(i)));
+        }
+        if round % 10 == 9 {
+            // Half of what is not told has happened.
+            let seen = (0..element(20)).filter(|e| e % 20 != 13 && Some(*e) != lost);
+            let value = match f {
+                "set" => format!("[{}]", seen.map(|e| e.to_string()).collect::<Vec<_>>().join(" ")),
+                _ => seen.sum::<u64>().to_string(),
+            };
+            line(&mut text, 100_000, "invoke", ":f :read, :value nil");
+            line(&mut text, 100_000, "ok", &format!(":f :read, :value {value}"));
+        }
+    }
+    text
+}
+
+#[test]
+fn a_crowd_of_adds_is_decided_either_way() {
+    let right = judged(&adds("set", 1_000, None), ModelName::Set, 10_000);
+    assert_eq!(right.ruling, Ruling::Linearizable, "{}", right.why);
+    let wrong = judged(&adds("set", 1_000, Some(77)), ModelName::Set, 10_000);
+    assert_eq!(wrong.ruling, Ruling::NotLinearizable, "{}", wrong.why);
+}
+
+#[test]
+fn appends_in_a_crowd_are_decided_by_what_is_read_later() {
+    let mut text = String::new();
+    let mut held = String::new();
+    for round in 0..20 {
+        let value = |i: u64| format!("{}.", round * 30 + i);
+        (0..30).for_each(|i| line(&mut text, i, "invoke", &format!(":f :append, :key k, :value \"{}\"", value(i))));
+        (0..30).for_each(|i| line(&mut text, i, "ok", &format!(":f :append, :key k, :value \"{}\"", value(i))));
+        // Backwards: the last to begin came first.
+        (0..30).rev().for_each(|i| held.push_str(&value(i)));
+        line(&mut text, 99, "invoke", ":f :get, :key k");
+        line(&mut text, 99, "ok", &format!(":f :get, :key k, :value \"{held}\""));
+    }
+    let right = judged(&text, ModelName::Kv, 100_000);
+    assert_eq!(right.ruling, Ruling::Linearizable, "{}", right.why);
+    line(&mut text, 99, "invoke", ":f :get, :key k");
+    line(&mut text, 99, "ok", &format!(":f :get, :key k, :value \"{}\"", &held[..held.len() - 2]));
+    let wrong = judged(&text, ModelName::Kv, 100_000);
+    assert_eq!(wrong.ruling, Ruling::NotLinearizable, "{}", wrong.why);
+}
+
+#[test]
+fn a_crowd_with_everything_told_is_still_decided() {
+    let decided = (0..6).filter(|seed| {
+        let text = crowded(*seed, 20, 3, 0);
+        judged(&text, ModelName::Register, BUDGET).ruling == Ruling::Linearizable
+    });
+    assert!(decided.count() > 0);
+}
