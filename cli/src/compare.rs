@@ -64,7 +64,8 @@ fn whole(
     let differences = scenarios::differences(a, b, seed).into_iter();
     let differences = differences.map(|d| Difference { path: d.path, a: d.a, b: d.b }).collect();
     let sides = (side(label_a, &args.a, &made_a.summary), side(label_b, &args.b, &made_b.summary));
-    let comparison = Comparison::of(plan.seeds().to_string(), sides, differences, &pairs);
+    let metrics = sweep::metrics(registry, [a, b]);
+    let comparison = Comparison::of(plan.seeds().to_string(), sides, differences, &metrics, &pairs);
     reports::compare::write(&dir, &comparison, a.report.charts && b.report.charts)
         .map_err(|error| FolderError::Io(error.path, "write the file", error.source))?;
     match args.format {
@@ -90,13 +91,15 @@ fn exit_of(c: &Comparison) -> Exit {
 }
 
 fn figures_of(result: &JobResult) -> RunFigures {
-    RunFigures {
-        total_outage_ns: result.total_outage_ns,
-        longest_outage_ns: result.longest_outage_ns,
-        availability: result.fraction,
-        read_p99_ns: result.read_p99_ns,
-        write_p99_ns: result.write_p99_ns,
-    }
+    let times = [
+        ("total_outage_ns", result.total_outage_ns),
+        ("longest_outage_ns", result.longest_outage_ns),
+        ("read_p99_ns", result.read_p99_ns),
+        ("write_p99_ns", result.write_p99_ns),
+    ];
+    let times = times.into_iter().filter_map(|(name, ns)| Some((name.to_owned(), ns? as f64)));
+    let share = result.fraction.map(|share| ("availability".to_owned(), share));
+    times.chain(share).chain(result.metrics.clone()).collect()
 }
 
 fn side(label: String, file: &Path, summary: &Summary) -> Side {

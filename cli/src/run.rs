@@ -8,7 +8,7 @@ use crate::wall::{Bar, Stopwatch};
 use scenarios::runner::{Evidence, RunError, RunRequest, TraceMode};
 use scenarios::{Registry, Scenario};
 use sim_core::fault::Schedule;
-use sim_core::record::RunRecord;
+use sim_core::record::{Ruling, RunRecord};
 use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -169,7 +169,8 @@ fn one(registry: &Registry, args: &RunArgs, scenario: &Scenario, seed: u64) -> R
         Format::Text => {
             let colour = io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
             say(&format!("{}\n", reports::summary(&report, &dir, 100, colour).trim_end()));
-            if !record.last_events.is_empty() {
+            // What was broken as expected is no riddle: its last events are in `record.json`, and `trace` tells them.
+            if !record.last_events.is_empty() && report.ruling == Ruling::Fail {
                 say("\nthe last events before the rule was broken:\n");
                 told::lines(&record.last_events).iter().for_each(|line| say(&format!("    {line}\n")));
             }

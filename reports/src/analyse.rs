@@ -2,7 +2,7 @@
 
 use crate::report::{Fault, Messages, REPORT_SCHEMA_VERSION, Report};
 use crate::units::round_significant;
-use crate::{availability, failover, goodput, latency, load, verdicts};
+use crate::{availability, failover, goodput, latency, load, losses, metrics, verdicts};
 use sim_core::measures::Formula;
 use sim_core::record::{Ruling, RunRecord};
 
@@ -30,11 +30,13 @@ pub fn analyse(record: &RunRecord) -> Report {
         exit_code: 0,
         verdicts: Vec::new(),
         availability,
+        losses: losses::measure(record),
         latency,
         load: load::measure(record),
         goodput,
         errors: record.measures.errors.clone(),
         failover: failover::measure(record),
+        metrics: record.measures.metrics.clone(),
         formulas: record.measures.formulas.iter().map(formula).collect(),
         messages: Messages {
             sent: record.messages.sent,
@@ -62,6 +64,7 @@ pub fn analyse(record: &RunRecord) -> Report {
         facts: record.facts.clone(),
         notes: record.notes.clone(),
     };
+    report.metrics.splice(0..0, metrics::of(&report));
     report.verdicts = verdicts::judge(record, &report);
     (report.ruling, report.exit_code) = verdicts::overall(&report.verdicts);
     report

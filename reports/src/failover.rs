@@ -1,4 +1,4 @@
-//! How primaries were replaced: recovery time and its parts, acknowledged writes lost, and times of two primaries.
+//! How primaries were replaced: recovery time and its parts.
 
 use serde::{Deserialize, Serialize};
 use sim_core::measures;
@@ -14,16 +14,6 @@ pub struct FailoverReport {
     pub rto_max_ns: Option<u64>,
     /// Replacements of a primary that was in order.
     pub false_failovers: u64,
-    /// Writes that were acknowledged, in the whole run.
-    pub acknowledged: u64,
-    /// How many of them are lost (RPO, counted in writes).
-    pub lost: u64,
-    /// The first hundred of the lost ones.
-    pub lost_writes: Vec<LostWrite>,
-    /// Time in which two nodes or more accepted writes for the same data; times that overlap count once.
-    pub split_brain_ns: u64,
-    /// Those times.
-    pub split_brain: Vec<SplitBrain>,
 }
 
 /// One replacement of a primary. The four parts make up `rto_ns`; a step that was not seen is a part of the next.
@@ -57,34 +47,6 @@ pub struct Replacement {
     pub planned: bool,
 }
 
-/// An acknowledged write that is gone.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LostWrite {
-    /// Its key.
-    pub key: u64,
-    /// What was written, for people.
-    pub what: String,
-    /// When it was acknowledged.
-    pub acknowledged_ns: u64,
-    /// By whom.
-    pub node: String,
-    /// Why it is gone, as far as is known.
-    pub why: String,
-}
-
-/// A time in which two nodes or more accepted writes for the same data.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SplitBrain {
-    /// Since when.
-    pub start_ns: u64,
-    /// Until when.
-    pub end_ns: u64,
-    /// Who did.
-    pub nodes: Vec<String>,
-    /// Writes that were acknowledged meanwhile by any but the newest of them.
-    pub writes: u64,
-}
-
 /// A node's name; its number where the record does not know it.
 pub(crate) fn name(record: &RunRecord, node: u32) -> String {
     record.nodes.get(node as usize).map_or_else(|| format!("n{}", u64::from(node) + 1), |n| n.name.clone())
@@ -98,30 +60,6 @@ pub(crate) fn measure(record: &RunRecord) -> Option<FailoverReport> {
     Some(FailoverReport {
         rto_max_ns: unplanned().map(|f| f.rto_ns).max(),
         false_failovers: unplanned().filter(|f| f.needless).count() as u64,
-        acknowledged: seen.acknowledged,
-        lost: seen.lost,
-        lost_writes: seen
-            .lost_writes
-            .iter()
-            .map(|w| LostWrite {
-                key: w.key,
-                what: w.what.clone(),
-                acknowledged_ns: w.acknowledged_ns,
-                node: name(record, w.node),
-                why: w.why.clone(),
-            })
-            .collect(),
-        split_brain_ns: covered(seen.split_brain.iter().map(|s| (s.from_ns, s.to_ns)).collect()),
-        split_brain: seen
-            .split_brain
-            .iter()
-            .map(|s| SplitBrain {
-                start_ns: s.from_ns,
-                end_ns: s.to_ns,
-                nodes: s.nodes.iter().map(|n| name(record, *n)).collect(),
-                writes: s.writes,
-            })
-            .collect(),
         failovers,
     })
 }
@@ -151,26 +89,9 @@ fn replacement(record: &RunRecord, f: &measures::Failover) -> Replacement {
     }
 }
 
-/// Time covered by at least one of the spans.
-fn covered(mut spans: Vec<(u64, u64)>) -> u64 {
-    spans.sort_unstable();
-    let (mut sum, mut reached) = (0, 0);
-    for (from, to) in spans {
-        sum += to.saturating_sub(from.max(reached));
-        reached = reached.max(to);
-    }
-    sum
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn times_that_overlap_count_once() {
-        assert_eq!(covered(vec![(10, 20), (0, 5), (15, 30), (16, 17), (40, 40)]), 25);
-        assert_eq!(covered(Vec::new()), 0);
-    }
 
     #[test]
     fn parts_add_up_whatever_was_seen() {

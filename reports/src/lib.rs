@@ -20,6 +20,7 @@ mod files;
 mod goodput;
 mod latency;
 mod load;
+mod losses;
 mod measured;
 mod metrics;
 mod moves;
@@ -43,11 +44,13 @@ pub use analyse::analyse;
 pub use bug_probability::{BugProbability, ForkPoint, Jump, JumpEvent};
 pub use charts::{Chart, draw, draw_bug_probability, draw_distributions, draw_witness};
 pub use distributions::{Curve, Distributions, Panel};
-pub use failover::{FailoverReport, LostWrite, Replacement, SplitBrain};
+pub use failover::{FailoverReport, Replacement};
 pub use files::{
     HISTORY, LoadError, RECORD, WriteError, load, load_record, write, write_history, write_record, write_whole,
 };
 pub use goodput::{Goodput, GoodputBin};
+pub use losses::{Losses, LostWrite, TwoPrimaries};
+pub use metrics::followed;
 pub use moves::{HotKey, Moved};
 pub use pages::{html, markdown};
 pub use queues::{NodeQueue, Queues};

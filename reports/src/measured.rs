@@ -1,13 +1,14 @@
-//! What only some systems measure, in words: fail-overs, goodput, errors, keys moved, hot keys, formulas.
+//! What only some systems measure, in words: losses, fail-overs, goodput, errors, keys moved, hot keys, formulas.
 
 use crate::failover::{FailoverReport, Replacement};
 use crate::goodput::Goodput;
 use crate::moves::{self, Moved};
 use crate::report::Report;
-use crate::units;
 use crate::view::plural;
+use crate::{losses, metrics, units};
 use serde::Serialize;
-use sim_core::measures::{Formula, FormulaUnit};
+use sim_core::measures::Formula;
+use sim_core::metric::{Metric, Unit};
 use std::collections::BTreeMap;
 
 /// More rows than this of any table are left to `report.json`.
@@ -16,7 +17,11 @@ const ROWS: usize = 30;
 /// The tables; each empty where nothing was measured.
 #[derive(Serialize)]
 pub(crate) struct Measured {
+    pub losses_sentence: String,
+    pub losses_short: String,
+    pub failover_short: String,
     pub failover_sentence: String,
+    pub own: Vec<OwnRow>,
     pub failovers: Vec<FailoverRow>,
     pub failovers_left_out: usize,
     pub splits: Vec<SplitRow>,
@@ -42,6 +47,14 @@ pub(crate) struct FailoverRow {
     pub decide: String,
     pub promote: String,
     pub clients: String,
+}
+
+/// A figure that the system names itself.
+#[derive(Serialize)]
+pub(crate) struct OwnRow {
+    pub title: String,
+    pub value: String,
+    pub about: String,
 }
 
 #[derive(Serialize)]
@@ -87,7 +100,7 @@ pub(crate) struct FormulaRow {
     pub note: String,
 }
 
-/// `4 fail-overs, the longest 2.6 s, 1 needless; 212 of 11,873 writes lost; two primaries for 8.42 s`.
+/// `4 fail-overs, the longest 2.6 s, 1 needless`.
 pub(crate) fn failover_sentence(f: &FailoverReport) -> String {
     let mut text = match f.failovers.len() {
         0 => "none".to_owned(),
@@ -103,18 +116,32 @@ pub(crate) fn failover_sentence(f: &FailoverReport) -> String {
     if f.false_failovers > 0 {
         text.push_str(&format!(", {} needless", units::count(f.false_failovers)));
     }
-    match (f.lost, f.acknowledged) {
-        (_, 0) => text.push_str("; no write was acknowledged"),
-        (0, n) => text.push_str(&format!("; none of {} writes lost", units::count(n))),
-        (lost, n) => {
-            text.push_str(&format!("; {} of {} writes lost", units::count(lost), units::count(n)));
-        }
-    }
-    match f.split_brain_ns {
-        0 => text.push_str("; never two primaries"),
-        ns => text.push_str(&format!("; two primaries for {}", units::duration(ns))),
-    }
     text
+}
+
+/// The figures that the system names itself, with their values.
+fn own(report: &Report) -> impl Iterator<Item = &Metric> {
+    report.metrics.iter().filter(|metric| !metrics::is_followed(&metric.kind.name))
+}
+
+/// `reads of what was deleted 3; cold starts 12`.
+pub(crate) fn own_sentence(report: &Report) -> Option<String> {
+    let told = |m: &Metric| format!("{} {}", m.kind.title, metrics::print(m.value, m.kind.unit));
+    let all: Vec<String> = own(report).map(told).collect();
+    (!all.is_empty()).then(|| all.join("; "))
+}
+
+/// What harm was done though every rule held, the gravest first: `179 of 980 acknowledged writes lost`.
+pub(crate) fn harm(report: &Report) -> Vec<String> {
+    let harmful = report.metrics.iter().filter(|metric| metric.kind.harm && metric.value > 0.0);
+    let told = harmful.map(|m| match (&*m.kind.name, metrics::print(m.value, m.kind.unit)) {
+        ("lost_writes", lost) => {
+            format!("{lost} of {} acknowledged writes lost", units::count(report.losses.acknowledged_writes))
+        }
+        ("two_primaries", time) => format!("two primaries for {time}"),
+        (_, value) => format!("{value} {}", m.kind.title),
+    });
+    told.collect()
 }
 
 /// `312 of 400 ops/s served in time, 78 %; 1.2 tries each; refused 1,412`.
@@ -151,11 +178,24 @@ pub(crate) fn moves_sentence(all: &[Moved]) -> Option<String> {
 impl Measured {
     pub(crate) fn of(report: &Report) -> Self {
         let (f, moves) = (report.failover.as_ref(), &report.load.keys_moved);
-        let (failovers, splits) = (f.map_or(&[][..], |f| &f.failovers), f.map_or(&[][..], |f| &f.split_brain));
-        let lost = f.map_or(&[][..], |f| &f.lost_writes);
+        let failovers = f.map_or(&[][..], |f| &f.failovers);
+        let (splits, lost) = (&report.losses.two_primaries, &report.losses.first_lost);
         let mut errors: Vec<_> = report.errors.iter().collect();
         errors.sort_by(|a, b| b.1.cmp(a.1).then_with(|| a.0.cmp(b.0)));
         Self {
+            losses_sentence: losses::sentence(&report.losses).unwrap_or_default(),
+            losses_short: match report.losses.lost_writes {
+                Some(0) => "none".into(),
+                lost => lost.map_or_else(|| "\u{2013}".into(), units::count),
+            },
+            failover_short: f.and_then(|f| f.rto_max_ns).map_or_else(|| "\u{2013}".into(), units::duration),
+            own: own(report)
+                .map(|m| OwnRow {
+                    title: m.kind.title.to_string(),
+                    value: metrics::print(m.value, m.kind.unit),
+                    about: m.kind.about.to_string(),
+                })
+                .collect(),
             failover_sentence: f.map(failover_sentence).unwrap_or_default(),
             failovers: failovers.iter().take(ROWS).map(failover_row).collect(),
             failovers_left_out: failovers.len().saturating_sub(ROWS),
@@ -180,7 +220,7 @@ impl Measured {
                     why: w.why.clone(),
                 })
                 .collect(),
-            lost_left_out: f.map_or(0, |f| f.lost.saturating_sub(lost.len().min(ROWS) as u64)),
+            lost_left_out: report.losses.lost_writes.unwrap_or(0).saturating_sub(lost.len().min(ROWS) as u64),
             goodput_sentence: report
                 .goodput
                 .as_ref()
@@ -240,9 +280,9 @@ fn move_row(m: &Moved) -> MoveRow {
 
 fn formula_row(f: &Formula) -> FormulaRow {
     let print = |value: f64| match f.unit {
-        FormulaUnit::Fraction => units::significant_small(value),
-        FormulaUnit::Time => units::duration(value.max(0.0).round() as u64),
-        FormulaUnit::Number => units::significant(value),
+        Unit::Fraction => units::significant_small(value),
+        Unit::Time => units::duration(value.max(0.0).round() as u64),
+        Unit::Number => units::significant(value),
     };
     FormulaRow {
         name: f.name.clone(),

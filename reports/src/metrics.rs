@@ -1,19 +1,52 @@
-//! The figures an expectation may name.
+//! The figures of a report by their names: those that an expectation may bound, and those that are followed over many runs.
 
 use crate::report::{Latency, Report};
 use crate::{moves, units};
+use sim_core::metric::{Metric, MetricKind, Unit};
 
-/// What a figure counts in, which decides how it is printed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Unit {
-    /// Of one.
-    Fraction,
-    /// Nanoseconds.
-    Time,
-    /// A plain number.
-    Number,
-    /// Nines, of which there are infinitely many without an outage.
-    Nines,
+/// The figures that sweeps and comparisons follow beside availability and latency, the gravest first. A system adds its own
+/// (`System::metrics`).
+static FOLLOWED: &[MetricKind] = &[
+    MetricKind::new("lost_writes", "lost writes", Unit::Number, "acknowledged writes that were lost").harm(),
+    MetricKind::new(
+        "two_primaries",
+        "two primaries",
+        Unit::Time,
+        "time in which two nodes accepted writes for the same data",
+    )
+    .harm(),
+    MetricKind::new(
+        "stale_reads",
+        "stale reads",
+        Unit::Number,
+        "reads that saw less than had been acknowledged before they began",
+    )
+    .harm(),
+    MetricKind::new("rto", "fail-over time", Unit::Time, "the longest unplanned fail-over"),
+    MetricKind::new(
+        "false_failovers",
+        "needless fail-overs",
+        Unit::Number,
+        "fail-overs away from a primary that was in order",
+    ),
+    MetricKind::new("moved_keys", "keys moved", Unit::Number, "keys that all changes of membership moved"),
+];
+
+/// The figures that are followed whatever the system.
+#[must_use]
+pub fn followed() -> Vec<MetricKind> {
+    FOLLOWED.to_vec()
+}
+
+/// Whether the figure is followed whatever the system.
+pub(crate) fn is_followed(name: &str) -> bool {
+    FOLLOWED.iter().any(|kind| kind.name == name)
+}
+
+/// Those of a report that it has.
+pub(crate) fn of(report: &Report) -> Vec<Metric> {
+    let value = |kind: &MetricKind| figure(report, &kind.name).and_then(|figure| figure.value);
+    FOLLOWED.iter().filter_map(|kind| value(kind).map(|value| kind.clone().with(value))).collect()
 }
 
 /// One figure.
@@ -22,6 +55,8 @@ pub(crate) struct Figure {
     /// Nothing when there was nothing to measure.
     pub value: Option<f64>,
     pub unit: Unit,
+    /// What an infinite one is called.
+    infinite: &'static str,
 }
 
 /// The figure called `name`, or nothing when there is no such figure.
@@ -30,21 +65,22 @@ pub(crate) struct Figure {
 /// `time_availability`, `busy_max`. Times: `longest_outage` (of any scope), `longest_write_outage`,
 /// `longest_read_outage`, `longest_zone_outage`, `longest_full_outage`, `total_outage`, `longest_stall`,
 /// `{read|write|all}_{p50|p90|p99|p999|mean|max}` (without prefix: all), `rto` (the longest unplanned fail-over),
-/// `split_brain`. Numbers: `nines`, `outages`, `operations`, `ok`,
+/// `two_primaries` (or `split_brain`). Numbers: `nines`, `outages`, `operations`, `ok`,
 /// `failed`, `unknown`, `operations_lost`, `throughput` (ok a second), `max_over_mean`, `cov`, `jain`, `gini` (of
 /// requests, or with the prefix `requests_` or `keys_`), `messages_sent`, `messages_per_operation`, `keys_moved` (moved over the
-/// fewest that had to, of the worst change), `queue_max` (of the samples), `rpo` (acknowledged writes lost),
-/// `false_failovers`, `fact_<kind>`.
+/// fewest that had to, of the worst change), `moved_keys` (of all changes), `queue_max` (of the samples), `lost_writes` (or `rpo`), `stale_reads`,
+/// `false_failovers`, `fact_<kind>`, and what the system names itself.
 pub(crate) fn figure(report: &Report, name: &str) -> Option<Figure> {
     let a = &report.availability;
     let l = &report.load;
-    let failover = report.failover.as_ref();
+    let (failover, losses) = (report.failover.as_ref(), &report.losses);
     let measured = a.operations > 0;
     // Outages are known where anybody asked, probes too.
     let known = a.time_fraction.is_some();
-    let fraction = |value| Some(Figure { value, unit: Unit::Fraction });
-    let time = |ns: u64| Some(Figure { value: known.then_some(ns as f64), unit: Unit::Time });
-    let number = |value| Some(Figure { value, unit: Unit::Number });
+    let fraction = |value| Some(Figure::new(value, Unit::Fraction));
+    let time_of = |ns: Option<u64>| Some(Figure::new(ns.map(|ns| ns as f64), Unit::Time));
+    let time = |ns: u64| time_of(known.then_some(ns));
+    let number = |value| Some(Figure::new(value, Unit::Number));
     let counted = |n: u64| number(measured.then_some(n as f64));
     match name {
         "availability" | "fraction" => fraction(a.fraction),
@@ -54,7 +90,10 @@ pub(crate) fn figure(report: &Report, name: &str) -> Option<Figure> {
         "probe_availability" => fraction(a.probes.fraction),
         "busy_max" => fraction(l.busy_max),
         // Without an outage there are more nines than any bound asks for.
-        "nines" => Some(Figure { value: known.then(|| a.nines.unwrap_or(f64::INFINITY)), unit: Unit::Nines }),
+        "nines" => {
+            let value = known.then(|| a.nines.unwrap_or(f64::INFINITY));
+            Some(Figure { infinite: "no outage", ..Figure::new(value, Unit::Number) })
+        }
         "longest_outage" => time(a.longest_outage_ns),
         "longest_write_outage" => time(a.longest_write_outage_ns),
         "longest_read_outage" => time(a.longest_read_outage_ns),
@@ -80,17 +119,24 @@ pub(crate) fn figure(report: &Report, name: &str) -> Option<Figure> {
         "keys_jain" => number(l.keys_jain),
         "keys_gini" => number(l.keys_gini),
         "keys_moved" => number(moves::worst(&l.keys_moved)),
+        "moved_keys" => {
+            let moved = l.keys_moved.iter().map(|m| m.moved).sum::<u64>();
+            number((!l.keys_moved.is_empty()).then_some(moved as f64))
+        }
         "queue_max" => number(l.queues.as_ref().map(|q| q.max as f64)),
-        "rto" => Some(Figure { value: failover.and_then(|f| f.rto_max_ns).map(|ns| ns as f64), unit: Unit::Time }),
+        "rto" => time_of(failover.and_then(|f| f.rto_max_ns)),
         // Without an acknowledged write there was nothing to lose.
-        "rpo" => number(failover.filter(|f| f.acknowledged > 0).map(|f| f.lost as f64)),
-        "split_brain" => Some(Figure { value: failover.map(|f| f.split_brain_ns as f64), unit: Unit::Time }),
+        "lost_writes" | "rpo" => {
+            number(losses.lost_writes.filter(|_| losses.acknowledged_writes > 0).map(|lost| lost as f64))
+        }
+        "stale_reads" => number(losses.stale_reads.map(|reads| reads as f64)),
+        "two_primaries" | "split_brain" => time_of(losses.two_primaries_ns),
         "false_failovers" => number(failover.map(|f| f.false_failovers as f64)),
         "messages_sent" => number(Some(report.messages.sent as f64)),
         "messages_per_operation" => number((a.ok > 0).then(|| report.messages.sent as f64 / a.ok as f64)),
         _ => match name.strip_prefix("fact_") {
             Some(kind) => number(Some(report.facts.get(kind).copied().unwrap_or(0) as f64)),
-            None => latency(report, name),
+            None => latency(report, name).or_else(|| own(report, name)),
         },
     }
 }
@@ -111,17 +157,39 @@ fn latency(report: &Report, name: &str) -> Option<Figure> {
         "max" => of.max_ns,
         _ => return None,
     };
-    Some(Figure { value: ns.map(|ns| ns as f64), unit: Unit::Time })
+    Some(Figure::new(ns.map(|ns| ns as f64), Unit::Time))
 }
 
-/// A value in its unit: `0.99812`, `312 ms`, `1.82`.
+/// What the system names itself.
+fn own(report: &Report, name: &str) -> Option<Figure> {
+    let metric = report.metrics.iter().find(|metric| metric.kind.name == name)?;
+    Some(Figure::new(Some(metric.value), metric.kind.unit))
+}
+
+impl Figure {
+    const fn new(value: Option<f64>, unit: Unit) -> Self {
+        Self { value, unit, infinite: "infinitely many" }
+    }
+
+    /// A value like this one in its unit: `0.99812`, `312 ms`, `1.82`.
+    pub(crate) fn print(&self, value: f64) -> String {
+        match self.unit {
+            Unit::Time => units::duration(value.max(0.0).round() as u64),
+            Unit::Number if value.is_infinite() => self.infinite.into(),
+            Unit::Fraction => plain(value, 6),
+            Unit::Number => plain(value, 4),
+        }
+    }
+}
+
+/// A followed figure for people: `4.56 s`, `1,413`, `99.2 %`.
 pub(crate) fn print(value: f64, unit: Unit) -> String {
     match unit {
         Unit::Time => units::duration(value.max(0.0).round() as u64),
-        Unit::Fraction => plain(value, 6),
-        Unit::Nines if value.is_infinite() => "no outage".into(),
+        Unit::Fraction => units::percent(value),
         Unit::Number if value.is_infinite() => "infinitely many".into(),
-        Unit::Number | Unit::Nines => plain(value, 4),
+        Unit::Number if value.fract() == 0.0 && value >= 0.0 => units::count(value as u64),
+        Unit::Number => units::significant(value),
     }
 }
 

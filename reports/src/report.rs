@@ -2,11 +2,13 @@
 
 use crate::failover::FailoverReport;
 use crate::goodput::Goodput;
+use crate::losses::Losses;
 use crate::moves::{HotKey, Moved};
 use crate::queues::Queues;
 use serde::{Deserialize, Serialize};
 use sim_core::Class;
 use sim_core::measures::Formula;
+use sim_core::metric::Metric;
 use sim_core::record::Ruling;
 use std::collections::BTreeMap;
 
@@ -44,6 +46,9 @@ pub struct Report {
     pub verdicts: Vec<Verdict>,
     /// How much of the time, and of the operations, was served.
     pub availability: Availability,
+    /// What clients were promised and did not get.
+    #[serde(default)]
+    pub losses: Losses,
     /// How long the operations that succeeded took.
     pub latency: Latencies,
     /// Who did the work.
@@ -57,6 +62,9 @@ pub struct Report {
     /// How primaries were replaced, where the system has primaries.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failover: Option<FailoverReport>,
+    /// The figures that sweeps and comparisons follow beside availability and latency, with the system's own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub metrics: Vec<Metric>,
     /// Closed forms beside what the run came to.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub formulas: Vec<Formula>,
@@ -79,6 +87,15 @@ pub struct Verdict {
     pub verdict: Ruling,
     /// What was seen.
     pub detail: String,
+    /// The rule was broken, as the scenario expects: `verdict` says that it held.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub broken_as_expected: bool,
+}
+
+impl Verdict {
+    pub(crate) fn new(rule: impl Into<String>, verdict: Ruling, detail: impl Into<String>) -> Self {
+        Self { rule: rule.into(), verdict, detail: detail.into(), broken_as_expected: false }
+    }
 }
 
 /// Availability over the measured window. `outages` says how it is measured (see the crate's `outages` module).
@@ -417,6 +434,11 @@ const fn yes() -> bool {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
 const fn is_true(flag: &bool) -> bool {
     *flag
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+const fn is_false(flag: &bool) -> bool {
+    !*flag
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]

@@ -3,7 +3,7 @@
 use crate::causes::fault_name;
 use crate::report::{Report, Share, Verdict};
 use crate::units;
-use crate::view::{self, plural};
+use crate::view::{self, Standing, plural};
 use sim_core::record::Ruling;
 use std::fmt::Write;
 use std::path::Path;
@@ -21,22 +21,20 @@ const LABEL: usize = 14;
 #[must_use]
 pub fn summary(report: &Report, dir: &Path, width: usize, colour: bool) -> String {
     let mut page = Page { out: String::new(), width: width.clamp(40, 200), colour };
-    let tint = match report.ruling {
-        Ruling::Pass => "1;32",
-        Ruling::Fail => "1;31",
-        Ruling::Inconclusive => "1;33",
-    };
-    let word = match report.ruling {
-        Ruling::Pass => "PASS",
-        Ruling::Fail => "FAIL",
-        Ruling::Inconclusive => "INCONCLUSIVE",
+    let (tint, word) = match Standing::of(report) {
+        Standing::Held => ("1;32", "PASS"),
+        Standing::Harmed => ("1;33", "CAUTION"),
+        Standing::AsExpected => ("1;33", "AS EXPECTED"),
+        Standing::Failed => ("1;31", "FAIL"),
+        Standing::Open => ("1;33", "INCONCLUSIVE"),
     };
     let title = if report.title.is_empty() { &report.scenario } else { &report.title };
     page.row(tint, word, &format!("{}  \u{b7}  {title}", view::headline(report)));
     verdicts(&mut page, &report.verdicts);
+    // What is lost for good comes before what was only late.
+    let told = measured(&mut page, report);
     availability(&mut page, report);
     latency(&mut page, report);
-    let told = measured(&mut page, report);
     load(&mut page, report, NODES.saturating_sub(told).max(1), told < NODES);
     faults(&mut page, report);
     let dir = dir.display();
@@ -164,6 +162,9 @@ fn latency(page: &mut Page, report: &Report) {
 /// What only some systems measure; gives how many lines that took.
 fn measured(page: &mut Page, report: &Report) -> usize {
     let before = page.out.matches('\n').count();
+    if let Some(losses) = view::losses_sentence(&report.losses) {
+        page.wrapped("", "losses", &losses, "; ");
+    }
     if let Some(failover) = &report.failover {
         page.wrapped("", "fail-overs", &view::failover_sentence(failover), "; ");
     }
@@ -172,6 +173,9 @@ fn measured(page: &mut Page, report: &Report) -> usize {
     }
     if let Some(text) = view::moves_sentence(&report.load.keys_moved) {
         page.row("", "keys moved", &text);
+    }
+    if let Some(text) = view::own_sentence(report) {
+        page.wrapped("", "figures", &text, "; ");
     }
     page.out.matches('\n').count() - before
 }

@@ -1,22 +1,24 @@
 //! Judges the run: the rules' verdicts, the expectations, and whether the run tested anything.
 
-use crate::metrics::{self, Unit};
+use crate::metrics;
 use crate::report::{Report, Verdict};
+use sim_core::metric::Unit;
 use sim_core::record::{Comparison, Expectation, Ruling, RunRecord};
 
 /// All verdicts in the order they are reported.
 pub(crate) fn judge(record: &RunRecord, report: &Report) -> Vec<Verdict> {
-    let rules =
-        record.verdicts.iter().map(|v| Verdict { rule: v.rule.clone(), verdict: v.verdict, detail: v.detail.clone() });
+    let rules = record.verdicts.iter().map(|v| Verdict {
+        rule: v.rule.clone(),
+        verdict: v.verdict,
+        detail: v.detail.clone(),
+        broken_as_expected: v.broken_as_expected,
+    });
     let mut all: Vec<Verdict> = rules.collect();
     all.extend(record.expectations.iter().map(|e| expectation(report, e)));
     all.extend(fault_bit(report));
     if report.availability.operations + report.availability.probes.operations == 0 {
-        all.push(Verdict {
-            rule: "operations".into(),
-            verdict: Ruling::Inconclusive,
-            detail: "no operation was invoked in the measured window, so availability is not known".into(),
-        });
+        let detail = "no operation was invoked in the measured window, so availability is not known";
+        all.push(Verdict::new("operations", Ruling::Inconclusive, detail));
     }
     all
 }
@@ -34,7 +36,7 @@ pub(crate) fn overall(verdicts: &[Verdict]) -> (Ruling, u8) {
 
 fn expectation(report: &Report, e: &Expectation) -> Verdict {
     let rule = format!("expect.{}", e.metric);
-    let unknown = |why: String| Verdict { rule: rule.clone(), verdict: Ruling::Inconclusive, detail: why };
+    let unknown = |why: String| Verdict::new(rule.clone(), Ruling::Inconclusive, why);
     let Some(figure) = metrics::figure(report, &e.metric) else {
         return unknown(format!("the report has no figure called `{}`", e.metric));
     };
@@ -44,7 +46,7 @@ fn expectation(report: &Report, e: &Expectation) -> Verdict {
     // Judged as reported: what is printed is what was compared.
     let (value, bound) = match figure.unit {
         Unit::Time => (value, e.bound),
-        Unit::Fraction | Unit::Number | Unit::Nines => (crate::units::round(value, 9), crate::units::round(e.bound, 9)),
+        Unit::Fraction | Unit::Number => (crate::units::round(value, 9), crate::units::round(e.bound, 9)),
     };
     let (held, sign) = match e.comparison {
         Comparison::AtLeast => (value >= bound, ">="),
@@ -53,8 +55,8 @@ fn expectation(report: &Report, e: &Expectation) -> Verdict {
         Comparison::LessThan => (value < bound, "<"),
         Comparison::Equal => (value == bound, "=="),
     };
-    let shown = metrics::print(value, figure.unit);
-    let wanted = metrics::print(bound, figure.unit);
+    let shown = figure.print(value);
+    let wanted = figure.print(bound);
     let mut detail =
         if held { format!("{shown} {sign} {wanted}") } else { format!("{shown}, expected {sign} {wanted}") };
     if !held && shown == wanted {
@@ -64,7 +66,7 @@ fn expectation(report: &Report, e: &Expectation) -> Verdict {
     if e.metric.contains("outage") && report.availability.outages.last().is_some_and(|o| o.open) {
         detail.push_str(" (an outage was still open at the end)");
     }
-    Verdict { rule, verdict: if held { Ruling::Pass } else { Ruling::Fail }, detail }
+    Verdict::new(rule, if held { Ruling::Pass } else { Ruling::Fail }, detail)
 }
 
 /// A fault that never bit tested nothing.
@@ -85,18 +87,18 @@ fn fault_bit(report: &Report) -> Option<Verdict> {
     let held = must.iter().filter(|f| !f.bit && f.held > 0).count();
     Some(if held == must.len() {
         let detail = format!("all {held} that must bite were held back by limits");
-        Verdict { rule: "fault_bit".into(), verdict: Ruling::Inconclusive, detail }
+        Verdict::new("fault_bit", Ruling::Inconclusive, detail)
     } else if held > 0 && idle.is_empty() {
         let detail = format!("{} faults bit, {held} were held back by limits", must.len() - held);
-        Verdict { rule: "fault_bit".into(), verdict: Ruling::Pass, detail }
+        Verdict::new("fault_bit", Ruling::Pass, detail)
     } else if idle.is_empty() {
         let detail = match must.len() {
             1 => "the fault bit".to_owned(),
             n => format!("all {n} faults bit"),
         };
-        Verdict { rule: "fault_bit".into(), verdict: Ruling::Pass, detail }
+        Verdict::new("fault_bit", Ruling::Pass, detail)
     } else {
         let detail = format!("{} of {} never bit: {}", idle.len(), must.len(), idle.join("; "));
-        Verdict { rule: "fault_bit".into(), verdict: Ruling::Inconclusive, detail }
+        Verdict::new("fault_bit", Ruling::Inconclusive, detail)
     })
 }

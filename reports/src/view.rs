@@ -1,10 +1,11 @@
 //! The report in words: every figure formatted once, for the Markdown page, the HTML page and the terminal.
 
 use crate::causes::fault_name;
-use crate::measured::Measured;
-pub(crate) use crate::measured::{failover_sentence, goodput_sentence, moves_sentence};
+pub(crate) use crate::losses::sentence as losses_sentence;
+use crate::measured::{Measured, harm};
+pub(crate) use crate::measured::{failover_sentence, goodput_sentence, moves_sentence, own_sentence};
 use crate::queues::NodeQueue;
-use crate::report::{Availability, Latency, Outage, Report, ScopeAvailability, Share};
+use crate::report::{Availability, Latency, Outage, Report, ScopeAvailability, Share, Verdict};
 use crate::units;
 use serde::Serialize;
 use sim_core::Class;
@@ -159,8 +160,61 @@ pub(crate) fn ruling_name(ruling: Ruling) -> &'static str {
     }
 }
 
-/// Whether it held, in one sentence.
+/// What a run came to, for the eye: its ruling, and whether holding was all good.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// All held.
+    Held,
+    /// All held, but the design let clients down: it is never shown as a plain success.
+    Harmed,
+    /// A rule was broken, and the scenario is there to show that.
+    AsExpected,
+    /// Something was broken.
+    Failed,
+    /// Nobody knows.
+    Open,
+}
+
+impl Standing {
+    pub(crate) fn of(report: &Report) -> Self {
+        match report.ruling {
+            Ruling::Fail => Self::Failed,
+            Ruling::Inconclusive => Self::Open,
+            Ruling::Pass if report.verdicts.iter().any(|v| v.broken_as_expected) => Self::AsExpected,
+            Ruling::Pass if harm(report).is_empty() => Self::Held,
+            Ruling::Pass => Self::Harmed,
+        }
+    }
+
+    /// The class of its colour on pages: green, amber or red.
+    pub(crate) const fn colour(self) -> &'static str {
+        match self {
+            Self::Held => "pass",
+            Self::Failed => "fail",
+            Self::Harmed | Self::AsExpected | Self::Open => "inconclusive",
+        }
+    }
+}
+
+/// The same of one verdict; one that was to be broken is as amber as one that nobody could judge.
+fn verdict_name(verdict: &Verdict) -> &'static str {
+    if verdict.broken_as_expected { "broken as expected" } else { ruling_name(verdict.verdict) }
+}
+
+/// Whether it held, in one sentence, with the harm that was done all the same.
 pub(crate) fn headline(report: &Report) -> String {
+    let broken: Vec<&str> = report.verdicts.iter().filter(|v| v.broken_as_expected).map(|v| v.rule.as_str()).collect();
+    if report.ruling == Ruling::Pass && !broken.is_empty() {
+        return format!("broken as expected: {}", broken.join(", "));
+    }
+    let held = rulings(report);
+    match harm(report) {
+        harm if harm.is_empty() => held,
+        harm => format!("{held}, but {}", harm.join(", ")),
+    }
+}
+
+fn rulings(report: &Report) -> String {
     let count = |ruling| report.verdicts.iter().filter(|v| v.verdict == ruling).count();
     let all = report.verdicts.len();
     let (failed, open) = (count(Ruling::Fail), count(Ruling::Inconclusive));
@@ -203,10 +257,10 @@ impl<'a> View<'a> {
         let all = &report.latency.all;
         let total_requests: u64 = report.carriers().map(|n| n.requests).sum();
         Self {
-            ruling: ruling_name(report.ruling),
+            ruling: Standing::of(report).colour(),
             headline: match report.ruling {
                 Ruling::Inconclusive => format!("Inconclusive: {}", headline(report)),
-                Ruling::Pass | Ruling::Fail => headline(report),
+                Ruling::Pass | Ruling::Fail => sentence_case(&headline(report)),
             },
             measured: units::duration(report.measured_ns()),
             measured_span: units::span(report.measure_from_ns, report.measure_to_ns),
@@ -240,7 +294,7 @@ impl<'a> View<'a> {
             verdicts: report
                 .verdicts
                 .iter()
-                .map(|v| VerdictRow { rule: &v.rule, verdict: ruling_name(v.verdict), detail: &v.detail })
+                .map(|v| VerdictRow { rule: &v.rule, verdict: verdict_name(v), detail: &v.detail })
                 .collect(),
             outages: a.outages.iter().take(OUTAGES).map(outage_row).collect(),
             outages_left_out: a.outages.len().saturating_sub(OUTAGES),
@@ -289,6 +343,11 @@ impl<'a> View<'a> {
             report,
         }
     }
+}
+
+fn sentence_case(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
 
 /// `1 outage`, `4 outages`.

@@ -21,13 +21,15 @@ fn side(label: &str) -> Side {
 }
 
 fn run(outage_ms: u64) -> RunFigures {
-    RunFigures {
-        total_outage_ns: Some(outage_ms * MS),
-        longest_outage_ns: Some(outage_ms * MS / 2),
-        availability: Some(1.0 - outage_ms as f64 / 1e5),
-        read_p99_ns: Some(5 * MS),
-        write_p99_ns: Some(8 * MS),
-    }
+    let outage = (outage_ms * MS) as f64;
+    let figures = [
+        ("total_outage_ns", outage),
+        ("longest_outage_ns", outage / 2.0),
+        ("availability", 1.0 - outage_ms as f64 / 1e5),
+        ("read_p99_ns", 5e6),
+        ("write_p99_ns", 8e6),
+    ];
+    figures.map(|(name, value)| (name.to_owned(), value)).into()
 }
 
 /// Seeds 0.. with these outages in milliseconds under A and under B.
@@ -38,7 +40,7 @@ fn compared(pairs: &[(u64, u64)], differences: &[(&str, &str, &str)]) -> Compari
         a: Some((*a).into()),
         b: Some((*b).into()),
     });
-    Comparison::of(format!("1..{}", pairs.len()), (side("old"), side("new")), differences.collect(), &pairs)
+    Comparison::of(format!("1..{}", pairs.len()), (side("old"), side("new")), differences.collect(), &[], &pairs)
 }
 
 #[test]
@@ -102,19 +104,51 @@ fn other_conditions_and_broken_rules_are_said_first_and_last() {
     let mut broken = side("broken");
     broken.broken.push(BrokenRule { rule: "log_matching".into(), runs: 3 });
     broken.failing_seeds = vec![7, 9];
-    c = Comparison::of("1..10".into(), (side("fine"), broken), Vec::new(), &[(run(1), run(1)); 10]);
+    c = Comparison::of("1..10".into(), (side("fine"), broken), Vec::new(), &[], &vec![(run(1), run(1)); 10]);
     let last = c.conclusion.last().expect("a sentence");
     assert!(last.contains("B (broken) breaks log_matching in 3 runs (first seeds: 7, 9)"), "{last}");
+}
+
+#[test]
+fn what_one_design_loses_is_said_before_for_how_long_it_is_down() {
+    let kinds = reports::followed();
+    let with = |outage: u64, lost: f64| {
+        let mut figures = run(outage);
+        figures.insert("lost_writes".into(), lost);
+        figures
+    };
+    let compare = |pairs: &[(RunFigures, RunFigures)]| {
+        Comparison::of("1..20".into(), (side("bold"), side("careful")), Vec::new(), &kinds, pairs)
+    };
+    // A loses writes, B is down for longer.
+    let pairs: Vec<_> = (0..20).map(|i| (with(100, 150.0 + i as f64), with(500, 0.0))).collect();
+    let c = compare(&pairs);
+    assert_eq!(c.figures.len(), 6, "only what somebody measured");
+    let lost = &c.figures[5];
+    assert_eq!((lost.figure.as_str(), lost.better, lost.b_better), ("lost_writes", Better::B, 20));
+    assert!(lost.median_interval.is_some_and(|i| i.high < -150.0));
+    let first = &c.conclusion[0];
+    assert!(first.starts_with("B (careful) has fewer lost writes: 160 fewer in the median seed"), "{first}");
+    assert!(c.conclusion[1].starts_with("A (bold) is down for less time"), "{:?}", c.conclusion);
+    // Equal outages are no reason to say that there is no difference.
+    let pairs: Vec<_> = (0..20).map(|i| (with(0, 150.0 + i as f64), with(0, 0.0))).collect();
+    assert!(compare(&pairs).conclusion[0].starts_with("B (careful) has fewer lost writes"));
+    // A few seeds that lose much are not hidden by a median of none.
+    let pairs: Vec<_> =
+        (0..60).map(|i| (with(0, if i % 5 == 0 { 90.0 + i as f64 } else { 0.0 }), with(0, 0.0))).collect();
+    let c = compare(&pairs);
+    assert_eq!(c.figures[5].better, Better::NotShown);
+    assert!(c.conclusion[0].starts_with("On average B has"), "{:?}", c.conclusion);
 }
 
 #[test]
 fn runs_that_measured_nothing_are_left_out_and_counted() {
     let mut pairs = vec![(run(500), run(100)); 20];
     pairs.push((RunFigures::default(), run(1)));
-    let c = Comparison::of("1..21".into(), (side("a"), side("b")), Vec::new(), &pairs);
+    let c = Comparison::of("1..21".into(), (side("a"), side("b")), Vec::new(), &[], &pairs);
     assert_eq!((c.pairs, c.figures[0].pairs, c.better), (21, 20, Better::B));
     assert!(c.warnings.iter().any(|w| w.contains("1 run measured nothing")), "{:?}", c.warnings);
-    let nothing = Comparison::of("1".into(), (side("a"), side("b")), Vec::new(), &[Default::default()]);
+    let nothing = Comparison::of("1".into(), (side("a"), side("b")), Vec::new(), &[], &[Default::default()]);
     assert!(nothing.conclusion[0].contains("No difference shown"));
     assert_eq!(nothing.draw().len(), 4);
 }

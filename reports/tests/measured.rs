@@ -4,6 +4,7 @@ mod sample;
 
 use reports::analyse;
 use sample::{cases, expect};
+use sim_core::metric::{MetricKind, Unit};
 use sim_core::record::{Comparison, Ruling, RunRecord};
 
 /// How an expectation of each figure is judged.
@@ -19,7 +20,7 @@ fn what_was_not_measured_is_neither_kept_nor_broken() {
         .map(|name| (name, Comparison::AtMost, f64::MAX));
     assert_eq!(judged(cases::calm(), &bounds), [Ruling::Inconclusive; 6]);
     let report = analyse(&cases::calm()).to_json();
-    for part in ["goodput", "queues", "hot_keys", "failover", "errors", "formulas"] {
+    for part in ["goodput", "queues", "hot_keys", "failover", "errors", "formulas", "metrics"] {
         assert!(!report.contains(&format!("\"{part}\"")), "{part}");
     }
 }
@@ -38,6 +39,90 @@ fn expectations_are_judged_by_the_worst() {
     assert_eq!(judged(cases::no_failover(), &bounds), [Ruling::Inconclusive, pass, pass]);
     let bounds = [("keys_moved", AtMost, 2.36), ("keys_moved", AtMost, 2.35), ("queue_max", Equal, 48.0)];
     assert_eq!(judged(cases::thousand_nodes(), &bounds), [pass, fail, pass]);
+}
+
+/// Without colours, and cut nowhere.
+fn screen(record: &RunRecord) -> String {
+    reports::summary(&analyse(record), std::path::Path::new("runs/x/1"), 200, false)
+}
+
+/// No rule and no expectation was broken.
+fn held(mut record: RunRecord) -> RunRecord {
+    record.expectations.clear();
+    record.verdicts.retain(|v| v.verdict == Ruling::Pass);
+    record
+}
+
+#[test]
+fn acknowledged_writes_count_once_each_as_clients_saw_them() {
+    let record = cases::failovers();
+    let acknowledged = |op: &&sim_core::record::OpRecord| {
+        op.class == sim_core::Class::Write && op.outcome == sim_core::Fate::Ok && !op.probe
+    };
+    let losses = analyse(&record).losses;
+    assert_eq!(losses.acknowledged_writes, record.ops.iter().filter(acknowledged).count() as u64);
+    assert_eq!((losses.lost_writes, losses.two_primaries_ns), (Some(212), Some(8_418 * sample::MS)));
+    let calm = analyse(&cases::calm()).losses;
+    assert_eq!((calm.lost_writes, calm.two_primaries_ns), (None, None), "nobody looked");
+}
+
+#[test]
+fn losing_acknowledged_writes_is_never_green() {
+    let record = held(cases::failovers());
+    let report = analyse(&record);
+    assert_eq!((report.ruling, report.exit_code), (Ruling::Pass, 0), "the design allows it");
+    let acknowledged = report.losses.acknowledged_writes;
+    let coloured = reports::summary(&report, std::path::Path::new("runs/x/1"), 100, true);
+    let first = coloured.lines().next().expect("a line");
+    assert!(!first.contains("PASS") && !first.contains("[1;32m") && first.contains("[1;33m"), "{first}");
+    assert!(first.contains("212 of "), "{first}");
+    let screen = screen(&record);
+    let losses = screen.lines().find(|line| line.starts_with("losses")).expect("a line");
+    assert!(losses.contains("212 of") && losses.contains("two primaries for 8.42 s"), "{losses}");
+    assert!(losses.contains("31 stale reads"), "{losses}");
+    let page = reports::markdown(&report);
+    let line = page.lines().nth(2).expect("the first line after the heading");
+    assert!(line.contains("held, but 212 of"), "{line}");
+    let html = reports::html(&report, &[]);
+    assert!(html.contains("<span class=\"pill inconclusive\">") && !html.contains("pill pass\">All"), "{html}");
+    assert!(acknowledged > 212);
+    // What was kept is plainly so.
+    let first = self::screen(&held(cases::no_failover()));
+    assert!(first.starts_with("PASS") && first.contains("acknowledged writes lost; never two primaries"), "{first}");
+}
+
+#[test]
+fn what_was_broken_as_expected_is_said_as_such() {
+    let mut record = cases::calm();
+    let broken = sample::rule("acknowledged_writes_survive", Ruling::Pass, "broken, as this scenario expects: ...");
+    record.verdicts = vec![sim_core::record::VerdictRecord { broken_as_expected: true, ..broken }];
+    let first = screen(&record);
+    let first = first.lines().next().expect("a line");
+    assert!(!first.contains("PASS") && first.contains("broken as expected: acknowledged_writes_survive"), "{first}");
+    assert!(reports::markdown(&analyse(&record)).contains("| broken as expected | acknowledged_writes_survive |"));
+}
+
+#[test]
+fn a_systems_own_figures_need_no_code_here() {
+    static OWN: &[MetricKind] = &[
+        MetricKind::new("cold_starts", "cold starts", Unit::Number, "how often a cold cache was asked"),
+        MetricKind::new("double_charges", "double charges", Unit::Number, "payments that were made twice").harm(),
+    ];
+    let mut record = held(cases::calm());
+    record.measures.set(OWN, "cold_starts", 12.0);
+    assert!(screen(&record).starts_with("PASS"));
+    record.measures.set(OWN, "double_charges", 3.0);
+    record.expectations = vec![expect("cold_starts", Comparison::AtMost, 11.0, "<= 11")];
+    let report = analyse(&record);
+    assert_eq!(
+        report.verdicts.last().map(|v| (v.verdict, v.detail.as_str())),
+        Some((Ruling::Fail, "12, expected <= 11"))
+    );
+    record.expectations.clear();
+    let screen = screen(&record);
+    assert!(screen.starts_with("CAUTION") && screen.contains("but 3 double charges"), "{screen}");
+    assert!(screen.contains("cold starts 12; double charges 3"), "{screen}");
+    assert!(reports::markdown(&analyse(&record)).contains("| double charges | 3 | payments that were made twice |"));
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use crate::options::{Names, OptionProblem, Systems};
 use crate::runner::{self, ForkRequest, RunError, RunRequest};
+use sim_core::metric::MetricKind;
 use sim_core::record::RunRecord;
 use sim_core::{Bug, Collect, Rule, Shape, System};
 use std::marker::PhantomData;
@@ -20,6 +21,8 @@ pub trait AnySystem: Sync {
     fn kinds(&self) -> (Names, Names);
     /// The kinds of orders that it takes from an operator.
     fn orders(&self) -> Names;
+    /// Its own figures of a run.
+    fn metrics(&self) -> &'static [MetricKind];
     /// Runs one scenario with one seed.
     ///
     /// # Errors
@@ -59,6 +62,9 @@ impl<S: System> AnySystem for Erased<S> {
     }
     fn orders(&self) -> Names {
         S::orders()
+    }
+    fn metrics(&self) -> &'static [MetricKind] {
+        S::metrics()
     }
     fn run(&self, request: RunRequest<'_>) -> Result<RunRecord, RunError> {
         runner::run::<S>(request)

@@ -7,6 +7,7 @@ pub mod fault;
 pub mod hash;
 pub mod linearize;
 pub mod measures;
+pub mod metric;
 pub mod network;
 pub mod queue;
 pub mod record;

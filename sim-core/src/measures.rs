@@ -1,6 +1,9 @@
-//! What a system measured of a run beyond what every system has: keys that moved, fail-overs, writes lost, and formulas
-//! to hold beside the simulation. Plain data, kept in the [`crate::record::RunRecord`].
+//! What a system measured of a run beyond what every system has: keys that moved, fail-overs, what was lost, figures of
+//! its own, and formulas to hold beside the simulation. Plain data, kept in the [`crate::record::RunRecord`].
 
+use crate::metric::{Metric, MetricKind, Unit};
+use crate::record::OpRecord;
+use crate::{Class, ClientId, Fate};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -21,15 +24,31 @@ pub struct Measures {
     /// Operations that were not served, by the reason the system gives.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub errors: BTreeMap<String, u64>,
+    /// What clients were promised and did not get, where the system keeps account of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub losses: Option<Losses>,
     /// How its primaries were replaced, where it has primaries.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub failover: Option<Failovers>,
+    /// Its own figures ([`crate::System::metrics`]), as far as this run has them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub metrics: Vec<Metric>,
     /// Closed forms, each beside what the run came to.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub formulas: Vec<Formula>,
 }
 
 impl Measures {
+    /// Gives the system's figure `name` its value; `kinds` is where the system has named it.
+    ///
+    /// # Panics
+    /// When it has not.
+    pub fn set(&mut self, kinds: &[MetricKind], name: &str, value: f64) {
+        let kind = kinds.iter().find(|kind| kind.name == name);
+        let kind = kind.unwrap_or_else(|| panic!("the system names no figure {name:?} in its metrics()"));
+        self.metrics.push(kind.clone().with(value));
+    }
+
     /// Whether there is nothing to tell.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -70,20 +89,57 @@ pub struct HotKey {
     pub nodes: Vec<u32>,
 }
 
+/// What clients were promised and did not get. Probes are nobody's clients: what they wrote and read does not count.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Losses {
+    /// Acknowledged writes that are lost: no node that serves has them, nor will.
+    pub lost: u64,
+    /// The lost ones. A system lists all that its nodes acknowledged, each operation once; what a record keeps are the
+    /// first [`Losses::LISTED`] of those whose client saw the acknowledgement.
+    pub lost_writes: Vec<LostWrite>,
+    /// Reads that saw less than had been acknowledged before they began; `None` where nobody looked.
+    pub stale_reads: Option<u64>,
+    /// Which those were, as the system saw them, until they are counted.
+    #[serde(skip)]
+    pub stale: Vec<(ClientId, u64)>,
+    /// Times in which two nodes accepted writes for the same data; `None` where nobody looked.
+    pub two_primaries: Option<Vec<TwoPrimaries>>,
+}
+
+impl Losses {
+    /// Lost writes that are listed in a record; the others are counted.
+    pub const LISTED: usize = 100;
+
+    /// Counts what clients saw: of what the system lists as lost or stale, the operations in `ops` that were served and
+    /// are no probes, each of them once.
+    pub fn count(&mut self, ops: &[OpRecord]) {
+        let mut listed: Vec<(u32, u64)> = self.lost_writes.iter().map(|w| (w.client, w.op)).collect();
+        listed.extend(self.stale.iter().map(|(client, op)| (client.0, *op)));
+        listed.sort_unstable();
+        let mut seen: Vec<(u32, u64, Class)> = Vec::new();
+        if !listed.is_empty() {
+            let served = ops.iter().filter(|op| op.outcome == Fate::Ok && !op.probe);
+            let of_interest = served.filter(|op| listed.binary_search(&(op.client, op.op)).is_ok());
+            seen.extend(of_interest.map(|op| (op.client, op.op, op.class)));
+            seen.sort_unstable();
+        }
+        let saw = |client: u32, op: u64, class| seen.binary_search(&(client, op, class)).is_ok();
+        self.lost_writes.retain(|w| saw(w.client, w.op, Class::Write));
+        self.lost = self.lost_writes.len() as u64;
+        self.lost_writes.truncate(Self::LISTED);
+        if let Some(reads) = &mut self.stale_reads {
+            *reads = self.stale.drain(..).filter(|(client, op)| saw(client.0, *op, Class::Read)).count() as u64;
+        }
+    }
+}
+
 /// How primaries were replaced.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Failovers {
     /// Each, in order of time.
     pub failovers: Vec<Failover>,
-    /// Writes that were acknowledged, in the whole run.
-    pub acknowledged: u64,
-    /// How many of them are lost: no node that serves has them, nor will.
-    pub lost: u64,
-    /// The first hundred of the lost ones.
-    pub lost_writes: Vec<LostWrite>,
-    /// Times in which two nodes accepted writes for the same data.
-    pub split_brain: Vec<SplitBrain>,
 }
 
 /// One replacement of a primary: the recovery time is from `began_ns` to `served_ns`.
@@ -115,6 +171,10 @@ pub struct Failover {
 /// An acknowledged write that is gone.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LostWrite {
+    /// Whose it was.
+    pub client: u32,
+    /// The operation's number within the client.
+    pub op: u64,
     /// Its key.
     pub key: u64,
     /// What was written, for people.
@@ -129,7 +189,7 @@ pub struct LostWrite {
 
 /// A time in which two nodes or more accepted writes for the same data.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SplitBrain {
+pub struct TwoPrimaries {
     /// Since when.
     pub from_ns: u64,
     /// Until when.
@@ -138,19 +198,6 @@ pub struct SplitBrain {
     pub nodes: Vec<u32>,
     /// Writes that were acknowledged meanwhile by any but the newest of them.
     pub writes: u64,
-}
-
-/// What a formula counts in.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum FormulaUnit {
-    /// A share of one.
-    #[default]
-    Fraction,
-    /// Nanoseconds.
-    Time,
-    /// A plain number.
-    Number,
 }
 
 /// A closed form, beside what the run came to.
@@ -166,7 +213,7 @@ pub struct Formula {
     /// What the run came to; `None` where a single run can not show it.
     pub measured: Option<f64>,
     /// What both count in.
-    pub unit: FormulaUnit,
+    pub unit: Unit,
     /// What it assumes, and where the run is different.
     pub note: String,
 }
@@ -213,7 +260,40 @@ pub struct Gauge {
 
 #[cfg(test)]
 mod tests {
-    use super::k_of_n;
+    use super::*;
+
+    #[test]
+    fn losses_are_what_clients_saw() {
+        let op = |client, op, class, outcome, probe| OpRecord {
+            client,
+            op,
+            class,
+            probe,
+            zone: 0,
+            invoke_ns: 0,
+            return_ns: 1,
+            outcome,
+            node: None,
+            attempts: 1,
+        };
+        let (read, write) = (Class::Read, Class::Write);
+        let ops = [
+            op(0, 1, write, Fate::Ok, false),
+            op(0, 2, write, Fate::Unknown, false),
+            op(1, 1, read, Fate::Ok, false),
+            op(9, 1, write, Fate::Ok, true),
+        ];
+        let lost = |client, op| LostWrite { client, op, ..LostWrite::default() };
+        let mut losses = Losses {
+            lost_writes: vec![lost(0, 1), lost(0, 2), lost(9, 1), lost(0, 7)],
+            stale_reads: Some(0),
+            stale: vec![(ClientId(1), 1), (ClientId(1), 2)],
+            ..Losses::default()
+        };
+        losses.count(&ops);
+        assert_eq!((losses.lost, losses.stale_reads), (1, Some(1)));
+        assert_eq!(losses.lost_writes, [lost(0, 1)], "no acknowledgement that its client did not see, and no probe");
+    }
 
     #[test]
     fn k_of_n_is_the_textbook_figure() {

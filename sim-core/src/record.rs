@@ -184,6 +184,11 @@ pub struct FaultRecord {
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+const fn is_false(flag: &bool) -> bool {
+    !*flag
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
 const fn nothing(number: &u64) -> bool {
     *number == 0
 }
@@ -234,6 +239,9 @@ pub struct VerdictRecord {
     pub verdict: Ruling,
     /// What was seen.
     pub detail: String,
+    /// The rule was broken, as the scenario expects: `verdict` says that it held.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub broken_as_expected: bool,
 }
 
 /// Three-valued.

@@ -1,6 +1,7 @@
 //! One pluggable system: what a crate registers, here in `systems` or anywhere outside.
 
 use crate::measures::Measures;
+use crate::metric::MetricKind;
 use crate::workload::Load;
 use crate::{Budget, Class, Client, ClientId, Fate, Instant, Node, NodeId, Observer, Outcome, Rule, Verdict};
 use schemars::JsonSchema;
@@ -186,6 +187,11 @@ pub trait System: 'static {
     ) -> Measures {
         let _ = (config, history, checks, nodes, span);
         Measures::default()
+    }
+    /// Its own figures of a run, each named once: [`System::measure`] gives them their values
+    /// ([`Measures::set`](crate::measures::Measures::set)), and reports, sweeps, comparisons and `[expect]` take them from there.
+    fn metrics() -> &'static [MetricKind] {
+        &[]
     }
     /// The phases an outage goes through, in order.
     fn phases() -> &'static [Phase] {

@@ -18,6 +18,7 @@ use kept::Kept;
 use pages::Pages;
 use scenarios::sweep::{Job, JobResult, Outcome, Plan, Shard, Summary};
 use scenarios::{Registry, Scenario};
+use sim_core::metric::MetricKind;
 use std::path::PathBuf;
 
 /// Runs the command.
@@ -101,7 +102,7 @@ pub fn make(
     dir: PathBuf,
     look: &mut dyn FnMut(&JobResult),
 ) -> Result<Made, FolderError> {
-    let manifest = plan.manifest(env!("CARGO_PKG_VERSION"), scenarios);
+    let manifest = plan.manifest(env!("CARGO_PKG_VERSION"), scenarios, metrics(registry, scenarios));
     let mut folder = Folder::open(dir, plan, manifest, &mut |note| eprintln!("splitbrain: {note}"))?;
     let earlier = folder.done();
     if earlier > 0 {
@@ -131,6 +132,17 @@ pub fn make(
         String::new()
     };
     Ok(Made { summary, dir: folder.dir().to_owned(), wrong, rate })
+}
+
+/// The figures that are followed beside availability and latency: those of all systems, then these systems' own.
+pub fn metrics<'a>(registry: &Registry, scenarios: impl IntoIterator<Item = &'a Scenario>) -> Vec<MetricKind> {
+    let mut all = reports::followed();
+    for kind in scenarios.into_iter().filter_map(|s| registry.get(&s.system)).flat_map(|system| system.metrics()) {
+        if !all.contains(kind) {
+            all.push(kind.clone());
+        }
+    }
+    all
 }
 
 /// What a summary means for the exit code: the worst of its runs.
@@ -163,6 +175,7 @@ mod tests {
             jobs: plan.jobs(),
             shard: Shard::WHOLE,
             charts: true,
+            metrics: Vec::new(),
         };
         let dir = std::env::temp_dir().join(format!("splitbrain-sweep-{name}-{}", std::process::id()));
         let mut folder =

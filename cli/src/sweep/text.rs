@@ -5,7 +5,8 @@ use super::kept;
 use crate::args::SweepArgs;
 use core::fmt::Write;
 use scenarios::Scenario;
-use scenarios::sweep::{Cell, CellSummary, Counts, Failure, Figures, Plan, Quantiles, Shard, Summary};
+use scenarios::sweep::{Cell, CellSummary, Counts, Failure, Figures, Plan, Quantiles, Shard, Spread, Summary};
+use sim_core::metric::{Better, MetricKind, Unit};
 use std::path::Path;
 
 /// Rows that fit on a screen with everything else.
@@ -61,8 +62,9 @@ pub fn body(summary: &Summary, dir: &Path, again: &Again) -> String {
         counts.push(number(bug, "bug in splitbrain", "bugs in splitbrain"));
     }
     let _ = writeln!(out, "{}", counts.join(", "));
+    harms(&mut out, summary);
     failures(&mut out, summary, dir, again);
-    figures(&mut out, &summary.figures);
+    figures(&mut out, summary);
     cells(&mut out, &summary.cells);
     if !summary.never_exercised.is_empty() {
         let _ = writeln!(out, "\nnever exercised: {}", summary.never_exercised.join(", "));
@@ -106,13 +108,40 @@ fn failures(out: &mut String, summary: &Summary, dir: &Path, again: &Again) {
     }
 }
 
-fn figures(out: &mut String, figures: &Figures) {
+/// What clients lost in runs that held or not: never left to the table alone.
+fn harms(out: &mut String, summary: &Summary) {
+    for (kind, spread) in
+        followed(summary, &summary.figures).filter(|(kind, spread)| kind.harm && spread.above_zero > 0)
+    {
+        let (runs, of) = (spread.above_zero, spread.quantiles.count);
+        let most = spread.quantiles.max.map_or_else(String::new, |most| format!(", {} at most", metric(most, kind)));
+        let _ = writeln!(out, "  {}: in {runs} of {of} runs{most}", kind.title);
+    }
+}
+
+/// The followed figures that some run has.
+fn followed<'a>(summary: &'a Summary, figures: &'a Figures) -> impl Iterator<Item = (&'a MetricKind, &'a Spread)> {
+    summary.metrics.iter().filter_map(|kind| Some((kind, figures.metrics.get(&*kind.name)?)))
+}
+
+/// A followed figure in its unit.
+fn metric(value: f64, kind: &MetricKind) -> String {
+    match kind.unit {
+        Unit::Time => time(Some(value.max(0.0).round() as u64)),
+        Unit::Fraction => percent(Some(value)),
+        Unit::Number if value.fract() == 0.0 => format!("{value:.0}"),
+        Unit::Number => format!("{value:.2}"),
+    }
+}
+
+fn figures(out: &mut String, summary: &Summary) {
+    let figures = &summary.figures;
     if figures.longest_outage_ns.count == 0 {
         return;
     }
     let mut row = |name: &str, cells: [String; 5]| {
         let [a, b, c, d, e] = cells;
-        let _ = writeln!(out, "{name:<16}{a:>12}{b:>12}{c:>12}{d:>12}{e:>12}");
+        let _ = writeln!(out, "{name:<19}{a:>12}{b:>12}{c:>12}{d:>12}{e:>12}");
     };
     row("\nover runs", ["best", "half", "90 %", "99 %", "worst"].map(str::to_owned));
     let times = |q: &Quantiles<u64>| [q.min, q.p50, q.p90, q.p99, q.max].map(time);
@@ -124,6 +153,14 @@ fn figures(out: &mut String, figures: &Figures) {
     row("time available", shares(&figures.time_fraction));
     row("read p99", times(&figures.read_p99_ns));
     row("write p99", times(&figures.write_p99_ns));
+    for (kind, spread) in followed(summary, figures) {
+        let q = &spread.quantiles;
+        let worse_last = match kind.better {
+            Better::Less => [q.min, q.p50, q.p90, q.p99, q.max],
+            Better::More => [q.max, q.p50, q.p10, q.p01, q.min],
+        };
+        row(&kind.title, worse_last.map(|value| value.map_or_else(|| "-".to_owned(), |value| metric(value, kind))));
+    }
 }
 
 fn cells(out: &mut String, cells: &[CellSummary]) {

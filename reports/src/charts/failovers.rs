@@ -5,7 +5,8 @@ use super::frame::{self, LABEL, MARGIN, PLOT_RIGHT, SMALL};
 use super::palette::{self, AXIS, GRID, INK, MUTED, ORANGE, PAPER, VERMILLION};
 use super::scale::{Scale, ceiling};
 use super::scene::{Anchor, Area, Hatch, Ink, Marker, Scene, fit};
-use crate::failover::{FailoverReport, Replacement, SplitBrain};
+use crate::failover::{FailoverReport, Replacement};
+use crate::losses::{Losses, TwoPrimaries};
 use crate::report::Report;
 use crate::units;
 
@@ -35,7 +36,7 @@ pub(crate) fn draw(report: &Report) -> Option<Scene> {
     };
     rows.truncate(ROWS);
     rows.sort_by_key(|f| (f.began_ns, f.shard));
-    frame::title(&mut scene, &finding(failover), &frame::about(report, &shows));
+    frame::title(&mut scene, &finding(failover, &report.losses), &frame::about(report, &shows));
     let mut plot = Area { left: MARGIN + NAMES, top: 190.0, right: PLOT_RIGHT - 150.0, bottom: 620.0 };
     if rows.is_empty() {
         plot.bottom = 340.0;
@@ -43,14 +44,14 @@ pub(crate) fn draw(report: &Report) -> Option<Scene> {
     } else {
         let slot = (plot.height() / rows.len() as f64).min(110.0);
         plot.bottom = plot.top + slot * rows.len() as f64;
-        let splits = |f: &Replacement| during(f, &failover.split_brain);
+        let splits = |f: &Replacement| during(f, &report.losses.two_primaries);
         let longest = rows.iter().map(|f| splits(f).iter().map(|s| s.1).fold(f.rto_ns, u64::max)).max().unwrap_or(1);
         let scale = axis(&mut scene, plot, longest);
         for (i, row) in rows.iter().enumerate() {
             let middle = plot.top + slot * (i as f64 + 0.5);
             draw_row(&mut scene, row, &splits(row), &scale, middle, slot);
         }
-        key(&mut scene, plot.top - 28.0, !failover.split_brain.is_empty());
+        key(&mut scene, plot.top - 28.0, !report.losses.two_primaries.is_empty());
     }
     let over_time = Area { left: plot.left, top: plot.bottom + 106.0, right: PLOT_RIGHT, bottom: plot.bottom + 192.0 };
     run(&mut scene, over_time, report, failover);
@@ -58,12 +59,12 @@ pub(crate) fn draw(report: &Report) -> Option<Scene> {
     Some(scene)
 }
 
-fn finding(f: &FailoverReport) -> String {
-    let split = match f.split_brain_ns {
+fn finding(f: &FailoverReport, losses: &Losses) -> String {
+    let split = match losses.two_primaries_ns.unwrap_or(0) {
         0 => String::new(),
         ns => format!("; two primaries for {}", units::duration(ns)),
     };
-    let lost = match f.lost {
+    let lost = match losses.lost_writes.unwrap_or(0) {
         0 => String::new(),
         1 => "; 1 write lost".into(),
         n => format!("; {} writes lost", units::count(n)),
@@ -80,7 +81,7 @@ fn finding(f: &FailoverReport) -> String {
 }
 
 /// The times of two primaries that belong to a fail-over, from its beginning on: those of its nodes that overlap it.
-fn during(f: &Replacement, splits: &[SplitBrain]) -> Vec<(u64, u64)> {
+fn during(f: &Replacement, splits: &[TwoPrimaries]) -> Vec<(u64, u64)> {
     splits
         .iter()
         .filter(|s| s.start_ns <= f.ended_ns && s.end_ns > f.began_ns)
@@ -200,7 +201,7 @@ fn run(scene: &mut Scene, plot: Area, report: &Report, failover: &FailoverReport
         scene.dot((left, upper), 8.0, marker, PAPER);
         scene.dot((left, upper), 6.0, marker, if f.planned { AXIS } else { INK });
     }
-    for s in &failover.split_brain {
+    for s in &report.losses.two_primaries {
         let (left, right) = (time.at(s.start_ns as f64), time.at(s.end_ns as f64));
         scene.rect(Area { left, right: right.max(left + 3.0), top: lower - 9.0, bottom: lower + 9.0 }, VERMILLION);
     }

@@ -1,29 +1,24 @@
 //! What a comparison comes to, in words: never more sure than its interval.
 
-use super::{AVAILABILITY, Better, Compared, Comparison, Interval, Side};
-use crate::units;
+use super::{Better, Compared, Comparison, Interval, Side};
+use crate::{metrics, units};
+use sim_core::metric::{self, Unit};
 
 impl Compared {
-    pub(crate) fn name(&self) -> &'static str {
-        match self.figure {
-            "total_outage_ns" => "total outage",
-            "longest_outage_ns" => "longest outage",
-            "read_p99_ns" => "read p99",
-            "write_p99_ns" => "write p99",
-            other => other,
-        }
+    pub(crate) fn name(&self) -> &str {
+        &self.kind.title
     }
 
     /// A value in its unit.
     pub(crate) fn print(&self, value: f64) -> String {
-        if self.figure == AVAILABILITY { units::percent(value) } else { units::duration(value.round() as u64) }
+        metrics::print(value, self.kind.unit)
     }
 
     /// A difference without its sign.
     pub(crate) fn amount(&self, difference: f64) -> String {
-        match self.figure {
-            AVAILABILITY => format!("{} points", units::significant_small(difference.abs() * 100.0)),
-            _ => units::duration(difference.abs().round() as u64),
+        match self.kind.unit {
+            Unit::Fraction => format!("{} points", units::significant_small(difference.abs() * 100.0)),
+            unit => metrics::print(difference.abs(), unit),
         }
     }
 
@@ -44,7 +39,9 @@ impl Compared {
 /// The sentences, the most important first.
 pub(super) fn sentences(c: &Comparison) -> Vec<String> {
     let first = &c.figures[0];
-    let mut out = vec![verdict(c, first)];
+    // What one of the two loses for good weighs more than for how long it is down.
+    let mut out: Vec<String> = c.harms().filter_map(|f| harm(c, f)).collect();
+    out.push(verdict(c, first));
     if let Some(extra) = average(first) {
         out.push(extra);
     }
@@ -89,11 +86,15 @@ fn shown(c: &Comparison, f: &Compared) -> String {
     let (winner, letter) = if f.better == Better::B { (&c.b.label, "B") } else { (&c.a.label, "A") };
     let (Some(median), Some(i)) = (f.median_difference, f.median_interval) else { return String::new() };
     let (near, far) = (i.low.abs().min(i.high.abs()), i.low.abs().max(i.high.abs()));
-    let (claim, word) = match f.figure {
-        "total_outage_ns" => ("is down for less time", "less"),
-        AVAILABILITY => ("is more available", "more"),
-        "longest_outage_ns" => ("has the shorter longest outage", "less"),
-        _ => ("is faster", "less"),
+    let word = match (f.kind.better, f.kind.unit) {
+        (metric::Better::More, _) => "more",
+        (metric::Better::Less, Unit::Number) => "fewer",
+        (metric::Better::Less, _) => "less",
+    };
+    let claim = match f.figure.as_str() {
+        "total_outage_ns" => "is down for less time".to_owned(),
+        "longest_outage_ns" => "has the shorter longest outage".to_owned(),
+        _ => format!("has {word} {}", f.name()),
     };
     format!(
         "{letter} ({winner}) {claim}: {} {word} in the median seed ({} interval {} to {}).",
@@ -112,6 +113,14 @@ fn split(f: &Compared) -> String {
         units::count(f.a_better),
         units::count(f.ties),
     )
+}
+
+/// What one of the two loses for good, and the other does not: in most seeds, or at least on average.
+fn harm(c: &Comparison, f: &Compared) -> Option<String> {
+    match f.better {
+        Better::NotShown => average(f).map(|said| said.replacen("But on", "On", 1)),
+        _ => Some(shown(c, f)),
+    }
 }
 
 /// When the average says what the median does not: a few seeds with very different outcomes.

@@ -10,23 +10,26 @@ pub use pages::{text, write};
 pub use stats::{CONFIDENCE, Interval};
 
 use serde::Serialize;
+use sim_core::metric::{self, MetricKind, Unit};
+use std::collections::BTreeMap;
 
 /// The version of `compare.json`.
 pub const COMPARE_SCHEMA_VERSION: u32 = 1;
 
-/// The figures of one run that are compared. Nothing where the run had nothing to measure.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct RunFigures {
-    /// All its outages together, nanoseconds.
-    pub total_outage_ns: Option<u64>,
-    /// The longest of them.
-    pub longest_outage_ns: Option<u64>,
-    /// The share of its operations that succeeded.
-    pub availability: Option<f64>,
-    /// 99 of 100 reads were at most this slow.
-    pub read_p99_ns: Option<u64>,
-    /// 99 of 100 writes were at most this slow.
-    pub write_p99_ns: Option<u64>,
+/// The figures of one run by name; one that the run had nothing to measure for is not there.
+pub type RunFigures = BTreeMap<String, f64>;
+
+/// What is compared of every system, the deciding one first; what systems measure beyond follows.
+#[must_use]
+pub fn basic() -> Vec<MetricKind> {
+    let of = |name, title, unit| MetricKind::new(name, title, unit, "");
+    vec![
+        of("total_outage_ns", "total outage", Unit::Time),
+        of("longest_outage_ns", "longest outage", Unit::Time),
+        of("availability", "availability", Unit::Fraction).more_is_better(),
+        of("read_p99_ns", "read p99", Unit::Time),
+        of("write_p99_ns", "write p99", Unit::Time),
+    ]
 }
 
 /// One of the two.
@@ -89,8 +92,11 @@ pub enum Better {
 /// One figure of both, seed by seed. Differences are B minus A.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Compared {
-    /// `total_outage_ns`, `longest_outage_ns`, `availability`, `read_p99_ns` or `write_p99_ns`.
-    pub figure: &'static str,
+    /// Its name: `total_outage_ns`, `longest_outage_ns`, `availability`, `read_p99_ns`, `write_p99_ns`, then the followed metrics.
+    pub figure: String,
+    /// What it is and counts in.
+    #[serde(skip)]
+    pub kind: MetricKind,
     /// Seeds for which both have it.
     pub pairs: u64,
     /// Half of A's runs have at most this.
@@ -144,7 +150,7 @@ pub struct Comparison {
     pub a: Side,
     /// The second.
     pub b: Side,
-    /// Which is down for less time.
+    /// Which is down for less time; what they lose is in `figures`.
     pub better: Better,
     /// That in plain words, and what else must be known.
     pub conclusion: Vec<String>,
@@ -165,16 +171,12 @@ impl Comparison {
         seeds: String,
         (a, b): (Side, Side),
         differences: Vec<Difference>,
+        metrics: &[MetricKind],
         pairs: &[(RunFigures, RunFigures)],
     ) -> Self {
-        let times = |pick: fn(&RunFigures) -> Option<u64>| move |f: &RunFigures| pick(f).map(|ns| ns as f64);
-        let figures = vec![
-            compare("total_outage_ns", pairs, 0, times(|f| f.total_outage_ns)),
-            compare("longest_outage_ns", pairs, 1, times(|f| f.longest_outage_ns)),
-            compare(AVAILABILITY, pairs, 2, |f| f.availability),
-            compare("read_p99_ns", pairs, 3, times(|f| f.read_p99_ns)),
-            compare("write_p99_ns", pairs, 4, times(|f| f.write_p99_ns)),
-        ];
+        let mut figures: Vec<Compared> = (0..).zip(basic()).map(|(i, kind)| compare(kind, pairs, i)).collect();
+        let more = (figures.len() as u64..).zip(metrics).map(|(i, kind)| compare(kind.clone(), pairs, i));
+        figures.extend(more.filter(|f| f.pairs > 0));
         let is_design = |d: &Difference| {
             let section = d.path.split('.').next().unwrap_or_default();
             matches!(section, "system" | "cluster") || d.path == "scenario.system"
@@ -198,6 +200,11 @@ impl Comparison {
         comparison
     }
 
+    /// The figures any of which is harm: what clients were promised and did not get.
+    pub(crate) fn harms(&self) -> impl Iterator<Item = &Compared> {
+        self.figures.iter().filter(|f| f.kind.harm)
+    }
+
     /// `compare.json`: two-space indents, a newline at the end.
     ///
     /// # Panics
@@ -216,15 +223,9 @@ impl Comparison {
     }
 }
 
-pub(crate) const AVAILABILITY: &str = "availability";
-
-fn compare(
-    figure: &'static str,
-    pairs: &[(RunFigures, RunFigures)],
-    stream: u64,
-    pick: impl Fn(&RunFigures) -> Option<f64>,
-) -> Compared {
-    let more_is_better = figure == AVAILABILITY;
+fn compare(kind: MetricKind, pairs: &[(RunFigures, RunFigures)], stream: u64) -> Compared {
+    let more_is_better = kind.better == metric::Better::More;
+    let pick = |figures: &RunFigures| figures.get(&*kind.name).copied();
     let mut columns = Columns::default();
     for (a, b) in pairs {
         if let (Some(a), Some(b)) = (pick(a), pick(b)) {
@@ -254,7 +255,8 @@ fn compare(
         _ => Better::NotShown,
     };
     Compared {
-        figure,
+        figure: kind.name.to_string(),
+        kind,
         pairs: d.len() as u64,
         a_median: stats::median(&columns.a),
         b_median: stats::median(&columns.b),

@@ -43,13 +43,13 @@ pub fn text(c: &Comparison, dir: &Path) -> String {
     let _ = writeln!(out, "\nA  {}\nB  {}\n", c.a.label, c.b.label);
     let _ = writeln!(
         out,
-        "{:<16}{:>11}{:>11}{:>16}   {:<33}{:>8}{:>7}{:>10}",
+        "{:<20}{:>11}{:>11}{:>16}   {:<33}{:>8}{:>7}{:>10}",
         "", "A, half", "B, half", "B - A", "95 % interval", "A better", "equal", "B better"
     );
     for row in c.figures.iter().map(row) {
         let (a, b, difference, interval) = (row.a, row.b, row.difference, row.interval);
         let (name, won, ties, lost) = (row.name, row.a_better, row.ties, row.b_better);
-        let _ = writeln!(out, "{name:<16}{a:>11}{b:>11}{difference:>16}   {interval:<33}{won:>8}{ties:>7}{lost:>10}");
+        let _ = writeln!(out, "{name:<20}{a:>11}{b:>11}{difference:>16}   {interval:<33}{won:>8}{ties:>7}{lost:>10}");
     }
     for (title, fields) in [("design", &c.design), ("other fields", &c.conditions)] {
         const SHOWN: usize = 6;
@@ -72,7 +72,7 @@ pub fn text(c: &Comparison, dir: &Path) -> String {
 /// One line of the table of figures.
 #[derive(Serialize)]
 struct Row {
-    name: &'static str,
+    name: String,
     a: String,
     b: String,
     a_worst: String,
@@ -90,7 +90,7 @@ struct Row {
 fn row(f: &Compared) -> Row {
     let value = |v: Option<f64>| v.map_or_else(unknown, |v| f.print(v));
     Row {
-        name: f.name(),
+        name: f.name().to_owned(),
         a: value(f.a_median),
         b: value(f.b_median),
         a_worst: value(f.a_worst),
@@ -117,6 +117,36 @@ fn row(f: &Compared) -> Row {
     }
 }
 
+/// Whether there is no plain winner: no difference, or one that does better in one thing only.
+fn is_mixed(c: &Comparison) -> bool {
+    let spared = c.harms().map(|f| f.better).find(|better| *better != Better::NotShown);
+    match spared {
+        None => c.better == Better::NotShown,
+        Some(spared) => c.better != Better::NotShown && c.better != spared,
+    }
+}
+
+/// Who loses less, then who is down for less time.
+fn headline(c: &Comparison) -> String {
+    let letter = |better| match better {
+        Better::A => Some(("A", &c.a.label)),
+        Better::B => Some(("B", &c.b.label)),
+        Better::NotShown => None,
+    };
+    let spared = c.harms().find_map(|f| Some((letter(f.better)?, f.name())));
+    match (spared, letter(c.better)) {
+        (None, None) => "No difference shown".to_owned(),
+        (None, Some((letter, label))) => format!("{letter} is down for less time: {label}"),
+        (Some(((letter, label), what)), None) => format!("{letter} does better in {what}: {label}"),
+        (Some(((spared, label), what)), Some((up, _))) if spared == up => {
+            format!("{spared} does better in {what} and is down for less time: {label}")
+        }
+        (Some(((spared, _), what)), Some((up, _))) => {
+            format!("{spared} does better in {what}, {up} is down for less time")
+        }
+    }
+}
+
 fn unknown() -> String {
     "\u{2013}".into()
 }
@@ -125,11 +155,7 @@ fn render(name: &str, template: &str, c: &Comparison, charts: &[Chart]) -> Strin
     let charts: Vec<Figure> =
         if name.ends_with(".html") { figures(charts) } else { charts.iter().map(Figure::named).collect() };
     let rows: Vec<Row> = c.figures.iter().map(row).collect();
-    let headline = match c.better {
-        Better::A => format!("A is down for less time: {}", c.a.label),
-        Better::B => format!("B is down for less time: {}", c.b.label),
-        Better::NotShown => "No difference shown".to_owned(),
-    };
+    let headline = headline(c);
     let differences = [("design", &c.design), ("conditions", &c.conditions)]
         .map(|(name, all)| (name, &all[..all.len().min(FIELDS)], all.len().saturating_sub(FIELDS)));
     let mut environment = environment();
@@ -138,6 +164,7 @@ fn render(name: &str, template: &str, c: &Comparison, charts: &[Chart]) -> Strin
     let rendered = template.render(context! {
         c => Value::from(Serde(c)),
         headline => headline,
+        mixed => is_mixed(c),
         rows => Value::from(Serde(rows)),
         differences => Value::from(Serde(differences)),
         charts => Value::from(Serde(charts)),

@@ -3,12 +3,14 @@
 use super::Sweep;
 use crate::charts::{self, Chart};
 use crate::files::{WriteError, write_charts, write_whole};
+use crate::metrics::print;
 use crate::pages::{Figure, environment, figures};
 use crate::units;
 use minijinja::value::Serde;
 use minijinja::{Value, context};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
+use sim_core::metric::{Better, MetricKind};
 use std::path::Path;
 
 const MARKDOWN: &str = include_str!("../../templates/summary.md.jinja");
@@ -99,6 +101,8 @@ impl<'a> Page<'a> {
         let rendered = template.render(context! {
             s => Value::from(Serde(self.summary)),
             headline => &self.headline,
+            harmed => !harm(self.summary).is_empty(),
+            metrics => Value::from(Serde(metrics(self.summary))),
             failures => Value::from(Serde(&self.failures)),
             failures_left_out => self.failures_left_out,
             cells => Value::from(Serde(&self.cells)),
@@ -108,6 +112,44 @@ impl<'a> Page<'a> {
         });
         rendered.expect("the template knows its figures")
     }
+}
+
+/// `, but 287 had lost writes`: what clients lost though everything held, the gravest alone.
+fn harm(summary: &Json) -> String {
+    let harmful = metrics(summary).into_iter().find(|row| row.harm && row.above_zero > 0);
+    harmful.map_or_else(String::new, |row| format!(", but {} had {}", units::count(row.above_zero), row.title))
+}
+
+/// A followed figure over all runs.
+#[derive(Serialize)]
+struct MetricRow {
+    title: String,
+    harm: bool,
+    above_zero: u64,
+    /// The best, half, 90 %, 99 % and the worst.
+    values: Vec<String>,
+}
+
+/// The followed figures that some run has.
+fn metrics(summary: &Json) -> Vec<MetricRow> {
+    let kinds = summary["metrics"].as_array().into_iter().flatten();
+    let kinds = kinds.filter_map(|kind| MetricKind::deserialize(kind).ok());
+    let row = |kind: MetricKind| {
+        let of = summary["figures"]["metrics"].get(&*kind.name)?;
+        let names = match kind.better {
+            Better::Less => ["min", "p50", "p90", "p99", "max"],
+            Better::More => ["max", "p50", "p10", "p01", "min"],
+        };
+        let print =
+            |name: &str| of[name].as_f64().map_or_else(|| "\u{2013}".to_owned(), |value| print(value, kind.unit));
+        Some(MetricRow {
+            title: kind.title.to_string(),
+            harm: kind.harm,
+            above_zero: of["above_zero"].as_u64().unwrap_or(0),
+            values: names.iter().map(|name| print(name)).collect(),
+        })
+    };
+    kinds.filter_map(row).collect()
 }
 
 /// `a=1 b=x`.
@@ -125,7 +167,7 @@ fn headline(summary: &Json) -> String {
         (bugs @ 1.., ..) => of(bugs, "runs hit a bug in splitbrain"),
         (0, failed @ 1.., _) => of(failed, "runs failed"),
         (0, 0, open @ 1..) => of(open, "runs inconclusive"),
-        _ if runs == "1" => "The only run held".into(),
-        _ => format!("All {runs} runs held"),
+        _ if runs == "1" => format!("The only run held{}", harm(summary)),
+        _ => format!("All {runs} runs held{}", harm(summary)),
     }
 }

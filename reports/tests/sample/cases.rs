@@ -1,7 +1,8 @@
 //! The sample runs: one for each thing a chart or a page must survive.
 
 use super::{Dice, MS, S, Sample, expect, measured, rule};
-use sim_core::measures::{Failovers, Formula, FormulaUnit, HotKey, KeysMoved};
+use sim_core::measures::{Failovers, Formula, HotKey, KeysMoved, Losses};
+use sim_core::metric::Unit;
 use sim_core::record::{Comparison, Ruling, RunRecord};
 
 /// Three leader crashes and a partition: the run people show.
@@ -208,7 +209,7 @@ pub fn two_servers() -> RunRecord {
         formula: "1 / (mu - lambda)".into(),
         predicted: 20e6,
         measured: Some(23.4e6),
-        unit: FormulaUnit::Time,
+        unit: Unit::Time,
         note: "holds for one server at steady load; here a fault made it slower".into(),
     }];
     record
@@ -289,6 +290,7 @@ pub fn failovers() -> RunRecord {
     }
     .record();
     record.measures.failover = Some(measured::failovers());
+    record.measures.losses = Some(measured::failover_losses());
     record.measures.formulas = measured::formulas();
     record.expectations = vec![
         expect("rto", Comparison::AtMost, 2e9, "<= 2s"),
@@ -309,6 +311,7 @@ pub fn many_failovers() -> RunRecord {
     }
     .record();
     record.measures.failover = Some(measured::many());
+    record.measures.losses = Some(measured::many_losses());
     record
 }
 
@@ -316,7 +319,9 @@ pub fn many_failovers() -> RunRecord {
 pub fn no_failover() -> RunRecord {
     let mut record =
         Sample { name: "no-failover", title: "A primary nobody disturbs", nodes: 2, ..Sample::default() }.record();
-    record.measures.failover = Some(Failovers { acknowledged: 11_873, ..Failovers::default() });
+    record.measures.failover = Some(Failovers::default());
+    let nothing = Losses { stale_reads: Some(0), two_primaries: Some(Vec::new()), ..Losses::default() };
+    record.measures.losses = Some(nothing);
     record
 }
 

@@ -1,7 +1,8 @@
 //! What the systems of sample runs measured: nodes over time, fail-overs, formulas.
 
 use super::{MS, S};
-use sim_core::measures::{Failover, Failovers, Formula, FormulaUnit, Gauge, LostWrite, SplitBrain};
+use sim_core::measures::{Failover, Failovers, Formula, Gauge, Losses, LostWrite, TwoPrimaries};
+use sim_core::metric::Unit;
 use sim_core::record::RunRecord;
 
 /// As many samples as runs have.
@@ -45,10 +46,17 @@ pub fn failovers() -> Failovers {
             Failover { needless: true, ..step(35 * S, 1500, 2, 80, 300) },
             never,
         ],
-        acknowledged: 11_873,
+    }
+}
+
+/// What was lost in them.
+pub fn failover_losses() -> Losses {
+    Losses {
         lost: 212,
         lost_writes: (0..14)
             .map(|i| LostWrite {
+                client: i as u32,
+                op: i,
                 key: i * 3,
                 what: format!("put {} = {}", i * 3, i + 900),
                 acknowledged_ns: 37 * S + i * 90 * MS,
@@ -56,7 +64,9 @@ pub fn failovers() -> Failovers {
                 why: "the primary that took it was overruled".into(),
             })
             .collect(),
-        split_brain: vec![SplitBrain { from_ns: 36_582 * MS, to_ns: 45 * S, nodes: vec![0, 1], writes: 212 }],
+        stale_reads: Some(31),
+        two_primaries: Some(vec![TwoPrimaries { from_ns: 36_582 * MS, to_ns: 45 * S, nodes: vec![0, 1], writes: 212 }]),
+        ..Losses::default()
     }
 }
 
@@ -78,17 +88,16 @@ pub fn many() -> Failovers {
             planned: i.is_multiple_of(11),
         }
     };
+    Failovers { failovers: (0..60).map(one).collect() }
+}
+
+/// What was lost in those.
+pub fn many_losses() -> Losses {
     let split = |i: u64| {
         let from_ns = 4 * S + i * 1800 * MS;
-        SplitBrain { from_ns, to_ns: from_ns + 700 * MS, nodes: vec![i as u32 * 32, i as u32 * 32 + 1], writes: i }
+        TwoPrimaries { from_ns, to_ns: from_ns + 700 * MS, nodes: vec![i as u32 * 32, i as u32 * 32 + 1], writes: i }
     };
-    Failovers {
-        failovers: (0..60).map(one).collect(),
-        acknowledged: 900_000,
-        lost: 3,
-        lost_writes: Vec::new(),
-        split_brain: (0..30).map(split).collect(),
-    }
+    Losses { lost: 3, two_primaries: Some((0..30).map(split).collect()), ..Losses::default() }
 }
 
 /// One of each unit, measured and not.
@@ -107,7 +116,7 @@ pub fn formulas() -> Vec<Formula> {
             "1 - exp(-lambda t)",
             0.632_120_558,
             None,
-            FormulaUnit::Fraction,
+            Unit::Fraction,
             "failures come at a constant rate; a single run either saw one or did not",
         ),
         formula(
@@ -115,10 +124,10 @@ pub fn formulas() -> Vec<Formula> {
             "MTTF / (MTTF + MTTR)",
             0.999_000_999,
             Some(0.998_73),
-            FormulaUnit::Fraction,
+            Unit::Fraction,
             "",
         ),
-        formula("Fail-overs of the run", "lambda t", 3.0, Some(4.0), FormulaUnit::Number, "one was needless"),
-        formula("Downtime of a fail-over", "timeout + round trip", 1.7e9, Some(2.6e9), FormulaUnit::Time, ""),
+        formula("Fail-overs of the run", "lambda t", 3.0, Some(4.0), Unit::Number, "one was needless"),
+        formula("Downtime of a fail-over", "timeout + round trip", 1.7e9, Some(2.6e9), Unit::Time, ""),
     ]
 }

@@ -247,7 +247,7 @@ impl Sample {
 
 /// A verdict of a rule.
 pub fn rule(name: &str, verdict: Ruling, detail: &str) -> VerdictRecord {
-    VerdictRecord { rule: name.into(), verdict, detail: detail.into() }
+    VerdictRecord { rule: name.into(), verdict, detail: detail.into(), broken_as_expected: false }
 }
 
 /// An expectation.

@@ -254,6 +254,9 @@ fn finish<S: System, O: Observer<S::Node>>(
     let at = |ns| Instant(ns);
     let span = Span { from: at(record.measure_from_ns), to: at(record.measure_to_ns), end: at(record.simulated_ns) };
     record.measures = S::measure(&config, &kept.history, &checks, &nodes, span);
+    if let Some(losses) = &mut record.measures.losses {
+        losses.count(&record.ops);
+    }
     for (node, keys) in record.nodes.iter_mut().zip(&record.measures.keys) {
         node.keys = *keys;
     }

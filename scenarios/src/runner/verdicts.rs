@@ -24,18 +24,20 @@ pub(super) fn of_violation(violation: &Violation) -> VerdictRecord {
         rule: violation.rule.clone(),
         verdict: Ruling::Fail,
         detail: format!("at {}{place}: {}", violation.at, violation.detail),
+        broken_as_expected: false,
     }
+}
+
+/// A verdict on a rule.
+fn ruled(rule: &str, verdict: Ruling, detail: String) -> VerdictRecord {
+    VerdictRecord { rule: rule.to_owned(), verdict, detail, broken_as_expected: false }
 }
 
 pub(super) fn of_verdict(verdict: &Verdict) -> VerdictRecord {
     match verdict {
-        Verdict::Pass { rule, detail } => {
-            VerdictRecord { rule: (*rule).to_owned(), verdict: Ruling::Pass, detail: detail.clone() }
-        }
+        Verdict::Pass { rule, detail } => ruled(rule, Ruling::Pass, detail.clone()),
         Verdict::Fail(violation) => of_violation(violation),
-        Verdict::Inconclusive { rule, why } => {
-            VerdictRecord { rule: (*rule).to_owned(), verdict: Ruling::Inconclusive, detail: why.clone() }
-        }
+        Verdict::Inconclusive { rule, why } => ruled(rule, Ruling::Inconclusive, why.clone()),
     }
 }
 
@@ -59,7 +61,7 @@ pub(super) fn recovery(scenario: &Scenario, (class, progress): (Class, Progress)
             (Ruling::Fail, format!("{tried} {many} began after the faults were over at {heal}, none succeeded"))
         }
     };
-    VerdictRecord { rule: RECOVERY.to_owned(), verdict, detail }
+    ruled(RECOVERY, verdict, detail)
 }
 
 /// Clients that waited too long, named at most.
@@ -105,7 +107,7 @@ pub(super) fn answered(scenario: &Scenario, waits: &[Wait]) -> Option<VerdictRec
         let named = late[..late.len().min(NAMED)].join(", ");
         (Ruling::Fail, format!("{} of {asked} clients waited longer than {within}: {named}{more}", late.len()))
     };
-    Some(VerdictRecord { rule: ANSWERED_WITHIN.to_owned(), verdict, detail })
+    Some(ruled(ANSWERED_WITHIN, verdict, detail))
 }
 
 /// Turns the verdicts around for a scenario that shows what goes wrong: at least one of the rules it names must be
@@ -122,6 +124,7 @@ pub(super) fn as_expected(mut verdicts: Vec<VerdictRecord>, violates: &[String])
         if v.verdict == Ruling::Fail {
             broken.push(v.rule.clone());
             v.verdict = Ruling::Pass;
+            v.broken_as_expected = true;
             v.detail = format!("broken, as this scenario expects: {}", v.detail);
             return true;
         }
@@ -134,6 +137,6 @@ pub(super) fn as_expected(mut verdicts: Vec<VerdictRecord>, violates: &[String])
     } else {
         (Ruling::Pass, format!("{} was broken, as expected (one of: {named})", broken.join(", ")))
     };
-    verdicts.push(VerdictRecord { rule: VIOLATES.to_owned(), verdict, detail });
+    verdicts.push(ruled(VIOLATES, verdict, detail));
     verdicts
 }

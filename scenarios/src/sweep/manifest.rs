@@ -2,6 +2,7 @@
 
 use super::{Shard, Vary};
 use serde::{Deserialize, Serialize};
+use sim_core::metric::MetricKind;
 
 /// The contents of `sweep.json`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,6 +29,9 @@ pub struct Manifest {
     pub shard: Shard,
     /// Whether charts are drawn of them.
     pub charts: bool,
+    /// The figures of each run that are followed beside availability and latency.
+    #[serde(default)]
+    pub metrics: Vec<MetricKind>,
 }
 
 impl Manifest {

@@ -23,7 +23,7 @@ pub use plan::{Job, Plan, Shard};
 pub use quantiles::{Quantiles, quantile};
 pub use result::{Broken, JobResult, Outcome};
 pub use seeds::Seeds;
-pub use summary::{CellSummary, Counts, Failure, Figures, RuleCount, Summary, Tally};
+pub use summary::{CellSummary, Counts, Failure, Figures, RuleCount, Spread, Summary, Tally};
 pub use vary::{Cell, Vary, grid};
 
 /// The version of `sweep.json`, `results.jsonl` and `summary.json`.

@@ -6,6 +6,7 @@ use core::fmt;
 use core::str::FromStr;
 use serde::{Deserialize, Serialize};
 use sim_core::hash::Mixer;
+use sim_core::metric::MetricKind;
 
 /// `K/N`: one part of a sweep, so that N machines can share it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -146,9 +147,10 @@ impl Plan {
         Some(Job { index, cell, seed: self.seeds.get(index % self.seeds.count())? })
     }
 
-    /// What a folder says about itself, so that it is not taken for another sweep's. `scenarios` has one entry a cell.
+    /// What a folder says about itself, so that it is not taken for another sweep's. `scenarios` has one entry a cell,
+    /// `metrics` are followed.
     #[must_use]
-    pub fn manifest(&self, version: &str, scenarios: &[Scenario]) -> Manifest {
+    pub fn manifest(&self, version: &str, scenarios: &[Scenario], metrics: Vec<MetricKind>) -> Manifest {
         let first = &scenarios[0];
         Manifest {
             schema_version: super::SCHEMA_VERSION,
@@ -162,6 +164,7 @@ impl Plan {
             jobs: self.jobs(),
             shard: self.shard,
             charts: first.report.charts,
+            metrics,
         }
     }
 

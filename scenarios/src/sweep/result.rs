@@ -4,6 +4,7 @@ use super::{Cell, Plan};
 use serde::{Deserialize, Serialize};
 use sim_core::hash::Mixer;
 use sim_core::record::Ruling;
+use std::collections::BTreeMap;
 
 const CHECK: &str = ",\"check\":\"";
 
@@ -93,6 +94,9 @@ pub struct JobResult {
     pub read_p99_ns: Option<u64>,
     /// 99 of 100 writes were at most this slow.
     pub write_p99_ns: Option<u64>,
+    /// The followed figures that it has, by name; `sweep.json` says what they are and count in.
+    #[serde(default)]
+    pub metrics: BTreeMap<String, f64>,
 }
 
 impl JobResult {
@@ -121,6 +125,7 @@ impl JobResult {
             total_outage_ns: None,
             read_p99_ns: None,
             write_p99_ns: None,
+            metrics: BTreeMap::new(),
         }
     }
 

@@ -2,6 +2,7 @@
 
 use super::{Cell, JobResult, Manifest, Outcome, Plan, Quantiles};
 use serde::{Deserialize, Serialize};
+use sim_core::metric::MetricKind;
 use std::collections::BTreeMap;
 
 /// More failures than this are counted but not listed; `results.jsonl` has them all.
@@ -34,6 +35,9 @@ pub struct Summary {
     pub failures_not_listed: u64,
     /// The rules that failed or could not be judged, with the number of runs.
     pub rules: Vec<RuleCount>,
+    /// What the figures in `figures.metrics` are and count in.
+    #[serde(default)]
+    pub metrics: Vec<MetricKind>,
     /// Rules that some run mentions and none could judge: nothing was learnt about them.
     pub never_exercised: Vec<String>,
     /// Figures over all runs.
@@ -113,6 +117,19 @@ pub struct Figures {
     pub write_p99_ns: Quantiles<u64>,
     /// Runs without any outage.
     pub without_outage: u64,
+    /// The followed figures, by name, of the runs that have them.
+    #[serde(default)]
+    pub metrics: BTreeMap<String, Spread>,
+}
+
+/// A followed figure over runs.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Spread {
+    /// Its distribution.
+    #[serde(flatten)]
+    pub quantiles: Quantiles<f64>,
+    /// Runs in which it was more than nothing.
+    pub above_zero: u64,
 }
 
 /// One cell of the grid.
@@ -156,6 +173,7 @@ struct Columns {
     time_fraction: Vec<f64>,
     read_p99: Vec<u64>,
     write_p99: Vec<u64>,
+    metrics: BTreeMap<String, Vec<f64>>,
 }
 
 impl Columns {
@@ -166,6 +184,13 @@ impl Columns {
         self.time_fraction.extend(r.time_fraction);
         self.read_p99.extend(r.read_p99_ns);
         self.write_p99.extend(r.write_p99_ns);
+        for (name, value) in &r.metrics {
+            // Names are few and come again with every run.
+            if !self.metrics.contains_key(name) {
+                self.metrics.insert(name.clone(), Vec::new());
+            }
+            self.metrics.get_mut(name).expect("it was just put there").push(*value);
+        }
     }
 
     fn append(&mut self, other: &mut Self) {
@@ -175,6 +200,9 @@ impl Columns {
         self.time_fraction.append(&mut other.time_fraction);
         self.read_p99.append(&mut other.read_p99);
         self.write_p99.append(&mut other.write_p99);
+        for (name, values) in &mut other.metrics {
+            self.metrics.entry(name.clone()).or_default().append(values);
+        }
     }
 
     fn figures(&mut self) -> Figures {
@@ -186,7 +214,14 @@ impl Columns {
             time_fraction: Quantiles::of(&mut self.time_fraction),
             read_p99_ns: Quantiles::of(&mut self.read_p99),
             write_p99_ns: Quantiles::of(&mut self.write_p99),
+            metrics: self.metrics.iter_mut().map(|(name, values)| (name.clone(), Spread::of(values))).collect(),
         }
+    }
+}
+
+impl Spread {
+    fn of(values: &mut [f64]) -> Self {
+        Self { above_zero: values.iter().filter(|v| **v > 0.0).count() as u64, quantiles: Quantiles::of(values) }
     }
 }
 
@@ -275,6 +310,7 @@ impl<'a> Tally<'a> {
             runs: counts.pass + counts.fail + counts.inconclusive + counts.bug,
             ruling,
             counts,
+            metrics: manifest.metrics.clone(),
             failures,
             failures_not_listed: self.not_listed + more as u64,
             never_exercised: self.rules.values().filter(|r| !judged(r)).map(|r| r.rule.clone()).collect(),

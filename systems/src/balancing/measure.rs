@@ -5,7 +5,8 @@ use super::config::{Config, Service};
 use super::fact::Reason;
 use super::policy::Policy;
 use sim_core::Span;
-use sim_core::measures::{Formula, FormulaUnit, Measures};
+use sim_core::measures::{Formula, Measures};
+use sim_core::metric::Unit;
 use sim_core::network::{Latency, Law};
 
 /// The natural logarithm of 100.
@@ -52,7 +53,7 @@ fn formulas(config: &Config, rate: f64, took: Option<f64>) -> Vec<Formula> {
         formula: "lambda E[S] / (servers x workers)".to_owned(),
         predicted: rho,
         measured: None,
-        unit: FormulaUnit::Number,
+        unit: Unit::Number,
         note: "the share of the time that a server is busy if all that is asked is done once; over 1, queues grow"
             .to_owned(),
     }];
@@ -79,7 +80,7 @@ fn formulas(config: &Config, rate: f64, took: Option<f64>) -> Vec<Formula> {
         formula: what,
         predicted: (waits / free + service) * 1e9,
         measured: took,
-        unit: FormulaUnit::Time,
+        unit: Unit::Time,
         note: note.clone(),
     });
     if c <= 1.0 {
@@ -88,7 +89,7 @@ fn formulas(config: &Config, rate: f64, took: Option<f64>) -> Vec<Formula> {
             formula: "ln(100) / (mu - lambda)".to_owned(),
             predicted: LN_100 / free * 1e9,
             measured: None,
-            unit: FormulaUnit::Time,
+            unit: Unit::Time,
             note,
         });
     }

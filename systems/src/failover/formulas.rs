@@ -6,7 +6,8 @@
 use super::config::{Arbiter, Config};
 use super::message::FailoverFact;
 use super::node::Failover;
-use sim_core::measures::{Failover as Replacement, Formula, FormulaUnit, k_of_n};
+use sim_core::measures::{Failover as Replacement, Formula, k_of_n};
+use sim_core::metric::Unit;
 use sim_core::{Duration, Instant, NodeId, NodeSet, Observed, Span};
 
 /// Times between failures without which nothing is said of how they are distributed.
@@ -120,7 +121,7 @@ impl Uptime {
             formula: "sum over i = k..n of C(n, i) a^i (1 - a)^(n - i)".to_owned(),
             predicted: k_of_n(k as u32, n as u32, up),
             measured: Some(1.0 - self.without_majority as f64 / whole),
-            unit: FormulaUnit::Fraction,
+            unit: Unit::Fraction,
             note: format!(
                 "with what this run showed: each of them up {:.3} % of the time, {} crashes; if they fail on their own, not together",
                 up * 100.0,
@@ -161,7 +162,7 @@ impl Uptime {
                 formula: "MTTF / (MTTF + MTTR)".to_owned(),
                 predicted: mttf / (mttf + mttr),
                 measured: (served > 0.0).then(|| 1.0 - self.unserved as f64 / served),
-                unit: FormulaUnit::Fraction,
+                unit: Unit::Fraction,
                 note: note(
                     "a share of time, for writes; measured is the time with a primary that was up and promoted, so it also counts \
                      when nobody could follow",
@@ -172,7 +173,7 @@ impl Uptime {
                 formula: "1 - exp(-lambda t)".to_owned(),
                 predicted: 1.0 - libm::exp(-by / mttf),
                 measured: (lives.len() >= ENOUGH).then(|| ended / lives.len() as f64),
-                unit: FormulaUnit::Fraction,
+                unit: Unit::Fraction,
                 note: note(
                     "not an availability: it counts no repairs, and failures must come at random; measured is the share of \
                      primaries that lasted no longer",

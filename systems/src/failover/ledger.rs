@@ -3,10 +3,7 @@
 use super::log::{Log, Position};
 use sim_core::measures::LostWrite;
 use sim_core::{ClientId, Instant, NodeId};
-use std::collections::BTreeMap;
-
-/// Lost writes that are listed; the others are counted.
-const LISTED: usize = 100;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A write that was acknowledged, or state that was read.
 #[derive(Clone, Copy, Debug)]
@@ -34,7 +31,6 @@ pub(super) struct Ledger {
     missing: Entries,
     /// Entries that a read rested on.
     read: Entries,
-    pub acknowledged: u64,
 }
 
 fn key(entry: Position) -> (u64, u64) {
@@ -53,7 +49,6 @@ impl Ledger {
 
     /// A write was acknowledged; `late` by one that was not the newest primary any more.
     pub fn acknowledged(&mut self, basis: Position, told: Told, late: bool) {
-        self.acknowledged += 1;
         let at = self.executed.get(&(told.client, told.op)).copied().unwrap_or(basis);
         if late && !self.held.contains_key(&key(at)) {
             self.missing.insert(key(at), told);
@@ -90,19 +85,25 @@ impl Ledger {
         self.read.len()
     }
 
-    /// Acknowledged writes that the final log lacks: how many, and the first.
-    pub fn lost(&self, log: &Log) -> (u64, Vec<LostWrite>) {
-        let lost = || self.held.iter().chain(&self.missing).filter(|(at, _)| !log.holds(entry(**at)));
-        let mut listed: Vec<_> = lost().collect();
-        listed.sort_by_key(|(at, told)| (told.at, **at));
-        let listed = listed.into_iter().take(LISTED).map(|((offset, epoch), told)| LostWrite {
+    /// Acknowledged writes that the final log lacks, in the order of their acknowledgements. An operation counts once however
+    /// many tries were acknowledged, and not at all if one of them is there.
+    pub fn lost(&self, log: &Log) -> Vec<LostWrite> {
+        let all = || self.held.iter().chain(&self.missing);
+        let mut done: BTreeSet<(ClientId, u64)> =
+            all().filter(|(at, _)| log.holds(entry(**at))).map(|(_, told)| (told.client, told.op)).collect();
+        let mut lost: Vec<_> = all().filter(|(at, _)| !log.holds(entry(**at))).collect();
+        lost.sort_by_key(|(at, told)| (told.at, **at));
+        lost.retain(|(_, told)| done.insert((told.client, told.op)));
+        let lost = lost.into_iter().map(|((offset, epoch), told)| LostWrite {
+            client: told.client.0,
+            op: told.op,
             key: told.key,
             what: format!("operation {} of {}", told.op, told.client),
             acknowledged_ns: told.at.0,
             node: told.node.0,
             why: format!("entry {offset} of epoch {epoch} is not in the log of the last primary"),
         });
-        (lost().count() as u64, listed.collect())
+        lost.collect()
     }
 }
 
@@ -125,7 +126,11 @@ mod tests {
         assert!(ledger.lacks(&log(&[1, 1, 3]), 3).is_empty(), "epoch 4 is none of the business of one of epoch 3");
         let lacking: Vec<_> = ledger.lacks(&log(&[1, 1, 5]), 5).into_iter().map(|(entry, _)| entry.offset).collect();
         assert_eq!(lacking, [3]);
-        assert_eq!(ledger.lost(&log(&[1, 1, 5])).0, 1);
-        assert_eq!(ledger.lost(&log(&[1, 1, 4])).0, 0, "it turned out to be there");
+        assert_eq!(ledger.lost(&log(&[1, 1, 5])).len(), 1);
+        assert!(ledger.lost(&log(&[1, 1, 4])).is_empty(), "it turned out to be there");
+        // The same operation again, with the next primary: as long as one of the two is there, nothing is lost.
+        ledger.acknowledged(Position { epoch: 5, offset: 3 }, told(1, 5), false);
+        assert!(ledger.lost(&log(&[1, 1, 5])).is_empty());
+        assert_eq!(ledger.lost(&log(&[1, 1, 6])).len(), 1, "both are gone, and that is one write");
     }
 }

@@ -3,7 +3,7 @@
 use super::message::FailoverFact;
 use super::node::Failover;
 use sim_core::fault::Fault;
-use sim_core::measures::{Failover as Replacement, SplitBrain};
+use sim_core::measures::{Failover as Replacement, TwoPrimaries};
 use sim_core::{Instant, NodeId, Observed};
 use std::collections::BTreeMap;
 
@@ -43,7 +43,7 @@ pub(super) struct Story {
     /// When each epoch's primary began to serve.
     promoted: BTreeMap<u64, (Instant, NodeId)>,
     /// Acknowledgements by primaries that were not the newest, by epoch.
-    split: BTreeMap<u64, SplitBrain>,
+    split: BTreeMap<u64, TwoPrimaries>,
 }
 
 impl Story {
@@ -58,7 +58,7 @@ impl Story {
     }
 
     /// The times in which two nodes acknowledged writes.
-    pub fn split_brain(&self) -> Vec<SplitBrain> {
+    pub fn two_primaries(&self) -> Vec<TwoPrimaries> {
         let mut split: Vec<_> = self.split.values().cloned().collect();
         split.sort_by_key(|s| (s.from_ns, s.to_ns));
         split
@@ -148,10 +148,10 @@ impl Story {
         }
         let newer = self.promoted.range(epoch + 1..).find(|(_, (_, other))| *other != node);
         if let Some((_, (since, other))) = newer {
-            let split = self.split.entry(epoch).or_insert_with(|| SplitBrain {
+            let split = self.split.entry(epoch).or_insert_with(|| TwoPrimaries {
                 from_ns: since.0,
                 nodes: vec![node.0, other.0],
-                ..SplitBrain::default()
+                ..TwoPrimaries::default()
             });
             split.to_ns = at.0;
             split.writes += 1;

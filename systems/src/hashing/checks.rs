@@ -6,10 +6,13 @@ use super::measure::Watch;
 use super::message::HashingFact;
 use super::node::Machine;
 use super::placing::Placing;
-use super::register::{Registers, Wrong};
 use super::version::{Held, Version};
+use crate::kv::register::{Registers, Wrong};
 use sim_core::fault::{ClockChange, DiskChange, Fault, Injection, OnCrash};
-use sim_core::{Duration, Instant, NodeId, NodeSet, Observed, Observer, Verdict, Violation};
+use sim_core::measures::LostWrite;
+use sim_core::{
+    Class, ClientId, Duration, Instant, NodeId, NodeSet, Observed, Observer, Outcome, Ticket, Verdict, Violation,
+};
 use std::collections::BTreeMap;
 
 sim_core::rules! {
@@ -35,6 +38,10 @@ pub struct HashingChecks {
     pub(super) watch: Watch,
     /// The newest version of each key that was acknowledged, and whether it was a delete.
     acknowledged: BTreeMap<u64, (Version, bool)>,
+    /// When that was acknowledged first, and by whom.
+    told: BTreeMap<u64, (Instant, NodeId)>,
+    /// Writes that were acknowledged though an older write, acknowledged before they began, has the later version.
+    outdated: Vec<LostWrite>,
     /// The newest tombstone of each key that somebody has forgotten.
     collected: BTreeMap<u64, Version>,
     writes: u64,
@@ -70,6 +77,8 @@ impl HashingChecks {
             registers: Registers::default(),
             watch: Watch::new(config),
             acknowledged: BTreeMap::new(),
+            told: BTreeMap::new(),
+            outdated: Vec::new(),
             collected: BTreeMap::new(),
             writes: 0,
             deletes: 0,
@@ -100,6 +109,9 @@ impl HashingChecks {
                 self.writes += 1;
                 self.deletes += u64::from(deleted);
                 let newest = self.acknowledged.entry(key).or_insert((version, deleted));
+                if version > newest.0 || !self.told.contains_key(&key) {
+                    self.told.insert(key, (at, node));
+                }
                 *newest = (version, deleted).max(*newest);
             }
             HashingFact::Collected { key, version } => {
@@ -199,9 +211,39 @@ impl HashingChecks {
         self.back
     }
 
-    /// Reads that saw less than was acknowledged before, of how many that had to see something.
-    pub(super) const fn stale_reads(&self) -> (u64, u64) {
-        (self.watch.stale_reads, self.registers.bound)
+    /// A write was acknowledged to its client. Where clocks order writes, an older one may win against it for good.
+    fn on_written(&mut self, (invoked, at): (Instant, Instant), ticket: Ticket, key: u64) {
+        let Some((newest, _)) = self.acknowledged.get(&key) else { return };
+        let Some((told, node)) = self.told.get(&key).filter(|(told, _)| *told < invoked) else { return };
+        if !newest.is_of(ticket) {
+            self.outdated.push(LostWrite {
+                client: ticket.client.0,
+                op: ticket.op,
+                key,
+                what: format!("operation {} of {}", ticket.op, ticket.client),
+                acknowledged_ns: at.0,
+                node: node.0,
+                why: format!("a write acknowledged at {told}, before it began, has the later version, {newest}"),
+            });
+        }
+    }
+
+    /// Acknowledged writes that nobody will read: overruled by an older one, or gone with the disks of all who had them.
+    pub(super) fn lost(&self, nodes: &[Option<Machine>]) -> Vec<LostWrite> {
+        let ended = Ended::new(self, nodes);
+        let gone = ended.gone().map(|(key, version)| {
+            let (told, node) = self.told.get(&key).copied().unwrap_or((Instant::ZERO, NodeId(0)));
+            LostWrite {
+                client: version.client,
+                op: version.op,
+                key,
+                what: format!("operation {} of {}", version.op, ClientId(version.client)),
+                acknowledged_ns: told.0,
+                node: node.0,
+                why: "none of those who hold its key has it or anything newer".to_owned(),
+            }
+        });
+        self.outdated.iter().cloned().chain(gone).collect()
     }
 
     /// Keys that were written.
@@ -225,9 +267,12 @@ impl Observer<Machine> for HashingChecks {
             Observed::Requested { ticket, .. } => self.registers.requested(*ticket),
             Observed::Returned { ticket, request, invoked, outcome, .. } => {
                 let regular = self.is_regular();
+                if matches!(outcome, Outcome::Ok(_)) && crate::kv::operation(request).class == Class::Write {
+                    self.on_written((*invoked, at), *ticket, request.key());
+                }
                 match self.registers.returned(*ticket, (*invoked, at), request, outcome) {
                     Some(Wrong::Stale(detail)) => {
-                        self.watch.stale_reads += 1;
+                        self.watch.stale_reads.push((ticket.client, ticket.op));
                         if regular {
                             self.fail(at, READS_SEE_ACKNOWLEDGED_WRITES, None, detail);
                         }
@@ -279,10 +324,32 @@ impl<'a> Ended<'a> {
         Verdict::Fail(Violation { rule: rule.to_owned(), at: self.checks.now, node: None, detail })
     }
 
+    /// The keys whose newest acknowledged version none of their holders has, nor anything newer.
+    fn gone(&self) -> impl Iterator<Item = (u64, Version)> {
+        let there = |newest: &Machine, key: u64, version: Version| {
+            // One that was overwritten by a delete, which nobody needs to remember any more.
+            if self.checks.collected.get(&key).is_some_and(|collected| *collected >= version) {
+                return true;
+            }
+            let (old, new) = newest.holders(key);
+            let mut holders = old.into_iter().chain(new.into_iter().flatten());
+            let on_holder = |node: NodeId| {
+                let machine = self.nodes[node.index()].as_ref();
+                machine.and_then(|machine| machine.store.own(key)).is_some_and(|held| held.version >= version)
+            };
+            let hinted = |machine: &Machine| machine.hinted().any(|(of, held)| of == key && held.version >= version);
+            holders.any(on_holder) || self.nodes.iter().flatten().any(hinted)
+        };
+        let all = self.checks.acknowledged.iter().map(|(key, (version, _))| (*key, *version));
+        all.filter(move |(key, version)| self.newest.is_some_and(|newest| !there(newest, *key, *version)))
+    }
+
     fn survive(&self, writes: u64) -> Verdict {
         let rule = ACKNOWLEDGED_WRITES_SURVIVE;
         let inconclusive = |why: &str| Verdict::Inconclusive { rule, why: why.to_owned() };
-        let Some(newest) = self.newest else { return inconclusive("no node is up") };
+        if self.newest.is_none() {
+            return inconclusive("no node is up");
+        }
         if writes == 0 {
             return inconclusive("nothing was written");
         }
@@ -290,21 +357,7 @@ impl<'a> Ended<'a> {
             sim_core::node_ids(self.nodes.len()).filter(|node| self.nodes[node.index()].is_none()).collect();
         let gone = self.checks.gone.union(down).union(self.checks.wiped).len().max(self.checks.most_wiped);
         let mut excused = 0;
-        for (key, (version, _)) in &self.checks.acknowledged {
-            // One that was overwritten by a delete, which nobody needs to remember any more.
-            if self.checks.collected.get(key).is_some_and(|collected| collected >= version) {
-                continue;
-            }
-            let (old, new) = newest.holders(*key);
-            let mut holders = old.into_iter().chain(new.into_iter().flatten());
-            let on_holder = |node: NodeId| {
-                let machine = self.nodes[node.index()].as_ref();
-                machine.and_then(|machine| machine.store.own(*key)).is_some_and(|held| held.version >= *version)
-            };
-            let hinted = |machine: &Machine| machine.hinted().any(|(of, held)| of == *key && held.version >= *version);
-            if holders.any(on_holder) || self.nodes.iter().flatten().any(hinted) {
-                continue;
-            }
+        for (key, version) in self.gone() {
             if gone >= self.checks.config.write_quorum as usize {
                 excused += 1;
                 continue;

@@ -9,8 +9,9 @@ use super::placing::spread;
 use super::quorums::Power;
 use super::rule::Rule;
 use super::version::Version;
-use sim_core::measures::{Formula, FormulaUnit, HotKey, KeysMoved, Measures};
-use sim_core::{Instant, NodeId, NodeSet, Observed, Outcome, Span};
+use sim_core::measures::{Formula, HotKey, KeysMoved, Losses, Measures};
+use sim_core::metric::{MetricKind, Unit};
+use sim_core::{ClientId, Instant, NodeId, NodeSet, Observed, Outcome, Span};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
@@ -32,7 +33,7 @@ pub(super) struct Watch {
     moved: Vec<KeysMoved>,
     requests: BTreeMap<u64, u64>,
     errors: BTreeMap<&'static str, u64>,
-    pub stale_reads: u64,
+    pub stale_reads: Vec<(ClientId, u64)>,
     power: Power,
     /// Nodes that are being filled again after they lost their disks, since they are back.
     filling: BTreeMap<NodeId, Instant>,
@@ -50,7 +51,7 @@ impl Watch {
             moved: Vec::new(),
             requests: BTreeMap::new(),
             errors: BTreeMap::new(),
-            stale_reads: 0,
+            stale_reads: Vec::new(),
             power: Power::default(),
             filling: BTreeMap::new(),
             filled: Vec::new(),
@@ -99,7 +100,7 @@ impl Watch {
                 formula: "bytes / bandwidth".to_owned(),
                 predicted: *bytes as f64 * 8e9 / bandwidth,
                 measured: Some(*took as f64),
-                unit: FormulaUnit::Time,
+                unit: Unit::Time,
                 note: format!("{bytes} bytes, one store after the other; all of a leaf comes again if one key of it differs; round trips and syncs come on top"),
             },
         ));
@@ -169,6 +170,18 @@ fn event(old: NodeSet, new: NodeSet) -> String {
     [told(came, "joined"), told(went, "left")].into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 
+/// Reads that saw what had been deleted.
+const DELETED_READS: &str = "deleted_reads";
+
+/// This system's own figures.
+pub(super) static METRICS: &[MetricKind] = &[MetricKind::new(
+    DELETED_READS,
+    "reads of what was deleted",
+    Unit::Number,
+    "reads that saw what had been deleted before they began",
+)
+.harm()];
+
 /// The measures of a finished run.
 pub(super) fn measure(config: &Config, checks: &HashingChecks, nodes: &[Option<Machine>], span: Span) -> Measures {
     let watch = &checks.watch;
@@ -188,15 +201,14 @@ pub(super) fn measure(config: &Config, checks: &HashingChecks, nodes: &[Option<M
         requests,
         nodes: holders(key).into_iter().map(|node| node.0).collect(),
     });
-    let mut errors: BTreeMap<String, u64> = watch.errors.iter().map(|(why, n)| ((*why).to_owned(), *n)).collect();
-    let (stale, _) = checks.stale_reads();
-    if stale > 0 {
-        errors.insert("answered, with less than was acknowledged before".to_owned(), stale);
-    }
-    if checks.brought_back() > 0 {
-        errors.insert("answered, with what was deleted before".to_owned(), checks.brought_back());
-    }
-    Measures {
+    let errors: BTreeMap<String, u64> = watch.errors.iter().map(|(why, n)| ((*why).to_owned(), *n)).collect();
+    let mut measures = Measures {
+        losses: Some(Losses {
+            lost_writes: checks.lost(nodes),
+            stale_reads: Some(0),
+            stale: watch.stale_reads.clone(),
+            ..Losses::default()
+        }),
         hot_keys: hot_keys.collect(),
         errors,
         formulas: [
@@ -206,7 +218,9 @@ pub(super) fn measure(config: &Config, checks: &HashingChecks, nodes: &[Option<M
         .concat(),
         keys_moved,
         ..Measures::default()
-    }
+    };
+    measures.set(METRICS, DELETED_READS, checks.brought_back() as f64);
+    measures
 }
 
 fn formulas(config: &Config, checks: &HashingChecks, newest: Option<&Machine>, moved: &[KeysMoved]) -> Vec<Formula> {
@@ -229,7 +243,7 @@ fn formulas(config: &Config, checks: &HashingChecks, newest: Option<&Machine>, m
             formula: "sqrt(s^2 + (n - 1)/K); ring: s^2 = (n - 1)/(n v + 1)".to_owned(),
             predicted: (error * error + (n - 1.0) / count).sqrt(),
             measured: Some(variance.sqrt() / mean),
-            unit: FormulaUnit::Number,
+            unit: Unit::Number,
             note: format!("n = {n} nodes, K = {count} keys; s is the placement's own error, the mean over many rings"),
         });
     }
@@ -239,7 +253,7 @@ fn formulas(config: &Config, checks: &HashingChecks, newest: Option<&Machine>, m
             formula: "the joining nodes' share by weight, or all that the leaving ones had".to_owned(),
             predicted: change.ideal as f64 / change.total as f64,
             measured: Some(change.moved as f64 / change.total as f64),
-            unit: FormulaUnit::Fraction,
+            unit: Unit::Fraction,
             note: "the fewest that leave the result balanced; replicas that keep to different zones can cost more"
                 .to_owned(),
         });

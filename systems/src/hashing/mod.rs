@@ -81,7 +81,6 @@ mod message;
 mod node;
 mod placing;
 mod quorums;
-mod register;
 mod rule;
 mod store;
 mod system;

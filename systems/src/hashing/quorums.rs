@@ -3,7 +3,8 @@
 use super::config::Config;
 use super::key;
 use super::rule::Rule;
-use sim_core::measures::{Formula, FormulaUnit, k_of_n};
+use sim_core::measures::{Formula, k_of_n};
+use sim_core::metric::Unit;
 use sim_core::{Instant, NodeId, NodeSet, Span};
 
 /// With fewer crashes than this a run says nothing about how often nodes fail.
@@ -95,7 +96,7 @@ impl Power {
             formula: "sum over i from k to n of C(n, i) a^i (1 - a)^(n - i); a = MTTF / (MTTF + MTTR)".to_owned(),
             predicted: k_of_n(need, n, up),
             measured: Some(seen.at_least[need as usize]),
-            unit: FormulaUnit::Fraction,
+            unit: Unit::Fraction,
             note: note.clone(),
         };
         let mut formulas = vec![quorum("read", config.read_quorum)];

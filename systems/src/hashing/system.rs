@@ -4,7 +4,7 @@ use super::bugs::{CATALOGUE, HashingBug};
 use super::checks::{self, HashingChecks};
 use super::client::{HashingClient, client};
 use super::config::{Config, Setup};
-use super::measure::measure;
+use super::measure::{METRICS, measure};
 use super::message::{FACT_KINDS, MESSAGE_KINDS};
 use super::node::{Machine, TIMERS};
 use super::placing;
@@ -13,6 +13,7 @@ use crate::kv::{self, KvCommand};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sim_core::measures::Measures;
+use sim_core::metric::MetricKind;
 use sim_core::units::{BitRate, ByteSize, DurationText};
 use sim_core::workload::Load;
 use sim_core::{
@@ -267,6 +268,10 @@ impl System for HashingSystem {
 
     fn gauges() -> &'static [&'static str] {
         &["keys", "epoch"]
+    }
+
+    fn metrics() -> &'static [MetricKind] {
+        METRICS
     }
 
     fn gauge(node: &Machine, which: usize) -> u64 {

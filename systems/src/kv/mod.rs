@@ -1,5 +1,6 @@
 //! The first replicated state machine: a key-value store with get, put, append, compare-and-set and delete.
 
+pub(crate) mod register;
 mod spec;
 mod tree;
 mod value;

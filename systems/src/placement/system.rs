@@ -6,7 +6,8 @@ use super::node::Owner;
 use crate::hashing::placement::{Algorithm, AnyPlacement, Layout, Member, Members, Placement, RingShape, Spread};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use sim_core::measures::{Formula, FormulaUnit, Measures};
+use sim_core::measures::{Formula, Measures};
+use sim_core::metric::Unit;
 use sim_core::units::{DurationText, ProbabilityText};
 use sim_core::workload::{Generated, Load};
 use sim_core::{Budget, Class, Duration, History, Invalid, NodeId, Operation, Rule, Shape, Span, System, Verdict};
@@ -351,7 +352,7 @@ fn formulas(config: &PlacementConfig, keys: &[u64]) -> Vec<Formula> {
         formula: formula.to_owned(),
         predicted: variance.sqrt(),
         measured,
-        unit: FormulaUnit::Number,
+        unit: Unit::Number,
         note: note.to_owned(),
     };
     match config.algorithm {

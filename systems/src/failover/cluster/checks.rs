@@ -6,7 +6,7 @@ use super::message::{ClusterFact, ClusterMessage, ClusterResponse, How};
 use super::node::Cluster;
 use super::slots::{SLOTS, slot_of};
 use super::streams::Streams;
-use sim_core::{Instant, NodeId, Observed, Observer, Outcome, Verdict, Violation};
+use sim_core::{ClientId, Instant, NodeId, Observed, Observer, Outcome, Verdict, Violation};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
@@ -45,6 +45,8 @@ pub(super) struct Write {
 /// A write that a client was told of.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Told {
+    pub client: ClientId,
+    pub op: u64,
     pub place: Position,
     pub key: u64,
     pub at: Instant,
@@ -281,11 +283,8 @@ impl ClusterChecks {
             );
             return Err((None, what));
         }
-        Ok(format!(
-            "{} of {} acknowledged writes lost, none that had reached its successor",
-            lost.len(),
-            self.told.len()
-        ))
+        // What clients lost is counted by operations as they saw them: see `measures`.
+        Ok("no acknowledged write is lost that had reached its successor".to_owned())
     }
 }
 
@@ -378,8 +377,9 @@ impl Observer<Cluster> for ClusterChecks {
                 self.marks.push((at, *node, Mark::Booted));
             }
             Observed::Paused { node, paused } => self.marks.push((at, *node, Mark::Paused(*paused))),
-            Observed::Returned { request, outcome: Outcome::Ok(ClusterResponse::Done(place)), .. } => {
-                self.told.push(Told { place: *place, key: request.key(), at });
+            Observed::Returned { ticket, request, outcome: Outcome::Ok(ClusterResponse::Done(place)), .. } => {
+                let (client, op) = (ticket.client, ticket.op);
+                self.told.push(Told { client, op, place: *place, key: request.key(), at });
                 let first = |beginning: &&mut Beginning| beginning.stream == place.stream;
                 if let Some(beginning) = self.beginnings.iter_mut().rev().find(first) {
                     beginning.served.get_or_insert(at);

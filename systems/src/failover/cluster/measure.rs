@@ -3,21 +3,20 @@
 use super::checks::{Beginning, ClusterChecks, Mark};
 use super::message::How;
 use super::node::Cluster;
-use sim_core::measures::{Failover, Failovers, LostWrite, Measures, SplitBrain};
+use sim_core::measures::{Failover, Failovers, Losses, LostWrite, Measures, TwoPrimaries};
 use sim_core::{Instant, NodeId};
-
-/// How many lost writes are listed.
-const LISTED: usize = 100;
 
 impl ClusterChecks {
     /// Everything this system measures.
     #[must_use]
     pub(super) fn measures(&self, nodes: &[Option<Cluster>]) -> Measures {
         let lost = self.lost(nodes);
-        let listed = lost.iter().take(LISTED).map(|(told, _)| {
+        let lost_writes = lost.iter().map(|(told, _)| {
             let write = self.writes.get(&told.place);
             let node = write.map_or(NodeId(0), |write| write.node);
             LostWrite {
+                client: told.client.0,
+                op: told.op,
                 key: told.key,
                 what: format!("written at {}", told.place),
                 acknowledged_ns: told.at.0,
@@ -25,14 +24,14 @@ impl ClusterChecks {
                 why: self.why(told.place, node).to_owned(),
             }
         });
-        let failovers = Failovers {
-            failovers: self.beginnings.iter().filter(|b| b.how == How::Promoted).map(|b| self.failover(b)).collect(),
-            acknowledged: self.told.len() as u64,
-            lost: lost.len() as u64,
-            lost_writes: listed.collect(),
-            split_brain: self.split_brain(),
+        let losses = Losses {
+            lost_writes: lost_writes.collect(),
+            two_primaries: Some(self.two_primaries()),
+            ..Losses::default()
         };
-        let mut measures = Measures { failover: Some(failovers), ..Measures::default() };
+        let promotions = self.beginnings.iter().filter(|b| b.how == How::Promoted);
+        let failover = Failovers { failovers: promotions.map(|b| self.failover(b)).collect() };
+        let mut measures = Measures { losses: Some(losses), failover: Some(failover), ..Measures::default() };
         let reasons = [("moved", self.moved), ("cluster_down", self.refused)];
         measures.errors.extend(reasons.into_iter().filter(|(_, n)| *n > 0).map(|(why, n)| (why.to_owned(), n)));
         measures
@@ -98,17 +97,17 @@ impl ClusterChecks {
         self.beginnings.iter().find(|b| b.stream == root).map_or(0, |b| b.node.0)
     }
 
-    fn split_brain(&self) -> Vec<SplitBrain> {
-        let spans = self.stale.iter().map(|((old, new, since), (last, writes))| SplitBrain {
+    fn two_primaries(&self) -> Vec<TwoPrimaries> {
+        let spans = self.stale.iter().map(|((old, new, since), (last, writes))| TwoPrimaries {
             from_ns: since.0,
             to_ns: last.0,
             nodes: vec![old.0, new.0],
             writes: *writes,
         });
-        let mut spans: Vec<SplitBrain> = spans.collect();
+        let mut spans: Vec<TwoPrimaries> = spans.collect();
         // One span for each pair, however many slots it was about.
         spans.sort_by(|a, b| (&a.nodes, a.from_ns).cmp(&(&b.nodes, b.from_ns)));
-        let mut merged: Vec<SplitBrain> = Vec::new();
+        let mut merged: Vec<TwoPrimaries> = Vec::new();
         for span in spans {
             match merged.last_mut() {
                 Some(last) if last.nodes == span.nodes && span.from_ns <= last.to_ns => {

@@ -1,6 +1,6 @@
 //! The memory of what clients wrote, key by key: whether a read may have seen what it saw (a regular register, Lamport 1986).
 
-use crate::kv::{KvCommand, KvResponse};
+use super::{KvCommand, KvResponse};
 use sim_core::{ClientId, Instant, Outcome, Ticket};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -43,7 +43,7 @@ impl Writes {
 
 /// What is wrong with what a read saw.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Wrong {
+pub(crate) enum Wrong {
     /// It saw less than was acknowledged before it began.
     Stale(String),
     /// It saw what was deleted.
@@ -52,7 +52,7 @@ pub(super) enum Wrong {
 
 /// All keys.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Registers {
+pub(crate) struct Registers {
     /// Writes that clients have begun: the key, the value's hash unless it is a delete, and how often a node was asked.
     asked: BTreeMap<(ClientId, u64), (u64, Option<u64>, bool)>,
     /// Deletes that several tries were made of.
@@ -140,7 +140,7 @@ impl Registers {
             }
             (
                 KvCommand::Put { key, value } | KvCommand::Append { key, value } | KvCommand::Cas { key, value, .. },
-                Outcome::Ok(_),
+                Outcome::Ok(KvResponse::Done | KvResponse::Swapped(true)),
             ) => {
                 let writes = self.keys.entry(*key).or_default();
                 writes.acknowledge(invoked, now, false);
