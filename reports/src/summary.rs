@@ -29,7 +29,7 @@ pub fn summary(report: &Report, dir: &Path, width: usize, colour: bool) -> Strin
         Standing::Open => ("1;33", "INCONCLUSIVE"),
     };
     let title = if report.title.is_empty() { &report.scenario } else { &report.title };
-    page.row(tint, word, &format!("{}  \u{b7}  {title}", view::headline(report)));
+    page.row(tint, word, &format!("{}  \u{b7}  {title}", view::headline(report, 1)));
     verdicts(&mut page, &report.verdicts);
     // What is lost for good comes before what was only late.
     let told = measured(&mut page, report);

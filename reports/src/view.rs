@@ -201,16 +201,19 @@ fn verdict_name(verdict: &Verdict) -> &'static str {
     if verdict.broken_as_expected { "broken as expected" } else { ruling_name(verdict.verdict) }
 }
 
-/// Whether it held, in one sentence, with the harm that was done all the same.
-pub(crate) fn headline(report: &Report) -> String {
+/// Whether it held, in one sentence, with at most so many words about the harm that was done all the same, the gravest first.
+pub(crate) fn headline(report: &Report, harms: usize) -> String {
     let broken: Vec<&str> = report.verdicts.iter().filter(|v| v.broken_as_expected).map(|v| v.rule.as_str()).collect();
     if report.ruling == Ruling::Pass && !broken.is_empty() {
         return format!("broken as expected: {}", broken.join(", "));
     }
     let held = rulings(report);
-    match harm(report) {
-        harm if harm.is_empty() => held,
-        harm => format!("{held}, but {}", harm.join(", ")),
+    let mut harm = harm(report);
+    harm.truncate(harms);
+    match report.ruling {
+        _ if harm.is_empty() => held,
+        Ruling::Pass => format!("{held}, but {}", harm.join(", ")),
+        Ruling::Fail | Ruling::Inconclusive => format!("{held}; {}", harm.join(", ")),
     }
 }
 
@@ -259,8 +262,8 @@ impl<'a> View<'a> {
         Self {
             ruling: Standing::of(report).colour(),
             headline: match report.ruling {
-                Ruling::Inconclusive => format!("Inconclusive: {}", headline(report)),
-                Ruling::Pass | Ruling::Fail => sentence_case(&headline(report)),
+                Ruling::Inconclusive => format!("Inconclusive: {}", headline(report, usize::MAX)),
+                Ruling::Pass | Ruling::Fail => sentence_case(&headline(report, usize::MAX)),
             },
             measured: units::duration(report.measured_ns()),
             measured_span: units::span(report.measure_from_ns, report.measure_to_ns),

@@ -80,7 +80,7 @@ fn losing_acknowledged_writes_is_never_green() {
     let losses = screen.lines().find(|line| line.starts_with("losses")).expect("a line");
     assert!(losses.contains("212 of") && losses.contains("two primaries for 8.42 s"), "{losses}");
     assert!(losses.contains("31 stale reads"), "{losses}");
-    let page = reports::markdown(&report);
+    let page = reports::markdown(&report, &[]);
     let line = page.lines().nth(2).expect("the first line after the heading");
     assert!(line.contains("held, but 212 of"), "{line}");
     let html = reports::html(&report, &[]);
@@ -99,7 +99,7 @@ fn what_was_broken_as_expected_is_said_as_such() {
     let first = screen(&record);
     let first = first.lines().next().expect("a line");
     assert!(!first.contains("PASS") && first.contains("broken as expected: acknowledged_writes_survive"), "{first}");
-    assert!(reports::markdown(&analyse(&record)).contains("| broken as expected | acknowledged_writes_survive |"));
+    assert!(reports::markdown(&analyse(&record), &[]).contains("| broken as expected | acknowledged_writes_survive |"));
 }
 
 #[test]
@@ -122,7 +122,9 @@ fn a_systems_own_figures_need_no_code_here() {
     let screen = screen(&record);
     assert!(screen.starts_with("CAUTION") && screen.contains("but 3 double charges"), "{screen}");
     assert!(screen.contains("cold starts 12; double charges 3"), "{screen}");
-    assert!(reports::markdown(&analyse(&record)).contains("| double charges | 3 | payments that were made twice |"));
+    assert!(
+        reports::markdown(&analyse(&record), &[]).contains("| double charges | 3 | payments that were made twice |")
+    );
 }
 
 #[test]

@@ -270,6 +270,7 @@ mod tests {
             class,
             probe,
             zone: 0,
+            shard: 0,
             invoke_ns: 0,
             return_ns: 1,
             outcome,

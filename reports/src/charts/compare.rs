@@ -34,7 +34,7 @@ pub(crate) fn draw(c: &Comparison) -> Vec<Chart> {
 fn overlay<'a>(c: &Comparison, f: &'a Compared, figure: &'static str, measure: Measure) -> Spread<'a> {
     let finding = match (f.a_median, f.b_median) {
         (Some(a), Some(b)) => {
-            let subject = if measure == Measure::Time { f.name() } else { "availability" };
+            let subject = if measure == Measure::Time { f.title() } else { "availability" };
             let subject = subject[..1].to_uppercase() + &subject[1..];
             format!("{subject} of the typical run: {} with A, {} with B", f.print(a), f.print(b))
         }

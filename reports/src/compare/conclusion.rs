@@ -5,7 +5,7 @@ use crate::{metrics, units};
 use sim_core::metric::{self, Unit};
 
 impl Compared {
-    pub(crate) fn name(&self) -> &str {
+    pub(crate) fn title(&self) -> &str {
         &self.kind.title
     }
 
@@ -75,7 +75,7 @@ fn verdict(c: &Comparison, f: &Compared) -> String {
         Some(i) => format!(
             "No difference shown: the {} interval of the median difference in {}, {}, contains 0. More seeds narrow it.{split}",
             confidence(),
-            f.name(),
+            f.title(),
             f.range(i),
         ),
     }
@@ -94,7 +94,7 @@ fn shown(c: &Comparison, f: &Compared) -> String {
     let claim = match f.figure.as_str() {
         "total_outage_ns" => "is down for less time".to_owned(),
         "longest_outage_ns" => "has the shorter longest outage".to_owned(),
-        _ => format!("has {word} {}", f.name()),
+        _ => format!("has {word} {}", f.title()),
     };
     format!(
         "{letter} ({winner}) {claim}: {} {word} in the median seed ({} interval {} to {}).",
@@ -137,7 +137,7 @@ fn average(f: &Compared) -> Option<String> {
     Some(format!(
         "But on average {letter} has {} less {} ({} interval of B minus A: {}): a few seeds differ by much.",
         f.amount(mean),
-        f.name(),
+        f.title(),
         confidence(),
         f.range(interval),
     ))

@@ -90,7 +90,7 @@ struct Row {
 fn row(f: &Compared) -> Row {
     let value = |v: Option<f64>| v.map_or_else(unknown, |v| f.print(v));
     Row {
-        name: f.name().to_owned(),
+        name: f.title().to_owned(),
         a: value(f.a_median),
         b: value(f.b_median),
         a_worst: value(f.a_worst),
@@ -133,7 +133,7 @@ fn headline(c: &Comparison) -> String {
         Better::B => Some(("B", &c.b.label)),
         Better::NotShown => None,
     };
-    let spared = c.harms().find_map(|f| Some((letter(f.better)?, f.name())));
+    let spared = c.harms().find_map(|f| Some((letter(f.better)?, f.title())));
     match (spared, letter(c.better)) {
         (None, None) => "No difference shown".to_owned(),
         (None, Some((letter, label))) => format!("{letter} is down for less time: {label}"),

@@ -142,6 +142,7 @@ mod tests {
             jobs: 9,
             shard: Shard { k, n },
             charts: true,
+            metrics: Vec::new(),
         };
         (format!("dir{k}"), manifest)
     }

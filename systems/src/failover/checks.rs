@@ -493,10 +493,10 @@ impl Observer<Failover> for FailoverChecks {
             Observed::Crashed { node, .. } => self.audit.pieces.crashed(*node),
             Observed::Invoked { ticket, request } => self.registers.invoked(*ticket, request),
             Observed::Requested { ticket, .. } => self.registers.requested(*ticket),
-            Observed::Returned { ticket, request, invoked, outcome, .. } => {
-                if self.registers.returned(*ticket, (*invoked, at), request, outcome).is_some() {
-                    self.stale.push((ticket.client, ticket.op));
-                }
+            Observed::Returned { ticket, request, invoked, outcome, .. }
+                if self.registers.returned(*ticket, (*invoked, at), request, outcome).is_some() =>
+            {
+                self.stale.push((ticket.client, ticket.op));
             }
             Observed::FaultStarted { injection, .. } => {
                 self.counts.since_calm = 0;
