@@ -5,6 +5,9 @@ use scenarios::sweep::{Seeds, Shard, Vary};
 use sim_core::units::DurationText;
 use std::path::PathBuf;
 
+/// Where results go unless somebody says otherwise.
+pub const DEFAULT_OUT: &str = "runs";
+
 /// Deterministic simulation of distributed systems: what happens to us when the leader's zone goes dark?
 #[derive(Debug, Parser)]
 #[command(name = "splitbrain", version, about, after_help = EXIT_CODES)]
@@ -16,7 +19,8 @@ pub struct Cli {
 
 const EXIT_CODES: &str = "\
 Exit codes: 0 all held; 1 a safety rule or an expectation failed; 2 bad usage or bad scenario; 3 inconclusive (a checker \
-ran out of budget, or a fault never bit); 4 a replay or twin run differed; 70 a bug in splitbrain.";
+ran out of budget, or a fault never bit); 4 a replay or twin run differed; 70 a bug in splitbrain; 74 the machine would \
+not (a full disk, a read-only folder, a file where a folder should be); 130 interrupted.";
 
 /// What to do.
 #[derive(Debug, Subcommand)]
@@ -56,14 +60,14 @@ pub enum Command {
 /// Flags of `run`.
 #[derive(Debug, Args)]
 pub struct RunArgs {
-    /// Scenario files (TOML, or JSON with the same fields)
+    /// Scenario files (TOML, or JSON with the same fields); - reads standard input
     #[arg(required = true, value_name = "FILE")]
     pub files: Vec<PathBuf>,
     /// The seed, instead of the scenario's own
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
     /// Where results go: `DIR/<name>/<seed>/`
-    #[arg(long, value_name = "DIR", default_value = "runs")]
+    #[arg(long, value_name = "DIR", default_value = DEFAULT_OUT)]
     pub out: PathBuf,
     /// Override a field by its dotted path, e.g. --set scenario.duration=1h (may be repeated)
     #[arg(long, value_name = "KEY=VALUE")]
@@ -98,7 +102,7 @@ pub struct SweepArgs {
     #[arg(long, value_name = "K/N", default_value = "1/1", hide_default_value = true)]
     pub shard: Shard,
     /// Where results go: `DIR/<name>/sweep/`, or `sweep-K-of-N/` for a shard
-    #[arg(long, value_name = "DIR", default_value = "runs")]
+    #[arg(long, value_name = "DIR", default_value = DEFAULT_OUT)]
     pub out: PathBuf,
     /// Override a field by its dotted path (may be repeated)
     #[arg(long, value_name = "KEY=VALUE")]
@@ -138,7 +142,7 @@ pub struct CompareArgs {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub jobs: Option<u16>,
     /// Where results go: `DIR/<name of A>-vs-<name of B>/`
-    #[arg(long, value_name = "DIR", default_value = "runs")]
+    #[arg(long, value_name = "DIR", default_value = DEFAULT_OUT)]
     pub out: PathBuf,
     /// Override a field of both by its dotted path (may be repeated)
     #[arg(long, value_name = "KEY=VALUE")]
@@ -160,6 +164,9 @@ pub struct CheckArgs {
     /// Of a swarm: how many of these seeds have each kind of fault
     #[arg(long, value_name = "RANGE")]
     pub seeds: Option<Seeds>,
+    /// What is printed: words for people, or one JSON object for each file
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub format: Format,
 }
 
 /// Flags of `replay`.
@@ -267,6 +274,9 @@ pub struct DiffArgs {
     /// The folder of another
     #[arg(value_name = "RUN_B")]
     pub b: PathBuf,
+    /// What is printed: words for people, or one JSON object
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub format: Format,
 }
 
 /// Flags of `report`.
@@ -356,6 +366,9 @@ pub struct ListArgs {
     /// What to list
     #[arg(value_enum)]
     pub what: Listing,
+    /// What is printed: words for people, or JSON
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub format: Format,
 }
 
 /// Flags of `completions`.
@@ -377,6 +390,10 @@ pub enum Listing {
     Scenarios,
     /// Known bugs that can be switched on
     Bugs,
+    /// The rules that runs are judged by, and what `expect.violates` may name
+    Rules,
+    /// The figures that [expect] may bound
+    Metrics,
 }
 
 /// What goes to standard output.

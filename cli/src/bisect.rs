@@ -6,6 +6,7 @@ use crate::failing::{self, Failing};
 use crate::run::say;
 use crate::sweep::{job, workers};
 use crate::wall::{Spinner, Stopwatch};
+use reports::quoted;
 use reports::{BugProbability, ForkPoint, Jump, JumpEvent};
 use scenarios::Registry;
 use scenarios::bisect::{self, Finding, Sample};
@@ -19,31 +20,27 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Runs the command.
 pub fn bisect(registry: &Registry, args: &BisectArgs) -> Exit {
+    let watch = Stopwatch::start();
     let failing = match failing::open(registry, &args.dir, args.rule.as_deref()) {
         Ok(failing) => failing,
         Err(exit) => return exit,
     };
     let threads = workers::threads(args.jobs);
-    let pool = match workers::pool(threads) {
+    let pool = match workers::pool_of(args.jobs) {
         Ok(pool) => pool,
-        Err(error) => {
-            eprintln!("splitbrain: can not start {threads} threads: {error}");
-            return Exit::Failed;
-        }
+        Err(error) => return error.tell(),
     };
     let Failing { scenario, rule, record, .. } = &failing;
     say(&format!("{}  seed {}   {rule} fails: {}\n\n", scenario.name, scenario.seed, failing.sighting.detail));
-    let watch = Stopwatch::start();
     let schedule = scenarios::expand(scenario, scenario.seed);
     let forks = Forks { registry, failing: &failing, schedule: &schedule, pool, each: args.forks };
     let samples = forks.search(args.points);
-    let seconds = watch.elapsed().as_secs_f64();
     let bisected = bisected(registry, &failing, &schedule, &samples);
     say(&table(&bisected));
     let dir = args.out.as_deref().unwrap_or(&args.dir);
     if let Err(error) = bisected.write(dir) {
         eprintln!("splitbrain: {error}");
-        return Exit::Failed;
+        return Exit::Environment;
     }
     let shown = dir.display();
     say(&format!("\nchart   {shown}/charts/bug-probability.png\nfigures {shown}/bisect.json\n"));
@@ -52,9 +49,10 @@ pub fn bisect(registry: &Registry, args: &BisectArgs) -> Exit {
         let margin = (jump.to_ns - jump.from_ns).max(1_000_000);
         let (from, to) =
             (Instant(jump.from_ns.saturating_sub(margin)), Instant((jump.to_ns + margin).min(record.simulated_ns)));
-        say(&format!("    splitbrain trace {} --from {from} --to {to}\n", args.dir.display()));
+        say(&format!("    splitbrain trace {} --from {from} --to {to}\n", quoted(&args.dir.display().to_string())));
     }
     let runs: u64 = samples.iter().map(|s| u64::from(s.forks)).sum();
+    let seconds = watch.elapsed().as_secs_f64();
     eprintln!("{runs} forks in {seconds:.2} s of wall time on {threads} threads");
     Exit::Held
 }

@@ -1,50 +1,87 @@
 //! `splitbrain check`: every problem of every file, and nothing run.
 
-use crate::args::CheckArgs;
+use crate::args::{CheckArgs, Format};
 use crate::exit::Exit;
 use crate::run::say;
+use crate::terminal::{self, say_wrapped};
 use scenarios::swarm::Draw;
 use scenarios::sweep::Seeds;
 use scenarios::{Diagnostics, Override, Registry, Scenario};
+use serde_json::json;
 use std::collections::BTreeMap;
-use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
 /// Runs the command.
 pub fn check(registry: &Registry, args: &CheckArgs) -> Exit {
+    if args.format == Format::Json {
+        return in_json(registry, args);
+    }
     let Some(scenarios) = load_all(registry, &args.files, &args.set) else { return Exit::Usage };
     for (path, scenario) in args.files.iter().zip(&scenarios) {
         let schedule = scenarios::expand(scenario, scenario.seed);
-        say(&format!(
-            "{}: ok: {} nodes of {}, {} clients, {} faults over {}\n",
-            path.display(),
-            scenario.cluster.nodes(),
-            scenario.system,
-            scenario.clients(),
-            schedule.injections().len(),
-            scenario.duration,
-        ));
+        say_wrapped(
+            &format!(
+                "{}: ok: {} nodes of {}, {} clients, {} faults over {}",
+                path.display(),
+                scenario.cluster.nodes(),
+                scenario.system,
+                scenario.clients(),
+                schedule.injections().len(),
+                scenario.duration,
+            ),
+            4,
+        );
+        scenarios::notes(scenario).iter().for_each(|note| say_wrapped(&format!("  note: {note}"), 8));
         match (&args.seeds, scenario.draw(scenario.seed)) {
             (Some(seeds), Some(_)) => coverage(scenario, seeds),
-            (None, Some(draw)) => say(&drawn(&draw)),
+            (None, Some(draw)) => drawn(&draw),
             _ => {}
         }
     }
     Exit::Held
 }
 
-/// What a seed drew of its swarm, in lines for a person.
-pub fn drawn(draw: &Draw) -> String {
+/// One JSON object a line for each file, good or bad, in order.
+fn in_json(registry: &Registry, args: &CheckArgs) -> Exit {
+    let overrides: Vec<Override> = args.set.iter().map(Override::new).collect();
+    let mut exit = Exit::Held;
+    for path in &args.files {
+        let file = path.display().to_string();
+        let told = match scenarios::load(path, &overrides, registry) {
+            Ok(scenario) => json!({
+                "file": file,
+                "ok": true,
+                "name": scenario.name,
+                "system": scenario.system,
+                "nodes": scenario.cluster.nodes(),
+                "clients": scenario.clients(),
+                "faults": scenarios::expand(&scenario, scenario.seed).injections().len(),
+                "duration_ns": scenario.duration.0,
+                "notes": scenarios::notes(&scenario),
+                "problems": [],
+            }),
+            Err(problems) => {
+                exit = Exit::Usage;
+                json!({ "file": file, "ok": false, "problems": problems.list(), "problems_not_listed": problems.more() })
+            }
+        };
+        say(&format!("{told}\n"));
+    }
+    exit
+}
+
+/// Says what a seed drew of its swarm.
+pub fn drawn(draw: &Draw) {
     let those = |on: bool| {
         let names: Vec<&str> = draw.kinds.iter().filter(|(_, is)| **is == on).map(|(name, _)| name.as_str()).collect();
         if names.is_empty() { "nothing".to_owned() } else { names.join(", ") }
     };
-    let mut text = format!("  on   {}\n  off  {}\n", those(true), those(false));
+    say_wrapped(&format!("  on   {}", those(true)), 7);
+    say_wrapped(&format!("  off  {}", those(false)), 7);
     if !draw.settings.is_empty() {
         let settings: Vec<String> = draw.settings.iter().map(|(key, value)| format!("{key} = {value}")).collect();
-        text.push_str(&format!("  with {}\n", settings.join(", ")));
+        say_wrapped(&format!("  with {}", settings.join(", ")), 7);
     }
-    text
 }
 
 /// How many of these seeds have each kind of fault, and how often it comes.
@@ -58,10 +95,17 @@ fn coverage(scenario: &Scenario, seeds: &Seeds) {
             kinds.entry(scenarios::swarm::kind(&injection.fault)).or_default().1 += 1;
         }
     }
-    say(&format!("  {:<44}{:>10}{:>10}{:>14}\n", "kind of fault", "seeds on", "seeds off", "faults a run"));
+    let names = kinds.keys().map(|kind| kind.chars().count()).max().unwrap_or(0).max(13);
+    let wide = names.min(terminal::width().saturating_sub(36).max(13));
+    say(&format!("  {:<wide$}{:>10}{:>10}{:>14}\n", "kind of fault", "seeds on", "seeds off", "faults a run"));
     for (kind, (on, faults)) in &kinds {
         let each = *faults as f64 / (*on).max(1) as f64;
-        say(&format!("  {kind:<44}{on:>10}{:>10}{each:>14.1}\n", seeds.count() - on));
+        let kind = if kind.chars().count() <= wide {
+            kind.clone()
+        } else {
+            kind.chars().take(wide - 1).chain(['\u{2026}']).collect()
+        };
+        say(&format!("  {kind:<wide$}{on:>10}{:>10}{each:>14.1}\n", seeds.count() - on));
     }
 }
 
@@ -79,6 +123,5 @@ pub fn load(registry: &Registry, path: &Path, overrides: &[Override]) -> Option<
 
 /// Says everything that is wrong.
 pub fn tell(problems: &Diagnostics) {
-    let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-    eprint!("{}", problems.render(colour));
+    eprint!("{}", problems.render_within(terminal::error_colour(), terminal::error_width()));
 }

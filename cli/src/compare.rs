@@ -2,12 +2,13 @@
 
 use crate::args::{CompareArgs, Format};
 use crate::exit::Exit;
-use crate::run::say;
+use crate::run::{out_flag, say};
 use crate::sweep::folder::FolderError;
 use crate::sweep::pages::Pages;
-use crate::sweep::text::quoted;
 use crate::sweep::{self, Made, workers};
+use crate::terminal::headed;
 use reports::compare::{BrokenRule, Comparison, Difference, RunFigures, Side};
+use reports::quoted;
 use scenarios::sweep::{JobResult, Outcome, Plan, Shard, Summary};
 use scenarios::{Registry, Scenario};
 use std::path::{Path, PathBuf};
@@ -38,12 +39,10 @@ fn whole(
     if args.format == Format::Text {
         let set: String = args.set.iter().map(|s| format!(" --set {}", quoted(s))).collect();
         let file = |path: &Path| quoted(&path.display().to_string());
-        let (file_a, file_b) = (file(&args.a), file(&args.b));
-        say(&format!(
-            "{label_a} and {label_b}  {} seeds   again: splitbrain compare {file_a} {file_b} --seeds {}{set}\n",
-            plan.seeds().count(),
-            plan.seeds(),
-        ));
+        let (file_a, file_b, out) = (file(&args.a), file(&args.b), out_flag(&args.out));
+        let head = format!("{label_a} and {label_b}  {} seeds", plan.seeds().count());
+        let seeds = plan.seeds();
+        say(&headed(&head, &format!("splitbrain compare {file_a} {file_b} --seeds {seeds}{out}{set}")));
     }
     let pool = workers::pool_of(args.jobs)?;
     let one = |scenario: &Scenario, name: &str| {

@@ -3,14 +3,16 @@
 //! Both are run again from their own folders, side by side, and their traces compared line by line, so that any two
 //! runs can be compared however long they are, and whether or not they were traced.
 
-use crate::args::DiffArgs;
+use crate::args::{DiffArgs, Format};
 use crate::exit::Exit;
 use crate::lines;
 use crate::recorded::{self, Recorded};
-use crate::run::say;
+use crate::run::{Trouble, say};
+use crate::sweep::workers;
 use reports::trace::Parting;
-use scenarios::Registry;
 use scenarios::runner::RunError;
+use scenarios::{FieldDifference, Registry};
+use serde_json::{Value, json};
 use sim_core::record::RunRecord;
 use std::io::{self, Write};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -27,16 +29,16 @@ pub fn diff(registry: &Registry, args: &DiffArgs) -> Exit {
         _ => return Exit::Usage,
     };
     let inputs = inputs(&a, &b);
-    say(&inputs);
+    let as_text = args.format == Format::Text;
+    if as_text {
+        say(&inputs.text());
+    }
     let (parted, made) = match side_by_side(registry, &a, &b) {
         Ok(compared) => compared,
-        Err(why) => {
-            eprintln!("splitbrain: {why}");
-            return Exit::Failed;
-        }
+        Err(trouble) => return trouble.tell(),
     };
     let (name_a, name_b) = (a.dir.display().to_string(), b.dir.display().to_string());
-    if let Some(parted) = &parted {
+    if let (Some(parted), true) = (&parted, as_text) {
         say(&parted.text(&name_a, &name_b));
     }
     let mut exit = if parted.is_some() { Exit::Failed } else { Exit::Held };
@@ -47,7 +49,7 @@ pub fn diff(registry: &Registry, args: &DiffArgs) -> Exit {
             exit = exit.max(recorded.mismatch_exit());
         }
     }
-    let same_inputs = inputs.is_empty();
+    let same_inputs = inputs.0.is_empty();
     match (&parted, same_inputs) {
         (Some(_), true) => {
             eprintln!("splitbrain: same scenario, same seed, and yet not the same run: nondeterminism");
@@ -60,31 +62,55 @@ pub fn diff(registry: &Registry, args: &DiffArgs) -> Exit {
             );
             exit = exit.max(if same_inputs { Exit::Differed } else { Exit::Failed });
         }
-        (None, _) if exit == Exit::Held => {
+        (None, _) if exit == Exit::Held && as_text => {
             say(&format!("the same run: {} events, digest {}\n", made[0].events, made[0].digest));
         }
         _ => {}
     }
+    if !as_text {
+        let side = |name: &str, record: &RunRecord| json!({ "run": name, "seed": record.seed, "digest": record.digest, "events": record.events });
+        let inputs: Vec<Value> = inputs.0.iter().map(|d| json!({ "path": d.path, "a": d.a, "b": d.b })).collect();
+        let told = json!({
+            "same": parted.is_none() && made[0].digest == made[1].digest,
+            "a": side(&name_a, &made[0]),
+            "b": side(&name_b, &made[1]),
+            "inputs": inputs,
+            "parted": parted.map(|p| {
+                json!({ "same_lines": p.same_lines, "at_ns": p.at_ns, "before": p.before, "a": p.a, "b": p.b })
+            }),
+        });
+        say(&format!("{told}\n"));
+    }
     exit
 }
 
-/// In what the inputs differ, for people; empty if in nothing.
-fn inputs(a: &Recorded, b: &Recorded) -> String {
-    let mut text = String::new();
-    if a.seed != b.seed {
-        text.push_str(&format!("seed: {} | {}\n", a.seed, b.seed));
-    }
+/// In what the inputs of two runs differ.
+struct Inputs(Vec<FieldDifference>);
+
+fn inputs(a: &Recorded, b: &Recorded) -> Inputs {
     let mut differences = scenarios::differences_of_files(&a.text, &b.text);
     // The seed in the file is the one the file was written with.
     differences.retain(|d| d.path != "scenario.seed");
-    for d in differences.iter().take(LISTED) {
-        let tell = |value: &Option<String>| value.clone().unwrap_or_else(|| "(not there)".to_owned());
-        text.push_str(&format!("{}: {} | {}\n", d.path, tell(&d.a), tell(&d.b)));
+    if a.seed != b.seed {
+        let (a, b) = (Some(a.seed.to_string()), Some(b.seed.to_string()));
+        differences.insert(0, FieldDifference { path: "seed".to_owned(), a, b });
     }
-    if differences.len() > LISTED {
-        text.push_str(&format!("and {} more keys differ\n", differences.len() - LISTED));
+    Inputs(differences)
+}
+
+impl Inputs {
+    /// For people; empty if they differ in nothing.
+    fn text(&self) -> String {
+        let mut text = String::new();
+        for d in self.0.iter().take(LISTED) {
+            let tell = |value: &Option<String>| value.clone().unwrap_or_else(|| "(not there)".to_owned());
+            text.push_str(&format!("{}: {} | {}\n", d.path, tell(&d.a), tell(&d.b)));
+        }
+        if self.0.len() > LISTED {
+            text.push_str(&format!("and {} more keys differ\n", self.0.len() - LISTED));
+        }
+        text
     }
-    text
 }
 
 type Compared = (Option<reports::trace::Parted>, [RunRecord; 2]);
@@ -98,8 +124,8 @@ fn start<'s>(scope: &rayon::Scope<'s>, registry: &'s Registry, recorded: &'s Rec
 }
 
 /// Makes both runs at once, each a thread, and compares their traces as they come.
-fn side_by_side(registry: &Registry, a: &Recorded, b: &Recorded) -> Result<Compared, String> {
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(2).build().map_err(|e| format!("no threads: {e}"))?;
+fn side_by_side(registry: &Registry, a: &Recorded, b: &Recorded) -> Result<Compared, Trouble> {
+    let pool = workers::pool(2).map_err(|error| RunError::from(io::Error::other(format!("no threads: {error}"))))?;
     let mut made: [Made; 2] = [None, None];
     let [made_a, made_b] = &mut made;
     let mut parting = Parting::new();
@@ -109,12 +135,8 @@ fn side_by_side(registry: &Registry, a: &Recorded, b: &Recorded) -> Result<Compa
         let (_, _) = (a.next(), b.next());
         while parting.pair(a.next(), b.next()) {}
     });
-    let mut records = Vec::new();
-    for made in made {
-        records.push(made.ok_or("a run did not end")?.map_err(|error| error.to_string())?);
-    }
-    let records = records.try_into().map_err(|_| "two runs were made")?;
-    Ok((parting.finish(), records))
+    let [made_a, made_b] = made.map(|made| made.expect("the scope waits for both"));
+    Ok((parting.finish(), [made_a?, made_b?]))
 }
 
 /// Hands pieces of a trace to another thread, as long as it wants them.

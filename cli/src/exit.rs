@@ -9,10 +9,12 @@ pub enum Exit {
     Held,
     /// A checker ran out of budget, or a fault never bit: 3.
     Inconclusive,
-    /// A safety rule or an expectation failed, or results could not be written: 1.
+    /// A safety rule or an expectation failed: 1.
     Failed,
     /// Bad usage or a bad scenario: 2.
     Usage,
+    /// The machine would not: a full disk, a read-only folder, no such folder, no threads: 74, as `sysexits.h` has it.
+    Environment,
     /// A replay or twin run differed: 4.
     Differed,
     /// A bug in splitbrain: 70.
@@ -26,6 +28,7 @@ impl From<Exit> for ExitCode {
             Exit::Inconclusive => 3,
             Exit::Failed => 1,
             Exit::Usage => 2,
+            Exit::Environment => 74,
             Exit::Differed => 4,
             Exit::Bug => 70,
         })

@@ -1,8 +1,9 @@
 //! A failing run in its folder, made again: what `shrink` and `bisect` begin with.
 
 use crate::exit::Exit;
-use crate::run::{self, Sinks};
+use crate::run::{self, Sinks, Trouble};
 use crate::sweep::job;
+use reports::quoted;
 use scenarios::runner::{RunRequest, TraceMode};
 use scenarios::shrink::{Hit, Sighting};
 use scenarios::{Registry, Scenario};
@@ -43,10 +44,8 @@ pub fn open(registry: &Registry, dir: &Path, rule: Option<&str>) -> Result<Faili
     let schedule = scenarios::expand(&scenario, recorded.seed);
     let mut scenario = scenario.resolved(&schedule, recorded.seed);
     let violates = std::mem::take(&mut scenario.expect.violates);
-    let record = run::simulate(registry, &scenario, &schedule, recorded.seed, Sinks::default()).map_err(|error| {
-        eprintln!("splitbrain: {error}");
-        Exit::Failed
-    })?;
+    let record = run::simulate(registry, &scenario, &schedule, recorded.seed, Sinks::default())
+        .map_err(|error| Trouble::from(error).tell())?;
     if record.digest != recorded.digest {
         eprintln!(
             "splitbrain: {}: scenario.toml is no longer the run that record.json tells of: digest {}, recorded {}; \
@@ -54,7 +53,7 @@ pub fn open(registry: &Registry, dir: &Path, rule: Option<&str>) -> Result<Faili
             dir.display(),
             record.digest,
             recorded.digest,
-            dir.join("scenario.toml").display(),
+            quoted(&dir.join("scenario.toml").display().to_string()),
         );
         return Err(Exit::Differed);
     }

@@ -1,21 +1,55 @@
 //! `splitbrain list` and `splitbrain schema`: what there is.
 
-use crate::args::Listing;
+use crate::args::{Format, ListArgs, Listing};
 use crate::exit::Exit;
 use crate::run::say;
+use crate::terminal::say_wrapped;
 use scenarios::Registry;
-use scenarios::keys::{FAULT, KINDS, SHAPES, Takes};
+use scenarios::keys::{EXPECT, FAULT, KINDS, Key, SHAPES, Takes, Unit};
+use scenarios::runner;
+use serde_json::{Value, json};
+use sim_core::Rule;
 use std::path::{Path, PathBuf};
 
 /// Runs `list`.
-pub fn list(registry: &Registry, what: Listing) -> Exit {
-    match what {
+pub fn list(registry: &Registry, args: &ListArgs) -> Exit {
+    let listed = match args.what {
         Listing::Systems => systems(registry),
         Listing::Faults => faults(),
-        Listing::Scenarios => return library(registry),
+        Listing::Scenarios => match library(registry) {
+            Some(listed) => listed,
+            None => return Exit::Usage,
+        },
         Listing::Bugs => bugs(registry),
+        Listing::Rules => rules(registry),
+        Listing::Metrics => metrics(registry),
+    };
+    match args.format {
+        Format::Json => say(&format!("{:#}\n", listed.json)),
+        Format::Text => listed.lines.iter().for_each(|(line, hanging)| say_wrapped(line, *hanging)),
     }
     Exit::Held
+}
+
+/// What is listed: for programs, and in lines for people, each with how far it is indented where it is broken.
+struct Listed {
+    json: Value,
+    lines: Vec<(String, usize)>,
+}
+
+impl Listed {
+    fn new(json: Value) -> Self {
+        Self { json, lines: Vec::new() }
+    }
+
+    fn line(&mut self, text: impl Into<String>, hanging: usize) {
+        self.lines.push((text.into(), hanging));
+    }
+
+    /// A name in a column of its own, and what it is.
+    fn entry(&mut self, indent: usize, width: usize, name: &str, about: &str) {
+        self.line(format!("{:indent$}{name:<width$} {about}", ""), indent + width + 1);
+    }
 }
 
 /// Runs `schema`.
@@ -25,76 +59,168 @@ pub fn schema(registry: &Registry) -> Exit {
     Exit::Held
 }
 
-fn systems(registry: &Registry) {
+fn systems(registry: &Registry) -> Listed {
+    let mut listed = Listed::new(json!([]));
+    let mut all = Vec::new();
     for system in registry.iter() {
-        say(&format!("{}\n    {}\n", system.name(), system.about()));
+        listed.line(system.name(), 0);
+        listed.line(format!("    {}", system.about()), 4);
         if !system.orders().is_empty() {
-            say(&format!("    takes orders: {}\n", system.orders().join(", ")));
+            listed.line(format!("    takes orders: {}", system.orders().join(", ")), 4);
         }
-        let schema = system.options_schema();
-        let Some(properties) = schema.get("properties").and_then(|p| p.as_object()) else { continue };
-        for (key, property) in properties {
-            let text = |name: &str| property.get(name).map(|v| v.to_string()).unwrap_or_default();
-            let about = property.get("description").and_then(|d| d.as_str()).unwrap_or_default().replace('\n', " ");
-            say(&format!("    {key:<20} default {:<16} {about}\n", text("default")));
+        let schema = system.options_schema().to_value();
+        let mut options = Vec::new();
+        for (key, property) in schema["properties"].as_object().into_iter().flatten() {
+            let about = property["description"].as_str().unwrap_or_default().replace('\n', " ");
+            let values = scenarios::schema_values(&schema, property);
+            let default = property.get("default").filter(|default| !default.is_null());
+            let mut facts = Vec::new();
+            facts.extend(default.map(|default| format!("default {default}")));
+            facts.extend((!values.is_empty()).then(|| format!("one of: {}", values.join(", "))));
+            let facts = if facts.is_empty() { String::new() } else { format!(" ({})", facts.join("; ")) };
+            listed.entry(4, 20, key, &format!("{about}{facts}"));
+            options.push(json!({ "name": key, "default": default, "values": values, "about": about }));
         }
+        all.push(json!({
+            "name": system.name(), "about": system.about(), "orders": system.orders(), "options": options,
+        }));
     }
+    listed.json = Value::Array(all);
+    listed
+}
+
+/// The words that a key takes, if it takes words.
+const fn words(takes: Takes) -> &'static [&'static str] {
+    match takes {
+        Takes::Word(words) => words,
+        _ => &[],
+    }
+}
+
+fn key_json(key: &Key) -> Value {
+    let inner: Vec<Value> = match key.takes {
+        Takes::Table(inner) => inner.keys.iter().map(key_json).collect(),
+        _ => Vec::new(),
+    };
+    json!({ "name": key.name, "default": key.default, "values": words(key.takes), "about": key.about, "keys": inner })
+}
+
+fn key_text(key: &Key) -> String {
+    let mut facts = Vec::new();
+    facts.extend((!key.default.is_empty()).then(|| format!("default {}", key.default)));
+    let words = words(key.takes);
+    // What kinds there are is the list itself.
+    facts.extend((!words.is_empty() && key.name != "kind").then(|| format!("one of: {}", words.join(", "))));
+    if facts.is_empty() { key.about.to_owned() } else { format!("{} ({})", key.about, facts.join("; ")) }
 }
 
 /// From the same table that the reader checks files against.
-fn faults() {
-    let fields = |kind: Option<&str>| {
-        for key in FAULT.keys {
-            let fits = kind.map_or(key.kinds.is_empty(), |kind| key.kinds.contains(&kind));
-            if fits {
-                let default =
-                    if key.default.is_empty() { String::new() } else { format!(" (default {})", key.default) };
-                say(&format!("    {:<12} {}{default}\n", key.name, key.about));
-                if let Takes::Table(inner) = key.takes {
-                    for key in inner.keys {
-                        let default = if key.default.is_empty() { "" } else { &format!(" (default {})", key.default) };
-                        say(&format!("        .{:<13} {}{default}\n", key.name, key.about));
-                    }
-                }
+fn faults() -> Listed {
+    let mut listed = Listed::new(json!({}));
+    let of = |kind: Option<&'static str>| {
+        FAULT.keys.iter().filter(move |key| kind.map_or(key.kinds.is_empty(), |kind| key.kinds.contains(&kind)))
+    };
+    let mut kinds = serde_json::Map::new();
+    for kind in core::iter::once(None).chain(KINDS.iter().copied().map(Some)) {
+        listed.line(kind.map_or("every kind of fault".to_owned(), |kind| format!("kind = {kind:?}")), 0);
+        for key in of(kind) {
+            listed.entry(4, 13, key.name, &key_text(key));
+            if let Takes::Table(inner) = key.takes {
+                inner.keys.iter().for_each(|key| listed.entry(8, 13, &format!(".{}", key.name), &key_text(key)));
             }
         }
-    };
-    say("every kind of fault\n");
-    fields(None);
-    for kind in KINDS {
-        say(&format!("kind = {kind:?}\n"));
-        fields(Some(kind));
-    }
-    say(&format!("partition shapes: {}\n", SHAPES.join(", ")));
-}
-
-fn bugs(registry: &Registry) {
-    for system in registry.iter() {
-        for bug in system.bugs() {
-            say(&format!("{:<8} {:<32} {}\n", system.name(), bug.name, bug.about));
-            say(&format!("{:<8} {:<32} breaks {}; {}\n", "", "", bug.violates, bug.source));
+        if let Some(kind) = kind {
+            kinds.insert(kind.to_owned(), of(Some(kind)).map(key_json).collect());
         }
     }
+    listed.line(format!("partition shapes: {}", SHAPES.join(", ")), 4);
+    let every: Vec<Value> = of(None).map(key_json).collect();
+    listed.json = json!({ "every": every, "kinds": kinds, "shapes": SHAPES });
+    listed
+}
+
+fn bugs(registry: &Registry) -> Listed {
+    let mut listed = Listed::new(json!([]));
+    let mut all = Vec::new();
+    for system in registry.iter() {
+        for bug in system.bugs() {
+            listed.line(format!("{:<16} {}", system.name(), bug.name), 17);
+            listed.line(format!("    {}", bug.about), 4);
+            listed.line(format!("    breaks {}; {}", bug.violates, bug.source), 4);
+            all.push(json!({
+                "system": system.name(), "name": bug.name, "about": bug.about, "violates": bug.violates,
+                "source": bug.source,
+            }));
+        }
+    }
+    listed.json = Value::Array(all);
+    listed
+}
+
+fn rules(registry: &Registry) -> Listed {
+    let mut listed = Listed::new(json!([]));
+    let mut all = Vec::new();
+    let mut add = |name: Option<&str>, rules: &[Rule]| {
+        listed.line(name.unwrap_or("every system"), 0);
+        for rule in rules {
+            listed.entry(4, 32, rule.name, rule.about());
+            all.push(json!({ "system": name, "name": rule.name, "about": rule.about() }));
+        }
+    };
+    add(None, &[runner::RULES, reports::RULES].concat());
+    registry.iter().for_each(|system| add(Some(system.name()), &system.rules()));
+    listed.json = Value::Array(all);
+    listed
+}
+
+fn metrics(registry: &Registry) -> Listed {
+    let mut listed = Listed::new(json!([]));
+    let mut all = Vec::new();
+    for key in EXPECT.keys {
+        let Takes::Bound(unit) = key.takes else { continue };
+        let unit = match unit {
+            Unit::Fraction => "fraction",
+            Unit::Number => "number",
+            Unit::Count => "count",
+            Unit::Time => "time",
+        };
+        listed.line(format!("{:<24} {unit:<10} {}", key.name, key.about), 36);
+        all.push(json!({ "name": key.name, "unit": unit, "about": key.about }));
+    }
+    let mut facts = serde_json::Map::new();
+    for system in registry.iter() {
+        let (_, kinds) = system.kinds();
+        if !kinds.is_empty() {
+            listed.entry(0, 24, &format!("fact_* of {}", system.name()), &kinds.join(", "));
+            facts.insert(system.name().to_owned(), json!(kinds));
+        }
+    }
+    listed.json = json!({ "metrics": all, "facts": facts });
+    listed
 }
 
 /// The library beside the working directory: every file with its title.
-fn library(registry: &Registry) -> Exit {
+fn library(registry: &Registry) -> Option<Listed> {
     let root = Path::new("scenarios/library");
     let mut files = Vec::new();
     walk(root, &mut files);
     if files.is_empty() {
         eprintln!("splitbrain: no scenario files under {}: run this in a checkout of splitbrain", root.display());
-        return Exit::Usage;
+        return None;
     }
     files.sort();
+    let mut listed = Listed::new(json!([]));
+    let mut all = Vec::new();
     for file in files {
-        let title = match scenarios::load(&file, &[], registry) {
-            Ok(scenario) => scenario.title,
-            Err(_) => "does not check; see `splitbrain check`".to_owned(),
+        let (title, system) = match scenarios::load(&file, &[], registry) {
+            Ok(scenario) => (scenario.title, scenario.system),
+            Err(_) => ("does not check; see `splitbrain check`".to_owned(), String::new()),
         };
-        say(&format!("{:<60} {title}\n", file.display()));
+        listed.entry(0, 60, &file.display().to_string(), &title);
+        all.push(json!({ "file": file.display().to_string(), "title": title, "system": system }));
     }
-    Exit::Held
+    listed.json = Value::Array(all);
+    Some(listed)
 }
 
 fn walk(dir: &Path, files: &mut Vec<PathBuf>) {

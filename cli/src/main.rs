@@ -9,6 +9,7 @@ mod diff;
 mod exit;
 mod failing;
 mod history;
+mod interrupt;
 mod lines;
 mod list;
 mod merge;
@@ -19,6 +20,7 @@ mod run;
 mod run_dir;
 mod shrink;
 mod sweep;
+mod terminal;
 mod told;
 mod trace;
 mod wall;
@@ -30,6 +32,7 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
+    interrupt::watch();
     // A panic is a bug in splitbrain, whatever the input was: say so, with the code that means it.
     let outcome = std::panic::catch_unwind(|| dispatch(&cli));
     outcome.unwrap_or_else(|_| {
@@ -54,7 +57,7 @@ fn dispatch(cli: &Cli) -> Exit {
         Command::Diff(args) => diff::diff(&registry, args),
         Command::Report(args) => report::report(args),
         Command::History(args) => history::history(args),
-        Command::List(args) => list::list(&registry, args.what),
+        Command::List(args) => list::list(&registry, args),
         Command::Schema => list::schema(&registry),
         Command::Completions(args) => completions::completions(args),
     }

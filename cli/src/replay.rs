@@ -4,7 +4,7 @@ use crate::args::ReplayArgs;
 use crate::exit::Exit;
 use crate::lines::{Cutter, Take};
 use crate::recorded::{self, Recorded};
-use crate::run::{self, Sinks, say};
+use crate::run::{self, Sinks, Trouble, say};
 use crate::told;
 use reports::trace::{Head, Line, Parting, at};
 use scenarios::Registry;
@@ -36,10 +36,7 @@ pub fn replay(registry: &Registry, args: &ReplayArgs) -> Exit {
     let made = simulate(registry, &recorded, &mut evidence, None);
     let mut record = match made {
         Ok(record) => record,
-        Err(error) => {
-            eprintln!("splitbrain: {error}");
-            return Exit::Failed;
-        }
+        Err(error) => return Trouble::from(error).tell(),
     };
     if let Some(why) = recorded.mismatch(&record.digest) {
         eprintln!("splitbrain: {why}");

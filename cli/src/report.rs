@@ -2,11 +2,14 @@
 
 use crate::args::{Format, ReportArgs};
 use crate::exit::Exit;
+use crate::recorded::{self, VERSION};
 use crate::run::{exit_of, say};
 use crate::sweep::folder::MANIFEST;
 use crate::sweep::{self, again, text};
+use crate::terminal;
+use reports::quoted;
+use sim_core::record::RunRecord;
 use std::fs;
-use std::io::IsTerminal;
 use std::path::Path;
 
 /// Runs the command.
@@ -25,24 +28,52 @@ pub fn report(args: &ReportArgs) -> Exit {
                 continue;
             }
         };
+        if let Some(why) = foreign(dir, &record) {
+            eprintln!("splitbrain: {why}");
+            worst = worst.max(Exit::Usage);
+            continue;
+        }
         let report = reports::analyse(&record);
         if let Err(error) =
             reports::write(dir, &report, &record, crate::history::witness_of(dir, &record).as_ref(), true)
         {
             eprintln!("splitbrain: {error}");
-            worst = worst.max(Exit::Failed);
+            worst = worst.max(Exit::Environment);
             continue;
         }
         match args.format {
             Format::Json => say(&format!("{}\n", report.to_json_line())),
             Format::Text => {
-                let colour = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-                say(&format!("{}\n", reports::summary(&report, dir, 100, colour).trim_end()));
+                let text = reports::summary(&report, dir, terminal::width(), terminal::colour());
+                say(&format!("{}\n", text.trim_end()));
             }
         }
         worst = worst.max(exit_of(&report));
     }
     worst
+}
+
+/// Why a folder's files do not belong together, or not to this program; nothing if they do.
+fn foreign(dir: &Path, record: &RunRecord) -> Option<String> {
+    let shown = dir.display();
+    if !record.version.is_empty() && record.version != VERSION {
+        return Some(format!(
+            "{shown} was recorded by version {}, this is version {VERSION}: use that one",
+            record.version
+        ));
+    }
+    if let Err(error) = reports::check_seal(dir) {
+        return Some(error.to_string());
+    }
+    let file = dir.join("scenario.toml");
+    let told = record.scenario_fingerprint.as_str();
+    match fs::read_to_string(&file) {
+        Ok(text) if told.is_empty() || told == recorded::fingerprint(&text) => None,
+        Ok(_) => {
+            Some(format!("{} has been changed since the run was recorded: run it, for a new report", file.display()))
+        }
+        Err(error) => Some(format!("{}: can not be read: {}", file.display(), reports::reason(&error))),
+    }
 }
 
 fn sweep(dir: &Path, format: Format) -> Exit {
@@ -66,7 +97,7 @@ fn hint(dir: &Path) -> Option<String> {
             "{}: splitbrain panicked in this run, so there is nothing to report: {}; `splitbrain run {}` makes it again",
             dir.display(),
             why.trim(),
-            file.display(),
+            quoted(&file.display().to_string()),
         ));
     }
     let mut below: Vec<_> = fs::read_dir(dir).ok()?.flatten().map(|e| e.path()).collect();

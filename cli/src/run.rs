@@ -1,16 +1,19 @@
 //! `splitbrain run`: check every file, then run, report and judge each.
 
-use crate::args::{Format, RunArgs};
+use crate::args::{DEFAULT_OUT, Format, RunArgs};
 use crate::exit::Exit;
+use crate::interrupt::{self, Kept};
 use crate::run_dir::{DirError, Partial};
+use crate::terminal::{self, headed, say_wrapped};
 use crate::told;
 use crate::wall::{Bar, Stopwatch};
+use reports::quoted;
 use scenarios::runner::{Evidence, RunError, RunRequest, TraceMode};
 use scenarios::{Registry, Scenario};
 use sim_core::fault::Schedule;
 use sim_core::record::{Ruling, RunRecord};
-use std::io::{self, IsTerminal, Write};
-use std::path::PathBuf;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Why a run has no result.
@@ -40,6 +43,22 @@ impl From<reports::WriteError> for Trouble {
     }
 }
 
+impl Trouble {
+    /// With which code a command ends that met it.
+    pub fn exit(&self) -> Exit {
+        match self {
+            Self::Run(RunError::Options { .. }) => Exit::Usage,
+            Self::Dir(_) | Self::Report(_) | Self::Run(RunError::Io(_)) => Exit::Environment,
+        }
+    }
+
+    /// Says it; the exit code it stands for.
+    pub fn tell(&self) -> Exit {
+        eprintln!("splitbrain: {self}");
+        self.exit()
+    }
+}
+
 impl std::fmt::Display for Trouble {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
@@ -57,27 +76,43 @@ pub fn run(registry: &Registry, args: &RunArgs) -> Exit {
     for (path, scenario) in args.files.iter().zip(&scenarios) {
         let seed = args.seed.unwrap_or(scenario.seed);
         if args.format == Format::Text {
-            let seed_flag = args.seed.map_or_else(String::new, |seed| format!(" --seed {seed}"));
-            let sets: String = args.set.iter().map(|s| format!(" --set '{s}'")).collect();
-            say(&format!(
-                "{}  seed {seed}   again: splitbrain run {}{seed_flag}{sets}\n",
-                scenario.name,
-                path.display()
-            ));
+            say(&headed(&format!("{}  seed {seed}", scenario.name), &again(args, path, scenario, seed)));
             if let Some(draw) = scenario.draw(seed) {
-                say(&crate::check::drawn(&draw));
+                crate::check::drawn(&draw);
             }
+            scenarios::notes(scenario).iter().for_each(|note| say_wrapped(&format!("note: {note}"), 6));
         }
         let exit = match one(registry, args, scenario, seed) {
             Ok(exit) => exit,
-            Err(trouble) => {
-                eprintln!("splitbrain: {trouble}");
-                Exit::Failed
-            }
+            Err(trouble) => trouble.tell(),
         };
         worst = worst.max(exit);
     }
     worst
+}
+
+/// The command that makes a run again.
+fn again(args: &RunArgs, path: &Path, scenario: &Scenario, seed: u64) -> String {
+    if scenarios::is_standard_input(path) {
+        // What came through a pipe is gone; the folder has it.
+        let dir = args.out.join(&scenario.name).join(seed.to_string());
+        return format!("splitbrain replay {}", quoted(&dir.display().to_string()));
+    }
+    let mut command = format!("splitbrain run {}", quoted(&path.display().to_string()));
+    if let Some(seed) = args.seed {
+        command.push_str(&format!(" --seed {seed}"));
+    }
+    command.push_str(&out_flag(&args.out));
+    args.set.iter().for_each(|set| command.push_str(&format!(" --set {}", quoted(set))));
+    for (flag, is_on) in [(" --twin", args.twin), (" --trace", args.trace)] {
+        command.push_str(if is_on { flag } else { "" });
+    }
+    command
+}
+
+/// `--out DIR`, if results do not go where they go without it.
+pub fn out_flag(out: &Path) -> String {
+    if out == Path::new(DEFAULT_OUT) { String::new() } else { format!(" --out {}", quoted(&out.display().to_string())) }
 }
 
 /// Writes to standard output; a reader that has gone away (a closed pipe) is no reason to fail.
@@ -112,6 +147,18 @@ pub struct Folder<'a> {
     pub bars: Bars,
     /// Whether a second run is made beside it and compared.
     pub twin: bool,
+    /// What becomes of what is in its place.
+    pub place: Place,
+}
+
+/// What becomes of what lies where a run's folder should be.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Place {
+    /// It stays, unless it is the same run; the new folder goes beside it.
+    #[default]
+    Free,
+    /// The folder has this name alone, and can be made again from what is kept elsewhere.
+    Fixed,
 }
 
 /// Runs a scenario into a folder: everything that `run` leaves, whoever asks for it.
@@ -147,7 +194,17 @@ pub fn into_folder(
     reports::write(folder.path(), &report, &record, witness.as_ref(), scenario.report.charts)?;
     let wall = watch.elapsed();
     folder.write("run.json", &run_json(&record, simulated, wall))?;
-    let dir = folder.finish()?;
+    let dir = match how.place {
+        Place::Free => {
+            let placed = folder.finish(&record.digest)?;
+            if let Some(other) = &placed.beside {
+                let (other, dir) = (other.display(), placed.dir.display());
+                eprintln!("splitbrain: {other} holds something else and stays; this run is in {dir}");
+            }
+            placed.dir
+        }
+        Place::Fixed => folder.replace()?,
+    };
     Ok(Finished { record, report, dir, simulated, wall, twin })
 }
 
@@ -155,9 +212,10 @@ fn one(registry: &Registry, args: &RunArgs, scenario: &Scenario, seed: u64) -> R
     let schedule = scenarios::expand(scenario, seed);
     let folder = Partial::begin(&args.out, &scenario.name, seed)?;
     let trace_mode = if args.trace { TraceMode::All } else { TraceMode::FromFirstFault };
-    let how = Folder { trace_mode, bars: Bars::Shown, twin: args.twin, preface: "" };
+    let how = Folder { trace_mode, twin: args.twin, ..Folder::default() };
     let finished = into_folder(registry, scenario, &schedule, seed, folder, how)?;
     let Finished { record, report, dir, simulated, wall, twin } = finished;
+    interrupt::keeps(Kept::Run(dir.clone()));
 
     let mut exit = exit_of(&report);
     if let Some(difference) = twin {
@@ -167,8 +225,8 @@ fn one(registry: &Registry, args: &RunArgs, scenario: &Scenario, seed: u64) -> R
     match args.format {
         Format::Json => say(&format!("{}\n", report.to_json_line())),
         Format::Text => {
-            let colour = io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-            say(&format!("{}\n", reports::summary(&report, &dir, 100, colour).trim_end()));
+            let text = reports::summary(&report, &dir, terminal::width(), terminal::colour());
+            say(&format!("{}\n", text.trim_end()));
             // What was broken as expected is no riddle: its last events are in `record.json`, and `trace` tells them.
             if !record.last_events.is_empty() && report.ruling == Ruling::Fail {
                 say("\nthe last events before the rule was broken:\n");

@@ -7,6 +7,7 @@ use crate::run::{self, Bars, Trouble, say};
 use crate::run_dir::Partial;
 use crate::sweep::{job, workers};
 use crate::wall::{Spinner, Stopwatch};
+use reports::quoted;
 use scenarios::runner::TraceMode;
 use scenarios::scenario::Plan;
 use scenarios::shrink::{self, Oracle, Shrunk, Sighting, Size, Task};
@@ -25,10 +26,7 @@ pub fn shrink(registry: &Registry, args: &ShrinkArgs) -> Exit {
 }
 
 fn whole(registry: &Registry, args: &ShrinkArgs) -> Result<(), Exit> {
-    let failed = |why: String| {
-        eprintln!("splitbrain: {why}");
-        Exit::Failed
-    };
+    let watch = Stopwatch::start();
     let target = target(&args.dir, args.out.as_deref()).map_err(|why| {
         eprintln!("splitbrain: {why}");
         Exit::Usage
@@ -41,9 +39,8 @@ fn whole(registry: &Registry, args: &ShrinkArgs) -> Result<(), Exit> {
     scenario.expect.bounds.retain(|bound| rule == format!("expect.{}", bound.metric));
 
     let threads = workers::threads(args.jobs);
-    let pool = workers::pool(threads).map_err(|error| failed(format!("can not start {threads} threads: {error}")))?;
+    let pool = workers::pool_of(args.jobs).map_err(|error| error.tell())?;
     let before = Size::of(&scenario);
-    let watch = Stopwatch::start();
     let mut crowd = Crowd { registry, pool, rule: &rule, spinner: Spinner::new(), made: 0 };
     let shrunk = shrink::shrink(
         Task {
@@ -57,10 +54,16 @@ fn whole(registry: &Registry, args: &ShrinkArgs) -> Result<(), Exit> {
         &mut crowd,
     );
     crowd.spinner.clear();
-    let seconds = watch.elapsed().as_secs_f64();
+    // Besides the candidates: the run as it was, and the small one with all that `run` leaves.
+    let effort = |runs: u64| {
+        let seconds = watch.elapsed().as_secs_f64();
+        eprintln!(
+            "{runs} runs in {seconds:.2} s of wall time on {threads} threads, those that were looked at in vain included"
+        );
+    };
     if shrunk.scenario == scenario {
         say(&format!("{}\n", nothing(&shrunk)));
-        eprintln!("{seconds:.2} s of wall time");
+        effort(crowd.made + 1);
         return Ok(());
     }
 
@@ -70,9 +73,9 @@ fn whole(registry: &Registry, args: &ShrinkArgs) -> Result<(), Exit> {
     }
     let story =
         Story { rule: &rule, from: &args.dir, seed, before: &before, after: &Size::of(&small), shrunk: &shrunk };
-    let dir = write(registry, &small, &target, &story).map_err(|trouble| failed(trouble.to_string()))?;
+    let dir = write(registry, &small, &target, &story).map_err(|trouble| trouble.tell())?;
     say(&story.told(&dir));
-    eprintln!("{} runs in {seconds:.2} s of wall time on {threads} threads", crowd.made);
+    effort(crowd.made + 2);
     Ok(())
 }
 
@@ -116,7 +119,7 @@ fn write(
     let schedule = scenarios::expand(small, small.seed);
     let folder = Partial::within(&target.0, &target.1)?;
     let preface = story.preface();
-    let how = run::Folder { trace_mode: TraceMode::All, bars: Bars::None, twin: false, preface: &preface };
+    let how = run::Folder { trace_mode: TraceMode::All, bars: Bars::None, preface: &preface, ..run::Folder::default() };
     Ok(run::into_folder(registry, small, &schedule, small.seed, folder, how)?.dir)
 }
 
@@ -212,9 +215,10 @@ impl Story<'_> {
             "nothing more can be left out"
         };
         text.push_str(&format!("{} runs; {end}\n", self.shrunk.runs));
-        let dir = dir.display();
+        let (file, dir) = (dir.join("scenario.toml"), quoted(&dir.display().to_string()));
         text.push_str(&format!(
-            "\nresult  {dir}/scenario.toml\n    splitbrain replay {dir}\n    splitbrain trace {dir}\n    splitbrain bisect {dir}\n"
+            "\nresult  {}\n    splitbrain replay {dir}\n    splitbrain trace {dir}\n    splitbrain bisect {dir}\n",
+            file.display()
         ));
         text
     }
@@ -224,7 +228,7 @@ impl Story<'_> {
         let mut text = format!(
             "# Shrunk: {} still fails here. Made by `splitbrain shrink {}` in {} runs:\n",
             self.rule,
-            self.from.display(),
+            quoted(&self.from.display().to_string()),
             self.shrunk.runs
         );
         for (name, before, after) in self.figures() {

@@ -7,6 +7,7 @@ use crate::args::{TraceArgs, TraceForm};
 use crate::exit::Exit;
 use crate::lines::{self, Cutter, Take};
 use crate::recorded::{self, Recorded};
+use crate::run::Trouble;
 use reports::trace::{EVENTS, Filter, Form, Head, Line, View};
 use scenarios::Registry;
 use std::collections::BTreeSet;
@@ -59,10 +60,7 @@ pub fn trace(registry: &Registry, args: &TraceArgs) -> Exit {
                         recorded.mismatch_exit()
                     }
                 },
-                Err(error) => {
-                    eprintln!("splitbrain: {error}");
-                    return Exit::Failed;
-                }
+                Err(error) => return Trouble::from(error).tell(),
             };
             (cutter.taker, exit)
         }
@@ -86,8 +84,8 @@ fn stopped(error: &io::Error) -> Exit {
     if error.kind() == io::ErrorKind::BrokenPipe {
         return Exit::Held;
     }
-    eprintln!("splitbrain: the trace can not be written: {error}");
-    Exit::Failed
+    eprintln!("splitbrain: the trace can not be written: {}", reports::reason(error));
+    Exit::Environment
 }
 
 struct Shower {

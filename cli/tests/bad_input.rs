@@ -47,8 +47,8 @@ fn a_results_folder_that_can_not_be_written_leaves_nothing() {
         blocked.to_str().unwrap(),
         file.to_str().unwrap(),
     ]);
-    assert_eq!(ran.status.code(), Some(1), "{}{}", ran.stdout, ran.stderr);
-    assert!(ran.stderr.contains("blocked"), "{}", ran.stderr);
+    assert_eq!(ran.status.code(), Some(74), "{}{}", ran.stdout, ran.stderr);
+    assert!(ran.stderr.contains("blocked") && ran.stderr.contains("not a folder"), "{}", ran.stderr);
     assert_eq!(std::fs::read_dir(scratch.path()).expect("scratch").count(), 1);
 }
 
@@ -68,8 +68,92 @@ fn a_full_disk_leaves_nothing_half_written() {
         .output()
         .expect("sh runs");
     let stderr = String::from_utf8_lossy(&ran.stderr);
-    assert_eq!(ran.status.code(), Some(1), "{stderr}");
+    assert_eq!(ran.status.code(), Some(74), "{stderr}");
     let folder = scratch.path().join("out/raft-steady");
     let left: Vec<_> = std::fs::read_dir(&folder).map(|d| d.flatten().map(|e| e.path()).collect()).unwrap_or_default();
     assert!(left.is_empty(), "left behind: {left:?}");
+}
+
+/// What `check` says of a scenario with these lines in it.
+fn checked(lines: &str, set: &[&str]) -> support::Ran {
+    let scratch = Scratch::new();
+    let file = scratch.path().join("x.toml");
+    let text = format!(
+        "[scenario]\nname = \"x\"\nsystem = \"raft\"\nduration = \"20s\"\n[cluster]\nnodes = 3\n\
+         [[workload]]\nrate = \"50/s\"\n{lines}\n"
+    );
+    std::fs::write(&file, text).expect("can be written");
+    let sets: Vec<String> = set.iter().map(|s| format!("--set={s}")).collect();
+    let args: Vec<&str> =
+        ["check", file.to_str().unwrap()].into_iter().chain(sets.iter().map(String::as_str)).collect();
+    splitbrain(&args)
+}
+
+#[test]
+fn units_are_read_as_people_write_them() {
+    let good = [
+        "scenario.duration=1h30m",
+        "scenario.duration=60sec",
+        "scenario.duration=1 minute",
+        "network.latency=500\u{b5}s",
+        "network.latency=500\u{3bc}s",
+        "network.latency=1ms..1.5ms",
+        "workload.0.rate=50/min",
+        "workload.0.rate=3000/h",
+        "workload.0.rate=50 ops/s",
+        "network.bandwidth=100MB/s",
+        "network.bandwidth=1Gbps",
+        "network.bandwidth=10 Mb/s",
+    ];
+    for set in good {
+        let ran = checked("", &[set]);
+        assert_eq!(ran.status.code(), Some(0), "{set}: {}{}", ran.stdout, ran.stderr);
+    }
+    let bad = [
+        ("scenario.duration=170141183460469231731687303715884105728", "170141183460469231731687303715884105728"),
+        ("scenario.duration=20", "`20` has no unit"),
+        ("scenario.duration=30m1h", "largest unit first"),
+        ("network.bandwidth=100 MB", "did you mean `100MB/s`?"),
+        ("network.bandwidth=100 MBps", "did you mean `100MB/s`?"),
+        ("workload.0.rate=50/fortnight", "/h, /min, /s"),
+        ("workload.0.value_size=64K", "`64KiB` or `64KB`"),
+    ];
+    for (set, word) in bad {
+        let ran = checked("", &[set]);
+        assert_eq!(ran.status.code(), Some(2), "{set}: {}{}", ran.stdout, ran.stderr);
+        assert!(ran.stderr.contains(word), "{set}: {}", ran.stderr);
+    }
+}
+
+#[test]
+fn names_that_nobody_knows_get_the_near_ones() {
+    let cases = [
+        ("[expect]\nfact_electd = \"== 1\"", "did you mean `elected`?"),
+        ("[expect]\nviolates = [\"no_such_rule\"]", "no rule is called `no_such_rule`"),
+        ("[expect]\nviolates = [\"election_safty\"]", "did you mean `election_safety`?"),
+        ("[expect]\np99 = \"<= 5ms\"", "did you mean `all_p99`, `read_p99` or `write_p99`?"),
+        ("[[fault]]\nkind = \"restart\"\ntarget = \"n1\"", "did you mean `crash`? with a `duration`"),
+        ("[[fault]]\nkind = \"netsplit\"", "did you mean `partition`?"),
+    ];
+    for (lines, word) in cases {
+        let ran = checked(lines, &[]);
+        assert_eq!(ran.status.code(), Some(2), "{lines}: {}{}", ran.stdout, ran.stderr);
+        assert!(ran.stderr.contains(word), "{lines}: {}", ran.stderr);
+    }
+    // Every rule of every run may be named.
+    assert_eq!(checked("[expect]\nviolates = [\"recovery\", \"linearizable\"]", &[]).status.code(), Some(0));
+}
+
+#[test]
+fn yaml_gets_one_sentence() {
+    let scratch = Scratch::new();
+    let text = "# A cluster.\nscenario:\n  name: x\n  duration: 60s\ncluster:\n  nodes: 5\n";
+    for name in ["x.yaml", "x.yml", "x.toml"] {
+        let file = scratch.path().join(name);
+        std::fs::write(&file, text).expect("can be written");
+        let ran = splitbrain(&["check", file.to_str().unwrap()]);
+        assert_eq!(ran.status.code(), Some(2), "{}", ran.stderr);
+        assert!(ran.stderr.contains("this is YAML") && ran.stderr.contains("[scenario]"), "{}", ran.stderr);
+        assert_eq!(ran.stderr.matches('\u{d7}').count(), 1, "{}", ran.stderr);
+    }
 }

@@ -403,7 +403,7 @@ fn bad_flags_get_one_clear_message() {
     // A file where the folder should be.
     std::fs::write(bench.out("blocked"), "in the way").expect("can be written");
     let (ran, _) = bench.sweep("blocked", &["--seeds", "1"]);
-    assert_eq!(ran.status.code(), Some(1), "{}", ran.stderr);
+    assert_eq!(ran.status.code(), Some(74), "{}", ran.stderr);
     assert!(ran.stderr.contains("blocked"), "{}", ran.stderr);
 }
 
@@ -462,7 +462,7 @@ fn a_full_disk_in_the_middle_loses_nothing() {
             .output()
             .expect("sh runs");
         let stderr = String::from_utf8_lossy(&ran.stderr).into_owned();
-        assert_eq!(ran.status.code(), Some(1), "{stderr}");
+        assert_eq!(ran.status.code(), Some(74), "{stderr}");
         stderr
     };
     let stderr = limited(24);
@@ -481,6 +481,6 @@ fn a_full_disk_in_the_middle_loses_nothing() {
     assert_same(&calm, &dir);
     // A file system that takes nothing at all, not even from root.
     let ran = splitbrain(&bench.args(Path::new("/proc/nowhere"), &["--seeds", "1"]));
-    assert_eq!(ran.status.code(), Some(1), "{}", ran.stderr);
+    assert_eq!(ran.status.code(), Some(74), "{}", ran.stderr);
     assert!(ran.stderr.contains("/proc/nowhere"), "{}", ran.stderr);
 }

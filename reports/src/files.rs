@@ -5,9 +5,11 @@ use crate::pages;
 use crate::report::Report;
 use crate::witness::Witness;
 use rayon::prelude::*;
+use sim_core::hash::Mixer;
 use sim_core::record::{OpRecord, RunRecord, SCHEMA_VERSION};
+use sim_core::seal::{self, Seal};
 use std::fs::{self, File};
-use std::io::{self, BufRead, BufReader, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 
 /// The record without its operations.
@@ -55,6 +57,18 @@ pub enum LoadError {
         /// The version it says.
         found: u64,
     },
+    /// It, or the history beside it, is not what was written.
+    #[error("{}: record.json or history.jsonl has been changed since the run: run it again from its scenario.toml", dir.display())]
+    Edited {
+        /// The folder.
+        dir: PathBuf,
+    },
+    /// It has no seal.
+    #[error("{}: it has no seal, so another version wrote it: run the scenario again", path.display())]
+    Unsealed {
+        /// Which file.
+        path: PathBuf,
+    },
     /// A line is not an operation.
     #[error("{}: line {line} is not an operation: {source}", path.display())]
     Line {
@@ -77,7 +91,8 @@ pub enum LoadError {
 }
 
 /// What the system said, in words a person acts on.
-fn reason(error: &io::Error) -> String {
+#[must_use]
+pub fn reason(error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::StorageFull => "the disk is full".into(),
         io::ErrorKind::QuotaExceeded => "the disk quota is used up".into(),
@@ -154,14 +169,47 @@ pub(crate) fn write_charts(dir: &Path, charts: &[charts::Chart]) -> Result<(), W
     })
 }
 
-/// Writes `record.json`.
+/// A hash of a file's bytes; 0 if there is none.
+fn hash_of(path: &Path) -> u64 {
+    let Ok(mut file) = File::open(path) else { return 0 };
+    let mut mixer = Mixer::default();
+    let mut piece = vec![0; 1 << 16];
+    loop {
+        // What can not be read can not be judged either: reading it as a history says why.
+        let mut filled = 0;
+        while let Ok(n @ 1..) = file.read(&mut piece[filled..]) {
+            filled += n;
+        }
+        if filled == 0 {
+            return mixer.finish();
+        }
+        mixer.bytes(&piece[..filled]);
+    }
+}
+
+/// Whether `record.json` and `history.jsonl` are as they were written.
+///
+/// # Errors
+/// When they have been changed since, or were written by a version that did not seal them.
+pub fn check_seal(dir: &Path) -> Result<(), LoadError> {
+    let path = dir.join(RECORD);
+    let text = fs::read_to_string(&path).map_err(io(&path))?;
+    match seal::check(&text, hash_of(&dir.join(HISTORY))) {
+        Seal::Whole => Ok(()),
+        Seal::Broken => Err(LoadError::Edited { dir: dir.to_owned() }),
+        Seal::None => Err(LoadError::Unsealed { path }),
+    }
+}
+
+/// Writes `record.json`, sealed together with the `history.jsonl` that is there already.
 ///
 /// # Errors
 /// With the path and the reason.
 pub fn write_record(dir: &Path, record: &RunRecord) -> Result<(), WriteError> {
+    let beside = hash_of(&dir.join(HISTORY));
     write_whole(&dir.join(RECORD), |out| {
-        serde_json::to_writer_pretty(&mut *out, record)?;
-        out.write_all(b"\n")
+        let text = serde_json::to_string_pretty(record)?;
+        out.write_all(seal::seal(&text, beside).as_bytes())
     })
 }
 

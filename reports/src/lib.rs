@@ -32,6 +32,7 @@ mod queues;
 mod report;
 mod scopes;
 mod series;
+mod shell;
 mod summary;
 pub mod sweep;
 pub mod trace;
@@ -46,7 +47,8 @@ pub use charts::{Chart, draw, draw_bug_probability, draw_distributions, draw_wit
 pub use distributions::{Curve, Distributions, Panel};
 pub use failover::{FailoverReport, Replacement};
 pub use files::{
-    HISTORY, LoadError, RECORD, WriteError, load, load_record, write, write_history, write_record, write_whole,
+    HISTORY, LoadError, RECORD, WriteError, check_seal, load, load_record, reason, write, write_history, write_record,
+    write_whole,
 };
 pub use goodput::{Goodput, GoodputBin};
 pub use losses::{Losses, LostWrite, TwoPrimaries};
@@ -58,5 +60,7 @@ pub use report::{
     Availability, Fault, Latencies, Latency, Load, Messages, NodeLoad, Outage, Phase, REPORT_SCHEMA_VERSION, Report,
     ScopeAvailability, ScopeOutage, Share, Stall, Verdict,
 };
+pub use shell::quoted;
 pub use summary::summary;
+pub use verdicts::RULES;
 pub use witness::{Witness, Witnessed};

@@ -2,6 +2,7 @@
 
 use crate::causes::fault_name;
 use crate::report::{Report, Share, Verdict};
+use crate::shell::quoted;
 use crate::units;
 use crate::view::{self, Standing, plural};
 use sim_core::record::Ruling;
@@ -37,9 +38,8 @@ pub fn summary(report: &Report, dir: &Path, width: usize, colour: bool) -> Strin
     latency(&mut page, report);
     load(&mut page, report, NODES.saturating_sub(told).max(1), told < NODES);
     faults(&mut page, report);
-    let dir = dir.display();
-    page.row("", "report", &format!("{dir}/report.html"));
-    page.row("", "again", &format!("splitbrain replay {dir}"));
+    page.whole("report", &dir.join("report.html").display().to_string());
+    page.whole("again", &format!("splitbrain replay {}", quoted(&dir.display().to_string())));
     page.row("", "digest", &report.digest);
     page.out
 }
@@ -63,6 +63,13 @@ impl Page {
         } else {
             let _ = writeln!(self.out, "{label}{pad}  {text}");
         }
+    }
+
+    /// A line that is of no use unless it is whole: a path, a command.
+    fn whole(&mut self, label: &str, text: &str) {
+        let width = core::mem::replace(&mut self.width, usize::MAX);
+        self.row("", label, text);
+        self.width = width;
     }
 
     /// Up to two lines, broken after the last `between` that fits.

@@ -5,6 +5,13 @@ use crate::report::{Report, Verdict};
 use sim_core::metric::Unit;
 use sim_core::record::{Comparison, Expectation, Ruling, RunRecord};
 
+sim_core::rules! {
+    /// Every fault that must bite changed something.
+    pub const FAULT_BIT: &str = "fault_bit";
+    /// Some operation was asked for in the measured window.
+    pub const OPERATIONS: &str = "operations";
+}
+
 /// All verdicts in the order they are reported.
 pub(crate) fn judge(record: &RunRecord, report: &Report) -> Vec<Verdict> {
     let rules = record.verdicts.iter().map(|v| Verdict {
@@ -18,7 +25,7 @@ pub(crate) fn judge(record: &RunRecord, report: &Report) -> Vec<Verdict> {
     all.extend(fault_bit(report));
     if report.availability.operations + report.availability.probes.operations == 0 {
         let detail = "no operation was invoked in the measured window, so availability is not known";
-        all.push(Verdict::new("operations", Ruling::Inconclusive, detail));
+        all.push(Verdict::new(OPERATIONS, Ruling::Inconclusive, detail));
     }
     all
 }
@@ -87,18 +94,18 @@ fn fault_bit(report: &Report) -> Option<Verdict> {
     let held = must.iter().filter(|f| !f.bit && f.held > 0).count();
     Some(if held == must.len() {
         let detail = format!("all {held} that must bite were held back by limits");
-        Verdict::new("fault_bit", Ruling::Inconclusive, detail)
+        Verdict::new(FAULT_BIT, Ruling::Inconclusive, detail)
     } else if held > 0 && idle.is_empty() {
         let detail = format!("{} faults bit, {held} were held back by limits", must.len() - held);
-        Verdict::new("fault_bit", Ruling::Pass, detail)
+        Verdict::new(FAULT_BIT, Ruling::Pass, detail)
     } else if idle.is_empty() {
         let detail = match must.len() {
             1 => "the fault bit".to_owned(),
             n => format!("all {n} faults bit"),
         };
-        Verdict::new("fault_bit", Ruling::Pass, detail)
+        Verdict::new(FAULT_BIT, Ruling::Pass, detail)
     } else {
         let detail = format!("{} of {} never bit: {}", idle.len(), must.len(), idle.join("; "));
-        Verdict::new("fault_bit", Ruling::Inconclusive, detail)
+        Verdict::new(FAULT_BIT, Ruling::Inconclusive, detail)
     })
 }

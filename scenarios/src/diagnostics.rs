@@ -239,11 +239,24 @@ impl Diagnostics {
         &self.list
     }
 
-    /// For people: each problem with its line of text. `colour` is for terminals.
+    /// How many more there are than [`Diagnostics::list`] has.
+    #[must_use]
+    pub const fn more(&self) -> usize {
+        self.more
+    }
+
+    /// For people, on a page of 110 columns: each problem with its line of text. `colour` is for terminals.
     #[must_use]
     pub fn render(&self, colour: bool) -> String {
+        self.render_within(colour, 110)
+    }
+
+    /// As [`Diagnostics::render`], in so many columns.
+    #[must_use]
+    pub fn render_within(&self, colour: bool, columns: usize) -> String {
         let theme = if colour { GraphicalTheme::unicode() } else { GraphicalTheme::unicode_nocolor() };
-        let handler = GraphicalReportHandler::new_themed(theme).with_links(false).with_width(110).with_context_lines(1);
+        let handler =
+            GraphicalReportHandler::new_themed(theme).with_links(false).with_width(columns).with_context_lines(1);
         let mut out = String::new();
         for diagnostic in &self.list {
             let source = diagnostic.place.as_ref().and_then(|p| self.sources.get(p.span.source as usize));

@@ -17,19 +17,70 @@ pub fn schema(systems: &[(&str, Option<Value>)]) -> Value {
     if !names.is_empty() {
         root["properties"]["scenario"]["properties"]["system"]["enum"] = json!(names);
     }
-    let options: Vec<Value> = systems
-        .iter()
-        .filter_map(|(name, options)| {
-            Some(json!({
-                "if": { "properties": { "scenario": { "properties": { "system": { "const": name } } } } },
-                "then": { "properties": { "system": options.as_ref()? } },
-            }))
-        })
-        .collect();
+    let mut definitions = Map::new();
+    let mut options = Vec::new();
+    for (name, schema) in systems {
+        let Some(schema) = schema else { continue };
+        let chosen = json!({ "properties": { "system": { "const": name } }, "required": ["system"] });
+        options.push(json!({
+            "if": { "properties": { "scenario": chosen }, "required": ["scenario"] },
+            "then": { "properties": { "system": lifted(schema.clone(), name, &mut definitions) } },
+        }));
+    }
     if !options.is_empty() {
         root["allOf"] = Value::Array(options);
     }
+    if !definitions.is_empty() {
+        root["$defs"] = Value::Object(definitions);
+    }
     root
+}
+
+/// A schema as a part of a larger one: its definitions go to those of the whole, under names of their own, because
+/// references are looked up from there.
+fn lifted(mut schema: Value, name: &str, definitions: &mut Map<String, Value>) -> Value {
+    fn point(schema: &mut Value, name: &str) {
+        match schema {
+            Value::Object(object) => {
+                if let Some(Value::String(to)) = object.get_mut("$ref")
+                    && let Some(definition) = to.strip_prefix(DEFINITIONS)
+                {
+                    *to = format!("{DEFINITIONS}{name}.{definition}");
+                }
+                object.values_mut().for_each(|inner| point(inner, name));
+            }
+            Value::Array(items) => items.iter_mut().for_each(|inner| point(inner, name)),
+            _ => {}
+        }
+    }
+    point(&mut schema, name);
+    if let Some(object) = schema.as_object_mut() {
+        object.remove("$schema");
+        if let Some(Value::Object(own)) = object.remove("$defs") {
+            definitions.extend(own.into_iter().map(|(key, value)| (format!("{name}.{key}"), value)));
+        }
+    }
+    schema
+}
+
+const DEFINITIONS: &str = "#/$defs/";
+
+/// The words that a property of `schema` may be, if it is one of some words.
+#[must_use]
+pub fn schema_values(schema: &Value, property: &Value) -> Vec<String> {
+    let mut values: Vec<String> = property["enum"].as_array().into_iter().flatten().filter_map(word).collect();
+    values.extend(property.get("const").and_then(word));
+    if let Some(definition) = property["$ref"].as_str().and_then(|to| to.strip_prefix(DEFINITIONS)) {
+        values.extend(schema_values(schema, &schema["$defs"][definition]));
+    }
+    for key in ["oneOf", "anyOf"] {
+        values.extend(property[key].as_array().into_iter().flatten().flat_map(|inner| schema_values(schema, inner)));
+    }
+    values
+}
+
+fn word(value: &Value) -> Option<String> {
+    value.as_str().map(str::to_owned)
 }
 
 fn section(section: &Section) -> Value {

@@ -11,6 +11,7 @@ pub mod metric;
 pub mod network;
 pub mod queue;
 pub mod record;
+pub mod seal;
 pub mod units;
 pub mod workload;
 

@@ -25,13 +25,16 @@ pub enum FolderError {
     Refused(String),
     /// The file system would not.
     Io(PathBuf, &'static str, io::Error),
+    /// The machine would not.
+    Machine(String),
 }
 
 impl std::fmt::Display for FolderError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Refused(why) => f.write_str(why),
-            Self::Io(path, what, error) => write!(f, "{}: can not {what}: {error}", path.display()),
+            Self::Io(path, what, error) => write!(f, "{}: can not {what}: {}", path.display(), reports::reason(error)),
+            Self::Machine(why) => f.write_str(why),
         }
     }
 }
@@ -42,7 +45,7 @@ impl FolderError {
         eprintln!("splitbrain: {self}");
         match self {
             Self::Refused(_) => Exit::Usage,
-            Self::Io(..) => Exit::Failed,
+            Self::Io(..) | Self::Machine(_) => Exit::Environment,
         }
     }
 }

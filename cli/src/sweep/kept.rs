@@ -1,13 +1,14 @@
 //! Keeps runs that did not hold: each is made once more, this time with everything that `run` leaves.
 
 use super::folder::FAILURES;
-use crate::run::{self, Bars, Folder, Trouble};
+use crate::exit::Exit;
+use crate::run::{self, Bars, Folder, Place, Trouble};
 use crate::run_dir::{DirError, Partial};
 use scenarios::sweep::{JobResult, Outcome};
 use scenarios::{Registry, Scenario};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 /// How many are kept.
 pub const MOST: usize = 20;
@@ -26,11 +27,11 @@ pub fn name(job: u64, seed: u64) -> String {
 pub enum Kept {
     /// The run was not the same when it was made again.
     Differed(String),
-    /// It could not be kept.
-    Trouble(String),
+    /// It could not be kept, and with which code that ends the command.
+    Trouble(String, Exit),
 }
 
-/// Keeps every run of `failed` that is not there yet; `scenario` gives the scenario of a job. The caller has the folder to
+/// Keeps every run of `failed` that is not there yet, and says how many were made for that; `scenario` gives the scenario of a job. The caller has the folder to
 /// itself, so what a killed process left there under temporary names is removed.
 pub fn keep<'a>(
     pool: &rayon::ThreadPool,
@@ -38,7 +39,7 @@ pub fn keep<'a>(
     dir: &Path,
     failed: &[JobResult],
     scenario: impl Fn(&JobResult) -> &'a Scenario + Sync,
-) -> Vec<Kept> {
+) -> (u64, Vec<Kept>) {
     for entry in std::fs::read_dir(dir.join(FAILURES)).into_iter().flatten().flatten() {
         if entry.file_name().to_string_lossy().starts_with('.') {
             // Best effort: such a name is taken for a run by nobody.
@@ -46,23 +47,24 @@ pub fn keep<'a>(
         }
     }
     let next = AtomicUsize::new(0);
+    let made = AtomicU64::new(0);
     let wrong = Mutex::new(Vec::new());
     pool.broadcast(|_| {
         while let Some(result) = failed.get(next.fetch_add(1, Ordering::Relaxed)) {
-            if let Err(why) = one(registry, dir, result, scenario(result)) {
+            if let Err(why) = one(registry, dir, result, scenario(result), &made) {
                 wrong.lock().expect("nobody panicked with it").push((result.job, why));
             }
         }
     });
     let mut wrong = wrong.into_inner().expect("nobody panicked with it");
     wrong.sort_by_key(|(job, _)| *job);
-    wrong.into_iter().map(|(_, why)| why).collect()
+    (made.into_inner(), wrong.into_iter().map(|(_, why)| why).collect())
 }
 
-fn one(registry: &Registry, dir: &Path, result: &JobResult, scenario: &Scenario) -> Result<(), Kept> {
+fn one(registry: &Registry, dir: &Path, result: &JobResult, scenario: &Scenario, made: &AtomicU64) -> Result<(), Kept> {
     let target = path(dir, result.job, result.seed);
     let run = format!("job {}, seed {}", result.job, result.seed);
-    let trouble = |error: Trouble| Kept::Trouble(format!("{run} could not be kept: {error}"));
+    let trouble = |error: Trouble| Kept::Trouble(format!("{run} could not be kept: {error}"), error.exit());
     let schedule = scenarios::expand(scenario, result.seed);
     if result.ruling == Outcome::Bug {
         let text = scenarios::to_toml(scenario, &schedule, result.seed);
@@ -71,7 +73,7 @@ fn one(registry: &Registry, dir: &Path, result: &JobResult, scenario: &Scenario)
             let folder = Partial::within(&dir.join(FAILURES), &name(result.job, result.seed))?;
             folder.write("scenario.toml", &text)?;
             folder.write("panic.txt", &why)?;
-            folder.finish().map(drop)
+            folder.replace().map(drop)
         };
         return if target.exists() { Ok(()) } else { write().map_err(|e| trouble(e.into())) };
     }
@@ -81,7 +83,8 @@ fn one(registry: &Registry, dir: &Path, result: &JobResult, scenario: &Scenario)
         _ => {
             let folder = Partial::within(&dir.join(FAILURES), &name(result.job, result.seed));
             let folder = folder.map_err(|e| trouble(e.into()))?;
-            let how = Folder { bars: Bars::None, ..Folder::default() };
+            let how = Folder { bars: Bars::None, place: Place::Fixed, ..Folder::default() };
+            made.fetch_add(1, Ordering::Relaxed);
             let finished = run::into_folder(registry, scenario, &schedule, result.seed, folder, how);
             finished.map_err(trouble)?.record.digest
         }

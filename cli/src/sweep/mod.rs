@@ -11,6 +11,7 @@ pub mod workers;
 
 use crate::args::{Format, SweepArgs};
 use crate::exit::Exit;
+use crate::interrupt;
 use crate::run::say;
 use crate::wall::Stopwatch;
 use folder::{Folder, FolderError};
@@ -20,6 +21,7 @@ use scenarios::sweep::{Job, JobResult, Outcome, Plan, Shard, Summary};
 use scenarios::{Registry, Scenario};
 use sim_core::metric::MetricKind;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// Runs the command.
 pub fn sweep(registry: &Registry, args: &SweepArgs) -> Exit {
@@ -67,13 +69,13 @@ pub struct Made {
     /// Where it is.
     pub dir: PathBuf,
     wrong: Vec<Kept>,
-    rate: String,
+    effort: Effort,
 }
 
 impl Made {
     /// Says what there is to say last, and what all of it means for the exit code.
     pub fn close(&self) -> Exit {
-        eprint!("{}", self.rate);
+        eprint!("{}", self.effort.told());
         self.troubles().max(exit_of(&self.summary))
     }
 
@@ -83,7 +85,7 @@ impl Made {
         for what in &self.wrong {
             let (why, code) = match what {
                 Kept::Differed(why) => (why, Exit::Differed),
-                Kept::Trouble(why) => (why, Exit::Failed),
+                Kept::Trouble(why, exit) => (why, *exit),
             };
             eprintln!("splitbrain: {why}");
             exit = exit.max(code);
@@ -108,6 +110,7 @@ pub fn make(
     if earlier > 0 {
         eprintln!("{earlier} of {} runs were made earlier", plan.share());
     }
+    interrupt::keeps(interrupt::Kept::Results(folder.dir().join(folder::JOURNAL), folder.dir().join(folder::RESULTS)));
     let watch = Stopwatch::start();
     {
         let _quiet = job::Quiet::begin();
@@ -116,22 +119,50 @@ pub fn make(
             eprintln!("splitbrain: the finished runs are kept; the same command goes on from there");
         })?;
     }
-    let seconds = watch.elapsed().as_secs_f64();
+    let simulated = watch.elapsed();
     let (summary, failed) = folder.finish(kept::MOST, look)?;
     let cell = |result: &JobResult| {
         let job = plan.job(result.job).expect("results were checked against the plan");
         &scenarios[job.cell]
     };
-    let wrong = kept::keep(pool, registry, folder.dir(), &failed, cell);
+    let (again, wrong) = kept::keep(pool, registry, folder.dir(), &failed, cell);
     let made = plan.share() - earlier;
-    let rate = if made > 0 {
-        let rate = made as f64 / seconds.max(1e-9);
-        let threads = pool.current_num_threads();
-        format!("{made} runs in {seconds:.2} s of wall time, {rate:.0} runs a second on {threads} threads\n")
-    } else {
-        String::new()
-    };
-    Ok(Made { summary, dir: folder.dir().to_owned(), wrong, rate })
+    let threads = pool.current_num_threads();
+    Ok(Made { summary, dir: folder.dir().to_owned(), wrong, effort: Effort { watch, simulated, made, again, threads } })
+}
+
+/// What a sweep took.
+struct Effort {
+    watch: Stopwatch,
+    /// Wall time of the runs of the plan.
+    simulated: Duration,
+    /// How many of them were made now.
+    made: u64,
+    /// How many were made once more, to be kept.
+    again: u64,
+    threads: usize,
+}
+
+impl Effort {
+    /// Told when all is done, for people; nothing if nothing was made.
+    fn told(&self) -> String {
+        let (made, again) = (self.made, self.again);
+        let (seconds, whole) = (self.simulated.as_secs_f64(), self.watch.elapsed().as_secs_f64());
+        let kept = format!("{again} made again to be kept");
+        match (made, again) {
+            (0, 0) => String::new(),
+            (0, _) => format!("{kept}, {whole:.2} s of wall time\n"),
+            _ => {
+                let rate = made as f64 / seconds.max(1e-9);
+                let kept = if again > 0 { format!("; {kept}") } else { String::new() };
+                format!(
+                    "{made} runs in {seconds:.2} s, {rate:.0} runs a second on {} threads{kept}; {whole:.2} s of wall time with \
+                     summary and pages\n",
+                    self.threads
+                )
+            }
+        }
+    }
 }
 
 /// The figures that are followed beside availability and latency: those of all systems, then these systems' own.

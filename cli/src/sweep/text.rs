@@ -3,7 +3,10 @@
 use super::folder::{RESULTS, SUMMARY};
 use super::kept;
 use crate::args::SweepArgs;
+use crate::run::out_flag;
+use crate::terminal::{headed, width, wrapped};
 use core::fmt::Write;
+use reports::quoted;
 use scenarios::Scenario;
 use scenarios::sweep::{Cell, CellSummary, Counts, Failure, Figures, Plan, Quantiles, Shard, Spread, Summary};
 use sim_core::metric::{Better, MetricKind, Unit};
@@ -24,8 +27,10 @@ pub fn head(args: &SweepArgs, plan: &Plan, scenario: &Scenario) -> String {
     if args.shard != Shard::WHOLE {
         let _ = write!(flags, " --shard {}", args.shard);
     }
+    flags.push_str(&out_flag(&args.out));
     let file = quoted(&args.file.display().to_string());
-    format!("{}  {}   again: splitbrain sweep {file}{flags}\n", scenario.name, number(plan.share(), "run", "runs"))
+    let head = format!("{}  {}", scenario.name, number(plan.share(), "run", "runs"));
+    headed(&head, &format!("splitbrain sweep {file}{flags}"))
 }
 
 /// How a single run of a sweep is made again without its folder.
@@ -89,8 +94,8 @@ fn failures(out: &mut String, summary: &Summary, dir: &Path, again: &Again) {
     for failure in summary.failures.iter().take(ROWS) {
         let values = show(&failure.values);
         let values = if values.is_empty() { values } else { format!("  {values}") };
-        let _ =
-            writeln!(out, "seed {}{values}  {}  {}", failure.seed, failure.rules.join(", "), brief(&failure.detail));
+        let text = format!("seed {}{values}  {}  {}", failure.seed, failure.rules.join(", "), brief(&failure.detail));
+        out.push_str(&wrapped(&text, 4, width()));
         let kept = kept::path(dir, failure.job, failure.seed);
         if kept.join("record.json").exists() {
             let _ = writeln!(out, "    splitbrain replay {}", quoted(&kept.display().to_string()));
@@ -139,11 +144,13 @@ fn figures(out: &mut String, summary: &Summary) {
     if figures.longest_outage_ns.count == 0 {
         return;
     }
+    out.push('\n');
+    let wide = ((width() - 19) / 5).min(12);
     let mut row = |name: &str, cells: [String; 5]| {
-        let [a, b, c, d, e] = cells;
-        let _ = writeln!(out, "{name:<19}{a:>12}{b:>12}{c:>12}{d:>12}{e:>12}");
+        let cells: String = cells.iter().map(|cell| format!("{cell:>wide$}")).collect();
+        let _ = writeln!(out, "{name:<19}{cells}");
     };
-    row("\nover runs", ["best", "half", "90 %", "99 %", "worst"].map(str::to_owned));
+    row("over runs", ["best", "half", "90 %", "99 %", "worst"].map(str::to_owned));
     let times = |q: &Quantiles<u64>| [q.min, q.p50, q.p90, q.p99, q.max].map(time);
     row("longest outage", times(&figures.longest_outage_ns));
     row("total outage", times(&figures.total_outage_ns));
@@ -168,12 +175,22 @@ fn cells(out: &mut String, cells: &[CellSummary]) {
         return;
     }
     let names: Vec<String> = cells.iter().take(2 * ROWS).map(|c| show(&c.values)).collect();
-    let width = names.iter().map(|n| n.chars().count()).max().unwrap_or(0).max(8);
+    let name_width = names.iter().map(|n| n.chars().count()).max().unwrap_or(0).max(8);
+    let terminal_width = width();
+    out.push('\n');
+    // Narrow: what is longest gives way.
+    let room = terminal_width.saturating_sub(name_width);
+    let (small, large) = if room >= 64 { (8, 16) } else { (7, (room.saturating_sub(14) / 3).clamp(9, 16)) };
     let mut row = |name: &str, cells: [&str; 5]| {
         let [a, b, c, d, e] = cells;
-        let _ = writeln!(out, "{name:<width$}{a:>8}{b:>8}{c:>16}{d:>16}{e:>16}");
+        let _ = writeln!(out, "{name:<name_width$}{a:>small$}{b:>small$}{c:>large$}{d:>large$}{e:>large$}");
     };
-    row("\nvaried", ["held", "failed", "outage, half", "outage, worst", "available, half"]);
+    let heads = if large == 16 {
+        ["held", "failed", "outage, half", "outage, worst", "available, half"]
+    } else {
+        ["held", "failed", "half", "worst", "up"]
+    };
+    row("varied", heads);
     for (name, cell) in names.iter().zip(cells) {
         let (held, failed) = (cell.counts.pass.to_string(), (cell.counts.fail + cell.counts.bug).to_string());
         let outage = &cell.figures.longest_outage_ns;
@@ -230,16 +247,6 @@ fn percent(share: Option<f64>) -> String {
     }
 }
 
-/// As a shell takes it.
-pub fn quoted(text: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "_-./:=,@%+".contains(c);
-    if !text.is_empty() && text.chars().all(plain) {
-        text.to_owned()
-    } else {
-        format!("'{}'", text.replace('\'', "'\\''"))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -253,12 +260,5 @@ mod tests {
             ["100 %", "99.999 %", "50.000 %", "0.000 %"]
         );
         assert_eq!((time(None), percent(None)), ("-".to_owned(), "-".to_owned()));
-    }
-
-    #[test]
-    fn commands_can_be_pasted() {
-        assert_eq!(quoted("a/b.toml"), "a/b.toml");
-        assert_eq!(quoted("x=[1, 2]"), "'x=[1, 2]'");
-        assert_eq!(quoted("it's"), "'it'\\''s'");
     }
 }

@@ -13,7 +13,7 @@ const STACK: usize = 8 << 20;
 pub fn pool_of(jobs: Option<u16>) -> Result<rayon::ThreadPool, FolderError> {
     let threads = threads(jobs);
     pool(threads).map_err(|error| {
-        FolderError::Refused(format!("can not start {threads} threads: {error}; try fewer with --jobs"))
+        FolderError::Machine(format!("can not start {threads} threads: {error}; try fewer with --jobs"))
     })
 }
 

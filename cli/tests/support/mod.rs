@@ -1,8 +1,9 @@
 //! What the command-line tests share: the binary, the repository, scratch folders.
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitStatus};
+use std::process::{Command, ExitStatus, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 /// The repository's root.
@@ -17,19 +18,40 @@ pub struct Ran {
     pub stderr: String,
 }
 
-/// Runs the binary in the repository's root.
-pub fn splitbrain(args: &[&str]) -> Ran {
-    let out = Command::new(env!("CARGO_BIN_EXE_splitbrain"))
-        .args(args)
-        .current_dir(root())
-        .env("NO_COLOR", "1")
-        .output()
-        .expect("the binary runs");
+/// The binary, in the repository's root.
+pub fn command(args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_splitbrain"));
+    command.args(args).current_dir(root()).env("NO_COLOR", "1").env_remove("COLUMNS");
+    command
+}
+
+/// What a command did, when it has ended.
+pub fn ended(out: Output) -> Ran {
     Ran {
         status: out.status,
         stdout: String::from_utf8(out.stdout).expect("UTF-8"),
         stderr: String::from_utf8(out.stderr).expect("UTF-8"),
     }
+}
+
+/// Runs the binary in the repository's root.
+pub fn splitbrain(args: &[&str]) -> Ran {
+    ended(command(args).output().expect("the binary runs"))
+}
+
+/// Runs it on a terminal of so many columns, as far as a pipe can be one.
+pub fn in_columns(columns: usize, args: &[&str]) -> Ran {
+    ended(command(args).env("COLUMNS", columns.to_string()).output().expect("the binary runs"))
+}
+
+/// Runs it with this on its standard input.
+pub fn piped(text: &str, args: &[&str]) -> Ran {
+    let mut child = command(args);
+    let child = child.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+    let mut child = child.expect("the binary runs");
+    // A command that does not want it all closes the pipe, which is no trouble of this side.
+    let _ = child.stdin.take().expect("a pipe").write_all(text.as_bytes());
+    ended(child.wait_with_output().expect("it ends"))
 }
 
 /// A folder that goes away with the value.

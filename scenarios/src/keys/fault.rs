@@ -80,7 +80,13 @@ pub static FAULT: Section = Section {
             "0.7",
             "of law `weibull`: below 1, failures come in bursts",
         ),
-        Key::new("recorded", Takes::Path, "", "as recorded: a file of lines `time value`, 1 for up and 0 for down"),
+        Key::new(
+            "recorded",
+            Takes::Path,
+            "",
+            "as recorded: a file of lines `time value`, or `node time value`, in seconds (also since 1970), 1 for up and 0 for \
+             down; SimGrid's PERIODICITY and LOOPAFTER repeat it",
+        ),
         Key::new("until", Duration, "scenario.duration", "with `mtbf` or `recorded`: no failure from then on"),
         Key::new(
             "scope",

@@ -22,6 +22,21 @@ pub fn text(path: &Path) -> Result<String, (String, String)> {
     if bytes.len() as u64 > limits::FILE {
         return Err(("the file is larger than 16 MiB".to_owned(), "is this the right file?".to_owned()));
     }
+    decoded(bytes)
+}
+
+/// The text that comes through a pipe, or what is wrong with it.
+pub fn standard_input() -> Result<String, (String, String)> {
+    let mut bytes = Vec::new();
+    let read = std::io::stdin().lock().take(limits::FILE + 1).read_to_end(&mut bytes);
+    match read {
+        Err(error) => Err((format!("it can not be read: {error}"), String::new())),
+        Ok(_) if bytes.len() as u64 > limits::FILE => Err(("it is larger than 16 MiB".to_owned(), String::new())),
+        Ok(_) => decoded(bytes),
+    }
+}
+
+fn decoded(bytes: Vec<u8>) -> Result<String, (String, String)> {
     // What Windows programs put before UTF-8 says nothing.
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").map(<[u8]>::to_vec).unwrap_or(bytes);
     String::from_utf8(bytes).map_err(|error| {

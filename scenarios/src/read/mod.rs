@@ -48,15 +48,41 @@ pub struct Text<'a> {
     pub files: &'a dyn Files,
 }
 
-/// Reads a scenario file; one that ends in `.json` is JSON.
+/// Reads a scenario file; one that ends in `.json` is JSON, and `-` is standard input, TOML or JSON.
 ///
 /// # Errors
 /// Every problem with it.
 pub fn load(path: &Path, overrides: &[Override], systems: &dyn Systems) -> Result<Scenario, Diagnostics> {
-    let name = path.display().to_string();
-    let text = file::text(path).map_err(|(what, help)| Diagnostics::of_file(&name, what, help))?;
-    let json = path.extension().is_some_and(|e| e.eq_ignore_ascii_case("json"));
+    let piped = is_standard_input(path);
+    let name = if piped { "standard input".to_owned() } else { path.display().to_string() };
+    let text = if piped { file::standard_input() } else { file::text(path) };
+    let text = text.map_err(|(what, help)| Diagnostics::of_file(&name, what, help))?;
+    let ends_in = |ending: &str| path.extension().is_some_and(|e| e.eq_ignore_ascii_case(ending));
+    if ends_in("yaml") || ends_in("yml") {
+        return Err(yaml(&name));
+    }
+    let json = if piped { text.trim_start().starts_with('{') } else { ends_in("json") };
     parse(&Text { name: &name, text: &text, json, overrides, files: &Beside::new(path) }, systems)
+}
+
+/// Whether a path stands for standard input.
+#[must_use]
+pub fn is_standard_input(path: &Path) -> bool {
+    path == Path::new("-")
+}
+
+/// One sentence about a file of another kind, instead of one about each of its lines.
+fn yaml(name: &str) -> Diagnostics {
+    let help = "in TOML `scenario:` is `[scenario]`, `nodes: 5` is `nodes = 5`, and `- kind: crash` is `[[fault]]` and \
+                `kind = \"crash\"`; the same fields as JSON are read too";
+    Diagnostics::of_file(name, "this is YAML, but a scenario is TOML or JSON", help)
+}
+
+/// Whether the first line that says something is a key and a colon, or begins a document.
+fn looks_like_yaml(text: &str) -> bool {
+    let first = text.lines().map(str::trim_end).find(|line| !line.trim().is_empty() && !line.starts_with('#'));
+    let is_key = |key: &str| !key.is_empty() && key.chars().all(|c| c.is_alphanumeric() || "_-.".contains(c));
+    first.is_some_and(|line| line == "---" || line.split_once(':').is_some_and(|(key, _)| is_key(key)))
 }
 
 /// Reads a scenario's text.
@@ -73,7 +99,10 @@ pub fn parse(text: &Text<'_>, systems: &dyn Systems) -> Result<Scenario, Diagnos
     let document =
         if text.json { read_json(source, text.text, &problems) } else { read_toml(source, text.text, &problems) };
     // What a broken text seems to say is not worth complaining about.
-    let Some(mut document) = document else { return problems.finish(None) };
+    let Some(mut document) = document else {
+        let is_yaml = !text.json && looks_like_yaml(text.text);
+        return if is_yaml { Err(yaml(text.name)) } else { problems.finish(None) };
+    };
     apply(&mut document, text.overrides, &problems);
     let scenario = scenario(&document, &Context { problems: &problems, files: text.files }, systems);
     problems.finish(scenario)

@@ -3,6 +3,7 @@
 use super::{Shard, Vary};
 use serde::{Deserialize, Serialize};
 use sim_core::metric::MetricKind;
+use sim_core::seal::{self, Seal};
 
 /// The contents of `sweep.json`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,12 +36,10 @@ pub struct Manifest {
 }
 
 impl Manifest {
-    /// `sweep.json`.
+    /// `sweep.json`, sealed: what it says of the results is told to readers, so nobody may edit it.
     #[must_use]
     pub fn to_json(&self) -> String {
-        let mut text = serde_json::to_string_pretty(self).expect("plain data becomes JSON");
-        text.push('\n');
-        text
+        seal::seal(&serde_json::to_string_pretty(self).expect("plain data becomes JSON"), 0)
     }
 
     /// Reads `sweep.json`.
@@ -49,6 +48,11 @@ impl Manifest {
     /// What is wrong with it.
     pub fn from_json(text: &str) -> Result<Self, String> {
         let manifest: Self = serde_json::from_str(text).map_err(|e| format!("not a description of a sweep: {e}"))?;
+        match seal::check(text, 0) {
+            Seal::Whole => {}
+            Seal::Broken => return Err("it has been edited".to_owned()),
+            Seal::None => return Err("it has no seal, so another version wrote it".to_owned()),
+        }
         let Shard { k, n } = manifest.shard;
         if k == 0 || k > n {
             return Err(format!("there is no shard {k} of {n}"));
@@ -175,6 +179,8 @@ mod tests {
         let (_, manifest) = shard(2, 3);
         assert_eq!(Manifest::from_json(&manifest.to_json()), Ok(manifest.clone()));
         assert!(Manifest::from_json("{").is_err());
+        let renamed = manifest.to_json().replace("\"t\"", "\"better\"");
+        assert_eq!(Manifest::from_json(&renamed), Err("it has been edited".to_owned()));
         let edited = Manifest { shard: Shard { k: 4, n: 3 }, ..manifest };
         assert!(Manifest::from_json(&edited.to_json()).expect_err("edited").contains("no shard 4 of 3"));
     }
