@@ -113,7 +113,7 @@ fn draw(path: &Path, name: &str, judged: &Judged) -> Option<Exit> {
     };
     reports::write_whole(path, |out| out.write_all(&bytes)).err().map(|error| {
         eprintln!("splitbrain: {error}");
-        Exit::Failed
+        Exit::Environment
     })
 }
 

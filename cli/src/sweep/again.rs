@@ -11,7 +11,13 @@ use std::path::Path;
 pub fn manifest(dir: &Path) -> Result<Manifest, FolderError> {
     let path = dir.join(MANIFEST);
     let text = tell(fs::read_to_string(&path), &path, "read the file")?;
-    Manifest::from_json(&text).map_err(|why| FolderError::Refused(format!("{}: {why}", path.display())))
+    let refuse = |why| FolderError::Refused(format!("{}: {why}", path.display()));
+    let manifest = Manifest::from_json(&text).map_err(refuse)?;
+    // Another version seals in another way; that it is another one is told by whoever wants to use the results.
+    if manifest.version == env!("CARGO_PKG_VERSION") {
+        Manifest::check_seal(&text).map_err(refuse)?;
+    }
+    Ok(manifest)
 }
 
 /// The plan that the manifest of `dir` describes. Its grid is the manifest's; the scenarios behind it are not needed.

@@ -48,16 +48,23 @@ impl Manifest {
     /// What is wrong with it.
     pub fn from_json(text: &str) -> Result<Self, String> {
         let manifest: Self = serde_json::from_str(text).map_err(|e| format!("not a description of a sweep: {e}"))?;
-        match seal::check(text, 0) {
-            Seal::Whole => {}
-            Seal::Broken => return Err("it has been edited".to_owned()),
-            Seal::None => return Err("it has no seal, so another version wrote it".to_owned()),
-        }
         let Shard { k, n } = manifest.shard;
         if k == 0 || k > n {
             return Err(format!("there is no shard {k} of {n}"));
         }
         Ok(manifest)
+    }
+
+    /// Whether the text of a `sweep.json` is as it was written.
+    ///
+    /// # Errors
+    /// That it is not.
+    pub fn check_seal(text: &str) -> Result<(), String> {
+        match seal::check(text, 0) {
+            Seal::Whole => Ok(()),
+            Seal::Broken => Err("it has been edited".to_owned()),
+            Seal::None => Err("it has no seal, so another version wrote it".to_owned()),
+        }
     }
 
     /// Why results under `other` can not stand beside results under this one; nothing if they can.
@@ -180,7 +187,8 @@ mod tests {
         assert_eq!(Manifest::from_json(&manifest.to_json()), Ok(manifest.clone()));
         assert!(Manifest::from_json("{").is_err());
         let renamed = manifest.to_json().replace("\"t\"", "\"better\"");
-        assert_eq!(Manifest::from_json(&renamed), Err("it has been edited".to_owned()));
+        assert_eq!(Manifest::check_seal(&renamed), Err("it has been edited".to_owned()));
+        assert_eq!(Manifest::check_seal(&manifest.to_json()), Ok(()));
         let edited = Manifest { shard: Shard { k: 4, n: 3 }, ..manifest };
         assert!(Manifest::from_json(&edited.to_json()).expect_err("edited").contains("no shard 4 of 3"));
     }
