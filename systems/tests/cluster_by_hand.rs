@@ -1,16 +1,16 @@
 //! Nodes of the cluster moved by hand: votes and promotions over crashes, minorities, and how replicas catch up.
 
 use sim_core::{
-    ClientId, Completion, Duration, Effect, Effects, LocalInstant, Node, NodeId, NodeSet, Purpose, Replay, Rng, Ticket,
-    Timer, WriteId,
+    ClientId, Completion, Duration, Effect, Effects, LocalInstant, Node, NodeId, Purpose, Replay, Rng, Ticket, WriteId,
 };
 use std::rc::Rc;
 use systems::failover::cluster::{
-    Cluster, ClusterBug, ClusterMessage, ClusterOptions, ClusterRequest, ClusterResponse, Config, Header, Position,
-    Record, SlotMap, slot_of,
+    Cluster, ClusterBug, ClusterMessage, ClusterOptions, ClusterRequest, ClusterResponse, Config, Gossip, Header,
+    Position, Record, SlotMap, TICK, slot_of,
 };
 
 /// One node, its disk and its clock.
+#[derive(Clone)]
 struct Hand {
     config: Rc<Config>,
     me: NodeId,
@@ -28,7 +28,7 @@ type Out = Vec<Effect<Cluster>>;
 
 impl Hand {
     fn new(me: u32, bug: ClusterBug) -> Self {
-        let config = ClusterOptions { bug, backlog: 4, ..ClusterOptions::default() }.validate(9).unwrap();
+        let config = ClusterOptions { bug, backlog: 4, ..ClusterOptions::default() }.validate(9, 0).unwrap();
         let mut hand = Self {
             config,
             me: NodeId(me),
@@ -93,6 +93,10 @@ impl Hand {
         self.step(|node, fx| node.on_message(NodeId(from), message, fx))
     }
 
+    fn tick(&mut self) -> Out {
+        self.step(|node, fx| node.on_timer(TICK, fx))
+    }
+
     fn ask(&mut self, op: u64, request: ClusterRequest) -> Out {
         let ticket = Ticket { client: ClientId(0), op, floor: 0, attempt: 0 };
         self.step(|node, fx| node.on_request(ticket, request, fx))
@@ -114,8 +118,7 @@ fn header(config: &Config, node: u32, n: u64, epoch: u64) -> Header {
         primary,
         slots: SlotMap::even(3, 9).runs(owner),
         offset: 0,
-        suspects: NodeSet::EMPTY,
-        failed: NodeSet::EMPTY,
+        gossip: Vec::new(),
     }
 }
 
@@ -159,8 +162,8 @@ fn candidate() -> Hand {
     n4.tell(1, writes);
     n4.tell(0, ClusterMessage::Fail(NodeId(1)));
     for _ in 0..200 {
-        n4.now = n4.now + Duration::millis(10);
-        let out = n4.step(|node, fx| node.on_timer(Timer(1), fx));
+        n4.now = n4.now + n4.config.tick;
+        let out = n4.tick();
         let asks = |e: &Effect<Cluster>| matches!(e, Effect::Send { message: ClusterMessage::VoteRequest(_), .. });
         if out.iter().any(asks) {
             return n4;
@@ -180,7 +183,9 @@ fn a_promotion_is_durable_before_anybody_is_told() {
         let config = Rc::clone(&n4.config);
         let out = n4.tell(2, ClusterMessage::Ping(Rc::new(header(&config, 2, 50, 4))));
         let claims = |effect: &Effect<Cluster>| match effect {
-            Effect::Send { message: ClusterMessage::Pong(header), .. } => header.primary.is_none(),
+            Effect::Send { message: ClusterMessage::Pong(header) | ClusterMessage::News(header), .. } => {
+                header.primary.is_none()
+            }
             _ => false,
         };
         assert!(!out.iter().any(claims), "it says so before it is on the disk");
@@ -209,25 +214,69 @@ fn a_vote_that_comes_too_late_does_not_promote() {
 }
 
 #[test]
-fn a_primary_that_hears_no_majority_for_the_node_timeout_serves_no_more() {
+fn a_primary_whose_pings_a_majority_leaves_unanswered_for_the_node_timeout_serves_no_more() {
     let mut n1 = Hand::new(0, ClusterBug::None);
     let key = (0..).find(|key| n1.node().slots().owner(slot_of(*key)) == Some(NodeId(0))).unwrap();
     let set = |number| ClusterRequest::Set { key, number, size: 8 };
     let done = |out: &Out| out.iter().any(|e| matches!(e, Effect::Reply { response: ClusterResponse::Done(_), .. }));
     let timeout = n1.config.node_timeout;
+    // Both others answer the first ping, and are silent from then on.
+    let asks =
+        |out: &Out| out.iter().filter(|e| matches!(e, Effect::Send { message: ClusterMessage::Ping(_), .. })).count();
+    assert_eq!(asks(&n1.tick()), 8, "nobody has ever answered");
+    let config = Rc::clone(&n1.config);
+    for other in 1..9 {
+        n1.tell(other, ClusterMessage::Pong(Rc::new(header(&config, other, 5, 3))));
+    }
     let begun = n1.now;
-    n1.now = begun + Duration(timeout.0 - 1);
-    assert!(done(&n1.ask(0, set(1))));
-    n1.now = begun + timeout;
+    // A silence alone is none: it asks when the answers are half the node timeout old.
+    n1.now = begun + Duration(timeout.0 / 2);
+    n1.tick();
+    n1.now = n1.now + Duration(1);
+    n1.tick();
+    let asked = n1.now;
+    n1.now = asked + timeout;
+    n1.tick();
+    assert!(done(&n1.ask(0, set(1))), "not longer than the node timeout");
+    n1.now = asked + timeout + Duration(1);
+    n1.tick();
     let out = n1.ask(1, set(2));
     assert!(!done(&out) && out.iter().any(|e| matches!(e, Effect::Redirect { hint: None, .. })));
-    // One of the other two is heard again: a majority, but it may have been replaced, and waits.
-    let config = Rc::clone(&n1.config);
-    n1.tell(1, ClusterMessage::Pong(Rc::new(header(&config, 1, 5, 3))));
-    assert!(!done(&n1.ask(2, set(3))));
+    // One of the other two answers again: a majority, but it may have been replaced, and waits. News are no answer.
+    n1.tell(1, ClusterMessage::News(Rc::new(header(&config, 1, 6, 3))));
     n1.now = n1.now + config.rejoin_delay;
-    n1.tell(1, ClusterMessage::Pong(Rc::new(header(&config, 1, 6, 3))));
-    assert!(done(&n1.ask(3, set(4))));
+    assert!(!done(&n1.ask(2, set(3))));
+    n1.tell(1, ClusterMessage::Pong(Rc::new(header(&config, 1, 7, 3))));
+    assert!(!done(&n1.ask(3, set(4))));
+    n1.now = n1.now + config.rejoin_delay;
+    assert!(done(&n1.ask(4, set(5))));
+}
+
+#[test]
+fn two_primaries_hold_a_third_for_failed_when_word_passes_between_them() {
+    let word = |suspected| Gossip { node: NodeId(1), suspected, failed: false, answered: 0 };
+    let fails =
+        |out: &Out| out.iter().filter(|e| matches!(e, Effect::Send { message: ClusterMessage::Fail(_), .. })).count();
+    let mut n1 = Hand::new(0, ClusterBug::None);
+    let config = Rc::clone(&n1.config);
+    let mut number = 10;
+    let mut say = |n1: &mut Hand, from: u32, suspected: bool| {
+        number += 1;
+        let gossip = vec![word(suspected)];
+        n1.tell(from, ClusterMessage::Ping(Rc::new(Header { gossip, ..header(&config, from, number, 3) })))
+    };
+    n1.tick();
+    // n3 suspects n2 before n1 does.
+    assert_eq!(fails(&say(&mut n1, 2, true)), 0);
+    n1.now = n1.now + config.node_timeout + Duration(1);
+    let out = n1.tick();
+    assert_eq!(fails(&out), 0, "it has what it needs to know, but looks only when somebody says so");
+    // What a replica says does not count.
+    assert_eq!(fails(&say(&mut n1, 5, true)), 0);
+    let mut taken_back = n1.clone();
+    assert_eq!(fails(&say(&mut n1, 2, true)), 8);
+    assert_eq!(fails(&say(&mut taken_back, 2, false)), 0);
+    assert_eq!(fails(&say(&mut taken_back, 5, true)), 0, "n3 has taken its word back");
 }
 
 #[test]

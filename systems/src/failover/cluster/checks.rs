@@ -6,7 +6,7 @@ use super::message::{ClusterFact, ClusterMessage, ClusterResponse, How};
 use super::node::Cluster;
 use super::slots::{SLOTS, slot_of};
 use super::streams::Streams;
-use sim_core::{ClientId, Instant, NodeId, Observed, Observer, Outcome, Verdict, Violation};
+use sim_core::{ClientId, Duration, Instant, NodeId, Observed, Observer, Outcome, Verdict, Violation};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
@@ -18,7 +18,8 @@ sim_core::rules! {
     pub const ONE_WINNER_PER_EPOCH: &str = "one_winner_per_epoch";
     /// Under one configuration epoch, one node at most carries out writes for a slot.
     pub const ONE_OWNER: &str = "one_owner_per_slot_and_epoch";
-    /// A primary that hears from no majority of the primaries for the node timeout carries out no writes.
+    /// A primary that hears from no majority of the primaries, and of them through nobody, carries out no writes after the node timeout,
+    /// and half of it more that may pass before it asks. Time in which it stands still does not count: nothing tells it of that.
     pub const MINORITY_STOPS: &str = "minority_stops";
     /// No replica is promoted that was out of touch with its primary for longer than it may have been.
     pub const PROMOTED_IS_FRESH: &str = "promoted_is_fresh";
@@ -90,8 +91,10 @@ pub struct ClusterChecks {
     pub(super) streams: Streams,
     pub(super) beginnings: Vec<Beginning>,
     pub(super) marks: Vec<(Instant, NodeId, Mark)>,
-    /// When each node last heard each other one's header.
+    /// When each node last heard of each other one, by its own word or through others that say that it answered.
     heard: Vec<Vec<Instant>>,
+    /// Since when nodes stand still, if they do.
+    paused: Vec<Option<Instant>>,
     /// When each node last heard from a primary that feeds it; `None` if not since it started.
     fed: Vec<Option<Instant>>,
     /// By slot: the newest configuration epoch under which it was written, by whom, and since when.
@@ -121,6 +124,7 @@ impl ClusterChecks {
             beginnings: Vec::new(),
             marks: Vec::new(),
             heard: vec![vec![Instant::ZERO; nodes]; nodes],
+            paused: vec![None; nodes],
             fed: vec![None; nodes],
             newest: BTreeMap::new(),
             stale: BTreeMap::new(),
@@ -151,6 +155,10 @@ impl ClusterChecks {
             ClusterFact::Began { how, epoch, after, stream, old } => {
                 self.streams.begin(stream, after);
                 let in_order = old.is_some_and(|old| self.hears_most(old, at));
+                if how == How::Started {
+                    // It takes the others for alive, and asks them from now on: its disk may have kept it from that since it booted.
+                    self.heard[node.index()].fill(at);
+                }
                 self.beginnings.push(Beginning { at, node, how, after, stream, old, in_order, served: None });
                 if how == How::Promoted {
                     self.on_promotion(at, node, (epoch, self.streams.root(stream)), old);
@@ -183,6 +191,33 @@ impl ClusterChecks {
         }
     }
 
+    /// A message on the bus: its sender is there, and whoever it says has answered somebody was.
+    fn hear(&mut self, at: Instant, from: NodeId, to: NodeId, message: &ClusterMessage) {
+        self.heard[to.index()][from.index()] = at;
+        for word in message.gossip().iter().filter(|word| !word.suspected && !word.failed) {
+            let told = self.heard[from.index()][word.node.index()];
+            let heard = &mut self.heard[to.index()][word.node.index()];
+            *heard = (*heard).max(told);
+        }
+    }
+
+    /// The time in which `node` stands still is none that it waits.
+    fn stand_still(&mut self, at: Instant, node: NodeId, paused: bool) {
+        let since = core::mem::replace(&mut self.paused[node.index()], paused.then_some(at));
+        if let Some(since) = since.filter(|_| !paused) {
+            let still = at.since(since);
+            self.heard[node.index()].iter_mut().for_each(|heard| *heard += still);
+        }
+    }
+
+    /// How long a primary may go on to write without hearing a majority: it asks when an answer is half a node timeout old, and looks at
+    /// both with its ticks, by a clock that may be wrong.
+    fn patience(&self, at: Instant) -> Duration {
+        let config = &self.config;
+        let drift = u128::from(at.0) * 2 * u128::from(config.drift_ppm) / 1_000_000;
+        config.node_timeout + config.ping_after + config.tick.times(3) + Duration(drift as u64)
+    }
+
     /// Whether `node` has heard half of the others or more within the node timeout.
     fn hears_most(&self, node: NodeId, at: Instant) -> bool {
         let heard = |last: &&Instant| at.since(**last) <= self.config.node_timeout;
@@ -201,7 +236,7 @@ impl ClusterChecks {
             return;
         }
         // The age that a replica may have when it stands, and what an election may take after that.
-        let age = config.node_timeout.times(u64::from(config.validity_factor) + 1) + config.ping_interval;
+        let age = config.node_timeout.times(u64::from(config.validity_factor) + 1) + config.keepalive;
         let may = age + config.node_timeout.times(4) + config.tick;
         // Whoever fed it last: a replica goes with its primary's data to the next one.
         let since = self.fed[node.index()].map_or(at.since(Instant::ZERO), |last| at.since(last));
@@ -359,9 +394,7 @@ impl Observer<Cluster> for ClusterChecks {
         match what {
             Observed::Noted { node, fact } => self.on_fact(at, *node, fact),
             Observed::Delivered { from, to, message, .. } => match message {
-                ClusterMessage::Ping(_) | ClusterMessage::Pong(_) | ClusterMessage::VoteRequest(_) => {
-                    self.heard[to.index()][from.index()] = at;
-                }
+                message if message.is_on_bus() => self.hear(at, *from, *to, message),
                 ClusterMessage::Writes { .. } | ClusterMessage::Full { .. } => {
                     self.fed[to.index()] = Some(at);
                 }
@@ -374,9 +407,13 @@ impl Observer<Cluster> for ClusterChecks {
             Observed::Booted { node, .. } => {
                 // It takes the others for alive when it starts.
                 self.heard[node.index()].fill(at);
+                self.paused[node.index()] = None;
                 self.marks.push((at, *node, Mark::Booted));
             }
-            Observed::Paused { node, paused } => self.marks.push((at, *node, Mark::Paused(*paused))),
+            Observed::Paused { node, paused } => {
+                self.marks.push((at, *node, Mark::Paused(*paused)));
+                self.stand_still(at, *node, *paused);
+            }
             Observed::Returned { ticket, request, outcome: Outcome::Ok(ClusterResponse::Done(place)), .. } => {
                 let (client, op) = (ticket.client, ticket.op);
                 self.told.push(Told { client, op, place: *place, key: request.key(), at });
@@ -395,8 +432,7 @@ impl Observer<Cluster> for ClusterChecks {
         {
             self.counts[3] += 1;
             let owners = node.slots().owners();
-            // Its clock may run a little slow.
-            let most = self.config.node_timeout + self.config.tick;
+            let most = self.patience(at);
             let heard =
                 |other: &NodeId| *other == stepped || at.since(self.heard[stepped.index()][other.index()]) <= most;
             let hears = owners.iter().filter(heard).count();

@@ -27,10 +27,14 @@ pub struct Config {
     pub primaries: u32,
     /// Who owns which slots at first.
     pub slots: Rc<SlotMap>,
-    /// How long a node may be silent before it is suspected.
+    /// How long a ping may be without an answer before the node is suspected.
     pub node_timeout: Duration,
-    /// How long a node may be silent before it is pinged.
-    pub ping_interval: Duration,
+    /// How old a node's last answer may be before it is pinged.
+    pub ping_after: Duration,
+    /// How long a ping is without an answer before it is sent again.
+    pub repeat_after: Duration,
+    /// How often a primary that has nothing to write lets its replicas hear of it.
+    pub keepalive: Duration,
     /// How often a node looks after everything.
     pub tick: Duration,
     /// How long a replica waits before it asks for votes; as much again at random.
@@ -49,6 +53,8 @@ pub struct Config {
     pub backlog: usize,
     /// When a write is made durable.
     pub fsync: Fsync,
+    /// How far a clock may drift from the true time, in parts per million.
+    pub drift_ppm: u32,
     /// The bug that is switched on.
     pub bug: ClusterBug,
 }

@@ -3,7 +3,7 @@
 use super::bugs::ClusterBug;
 use super::disk::After;
 use super::message::{ClusterFact, ClusterMessage, Header, How};
-use super::node::{Cluster, ELECTION, Fx};
+use super::node::{Cluster, Fx};
 use super::slots::slots;
 use sim_core::{Duration, LocalInstant, NodeId, NodeSet};
 use std::rc::Rc;
@@ -21,9 +21,9 @@ pub(super) struct Campaign {
 }
 
 impl Cluster {
-    /// How long votes are waited for.
+    /// How long votes are waited for: two node timeouts, at least the 2 s of Redis where the delay is its 500 ms.
     fn vote_timeout(&self) -> Duration {
-        self.config.node_timeout.times(2)
+        self.config.node_timeout.times(2).max(self.config.election_delay.times(4))
     }
 
     /// How many replicas of the same primary have more data, as far as is known.
@@ -42,7 +42,7 @@ impl Cluster {
         let Some(heard) = self.following.heard else { return true };
         // The node timeout itself went by before anybody could know.
         let age = now.since(heard) - self.config.node_timeout;
-        age > self.config.node_timeout.times(u64::from(self.config.validity_factor)) + self.config.ping_interval
+        age > self.config.node_timeout.times(u64::from(self.config.validity_factor)) + self.config.keepalive
     }
 
     /// A replica of a failed primary does what is to be done now.
@@ -61,12 +61,13 @@ impl Cluster {
         let vote_timeout = self.vote_timeout();
         let expired = |campaign: &Campaign| now.since(campaign.start) > vote_timeout.times(2);
         let Some(campaign) = self.campaign.as_mut().filter(|campaign| !expired(campaign)) else {
-            let random = Duration(fx.rng().below(self.config.election_delay.0 + 1));
+            let random = Duration(fx.rng().below(self.config.election_delay.0));
             let wait = self.config.election_delay + random + late.times(rank);
             self.campaign = Some(Campaign { start: now + wait, rank, epoch: None, votes: NodeSet::EMPTY });
-            fx.arm(ELECTION, wait);
-            // So that the others know how far this one has got.
-            self.tell_all(fx);
+            // So that the other replicas know how far this one has got.
+            let siblings = |node: &NodeId| self.peers[node.index()].primary == Some(primary);
+            let siblings: NodeSet = self.others().filter(siblings).collect();
+            self.tell(siblings.iter(), fx);
             return;
         };
         if campaign.epoch.is_some() || now.since(campaign.start) > vote_timeout {
@@ -77,7 +78,6 @@ impl Cluster {
             campaign.rank = rank;
         }
         if now < campaign.start {
-            fx.arm(ELECTION, Duration(campaign.start.0 - now.0));
             return;
         }
         self.epoch += 1;
@@ -89,8 +89,8 @@ impl Cluster {
     /// The epoch of the campaign is durable.
     pub(super) fn ask_for_votes(&mut self, epoch: u64, fx: &mut Fx<'_>) {
         if self.campaign.as_ref().is_some_and(|campaign| campaign.epoch == Some(epoch)) && self.epoch == epoch {
-            let header = self.header();
-            for node in (0..self.config.nodes).map(NodeId).filter(|node| *node != self.me) {
+            let header = Rc::new(self.header_with(Vec::new()));
+            for node in self.others() {
                 fx.send(node, ClusterMessage::VoteRequest(Rc::clone(&header)));
             }
         }

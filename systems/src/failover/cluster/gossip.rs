@@ -1,11 +1,12 @@
-//! Heartbeats: who is heard, who has failed by the word of a majority, and who owns what by the newest configuration.
+//! What nodes tell of themselves, and who owns what by the newest configuration.
 
 use super::bugs::ClusterBug;
+use super::detect::Pings;
 use super::disk::{After, Record};
-use super::message::{ClusterFact, ClusterMessage, Header};
+use super::message::{ClusterFact, ClusterMessage, Gossip, Header};
 use super::node::{Cluster, Fx};
 use super::slots::{Run, Runs, slots};
-use sim_core::{LocalInstant, NodeId, NodeSet};
+use sim_core::{LocalInstant, NodeId};
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 
@@ -16,7 +17,9 @@ pub(super) struct Peer {
     pub primary: Option<NodeId>,
     pub config_epoch: u64,
     pub offset: u64,
-    /// It has not been heard for too long: PFAIL.
+    /// The pings to it, and their answers.
+    pub pings: Pings,
+    /// A ping to it has been without an answer for too long: PFAIL.
     pub suspected: bool,
     /// Since when it has failed by the word of a majority: FAIL.
     pub failed: Option<LocalInstant>,
@@ -24,7 +27,6 @@ pub(super) struct Peer {
     pub reports: BTreeMap<NodeId, LocalInstant>,
     /// Its newest header.
     stamp: (u64, u64),
-    pinged: Option<LocalInstant>,
     /// When this node last voted for a replica of it.
     pub voted_at: Option<LocalInstant>,
     /// What it claimed last, by which configuration epoch, and the version of this node's map by which nothing was wrong with that.
@@ -37,28 +39,21 @@ impl Peer {
             primary,
             config_epoch,
             offset: 0,
+            pings: Pings::NONE,
             suspected: false,
             failed: None,
             reports: BTreeMap::new(),
             stamp: (0, 0),
-            pinged: None,
             voted_at: None,
             agreed: None,
         }
     }
 }
 
-/// Reports of failure count for so many node timeouts; a failed primary that nobody replaced is taken back after as many.
-const REPORT_LASTS: u64 = 2;
-
 impl Cluster {
-    fn others(&self) -> impl Iterator<Item = NodeId> + use<> {
+    pub(super) fn others(&self) -> impl Iterator<Item = NodeId> + use<> {
         let me = self.me;
         (0..self.config.nodes).map(NodeId).filter(move |node| *node != me)
-    }
-
-    fn those(&self, is: impl Fn(&Peer) -> bool) -> NodeSet {
-        (0..).map(NodeId).zip(&self.peers).filter(|(_, peer)| is(peer)).map(|(node, _)| node).collect()
     }
 
     /// How many primaries are a majority of those with slots.
@@ -71,108 +66,55 @@ impl Cluster {
         self.peers[node.index()].primary.is_none() && self.slots.count(node) > 0
     }
 
+    /// What this node tells of itself, and of some others.
+    pub(super) fn header(&mut self, fx: &mut Fx<'_>) -> Rc<Header> {
+        let gossip = self.gossip(fx);
+        Rc::new(self.header_with(gossip))
+    }
+
     /// What this node tells of itself.
-    pub(super) fn header(&mut self) -> Rc<Header> {
+    pub(super) fn header_with(&mut self, gossip: Vec<Gossip>) -> Header {
         self.headers += 1;
         let speaks_for = self.primary().unwrap_or(self.me);
         let slots = self.told.get_or_insert_with(|| self.slots.runs(speaks_for)).clone();
-        Rc::new(Header {
+        Header {
             stamp: (self.starts, self.headers),
             epoch: self.epoch,
             config_epoch: self.config_epoch(speaks_for),
             primary: self.primary(),
             slots,
             offset: self.at.offset,
-            suspects: self.those(|peer| peer.suspected),
-            failed: self.those(|peer| peer.failed.is_some()),
-        })
+            gossip,
+        }
+    }
+
+    /// Tells these how things stand, unasked.
+    pub(super) fn tell(&mut self, whom: impl Iterator<Item = NodeId>, fx: &mut Fx<'_>) {
+        for node in whom {
+            let header = self.header(fx);
+            fx.send(node, ClusterMessage::News(header));
+        }
     }
 
     /// Tells everybody how things stand.
     pub(super) fn tell_all(&mut self, fx: &mut Fx<'_>) {
-        let header = self.header();
-        for node in self.others() {
-            fx.send(node, ClusterMessage::Pong(Rc::clone(&header)));
-        }
+        self.tell(self.others(), fx);
     }
 
     /// Looks after everything.
     pub(super) fn tick(&mut self, fx: &mut Fx<'_>) {
-        let now = fx.now();
-        self.suspect(fx);
-        let due: Vec<NodeId> = self.others().filter(|node| self.ping_is_due(*node, now)).collect();
-        if !due.is_empty() {
-            let header = self.header();
-            for node in due {
-                self.peers[node.index()].pinged = Some(now);
-                fx.send(node, ClusterMessage::Ping(Rc::clone(&header)));
-            }
-        }
+        self.look_at_others(fx);
         self.look_after_links(fx);
         self.consider_failover(fx);
         self.look_at_state(fx);
     }
 
-    fn ping_is_due(&self, node: NodeId, now: LocalInstant) -> bool {
-        let heard = self.detector.deadline(node).map_or(0, |at| at.0.saturating_sub(self.config.node_timeout.0));
-        let silent = now.since(LocalInstant(heard)) >= self.config.ping_interval;
-        let again = sim_core::Duration(self.config.ping_interval.0 / 4);
-        silent && self.peers[node.index()].pinged.is_none_or(|pinged| now.since(pinged) >= again)
-    }
-
-    /// Notices who has been silent for too long.
-    pub(super) fn suspect(&mut self, fx: &mut Fx<'_>) {
-        let now = fx.now();
-        for node in self.others() {
-            let peer = &mut self.peers[node.index()];
-            if !peer.suspected && self.detector.suspects(node, now) {
-                peer.suspected = true;
-                fx.note(ClusterFact::Suspected { node });
-            }
-            self.weigh_reports(node, fx);
-        }
-    }
-
-    /// A suspected node has failed if a majority of the primaries says so within a window of time.
-    fn weigh_reports(&mut self, node: NodeId, fx: &mut Fx<'_>) {
-        let (now, lasts) = (fx.now(), self.config.node_timeout.times(REPORT_LASTS));
-        let peer = &mut self.peers[node.index()];
-        if !peer.suspected || peer.failed.is_some() {
-            return;
-        }
-        peer.reports.retain(|_, at| now.since(*at) <= lasts);
-        let reports: NodeSet = peer.reports.keys().copied().collect();
-        let word = reports.with(self.me).iter().filter(|by| self.counts(*by)).count();
-        if word >= self.majority() {
-            self.fail(node, fx);
-            for other in self.others() {
-                fx.send(other, ClusterMessage::Fail(node));
-            }
-        }
-    }
-
-    fn fail(&mut self, node: NodeId, fx: &mut Fx<'_>) {
-        let peer = &mut self.peers[node.index()];
-        peer.suspected = true;
-        peer.failed = Some(fx.now());
-        fx.note(ClusterFact::Failed { node });
-    }
-
-    /// Somebody has found that a majority holds `node` for failed.
-    pub(super) fn on_fail(&mut self, node: NodeId, fx: &mut Fx<'_>) {
-        if node != self.me && self.peers[node.index()].failed.is_none() {
-            self.fail(node, fx);
-        }
-    }
-
-    /// Takes in what `from` tells of itself and of others.
-    pub(super) fn hear(&mut self, from: NodeId, header: &Header, fx: &mut Fx<'_>) {
+    /// Takes in what `from` tells of itself and of others. Returns whether it is news.
+    pub(super) fn hear(&mut self, from: NodeId, header: &Header, fx: &mut Fx<'_>) -> bool {
         // One connection would keep them in order.
         if header.stamp <= self.peers[from.index()].stamp {
-            return;
+            return false;
         }
-        let now = fx.now();
-        self.detector.heard(from, now);
         if header.epoch > self.epoch {
             self.epoch = header.epoch;
             self.dirty = true;
@@ -180,7 +122,6 @@ impl Cluster {
         let peer = &mut self.peers[from.index()];
         peer.stamp = header.stamp;
         peer.offset = header.offset;
-        peer.suspected = false;
         if header.primary.is_none() && header.config_epoch > peer.config_epoch {
             peer.config_epoch = header.config_epoch;
             self.epoch = self.epoch.max(header.config_epoch);
@@ -192,7 +133,6 @@ impl Cluster {
             self.version += 1;
             self.dirty = true;
         }
-        self.take_back(from, fx);
         let agreed = self.peers[from.index()].agreed.as_ref().is_some_and(|(runs, config_epoch, version)| {
             Rc::ptr_eq(runs, &header.slots) && *config_epoch == header.config_epoch && *version == self.version
         });
@@ -215,27 +155,8 @@ impl Cluster {
         {
             self.follow(above, fx);
         }
-        if self.counts(from) {
-            for node in self.others().filter(|node| *node != from) {
-                let reports = &mut self.peers[node.index()].reports;
-                if header.suspects.has(node) || header.failed.has(node) {
-                    reports.insert(from, now);
-                } else {
-                    reports.remove(&from);
-                }
-                self.weigh_reports(node, fx);
-            }
-        }
-    }
-
-    /// A failed node that is heard again is taken back: a replica at once, a primary when nobody has replaced it for some time.
-    fn take_back(&mut self, node: NodeId, fx: &mut Fx<'_>) {
-        let Some(since) = self.peers[node.index()].failed else { return };
-        let lasts = self.config.node_timeout.times(REPORT_LASTS);
-        if !self.counts(node) || fx.now().since(since) > lasts {
-            self.peers[node.index()].failed = None;
-            fx.note(ClusterFact::Back { node });
-        }
+        self.take_gossip(from, &header.gossip, fx);
+        true
     }
 
     /// `owner` says it has these slots by its configuration epoch: those whose owner has an older one are its own now.

@@ -48,7 +48,20 @@ pub enum ClusterResponse {
     Done(Position),
 }
 
-/// What every node tells of itself and of the others.
+/// What a node tells of another one.
+#[derive(Clone, Copy, Debug)]
+pub struct Gossip {
+    /// Which one.
+    pub node: NodeId,
+    /// It has not answered a ping for too long.
+    pub suspected: bool,
+    /// It has failed by the word of a majority.
+    pub failed: bool,
+    /// When it last answered, in whole seconds on the teller's clock.
+    pub answered: u64,
+}
+
+/// What every node tells of itself and of some others.
 #[derive(Clone, Debug)]
 pub struct Header {
     /// Which start of the sender, and which of its headers: an older one is no news.
@@ -63,10 +76,8 @@ pub struct Header {
     pub slots: Runs,
     /// How much of the stream of writes it has.
     pub offset: u64,
-    /// Whom it has not heard for too long.
-    pub suspects: NodeSet,
-    /// Who has failed by the word of a majority.
-    pub failed: NodeSet,
+    /// What it tells of others.
+    pub gossip: Vec<Gossip>,
 }
 
 /// Between nodes.
@@ -74,7 +85,7 @@ pub struct Header {
 pub enum ClusterMessage {
     /// Answer me.
     Ping(Rc<Header>),
-    /// An answer, or news.
+    /// An answer.
     Pong(Rc<Header>),
     /// A majority of the primaries holds this node for failed.
     Fail(NodeId),
@@ -121,14 +132,33 @@ pub enum ClusterMessage {
     },
     /// A replica has all up to here.
     Replicated(Position),
+    /// A pong that nobody has asked for.
+    News(Rc<Header>),
+}
+
+impl ClusterMessage {
+    /// What it tells of nodes other than its sender.
+    pub(super) fn gossip(&self) -> &[Gossip] {
+        match self {
+            Self::Ping(header) | Self::Pong(header) | Self::News(header) | Self::VoteRequest(header) => &header.gossip,
+            _ => &[],
+        }
+    }
+
+    /// Whether it travels on the cluster bus, so that it shows its sender to be there; replication has connections of its own.
+    pub(super) const fn is_on_bus(&self) -> bool {
+        !matches!(self, Self::Psync { .. } | Self::Writes { .. } | Self::Full { .. } | Self::Replicated(_))
+    }
 }
 
 /// The names of the kinds of messages.
 pub(super) const MESSAGE_KINDS: &[&str] =
-    &["ping", "pong", "fail", "update", "vote_request", "vote", "psync", "writes", "full", "replicated"];
+    &["ping", "pong", "fail", "update", "vote_request", "vote", "psync", "writes", "full", "replicated", "news"];
 
-/// What a header weighs: Redis sends a bitmap of all slots and some gossip.
-const HEADER: u32 = 2048 + 256;
+/// What a header weighs: Redis sends a bitmap of all slots.
+const HEADER: u32 = 2048 + 208;
+/// What it weighs to tell of another node.
+const GOSSIP: u32 = 104;
 
 impl Message for ClusterMessage {
     fn kind(&self) -> Kind {
@@ -143,13 +173,17 @@ impl Message for ClusterMessage {
             Self::Writes { .. } => 7,
             Self::Full { .. } => 8,
             Self::Replicated(_) => 9,
+            Self::News(_) => 10,
         };
         Kind::new(at, MESSAGE_KINDS[usize::from(at)])
     }
 
     fn bytes(&self) -> u32 {
         match self {
-            Self::Ping(_) | Self::Pong(_) | Self::VoteRequest(_) | Self::Update { .. } => HEADER,
+            Self::Ping(h) | Self::Pong(h) | Self::News(h) | Self::VoteRequest(h) => {
+                HEADER + GOSSIP * h.gossip.len() as u32
+            }
+            Self::Update { .. } => HEADER,
             Self::Fail(_) | Self::Vote { .. } | Self::Psync { .. } | Self::Replicated(_) => 64,
             Self::Writes { entries, .. } => 64 + entries.iter().map(|entry| 24 + entry.cell.size).sum::<u32>(),
             Self::Full { data, .. } => 64_u32.saturating_add(data.bytes().min(u64::from(u32::MAX)) as u32),
@@ -159,7 +193,7 @@ impl Message for ClusterMessage {
     fn fingerprint(&self) -> u64 {
         let position = |tag, at: &Position| hash::of(&[tag, at.stream, at.offset]);
         match self {
-            Self::Ping(h) | Self::Pong(h) | Self::VoteRequest(h) => {
+            Self::Ping(h) | Self::Pong(h) | Self::News(h) | Self::VoteRequest(h) => {
                 let primary = h.primary.map_or(0, |node| u64::from(node.0) + 1);
                 hash::of(&[h.stamp.0, h.stamp.1, h.epoch, h.config_epoch, primary, h.offset, h.slots.len() as u64])
             }
@@ -179,16 +213,20 @@ impl Message for ClusterMessage {
 
     fn describe(&self, out: &mut dyn fmt::Write) -> fmt::Result {
         match self {
-            Self::Ping(h) | Self::Pong(h) | Self::VoteRequest(h) => {
+            Self::Ping(h) | Self::Pong(h) | Self::News(h) | Self::VoteRequest(h) => {
                 match h.primary {
                     None => write!(out, "primary with {} runs of slots", h.slots.len())?,
                     Some(primary) => write!(out, "replica of {primary}")?,
                 }
                 write!(out, ", epoch {}, config epoch {}, offset {}", h.epoch, h.config_epoch, h.offset)?;
-                if !h.suspects.is_empty() {
-                    write!(out, ", suspects {}", h.suspects)?;
+                let told = |which: fn(&&Gossip) -> bool| -> NodeSet {
+                    h.gossip.iter().filter(which).map(|word| word.node).collect()
+                };
+                let (suspects, failed) = (told(|word| word.suspected), told(|word| word.failed));
+                if !suspects.is_empty() {
+                    write!(out, ", suspects {suspects}")?;
                 }
-                if h.failed.is_empty() { Ok(()) } else { write!(out, ", failed {}", h.failed) }
+                if failed.is_empty() { Ok(()) } else { write!(out, ", failed {failed}") }
             }
             Self::Fail(node) => write!(out, "{node} has failed"),
             Self::Update { owner, config_epoch, slots } => {
@@ -224,7 +262,7 @@ pub enum How {
 /// What nodes announce.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ClusterFact {
-    /// A node has not been heard for the node timeout.
+    /// A ping to a node has been without an answer for the node timeout.
     Suspected {
         /// Which.
         node: NodeId,
@@ -350,7 +388,7 @@ impl Fact for ClusterFact {
 
     fn describe(&self, out: &mut dyn fmt::Write) -> fmt::Result {
         match self {
-            Self::Suspected { node } => write!(out, "has not heard {node} for too long"),
+            Self::Suspected { node } => write!(out, "{node} has not answered for too long"),
             Self::Failed { node } => write!(out, "a majority holds {node} for failed"),
             Self::Back { node } => write!(out, "{node} is back"),
             Self::Campaigned { epoch } => write!(out, "asks for votes in epoch {epoch}"),

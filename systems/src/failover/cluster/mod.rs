@@ -1,8 +1,9 @@
 //! Cluster mode: several primaries over hash slots, each with replicas, that notice and replace a failed primary by themselves.
 //!
 //! In the manner of Redis Cluster (the cluster specification at redis.io; `cluster_legacy.c` was read for what it leaves open).
-//! 16,384 slots are shared out among primaries. Nodes ping each other and tell what they think of the others. A node that a majority of
-//! the primaries has not heard for the node timeout has *failed*; a replica of it waits, longer if others have more data, and asks the
+//! 16,384 slots are shared out among primaries. Nodes ping each other, when an answer is half the node timeout old and by chance, and tell
+//! what they think of some others with every ping and pong. A node that leaves pings of a majority of the primaries unanswered for the node
+//! timeout has *failed*, once word of that has met; a replica of it waits, longer if others have more data, and asks the
 //! primaries for votes in a new epoch. Each votes once in an epoch, and remembers it; votes that come when the replica's data has
 //! become too old count no more. Who wins owns the slots by that epoch, and of two that say they own a slot the newer configuration
 //! epoch is believed. Replication is asynchronous: what is acknowledged can be lost.
@@ -10,12 +11,19 @@
 //! | What | File |
 //! |---|---|
 //! | Slots of keys, who owns them | `slots.rs` |
-//! | Heartbeats, suspicion and failure, slot claims, epoch collisions, whether the cluster is up | `gossip.rs` |
+//! | Pings and their answers, suspicion, word of it, failure | `detect.rs` |
+//! | Slot claims, epoch collisions, whether the cluster is up | `gossip.rs` |
 //! | Elections and votes, data age and rank | `election.rs` |
 //! | Streams of writes, partial and full synchronisation, `wait` | `replicate.rs`, `data.rs` |
 //! | `nodes.conf` and the append-only file | `disk.rs` |
 //! | Reads, writes, `MOVED`; clients that keep the map | `serve.rs`, `client.rs` |
 //! | What must hold, and which losses are allowed | `checks.rs`, `streams.rs` |
+//!
+//! # How near it is
+//!
+//! `scenarios/library/published/failover-cluster/primary-killed.toml` is 35 trials with a real Redis Cluster 7.0.15 (`fixtures/trials/`): with
+//! nothing fitted, the two distributions of recovery can not be told apart (Kolmogorov-Smirnov, 5 %). Half of the time until a failure is
+//! declared is the node timeout; the rest is waiting for a reason to ping, and for word to pass between those who suspect already.
 //!
 //! # What it does not promise
 //!
@@ -27,7 +35,7 @@
 //! # What is different
 //!
 //! Messages may be lost and overtake each other, as there are no connections: headers carry numbers, and writes that are not
-//! acknowledged are sent again. A header tells of all suspects, not of some nodes. A client that is told `MOVED` by anybody but the node it
+//! acknowledged are sent again, as are pings. Nodes tick ten times a second, as Redis does, but more often at node timeouts below 2 s. A client that is told `MOVED` by anybody but the node it
 //! took for the owner corrects all slots of that node, where a real one reads the whole map. `wait` holds the answer back, where `WAIT`
 //! is a command of its own.
 //!
@@ -40,6 +48,7 @@ mod checks;
 mod client;
 mod config;
 mod data;
+mod detect;
 mod disk;
 mod election;
 mod gossip;
@@ -58,8 +67,8 @@ pub use client::ClusterClient;
 pub use config::{Config, Fsync};
 pub use data::{Cell, Data, Entry, Position};
 pub use disk::{Conf, Record};
-pub use message::{ClusterFact, ClusterMessage, ClusterRequest, ClusterResponse, Header, How, Refusal};
-pub use node::{Cluster, TIMERS};
+pub use message::{ClusterFact, ClusterMessage, ClusterRequest, ClusterResponse, Gossip, Header, How, Refusal};
+pub use node::{Cluster, TICK, TIMERS};
 pub use slots::{Run, Runs, SLOTS, SlotMap, crc16, slot_of};
 pub use streams::Streams;
 pub use system::{ClusterOptions, ClusterSystem};

@@ -8,7 +8,6 @@ use super::gossip::Peer;
 use super::message::{ClusterFact, ClusterMessage, ClusterRequest, ClusterResponse, How};
 use super::replicate::{Following, Link, Waiting};
 use super::slots::{Runs, SlotMap};
-use crate::failover::detector::{Detector, FixedTimeout};
 use core::fmt;
 use sim_core::{
     Completion, Duration, Effects, LocalInstant, Node, NodeId, Replay, Role, SyncError, Ticket, Timer, hash,
@@ -20,10 +19,13 @@ use std::rc::Rc;
 pub(super) type Fx<'a> = Effects<'a, Cluster>;
 
 /// How many timer slots a node uses.
-pub const TIMERS: u16 = 3;
-const TICK: Timer = Timer(0);
-pub(super) const ELECTION: Timer = Timer(1);
-const FLUSH: Timer = Timer(2);
+pub const TIMERS: u16 = 2;
+/// Comes due when a node looks after everything: elections, too, wait for it.
+pub const TICK: Timer = Timer(0);
+const FLUSH: Timer = Timer(1);
+
+/// The rhythm of what is not done at every tick.
+const TICKS_A_ROUND: u64 = 10;
 
 /// Of each second, how often writes are made durable under `everysec`.
 const EVERY_SECOND: Duration = Duration::secs(1);
@@ -50,7 +52,10 @@ pub struct Cluster {
     pub(super) told: Option<Runs>,
     /// Counts changes of the map, and of configuration epochs.
     pub(super) version: u64,
-    pub(super) detector: Detector,
+    /// How often it has looked after everything.
+    pub(super) ticks: u64,
+    /// How many nodes it suspected when it last did: so many it tells of.
+    pub(super) doubts: usize,
     /// Whether its configuration has changed since it was last written down.
     pub(super) dirty: bool,
     pub(super) campaign: Option<Campaign>,
@@ -127,7 +132,16 @@ impl Cluster {
     /// The configuration of this start is durable: the node speaks.
     pub(super) fn start(&mut self, fx: &mut Fx<'_>) {
         self.speaks = true;
-        fx.arm(TICK, Duration::nanos(1));
+        if self.down {
+            // It comes back and may have been replaced: it waits to be told, from when it can be.
+            self.not_before = fx.now() + self.config.rejoin_delay;
+        }
+        if self.primary().is_none() {
+            self.begin_stream(How::Started, None, fx);
+        }
+        // Processes do not start at the same moment.
+        let first = fx.rng().below(self.config.tick.0);
+        fx.arm(TICK, Duration(first + 1));
         self.tell_all(fx);
     }
 }
@@ -148,8 +162,6 @@ impl Node for Cluster {
         let first = conf.is_none();
         let Conf { starts, epoch, voted, nodes, slots } = conf.unwrap_or_else(|| Conf::first(config));
         let now = fx.now();
-        let mut detector = Detector::Timeout(FixedTimeout::new(config.node_timeout));
-        (0..config.nodes).map(NodeId).filter(|node| *node != me).for_each(|node| detector.watch(node, now));
         let peers = nodes.iter().map(|(primary, config_epoch)| Peer::new(*primary, *config_epoch)).collect();
         let mut node = Self {
             config: Rc::clone(config),
@@ -163,13 +175,13 @@ impl Node for Cluster {
             slots,
             told: None,
             version: 0,
-            detector,
+            ticks: fx.rng().below(TICKS_A_ROUND),
+            doubts: 0,
             dirty: false,
             campaign: None,
             promoting: false,
             down: !first,
-            // One that comes back may have been replaced: it waits to be told.
-            not_before: if first { now } else { now + config.rejoin_delay },
+            not_before: now,
             data,
             at,
             left: Position::default(),
@@ -183,9 +195,6 @@ impl Node for Cluster {
             fx.halt("a record on the disk can not be read, and it may have been a vote");
             return node;
         }
-        if node.primary().is_none() {
-            node.begin_stream(How::Started, None, fx);
-        }
         if config.fsync == Fsync::Everysec {
             fx.arm(FLUSH, EVERY_SECOND);
         }
@@ -197,13 +206,23 @@ impl Node for Cluster {
         if !self.speaks || from == self.me {
             return;
         }
+        if message.is_on_bus() {
+            self.heard_from(from, fx.now());
+        }
         match message {
             ClusterMessage::Ping(header) => {
                 self.hear(from, &header, fx);
-                let pong = ClusterMessage::Pong(self.header());
+                let pong = ClusterMessage::Pong(self.header(fx));
                 fx.send(from, pong);
             }
-            ClusterMessage::Pong(header) => self.hear(from, &header, fx),
+            ClusterMessage::Pong(header) => {
+                if self.hear(from, &header, fx) {
+                    self.on_answer(from, fx);
+                }
+            }
+            ClusterMessage::News(header) => {
+                self.hear(from, &header, fx);
+            }
             ClusterMessage::Fail(node) => self.on_fail(node, fx),
             ClusterMessage::Update { owner, config_epoch, slots } => self.on_update(owner, config_epoch, &slots, fx),
             ClusterMessage::VoteRequest(header) => {
@@ -227,11 +246,10 @@ impl Node for Cluster {
                 }
                 fx.arm(FLUSH, EVERY_SECOND);
             }
-            TICK => {
+            _ => {
                 self.tick(fx);
                 fx.arm(TICK, self.config.tick);
             }
-            _ => self.consider_failover(fx),
         }
         self.settle(fx);
     }
@@ -289,8 +307,7 @@ impl Node for Cluster {
     fn timer_name(timer: Timer) -> &'static str {
         match timer {
             TICK => "tick",
-            FLUSH => "flush",
-            _ => "election",
+            _ => "flush",
         }
     }
 

@@ -94,7 +94,7 @@ impl Cluster {
     pub(super) fn look_after_links(&mut self, fx: &mut Fx<'_>) {
         let now = fx.now();
         if self.primary().is_some() {
-            let quiet = |at: LocalInstant| now.since(at) >= self.config.ping_interval.times(2);
+            let quiet = |at: LocalInstant| now.since(at) >= self.config.keepalive.times(2);
             if self.following.synced && self.following.heard.is_none_or(quiet) {
                 self.following.synced = false;
             }
@@ -106,7 +106,7 @@ impl Cluster {
         let stale: Vec<(NodeId, u64)> = self
             .links
             .iter()
-            .filter(|(_, link)| !link.full && now.since(link.moved) >= self.config.ping_interval)
+            .filter(|(_, link)| !link.full && now.since(link.moved) >= self.config.keepalive)
             .map(|(node, link)| (*node, link.acked))
             .collect();
         for (node, acked) in stale {

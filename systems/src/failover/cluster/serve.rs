@@ -9,9 +9,9 @@ use sim_core::Ticket;
 impl Cluster {
     /// A client asks something.
     pub(super) fn serve(&mut self, ticket: Ticket, request: &ClusterRequest, fx: &mut Fx<'_>) {
-        // Who has not been heard for too long may be known only now: a node that was paused must not serve before it looks.
-        self.suspect(fx);
-        self.look_at_state(fx);
+        if self.speaks {
+            self.look_at_state(fx);
+        }
         if self.down || !self.speaks {
             fx.note(ClusterFact::Refused { why: Refusal::ClusterDown });
             return fx.refuse(ticket);

@@ -17,16 +17,17 @@ use sim_core::{
 };
 use std::rc::Rc;
 
+/// A shorter node timeout has no room for the ticks in which nodes look at each other.
+const SHORTEST_TIMEOUT: Duration = Duration::millis(20);
+
 /// The `[system]` options of `system = "failover-cluster"`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ClusterOptions {
     /// How many of the nodes, the first ones, are primaries at first; the others are dealt to them as replicas.
     pub primaries: u32,
-    /// How long a node may be silent before it is suspected.
+    /// How long a ping may be without an answer before the node is suspected. A node is pinged when its last answer is half as old.
     pub node_timeout: DurationText,
-    /// How long a node may be silent before it is pinged.
-    pub ping_interval: DurationText,
     /// How long a replica waits before it asks for votes; as much again at random.
     pub election_delay: DurationText,
     /// How much longer it waits for each replica of the same primary that has more data.
@@ -53,7 +54,6 @@ impl Default for ClusterOptions {
         Self {
             primaries: 3,
             node_timeout: ms(2000),
-            ping_interval: ms(500),
             election_delay: ms(500),
             rank_delay: ms(1000),
             validity_factor: 10,
@@ -68,11 +68,11 @@ impl Default for ClusterOptions {
 }
 
 impl ClusterOptions {
-    /// The configuration of a cluster of `nodes`.
+    /// The configuration of a cluster of `nodes`, whose clocks drift at most `drift_ppm` parts per million.
     ///
     /// # Errors
     /// Every option that makes no sense, alone or with another.
-    pub fn validate(&self, nodes: u32) -> Result<Rc<Config>, Vec<Invalid>> {
+    pub fn validate(&self, nodes: u32, drift_ppm: u32) -> Result<Rc<Config>, Vec<Invalid>> {
         let mut invalid = Vec::new();
         let mut complain = |wrong: bool, key, what: String, help: &str| {
             if wrong {
@@ -89,12 +89,11 @@ impl ClusterOptions {
             "at most cluster.nodes",
         );
         let zero = |time: DurationText| time.0 == Duration::ZERO;
-        complain(zero(self.ping_interval), "ping_interval", "pings without pause".into(), "a quarter of node_timeout");
         complain(
-            self.node_timeout.0 < self.ping_interval.0.times(2),
+            self.node_timeout.0 < SHORTEST_TIMEOUT,
             "node_timeout",
-            format!("suspects after {}, but pings after {}", self.node_timeout, self.ping_interval),
-            "at least twice ping_interval; four times is usual",
+            format!("answers within {}", self.node_timeout),
+            "at least 20ms; Redis has 15s unless told otherwise",
         );
         complain(zero(self.election_delay), "election_delay", "replicas that all stand at once".into(), "\"500ms\"");
         let replicas = nodes.saturating_sub(self.primaries).checked_div(self.primaries).unwrap_or(0);
@@ -113,8 +112,10 @@ impl ClusterOptions {
             primaries: self.primaries,
             slots: Rc::new(SlotMap::even(self.primaries, nodes)),
             node_timeout: self.node_timeout.0,
-            ping_interval: self.ping_interval.0,
-            // Redis looks ten times a second, at timeouts of 15 s.
+            ping_after: Duration(self.node_timeout.0.0 / 2),
+            repeat_after: Duration(self.node_timeout.0.0 / 8),
+            keepalive: Duration(self.node_timeout.0.0 / 4),
+            // Redis looks ten times a second. At timeouts below 2 s, for which it was not made, this model looks more often.
             tick: Duration((self.node_timeout.0.0 / 20).clamp(1_000_000, 100_000_000)),
             election_delay: self.election_delay.0,
             rank_delay: self.rank_delay.0,
@@ -124,6 +125,7 @@ impl ClusterOptions {
             full_coverage: self.cluster_require_full_coverage,
             backlog: self.backlog as usize,
             fsync: self.fsync,
+            drift_ppm,
             bug: self.bug,
         }))
     }
@@ -144,7 +146,7 @@ impl System for ClusterSystem {
     type Options = ClusterOptions;
 
     fn configure(options: ClusterOptions, shape: &Shape) -> Result<Rc<Config>, Vec<Invalid>> {
-        options.validate(shape.nodes() as u32)
+        options.validate(shape.nodes() as u32, shape.max_drift_ppm)
     }
 
     fn client(config: &Rc<Config>, load: Load) -> ClusterClient {
@@ -227,19 +229,19 @@ mod tests {
     fn all_problems_are_reported_at_once() {
         let options = ClusterOptions {
             primaries: 4,
-            node_timeout: DurationText(Duration::millis(100)),
+            node_timeout: DurationText(Duration::millis(10)),
             wait: 2,
             backlog: 0,
             ..ClusterOptions::default()
         };
-        let keys: Vec<_> = options.validate(9).unwrap_err().iter().map(|invalid| invalid.key).collect();
+        let keys: Vec<_> = options.validate(9, 0).unwrap_err().iter().map(|invalid| invalid.key).collect();
         assert_eq!(keys, ["node_timeout", "wait", "backlog"]);
-        assert!(ClusterOptions { primaries: 0, ..ClusterOptions::default() }.validate(3).is_err());
+        assert!(ClusterOptions { primaries: 0, ..ClusterOptions::default() }.validate(3, 0).is_err());
     }
 
     #[test]
     fn replicas_are_dealt_to_primaries_of_other_zones() {
-        let config = ClusterOptions::default().validate(9).unwrap();
+        let config = ClusterOptions::default().validate(9, 0).unwrap();
         for node in 3..9 {
             let primary = config.primary_of(NodeId(node)).unwrap();
             assert!(primary.0 < 3 && primary.0 % 3 != node % 3, "n{}", node + 1);
