@@ -3,9 +3,10 @@
 mod support;
 
 use sim_core::{Duration, Node};
-use support::{Leaves, Told, n, ticket};
-use systems::kv::{KvCommand, KvResponse, Value};
+use support::{ELECTION, Flight, Leaves, Told, n, ticket};
+use systems::kv::{Kv, KvCommand, KvResponse, Value};
 use systems::raft::{Config, HEARTBEAT, RaftFact, RaftMessage};
+use systems::replication::LeaderDisk;
 
 type Cluster = support::Cluster<support::Raft>;
 
@@ -229,5 +230,92 @@ fn a_node_that_can_not_read_its_disk_stays_out_and_the_others_go_on() {
         c.stabilize();
         assert_eq!(c.answers.len(), 2);
         assert!(c.violation.is_none());
+    }
+}
+
+#[test]
+fn a_leaders_entries_and_heartbeats_wait_for_its_disk_or_not() {
+    for (leader_disk, entries, heartbeats) in
+        [(LeaderDisk::Parallel, 2, 2), (LeaderDisk::BeforeSending, 0, 2), (LeaderDisk::Blocking, 2, 0)]
+    {
+        let mut c = Cluster::new(Config { leader_disk, snapshot_every: 0, ..Config::new(3) }, 1);
+        c.elect(n(1));
+        c.request(n(1), ticket(1, 0, 0), put(1, "a"));
+        let sent =
+            |c: &Cluster, which: fn(&RaftMessage<Kv>) -> bool| c.wire.iter().filter(|f| which(&f.message)).count();
+        let is_append = |message: &RaftMessage<Kv>| matches!(message, RaftMessage::Append(_));
+        let is_heartbeat = |message: &RaftMessage<Kv>| matches!(message, RaftMessage::Heartbeat { .. });
+        assert_eq!(sent(&c, is_append), entries, "{leader_disk:?}");
+        c.fire(n(1), HEARTBEAT);
+        assert_eq!(sent(&c, is_heartbeat), heartbeats, "{leader_disk:?}");
+        c.request(n(1), ticket(1, 1, 0), put(2, "b"));
+        let standing_still = leader_disk == LeaderDisk::Blocking;
+        assert_eq!(c.node(n(1)).log().last(), if standing_still { 2 } else { 3 }, "{leader_disk:?}");
+        // The disk is done: everything goes out, and what has waited for the loop.
+        c.sync(n(1));
+        let entries_in = |flight: &Flight<support::Raft>| match &flight.message {
+            RaftMessage::Append(append) => append.entries.len(),
+            _ => 0,
+        };
+        assert_eq!(c.wire.iter().map(entries_in).sum::<usize>(), 4, "{leader_disk:?}: two entries for two followers");
+        c.stabilize();
+        assert_eq!((c.answers.len(), c.node(n(1)).commit()), (2, 3), "{leader_disk:?}");
+        assert_eq!(c.violation, None);
+    }
+}
+
+#[test]
+fn a_leader_whose_disk_hangs_steps_down_and_does_not_stand_again_meanwhile() {
+    for leader_disk in [LeaderDisk::Parallel, LeaderDisk::BeforeSending, LeaderDisk::Blocking] {
+        let disk_timeout = Some(Duration::millis(100));
+        let mut c = Cluster::new(Config { leader_disk, disk_timeout, snapshot_every: 0, ..Config::new(3) }, 1);
+        c.elect(n(1));
+        c.fire(n(1), HEARTBEAT);
+        c.request(n(1), ticket(1, 0, 0), put(1, "a"));
+        c.fire(n(1), HEARTBEAT);
+        assert_eq!(c.leader(), Some(n(1)), "{leader_disk:?}: half the time");
+        c.fire(n(1), HEARTBEAT);
+        assert_eq!(c.leader(), None, "{leader_disk:?}");
+        assert!(c.facts.contains(&(n(1), RaftFact::DiskTimedOut { term: 1 })), "{leader_disk:?}: {:?}", c.facts);
+        c.campaign(n(1));
+        assert_eq!(c.node(n(1)).role().name, "follower", "{leader_disk:?}");
+        c.stabilize();
+        c.elect(n(1));
+        c.request(n(1), ticket(1, 0, 1), put(1, "a"));
+        c.stabilize();
+        assert!(c.answers.iter().any(|(_, _, told)| matches!(told, Told::Done(_))), "{leader_disk:?}");
+        assert_eq!(c.violation, None);
+    }
+}
+
+#[test]
+fn with_ticks_a_voter_counts_those_since_it_heard_its_leader() {
+    let tick = Duration::millis(10);
+    let config = Config { tick: Some(tick), snapshot_every: 0, pre_vote: false, ..Config::new(3) };
+    // One that has counted fourteen ticks takes its leader for alive, whatever the clock says; after the fifteenth it votes.
+    for (ticks, votes) in [(14, false), (15, true)] {
+        let mut c = Cluster::new(config, 1);
+        let elect = |c: &mut Cluster| {
+            for _ in 0..30 {
+                c.fire(n(1), ELECTION);
+            }
+            c.stabilize();
+        };
+        elect(&mut c);
+        assert_eq!(c.leader(), Some(n(1)));
+        for _ in 0..5 {
+            c.fire(n(1), ELECTION);
+        }
+        c.stabilize();
+        c.pass(n(2), Duration::secs(1));
+        for _ in 0..ticks {
+            c.fire(n(2), ELECTION);
+        }
+        let term = c.node(n(1)).term() + 1;
+        let (last_index, last_term) = (c.node(n(2)).log().last(), c.node(n(2)).log().last_term());
+        let message = RaftMessage::RequestVote { term, last_index, last_term, pre: false, transfer: false };
+        c.wire.push(Flight { from: n(3), to: n(2), message });
+        c.stabilize_but(|flight| flight.to == n(1) || flight.to == n(3));
+        assert_eq!(c.node(n(2)).vote() == Some(n(3)), votes, "{ticks} ticks");
     }
 }

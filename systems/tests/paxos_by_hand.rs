@@ -4,8 +4,9 @@ mod support;
 
 use sim_core::{Duration, Node, NodeId};
 use support::{Leaves, Told, n, ticket};
-use systems::kv::{KvCommand, KvResponse, Value};
+use systems::kv::{Kv, KvCommand, KvResponse, Value};
 use systems::paxos::{Ballot, Config, HEARTBEAT, PaxosFact, PaxosMessage};
+use systems::replication::LeaderDisk;
 
 type Cluster = support::Cluster<support::Paxos>;
 
@@ -278,4 +279,54 @@ fn a_failed_sync_stops_the_node() {
     c.request(n(1), ticket(1, 0, 0), put(1, "a"));
     c.fail_sync(n(1));
     assert!(!c.is_up(n(1)));
+}
+
+#[test]
+fn a_leaders_proposals_and_heartbeats_wait_for_its_disk_or_not() {
+    for (leader_disk, proposals, heartbeats) in
+        [(LeaderDisk::Parallel, 2, 2), (LeaderDisk::BeforeSending, 0, 2), (LeaderDisk::Blocking, 2, 0)]
+    {
+        let mut c = Cluster::new(Config { leader_disk, snapshot_every: 0, ..Config::new(3) }, 1);
+        c.elect(n(1));
+        c.request(n(1), ticket(1, 0, 0), put(1, "a"));
+        let sent =
+            |c: &Cluster, which: fn(&PaxosMessage<Kv>) -> bool| c.wire.iter().filter(|f| which(&f.message)).count();
+        let is_accept = |message: &PaxosMessage<Kv>| matches!(message, PaxosMessage::Accept { .. });
+        let is_heartbeat = |message: &PaxosMessage<Kv>| matches!(message, PaxosMessage::Heartbeat { .. });
+        assert_eq!(sent(&c, is_accept), proposals, "{leader_disk:?}");
+        c.fire(n(1), HEARTBEAT);
+        assert_eq!(sent(&c, is_heartbeat), heartbeats, "{leader_disk:?}");
+        // The disk is done: the proposals are out, and a heartbeat that was due.
+        c.sync(n(1));
+        assert!(sent(&c, is_accept) >= 2, "{leader_disk:?}");
+        assert_eq!(sent(&c, is_heartbeat), 2, "{leader_disk:?}");
+        c.stabilize();
+        assert_eq!(c.answers.len(), 1, "{leader_disk:?}");
+        assert_eq!(c.violation, None);
+    }
+}
+
+#[test]
+fn a_leader_whose_disk_hangs_steps_down_and_prepares_no_ballot_meanwhile() {
+    for leader_disk in [LeaderDisk::Parallel, LeaderDisk::BeforeSending, LeaderDisk::Blocking] {
+        let disk_timeout = Some(Duration::millis(100));
+        let mut c = Cluster::new(Config { leader_disk, disk_timeout, snapshot_every: 0, ..Config::new(3) }, 1);
+        c.elect(n(1));
+        c.fire(n(1), HEARTBEAT);
+        c.request(n(1), ticket(1, 0, 0), put(1, "a"));
+        c.fire(n(1), HEARTBEAT);
+        assert_eq!(c.leader(), Some(n(1)), "{leader_disk:?}: half the time");
+        c.fire(n(1), HEARTBEAT);
+        assert_eq!(c.leader(), None, "{leader_disk:?}");
+        assert!(c.facts.iter().any(|(_, fact)| matches!(fact, PaxosFact::DiskTimedOut { .. })), "{leader_disk:?}");
+        let promised = c.node(n(1)).promised();
+        c.campaign(n(1));
+        assert_eq!(c.node(n(1)).promised(), promised, "{leader_disk:?}");
+        c.stabilize();
+        c.elect(n(1));
+        c.request(n(1), ticket(1, 0, 1), put(1, "a"));
+        c.stabilize();
+        assert!(c.answers.iter().any(|(_, _, told)| matches!(told, Told::Done(_))), "{leader_disk:?}");
+        assert_eq!(c.violation, None);
+    }
 }

@@ -159,6 +159,7 @@ impl PaxosChecks {
                 }
             }
             PaxosFact::SteppedDown { .. }
+            | PaxosFact::DiskTimedOut { .. }
             | PaxosFact::FirstCommit { .. }
             | PaxosFact::Wiped { .. }
             | PaxosFact::Unreadable { .. } => {}

@@ -1,6 +1,7 @@
 //! What a Paxos node is configured with: the options as meant, validated (see `system.rs` for the options as written).
 
 use super::bugs::PaxosBug;
+use crate::replication::LeaderDisk;
 use sim_core::{Duration, NodeSet};
 
 /// The configuration all nodes of one cluster share.
@@ -29,6 +30,10 @@ pub struct Config {
     pub back_off: bool,
     /// Whether the leader reads from its own state under a lease of `election_min`, rather than asking a quorum.
     pub leases: bool,
+    /// Which waits for which: the leader's own write, or its messages.
+    pub leader_disk: LeaderDisk,
+    /// A leader whose write is not durable for so long steps down. Looked at with every heartbeat.
+    pub disk_timeout: Option<Duration>,
     /// Worst honest clock drift, in parts per million: what leases rest on.
     pub drift_ppm: u32,
     /// Slots applied between snapshots; 0 never takes one.
@@ -61,6 +66,8 @@ impl Config {
             check_quorum: true,
             back_off: true,
             leases: false,
+            leader_disk: LeaderDisk::Parallel,
+            disk_timeout: None,
             drift_ppm: 0,
             snapshot_every: 10_000,
             snapshot_keep: 1_000,

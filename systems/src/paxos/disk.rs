@@ -6,8 +6,8 @@ use super::log::{Log, Run};
 use super::members::Members;
 use super::message::{PaxosFact, PaxosMessage, Record};
 use super::node::{Fx, Paxos, Stage};
-use crate::replication::{Replicated, pop_if};
-use sim_core::{NodeId, Replay, StateMachine, Unreadable, WriteId};
+use crate::replication::{LeaderDisk, Replicated, pop_if};
+use sim_core::{LocalInstant, NodeId, Replay, StateMachine, Unreadable, WriteId};
 use std::collections::VecDeque;
 
 /// A position on the disk: everything before it. 0 is nothing.
@@ -22,8 +22,8 @@ pub struct Disk<M: StateMachine> {
     written: Upto,
     /// End of the newest record with the promise.
     hard: Upto,
-    /// Its own proposals that are not durable yet: where the record ends, the ballot, and the first slot.
-    pending: VecDeque<(Upto, Ballot, u64)>,
+    /// Its own proposals that are not durable yet: where the record ends, the ballot, the first slot, and when it was written.
+    pending: VecDeque<(Upto, Ballot, u64, LocalInstant)>,
     /// Messages that may be sent once the disk is durable up to some point.
     held: VecDeque<(Upto, NodeId, PaxosMessage<M>)>,
     /// Something was appended in this step.
@@ -61,8 +61,18 @@ impl<M: StateMachine> Disk<M> {
     }
 
     /// The newest record is its own acceptance of a proposal.
-    pub(super) fn await_own(&mut self, ballot: Ballot, first: u64) {
-        self.pending.push_back((self.written, ballot, first));
+    pub(super) fn await_own(&mut self, ballot: Ballot, first: u64, now: LocalInstant) {
+        self.pending.push_back((self.written, ballot, first, now));
+    }
+
+    /// Everything before is durable.
+    pub(super) const fn synced(&self) -> Upto {
+        self.synced
+    }
+
+    /// Since when the oldest proposal that is not durable has been on its way to the disk.
+    pub(super) fn waits_since(&self) -> Option<LocalInstant> {
+        self.pending.front().map(|(.., since)| *since)
     }
 }
 
@@ -117,6 +127,9 @@ impl<M: StateMachine> Paxos<M> {
     pub(super) fn settle(&mut self, fx: &mut Fx<'_, M>) {
         if core::mem::take(&mut self.disk.dirty) {
             fx.sync();
+            if self.config.leader_disk == LeaderDisk::Blocking && self.stage == Stage::Leader {
+                self.standstill.begin(self.disk.written);
+            }
         }
     }
 
@@ -138,7 +151,7 @@ impl<M: StateMachine> Paxos<M> {
         if self.stage == Stage::Candidate && !knew_promise && self.disk.knows_promise() {
             self.on_own_promise(fx);
         }
-        while let Some((_, ballot, first)) = pop_if(&mut self.disk.pending, |(end, ..)| *end <= synced) {
+        while let Some((_, ballot, first, _)) = pop_if(&mut self.disk.pending, |(end, ..)| *end <= synced) {
             self.on_own_accept(ballot, first, fx);
         }
     }

@@ -10,7 +10,7 @@ use super::quorum::Tally;
 use super::read::Reads;
 use super::reconfigure::Change;
 use super::rejoin::Lives;
-use crate::replication::{Stamp, Standing, pop_if};
+use crate::replication::{LeaderDisk, Stamp, Standing, pop_if};
 use sim_core::{LocalInstant, NodeId, NodeSet, StateMachine, Ticket};
 use std::collections::VecDeque;
 
@@ -237,8 +237,8 @@ impl<M: StateMachine> Paxos<M> {
         }
     }
 
-    /// Proposes values for its next slots: accepts them itself and asks all other acceptors to. Its own disk write goes on
-    /// meanwhile.
+    /// Proposes values for its next slots: accepts them itself and asks all other acceptors to, while its own disk write goes on or, by
+    /// `leader_disk`, after it.
     pub(super) fn propose_batch(&mut self, entries: Slice<M::Command>, fx: &mut Fx<'_, M>) {
         let Some(lead) = &mut self.lead else { return };
         if entries.is_empty() {
@@ -246,22 +246,42 @@ impl<M: StateMachine> Paxos<M> {
         }
         let first = lead.next;
         lead.next += entries.len() as u64;
-        let audience = self.members.everybody(self.commit).union(lead.change.learners).without(self.me);
         let run = Run { first, ballot: lead.ballot, entries };
         let (accepted, sent) = (Tally::default(), fx.now());
         lead.proposals.push_back(Proposal { run: run.clone(), accepted, chosen: false, sent });
         self.store(run.clone(), fx);
-        self.disk.await_own(run.ballot, first);
+        self.disk.await_own(run.ballot, first, fx.now());
+        if self.config.leader_disk != LeaderDisk::BeforeSending {
+            self.ask_to_accept(&run, fx);
+        }
+    }
+
+    /// Asks everybody else to accept a proposal.
+    fn ask_to_accept(&self, run: &Run<M::Command>, fx: &mut Fx<'_, M>) {
+        let Some(lead) = &self.lead else { return };
         let commit = self.commit;
+        let audience = self.members.everybody(commit).union(lead.change.learners).without(self.me);
         for to in audience.iter() {
             fx.send(to, PaxosMessage::Accept { run: run.clone(), commit });
         }
+    }
+
+    /// The proposal that begins with slot `first` is durable here, and so may be sent.
+    fn ask_to_accept_at(&mut self, first: u64, fx: &mut Fx<'_, M>) {
+        let Some(lead) = &mut self.lead else { return };
+        let Some(proposal) = lead.proposals.iter_mut().find(|proposal| proposal.run.first == first) else { return };
+        proposal.sent = fx.now();
+        let run = proposal.run.clone();
+        self.ask_to_accept(&run, fx);
     }
 
     /// Its own acceptance is durable: only now does it count.
     pub(super) fn on_own_accept(&mut self, ballot: Ballot, first: u64, fx: &mut Fx<'_, M>) {
         if self.lead.as_ref().is_some_and(|lead| lead.ballot == ballot) {
             fx.note(PaxosFact::Accepted { ballot, first });
+            if self.config.leader_disk == LeaderDisk::BeforeSending {
+                self.ask_to_accept_at(first, fx);
+            }
             self.count_accept(self.me, first, fx);
         }
     }
@@ -340,9 +360,14 @@ impl<M: StateMachine> Paxos<M> {
 
     /// The others must hear from their leader, and what was lost is sent again.
     pub(super) fn on_heartbeat_due(&mut self, fx: &mut Fx<'_, M>) {
+        if self.gives_up_for_disk(fx) {
+            return;
+        }
         let (now, commit, recent) = (fx.now(), self.commit, self.config.heartbeat.0 / 2);
+        let (me, own_first) = (self.me, self.config.leader_disk == LeaderDisk::BeforeSending);
         let Some(lead) = &mut self.lead else { return };
-        let late = |p: &&mut Proposal<M::Command>| !p.chosen && now.since(p.sent).0 >= recent;
+        let sent = |p: &Proposal<M::Command>| !own_first || p.accepted.has(me);
+        let late = |p: &&mut Proposal<M::Command>| !p.chosen && sent(p) && now.since(p.sent).0 >= recent;
         for proposal in lead.proposals.iter_mut().filter(late) {
             proposal.sent = now;
             let acceptors = self.members.of(proposal.run.first).1;

@@ -46,6 +46,7 @@ pub const FACT_KINDS: &[&str] = &[
     "rebuilt",
     "unreadable",
     "configured",
+    "disk_timed_out",
 ];
 
 /// A snapshot: the replicated state, and up to which slot it has applied.
@@ -391,6 +392,11 @@ pub enum PaxosFact {
         /// The operation's number in it.
         op: u64,
     },
+    /// Its own disk has kept it waiting for too long, and it leads no longer.
+    DiskTimedOut {
+        /// The ballot it led.
+        ballot: Ballot,
+    },
     /// Its disk is empty though it was written to before.
     Wiped {
         /// Its new life.
@@ -435,6 +441,7 @@ impl sim_core::Fact for PaxosFact {
             Self::Rebuilt { .. } => named(13),
             Self::Unreadable { .. } => named(14),
             Self::Configured { .. } => named(15),
+            Self::DiskTimedOut { .. } => named(16),
         }
     }
 
@@ -448,6 +455,7 @@ impl sim_core::Fact for PaxosFact {
             Self::Campaign { .. }
                 | Self::Elected { .. }
                 | Self::SteppedDown { .. }
+                | Self::DiskTimedOut { .. }
                 | Self::FirstCommit { .. }
                 | Self::SnapshotInstalled { .. }
                 | Self::Wiped { .. }

@@ -9,6 +9,7 @@
 //! | Gaps filled with values that do nothing | Paxos Made Simple 3 | `prepare.rs` |
 //! | Phase 2 in batches, several at a time, out of order | Paxos Made Moderately Complex 4 | `lead.rs`, `accept.rs` |
 //! | Promises and acceptances durable before they are told | Paxos Made Simple 2.5 | `disk.rs` |
+//! | A leader whose disk keeps it waiting: three ways, and a watchdog | etcd, hashicorp/raft | `lead.rs`, `standstill.rs` |
 //! | What is chosen rides on the next accept or heartbeat | Paxos Made Live 5 | `accept.rs` |
 //! | Catching up of replicas that lag | Paxos Made Live 4.3 | `learn.rs` |
 //! | Snapshots, in pieces; a log that is cut behind them | Paxos Made Live 5.5 | `snapshot.rs` |
@@ -60,6 +61,7 @@ mod rejoin;
 pub mod single;
 mod single_system;
 mod snapshot;
+mod standstill;
 mod system;
 
 pub use ballot::Ballot;

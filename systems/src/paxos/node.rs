@@ -10,7 +10,7 @@ use super::message::{PaxosFact, PaxosMessage, Record, Snapshot};
 use super::prepare::Promises;
 use super::rejoin::{Lives, Rejoin};
 use super::snapshot::Incoming;
-use crate::replication::{Replicated, link};
+use crate::replication::{Input, Replicated, Standstill, link};
 use sim_core::{
     Completion, Duration, Effects, LocalInstant, Node, NodeId, NodeSet, Order, Replay, Role, StateMachine, Ticket,
     Timer,
@@ -79,6 +79,8 @@ pub struct Paxos<M: StateMachine> {
     /// Who waits for which slot to be applied.
     pub(super) waiters: VecDeque<(u64, Ticket)>,
     pub(super) disk: Disk<M>,
+    /// A leader's loop that stands still while its disk syncs.
+    pub(super) standstill: Standstill<PaxosMessage<M>, M::Command>,
     /// How far it had got when it last looked whether it lags: commit, and bytes of a snapshot.
     pub(super) stuck_at: (u64, u64),
     pub(super) incoming: Option<Incoming>,
@@ -241,6 +243,48 @@ impl<M: StateMachine> Paxos<M> {
         let other = self.liege.is_some_and(|liege| liege != candidate);
         self.stage == Stage::Leader || (other && within(self.heard))
     }
+
+    /// A message, where nothing makes it wait.
+    pub(super) fn take_message(&mut self, from: NodeId, message: PaxosMessage<M>, fx: &mut Fx<'_, M>) {
+        match message {
+            PaxosMessage::Learned { first, entries, commit } => self.on_learned(from, first, entries, commit, fx),
+            PaxosMessage::Piece { offset, length, snapshot } => self.on_piece(from, (offset, length), &snapshot, fx),
+            PaxosMessage::Rejoin { life } => self.on_rejoin(from, life, fx),
+            PaxosMessage::Welcome(welcome) => self.on_welcome(from, *welcome, fx),
+            // It does not know what it has promised.
+            _ if self.is_blank() => {}
+            PaxosMessage::Accept { run, commit } => self.on_accept(from, run, commit, fx),
+            PaxosMessage::Accepted { ballot, first, life, lives } => {
+                self.on_accepted(from, ballot, first, life, &lives, fx);
+            }
+            PaxosMessage::Heartbeat { ballot, commit, round } => self.on_heartbeat(from, ballot, commit, round, fx),
+            PaxosMessage::Alive { ballot, round, commit } => self.on_alive(from, ballot, (round, commit), fx),
+            PaxosMessage::Prepare { ballot, after, handed } => self.on_prepare(from, ballot, after, handed, fx),
+            PaxosMessage::Promise { ballot, life, report } => self.on_promise(from, ballot, life, report, fx),
+            PaxosMessage::Outbid { ballot, promised } => self.on_outbid(ballot, promised, fx),
+            PaxosMessage::Learn { after, snapshot } => self.on_learn(from, after, snapshot, fx),
+            PaxosMessage::TakeOver { ballot } => self.on_take_over(ballot, fx),
+        }
+    }
+
+    /// A request, likewise.
+    pub(super) fn take_request(&mut self, ticket: Ticket, request: M::Command, fx: &mut Fx<'_, M>) {
+        if self.stage != Stage::Leader {
+            return fx.redirect(ticket, self.hint(ticket));
+        }
+        if M::is_read(&request) {
+            self.on_read(ticket, request, fx);
+        } else {
+            self.propose(ticket, request, fx);
+        }
+    }
+
+    /// An order, likewise.
+    pub(super) fn take_order(&mut self, order: Order, fx: &mut Fx<'_, M>) {
+        if self.stage == Stage::Leader {
+            self.obey(order, fx);
+        }
+    }
 }
 
 impl<M: StateMachine> Node for Paxos<M> {
@@ -279,6 +323,7 @@ impl<M: StateMachine> Node for Paxos<M> {
             lead: None,
             waiters: VecDeque::new(),
             disk: Disk::default(),
+            standstill: Standstill::default(),
             stuck_at: (0, 0),
             incoming: None,
             rejoin: None,
@@ -294,32 +339,22 @@ impl<M: StateMachine> Node for Paxos<M> {
     }
 
     fn on_message(&mut self, from: NodeId, message: PaxosMessage<M>, fx: &mut Fx<'_, M>) {
-        match message {
-            PaxosMessage::Learned { first, entries, commit } => self.on_learned(from, first, entries, commit, fx),
-            PaxosMessage::Piece { offset, length, snapshot } => self.on_piece(from, (offset, length), &snapshot, fx),
-            PaxosMessage::Rejoin { life } => self.on_rejoin(from, life, fx),
-            PaxosMessage::Welcome(welcome) => self.on_welcome(from, *welcome, fx),
-            // It does not know what it has promised.
-            _ if self.is_blank() => return,
-            PaxosMessage::Accept { run, commit } => self.on_accept(from, run, commit, fx),
-            PaxosMessage::Accepted { ballot, first, life, lives } => {
-                self.on_accepted(from, ballot, first, life, &lives, fx);
-            }
-            PaxosMessage::Heartbeat { ballot, commit, round } => self.on_heartbeat(from, ballot, commit, round, fx),
-            PaxosMessage::Alive { ballot, round, commit } => self.on_alive(from, ballot, (round, commit), fx),
-            PaxosMessage::Prepare { ballot, after, handed } => self.on_prepare(from, ballot, after, handed, fx),
-            PaxosMessage::Promise { ballot, life, report } => self.on_promise(from, ballot, life, report, fx),
-            PaxosMessage::Outbid { ballot, promised } => self.on_outbid(ballot, promised, fx),
-            PaxosMessage::Learn { after, snapshot } => self.on_learn(from, after, snapshot, fx),
-            PaxosMessage::TakeOver { ballot } => self.on_take_over(ballot, fx),
+        if self.standstill.is_on() {
+            return self.standstill.put(Input::Message(from, message));
         }
+        self.take_message(from, message, fx);
         self.settle(fx);
     }
 
     fn on_timer(&mut self, timer: Timer, fx: &mut Fx<'_, M>) {
+        if self.standstill.is_on() {
+            self.on_timer_at_standstill(timer, fx);
+            return self.settle(fx);
+        }
         match timer {
             ELECTION if self.is_blank() => self.ask_to_rejoin(fx),
             ELECTION if self.stage == Stage::Leader => self.check_quorum(fx),
+            ELECTION if self.disk_hangs(fx.now()) => self.await_leader(fx),
             ELECTION => self.campaign(Ballot::ZERO, fx),
             HEARTBEAT => self.on_heartbeat_due(fx),
             other => panic!("{} has no timer {other:?}", self.me),
@@ -328,20 +363,21 @@ impl<M: StateMachine> Node for Paxos<M> {
     }
 
     fn on_request(&mut self, ticket: Ticket, request: M::Command, fx: &mut Fx<'_, M>) {
-        if self.stage != Stage::Leader {
-            return fx.redirect(ticket, self.hint(ticket));
+        if self.standstill.is_on() {
+            return self.standstill.put(Input::Request(ticket, request));
         }
-        if M::is_read(&request) {
-            self.on_read(ticket, request, fx);
-        } else {
-            self.propose(ticket, request, fx);
-        }
+        self.take_request(ticket, request, fx);
         self.settle(fx);
     }
 
     fn on_disk(&mut self, done: Completion<Record<M>>, fx: &mut Fx<'_, M>) {
         match done {
-            Completion::Synced { upto } => self.on_synced(upto, fx),
+            Completion::Synced { upto } => {
+                self.on_synced(upto, fx);
+                if self.standstill.ends_at(self.disk.synced()) {
+                    self.go_on(fx);
+                }
+            }
             Completion::SyncFailed { .. } => return fx.halt("a sync failed: what is on the disk is unknown"),
             Completion::Read { .. } => {}
         }
@@ -349,10 +385,11 @@ impl<M: StateMachine> Node for Paxos<M> {
     }
 
     fn on_order(&mut self, order: Order, fx: &mut Fx<'_, M>) {
-        if self.stage == Stage::Leader {
-            self.obey(order, fx);
-            self.settle(fx);
+        if self.standstill.is_on() {
+            return self.standstill.put(Input::Order(order));
         }
+        self.take_order(order, fx);
+        self.settle(fx);
     }
 
     fn request_bytes(request: &M::Command) -> u32 {

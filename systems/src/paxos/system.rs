@@ -7,7 +7,7 @@ use super::config::Config;
 use super::message::{FACT_KINDS, MESSAGE_KINDS};
 use super::node::{Paxos, TIMERS};
 use crate::kv::{self, Kv, KvCommand};
-use crate::replication::audit;
+use crate::replication::{LeaderDisk, audit};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sim_core::units::{ByteSize, DurationText, RangeText};
@@ -42,6 +42,12 @@ pub struct PaxosOptions {
     /// Whether the leader serves reads from its own state under a lease as long as the shortest election timeout, instead
     /// of asking a quorum. Right as long as no clock drifts more than `clock_drift` says.
     pub leases: bool,
+    /// What a leader's messages have to do with its own disk: nothing (`parallel`), values are proposed to others once they are durable
+    /// here (`before_sending`), or all it does waits while a sync is under way, heartbeats too (`blocking`).
+    pub leader_disk: LeaderDisk,
+    /// A leader whose write is not durable for so long steps down, and prepares no ballot while that lasts. Looked at with every
+    /// heartbeat; never, unless given.
+    pub disk_timeout: Option<DurationText>,
     /// Slots applied between two snapshots; 0 never takes one.
     pub snapshot_every: u64,
     /// Slots kept in the log behind a snapshot, for replicas that lag a little.
@@ -68,6 +74,8 @@ impl Default for PaxosOptions {
             check_quorum: c.check_quorum,
             back_off: c.back_off,
             leases: c.leases,
+            leader_disk: c.leader_disk,
+            disk_timeout: c.disk_timeout.map(DurationText),
             snapshot_every: c.snapshot_every,
             snapshot_keep: c.snapshot_keep,
             snapshot_chunk: ByteSize(u64::from(c.snapshot_chunk)),
@@ -109,6 +117,13 @@ impl PaxosOptions {
             "election_timeout",
             format!("followers may wait {} for a leader that is heard from every {heartbeat}", timeout.lo),
             "the shortest election timeout must be longer than heartbeat_interval; three times as long is usual",
+        );
+        let watch = self.disk_timeout.map(|timeout| timeout.0);
+        complain(
+            watch.is_some_and(|watch| watch < heartbeat || watch == Duration::ZERO),
+            "disk_timeout",
+            format!("{}, where the leader looks at its disk every {heartbeat}", watch.unwrap_or_default()),
+            "at least heartbeat_interval; the longest election timeout is a good choice",
         );
         let n = nodes.min(MOST_NODES) as u32;
         let (q1, q2) = (self.q1.unwrap_or(n / 2 + 1), self.q2.unwrap_or(n / 2 + 1));
@@ -168,6 +183,8 @@ impl PaxosOptions {
             check_quorum: self.check_quorum,
             back_off: self.back_off,
             leases: self.leases,
+            leader_disk: self.leader_disk,
+            disk_timeout: watch,
             drift_ppm,
             snapshot_every: self.snapshot_every,
             snapshot_keep: self.snapshot_keep,
@@ -271,12 +288,16 @@ mod tests {
             check_quorum: false,
             max_batch: ByteSize(0),
             pipeline: 0,
+            disk_timeout: Some(DurationText(Duration::millis(49))),
             alpha: 0,
             ..PaxosOptions::default()
         };
         let invalid = options.validate(5, 0, 300_000).unwrap_err();
         let keys: Vec<_> = invalid.iter().map(|i| i.key).collect();
-        assert_eq!(keys, ["election_timeout", "q1", "q2", "leases", "leases", "max_batch", "alpha", "pipeline"]);
+        assert_eq!(
+            keys,
+            ["election_timeout", "disk_timeout", "q1", "q2", "leases", "leases", "max_batch", "alpha", "pipeline"]
+        );
         assert_eq!(PaxosOptions::default().validate(5, 0, 0), Ok(Config::new(5)));
     }
 

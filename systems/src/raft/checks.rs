@@ -150,6 +150,7 @@ impl RaftChecks {
             | RaftFact::Left { .. }
             | RaftFact::HandingOver { .. }
             | RaftFact::HandOverFailed { .. }
+            | RaftFact::DiskTimedOut { .. }
             | RaftFact::Unreadable { .. } => {}
         }
     }

@@ -3,6 +3,7 @@
 use super::bugs::RaftBug;
 use super::configuration::Configuration;
 use super::priorities::Priorities;
+use crate::replication::LeaderDisk;
 use sim_core::{Duration, NodeSet};
 
 /// The configuration all nodes of one cluster share.
@@ -24,6 +25,8 @@ pub struct Config {
     pub election_max: Duration,
     /// How often a leader is heard from at least.
     pub heartbeat: Duration,
+    /// In which steps a node waits, if not by timers.
+    pub tick: Option<Duration>,
     /// Whether a node asks around before it disturbs anyone with a new term (dissertation 9.6).
     pub pre_vote: bool,
     /// Whether a leader that does not hear from a quorum steps down, and voters are loyal to a live leader (6.2, 4.2.3).
@@ -32,6 +35,10 @@ pub struct Config {
     pub leases: bool,
     /// Whether followers answer reads, once they have asked their leader how far they must have got (6.4).
     pub follower_reads: bool,
+    /// Which waits for which: the leader's own write, or its messages.
+    pub leader_disk: LeaderDisk,
+    /// A leader whose write is not durable for so long steps down. Looked at with every heartbeat.
+    pub disk_timeout: Option<Duration>,
     /// Worst honest clock drift, in parts per million: what leases rest on.
     pub drift_ppm: u32,
     /// Entries applied between snapshots; 0 never takes one.
@@ -67,10 +74,13 @@ impl Config {
             election_min: Duration::millis(150),
             election_max: Duration::millis(300),
             heartbeat: Duration::millis(50),
+            tick: None,
             pre_vote: true,
             check_quorum: true,
             leases: false,
             follower_reads: false,
+            leader_disk: LeaderDisk::Parallel,
+            disk_timeout: None,
             drift_ppm: 0,
             snapshot_every: 10_000,
             snapshot_keep: 1_000,

@@ -5,9 +5,8 @@ use super::configuration::Configuration;
 use super::log::{Entry, Log, Slice, link};
 use super::message::{RaftFact, RaftMessage, Record};
 use super::node::{Fx, Raft, Stage};
-use crate::replication::Replicated;
-use crate::replication::pop_if;
-use sim_core::{NodeId, Replay, StateMachine, Unreadable, WriteId};
+use crate::replication::{LeaderDisk, Replicated, pop_if};
+use sim_core::{LocalInstant, NodeId, Replay, StateMachine, Unreadable, WriteId};
 use std::collections::VecDeque;
 
 /// A position on the disk: everything before it. 0 is nothing.
@@ -22,8 +21,8 @@ pub struct Disk<M: StateMachine> {
     written: Upto,
     /// End of the newest record with term and vote.
     hard: Upto,
-    /// Records with entries that are not durable yet: where each ends, on disk and in the log.
-    pending: VecDeque<(Upto, u64)>,
+    /// Records with entries that are not durable yet: where each ends, on disk and in the log, and when it was written.
+    pending: VecDeque<(Upto, u64, LocalInstant)>,
     /// The newest durable entry.
     durable: u64,
     /// Messages that may be sent once the disk is durable up to some point.
@@ -67,9 +66,19 @@ impl<M: StateMachine> Disk<M> {
         self.hard <= self.synced
     }
 
+    /// Everything before is durable.
+    pub(super) const fn synced(&self) -> Upto {
+        self.synced
+    }
+
+    /// Since when the oldest entry that is not durable has been on its way to the disk.
+    pub(super) fn waits_since(&self) -> Option<LocalInstant> {
+        self.pending.front().map(|(.., since)| *since)
+    }
+
     /// The log was cut: it ends before `from` now.
     fn cut(&mut self, from: u64) {
-        for (_, last) in self.pending.iter_mut().rev() {
+        for (_, last, _) in self.pending.iter_mut().rev() {
             if *last < from {
                 break;
             }
@@ -103,7 +112,7 @@ impl<M: StateMachine> Raft<M> {
         let id = self.write(Record::Entries { first, prev_term, entries: entries.clone() }, fx);
         self.log.push(entries, id);
         let last = self.log.last();
-        self.disk.pending.push_back((self.disk.written, last));
+        self.disk.pending.push_back((self.disk.written, last, fx.now()));
         fx.note(RaftFact::Appended { first, last, term: self.log.last_term(), chain: self.tail_chain });
         if self.log.configuration_index() >= first {
             self.configured(fx);
@@ -154,6 +163,9 @@ impl<M: StateMachine> Raft<M> {
     pub(super) fn settle(&mut self, fx: &mut Fx<'_, M>) {
         if core::mem::take(&mut self.disk.dirty) {
             fx.sync();
+            if self.config.leader_disk == LeaderDisk::Blocking && self.stage == Stage::Leader {
+                self.standstill.begin(self.disk.written);
+            }
         }
     }
 
@@ -161,7 +173,7 @@ impl<M: StateMachine> Raft<M> {
     pub(super) fn on_synced(&mut self, upto: WriteId, fx: &mut Fx<'_, M>) {
         let knew_vote = self.disk.knows_vote();
         self.disk.synced = self.disk.synced.max(upto.0 + 1);
-        while let Some((_, last)) = pop_if(&mut self.disk.pending, |(end, _)| *end <= self.disk.synced) {
+        while let Some((_, last, _)) = pop_if(&mut self.disk.pending, |(end, ..)| *end <= self.disk.synced) {
             self.disk.durable = last;
         }
         self.release(fx);
@@ -218,10 +230,10 @@ impl<M: StateMachine> Raft<M> {
     }
 
     /// The log begins anew behind `index`, which will be durable with the newest record.
-    pub(super) fn restart_log(&mut self, index: u64, term: u64, configuration: Configuration) {
+    pub(super) fn restart_log(&mut self, index: u64, term: u64, configuration: Configuration, now: LocalInstant) {
         self.log = Log::after(index, term, configuration);
         self.disk.pending.clear();
-        self.disk.pending.push_back((self.disk.written, index));
+        self.disk.pending.push_back((self.disk.written, index, now));
         self.disk.durable = 0;
     }
 

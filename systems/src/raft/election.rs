@@ -4,7 +4,7 @@ use super::RaftBug;
 use super::lead::Lead;
 use super::log::{Entry, Slice};
 use super::message::{RaftFact, RaftMessage};
-use super::node::{ELECTION, Fx, HEARTBEAT, Raft, Stage};
+use super::node::{Fx, HEARTBEAT, Raft, Stage};
 use sim_core::{NodeId, NodeSet, StateMachine};
 
 /// Who has answered a campaign, and how.
@@ -143,12 +143,8 @@ impl<M: StateMachine> Raft<M> {
         self.lead = Some(Box::new(Lead::new(self.config.nodes, term, last_index)));
         self.count_quorums(fx.now());
         fx.note(RaftFact::Elected { term, last_index });
-        if self.config.check_quorum {
-            fx.arm(ELECTION, self.config.election_min);
-        } else {
-            fx.disarm(ELECTION);
-        }
-        fx.arm(HEARTBEAT, self.config.heartbeat);
+        self.await_quorum(fx);
+        self.await_heartbeat(fx);
         if self.config.leases {
             self.begin_round(fx);
         }
@@ -164,8 +160,9 @@ impl<M: StateMachine> Raft<M> {
     pub(super) fn check_quorum(&mut self, fx: &mut Fx<'_, M>) {
         let Some(lead) = &mut self.lead else { return };
         let active = lead.take_active().with(self.me);
-        if self.config.decides(self.configuration(), active, 0) || self.config.has(RaftBug::NoQuorumCheck) {
-            fx.arm(ELECTION, self.config.election_min);
+        let unasked = !self.config.check_quorum || self.config.has(RaftBug::NoQuorumCheck);
+        if unasked || self.config.decides(self.configuration(), active, 0) {
+            self.await_quorum(fx);
         } else {
             self.follow(self.term, None, fx);
         }

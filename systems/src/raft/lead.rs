@@ -4,13 +4,12 @@ use super::RaftBug;
 use super::config::Config;
 use super::log::{Entry, Slice};
 use super::message::{Append, RaftFact, RaftMessage};
-use super::node::{Fx, HEARTBEAT, Raft};
+use super::node::{Fx, Raft};
 use super::progress::{Flow, Peer};
 use super::read::Reads;
 use super::reconfigure::Newcomer;
 use super::transfer::Transfer;
-use crate::replication::pop_if;
-use crate::replication::{Stamp, Standing};
+use crate::replication::{LeaderDisk, Stamp, Standing, pop_if};
 use sim_core::{LocalInstant, NodeId, NodeSet, StateMachine, Ticket};
 use std::collections::VecDeque;
 
@@ -181,7 +180,15 @@ impl<M: StateMachine> Raft<M> {
         }
     }
 
-    /// Sends every follower what it may be sent. The leader's own disk write goes on meanwhile (dissertation 10.2.1).
+    /// Up to where its log may be sent: all of it, while its own disk write goes on (dissertation 10.2.1), or what it has itself.
+    fn sendable(&self) -> u64 {
+        match self.config.leader_disk {
+            LeaderDisk::BeforeSending => self.log.last().min(self.disk.durable()),
+            LeaderDisk::Parallel | LeaderDisk::Blocking => self.log.last(),
+        }
+    }
+
+    /// Sends every follower what it may be sent.
     pub(super) fn broadcast(&mut self, fx: &mut Fx<'_, M>) {
         for to in self.listeners() {
             self.feed(to, fx);
@@ -190,7 +197,7 @@ impl<M: StateMachine> Raft<M> {
 
     /// Sends `to` the entries it lacks, as far as flow control allows.
     pub(super) fn feed(&mut self, to: NodeId, fx: &mut Fx<'_, M>) {
-        let last = self.log.last();
+        let last = self.sendable();
         loop {
             let Some(lead) = &mut self.lead else { return };
             let peer = &mut lead.peers[to.index()];
@@ -208,6 +215,7 @@ impl<M: StateMachine> Raft<M> {
     /// Sends `to` one append with entries from its `next` on, at most `max_bytes` of them; or a snapshot, if those
     /// entries are gone. Returns whether more may follow.
     pub(super) fn send_append(&mut self, to: NodeId, max_bytes: u32, fx: &mut Fx<'_, M>) -> bool {
+        let sendable = self.sendable();
         let Some(lead) = &mut self.lead else { return false };
         let peer = &mut lead.peers[to.index()];
         let prev_index = peer.next - 1;
@@ -215,7 +223,11 @@ impl<M: StateMachine> Raft<M> {
             self.start_snapshot(to, fx);
             return false;
         };
-        let entries = if max_bytes == 0 { Slice::EMPTY } else { self.log.slice(peer.next, max_bytes) };
+        let mut entries = if max_bytes == 0 { Slice::EMPTY } else { self.log.slice(peer.next, max_bytes) };
+        let most = (sendable + 1).saturating_sub(peer.next) as usize;
+        if entries.len() > most {
+            entries = entries.part(0, most, Entry::bytes::<M>);
+        }
         match &mut peer.flow {
             Flow::Probe { waiting } => *waiting = true,
             _ => peer.launch(&entries),
@@ -310,6 +322,9 @@ impl<M: StateMachine> Raft<M> {
         let own = &mut lead.peers[self.me.index()];
         if own.match_index != durable {
             own.match_index = durable;
+            if self.config.leader_disk == LeaderDisk::BeforeSending {
+                self.broadcast(fx);
+            }
             self.advance_commit(durable, fx);
         }
     }
@@ -348,6 +363,9 @@ impl<M: StateMachine> Raft<M> {
 
     /// Followers must hear from their leader: from an append if one has just been sent, otherwise from a heartbeat.
     pub(super) fn on_heartbeat_due(&mut self, fx: &mut Fx<'_, M>) {
+        if self.gives_up_for_disk(fx) {
+            return;
+        }
         let now = fx.now();
         let recent = self.config.heartbeat.0 / 2;
         // Every answer renews the lease, so everybody is asked.
@@ -365,7 +383,7 @@ impl<M: StateMachine> Raft<M> {
                 self.send_heartbeat(to, fx);
             }
         }
-        fx.arm(HEARTBEAT, self.config.heartbeat);
+        self.await_heartbeat(fx);
         self.watch_transfer(fx);
     }
 

@@ -50,6 +50,7 @@ pub const FACT_KINDS: &[&str] = &[
     "left",
     "handing_over",
     "hand_over_failed",
+    "disk_timed_out",
 ];
 
 /// `AppendEntries` (Raft paper, figure 2).
@@ -467,6 +468,11 @@ pub enum RaftFact {
         /// Who did not take over.
         to: NodeId,
     },
+    /// Its own disk has kept it waiting for too long, and it leads no longer.
+    DiskTimedOut {
+        /// The term it led.
+        term: u64,
+    },
 }
 
 impl sim_core::Fact for RaftFact {
@@ -494,6 +500,7 @@ impl sim_core::Fact for RaftFact {
             Self::Left { .. } => named(18),
             Self::HandingOver { .. } => named(19),
             Self::HandOverFailed { .. } => named(20),
+            Self::DiskTimedOut { .. } => named(21),
         }
     }
 
@@ -514,6 +521,7 @@ impl sim_core::Fact for RaftFact {
                 | Self::Left { .. }
                 | Self::HandingOver { .. }
                 | Self::HandOverFailed { .. }
+                | Self::DiskTimedOut { .. }
         )
     }
 }

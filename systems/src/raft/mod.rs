@@ -5,11 +5,13 @@
 //! | What | Where in the literature | File |
 //! |---|---|---|
 //! | Leader election with randomised timeouts | Raft paper 5.2, 5.4.1 | `election.rs` |
+//! | Timeouts in ticks | etcd-io/raft `tickElection`, `tickHeartbeat` | `ticks.rs` |
 //! | PreVote | dissertation 9.6 | `election.rs` |
 //! | CheckQuorum, and voters loyal to a live leader | dissertation 6.2, 4.2.3 | `election.rs`, `node.rs` |
 //! | Log replication, skipping a conflicting term at a time | Raft paper 5.3 | `lead.rs`, `follow.rs` |
 //! | Batches, pipelining, flow control | dissertation 10.2 | `lead.rs`, `progress.rs` |
 //! | The leader's disk write in parallel with sending | dissertation 10.2.1 | `lead.rs`, `disk.rs` |
+//! | ... or before sending, or with the loop standing still; a watchdog | hashicorp/raft `dispatchLogs`; etcd `raftNode.start` | `lead.rs`, `standstill.rs` |
 //! | Committing entries of earlier terms only with one of its own | Raft paper 5.4.2, figure 8 | `lead.rs` |
 //! | Term, vote and log durable before any answer that depends on them | Raft paper, figure 2 | `disk.rs` |
 //! | Snapshots, log compaction, InstallSnapshot in pieces | Raft paper 7, dissertation 5 | `snapshot.rs` |
@@ -62,7 +64,9 @@ mod progress;
 mod read;
 mod reconfigure;
 mod snapshot;
+mod standstill;
 mod system;
+mod ticks;
 mod transfer;
 
 pub use bugs::RaftBug;

@@ -9,7 +9,8 @@ use super::lead::Lead;
 use super::log::{Log, link};
 use super::message::{Append, RaftFact, RaftMessage, Record, Snapshot};
 use super::snapshot::Incoming;
-use crate::replication::Replicated;
+use super::ticks::Ticks;
+use crate::replication::{Input, Replicated, Standstill};
 use sim_core::{
     Completion, Duration, Effects, LocalInstant, Node, NodeId, NodeSet, Order, Replay, Role, StateMachine, Ticket,
     Timer,
@@ -62,6 +63,8 @@ pub struct Raft<M: StateMachine> {
     /// The newest leader it ever knew, of whatever term.
     pub(super) last_leader: Option<NodeId>,
     pub(super) heard: LocalInstant,
+    /// What its ticks have counted, if it has any.
+    pub(super) ticks: Ticks,
     /// The election timeout it has drawn.
     pub(super) timeout: Duration,
     pub(super) votes: Votes,
@@ -69,6 +72,8 @@ pub struct Raft<M: StateMachine> {
     /// Who waits for which entry to be applied, by index.
     pub(super) waiters: VecDeque<(u64, Ticket)>,
     pub(super) disk: Disk<M>,
+    /// A leader's loop that stands still while its disk syncs.
+    pub(super) standstill: Standstill<RaftMessage<M>, M::Command>,
     /// Whether this term's leader has found where the two logs agree.
     pub(super) agreed: bool,
     /// Appends that overtook earlier ones.
@@ -160,19 +165,6 @@ impl<M: StateMachine> Raft<M> {
         self.configuration().everyone().without(self.me).iter()
     }
 
-    /// Draws a new election timeout.
-    pub(super) fn draw_timeout(&mut self, fx: &mut Fx<'_, M>) {
-        let (lo, hi) = (self.config.election_min.0, self.config.election_max.0);
-        let drawn = fx.rng().between(lo, hi);
-        self.timeout = Duration(if self.config.has(super::RaftBug::FixedElectionTimeout) { lo } else { drawn });
-    }
-
-    /// Starts waiting for a leader anew.
-    #[inline]
-    pub(super) fn await_leader(&mut self, fx: &mut Fx<'_, M>) {
-        fx.arm(ELECTION, self.timeout);
-    }
-
     /// Becomes, or stays, a follower in `term`, which is not older than its own.
     ///
     /// A newer term alone is no reason to wait longer, only a leader is, or a vote (Raft paper, figure 2): otherwise candidates
@@ -197,7 +189,8 @@ impl<M: StateMachine> Raft<M> {
         self.early.clear();
         self.follower_reads.forget_questions();
         self.draw_timeout(fx);
-        if led || leader.is_some() {
+        // With ticks whoever becomes a follower counts anew, as in etcd.
+        if led || leader.is_some() || self.config.tick.is_some() {
             self.await_leader(fx);
         }
     }
@@ -215,12 +208,12 @@ impl<M: StateMachine> Raft<M> {
 
     /// Whether it has a leader that it may not desert: one it heard from within the shortest election timeout
     /// (dissertation 6.2 and 4.2.3). Without leases this guards availability, never safety, so a drifting clock does no harm.
-    fn is_loyal(&self, now: LocalInstant) -> bool {
+    fn is_loyal(&self, fx: &Fx<'_, M>) -> bool {
         self.config.check_quorum
             && !self.config.has(super::RaftBug::NoStickiness)
             && self.leader.is_some()
-            && (self.stage == Stage::Leader || now.since(self.heard) < self.config.election_min)
-            || self.is_bound(now)
+            && (self.stage == Stage::Leader || self.heard_lately(fx))
+            || self.is_bound(fx.now())
     }
 
     /// A message of an older term: tells its sender what the term is, or drops it.
@@ -241,6 +234,81 @@ impl<M: StateMachine> Raft<M> {
                 self.on_vote(from, self.term, *granted, false, fx);
             }
             _ => {}
+        }
+    }
+
+    /// A message, where nothing makes it wait.
+    pub(super) fn take_message(&mut self, from: NodeId, message: RaftMessage<M>, fx: &mut Fx<'_, M>) {
+        let term = message.term();
+        if self.config.has(super::RaftBug::TimerResetByAnything) && self.stage != Stage::Leader {
+            self.await_leader(fx);
+        }
+        if matches!(message, RaftMessage::RequestVote { .. }) && self.is_out() {
+            return;
+        }
+        if term > self.term {
+            match &message {
+                RaftMessage::RequestVote { transfer: false, .. } if self.is_loyal(fx) => return,
+                // A question changes nothing, and a granted one carries the term that was asked for.
+                RaftMessage::RequestVote { pre: true, .. } | RaftMessage::Vote { pre: true, granted: true, .. } => {}
+                RaftMessage::Append(_)
+                | RaftMessage::Heartbeat { .. }
+                | RaftMessage::InstallSnapshot { .. }
+                | RaftMessage::TimeoutNow { .. } => {
+                    self.follow(term, Some(from), fx);
+                }
+                _ => self.follow(term, None, fx),
+            }
+        } else if term < self.term {
+            return self.on_stale(from, &message, fx);
+        }
+        match message {
+            RaftMessage::Append(append) => self.on_append(from, append, fx),
+            RaftMessage::Appended { match_index, round, .. } => self.on_appended(from, match_index, round, fx),
+            RaftMessage::Rejected { prev_index, conflict_term, conflict_index, round, .. } => {
+                self.on_rejected(from, prev_index, (conflict_term, conflict_index), round, fx);
+            }
+            RaftMessage::Heartbeat { commit, round, .. } => self.on_heartbeat(from, commit, round, fx),
+            RaftMessage::Alive { round, .. } => self.on_alive(from, round, fx),
+            RaftMessage::ReadIndex { number, .. } => self.on_read_index(from, number, fx),
+            RaftMessage::ReadIndexReply { number, index, .. } => self.on_read_index_reply(number, index, fx),
+            RaftMessage::TimeoutNow { .. } => self.on_timeout_now(from, fx),
+            RaftMessage::RequestVote { term, last_index, last_term, pre, transfer } => {
+                self.on_request_vote(from, term, (last_term, last_index), (pre, transfer), fx);
+            }
+            RaftMessage::Vote { term, granted, pre } => self.on_vote(from, term, granted, pre, fx),
+            RaftMessage::InstallSnapshot { offset, length, round, snapshot, .. } => {
+                self.on_install(from, (offset, length), round, &snapshot, fx);
+            }
+            RaftMessage::SnapshotReceived { index, received, round, .. } => {
+                self.on_snapshot_received(from, index, received, round, fx);
+            }
+        }
+    }
+
+    /// A request, likewise.
+    pub(super) fn take_request(&mut self, ticket: Ticket, request: M::Command, fx: &mut Fx<'_, M>) {
+        if self.stage != Stage::Leader {
+            if self.config.follower_reads && self.leader.is_some() && M::is_read(&request) {
+                self.on_read_here(ticket, request, fx);
+                return;
+            }
+            let stale = self.config.has(super::RaftBug::StaleLeaderHint);
+            let hint = if stale { self.last_leader } else { self.leader };
+            return fx.redirect(ticket, hint.filter(|leader| *leader != self.me));
+        }
+        if M::is_read(&request) {
+            self.on_read(ticket, request, fx);
+        } else {
+            self.propose(ticket, request, fx);
+        }
+    }
+
+    /// An order, likewise.
+    pub(super) fn take_order(&mut self, order: Order, fx: &mut Fx<'_, M>) {
+        match order {
+            Order::Members(voters) => self.on_members_wanted(voters, fx),
+            Order::Lead(node) => self.hand_over(node, fx),
         }
     }
 }
@@ -271,11 +339,13 @@ impl<M: StateMachine> Node for Raft<M> {
             leader: None,
             last_leader: None,
             heard: fx.now(),
+            ticks: Ticks::default(),
             timeout: config.election_min,
             votes: Votes::default(),
             lead: None,
             waiters: VecDeque::new(),
             disk: Disk::default(),
+            standstill: Standstill::default(),
             agreed: false,
             early: Vec::new(),
             incoming: None,
@@ -286,101 +356,53 @@ impl<M: StateMachine> Node for Raft<M> {
             fx.halt("its disk can not be read: what it has promised is unknown");
             return node;
         }
-        node.draw_timeout(fx);
-        node.await_leader(fx);
+        node.begin_waiting(fx);
         node
     }
 
     fn on_message(&mut self, from: NodeId, message: RaftMessage<M>, fx: &mut Fx<'_, M>) {
-        let term = message.term();
-        if self.config.has(super::RaftBug::TimerResetByAnything) && self.stage != Stage::Leader {
-            self.await_leader(fx);
+        if self.standstill.is_on() {
+            return self.standstill.put(Input::Message(from, message));
         }
-        if matches!(message, RaftMessage::RequestVote { .. }) && self.is_out() {
-            return;
-        }
-        if term > self.term {
-            match &message {
-                RaftMessage::RequestVote { transfer: false, .. } if self.is_loyal(fx.now()) => return,
-                // A question changes nothing, and a granted one carries the term that was asked for.
-                RaftMessage::RequestVote { pre: true, .. } | RaftMessage::Vote { pre: true, granted: true, .. } => {}
-                RaftMessage::Append(_)
-                | RaftMessage::Heartbeat { .. }
-                | RaftMessage::InstallSnapshot { .. }
-                | RaftMessage::TimeoutNow { .. } => {
-                    self.follow(term, Some(from), fx);
-                }
-                _ => self.follow(term, None, fx),
-            }
-        } else if term < self.term {
-            self.on_stale(from, &message, fx);
-            return self.settle(fx);
-        }
-        match message {
-            RaftMessage::Append(append) => self.on_append(from, append, fx),
-            RaftMessage::Appended { match_index, round, .. } => self.on_appended(from, match_index, round, fx),
-            RaftMessage::Rejected { prev_index, conflict_term, conflict_index, round, .. } => {
-                self.on_rejected(from, prev_index, (conflict_term, conflict_index), round, fx);
-            }
-            RaftMessage::Heartbeat { commit, round, .. } => self.on_heartbeat(from, commit, round, fx),
-            RaftMessage::Alive { round, .. } => self.on_alive(from, round, fx),
-            RaftMessage::ReadIndex { number, .. } => self.on_read_index(from, number, fx),
-            RaftMessage::ReadIndexReply { number, index, .. } => self.on_read_index_reply(number, index, fx),
-            RaftMessage::TimeoutNow { .. } => self.on_timeout_now(from, fx),
-            RaftMessage::RequestVote { term, last_index, last_term, pre, transfer } => {
-                self.on_request_vote(from, term, (last_term, last_index), (pre, transfer), fx);
-            }
-            RaftMessage::Vote { term, granted, pre } => self.on_vote(from, term, granted, pre, fx),
-            RaftMessage::InstallSnapshot { offset, length, round, snapshot, .. } => {
-                self.on_install(from, (offset, length), round, &snapshot, fx);
-            }
-            RaftMessage::SnapshotReceived { index, received, round, .. } => {
-                self.on_snapshot_received(from, index, received, round, fx);
-            }
-        }
+        self.take_message(from, message, fx);
         self.settle(fx);
     }
 
     fn on_timer(&mut self, timer: Timer, fx: &mut Fx<'_, M>) {
-        match timer {
-            ELECTION if self.stage == Stage::Leader => self.check_quorum(fx),
-            ELECTION if self.config.priorities.of(self.me) == 0 => self.await_leader(fx),
-            ELECTION => self.campaign(self.config.pre_vote, fx),
-            HEARTBEAT => self.on_heartbeat_due(fx),
-            other => panic!("{} has no timer {other:?}", self.me),
+        match (timer, self.config.tick) {
+            (ELECTION, Some(tick)) => self.on_tick(tick, fx),
+            _ if self.standstill.is_on() => self.on_timer_at_standstill(timer, fx),
+            (ELECTION, None) => self.on_election_due(fx),
+            (HEARTBEAT, _) => self.on_heartbeat_due(fx),
+            (other, _) => panic!("{} has no timer {other:?}", self.me),
         }
         self.settle(fx);
     }
 
     fn on_request(&mut self, ticket: Ticket, request: M::Command, fx: &mut Fx<'_, M>) {
-        if self.stage != Stage::Leader {
-            if self.config.follower_reads && self.leader.is_some() && M::is_read(&request) {
-                self.on_read_here(ticket, request, fx);
-                return;
-            }
-            let stale = self.config.has(super::RaftBug::StaleLeaderHint);
-            let hint = if stale { self.last_leader } else { self.leader };
-            return fx.redirect(ticket, hint.filter(|leader| *leader != self.me));
+        if self.standstill.is_on() {
+            return self.standstill.put(Input::Request(ticket, request));
         }
-        if M::is_read(&request) {
-            self.on_read(ticket, request, fx);
-        } else {
-            self.propose(ticket, request, fx);
-        }
+        self.take_request(ticket, request, fx);
         self.settle(fx);
     }
 
     fn on_order(&mut self, order: Order, fx: &mut Fx<'_, M>) {
-        match order {
-            Order::Members(voters) => self.on_members_wanted(voters, fx),
-            Order::Lead(node) => self.hand_over(node, fx),
+        if self.standstill.is_on() {
+            return self.standstill.put(Input::Order(order));
         }
+        self.take_order(order, fx);
         self.settle(fx);
     }
 
     fn on_disk(&mut self, done: Completion<Record<M>>, fx: &mut Fx<'_, M>) {
         match done {
-            Completion::Synced { upto } => self.on_synced(upto, fx),
+            Completion::Synced { upto } => {
+                self.on_synced(upto, fx);
+                if self.standstill.ends_at(self.disk.synced()) {
+                    self.go_on(fx);
+                }
+            }
             Completion::SyncFailed { .. } => return fx.halt("a sync failed: what is on the disk is unknown"),
             Completion::Read { .. } => {}
         }

@@ -137,7 +137,7 @@ impl<M: StateMachine> Raft<M> {
             self.log.adopt(index, snapshot.configuration);
             self.log.compact(index.saturating_sub(self.config.snapshot_keep))
         } else {
-            self.restart_log(index, term, snapshot.configuration);
+            self.restart_log(index, term, snapshot.configuration, fx.now());
             None
         };
         self.state = Replicated::restore(&snapshot.image);

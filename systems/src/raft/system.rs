@@ -9,7 +9,7 @@ use super::message::{FACT_KINDS, MESSAGE_KINDS};
 use super::node::{Raft, TIMERS};
 use super::priorities::Priorities;
 use crate::kv::{self, Kv, KvCommand};
-use crate::replication::audit;
+use crate::replication::{LeaderDisk, audit};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sim_core::units::{ByteSize, DurationText, RangeText};
@@ -53,6 +53,9 @@ pub struct RaftOptions {
     pub election_timeout: RangeText,
     /// How often a leader is heard from at least.
     pub heartbeat_interval: DurationText,
+    /// In which steps a node waits: all of its timeouts are whole numbers of them, and drawn as such, as in etcd and tikv. etcd's defaults
+    /// are `tick = "100ms"`, `election_timeout = "1s..1900ms"`, `heartbeat_interval = "100ms"`. By exact timers, unless given.
+    pub tick: Option<DurationText>,
     /// Whether a node asks around before it disturbs the others with a new term.
     pub pre_vote: bool,
     /// Whether a leader that does not hear from a quorum steps down, and voters are loyal to a leader they hear from.
@@ -62,6 +65,12 @@ pub struct RaftOptions {
     /// Whether followers answer reads themselves, once they have asked the leader how far they must have got. Whom clients ask
     /// is the workload's `reads_from`.
     pub follower_reads: bool,
+    /// What a leader's messages have to do with its own disk: nothing (`parallel`), entries wait for its own write (`before_sending`, as
+    /// hashicorp/raft), or all it does waits while a sync is under way, heartbeats too (`blocking`, as the loop of etcd).
+    pub leader_disk: LeaderDisk,
+    /// A leader whose write is not durable for so long steps down, and stands for no election while that lasts. Looked at with every
+    /// heartbeat; never, unless given.
+    pub disk_timeout: Option<DurationText>,
     /// How the members change: all at once (`joint`) or one after another (`single`).
     pub membership: Membership,
     /// How many rounds of replication a new server has to catch up before it gets a vote.
@@ -94,10 +103,13 @@ impl Default for RaftOptions {
         Self {
             election_timeout: RangeText { lo: c.election_min, hi: c.election_max },
             heartbeat_interval: DurationText(c.heartbeat),
+            tick: c.tick.map(DurationText),
             pre_vote: c.pre_vote,
             check_quorum: c.check_quorum,
             reads: Reads::default(),
             follower_reads: c.follower_reads,
+            leader_disk: c.leader_disk,
+            disk_timeout: c.disk_timeout.map(DurationText),
             membership: Membership::default(),
             catch_up_rounds: c.catch_up_rounds,
             snapshot_every: c.snapshot_every,
@@ -146,6 +158,24 @@ impl RaftOptions {
             format!("followers may wait {} for a leader that is heard from every {heartbeat}", timeout.lo),
             "the shortest election timeout must be longer than heartbeat_interval; three times as long is usual",
         );
+        let tick = self.tick.map(|tick| tick.0);
+        let broken = |time: Duration| tick.is_some_and(|tick| !time.0.is_multiple_of(tick.0));
+        complain(
+            broken(timeout.lo) || broken(timeout.hi) || broken(heartbeat),
+            "tick",
+            format!(
+                "ticks of {} in an election timeout of {timeout} and heartbeats every {heartbeat}",
+                tick.unwrap_or_default()
+            ),
+            "election_timeout (both ends) and heartbeat_interval must be whole numbers of ticks",
+        );
+        let watch = self.disk_timeout.map(|timeout| timeout.0);
+        complain(
+            watch.is_some_and(|watch| watch < heartbeat || watch == Duration::ZERO),
+            "disk_timeout",
+            format!("{}, where the leader looks at its disk every {heartbeat}", watch.unwrap_or_default()),
+            "at least heartbeat_interval; the longest election timeout is a good choice",
+        );
         let leases = self.reads == Reads::Lease;
         complain(
             leases && !self.check_quorum,
@@ -193,9 +223,12 @@ impl RaftOptions {
             election_min: timeout.lo,
             election_max: timeout.hi,
             heartbeat,
+            tick,
             pre_vote: self.pre_vote,
             check_quorum: self.check_quorum,
             leases,
+            leader_disk: self.leader_disk,
+            disk_timeout: watch,
             follower_reads: self.follower_reads,
             drift_ppm,
             snapshot_every: self.snapshot_every,
@@ -336,11 +369,13 @@ mod tests {
             election_timeout: "10ms..20ms".parse().unwrap(),
             max_batch: ByteSize(0),
             pipeline: 0,
+            tick: Some(DurationText(Duration::ZERO)),
+            disk_timeout: Some(DurationText(Duration::millis(49))),
             ..RaftOptions::default()
         };
         let invalid = options.validate(&shape(0, 0)).unwrap_err();
         let keys: Vec<_> = invalid.iter().map(|i| i.key).collect();
-        assert_eq!(keys, ["nodes", "election_timeout", "max_batch", "pipeline"]);
+        assert_eq!(keys, ["nodes", "election_timeout", "tick", "disk_timeout", "max_batch", "pipeline"]);
         assert_eq!(RaftOptions::default().validate(&shape(5, 0)), Ok(Config::new(5)));
     }
 }

@@ -2,6 +2,7 @@
 
 pub mod audit;
 mod chain;
+mod leader_disk;
 mod pieces;
 mod queue;
 mod replicated;
@@ -10,6 +11,8 @@ mod sessions;
 mod slice;
 
 pub(crate) use chain::link;
+pub use leader_disk::LeaderDisk;
+pub(crate) use leader_disk::{Input, Standstill};
 pub(crate) use queue::pop_if;
 pub use replicated::{Image, Replicated};
 pub use sessions::{Sessions, Stamp, Standing};
