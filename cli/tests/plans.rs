@@ -1,5 +1,5 @@
-//! Plans as a person meets them: a swarm that bites, limits that hold back, clients that wait too long, and seeds that
-//! once found something.
+//! Plans as a person meets them: a swarm that bites, limits that hold back, clients that wait too long, seeds that
+//! once found something, and a leader whose disk hangs.
 
 mod support;
 
@@ -122,4 +122,47 @@ fn what_somebody_set_is_not_drawn() {
     assert!(drawn.contains("system.snapshot_every = "), "{drawn}");
     let set = splitbrain(&["check", file, "--set", "system.snapshot_every=7"]).stdout;
     assert!(set.contains("system.max_batch = ") && !set.contains("snapshot_every"), "{set}");
+}
+
+/// What became of a case in which the leader's disk fails it: the share of operations served, the median write in milliseconds, the longest
+/// outage in seconds, and how many leaders there were.
+fn disk_case(case: &str, leader_disk: &str, disk_timeout: Option<&str>) -> (f64, f64, f64, u64) {
+    let leader_disk = format!("system.leader_disk={leader_disk}");
+    let mut sets = vec!["--set", &leader_disk];
+    let watch = disk_timeout.map(|time| format!("system.disk_timeout={time}"));
+    sets.extend(watch.iter().flat_map(|watch| ["--set", watch.as_str()]));
+    let report = report(&run(&format!("fixtures/cases/{case}.toml"), &sets));
+    let number = |value: &Value| value.as_f64().unwrap_or_else(|| panic!("{value}"));
+    let elected = report["facts"]["elected"].as_u64().expect("a leader");
+    assert_eq!(report["facts"]["disk_timed_out"].is_u64(), disk_timeout.is_some(), "{case} {sets:?}");
+    let outage = number(&report["availability"]["longest_outage_ns"]) / 1e9;
+    let median = number(&report["latency"]["write"]["p50_ns"]) / 1e6;
+    (number(&report["availability"]["fraction"]), median, outage, elected)
+}
+
+#[test]
+fn a_leaders_disk_that_hangs_is_noticed_by_the_clients_or_by_a_watchdog() {
+    let case = |leader_disk, timeout| disk_case("07-disk-stall", leader_disk, timeout);
+    let (served, _, outage, elected) = case("parallel", None);
+    assert!(served > 0.999 && outage < 0.5 && elected == 1, "{served} {outage} {elected}");
+    // Only the writes stop, for as long as the disk does.
+    let (served, _, outage, elected) = case("before_sending", None);
+    assert!(served < 0.6 && outage > 39.0 && elected == 1, "{served} {outage} {elected}");
+    for (leader_disk, timeout) in [("before_sending", Some("500ms")), ("blocking", None), ("blocking", Some("500ms"))] {
+        let (served, _, outage, elected) = case(leader_disk, timeout);
+        assert!(served > 0.98 && outage < 2.0 && elected == 2, "{leader_disk}: {served} {outage} {elected}");
+    }
+}
+
+#[test]
+fn a_leaders_disk_that_is_slow_makes_writes_slow_until_a_watchdog_moves_the_lead() {
+    let case = |leader_disk, timeout| disk_case("18-roblox", leader_disk, timeout);
+    let (_, median, _, elected) = case("parallel", None);
+    assert!(median < 300.0 && elected == 1, "{median} {elected}");
+    for leader_disk in ["before_sending", "blocking"] {
+        let (_, median, _, elected) = case(leader_disk, None);
+        assert!(median > 2_000.0 && elected == 1, "{leader_disk}: {median} {elected}");
+        let (_, median, _, elected) = case(leader_disk, Some("1s"));
+        assert!(median < 300.0 && elected == 2, "{leader_disk}: {median} {elected}");
+    }
 }
