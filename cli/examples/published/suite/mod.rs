@@ -9,6 +9,7 @@ pub mod lab;
 pub mod paxos;
 pub mod queues;
 pub mod raft;
+pub mod real;
 pub mod row;
 pub mod stats;
 
@@ -26,4 +27,5 @@ pub const SECTIONS: &[(u32, &str, Section)] = &[
     (4, "Consistent hashing", hashing::rows),
     (5, "Load balancing and queues", queues::rows),
     (6, "Availability", availability::rows),
+    (7, "Beside the real thing", real::rows),
 ];

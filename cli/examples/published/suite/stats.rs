@@ -29,6 +29,12 @@ pub fn distance(a: &[f64], b: &[f64]) -> f64 {
     a.iter().chain(b).map(apart).fold(0.0, f64::max)
 }
 
+/// How far apart samples of `n` and `m` draws from one distribution are at most, but for one pair of twenty (Kolmogorov and Smirnov).
+pub fn apart(n: usize, m: usize) -> f64 {
+    let (n, m) = (n as f64, m as f64);
+    1.358 * ((n + m) / (n * m)).sqrt()
+}
+
 /// How far the cumulative distribution of `n` draws strays from the true one, at most, in all but one of a thousand samples
 /// (Dvoretzky, Kiefer, Wolfowitz; Massart's constant).
 pub fn stray(n: usize) -> f64 {
@@ -84,5 +90,6 @@ mod tests {
         assert_eq!((distance(&a, &b), distance(&a, &a)), (0.5, 0.0));
         assert_eq!((quantile(&a, 0.5), quantile(&a, 0.99), share_up_to(&a, 2.0)), (2.0, 4.0, 0.5));
         assert!((stray(5000) - 0.0276).abs() < 1e-4);
+        assert!((apart(80, 80) - 0.2147).abs() < 1e-4);
     }
 }

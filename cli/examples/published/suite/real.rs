@@ -1,0 +1,153 @@
+//! Beside the real thing: trials of real systems, whose process was killed again and again, and the same of ours.
+//!
+//! Nothing is fitted: a file says what the real one was configured with, and the protocol does what its source does.
+
+use super::lab::{Lab, Run, Study};
+use super::row::{Findings, Place, Row};
+use super::stats;
+use reports::{Curve, Distributions, Panel};
+use serde::Deserialize;
+use sim_core::{Class, Fate};
+use std::path::Path;
+
+const SECTION: u32 = 7;
+
+/// What `fixtures/trials/` holds of one system, in milliseconds.
+#[derive(Deserialize)]
+struct Trials {
+    trials: Vec<f64>,
+}
+
+/// One real system and its file.
+struct Real {
+    name: &'static str,
+    /// The trials, in `fixtures/trials/`.
+    trials: &'static str,
+    file: &'static str,
+    runs: u64,
+    /// How long one run is without service, in milliseconds.
+    of: fn(&Run) -> f64,
+}
+
+const REAL: [Real; 2] = [
+    Real {
+        name: "Redis Cluster 7.0.15, a primary of three killed",
+        trials: "redis-cluster-primary-killed",
+        file: "failover-cluster/primary-killed",
+        runs: 400,
+        of: until_the_replica_writes,
+    },
+    Real {
+        name: "etcd 3.4.23, the leader of three killed",
+        trials: "etcd-leader-killed",
+        file: "raft/leader-killed",
+        runs: 4_000,
+        of: until_a_write,
+    },
+];
+
+/// When the run's process was killed.
+fn killed(run: &Run) -> u64 {
+    run.record.faults.iter().find(|fault| fault.kind == "crash").expect("one is killed").start_ns
+}
+
+/// Milliseconds from the kill to the first write, begun after it, that ended well, if `at` answered it.
+fn first_write(run: &Run, at: impl Fn(u32) -> bool) -> f64 {
+    let killed = killed(run);
+    let good = run.record.ops.iter().filter(|op| op.class == Class::Write && op.outcome == Fate::Ok);
+    let by = good.filter(|op| op.invoke_ns > killed && op.node.is_some_and(&at));
+    by.map(|op| (op.return_ns - killed) as f64 / 1e6).fold(f64::INFINITY, f64::min)
+}
+
+/// As the trials of etcd: any write.
+fn until_a_write(run: &Run) -> f64 {
+    first_write(run, |_| true)
+}
+
+/// As the trials of Redis Cluster: a write at the replica that takes over. The other primaries serve their own slots all the while.
+fn until_the_replica_writes(run: &Run) -> f64 {
+    let promoted = |mark: &&sim_core::record::Mark| mark.kind == "promoted" && mark.at_ns > killed(run);
+    let new = run.record.marks.iter().find(promoted).map(|mark| mark.node);
+    first_write(run, |node| Some(node) == new)
+}
+
+fn trials(name: &str) -> Result<Vec<f64>, String> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../fixtures/trials/{name}.json"));
+    let read = |error: &dyn std::fmt::Display| format!("{}: {error}", path.display());
+    let text = std::fs::read_to_string(&path).map_err(|error| read(&error))?;
+    let mut trials = serde_json::from_str::<Trials>(&text).map_err(|error| read(&error))?.trials;
+    trials.sort_by(f64::total_cmp);
+    Ok(trials)
+}
+
+/// The rows of the section.
+///
+/// # Errors
+/// What is wrong with a file, or the first run that broke a safety rule.
+pub fn rows(lab: &Lab) -> Result<Findings, String> {
+    let (mut rows, mut panels) = (Vec::new(), Vec::new());
+    for real in &REAL {
+        let mut ours = lab.ask(&Study { file: real.file, set: &[], seeds: real.runs, trace: false }, real.of)?;
+        ours.sort_by(f64::total_cmp);
+        let trials = trials(real.trials)?;
+        rows.extend(of_one(real, &ours, &trials));
+        let nanos = |ms: &[f64]| ms.iter().map(|ms| ms * 1e6).collect();
+        let curve = Curve { name: "killed".to_owned(), ours: nanos(&ours), theirs: nanos(&trials) };
+        panels.push(Panel { name: real.name.to_owned(), curves: vec![curve] });
+    }
+    let picture = Distributions {
+        finding: "Fail-over takes as long here as with the real thing".to_owned(),
+        about: "simulated kills over trials with real processes on one machine; nothing is fitted".to_owned(),
+        axis: "time without service".to_owned(),
+        panels: panels.try_into().map_err(|_: Vec<Panel>| "two panels".to_owned())?,
+    };
+    Ok(Findings { rows, charts: vec![reports::draw_distributions("beside-the-real-thing", &picture)] })
+}
+
+fn of_one(real: &Real, ours: &[f64], trials: &[f64]) -> Vec<Row> {
+    let (n, m) = (ours.len() as f64, trials.len() as f64);
+    let new = |what: &str| Row {
+        section: SECTION,
+        figure: format!("{}: {what}", real.name),
+        published: String::new(),
+        ours: String::new(),
+        band: String::new(),
+        place: Place::Skipped,
+        runs: ours.len() as u64,
+        file: real.file.to_owned(),
+    };
+    let (apart, may) = (stats::distance(ours, trials), stats::apart(ours.len(), trials.len()));
+    let (mean, theirs) = (stats::mean(ours), stats::mean(trials));
+    let error = |sample: &[f64]| stats::error_of_mean(sample);
+    let of_mean = 1.96 * error(ours).hypot(error(trials));
+    let mut rows = vec![
+        Row {
+            published: "0".to_owned(),
+            ours: format!("{apart:.3}"),
+            band: format!("<= {may:.3}, Kolmogorov-Smirnov at 5 %"),
+            place: Place::inside(apart <= may),
+            ..new(&format!("distance to {m} trials"))
+        },
+        Row {
+            published: format!("{theirs:.0} ms"),
+            ours: format!("{mean:.0} ms"),
+            band: format!("within {of_mean:.0} ms, the sampling error"),
+            place: Place::inside((mean - theirs).abs() <= of_mean),
+            ..new("mean")
+        },
+    ];
+    for share in [0.5, 0.9] {
+        // How many of the trials are as short as ours mostly are.
+        let at = stats::quantile(ours, share);
+        let below = stats::share_up_to(trials, at);
+        let room = 1.96 * (share * (1.0 - share) * (1.0 / n + 1.0 / m)).sqrt();
+        rows.push(Row {
+            published: format!("{:.0} ms", stats::quantile(trials, share)),
+            ours: format!("{at:.0} ms, as long as {:.0} % of the trials", 100.0 * below),
+            band: format!("{:.0} % \u{b1} {:.0}, the sampling error", 100.0 * share, 100.0 * room),
+            place: Place::inside((below - share).abs() <= room),
+            ..new(if share < 0.6 { "median" } else { "90th percentile" })
+        });
+    }
+    rows
+}
