@@ -24,7 +24,8 @@ pub enum Verb {
     Put,
     /// Add to the end of a key's value.
     Append,
-    /// Set a key if it has the value this client last saw there.
+    /// Set a key if it has the value this client last saw there. Which key and which value that is, the system's client
+    /// knows; the key that is drawn is for one that has seen nothing yet.
     Cas,
     /// Remove a key.
     Delete,

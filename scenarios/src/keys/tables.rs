@@ -167,7 +167,12 @@ pub static WORKLOAD: Section = Section {
         Key::new("outstanding", Count(1, 1_000_000), "1", "closed loop: operations each client has in flight"),
         Key::new("read_ratio", Probability, "0.5", "share of operations that are reads"),
         Key::new("append_ratio", Probability, "0", "share of the writes that are appends"),
-        Key::new("cas_ratio", Probability, "0", "share of the remaining writes that are compare-and-set"),
+        Key::new(
+            "cas_ratio",
+            Probability,
+            "0",
+            "share of the remaining writes that are compare-and-set: of the key a client saw last, from what it saw",
+        ),
         Key::new(
             "delete_ratio",
             Probability,

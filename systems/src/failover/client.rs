@@ -1,14 +1,14 @@
 //! The clients: generated load on the key-value store.
 
 use super::node::Failover;
-use crate::kv;
-use sim_core::workload::{Generated, Load};
+use crate::kv::KvClient;
+use sim_core::workload::Load;
 
 /// A client of the replicated store.
-pub type FailoverClient = Generated<Failover>;
+pub type FailoverClient = KvClient<Failover>;
 
 /// A client with this load.
 #[must_use]
-pub const fn client(load: Load) -> FailoverClient {
-    Generated::new(load, kv::request)
+pub fn client(load: Load) -> FailoverClient {
+    KvClient::new(load)
 }

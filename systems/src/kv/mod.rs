@@ -1,10 +1,12 @@
 //! The first replicated state machine: a key-value store with get, put, append, compare-and-set and delete.
 
+mod client;
 pub(crate) mod register;
 mod spec;
 mod tree;
 mod value;
 
+pub use client::KvClient;
 pub use spec::{Key, KvSpec, judge_linearizable};
 pub use value::Value;
 
@@ -278,11 +280,8 @@ pub fn request(op: &Op) -> KvCommand {
         Verb::Put => KvCommand::Put { key: op.key, value },
         Verb::Append => KvCommand::Append { key: op.key, value },
         Verb::Delete => KvCommand::Delete { key: op.key },
-        // Every other one expects what this client may have written last, the rest that nobody has written yet.
-        Verb::Cas => {
-            let expect = (op.unique % 2 == 1).then(|| Value::number(op.unique - 1, op.size));
-            KvCommand::Cas { key: op.key, expect, value }
-        }
+        // That nobody has written yet: what this client has seen, only it knows (see [`KvClient`]).
+        Verb::Cas => KvCommand::Cas { key: op.key, expect: None, value },
     }
 }
 
