@@ -340,16 +340,17 @@ impl<R: Clone> Disk<R> {
         self.flights.clear();
         self.again = false;
         self.token += 1;
-        self.claimed_before = next_write;
         if let Some(trouble) = &mut self.trouble {
             trouble.refused = None;
         }
         let mut lost = Lost { records: had - self.records.len(), belied: Vec::new() };
-        if how == OnCrash::Keep && !lies.is_empty() {
-            // A process that dies does not empty the disk's cache: what it was lied to about is still at risk.
+        if how == OnCrash::Keep {
+            // A process that dies empties neither the page cache nor the disk's own: it finds there what it has written,
+            // and until a sync of its next life covers that, a power loss still takes it.
             return lost;
         }
         // What is on the disk when it comes back is what it has: there is no cache left to lose it from.
+        self.claimed_before = next_write;
         self.durable_before = next_write;
         if let Some(trouble) = &mut self.trouble {
             trouble.belied.clear();
@@ -411,6 +412,23 @@ mod tests {
         assert!(
             torn.iter().all(|n| (3..=7).contains(n)) && torn.contains(&3) && torn.contains(&5) && torn.contains(&7)
         );
+    }
+
+    #[test]
+    fn what_was_not_synced_before_a_process_died_is_lost_with_the_power_until_it_is_synced() {
+        let mut rng = Rng::stream(1, Purpose::Disk, 0);
+        let mut left = |synced_again: bool| {
+            let mut disk = disk_with(3, 2);
+            disk.crash(OnCrash::Keep, WriteId(6), &mut rng);
+            assert_eq!(disk.len(), 5);
+            if synced_again {
+                let sync = begin(&mut disk, 6);
+                assert_eq!(finish(&mut disk, sync, true, 6).0, Finished { upto: WriteId(5), result: Ok(()) });
+            }
+            disk.crash(OnCrash::LoseUnsynced, WriteId(6), &mut rng);
+            disk.len()
+        };
+        assert_eq!((left(false), left(true)), (3, 5));
     }
 
     #[test]

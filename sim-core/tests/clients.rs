@@ -2,7 +2,7 @@
 
 mod support;
 use sim_core::fault::{Fault, OnCrash, Target};
-use sim_core::network::Latency;
+use sim_core::network::{Latency, NetworkConfig};
 use sim_core::workload::{Arrival, Stage};
 use sim_core::{Duration, EngineConfig, Fate, Instant, NodeId, Patience, Probability, Routing, Seat};
 use std::collections::BTreeMap;
@@ -327,6 +327,32 @@ fn sessions_hold_under_loss_duplication_and_a_crash() {
     // Late answers find nobody.
     run_to(&mut run, at(1_500));
     assert_eq!(run.observer().ended.len(), before.0 + open);
+}
+
+#[test]
+fn reads_from_the_nearest_leave_a_dead_node_alone_for_a_while() {
+    let mut config = free(3);
+    config.node_zones = vec![0, 1, 1];
+    config.network = NetworkConfig::uniform(3, 2, config.network.policies[0].clone());
+    let crash = Fault::Crash { on_crash: OnCrash::Keep };
+    config.schedule = faults(vec![(crash, Target::Node(NodeId(0)), at(100), at(5_000))]);
+    let mut run = start(config, Script { remember: false, ..Script::default() });
+    let patience = Patience { timeout: ms(200), attempt_timeout: ms(20), ..Patience::default() };
+    let near = sim_core::Seat { reads_from: sim_core::ReadsFrom::Nearest, ..with(Routing::Sticky, patience) };
+    // A read every 10 ms for 10 s; odd requests are reads.
+    run.add_client(near, timetable((1..1_000).map(|i| at(10 * i) + Duration::nanos(1)).collect()));
+    run_to(&mut run, at(11_000));
+    let asked = |from: u64, until: u64| {
+        let within = run.observer().asked.iter().filter(|(t, ..)| (at(from)..at(until)).contains(t));
+        within.filter(|(_, _, node)| *node == NodeId(0)).count()
+    };
+    assert_eq!(asked(0, 100), 9);
+    // Asked until the first try is given up, and then after 80, 160, ... 1,280 ms, each time until that is noticed.
+    assert!((8..=30).contains(&asked(100, 5_000)), "{}", asked(100, 5_000));
+    assert!(asked(7_000, 10_000) > 295, "it is asked again when it is back: {}", asked(7_000, 10_000));
+    assert!(run.observer().ended.iter().all(|ended| ended.fate == Fate::Ok));
+    let slow = run.observer().ended.iter().filter(|ended| ended.returned.since(ended.invoked) > ms(20)).count();
+    assert!(slow <= 30, "{slow} reads waited for a dead node");
 }
 
 #[test]

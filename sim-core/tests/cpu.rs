@@ -138,24 +138,60 @@ fn a_slow_machine_takes_its_factor_and_at_least_the_floor() {
         (handled(&run).last().expect("handled").0, run.faults().iter().map(|f| f.touched).collect::<Vec<_>>())
     };
     assert_eq!(finish(us(100), vec![slow(5, Duration::ZERO)]), (1_000 + 5_000, vec![10]));
-    assert_eq!(finish(Duration::ZERO, vec![slow(5, us(10))]), (1_000 + 500, vec![10]));
+    // The floor is not multiplied.
+    assert_eq!(finish(Duration::ZERO, vec![slow(5, us(50))]), (1_000 + 500, vec![10]));
+    assert_eq!(finish(us(100), vec![slow(5, us(900))]), (1_000 + 9_000, vec![10]));
     assert_eq!(finish(us(100), vec![slow(2, Duration::ZERO), slow(3, us(10))]), (1_000 + 6_000, vec![10, 10]));
     assert_eq!(finish(Duration::ZERO, vec![slow(5, Duration::ZERO)]), (1_000, vec![0]));
-    // Back to normal afterwards.
-    let mut run = start(
-        EngineConfig {
-            schedule: faults(vec![(
-                Fault::Slow { factor: 10, floor: us(10) },
-                Target::All,
-                at(0),
-                Instant::ZERO + us(1_150),
-            )]),
-            ..busy(2, Duration::ZERO)
-        },
-        burst(),
-    );
+}
+
+/// Ten messages arrive at 1 ms, each costs 100 us, and the machine is slow by `factor` from 0 to `until`, in us.
+fn slow_until(until: u64, cost: Duration, floor: Duration) -> Vec<u64> {
+    let slow = Fault::Slow { factor: 10, floor };
+    let schedule = faults(vec![(slow, Target::Node(NodeId(0)), at(0), Instant::ZERO + us(until))]);
+    let mut run = start(EngineConfig { schedule, ..busy(2, cost) }, burst());
     run_to(&mut run, at(100));
-    assert_eq!(handled(&run), (0..10).map(|n| (if n == 0 { 1_100 } else { 1_200 }, n)).collect::<Vec<_>>());
+    let busy = run.stats()[0].busy_ns / 1_000;
+    assert_eq!(busy, handled(&run).last().expect("handled").0 - 1_000, "busy as long as it worked");
+    handled(&run).iter().map(|(t, _)| *t).collect()
+}
+
+#[test]
+fn a_slow_down_does_not_outlive_its_end() {
+    // The first input takes 1 ms; of the second a tenth is done at 2.1 ms, and the other nine take 90 us at full speed.
+    let expect: Vec<u64> = [2_000, 2_190].into_iter().chain((1..=8).map(|n| 2_190 + 100 * n)).collect();
+    assert_eq!(slow_until(2_100, us(100), Duration::ZERO), expect);
+    // What was free is free again, the input under way included.
+    assert_eq!(slow_until(1_150, Duration::ZERO, us(100)), [[1_100].as_slice(), &[1_150; 9]].concat());
+}
+
+#[test]
+fn a_slow_down_slows_the_input_under_way_and_one_of_two_that_ends_leaves_the_other() {
+    // A free machine has the first two at 1.1 and 1.2 ms; slowed at 1.15, the second half of the second takes ten times
+    // as long, and with another factor of two from 1.25 on what is left then twice that.
+    let slow = |factor, from, until| {
+        let time = |t| Instant::ZERO + us(t);
+        (Fault::Slow { factor, floor: Duration::ZERO }, Target::Node(NodeId(0)), time(from), time(until))
+    };
+    let schedule = faults(vec![slow(10, 1_150, 50_000), slow(2, 1_250, 1_450)]);
+    let mut run = start(EngineConfig { schedule, ..busy(2, us(100)) }, burst());
+    run_to(&mut run, at(100));
+    // Of 100 us of work: 50 by 1.15, 60 by 1.25, 70 by 1.45, and the last 30 by 1.75.
+    assert_eq!(handled(&run)[..3], [(1_100, 0), (1_750, 1), (2_750, 2)]);
+    assert!(run.faults().iter().all(|fault| fault.touched >= 1));
+}
+
+#[test]
+fn a_slow_down_that_ends_during_a_pause_is_over_after_it() {
+    let node = || Target::Node(NodeId(0));
+    let schedule = faults(vec![
+        (Fault::Slow { factor: 10, floor: Duration::ZERO }, node(), at(0), at(4)),
+        (Fault::Pause, node(), Instant::ZERO + us(1_500), at(6)),
+    ]);
+    let mut run = start(EngineConfig { schedule, ..busy(2, us(100)) }, burst());
+    run_to(&mut run, at(100));
+    // Half of the first is done at 1.5 ms; the other half takes 50 us from 6 ms on.
+    assert_eq!(handled(&run)[..2], [(6_050, 0), (6_150, 1)]);
 }
 
 #[test]
@@ -196,8 +232,9 @@ fn crashes_and_pauses_may_overlap_in_any_way() {
         ..Script::default()
     };
     for (all, quiet, back) in [
-        (vec![crash(10, 20), pause(15, 30)], 10..30, 18),
-        (vec![pause(10, 30), crash(15, 20)], 10..30, 18),
+        // What is to boot while it is paused boots when the pause is over.
+        (vec![crash(10, 20), pause(15, 30)], 10..30, 28),
+        (vec![pause(10, 30), crash(15, 20)], 10..30, 28),
         (vec![pause(10, 20), crash(15, 30)], 10..30, 28),
         (vec![crash(10, 40), pause(15, 30)], 10..40, 38),
         (vec![pause(10, 15), crash(15, 20)], 10..20, 18),
@@ -210,8 +247,10 @@ fn crashes_and_pauses_may_overlap_in_any_way() {
             let times: Vec<u64> = handled(&run).iter().map(|(t, _)| *t / 1_000).collect();
             assert!(times.iter().all(|t| !quiet.contains(t)), "{all:?} {times:?}");
             let first = handled(&run).iter().find(|(t, _)| *t >= quiet.end * 1_000).expect("it goes on").1;
-            assert_eq!(first, back, "{all:?}: what waited in the second life is handled when both faults are over");
+            assert_eq!(first, back, "{all:?}: it lives again when both faults are over");
             assert!(live(&run, 0).numbers().len() > 50);
+            let boots = &run.observer().booted;
+            assert!(boots.iter().all(|(t, ..)| !quiet.contains(&(t.0 / 1_000_000))), "{all:?} {boots:?}");
             let (sent, got, lost) = (run.observer().sent, run.tally().delivered, run.observer().dropped);
             assert_eq!(sent, got + lost + run.messages_in_flight());
         }

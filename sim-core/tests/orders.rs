@@ -14,6 +14,8 @@ struct Led {
     members: NodeSet,
     stubborn: u32,
     asked: u32,
+    /// Counts changes of the members it has carried out; forgotten with the power.
+    progress: u64,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -39,7 +41,7 @@ impl Node for Led {
     type Record = ();
     type Fact = Said;
     fn boot(stubborn: &u32, me: NodeId, _: Replay<'_, ()>, _: &mut Effects<'_, Self>) -> Self {
-        Self { rank: u64::from(me.0 == 0), members: NodeSet::first(3), stubborn: *stubborn, asked: 0 }
+        Self { rank: u64::from(me.0 == 0), members: NodeSet::first(3), stubborn: *stubborn, asked: 0, progress: 0 }
     }
     fn on_message(&mut self, _: NodeId, _: TakeOver, _: &mut Effects<'_, Self>) {
         self.rank = 2;
@@ -50,7 +52,7 @@ impl Node for Led {
         self.asked += 1;
         if self.asked >= self.stubborn {
             match order {
-                Order::Members(set) => self.members = set,
+                Order::Members(set) => (self.members, self.progress) = (set, self.progress + 1),
                 Order::Lead(node) => fx.send(node, TakeOver),
             }
         }
@@ -66,6 +68,9 @@ impl Node for Led {
     }
     fn members(&self) -> Option<NodeSet> {
         Some(self.members)
+    }
+    fn progress(&self) -> u64 {
+        self.progress
     }
 }
 
@@ -161,6 +166,40 @@ fn what_changes_nothing_does_not_bite() {
         run.run_until(at(3_000)).expect("nothing is checked");
         assert!(run.observer().0.is_empty());
         assert_eq!((run.faults()[0].touched, run.faults()[0].ended), (0, Some(at(100))));
+    }
+}
+
+#[test]
+fn who_has_lost_its_power_does_not_say_who_is_a_member() {
+    // The last two are members in place of the second and third; then everybody loses power. Whom a fault may pick by
+    // chance after that is known from before, until somebody has got as far again.
+    let crash = || Fault::Crash { on_crash: OnCrash::LoseUnsynced };
+    for seed in 0..20 {
+        let schedule = faults(vec![
+            change(MemberChange::Replace, Target::Nodes(vec![NodeId(1), NodeId(2)]), 100),
+            (crash(), Target::All, at(500), at(600)),
+            (Fault::Pause, Target::Random, at(550), at(560)),
+            (Fault::Pause, Target::Random, at(700), at(800)),
+        ]);
+        let config = sim_core::EngineConfig { seed, schedule, ..config(5) };
+        let mut run: Run = Engine::new(config, 1, Orders::default());
+        run.run_until(at(900)).expect("nothing is checked");
+        let picked: Vec<u32> = run.faults()[2..].iter().map(|fault| fault.resolved[0].0).collect();
+        assert!(picked.iter().all(|node| [0, 3, 4].contains(node)), "{picked:?}");
+    }
+}
+
+#[test]
+fn shapes_divide_the_members() {
+    for seed in 0..20 {
+        let fault = Fault::Partition { shape: sim_core::fault::Shape::MajorityMinority, cut_clients: false };
+        let schedule = faults(vec![(fault, Target::Node(NodeId(1)), at(10), at(20))]);
+        let limits = sim_core::fault::Limits { max_cut: Some(1), ..Default::default() };
+        let config = sim_core::EngineConfig { seed, schedule: schedule.within(limits), ..config(5) };
+        let mut run: Run = Engine::new(config, 1, Orders::default());
+        run.run_until(at(30)).expect("nothing is checked");
+        // Two of five would be a minority, but of three members one is.
+        assert_eq!((run.faults()[0].held, run.faults()[0].ended), (0, Some(at(20))), "seed {seed}");
     }
 }
 

@@ -46,6 +46,7 @@ pub fn read(reader: &Reader<'_>, plans: &[Plan], world: &World) -> Limits {
 fn possible(limits: &Limits, fault: &Fault, cluster: &Cluster) -> bool {
     let nodes = cluster.nodes();
     let members: Vec<bool> = (0..nodes).map(|node| node < cluster.members()).collect();
+    let everyone: Vec<NodeId> = (0..cluster.members() as u32).map(NodeId).collect();
     let mut down = vec![false; nodes];
     match fault {
         Fault::Crash { .. } | Fault::Pause => {
@@ -56,7 +57,7 @@ fn possible(limits: &Limits, fault: &Fault, cluster: &Cluster) -> bool {
         Fault::Partition { shape: Shape::Groups(_), .. } => true,
         Fault::Partition { shape, .. } => (0..TRIES).any(|seed| {
             let mut rng = Rng::stream(seed, Purpose::Target, 0);
-            limits.permit(&members, &down, &[&shape.sides(nodes, &[NodeId(0)], &[], &mut rng)])
+            limits.permit(&members, &down, &[&shape.sides(nodes, &everyone, &[NodeId(0)], &[], &mut rng)])
         }),
         _ => true,
     }

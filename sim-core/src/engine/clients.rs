@@ -1,5 +1,6 @@
 //! Clients in the engine: routing, timeouts, retries with back-off, leader hints, sessions.
 
+use super::near::Near;
 use super::{Engine, Event};
 use crate::digest::Code;
 use crate::network::{Crossing, Passage};
@@ -52,8 +53,8 @@ pub(super) struct ClientState<N: Node, C> {
     base: u64,
     /// The node that answered last or was hinted at.
     favourite: Option<NodeId>,
-    /// The node that reads go to, if that is a certain one.
-    near: Option<NodeId>,
+    /// Where its reads go, if to the nearest.
+    near: Option<Near>,
     /// The alarm that is in the queue, if any: one for all pending operations.
     alarm_at: Instant,
     /// When `next` is to be asked again after a `Sleep`; one event in the queue at a time.
@@ -62,7 +63,7 @@ pub(super) struct ClientState<N: Node, C> {
 }
 
 impl<N: Node, C> ClientState<N, C> {
-    pub fn new(seed: u64, id: ClientId, seat: Seat, near: Option<NodeId>, client: C, first: Instant) -> Self {
+    pub fn new(seed: u64, id: ClientId, seat: Seat, near: Option<Near>, client: C, first: Instant) -> Self {
         Self {
             client,
             seat,
@@ -101,7 +102,13 @@ impl<N: Node, C> ClientState<N, C> {
     }
 
     /// Whom to ask.
-    fn choose(&mut self, nodes: usize, request: &N::Request, last: Option<NodeId>, hint: Option<NodeId>) -> NodeId
+    fn choose(
+        &mut self,
+        (now, nodes): (Instant, usize),
+        request: &N::Request,
+        last: Option<NodeId>,
+        hint: Option<NodeId>,
+    ) -> NodeId
     where
         C: Client<N>,
     {
@@ -112,7 +119,7 @@ impl<N: Node, C> ClientState<N, C> {
         if let Some(known) = known {
             known
         } else if N::is_read(request) && self.seat.reads_from != ReadsFrom::Leader {
-            self.route_read(nodes, last, hint)
+            self.route_read((now, nodes), last, hint)
         } else {
             self.route(nodes, last, hint)
         }
@@ -135,11 +142,11 @@ impl<N: Node, C> ClientState<N, C> {
     }
 
     /// Whom to ask for a read that need not go where writes go.
-    fn route_read(&mut self, nodes: usize, last: Option<NodeId>, hint: Option<NodeId>) -> NodeId {
+    fn route_read(&mut self, (now, nodes): (Instant, usize), last: Option<NodeId>, hint: Option<NodeId>) -> NodeId {
         match (hint, last, &self.near) {
             (Some(hint), ..) => hint,
-            (None, None, Some(near)) => *near,
-            (None, Some(last), _) if nodes > 1 => {
+            (None, last, Some(near)) => near.choose(now, last),
+            (None, Some(last), None) if nodes > 1 => {
                 NodeId((last.0 + 1 + self.link_rng.below(nodes as u64 - 1) as u32) % nodes as u32)
             }
             _ => NodeId(self.link_rng.below(nodes as u64) as u32),
@@ -227,7 +234,7 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
         self.digest.event(now.0, u64::from(id.0), Code::Client, what ^ op << 1);
         let nodes = self.nodes.len();
         let state = &mut self.clients[id.index()];
-        let to = state.choose(nodes, &request, None, None);
+        let to = state.choose((now, nodes), &request, None, None);
         let patience = state.seat.patience;
         let due = now + patience.attempt_timeout.min(patience.timeout);
         state.pending.push_back(Some(Pending {
@@ -252,7 +259,7 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
         let floor = state.base;
         let pending = state.pending(op).expect("an operation that is tried is pending");
         let (request, last, hint) = (pending.request.clone(), pending.asked, pending.hint.take());
-        let to = state.choose(nodes, &request, Some(last), hint);
+        let to = state.choose((now, nodes), &request, Some(last), hint);
         let pending = state.pending(op).expect("an operation that is tried is pending");
         let ticket = Ticket { client: id, op, floor, attempt: pending.attempts };
         pending.attempts += 1;
@@ -329,6 +336,9 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
                 // Silence: whoever was the favourite is so no longer.
                 state.favourite = None;
             }
+            if !between && let Some(near) = &mut state.near {
+                near.was_silent(asked, now, patience.attempt_timeout);
+            }
             if now >= deadline || (!between && attempts >= patience.attempts) {
                 let outcome = if doubtful { Outcome::Unknown } else { Outcome::Failed };
                 self.end(id, op, None, outcome);
@@ -389,6 +399,9 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
         self.digest.event(now.0, u64::from(from.0) << 32 | u64::from(id.0), Code::Answer, what ^ ticket.op << 1);
         let state = &mut self.clients[id.index()];
         let patience = state.seat.patience;
+        if let Some(near) = &mut state.near {
+            near.answered(from);
+        }
         let Some(pending) = state.pending(ticket.op) else { return };
         match answer {
             Answer::Done(response) => {

@@ -154,9 +154,8 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
         if limits.is_none() || !(takes_down || matches!(fault, Fault::Partition { .. })) {
             return (nodes, 0, true);
         }
-        let set = self.members();
-        let members: Vec<bool> =
-            node_ids(self.nodes.len()).map(|id| set.is_none_or(|members| members.has(id))).collect();
+        let pool = self.pool();
+        let members: Vec<bool> = node_ids(self.nodes.len()).map(|id| pool.contains(&id)).collect();
         let mut down: Vec<bool> = self.nodes.iter().map(Option::is_none).collect();
         self.faults.pauses.iter().for_each(|(_, node)| down[node.index()] = true);
         let in_force: Vec<&Sides> = self.trouble.cuts.iter().map(|cut| &cut.sides).collect();
@@ -204,7 +203,7 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
             }
             _ => Vec::new(),
         };
-        shape.sides(self.nodes.len(), nodes, &groups, rng)
+        shape.sides(self.nodes.len(), &self.pool(), nodes, &groups, rng)
     }
 
     fn apply(&mut self, index: usize, injection: &Injection, nodes: &[NodeId], trigger: Option<NodeId>, rng: &mut Rng) {
@@ -215,10 +214,10 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
                     if self.nodes[node.index()].is_some() {
                         self.faults.touch(index, 1);
                         self.crash(*node, *on_crash, None);
-                    } else if *on_crash == OnCrash::Wipe {
-                        // It is down already, but its disk can still be replaced.
-                        self.faults.touch(index, 1);
-                        self.crash_disk(*node, OnCrash::Wipe);
+                    } else if *on_crash == OnCrash::Wipe || self.machines[node.index()].cold.disk.has_unsynced() {
+                        // It is down already, but its disk can still be replaced, and the page cache lose power.
+                        let lost = self.crash_disk(*node, *on_crash);
+                        self.faults.touch(index, u64::from(lost > 0 || *on_crash == OnCrash::Wipe));
                     }
                 }
             }
@@ -320,13 +319,8 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
         match &injection.fault {
             Fault::Crash { .. } => {
                 for node in &nodes {
-                    let machine = &mut self.machines[node.index()];
-                    machine.cold.downs -= 1;
-                    if machine.cold.downs > 0 {
-                        self.touch_crashes(*node);
-                    } else if self.nodes[node.index()].is_none() {
-                        self.boot(*node);
-                    }
+                    self.machines[node.index()].cold.downs -= 1;
+                    self.boot_if_it_may(*node);
                 }
             }
             Fault::Pause => {
@@ -383,12 +377,9 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
     }
 
     /// The nodes a target means now; `trigger` is where the fault's trigger was met. Every choice is drawn from the fault's
-    /// own stream, among the members if the system has membership.
+    /// own stream, among the members.
     pub(super) fn resolve(&self, target: &Target, trigger: Option<NodeId>, rng: &mut Rng) -> Vec<NodeId> {
-        let members = self.members();
-        let is_member = |id: &NodeId| members.is_none_or(|members| members.has(*id));
-        let pool: Vec<NodeId> = node_ids(self.nodes.len()).filter(is_member).collect();
-        self.resolve_among(&pool, target, trigger, rng)
+        self.resolve_among(&self.pool(), target, trigger, rng)
     }
 
     /// As [`Self::resolve`], with choices drawn among `pool`.

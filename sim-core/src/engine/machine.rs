@@ -94,17 +94,33 @@ pub(crate) struct Gate<N: Node> {
     pub pauses: u32,
     /// Faults that slow it down: number, factor, floor.
     pub slow: Vec<(usize, u32, Duration)>,
-    /// Tells CPU events of an earlier life from those that count.
+    /// Tells CPU events that count from those of an earlier life, pace or pause.
     pub token: u32,
+    /// The node is to boot when the pauses are over.
+    pub boots: bool,
 }
 
 /// Work on one input.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Work {
-    /// When it began, or went on after a pause.
+    /// When it began, or went on after a pause or at another pace.
     pub since: Instant,
     /// How much there was left to do then.
     pub left: Duration,
+    /// How much all of it would be at that pace.
+    pub all: Duration,
+}
+
+impl Work {
+    /// All of it costs `all` from now on: what is left keeps its share.
+    const fn at_pace(self, all: Duration) -> Self {
+        let left = if self.all.0 == 0 {
+            self.left
+        } else {
+            Duration((self.left.0 as u128 * all.0 as u128).div_ceil(self.all.0 as u128) as u64)
+        };
+        Self { since: self.since, left, all }
+    }
 }
 
 /// Flag: inputs take time or must wait, so everything goes through the gate.
@@ -132,6 +148,8 @@ pub(crate) struct Cold<N: Node> {
     spare: Option<Box<Spare>>,
     /// The physical machine, if it is shared.
     pub host: Option<u16>,
+    /// Its node can never be a member, as it has said when it last booted.
+    pub outsider: bool,
     /// Timers that wait for a frozen clock to go on, and for how long after that. Only while it is frozen.
     pub frozen: Vec<(Timer, Duration)>,
     /// Faults that keep it down.
@@ -157,6 +175,7 @@ impl<N: Node> Machine<N> {
             gate: None,
             spare: None,
             host: setup.host,
+            outsider: false,
             frozen: Vec::new(),
             downs: 0,
             down_since: None,
@@ -197,7 +216,7 @@ impl<N: Node> Machine<N> {
 
     pub fn gate(&mut self) -> &mut Gate<N> {
         self.cold.gate.get_or_insert_with(|| {
-            Box::new(Gate { waiting: VecDeque::new(), work: None, pauses: 0, slow: Vec::new(), token: 0 })
+            Box::new(Gate { waiting: VecDeque::new(), work: None, pauses: 0, slow: Vec::new(), token: 0, boots: false })
         })
     }
 
@@ -228,17 +247,36 @@ impl<N: Node> Machine<N> {
         {
             let used = now.since(work.since);
             self.stats.busy_ns += used.0;
-            *work = Work { since: now, left: work.left - used };
+            *work = Work { since: now, left: work.left - used, ..*work };
         }
     }
 
-    /// What one input costs now.
+    /// What one input costs now. A floor is what an input costs at least, not what is multiplied.
     pub fn cost(&self) -> Duration {
         let mut cost = self.cold.cpu_cost;
         for (_, factor, floor) in self.cold.gate.iter().flat_map(|g| &g.slow) {
-            cost = cost.max(*floor).times(u64::from(*factor));
+            cost = cost.times(u64::from(*factor)).max(*floor);
         }
         cost
+    }
+
+    /// The pace has changed: what is left of the work under way costs another time. If it goes on at once: how long it
+    /// still takes, and the token of the event that ends it.
+    pub fn change_pace(&mut self, now: Instant) -> Option<(Duration, u32)> {
+        self.charge_work(now);
+        let all = self.cost();
+        let gate = self.cold.gate.as_mut()?;
+        let work = gate.work.as_mut()?;
+        if work.all == all {
+            return None;
+        }
+        *work = work.at_pace(all);
+        let left = work.left;
+        // While it pauses there is no event to overtake: the pause's end makes one.
+        (gate.pauses == 0).then(|| {
+            gate.token += 1;
+            (left, gate.token)
+        })
     }
 
     pub fn stats_at(&self, now: Instant) -> NodeStats {

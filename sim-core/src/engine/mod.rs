@@ -8,6 +8,7 @@ mod clocks;
 mod disks;
 mod faults;
 mod machine;
+mod near;
 mod nodes;
 mod operator;
 mod slab;
@@ -248,17 +249,20 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
         id
     }
 
-    /// The node that a client in `zone` has the shortest way to; of several one of its own zone, and clients take turns.
-    fn nearest(&self, zone: u16, client: ClientId) -> NodeId {
+    /// The nodes by how long the way to them is for a client in `zone`, those of its own zone first among equals; beyond
+    /// that clients take turns.
+    fn nearest(&self, zone: u16, client: ClientId) -> near::Near {
         let way = |node: NodeId| {
             let site = self.network.node_site[node.index()];
             let latency = &self.network.policy(self.network.client_site[zone as usize], site).latency;
             (latency.median(), self.node_zones[node.index()] != zone)
         };
-        let ways: Vec<_> = node_ids(self.nodes.len()).map(|node| (way(node), node)).collect();
-        let best = ways.iter().map(|(way, _)| *way).min().expect("a cluster has nodes");
-        let near: Vec<NodeId> = ways.into_iter().filter(|(way, _)| *way == best).map(|(_, node)| node).collect();
-        near[client.index() % near.len()]
+        let mut ways: Vec<_> = node_ids(self.nodes.len()).map(|node| (way(node), node)).collect();
+        ways.sort_unstable();
+        for equal in ways.chunk_by_mut(|a, b| a.0 == b.0) {
+            equal.rotate_left(client.index() % equal.len());
+        }
+        near::Near::new(ways.into_iter().map(|(_, node)| node).collect())
     }
 
     /// Runs until the simulated time is `until`, handling every event due at or before it.

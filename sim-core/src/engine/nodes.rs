@@ -373,7 +373,7 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
                 break;
             }
             if cost != Duration::ZERO {
-                gate.work = Some(Work { since: self.now, left: cost });
+                gate.work = Some(Work { since: self.now, left: cost, all: cost });
                 let token = gate.token;
                 for i in 0..machine.gate().slow.len() {
                     let fault = machine.gate().slow[i].0;
@@ -452,11 +452,21 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
         if let Some(left) = under_way {
             self.push(self.now + left, Event::Cpu { node: id, token });
         }
+        if core::mem::take(&mut self.machines[id.index()].gate().boots) {
+            self.boot_if_it_may(id);
+        }
         self.start_work(id);
     }
 
-    /// A slow-down has begun or ended.
+    /// A slow-down has begun or ended: the input being worked on goes on at the new pace, too.
     pub(super) fn pace_changed(&mut self, id: NodeId) {
+        if let Some((left, token)) = self.machines[id.index()].change_pace(self.now) {
+            self.push(self.now + left, Event::Cpu { node: id, token });
+            for i in 0..self.machines[id.index()].gate().slow.len() {
+                let fault = self.machines[id.index()].gate().slow[i].0;
+                self.faults.touch(fault, 1);
+            }
+        }
         self.update_flags(id);
         self.start_work(id);
     }
@@ -478,9 +488,26 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
         let rng = &mut self.node_rngs[id.index()];
         let mut fx = Effects::new(id, local, rng, &mut self.next_writes[id.index()], &mut self.effects);
         let node = N::boot(&self.config, id, machine.cold.disk.replay(), &mut fx);
+        machine.cold.outsider = !node.can_be_member();
         self.nodes[id.index()] = Some(node);
         self.carry_out(id);
         self.check(id);
+    }
+
+    /// Starts a node that is down, unless crashes or pauses in force keep it from running.
+    pub(super) fn boot_if_it_may(&mut self, id: NodeId) {
+        let cold = &mut self.machines[id.index()].cold;
+        if self.nodes[id.index()].is_some() {
+            return;
+        }
+        if cold.downs > 0 {
+            self.touch_crashes(id);
+        } else if let Some(gate) = cold.gate.as_mut().filter(|gate| gate.pauses > 0) {
+            gate.boots = true;
+            self.faults.touch_pauses(id);
+        } else {
+            self.boot(id);
+        }
     }
 
     /// The node goes down; what `on_crash` says survives on its disk.
@@ -532,14 +559,8 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
     }
 
     pub(super) fn revive(&mut self, id: NodeId, token: u32) {
-        let machine = &self.machines[id.index()];
-        if self.nodes[id.index()].is_some() || machine.cold.disk.token != token {
-            return;
-        }
-        if machine.cold.downs == 0 {
-            self.boot(id);
-        } else {
-            self.touch_crashes(id);
+        if self.machines[id.index()].cold.disk.token == token {
+            self.boot_if_it_may(id);
         }
     }
 }

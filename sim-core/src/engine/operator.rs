@@ -15,8 +15,9 @@ const PATIENCE: Duration = Duration::secs(1);
 #[derive(Clone, Debug, Default)]
 pub(super) struct Operator {
     standing: Option<Standing>,
-    /// The members when somebody was last up to say so; `None` if the system has no membership.
-    known: Option<NodeSet>,
+    /// The members when somebody was last up to say so, and how far who said so had got; `None` if the system has no
+    /// membership.
+    known: Option<(u64, NodeSet)>,
     /// Tells looks for an earlier order from those that count.
     token: u32,
 }
@@ -41,18 +42,39 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
 
     /// The members now, as the leader knows them, or whoever has got furthest; `None` if the system has no membership.
     pub(super) fn members(&self) -> Option<NodeSet> {
-        if let Some((_, leader)) = self.leading()
-            && let Some(node) = &self.nodes[leader.index()]
-        {
-            return node.members();
-        }
-        let furthest = self.nodes.iter().flatten().max_by_key(|node| (node.role().rank, node.progress()));
-        furthest.map_or(self.operator.known, Node::members)
+        self.membership().map(|(_, members)| members)
     }
 
-    /// Remembers the members for a time when nobody is up to ask.
+    /// The members, and how far who says so has got. Who has just lost its power knows less than the operator has heard
+    /// before: it has to learn anew what was committed, and until then it would name the members of long ago.
+    fn membership(&self) -> Option<(u64, NodeSet)> {
+        let says = |node: &N| Some((node.progress(), node.members()?));
+        let told = match self.leading() {
+            Some((_, leader)) => self.nodes[leader.index()].as_ref().and_then(says),
+            None => {
+                let all = self.nodes.iter().flatten().filter_map(|node| Some((node.role().rank, says(node)?)));
+                all.max_by_key(|(rank, (progress, _))| (*rank, *progress)).map(|(_, said)| said)
+            }
+        };
+        match (told, self.operator.known) {
+            (Some((progress, _)), Some(known)) if progress < known.0 => Some(known),
+            (told, known) => told.or(known),
+        }
+    }
+
+    /// Remembers the members for a time when nobody is up to ask, or who is has forgotten.
     pub(super) fn note_members(&mut self) {
-        self.operator.known = self.members();
+        self.operator.known = self.membership();
+    }
+
+    /// Those among whom choices are made: the members; in a system without membership all who could be one.
+    pub(super) fn pool(&self) -> Vec<NodeId> {
+        let members = self.members();
+        let counts = |id: &NodeId| match members {
+            Some(members) => members.has(*id),
+            None => !self.machines[id.index()].cold.outsider,
+        };
+        node_ids(self.nodes.len()).filter(counts).collect()
     }
 
     /// What a change becomes at this moment: an order, if there is anything to change, and whom it concerns.
@@ -65,7 +87,7 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
     ) -> (Option<Order>, Vec<NodeId>) {
         let Some(members) = self.members() else { return (None, Vec::new()) };
         let leader = self.leading().map(|(_, leader)| leader);
-        let can_be = |id: &NodeId| self.nodes[id.index()].as_ref().is_none_or(Node::can_be_member);
+        let can_be = |id: &NodeId| !self.machines[id.index()].cold.outsider;
         let pool: Vec<NodeId> = node_ids(self.nodes.len())
             .filter(can_be)
             .filter(|id| members.has(*id) != change.is_about_newcomers())

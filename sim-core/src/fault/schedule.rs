@@ -9,7 +9,8 @@ use std::sync::Arc;
 /// What a crash leaves of what was appended but not yet synced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum OnCrash {
-    /// All of it: the process died, the operating system did not.
+    /// All of it: the process died, the operating system did not. It stays in the page cache: a power loss takes it unless
+    /// a sync has covered it since.
     Keep,
     /// None of it: the machine lost power.
     LoseUnsynced,

@@ -159,6 +159,9 @@ impl Node for Scripted {
         self.saw(fx.now(), seen);
         (Rc::clone(&self.script).disk)(self, done, fx);
     }
+    fn is_read(request: &u64) -> bool {
+        request % 2 == 1
+    }
     fn request_bytes(_: &u64) -> u32 {
         100
     }

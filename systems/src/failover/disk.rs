@@ -254,10 +254,13 @@ impl Failover {
                 }
             }
         }
-        // What survived one crash survives the next.
-        self.disk.synced = self.disk.written;
+        // Where the process died alone, all this may stand in the page cache only: nothing that was read counts as durable
+        // before a sync of this life has covered it.
         self.disk.promised = self.disk.written;
-        self.disk.durable = self.log.last();
+        if self.disk.written > 0 {
+            self.disk.pending.push_back((self.disk.written, self.log.last()));
+            self.disk.dirty = true;
+        }
         self.rebuild();
         Ok(())
     }

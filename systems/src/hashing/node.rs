@@ -54,6 +54,8 @@ pub struct Machine {
     pub(super) exchange: Exchange,
     pub(super) deliveries: Deliveries,
     pub(super) council: Option<Council>,
+    /// It has read its disk, and takes no part before a sync has covered what it has read.
+    opening: bool,
 }
 
 impl Machine {
@@ -120,6 +122,15 @@ impl Machine {
         self.restart_ops(fx);
         self.restart_hints();
         self.restart_exchange(fx);
+    }
+
+    /// Begins to take part.
+    fn open(&mut self, fx: &mut Fx<'_>) {
+        self.restart_exchange(fx);
+        self.refresh(fx);
+        if self.config.sloppy {
+            fx.arm(HINTS, self.config.resend);
+        }
     }
 
     /// Forgets the tombstones that are old enough.
@@ -211,21 +222,27 @@ impl Node for Machine {
             exchange: Exchange::default(),
             deliveries: Deliveries::default(),
             council: Council::boot(config, disk, fx),
+            opening: false,
         };
         if wiped {
             let life = fx.rng().next_u64();
             node.store.wiped(life, fx);
         }
         node.regroup();
-        node.restart_exchange(fx);
-        node.refresh(fx);
-        if config.sloppy {
-            fx.arm(HINTS, config.resend);
+        if disk.is_empty() && super::council::is_empty(disk) {
+            node.open(fx);
+        } else {
+            // Where the process died alone, what it has read may stand in the page cache only.
+            node.opening = true;
+            fx.sync();
         }
         node
     }
 
     fn on_message(&mut self, from: NodeId, message: HashingMessage, fx: &mut Fx<'_>) {
+        if self.opening {
+            return;
+        }
         self.collect(fx);
         match message {
             HashingMessage::Ask { op, epoch, key, bare } => {
@@ -282,6 +299,9 @@ impl Node for Machine {
     }
 
     fn on_request(&mut self, ticket: Ticket, request: KvCommand, fx: &mut Fx<'_>) {
+        if self.opening {
+            return fx.redirect(ticket, None);
+        }
         if self.config.routers > 0 && !self.config.is_router(self.me) {
             let router = fx.rng().below(u64::from(self.config.routers)) as u32;
             return fx.redirect(ticket, Some(NodeId(router)));
@@ -291,7 +311,12 @@ impl Node for Machine {
 
     fn on_disk(&mut self, done: Completion<Record>, fx: &mut Fx<'_>) {
         match done {
-            Completion::Synced { upto } => self.on_synced(upto, fx),
+            Completion::Synced { upto } => {
+                self.on_synced(upto, fx);
+                if core::mem::take(&mut self.opening) {
+                    self.open(fx);
+                }
+            }
             Completion::SyncFailed { .. } => return fx.halt("a sync failed: what is on the disk is unknown"),
             Completion::Read { .. } => {}
         }
@@ -299,7 +324,9 @@ impl Node for Machine {
     }
 
     fn on_order(&mut self, order: Order, fx: &mut Fx<'_>) {
-        if let Order::Members(members) = order {
+        if let Order::Members(members) = order
+            && !self.opening
+        {
             self.on_members_wanted(members, fx);
         }
     }

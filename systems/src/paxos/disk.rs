@@ -243,9 +243,10 @@ impl<M: StateMachine> Paxos<M> {
             // The snapshot that let the log begin there is gone: only a disk that lies about syncs loses it.
             return Err(WriteId(self.disk.written));
         }
-        // What survived one crash survives the next.
-        self.disk.synced = self.disk.written;
+        // Where the process died alone, all this may stand in the page cache only: nothing that was read counts as durable
+        // before a sync of this life has covered it.
         self.disk.hard = self.disk.written;
+        self.disk.dirty = true;
         self.recorded = self.promised;
         if let Some(snapshot) = &self.snapshot {
             self.state = Replicated::restore(&snapshot.image);

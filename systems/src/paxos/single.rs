@@ -266,7 +266,11 @@ impl Node for Synod {
                     return node;
                 }
             }
-            (node.written, node.synced) = (id.0 + 1, id.0 + 1);
+            node.written = id.0 + 1;
+        }
+        if node.written > 0 {
+            // What it has read may stand in the page cache only.
+            fx.sync();
         }
         if config.proposers.contains(&me) {
             node.prepare(fx);

@@ -244,7 +244,7 @@ impl<M: StateMachine> Raft<M> {
     /// stored in somebody's quorum. Cutting the log there, or starting anew, is how real systems lose acknowledged writes
     /// (Alagappan et al., "Protocol-Aware Recovery for Consensus-Based Storage", FAST'18, table 1); so the node stays out.
     /// Fetching the lost part from the others, as that paper's CTRL does, is not implemented.
-    pub(super) fn replay(&mut self, disk: Replay<'_, Record<M>>) -> Result<(), WriteId> {
+    pub(super) fn replay(&mut self, disk: Replay<'_, Record<M>>, now: LocalInstant) -> Result<(), WriteId> {
         for (id, record) in disk.iter() {
             self.disk.written = id.0 + 1;
             match record.map_err(|Unreadable| id)? {
@@ -266,10 +266,13 @@ impl<M: StateMachine> Raft<M> {
                 }
             }
         }
-        // What survived one crash survives the next.
-        self.disk.synced = self.disk.written;
+        // Where the process died alone, all this may stand in the page cache only: nothing that was read counts as durable
+        // before a sync of this life has covered it.
         self.disk.hard = self.disk.written;
-        self.disk.durable = self.log.last();
+        if self.disk.written > 0 {
+            self.disk.pending.push_back((self.disk.written, self.log.last(), now));
+            self.disk.dirty = true;
+        }
         if let Some(snapshot) = &self.snapshot {
             self.state = Replicated::restore(&snapshot.image);
             (self.commit, self.applied, self.applied_chain) = (snapshot.index, snapshot.index, snapshot.chain);

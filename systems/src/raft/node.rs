@@ -351,12 +351,13 @@ impl<M: StateMachine> Node for Raft<M> {
             incoming: None,
             follower_reads: if config.follower_reads { FollowerReads::new(fx.rng()) } else { FollowerReads::default() },
         };
-        if let Err(record) = node.replay(disk) {
+        if let Err(record) = node.replay(disk, fx.now()) {
             fx.note(RaftFact::Unreadable { record: record.0 });
             fx.halt("its disk can not be read: what it has promised is unknown");
             return node;
         }
         node.begin_waiting(fx);
+        node.settle(fx);
         node
     }
 
