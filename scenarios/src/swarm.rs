@@ -5,7 +5,7 @@
 
 use crate::Scenario;
 use crate::scenario::{Change, Plan, Scale, Swarm};
-use sim_core::fault::Fault;
+use sim_core::fault::{CutClients, Fault};
 use sim_core::hash::Mixer;
 use sim_core::{Duration, Purpose, Rng};
 use std::borrow::Cow;
@@ -94,6 +94,7 @@ fn kinds(faults: &[Plan], swarm: &Swarm, seed: u64) -> BTreeMap<String, bool> {
 pub fn kind(fault: &Fault) -> String {
     let detail = match fault {
         Fault::Crash { on_crash } => on_crash.name(),
+        Fault::Partition { clients: CutClients::Only, .. } => "clients",
         Fault::Partition { shape, .. } => shape.name(),
         Fault::Clock(change) => change.name(),
         Fault::Disk(change) => change.name(),

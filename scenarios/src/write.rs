@@ -3,7 +3,9 @@
 use crate::read::write_target;
 use crate::scenario::{Cluster, End, KeySpace, LinkChange, LinkRule, Pace, Plan, Scenario, Stage, Workload};
 use core::fmt::{Display, Write};
-use sim_core::fault::{ClockChange, Cue, DiskChange, Fault, Injection, Limits, MemberChange, Schedule, Shape};
+use sim_core::fault::{
+    ClockChange, Cue, CutClients, DiskChange, Fault, Injection, Limits, MemberChange, Schedule, Shape,
+};
 use sim_core::network::{Latency, Law, LinkPolicy};
 use sim_core::units::{BitRate, ByteSize, OffsetText, OperationRate, Ppm, ProbabilityText, RangeText};
 use sim_core::{Duration, Instant, Probability, ReadsFrom, Routing};
@@ -25,6 +27,7 @@ impl Plan {
         let forever = injection.until == Instant::FAR;
         Self {
             id: injection.id,
+            name: injection.name.clone(),
             fault: injection.fault.clone(),
             target: injection.target.clone(),
             at: injection.at,
@@ -306,6 +309,7 @@ fn workload(out: &mut Out, workload: &Workload, scenario: &Scenario) {
 fn fault(out: &mut Out, injection: &Injection) {
     out.table("[[fault]]");
     out.key("id", i64::from(injection.id));
+    out.maybe("name", injection.name.as_deref().map(text));
     out.key("kind", text(injection.fault.kind()));
     let groups = matches!(&injection.fault, Fault::Partition { shape: Shape::Groups(_), .. });
     if !groups {
@@ -316,11 +320,13 @@ fn fault(out: &mut Out, injection: &Injection) {
         out.key("duration", time(injection.until.since(injection.at)));
     }
     if let Some(trigger) = &injection.after {
-        let (key, name) = match &trigger.cue {
-            Cue::Message(kind) => ("kind", kind),
-            Cue::Fact(fact) => ("fact", fact),
+        let mut table = match &trigger.cue {
+            Cue::Message(kind) => vec![("kind", text(kind))],
+            Cue::Fact(fact) => vec![("fact", text(fact))],
+            Cue::FaultBegins(name) => vec![("fault", text(name)), ("at", text("begin"))],
+            Cue::FaultEnds(name) => vec![("fault", text(name)), ("at", text("end"))],
         };
-        let mut table = vec![(key, text(name)), ("count", i64::from(trigger.count).into())];
+        table.push(("count", i64::from(trigger.count).into()));
         table.extend(trigger.node.as_ref().map(|node| ("node", write_target(node))));
         out.key("after", inline(&table));
     }
@@ -332,9 +338,12 @@ fn fault(out: &mut Out, injection: &Injection) {
             out.key("factor", i64::from(*factor));
             out.key("floor", time(*floor));
         }
-        Fault::Partition { shape, cut_clients } => {
+        Fault::Partition { shape, clients } => {
             out.key("shape", text(shape.name()));
-            out.key("clients", *cut_clients);
+            match clients {
+                CutClients::Only => out.key("peers", text("clients")),
+                with_zone => out.key("clients", *with_zone == CutClients::WithZone),
+            }
             match shape {
                 Shape::OneWay { outbound } => out.key("direction", text(if *outbound { "from" } else { "to" })),
                 Shape::Groups(groups) => {

@@ -103,6 +103,55 @@ fn a_rolling_restart_goes_from_node_to_node() {
     assert_eq!(all, ["n1 10s-11s", "n2 12s-13s", "n4 14s-15s", "n1 60s-61s", "n2 62s-63s", "n4 64s-65s"]);
 }
 
+#[test]
+fn a_rolling_restart_takes_no_more_at_a_time_than_it_may() {
+    let rolling = |more: &str, every: &str| {
+        let text = format!(
+            "[[fault]]\nkind = \"crash\"\ntarget = \"all\"\nat = \"10s\"\nduration = \"3s\"\n{every}\n{more}\n"
+        );
+        injections(&read(&text), 1)
+    };
+    let most_at_once = |all: &[Injection]| {
+        all.iter().map(|i| all.iter().filter(|j| j.at <= i.at && i.at < j.until).count()).max().expect("some")
+    };
+    let step = |i: &Injection| format!("{} {}-{}", i.target, i.at, i.until);
+    let all = rolling("rolling = \"100ms\"\nat_once = 2", "");
+    let first: Vec<String> = all.iter().take(4).map(step).collect();
+    assert_eq!(first, ["n1 10s-13s", "n2 10.1s-13.1s", "n3 13s-16s", "n4 13.1s-16.1s"]);
+    assert_eq!((most_at_once(&all), most_at_once(&rolling("rolling = \"100ms\"", ""))), (2, all.len()));
+    // Far apart anyway: as without.
+    assert_eq!(rolling("rolling = \"4s\"\nat_once = 1", ""), rolling("rolling = \"4s\"", ""));
+    let rounds = rolling("rolling = \"100ms\"\nat_once = 1", "every = \"25s\"");
+    assert_eq!((most_at_once(&rounds), rounds.len() % all.len()), (1, 0));
+}
+
+#[test]
+fn what_came_in_order_may_heal_in_another() {
+    let cuts = |heal: &str, seed| {
+        let text = format!(
+            "[[fault]]\nkind = \"partition\"\ntarget = \"all\"\nat = \"10s\"\nduration = \"8s\"\nrolling = \"1s\"\n{heal}\n"
+        );
+        injections(&read(&text), seed)
+    };
+    let plain = cuts("", 1);
+    let ends = |all: &[Injection]| all.iter().map(|i| i.until).collect::<Vec<_>>();
+    let begins = |all: &[Injection]| all.iter().map(|i| (i.at, i.target.clone())).collect::<Vec<_>>();
+    let mut backwards = ends(&plain);
+    backwards.reverse();
+    assert_eq!(ends(&cuts("heal = \"reverse\"", 1)), backwards);
+    let mut orders = BTreeSet::new();
+    for seed in 0..20 {
+        let random = cuts("heal = \"random\"", seed);
+        assert_eq!(begins(&random), begins(&plain), "they come as ever");
+        assert!(random.iter().all(|i| i.until > plain.last().expect("some").at), "all are held before one is let go");
+        let mut sorted = ends(&random);
+        orders.insert(sorted.clone());
+        sorted.sort_unstable();
+        assert_eq!(sorted, ends(&plain), "they end when they would, in another order");
+    }
+    assert!(orders.len() > 10, "{} orders in 20 seeds", orders.len());
+}
+
 fn chaos() -> Scenario {
     let path = root().join("scenarios/library/raft/chaos.toml");
     scenarios::load(&path, &[], &common::Only).unwrap_or_else(|errors| panic!("{errors}"))

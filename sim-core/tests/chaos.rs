@@ -3,7 +3,8 @@
 mod support;
 use proptest::prelude::*;
 use sim_core::fault::{
-    Burst, ClockChange, Direction, DiskChange, Fault, Injection, OnCrash, PacketChange, Schedule, Shape, Target,
+    Burst, ClockChange, CutClients, Direction, DiskChange, Fault, Injection, OnCrash, PacketChange, Schedule, Shape,
+    Target,
 };
 use sim_core::network::Latency;
 use sim_core::workload::Arrival;
@@ -81,7 +82,10 @@ fn fault() -> impl Strategy<Value = Fault> {
         mode.prop_map(|on_crash| Fault::Crash { on_crash }),
         Just(Fault::Pause),
         (1..50_u32, 0..500_u64).prop_map(|(factor, floor)| Fault::Slow { factor, floor: us(floor) }),
-        (shape(), any::<bool>()).prop_map(|(shape, cut_clients)| Fault::Partition { shape, cut_clients }),
+        (shape(), any::<bool>()).prop_map(|(shape, only)| Fault::Partition {
+            shape,
+            clients: if only { CutClients::Only } else { CutClients::WithZone }
+        }),
         (packet(), way, prop::option::of(target()), kinds)
             .prop_map(|(change, direction, peers, kinds)| Fault::Packet { change, direction, peers, kinds }),
         (-1_000_000_000..1_000_000_000_i64).prop_map(|n| Fault::Clock(ClockChange::Step(n))),

@@ -1,7 +1,7 @@
 //! Crashes and restarts: what is lost, who stays down how long, and that healing ends everything and starts nothing.
 
 mod support;
-use sim_core::fault::{DiskChange, Fault, Injection, OnCrash, PacketChange, Schedule, Shape, Target};
+use sim_core::fault::{CutClients, DiskChange, Fault, Injection, OnCrash, PacketChange, Schedule, Shape, Target};
 use sim_core::{Drop, Duration, EngineConfig, Fate, Instant, NodeId, Role, Routing, Timer, Violation};
 use support::*;
 
@@ -167,7 +167,7 @@ fn everything() -> Schedule {
         Fault::Crash { on_crash: OnCrash::Keep },
         Fault::Pause,
         Fault::Slow { factor: 100, floor: ms(1) },
-        Fault::Partition { shape: Shape::Isolate, cut_clients: true },
+        Fault::Partition { shape: Shape::Isolate, clients: CutClients::WithZone },
         packet(PacketChange { loss: sim_core::Probability::ALWAYS, ..PacketChange::default() }),
         Fault::Disk(DiskChange::Stall),
         Fault::Disk(DiskChange::FailSync(sim_core::Probability::ALWAYS)),

@@ -1,7 +1,7 @@
 //! One seed, one run: equal digests, forks that agree, and draws that nobody else's presence shifts.
 
 mod support;
-use sim_core::fault::{Fault, OnCrash, PacketChange, Schedule, Shape, Target};
+use sim_core::fault::{CutClients, Fault, OnCrash, PacketChange, Schedule, Shape, Target};
 use sim_core::network::Latency;
 use sim_core::workload::Arrival;
 use sim_core::{EngineConfig, Instant, NodeId, Probability, Routing};
@@ -25,7 +25,7 @@ fn storm(seed: u64) -> EngineConfig {
             at(80),
             at(140),
         ),
-        (Fault::Partition { shape: Shape::Halves, cut_clients: true }, Target::All, at(120), at(160)),
+        (Fault::Partition { shape: Shape::Halves, clients: CutClients::WithZone }, Target::All, at(120), at(160)),
         (Fault::Pause, Target::Random, at(170), at(190)),
     ]);
     config

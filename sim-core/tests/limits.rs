@@ -1,7 +1,7 @@
 //! Limits hold faults back when they fire: they shrink, or do not happen, and say so.
 
 mod support;
-use sim_core::fault::{Fault, Limits, OnCrash, Schedule, Shape, Target};
+use sim_core::fault::{CutClients, Fault, Limits, OnCrash, Schedule, Shape, Target};
 use sim_core::{ActiveFault, EngineConfig, NodeId};
 use support::*;
 
@@ -60,7 +60,7 @@ fn faults_in_force_count_together() {
 
 #[test]
 fn partitions_are_held_back_as_well() {
-    let cut = |shape: Shape, target| (Fault::Partition { shape, cut_clients: false }, target, at(10), at(20));
+    let cut = |shape: Shape, target| (Fault::Partition { shape, clients: CutClients::Free }, target, at(10), at(20));
     let one = |limits: Limits, shape, target| run_within(limits, faults(vec![cut(shape, target)])).0.remove(0);
     let two = || Target::Nodes(vec![NodeId(0), NodeId(3)]);
     let free = one(limits(None, Some(2), true), Shape::Isolate, two());

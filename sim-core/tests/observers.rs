@@ -1,7 +1,7 @@
 //! Observers: matched pairs, both of a pair of observers, and the flight recorder's order.
 
 mod support;
-use sim_core::fault::{Fault, OnCrash, Shape, Target};
+use sim_core::fault::{CutClients, Fault, OnCrash, Shape, Target};
 use sim_core::network::Latency;
 use sim_core::workload::Arrival;
 use sim_core::{Engine, EngineConfig, FlightRecorder, Instant, NodeId, Probability, Routing};
@@ -19,7 +19,12 @@ fn eventful() -> EngineConfig {
     config.schedule = faults(vec![
         (Fault::Crash { on_crash: OnCrash::Keep }, Target::Node(NodeId(0)), at(20), at(30)),
         (Fault::Pause, Target::Node(NodeId(1)), at(25), at(45)),
-        (Fault::Partition { shape: Shape::Isolate, cut_clients: false }, Target::Node(NodeId(2)), at(40), at(60)),
+        (
+            Fault::Partition { shape: Shape::Isolate, clients: CutClients::Free },
+            Target::Node(NodeId(2)),
+            at(40),
+            at(60),
+        ),
     ]);
     config
 }

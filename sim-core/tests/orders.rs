@@ -2,7 +2,7 @@
 
 mod support;
 
-use sim_core::fault::{Fault, MemberChange, OnCrash, Schedule, Target};
+use sim_core::fault::{CutClients, Fault, MemberChange, OnCrash, Schedule, Target};
 use sim_core::{Effects, Engine, Instant, Kind, Message, Node, NodeId, NodeSet, Observed, Observer, Order, Replay};
 use sim_core::{Role, Ticket, Timer};
 use support::{Said, at, config, faults, ms};
@@ -192,7 +192,7 @@ fn who_has_lost_its_power_does_not_say_who_is_a_member() {
 #[test]
 fn shapes_divide_the_members() {
     for seed in 0..20 {
-        let fault = Fault::Partition { shape: sim_core::fault::Shape::MajorityMinority, cut_clients: false };
+        let fault = Fault::Partition { shape: sim_core::fault::Shape::MajorityMinority, clients: CutClients::Free };
         let schedule = faults(vec![(fault, Target::Node(NodeId(1)), at(10), at(20))]);
         let limits = sim_core::fault::Limits { max_cut: Some(1), ..Default::default() };
         let config = sim_core::EngineConfig { seed, schedule: schedule.within(limits), ..config(5) };

@@ -1,7 +1,7 @@
 //! Partitions: every shape bites and is counted, decided at send and checked again at arrival.
 
 mod support;
-use sim_core::fault::{Fault, Shape, Target};
+use sim_core::fault::{CutClients, Fault, Shape, Target};
 use sim_core::network::{LinkPolicy, NetworkConfig};
 use sim_core::{Drop, Duration, EngineConfig, NodeId, Routing, Timer};
 use support::*;
@@ -20,7 +20,7 @@ fn everyone_talks() -> Script {
 }
 
 fn cut(shape: Shape, target: Target) -> (Fault, Target, sim_core::Instant, sim_core::Instant) {
-    (Fault::Partition { shape, cut_clients: false }, target, at(10), at(20))
+    (Fault::Partition { shape, clients: CutClients::Free }, target, at(10), at(20))
 }
 
 fn partitioned(n: usize, shape: Shape, target: Target) -> Run {
@@ -135,12 +135,13 @@ fn overlapping_cuts_all_count_what_they_stop() {
 
 #[test]
 fn clients_are_cut_off_with_their_zone_only_where_asked() {
-    let answered = |cut_clients, zone: u16| {
+    use CutClients::{Free, WithZone};
+    let answered = |clients, zone: u16| {
         let mut config = config(4);
         config.node_zones = vec![0, 0, 1, 1];
         config.network = NetworkConfig::uniform(4, 2, LinkPolicy::default());
         let shape = Shape::Groups(vec![vec![Target::Zone(0, "a".into())], vec![Target::Zone(1, "b".into())]]);
-        config.schedule = faults(vec![(Fault::Partition { shape, cut_clients }, Target::All, at(10), at(500))]);
+        config.schedule = faults(vec![(Fault::Partition { shape, clients }, Target::All, at(10), at(500))]);
         let mut run = start(config, Script::default());
         let mut seat = seat(Routing::Fixed(NodeId(0)));
         seat.zone = zone;
@@ -148,5 +149,24 @@ fn clients_are_cut_off_with_their_zone_only_where_asked() {
         run_to(&mut run, at(60));
         run.observer().ended.len()
     };
-    assert_eq!((answered(false, 0), answered(false, 1), answered(true, 0), answered(true, 1)), (2, 2, 2, 1));
+    assert_eq!((answered(Free, 0), answered(Free, 1), answered(WithZone, 0), answered(WithZone, 1)), (2, 2, 2, 1));
+}
+
+#[test]
+fn a_node_may_be_cut_off_from_clients_alone() {
+    let (isolate, deaf) = (Shape::Isolate, Shape::OneWay { outbound: false });
+    let hears = |shape: &Shape, node: u32| {
+        let fault = Fault::Partition { shape: shape.clone(), clients: CutClients::Only };
+        let schedule = faults(vec![(fault, Target::Node(NodeId(0)), at(10), at(500))]);
+        let mut run = start(EngineConfig { schedule, ..config(3) }, everyone_talks());
+        run.add_client(seat(Routing::Fixed(NodeId(node))), timetable(vec![at(5), at(50)]));
+        run_to(&mut run, at(60));
+        assert_eq!(run.tally().dropped[Drop::Cut as usize], 0, "nodes talk to each other");
+        assert_eq!(run.faults()[0].touched > 0, node == 0);
+        (run.stats()[node as usize].requests, run.observer().ended.len())
+    };
+    assert_eq!((hears(&isolate, 0), hears(&isolate, 1)), ((1, 1), (2, 2)));
+    // It hears them and can not answer, or does not hear them.
+    let mute = Shape::OneWay { outbound: true };
+    assert_eq!((hears(&mute, 0), hears(&deaf, 0)), ((2, 1), (1, 1)));
 }

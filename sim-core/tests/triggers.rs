@@ -114,3 +114,35 @@ fn a_message_that_waits_for_a_paused_node_counts_when_it_is_handled() {
     // Node 2 gets one at 3, 5 and 7 ms; the fourth is at 9 ms, when node 1 begins on its backlog or node 2 gets another.
     assert_eq!(crashes(&run).first().map(|(at, _)| *at), Some(9));
 }
+
+#[test]
+fn a_fault_begins_with_the_beginning_or_the_end_of_another() {
+    let named = |injection: Injection| Injection { name: Some("cut".into()), ..injection };
+    let cut = |id, node, from, until| {
+        let fault = Fault::Pause;
+        named(injection(id, fault, Target::Node(NodeId(node)), at(from), at(until)))
+    };
+    let waits = |cue: fn(sim_core::fault::Name) -> Cue, count| {
+        waiting(after(cue("cut".into()), count, None), Target::Trigger, 0, at(5))
+    };
+    // Two of that name: whichever it is counts, and the node it hit is the trigger.
+    let both = || vec![cut(2, 1, 0, 10), cut(3, 2, 4, 8)];
+    for (cue, count, expect) in [
+        (Cue::FaultBegins as fn(_) -> _, 1, (0, 1)),
+        (Cue::FaultBegins, 2, (4, 2)),
+        (Cue::FaultEnds, 1, (8, 2)),
+        (Cue::FaultEnds, 2, (10, 1)),
+    ] {
+        let run = run_with([both(), vec![waits(cue, count)]].concat(), 30);
+        assert_eq!(crashes(&run), [expect]);
+        let fault = run.faults().into_iter().find(|fault| fault.trigger.is_some()).expect("it was met");
+        assert_eq!(fault.ended, Some(at(expect.0 + 5)), "it lasts as long as it would have otherwise");
+    }
+    // One that hits nobody is nothing to wait for, nor is healing.
+    let nobody = named(injection(2, Fault::Pause, Target::Role("emperor".into()), at(1), at(2)));
+    assert!(crashes(&run_with(vec![nobody, waits(Cue::FaultEnds, 1)], 30)).is_empty());
+    let mut run = run_with(vec![cut(2, 1, 0, 90), waits(Cue::FaultEnds, 1)], 30);
+    run.heal();
+    run_to(&mut run, at(60));
+    assert!(crashes(&run).is_empty());
+}

@@ -95,6 +95,7 @@ fn three_rafts_share_a_node_a_disk_and_its_crashes() {
     let second = |s| Instant::ZERO + Duration::secs(s);
     let crash = |id, target, at, until| Injection {
         id,
+        name: None,
         fault: Fault::Crash { on_crash: OnCrash::LoseUnsynced },
         target,
         at: second(at),

@@ -65,6 +65,7 @@ fn tell(crash: Option<(u32, u64, u64)>) -> String {
     let config = HashingSystem::configure(options, &shape).expect("sound options");
     let injection = |id, fault, target, at, until| Injection {
         id,
+        name: None,
         fault,
         target,
         at: ms(at),

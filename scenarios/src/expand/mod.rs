@@ -1,6 +1,9 @@
 //! From the faults as planned to the concrete schedule: pure, and the same for every reader.
 
 mod process;
+mod rolling;
+
+pub use rolling::round;
 
 use crate::limits;
 use crate::scenario::{Plan, Scenario};
@@ -39,7 +42,7 @@ fn injections(plan: &Plan, run: Duration, seed: u64) -> Vec<Injection> {
                 let until = if until >= end { Instant::FAR } else { until };
                 let (fault, target) = (plan.fault.clone(), target.clone());
                 let (after, must_bite) = (plan.after.clone(), plan.must_bite);
-                all.push(Injection { id, fault, target, at, until, after, must_bite });
+                all.push(Injection { id, name: plan.name.clone(), fault, target, at, until, after, must_bite });
             }
         }
     }
@@ -57,7 +60,10 @@ pub fn units(plan: &Plan) -> impl Iterator<Item = (u64, &Target)> {
 pub fn spells(plan: &Plan, unit: u64, run: Duration, seed: u64) -> Vec<(Instant, Instant)> {
     let end = Instant(run.0);
     let own = u64::from(plan.id) << 32 | unit;
-    let mut begin = plan.at + plan.rolling.unwrap_or(Duration::ZERO).times(unit);
+    let mut begin = plan.at;
+    if let Some(rolling) = &plan.rolling {
+        return rolling::spells(plan, rolling, unit, run, seed);
+    }
     if let Some(process) = &plan.process {
         return process::spells(process, begin, end, seed, plan.id, unit);
     }

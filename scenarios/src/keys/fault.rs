@@ -1,7 +1,9 @@
 //! The keys of `[[fault]]`: some for all kinds, most for one.
 
 use super::{Key, Section, Takes};
-use Takes::{Bandwidth, Count, Drift, Duration, Flag, Latency, Probability, Size, Table, Target, Text, Texts, Word};
+use Takes::{
+    Bandwidth, Count, Drift, Duration, Flag, Latency, Name, Probability, Size, Table, Target, Text, Texts, Word,
+};
 
 /// The kinds of faults.
 pub const KINDS: &[&str] = &["crash", "pause", "slow", "partition", "packet", "clock", "disk", "membership"];
@@ -24,6 +26,11 @@ pub const CHANGES: &[&str] = &["add", "remove", "replace", "grow", "shrink", "mo
 /// Which way of a target's links.
 pub const DIRECTIONS: &[&str] = &["to", "from", "both"];
 
+/// What of another fault one can wait for.
+pub const ENDS: &[&str] = &["begin", "end"];
+/// In which order what came to one after another goes away.
+pub const HEALS: &[&str] = &["in_order", "reverse", "random"];
+
 /// How the times between random failures are spread.
 pub const LAWS: &[&str] = &["exponential", "weibull"];
 /// Who fails together in a random process.
@@ -35,6 +42,8 @@ pub static AFTER: Section = Section {
     keys: &[
         Key::new("kind", Text, "", "a message of this kind has been handled"),
         Key::new("fact", Text, "", "a fact of this kind has been announced"),
+        Key::new("fault", Name, "", "a fault with this `name` has begun or ended; one that hits nobody does neither"),
+        Key::new("at", Word(ENDS), "end", "with `fault`: which of the two"),
         Key::new("count", Count(1, 1_000_000_000), "1", "this many times, counted from the fault's `at`"),
         Key::new("node", Target, "any", "counted only at these nodes, as they are when counting begins"),
     ],
@@ -94,7 +103,20 @@ pub static FAULT: Section = Section {
             "cluster",
             "with `mtbf`: each node, machine or zone of the target fails on its own, or all do together",
         ),
-        Key::new("rolling", Duration, "", "the nodes of the target one after another, this far apart"),
+        Key::new("rolling", Duration, "", "the nodes of the target one after another, this far apart at least"),
+        Key::new(
+            "at_once",
+            Count(1, crate::limits::NODES),
+            "any number",
+            "with `rolling`: no more nodes at a time; the next waits until one of those before is free again",
+        ),
+        Key::new(
+            "heal",
+            Word(HEALS),
+            "in_order",
+            "with `rolling`: in which order the nodes are let go of, once all were held",
+        ),
+        Key::new("name", Name, "", "what other faults call it that wait for it"),
         Key::new("after", Table(&AFTER), "", "not at `at`, but once something has happened from then on"),
         Key::new("must_bite", Flag, "true, false if random", "the run is inconclusive if the fault changes nothing"),
         Key::new("id", Count(0, u32::MAX as u64), "made of kind, shape, target and at", "names the fault's luck"),
@@ -115,7 +137,13 @@ pub static FAULT: Section = Section {
             "`to` works on what the target receives, `from` on what it sends",
         )
         .only(&["partition", "packet"]),
-        Key::new("peers", Target, "everyone", "only on links whose other end is one of these").only(&["packet"]),
+        Key::new(
+            "peers",
+            Target,
+            "everyone",
+            "only on links whose other end is one of these, or `clients`; a partition: `clients`, who alone are cut off",
+        )
+        .only(&["partition", "packet"]),
         Key::new("messages", Texts, "all", "only messages of these kinds").only(&["packet"]),
         Key::new("loss", Probability, "0%", "messages are lost").only(&["packet"]),
         Key::new("delay", Latency, "", "messages take this much longer").only(&["packet"]),

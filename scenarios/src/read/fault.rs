@@ -10,7 +10,8 @@ use crate::limits;
 use crate::scenario::{Flap, Plan};
 use crate::written::{Kind, Value};
 use sim_core::fault::{
-    Burst, ClockChange, Direction, DiskChange, Fault, MemberChange, OnCrash, PacketChange, Shape, Target,
+    Burst, ClockChange, CutClients, Direction, DiskChange, Fault, MemberChange, Name, OnCrash, PacketChange, Shape,
+    Target,
 };
 use sim_core::hash::Mixer;
 use sim_core::{Duration, Instant, NodeId, Probability};
@@ -25,6 +26,7 @@ pub fn read(readers: &[Reader<'_>], swarm: bool, world: &World) -> Vec<Plan> {
             plans.push((plan, reader));
         }
     }
+    trigger::check(&plans);
     if let Some(duration) = world.duration {
         let total: u64 = plans.iter().map(|(plan, _)| expand::number(plan, duration)).fold(0, u64::saturating_add);
         if total > limits::INJECTIONS {
@@ -58,6 +60,7 @@ fn plan(reader: &Reader<'_>, swarm: bool, world: &World, names: &mut BTreeMap<St
     if waits && reader.has("period") {
         reader.wrong("period", "what waits for something does not come and go", "leave `period` or `after` out");
     }
+    let name = reader.get("name", measure::name).map(Name::from);
     let own_id = reader.get("id", measure::small(0, u64::from(u32::MAX)));
     let (fault, flap) = match kind? {
         "crash" => (Some(crash(reader)), None),
@@ -92,8 +95,25 @@ fn plan(reader: &Reader<'_>, swarm: bool, world: &World, names: &mut BTreeMap<St
         trigger::aims_at_nothing(reader, [("target", Some(&target)), other]);
     }
     let (each, rolling) = process::parts(reader, &target, process.as_ref(), random, world);
+    rolling.inspect(|rolling| process::rounds(reader, rolling, &each, (duration, every, spread)));
     let id = own_id.unwrap_or_else(|| identity(&fault, &target, at, names));
-    Some(Plan { id, fault, target, at, spread, duration, every, count, process, each, rolling, after, flap, must_bite })
+    Some(Plan {
+        id,
+        name,
+        fault,
+        target,
+        at,
+        spread,
+        duration,
+        every,
+        count,
+        process,
+        each,
+        rolling,
+        after,
+        flap,
+        must_bite,
+    })
 }
 
 /// What a fault is, hashed; of several that are the same, each gets a number of its own.
@@ -191,7 +211,7 @@ fn partition(reader: &Reader<'_>, world: &World, target: Option<&Target>) -> Opt
     if matches!(shape, Shape::Groups(_)) && reader.has("target") {
         reader.wrong("target", "shape `groups` has no target", "`groups` says who can talk to whom");
     }
-    if world.known && world.cluster.nodes() < 2 {
+    if world.known && world.cluster.nodes() < 2 && !reader.has("peers") {
         let span = reader.span;
         reader.context.wrong(span, "one node has nobody to be cut off from", "a partition needs two nodes");
     }
@@ -199,8 +219,31 @@ fn partition(reader: &Reader<'_>, world: &World, target: Option<&Target>) -> Opt
         Shape::Groups(groups) => groups.iter().flatten().all(target::is_zone),
         _ => target.is_some_and(target::is_zone) || reader.get("scope", |v, _| v.is("zone").then_some(())).is_some(),
     };
-    let cut_clients = reader.get("clients", measure::flag).unwrap_or(zones);
-    Some(Fault::Partition { shape, cut_clients })
+    let with_zone = reader.get("clients", measure::flag).unwrap_or(zones);
+    let only = reader.value("peers").is_some_and(|peers| from_clients(reader, peers, &shape));
+    let clients = match (only, with_zone) {
+        (true, _) => CutClients::Only,
+        (false, true) => CutClients::WithZone,
+        (false, false) => CutClients::Free,
+    };
+    Some(Fault::Partition { shape, clients })
+}
+
+/// Whether a partition is one between its target and clients alone.
+fn from_clients(reader: &Reader<'_>, peers: &Value, shape: &Shape) -> bool {
+    if !peers.is("clients") {
+        let help = "`peers = \"clients\"`; shape `groups` cuts nodes off from certain others";
+        reader.wrong("peers", "a partition is from everyone, or from clients alone", help);
+        return false;
+    }
+    if !matches!(shape, Shape::Isolate | Shape::OneWay { .. }) {
+        let what = format!("shape `{}` is about who can talk among nodes", shape.name());
+        reader.wrong("peers", what, "leave `peers` out, or use shape `isolate` or `one_way`");
+    }
+    if reader.has("clients") {
+        reader.wrong("clients", "the clients are who this cuts off", "leave `clients` or `peers` out");
+    }
+    true
 }
 
 fn shape(reader: &Reader<'_>, name: &str, world: &World) -> Option<Shape> {
@@ -324,7 +367,13 @@ fn packet(reader: &Reader<'_>, world: &World) -> Option<Fault> {
         Some("from") => Direction::From,
         _ => Direction::Both,
     };
-    let peers = reader.get("peers", |value, context| target::target(value, context, world));
+    let peers = reader.get("peers", |value, context| match value.is("clients") {
+        true => Some(Target::Clients),
+        false => target::target(value, context, world),
+    });
+    if peers == Some(Target::Clients) && reader.has("messages") {
+        reader.wrong("messages", "what clients send has no kinds", "leave `messages` or `peers` out");
+    }
     let kind = |value: &Value, context: &Context<'_>| trigger::message(value, context, world);
     let kinds = reader.get("messages", measure::list(kind)).unwrap_or_default();
     Some(Fault::Packet { change, direction, peers, kinds })

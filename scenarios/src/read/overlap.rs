@@ -73,8 +73,8 @@ fn clash(a: &Plan, b: &Plan) -> bool {
         | (Fault::Disk(DiskChange::Lie), Fault::Disk(DiskChange::Lie))
         | (Fault::Disk(DiskChange::Torn), Fault::Disk(DiskChange::Torn)) => true,
         // Cuts of different nodes may nest: only the very same one twice is a slip.
-        (Fault::Partition { shape: x, .. }, Fault::Partition { shape: y, .. }) => x == y && a.target == b.target,
-        (x @ Fault::Packet { .. }, y @ Fault::Packet { .. }) => x == y && a.target == b.target,
+        (x @ Fault::Partition { .. }, y @ Fault::Partition { .. })
+        | (x @ Fault::Packet { .. }, y @ Fault::Packet { .. }) => x == y && a.target == b.target,
         _ => false,
     }
 }

@@ -3,8 +3,10 @@
 use super::cluster::World;
 use super::section::Reader;
 use super::{measure, recorded, target};
-use crate::keys::{LAWS, SCOPES};
-use crate::scenario::{Law, Process, Recording};
+use crate::expand;
+use crate::keys::{HEALS, LAWS, SCOPES};
+use crate::limits;
+use crate::scenario::{Heal, Law, Process, Recording, Rolling};
 use sim_core::fault::Target;
 use sim_core::{Duration, Instant, NodeId};
 
@@ -98,8 +100,18 @@ pub fn parts(
     process: Option<&Process>,
     random: bool,
     world: &World,
-) -> (Vec<Target>, Option<Duration>) {
-    let rolling = reader.get("rolling", measure::positive);
+) -> (Vec<Target>, Option<Rolling>) {
+    let at_once = reader.get("at_once", measure::small(1, limits::NODES));
+    let heal = match reader.get("heal", measure::word(HEALS)) {
+        Some("reverse") => Heal::Reverse,
+        Some("random") => Heal::Random,
+        _ => Heal::InOrder,
+    };
+    for key in ["at_once", "heal"].into_iter().filter(|key| reader.has(key) && !reader.has("rolling")) {
+        let what = format!("`{key}` is for a fault that comes to one after another");
+        reader.wrong(key, what, "add `rolling`, how far apart");
+    }
+    let rolling = reader.get("rolling", measure::positive).map(|apart| Rolling { apart, at_once, heal });
     let scope = reader.get("scope", measure::word(SCOPES));
     if reader.has("scope") && !reader.has("mtbf") {
         reader.wrong("scope", "`scope` says who fails together at random", "add `mtbf`");
@@ -144,4 +156,44 @@ pub fn parts(
         }
     };
     (groups.into_iter().filter_map(part).collect(), None)
+}
+
+/// Says what does not fit in the rounds of a fault that goes from part to part.
+pub fn rounds(
+    reader: &Reader<'_>,
+    rolling: &Rolling,
+    each: &[Target],
+    (duration, every, spread): (Option<Duration>, Option<Duration>, Duration),
+) {
+    let parts = each.len() as u64;
+    if rolling.at_once.is_some() && !reader.has("duration") {
+        reader.wrong("at_once", "what does not end lets nobody go, so the next would wait for ever", "add `duration`");
+    }
+    let orders = rolling.heal != Heal::InOrder;
+    if orders && rolling.at_once.is_some() {
+        let what = "what lets go of one before it takes the next does so in the order in which it came";
+        reader.wrong("heal", what, "leave `heal` or `at_once` out");
+    }
+    if orders && spread > Duration::ZERO {
+        reader.wrong("at", "who is held when is drawn here, and in which order they are let go too", "write one time");
+    }
+    let Some(duration) = duration else {
+        if orders && !reader.has("duration") {
+            reader.wrong("heal", "what does not end is let go of all at once", "add `duration`");
+        }
+        return;
+    };
+    let all_held = rolling.apart.times(parts.saturating_sub(1));
+    if orders && duration <= all_held {
+        let what = format!("the first is let go of after {duration}, before the last is held at {all_held}");
+        reader.wrong("duration", what, "longer than it takes to hold them all");
+    }
+    let round = expand::round(rolling, duration, parts);
+    if let Some(every) = every
+        && rolling.at_once.is_some()
+        && every < round
+    {
+        let what = format!("the next round begins after {every}, but one takes {round}");
+        reader.wrong("every", what, "`every` is at least as long as a round");
+    }
 }

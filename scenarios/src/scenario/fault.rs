@@ -1,6 +1,6 @@
 //! Faults as planned: what, on whom, when, how often.
 
-use sim_core::fault::{Fault, Target, Trigger};
+use sim_core::fault::{Fault, Name, Target, Trigger};
 use sim_core::{Duration, Instant};
 
 /// A fault that comes and goes while it lasts.
@@ -10,6 +10,29 @@ pub struct Flap {
     pub period: Duration,
     /// How much of each cycle the links are up.
     pub up: Duration,
+}
+
+/// A fault that comes to one after another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rolling {
+    /// How much later it comes to each than to the one before, at least.
+    pub apart: Duration,
+    /// How many it may hold at a time: the next then waits until one of those before is free again.
+    pub at_once: Option<u32>,
+    /// In which order it lets go of them.
+    pub heal: Heal,
+}
+
+/// In which order what came to one after another goes away again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Heal {
+    /// As it came.
+    #[default]
+    InOrder,
+    /// The last first.
+    Reverse,
+    /// In an order that each seed draws (FoundationDB's "swizzle").
+    Random,
 }
 
 /// How long something stays up before it fails.
@@ -91,6 +114,8 @@ pub struct Plan {
     /// Names the fault's luck: made of what the fault is, not of its place in the file, so that removing or adding
     /// another fault does not change it. A file may state it, as resolved scenarios do.
     pub id: u32,
+    /// What faults that wait for it call it.
+    pub name: Option<Name>,
     /// What goes wrong.
     pub fault: Fault,
     /// For whom.
@@ -110,8 +135,8 @@ pub struct Plan {
     /// The parts of the target that the fault goes for one by one, each with its own times; if there are none, it goes
     /// for the target as a whole.
     pub each: Vec<Target>,
-    /// How much later it comes to each part than to the one before.
-    pub rolling: Option<Duration>,
+    /// How it goes from part to part, if it comes to one after another.
+    pub rolling: Option<Rolling>,
     /// What it waits for, each time.
     pub after: Option<Trigger>,
     /// On and off while it lasts.

@@ -9,7 +9,7 @@ mod swarm;
 
 pub use cluster::Cluster;
 pub use expect::{Expect, ReportOptions};
-pub use fault::{Flap, Law, Plan, Process, Recording};
+pub use fault::{Flap, Heal, Law, Plan, Process, Recording, Rolling};
 pub use load::{KeySpace, Pace, Probe, Rate, Stage, Workload};
 pub use network::{Disk, End, LinkChange, LinkRule, Network};
 pub use swarm::{Change, Choice, Scale, Setting, Swarm};

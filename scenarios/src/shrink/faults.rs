@@ -3,7 +3,7 @@
 use super::{Hit, Sighting, ladder, time};
 use crate::Scenario;
 use crate::scenario::Plan;
-use sim_core::fault::{ClockChange, DiskChange, Fault, Injection, OnCrash, PacketChange, Shape, Target};
+use sim_core::fault::{ClockChange, CutClients, DiskChange, Fault, Injection, OnCrash, PacketChange, Shape, Target};
 use sim_core::network::{Latency, Law};
 use sim_core::{Duration, Instant, NodeId, Probability};
 
@@ -53,6 +53,7 @@ pub fn injection(plan: &Plan) -> Injection {
     let until = plan.duration.map_or(Instant::FAR, |d| plan.at + d);
     Injection {
         id: plan.id,
+        name: plan.name.clone(),
         fault: plan.fault.clone(),
         target: plan.target.clone(),
         at: plan.at,
@@ -100,15 +101,15 @@ fn milder(plan: &Plan, nodes: usize) -> Vec<Plan> {
             let milder = order.into_iter().take_while(|o| o != on_crash);
             milder.map(|on_crash| with(Fault::Crash { on_crash })).collect()
         }
-        Fault::Partition { shape, cut_clients } => {
-            let cut = |shape, cut_clients| Fault::Partition { shape, cut_clients };
+        Fault::Partition { shape, clients } => {
+            let cut = |shape, clients| Fault::Partition { shape, clients };
             let mut all = Vec::new();
-            if *cut_clients {
-                all.push(with(cut(shape.clone(), false)));
+            if *clients == CutClients::WithZone {
+                all.push(with(cut(shape.clone(), CutClients::Free)));
             }
             if !matches!(shape, Shape::Isolate | Shape::OneWay { .. }) {
                 // One node cut off is the simplest partition.
-                let alone = |node| Plan { target: Target::Node(node), ..with(cut(Shape::Isolate, *cut_clients)) };
+                let alone = |node| Plan { target: Target::Node(node), ..with(cut(Shape::Isolate, *clients)) };
                 all.extend(sim_core::node_ids(nodes.min(MOST_TRIED)).map(alone));
             }
             all

@@ -3,9 +3,9 @@
 use super::Engine;
 use super::triggers::Pending;
 use crate::digest::Code;
-use crate::fault::{ClockChange, DiskChange, Fault, Injection, OnCrash, Shape, Sides, Target};
+use crate::fault::{ClockChange, CutClients, DiskChange, Fault, Injection, OnCrash, Shape, Sides, Target};
 use crate::hash;
-use crate::network::{ActiveCut, ActivePacket, Busy, Luck};
+use crate::network::{ActiveCut, ActivePacket, Busy, Luck, Peers};
 use crate::{Client, Instant, Node, NodeId, Observed, Observer, Purpose, Rng, node_ids};
 use std::collections::BTreeMap;
 
@@ -59,6 +59,11 @@ impl Faults {
     /// Fault number `index` changed something.
     pub fn touch(&mut self, index: usize, n: u64) {
         self.state[index].touched += n;
+    }
+
+    /// Whom fault number `index` has hit.
+    pub fn hit(&self, index: usize) -> Vec<NodeId> {
+        self.state[index].resolved.clone()
     }
 
     /// An input had to wait because `node` is paused.
@@ -129,6 +134,7 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
             self.apply(index, injection, &resolved, met, &mut rng);
         }
         self.update_calm();
+        self.cue_fault(index, false);
         if injection.until != Instant::FAR {
             // One that has waited lasts as long as it would have from its time on.
             let lasts = injection.until.since(injection.at);
@@ -160,8 +166,8 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
         self.faults.pauses.iter().for_each(|(_, node)| down[node.index()] = true);
         let in_force: Vec<&Sides> = self.trouble.cuts.iter().map(|cut| &cut.sides).collect();
         let permitted = |nodes: &[NodeId]| match fault {
-            Fault::Partition { shape, .. } => {
-                let sides = self.cut(shape, nodes, trigger, &mut rng.clone());
+            Fault::Partition { shape, clients } => {
+                let sides = self.cut((shape, *clients), nodes, trigger, &mut rng.clone());
                 limits.permit(&members, &down, &[in_force.as_slice(), &[&sides]].concat())
             }
             _ => {
@@ -196,7 +202,16 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
     }
 
     /// The partition that a shape is for these targets now.
-    fn cut(&self, shape: &Shape, nodes: &[NodeId], trigger: Option<NodeId>, rng: &mut Rng) -> Sides {
+    fn cut(
+        &self,
+        (shape, clients): (&Shape, CutClients),
+        nodes: &[NodeId],
+        trigger: Option<NodeId>,
+        rng: &mut Rng,
+    ) -> Sides {
+        if clients == CutClients::Only {
+            return shape.from_clients(self.nodes.len(), nodes);
+        }
         let groups: Vec<Vec<NodeId>> = match shape {
             Shape::Groups(groups) => {
                 groups.iter().map(|g| g.iter().flat_map(|t| self.resolve(t, trigger, rng)).collect()).collect()
@@ -234,11 +249,14 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
                     self.pace_changed(*node);
                 }
             }
-            Fault::Partition { shape, cut_clients } => {
-                let sides = self.cut(shape, nodes, trigger, rng);
+            Fault::Partition { shape, clients } => {
+                let sides = self.cut((shape, *clients), nodes, trigger, rng);
                 let zones = self.network.client_site.len();
                 let zone_side = (0..zones)
                     .map(|zone| {
+                        if *clients == CutClients::Only {
+                            return Some(Sides::CLIENTS);
+                        }
                         // A zone whose nodes are all on one side takes its clients with it.
                         let mut of_zone = sides
                             .side
@@ -247,7 +265,7 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
                             .filter(|(_, z)| **z as usize == zone)
                             .map(|(side, _)| *side);
                         let first = of_zone.next()?;
-                        (*cut_clients && of_zone.all(|s| s == first)).then_some(first)
+                        (*clients == CutClients::WithZone && of_zone.all(|s| s == first)).then_some(first)
                     })
                     .collect();
                 self.trouble.cuts.push(ActiveCut { fault: index, sides, zone_side, touched: 0 });
@@ -259,7 +277,10 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
                     mask
                 };
                 let n = self.nodes.len();
-                let peers = peers.as_ref().map(|peers| mask(&self.resolve(peers, trigger, rng), n));
+                let peers = peers.as_ref().map(|peers| Peers {
+                    nodes: mask(&self.resolve(peers, trigger, rng), n),
+                    clients: *peers == Target::Clients,
+                });
                 self.trouble.packets.push(ActivePacket {
                     fault: index,
                     targets: mask(nodes, n),
@@ -365,6 +386,7 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
         self.update_calm();
         let touched = self.faults.state[index].touched;
         self.observer.observe(self.now, &Observed::FaultEnded { index, injection, touched });
+        self.cue_fault(index, true);
     }
 
     /// A node would be started now, but crashes in force keep it down.
@@ -418,6 +440,7 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
                 None => Vec::new(),
             },
             Target::Trigger => trigger.into_iter().collect(),
+            Target::Clients => Vec::new(),
             Target::RoleZone(role) => {
                 self.with_role(role, rng).map_or_else(Vec::new, |node| self.of_zone(self.node_zones[node.index()]))
             }

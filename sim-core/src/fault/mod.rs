@@ -12,7 +12,8 @@ mod target;
 pub use limits::Limits;
 pub use membership::MemberChange;
 pub use schedule::{
-    Burst, ClockChange, Cue, Direction, DiskChange, Fault, Injection, OnCrash, PacketChange, Schedule, Trigger,
+    Burst, ClockChange, Cue, CutClients, Direction, DiskChange, Fault, Injection, Name, OnCrash, PacketChange,
+    Schedule, Trigger,
 };
 pub use shape::{Shape, Sides};
 pub use target::Target;

@@ -97,6 +97,17 @@ pub struct Burst {
     pub loss_good: Probability,
 }
 
+/// Where the clients are in a partition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum CutClients {
+    /// They reach every node.
+    Free,
+    /// They are cut off together with the nodes of their zone, if those are all on one side.
+    WithZone,
+    /// They alone can not reach the targets; nodes talk to each other as ever.
+    Only,
+}
+
 /// How a clock goes wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ClockChange {
@@ -167,8 +178,8 @@ pub enum Fault {
     Partition {
         /// Who can still talk to whom.
         shape: Shape,
-        /// Whether clients are cut off together with the nodes of their zone. Otherwise they reach every node.
-        cut_clients: bool,
+        /// What becomes of clients.
+        clients: CutClients,
     },
     /// Messages between nodes on the targets' links are tampered with.
     Packet {
@@ -213,7 +224,14 @@ pub enum Cue {
     Message(String),
     /// A fact of this kind is announced.
     Fact(String),
+    /// A fault with this name begins, and hits somebody.
+    FaultBegins(Name),
+    /// A fault with this name ends that has hit somebody.
+    FaultEnds(Name),
 }
+
+/// What a fault is called by those that wait for it. Several may share a name.
+pub type Name = Arc<str>;
 
 /// Lets a fault wait for something to happen, instead of for a time.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -228,8 +246,11 @@ pub struct Trigger {
 
 impl fmt::Display for Trigger {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (Cue::Message(kind) | Cue::Fact(kind)) = &self.cue;
-        write!(f, "{} {kind}", self.count)?;
+        match &self.cue {
+            Cue::Message(kind) | Cue::Fact(kind) => write!(f, "{} {kind}", self.count),
+            Cue::FaultBegins(name) => write!(f, "{} beginning of {name}", self.count),
+            Cue::FaultEnds(name) => write!(f, "{} end of {name}", self.count),
+        }?;
         self.node.as_ref().map_or(Ok(()), |node| write!(f, " at {node}"))
     }
 }
@@ -239,6 +260,8 @@ impl fmt::Display for Trigger {
 pub struct Injection {
     /// Names the fault's stream of random numbers, so that removing another fault does not change this one's luck.
     pub id: u32,
+    /// What others that wait for it call it.
+    pub name: Option<Name>,
     /// What goes wrong.
     pub fault: Fault,
     /// For whom.
@@ -272,6 +295,9 @@ impl DiskChange {
 impl fmt::Display for Injection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.fault {
+            Fault::Partition { shape, clients: CutClients::Only } => {
+                write!(f, "partition ({}) of {} from clients", shape.name(), self.target)
+            }
             Fault::Partition { shape, .. } => write!(f, "partition ({}) of {}", shape.name(), self.target),
             Fault::Disk(change) => write!(f, "disk ({}) of {}", change.name(), self.target),
             Fault::Clock(change) => write!(f, "clock ({}) of {}", change.name(), self.target),
@@ -290,10 +316,11 @@ pub struct Schedule {
 }
 
 impl Schedule {
-    /// A schedule; sorted by start, and by id at equal starts.
+    /// A schedule; sorted by start, and by id at equal starts. What waits begins to wait first: it may be for another of
+    /// the same moment.
     #[must_use]
     pub fn new(mut injections: Vec<Injection>) -> Self {
-        injections.sort_by_key(|i| (i.at, i.id));
+        injections.sort_by_key(|i| (i.at, i.after.is_none(), i.id));
         Self { injections: injections.into(), limits: Limits::default() }
     }
 

@@ -60,6 +60,9 @@ impl Sides {
         this
     }
 
+    /// The side of the clients where they alone are cut off.
+    pub(crate) const CLIENTS: u16 = 2;
+
     /// Blocks what side `a` sends to side `b`.
     #[must_use]
     pub fn block(mut self, a: usize, b: usize) -> Self {
@@ -118,6 +121,17 @@ impl Shape {
             }
         }
         sides
+    }
+
+    /// The targets of `n` nodes cut off from clients alone: one way if the shape is, both ways otherwise.
+    pub(crate) fn from_clients(&self, n: usize, targets: &[NodeId]) -> Sides {
+        let side = (0..n as u32).map(|i| u16::from(targets.contains(&NodeId(i)))).collect();
+        let (sides, clients) = (Sides::new(side, 3), usize::from(Sides::CLIENTS));
+        match self {
+            Self::OneWay { outbound: true } => sides.block(1, clients),
+            Self::OneWay { outbound: false } => sides.block(clients, 1),
+            _ => sides.block(1, clients).block(clients, 1),
+        }
     }
 
     /// Whether it divides by numbers, rather than by name.

@@ -22,9 +22,11 @@ pub enum Target {
     Machine(u16, String),
     /// Every node on the machine on which the node with this role runs.
     RoleMachine(String),
-    /// The node at which the fault's trigger was met: the receiver of the message, the announcer of the fact. Nobody, for
-    /// a fault that waits for nothing.
+    /// The node at which the fault's trigger was met: the receiver of the message, the announcer of the fact, the first
+    /// that the other fault has hit. Nobody, for a fault that waits for nothing.
     Trigger,
+    /// Nobody among the nodes: the clients. Only as the other end of a link.
+    Clients,
     /// Every node of the zone in which the node with this role sits.
     RoleZone(String),
     /// The live node that has got least far ([`crate::Node::progress`]).
@@ -54,6 +56,7 @@ impl fmt::Display for Target {
             Self::Machine(_, name) => write!(f, "machine:{name}"),
             Self::RoleMachine(role) => write!(f, "machine_of:{role}"),
             Self::Trigger => f.write_str("trigger"),
+            Self::Clients => f.write_str("clients"),
             Self::RoleZone(role) => write!(f, "zone_of:{role}"),
             Self::MostBehind => f.write_str("most_behind"),
             Self::Random => f.write_str("random"),

@@ -7,7 +7,7 @@ mod latency;
 mod trouble;
 
 pub use latency::{Latency, Law, Quantiles, exponential};
-pub(crate) use trouble::{ActiveCut, ActivePacket, Crossing, Luck, Passage, Trouble};
+pub(crate) use trouble::{ActiveCut, ActivePacket, Crossing, Luck, Passage, Peers, Trouble};
 
 use crate::{Duration, Instant, Probability};
 

@@ -127,6 +127,15 @@ impl Draws<'_> {
     }
 }
 
+/// Who is at the other end of a link.
+#[derive(Clone, Debug)]
+pub(crate) struct Peers {
+    /// Which nodes.
+    pub nodes: Vec<bool>,
+    /// Whether clients.
+    pub clients: bool,
+}
+
 /// A packet fault in force.
 #[derive(Clone, Debug)]
 pub(crate) struct ActivePacket {
@@ -134,8 +143,8 @@ pub(crate) struct ActivePacket {
     pub fault: usize,
     /// Which nodes are targets.
     pub targets: Vec<bool>,
-    /// Which nodes may be at the other end; `None` means anyone, clients included.
-    pub peers: Option<Vec<bool>>,
+    /// Who may be at the other end; `None` means anyone, clients included.
+    pub peers: Option<Peers>,
     /// On which way of the targets' links.
     pub direction: Direction,
     /// Kinds it works on; empty means everything, client traffic included.
@@ -179,8 +188,8 @@ impl ActivePacket {
         let target = |peer| matches!(peer, Peer::Node(node) if self.targets[node.index()]);
         let other = |peer| match (&self.peers, peer) {
             (None, _) => true,
-            (Some(peers), Peer::Node(node)) => peers[node.index()],
-            (Some(_), Peer::Client(_)) => false,
+            (Some(peers), Peer::Node(node)) => peers.nodes[node.index()],
+            (Some(peers), Peer::Client(_)) => peers.clients,
         };
         kind_fits
             && match self.direction {

@@ -409,7 +409,7 @@ pub fn run_to(run: &mut Run, until: Instant) {
 }
 
 pub fn injection(id: u32, fault: Fault, target: Target, from: Instant, until: Instant) -> Injection {
-    Injection { id, fault, target, at: from, until, after: None, must_bite: true }
+    Injection { id, name: None, fault, target, at: from, until, after: None, must_bite: true }
 }
 
 pub fn faults(all: Vec<(Fault, Target, Instant, Instant)>) -> Schedule {

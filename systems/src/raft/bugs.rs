@@ -62,6 +62,9 @@ crate::catalogue::catalogue! {
     AckBeforeSync, "ack_before_sync",
         "A follower acknowledges entries before they are durable.",
         "acknowledged_writes_survive", "R27: textbook; ZooKeeper analogue";
+    RestartTrustsPageCache, "restart_trusts_page_cache",
+        "A server takes what it reads back after its process died for durable, though only a sync makes it so.",
+        "acknowledged_writes_survive", "PostgreSQL commit 2ce439f3 (2015), which syncs the data directory after a crash";
     SuccessByIndex, "success_by_index",
         "A client is answered when anything commits at its command's index, even another leader's entry.",
         "acknowledged_writes_survive", "R29: 6.824 lab 3";
