@@ -37,6 +37,42 @@ fn a_swarm_bites() {
     }
 }
 
+/// The answers to compare-and-sets in a run's history: how many there were, and how many succeeded.
+fn compare_and_sets(history: &str) -> (usize, usize) {
+    let all = || history.lines().filter(|line| line.contains("\"f\":\"cas\""));
+    (all().count(), all().filter(|line| line.contains("{\"swapped\":true}")).count())
+}
+
+#[test]
+fn a_third_of_the_compare_and_sets_succeed_in_every_chaos_file() {
+    let mut files = Vec::new();
+    for folder in ["raft", "paxos", "failover", "hashing"] {
+        let inside = std::fs::read_dir(root().join("scenarios/library").join(folder)).expect("a folder");
+        files.extend(inside.map(|entry| entry.expect("an entry").path()));
+    }
+    let asks = |path: &std::path::PathBuf| {
+        let is_chaos = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("chaos"));
+        is_chaos && std::fs::read_to_string(path).expect("a file").contains("cas_ratio")
+    };
+    files.retain(asks);
+    assert!(files.len() >= 15, "{files:?}");
+    for path in files {
+        let (mut all, mut good) = (0, 0);
+        for seed in ["1", "2", "3"] {
+            let scratch = Scratch::new();
+            let out = scratch.path().to_str().expect("UTF-8");
+            let file = path.to_str().expect("UTF-8");
+            splitbrain(&["run", "--seed", seed, "--set", "report.charts=false", "--out", out, file]);
+            for folder in std::fs::read_dir(scratch.path()).expect("runs").map(|entry| entry.expect("a run").path()) {
+                let history = std::fs::read_to_string(folder.join(seed).join("history.jsonl")).expect("a history");
+                let (asked, swapped) = compare_and_sets(&history);
+                (all, good) = (all + asked, good + swapped);
+            }
+        }
+        assert!(good * 3 >= all && all > 50, "{}: {good} of {all} succeeded", path.display());
+    }
+}
+
 const BASE: &str = "[scenario]\nname = \"x\"\nsystem = \"raft\"\nduration = \"4s\"\nsettle = \"8s\"\n[cluster]\nnodes = 5\n\
                     [[workload]]\nclients = 3\nrate = \"30/s\"\n";
 

@@ -177,6 +177,10 @@ fn cluster(out: &mut Out, scenario: &Scenario) {
         out.key("machines", names(cluster.node_machines.iter().map(|m| &cluster.machines[*m as usize])));
     }
     out.key("cpu_cost", time(cluster.cpu_cost));
+    if cluster.egress > 0 {
+        out.key("egress", bandwidth(cluster.egress));
+        out.key("egress_queue", text(ByteSize(cluster.egress_queue)));
+    }
     let (lo, hi) = cluster.clock_offset;
     out.key("clock_offset", text(format!("{}..{}", OffsetText(lo), OffsetText(hi))));
     let (lo, hi) = cluster.clock_drift;
@@ -192,8 +196,18 @@ fn system(out: &mut Out, scenario: &Scenario) {
 }
 
 fn network(out: &mut Out, scenario: &Scenario) {
-    let LinkPolicy { latency: delay, loss, duplicate, reorder, reorder_by, corrupt, bandwidth: bits, queue_bytes } =
-        &scenario.network.base;
+    let LinkPolicy {
+        latency: delay,
+        loss,
+        duplicate,
+        reorder,
+        reorder_by,
+        corrupt,
+        bandwidth: bits,
+        queue_bytes,
+        ordered,
+        connection_timeout,
+    } = &scenario.network.base;
     out.table("[network]");
     out.key("latency", latency(delay));
     out.key("loss", share(*loss));
@@ -203,6 +217,8 @@ fn network(out: &mut Out, scenario: &Scenario) {
     out.key("corrupt", share(*corrupt));
     out.key("bandwidth", bandwidth(*bits));
     out.key("queue", text(ByteSize(*queue_bytes)));
+    out.key("ordered", *ordered);
+    out.key("connection_timeout", time(*connection_timeout));
     out.table("[network.client]");
     change(out, &scenario.network.client);
     scenario.network.rules.iter().for_each(|r| rule(out, r, scenario));
@@ -217,6 +233,8 @@ fn change(out: &mut Out, change: &LinkChange) {
     out.maybe("corrupt", change.corrupt.map(share));
     out.maybe("bandwidth", change.bandwidth.map(bandwidth));
     out.maybe("queue", change.queue_bytes.map(|bytes| text(ByteSize(bytes))));
+    out.maybe("ordered", change.ordered);
+    out.maybe("connection_timeout", change.connection_timeout.map(time));
 }
 
 fn rule(out: &mut Out, rule: &LinkRule, scenario: &Scenario) {

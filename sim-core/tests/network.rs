@@ -1,9 +1,9 @@
 //! Links: latency, loss, duplicates, reordering, corruption, bandwidth, sites.
 
 mod support;
-use sim_core::fault::{Direction, Fault, PacketChange, Target};
+use sim_core::fault::{Direction, Fault, OnCrash, PacketChange, Target};
 use sim_core::network::{Latency, LinkPolicy, NetworkConfig};
-use sim_core::{Drop, EngineConfig, NodeId, Probability, Timer};
+use sim_core::{Drop, Duration, EngineConfig, NodeId, Probability, Timer};
 use std::collections::BTreeSet;
 use support::*;
 
@@ -252,4 +252,112 @@ fn packet_changes_add_up_to_their_rates() {
     binomial(tally.dropped[Drop::Loss as usize], sent, 0.1);
     binomial(tally.dropped[Drop::Corrupt as usize], sent, 0.09);
     binomial(tally.duplicated, sent, 0.81 * 0.3);
+}
+
+/// Node 1 sends node 0 a numbered message every millisecond, up to 100, over an ordered link of 1 to 5 ms.
+fn in_order(loss: u64, all: Vec<(Fault, Target, sim_core::Instant, sim_core::Instant)>, timeout: Duration) -> Run {
+    let script = Script {
+        boot: |me, fx| {
+            if me.0 == 1 {
+                fx.arm(Timer(0), ms(1));
+            }
+        },
+        timer: |node, timer, fx| {
+            if node.count < 100 {
+                fx.send(NodeId(0), note(node.count));
+                node.count += 1;
+                fx.arm(timer, ms(1));
+            }
+        },
+        ..Script::default()
+    };
+    let mut config = EngineConfig { schedule: faults(all), ..config(2) };
+    *link(&mut config) = LinkPolicy {
+        latency: Latency::uniform(ms(1), ms(5)),
+        loss: Probability::per_billion(loss * PERCENT),
+        ordered: true,
+        connection_timeout: timeout,
+        ..LinkPolicy::default()
+    };
+    let mut run = start(config, script);
+    run_to(&mut run, at(5_000));
+    assert_eq!(run.observer().sent, run.tally().delivered + run.observer().dropped + run.messages_in_flight());
+    run
+}
+
+fn cut(from: u64, until: u64) -> (Fault, Target, sim_core::Instant, sim_core::Instant) {
+    let fault = Fault::Partition { shape: sim_core::fault::Shape::Isolate, clients: sim_core::fault::CutClients::Free };
+    (fault, Target::Node(NodeId(0)), at(from), at(until))
+}
+
+#[test]
+fn an_ordered_link_keeps_order_and_loses_nothing() {
+    let all: Vec<u64> = (0..100).collect();
+    for loss in [0, 10] {
+        let run = in_order(loss, vec![], Duration::secs(15));
+        assert_eq!(live(&run, 0).numbers(), all);
+        let late = run.observer().arrived.last().expect("some").0;
+        assert_eq!(late > at(250), loss > 0, "what was lost came 200 ms later, and all behind it waited: {late}");
+    }
+}
+
+#[test]
+fn an_ordered_link_holds_what_a_cut_stops_and_delivers_it_after() {
+    let run = in_order(0, vec![cut(30, 60), cut(40, 90)], Duration::secs(15));
+    assert_eq!(live(&run, 0).numbers(), (0..100).collect::<Vec<u64>>());
+    let within = |t: &sim_core::Instant| (at(30)..at(90)).contains(t);
+    assert!(!run.observer().arrived.iter().any(|(t, ..)| within(t)), "nothing passes a cut");
+    assert!(run.faults().iter().all(|fault| fault.touched > 0));
+}
+
+#[test]
+fn a_connection_that_is_cut_for_too_long_is_lost_with_what_it_holds() {
+    let run = in_order(0, vec![cut(30, 90)], ms(20));
+    let numbers = live(&run, 0).numbers();
+    assert!(numbers.is_sorted() && numbers[..25] == (0..25).collect::<Vec<u64>>(), "{numbers:?}");
+    // What was sent before the cut ended is gone, the rest goes by a new connection.
+    assert!(!numbers.iter().any(|n| (30..80).contains(n)) && numbers.ends_with(&[95, 96, 97, 98, 99]), "{numbers:?}");
+    assert_eq!(run.tally().dropped[Drop::Cut as usize] as usize, 100 - numbers.len());
+}
+
+#[test]
+fn a_crash_breaks_ordered_connections() {
+    let crash = (Fault::Crash { on_crash: OnCrash::Keep }, Target::Node(NodeId(0)), at(50), at(51));
+    let run = in_order(0, vec![crash], Duration::secs(15));
+    let numbers = live(&run, 0).numbers();
+    // In its second life it hears nothing that was sent in its first.
+    assert!(numbers[0] >= 49 && numbers.ends_with(&[98, 99]), "{numbers:?}");
+    let held = in_order(
+        0,
+        vec![cut(30, 60), (Fault::Crash { on_crash: OnCrash::Keep }, Target::Node(NodeId(0)), at(50), at(55))],
+        Duration::secs(15),
+    );
+    let numbers = live(&held, 0).numbers();
+    assert!(numbers[0] >= 49 && numbers.is_sorted() && numbers.ends_with(&[98, 99]), "{numbers:?}");
+}
+
+#[test]
+fn what_leaves_a_machine_shares_its_way_out() {
+    // 100 bytes each to four others at once: 800,000 bit/s is 1 ms for each, whoever it is for.
+    let arrivals = |host: Option<u16>, queue: u64| {
+        let script = Script {
+            boot: |me, fx| {
+                if me.0 == 0 {
+                    (1..5).for_each(|to| fx.send(NodeId(to), note(u64::from(to))));
+                }
+            },
+            ..Script::default()
+        };
+        let mut config = config(5);
+        config.nodes[0].egress = 800_000;
+        config.nodes[0].egress_queue = queue;
+        (config.nodes[0].host, config.nodes[1].host) = (host, host);
+        let mut run = start(config, script);
+        run_to(&mut run, at(100));
+        run.observer().arrived.iter().map(|(t, _, to, _)| (t.0 / 1_000_000, to.0)).collect::<Vec<_>>()
+    };
+    assert_eq!(arrivals(None, 1_000), [(2, 1), (3, 2), (4, 3), (5, 4)]);
+    // Who is on the same machine is reached without.
+    assert_eq!(arrivals(Some(0), 1_000), [(1, 1), (2, 2), (3, 3), (4, 4)]);
+    assert_eq!(arrivals(None, 250), [(2, 1), (3, 2)], "there is no room for the others");
 }

@@ -71,6 +71,8 @@ pub static CLUSTER: Section = Section {
             "one for each node",
             "how many machines carry the nodes, dealt round-robin, or the name of each node's",
         ),
+        Key::new("egress", Bandwidth, "unlimited", "what leaves one machine, whoever it is for; the rest waits"),
+        Key::new("egress_queue", Size, "1 MiB", "with `egress`: how much may wait before what is sent is dropped"),
         Key::new("cpu_cost", Duration, "0s", "what handling one input costs; further inputs queue meanwhile"),
         Key::new("clock_offset", Takes::Offsets, "0s..0s", "each clock starts off by a draw from this range"),
         Key::new("clock_drift", Takes::Drifts, "0ppm..0ppm", "each clock runs fast by a draw from this range"),
@@ -90,6 +92,18 @@ macro_rules! link_keys {
             Key::new("corrupt", Probability, "0%", "a message is corrupted, which its receiver detects"),
             Key::new("bandwidth", Bandwidth, "unlimited", "bits per second of each link"),
             Key::new("queue", Size, "1 MiB", "how much may wait for a limited link before messages are dropped"),
+            Key::new(
+                "ordered",
+                Flag,
+                "false",
+                "as TCP: what one sends another arrives in order, late rather than not at all; a cut holds it",
+            ),
+            Key::new(
+                "connection_timeout",
+                Duration,
+                "15s",
+                "of an ordered link: who is cut off for this long has lost the connection, and all that waits",
+            ),
         ]
     };
 }

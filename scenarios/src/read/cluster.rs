@@ -102,12 +102,17 @@ pub fn read(reader: &Reader<'_>, duration: Option<Duration>) -> World {
         Some(given) => given,
         None => Cluster::own_machines(node_zones.len()),
     };
+    if reader.has("egress_queue") && !reader.has("egress") {
+        reader.wrong("egress_queue", "`egress_queue` is what waits for a limited `egress`", "add `egress`");
+    }
     let cluster = Cluster {
         zones,
         spares,
         node_zones,
         machines,
         node_machines,
+        egress: reader.get("egress", measure::bandwidth).unwrap_or(0),
+        egress_queue: reader.get("egress_queue", measure::size(1 << 40)).unwrap_or(1 << 20),
         cpu_cost: reader.get("cpu_cost", measure::duration).unwrap_or(Duration::ZERO),
         clock_offset: reader.get("clock_offset", measure::span(measure::offset)).unwrap_or((0, 0)),
         clock_drift,

@@ -25,11 +25,19 @@ fn base() -> LinkPolicy {
         corrupt: Probability::NEVER,
         bandwidth: 0,
         queue_bytes: 1 << 20,
+        ..LinkPolicy::default()
     }
 }
 
 /// The link keys of a table, without `latency`.
 pub fn change(reader: &Reader<'_>) -> LinkChange {
+    let ordered = reader.get("ordered", measure::flag);
+    if ordered == Some(true) {
+        for key in ["duplicate", "reorder"].into_iter().filter(|key| reader.has(key)) {
+            let what = format!("`{key}` is what an ordered link hides");
+            reader.wrong(key, what, "leave it out, or `ordered`; what is lost or corrupted is sent again");
+        }
+    }
     LinkChange {
         latency: None,
         loss: reader.get("loss", measure::probability),
@@ -39,6 +47,8 @@ pub fn change(reader: &Reader<'_>) -> LinkChange {
         corrupt: reader.get("corrupt", measure::probability),
         bandwidth: reader.get("bandwidth", measure::bandwidth),
         queue_bytes: reader.get("queue", measure::size(QUEUE)),
+        ordered,
+        connection_timeout: reader.get("connection_timeout", measure::positive),
     }
 }
 

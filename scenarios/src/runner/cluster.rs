@@ -49,6 +49,8 @@ pub(super) fn engine<S: System, O: Observer<S::Node>>(
             clock: Clock::new(offset, drift),
             disk: Rc::clone(&disk),
             cpu_cost: cluster.cpu_cost,
+            egress: cluster.egress,
+            egress_queue: cluster.egress_queue,
             host: Some(cluster.node_machines[node.index()]),
         }
     };

@@ -17,6 +17,10 @@ pub struct Cluster {
     pub node_machines: Vec<u16>,
     /// What handling one input costs a node's CPU; zero is free.
     pub cpu_cost: Duration,
+    /// Bits per second that leave one machine; 0 means unlimited.
+    pub egress: u64,
+    /// How many bytes may wait to.
+    pub egress_queue: u64,
     /// Each clock starts off by an amount drawn from this range, in nanoseconds.
     pub clock_offset: (i64, i64),
     /// Each clock runs fast by an amount drawn from this range, in parts per million.

@@ -23,6 +23,10 @@ pub struct LinkChange {
     pub bandwidth: Option<u64>,
     /// Instead of [`LinkPolicy::queue_bytes`].
     pub queue_bytes: Option<u64>,
+    /// Instead of [`LinkPolicy::ordered`].
+    pub ordered: Option<bool>,
+    /// Instead of [`LinkPolicy::connection_timeout`].
+    pub connection_timeout: Option<Duration>,
 }
 
 impl LinkChange {
@@ -38,6 +42,8 @@ impl LinkChange {
             corrupt: self.corrupt.unwrap_or(link.corrupt),
             bandwidth: self.bandwidth.unwrap_or(link.bandwidth),
             queue_bytes: self.queue_bytes.unwrap_or(link.queue_bytes),
+            ordered: self.ordered.unwrap_or(link.ordered),
+            connection_timeout: self.connection_timeout.unwrap_or(link.connection_timeout),
         }
     }
 }

@@ -16,12 +16,14 @@ pub(super) fn quieter(scenario: &Scenario) -> Vec<Scenario> {
         |s| s.network.base.reorder = Probability::NEVER,
         |s| s.network.base.corrupt = Probability::NEVER,
         |s| s.network.base.bandwidth = 0,
+        |s| s.network.base.ordered = false,
         |s| s.network.client = LinkChange::default(),
         |s| s.network.rules.clear(),
         |s| s.disk.fail = Probability::NEVER,
         |s| s.cluster.clock_drift = (0, 0),
         |s| s.cluster.clock_offset = (0, 0),
         |s| s.cluster.cpu_cost = Duration::ZERO,
+        |s| s.cluster.egress = 0,
         |s| s.shuffle_ties = false,
     ];
     let with = |change: &dyn Fn(&mut Scenario)| {

@@ -1,5 +1,6 @@
 //! Clients in the engine: routing, timeouts, retries with back-off, leader hints, sessions.
 
+use super::connections::way;
 use super::near::Near;
 use super::{Engine, Event};
 use crate::digest::Code;
@@ -84,6 +85,11 @@ impl<N: Node, C> ClientState<N, C> {
         self.rng = Rng::stream(seed, Purpose::Client, index);
         self.link_rng = Rng::stream(seed, Purpose::ClientLink, index);
         self.packet_rng = None;
+    }
+
+    /// The zone it sits in.
+    pub const fn seat_zone(&self) -> u16 {
+        self.seat.zone
     }
 
     fn pending(&mut self, op: u64) -> Option<&mut Pending<N>> {
@@ -359,9 +365,21 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
     pub(super) fn request_arrives(&mut self, ticket: Ticket, to: NodeId, request: N::Request) {
         let (client, node) = (Peer::Client(ticket.client), Peer::Node(to));
         let zone = self.clients[ticket.client.index()].seat.zone;
-        if self.trouble.cut(client, node, zone) {
+        if self.is_ordered(way(client, node)) {
+            if let Some(event) = self.comes_through(way(client, node), Event::Request { ticket, to, request }) {
+                self.land(event);
+            }
+        } else if self.trouble.cut(client, node, zone) {
             self.drop_message(client, node, Parcel::Request(ticket), Drop::Cut);
-        } else if self.nodes[to.index()].is_none() {
+        } else {
+            self.request_reaches(ticket, to, request);
+        }
+    }
+
+    /// A request is at its node's door.
+    pub(super) fn request_reaches(&mut self, ticket: Ticket, to: NodeId, request: N::Request) {
+        let (client, node) = (Peer::Client(ticket.client), Peer::Node(to));
+        if self.nodes[to.index()].is_none() {
             // Silence, not a refused connection: the client can not tell a dead machine from a slow one.
             self.drop_message(client, node, Parcel::Request(ticket), Drop::Down);
         } else {
@@ -385,12 +403,22 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
 
     /// An answer has crossed the network.
     pub(super) fn answer_arrives(&mut self, ticket: Ticket, from: NodeId, answer: Answer<N::Response>) {
-        let id = ticket.client;
-        let zone = self.clients[id.index()].seat.zone;
-        if self.trouble.cut(Peer::Node(from), Peer::Client(id), zone) {
-            self.drop_message(Peer::Node(from), Peer::Client(id), Parcel::Answer(ticket), Drop::Cut);
-            return;
+        let (node, client) = (Peer::Node(from), Peer::Client(ticket.client));
+        let zone = self.clients[ticket.client.index()].seat.zone;
+        if self.is_ordered(way(node, client)) {
+            if let Some(event) = self.comes_through(way(node, client), Event::Answer { ticket, from, answer }) {
+                self.land(event);
+            }
+        } else if self.trouble.cut(node, client, zone) {
+            self.drop_message(node, client, Parcel::Answer(ticket), Drop::Cut);
+        } else {
+            self.answer_reaches(ticket, from, answer);
         }
+    }
+
+    /// An answer is at its client's door.
+    pub(super) fn answer_reaches(&mut self, ticket: Ticket, from: NodeId, answer: Answer<N::Response>) {
+        let id = ticket.client;
         let now = self.now;
         let what = match &answer {
             Answer::Done(response) => N::response_fingerprint(response).wrapping_mul(0x9fb2_1c65_1e98_df25) | 1,
@@ -463,6 +491,8 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
             Parcel::Answer(ticket) => (ticket.client, false),
             Parcel::Message(..) => unreachable!("messages between nodes go another way"),
         };
+        // What a client sends leaves a machine of its own, with room enough.
+        let queued = if to_node { Some(crate::Duration::ZERO) } else { self.leave_machine(node, None, bytes) };
         let state = &mut self.clients[id.index()];
         let zone = state.seat.zone;
         let network = &*self.network;
@@ -471,8 +501,10 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
         let (client, node_peer) = (Peer::Client(id), Peer::Node(node));
         let (from, to) = if to_node { (client, node_peer) } else { (node_peer, client) };
         let bits = state.link_rng.next_u64();
-        let mut latency = policy.latency.sample(bits as u32);
-        let mut lost = policy.loss.hit((bits >> 32) as u32).then_some(Drop::Loss);
+        let ordered = policy.ordered;
+        let mut latency = policy.latency.sample(bits as u32) + queued.unwrap_or_default();
+        let mut lost = queued.is_none().then_some(Drop::QueueFull);
+        lost = lost.or(policy.loss.hit((bits >> 32) as u32).then_some(Drop::Loss));
         let mut twice = None;
         if lost.is_none() && !self.calm {
             // Clients' numbers lie beyond the nodes', so that limited links do not mix them up. Both ways draw from the
@@ -489,6 +521,9 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
                     twice = duplicate.map(|bits| policy.latency.sample(bits) + added);
                 }
             }
+        }
+        if ordered {
+            return Some((self.in_order(way(from, to), latency, lost), None));
         }
         if let Some(why) = lost {
             self.drop_message(from, to, what, why);

@@ -358,6 +358,7 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
                 let touched: u64 = self.trouble.cuts.iter().filter(|c| c.fault == index).map(|c| c.touched).sum();
                 self.trouble.cuts.retain(|c| c.fault != index);
                 self.faults.touch(index, touched);
+                self.release_connections();
             }
             Fault::Packet { .. } => {
                 let touched: u64 = self.trouble.packets.iter().filter(|p| p.fault == index).map(|p| p.touched).sum();

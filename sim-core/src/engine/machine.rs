@@ -19,11 +19,22 @@ pub struct NodeSetup {
     pub cpu_cost: Duration,
     /// The physical machine it runs on, for machine targets; `None` if it has one to itself.
     pub host: Option<u16>,
+    /// Bits per second that leave the physical machine, whoever they are for; 0 means unlimited.
+    pub egress: u64,
+    /// How many bytes may wait to leave before what is sent is dropped.
+    pub egress_queue: u64,
 }
 
 impl Default for NodeSetup {
     fn default() -> Self {
-        Self { clock: Clock::default(), disk: Rc::new(DiskPolicy::default()), cpu_cost: Duration::ZERO, host: None }
+        Self {
+            clock: Clock::default(),
+            disk: Rc::new(DiskPolicy::default()),
+            cpu_cost: Duration::ZERO,
+            host: None,
+            egress: 0,
+            egress_queue: 1 << 20,
+        }
     }
 }
 
@@ -148,6 +159,8 @@ pub(crate) struct Cold<N: Node> {
     spare: Option<Box<Spare>>,
     /// The physical machine, if it is shared.
     pub host: Option<u16>,
+    /// Bits per second that leave it, and how many bytes may wait to.
+    pub egress: (u64, u64),
     /// Its node can never be a member, as it has said when it last booted.
     pub outsider: bool,
     /// Timers that wait for a frozen clock to go on, and for how long after that. Only while it is frozen.
@@ -175,6 +188,7 @@ impl<N: Node> Machine<N> {
             gate: None,
             spare: None,
             host: setup.host,
+            egress: (setup.egress, setup.egress_queue),
             outsider: false,
             frozen: Vec::new(),
             downs: 0,

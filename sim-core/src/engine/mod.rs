@@ -5,6 +5,7 @@
 
 mod clients;
 mod clocks;
+mod connections;
 mod disks;
 mod faults;
 mod machine;
@@ -84,6 +85,7 @@ enum Event<N: Node> {
     FaultEnd { index: usize },
     Revive { node: NodeId, token: u32 },
     Operate { token: u32 },
+    Release { way: connections::Way },
 }
 
 /// A run: the state of a simulated cluster at one moment. Cloning it forks the run.
@@ -112,11 +114,12 @@ pub struct Engine<N: Node, C: Client<N>, O: Observer<N>> {
     node_zones: Vec<u16>,
     network: Rc<NetworkConfig>,
     trouble: Trouble,
-    /// Some link's own policy does more than lose and delay.
+    /// Some link's own policy does more than lose and delay, or what leaves some machine shares a limited way out.
     fancy_links: bool,
     /// Only loss and latency decide what becomes of a message, and no fault waits for one: no link is fancy, nothing
     /// tampers with any, no trigger counts.
     calm: bool,
+    connections: connections::Connections<N>,
     clients: Vec<ClientState<N, C>>,
     schedule: Schedule,
     faults: faults::Faults,
@@ -158,6 +161,7 @@ impl<N: Node + Clone, C: Client<N> + Clone, O: Observer<N> + Clone> Clone for En
             trouble: self.trouble.clone(),
             fancy_links: self.fancy_links,
             calm: self.calm,
+            connections: self.connections.clone(),
             clients: self.clients.clone(),
             schedule: self.schedule.clone(),
             faults: self.faults.clone(),
@@ -181,6 +185,8 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
         assert_eq!(config.network.node_site.len(), n, "one site for each node");
         assert_eq!(config.node_zones.len(), n, "one zone for each node");
         let seed = config.seed;
+        let limited = config.nodes.iter().any(|setup| setup.egress > 0);
+        let fancy_links = limited || !config.network.policies.iter().all(LinkPolicy::is_plain);
         let machines: Vec<Machine<N>> =
             config.nodes.into_iter().enumerate().map(|(i, setup)| Machine::new(seed, i as u64, setup)).collect();
         let mut this = Self {
@@ -202,9 +208,10 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
             timers: Timers::new(n, config.timers),
             node_zones: config.node_zones,
             trouble: Trouble::default(),
-            fancy_links: !config.network.policies.iter().all(LinkPolicy::is_plain),
+            fancy_links,
             calm: false,
             network: Rc::new(config.network),
+            connections: connections::Connections::default(),
             clients: Vec::new(),
             faults: faults::Faults::new(config.schedule.injections().len()),
             operator: operator::Operator::default(),
@@ -339,6 +346,7 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
             Event::FaultEnd { index } => self.fault_end(index),
             Event::Revive { node, token } => self.revive(node, token),
             Event::Operate { token } => self.operate(token),
+            Event::Release { way } => self.release(way),
         }
     }
 
@@ -387,6 +395,7 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
             Event::Revive { node, .. } => of([11, u64::from(node.0), 0, 0]),
             // 12 are timers.
             Event::Operate { .. } => of([13, 0, 0, 0]),
+            Event::Release { way } => of([14, u64::from(way.0), u64::from(way.1), 0]),
         }
     }
 

@@ -1,5 +1,6 @@
 //! Nodes in the engine: inputs in, effects out, over the network, the disk and the CPU.
 
+use super::connections::way;
 use super::machine::{CLOCK_OFF, GATED, Input, Work};
 use super::timers::{Due, TIMER_FLAG};
 use super::{Answer, Engine, Event};
@@ -9,7 +10,7 @@ use crate::hash;
 use crate::network::{Crossing, Passage};
 use crate::queue::{Key, Queue};
 use crate::{
-    Client, Clock, Drop, Duration, Effect, Effects, Fact, Instant, Kind, LocalInstant, Message, Node, NodeId, Observed,
+    Client, Clock, Drop, Duration, Effect, Effects, Fact, Instant, LocalInstant, Message, Node, NodeId, Observed,
     Observer, Parcel, Peer, Ticket, Timer,
 };
 
@@ -223,10 +224,13 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
             return;
         }
         let (kind, bytes) = (message.kind(), message.bytes());
+        let queued = self.leave_machine(from, Some(to), bytes);
         let network = &*self.network;
         let policy = network.policy(network.node_site[from.index()], network.node_site[to.index()]);
-        let mut latency = policy.latency.sample(bits as u32);
-        let mut lost = policy.loss.hit((bits >> 32) as u32).then_some(Drop::Loss);
+        let ordered = policy.ordered;
+        let mut latency = policy.latency.sample(bits as u32) + queued.unwrap_or_default();
+        let mut lost = queued.is_none().then_some(Drop::QueueFull);
+        lost = lost.or(policy.loss.hit((bits >> 32) as u32).then_some(Drop::Loss));
         let mut twice = None;
         if lost.is_none() {
             let ends = (Peer::Node(from), Peer::Node(to), 0);
@@ -241,6 +245,10 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
                     twice = duplicate.map(|bits| policy.latency.sample(bits) + added);
                 }
             }
+        }
+        if ordered {
+            latency = self.in_order(way(Peer::Node(from), Peer::Node(to)), latency, lost);
+            (lost, twice) = (None, None);
         }
         let arrives = self.now + latency;
         self.observer.observe(self.now, &Observed::Sent { from, to, message: &message, arrives, number });
@@ -260,7 +268,8 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
     pub fn messages_in_flight(&self) -> u64 {
         let under_way = self.slab.iter().filter(|event| matches!(event, Event::Message { .. })).count();
         let waiting = self.machines.iter().filter_map(|m| m.cold.gate.as_ref()).flat_map(|gate| &gate.waiting);
-        (under_way + waiting.filter(|input| matches!(input, Input::Message { .. })).count()) as u64
+        let waiting = waiting.filter(|input| matches!(input, Input::Message { .. })).count();
+        (under_way + waiting + self.messages_held()) as u64
     }
 
     #[inline(never)]
@@ -279,33 +288,46 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
     /// A message reaches its node, unless a cut has come between or nobody is there.
     #[inline(always)]
     pub(super) fn arrive(&mut self, from: NodeId, to: NodeId, number: u32, message: N::Message) {
-        let parcel = |message: &N::Message| Parcel::Message(message.kind(), number);
-        if !self.calm && !self.arrives_through_trouble(from, to, number, message.kind()) {
-            return;
+        if self.calm {
+            self.reach(from, to, number, message);
+        } else {
+            self.arrive_through_trouble(from, to, number, message);
         }
+    }
+
+    /// Whether nothing has come between.
+    #[inline(never)]
+    fn arrive_through_trouble(&mut self, from: NodeId, to: NodeId, number: u32, message: N::Message) {
+        let way = way(Peer::Node(from), Peer::Node(to));
+        if from != to && self.is_ordered(way) {
+            let event = Event::Message { from, to, number, message };
+            if let Some(event) = self.comes_through(way, event) {
+                self.land(event);
+            }
+        } else if self.trouble.cut(Peer::Node(from), Peer::Node(to), 0) {
+            let parcel = Parcel::Message(message.kind(), number);
+            self.drop_message(Peer::Node(from), Peer::Node(to), parcel, Drop::Cut);
+        } else {
+            self.reach(from, to, number, message);
+        }
+    }
+
+    /// A message is at its node's door. A trigger may wait for it.
+    #[inline(always)]
+    pub(super) fn reach(&mut self, from: NodeId, to: NodeId, number: u32, message: N::Message) {
         if self.nodes[to.index()].is_none() {
-            self.drop_message(Peer::Node(from), Peer::Node(to), parcel(&message), Drop::Down);
+            let parcel = Parcel::Message(message.kind(), number);
+            self.drop_message(Peer::Node(from), Peer::Node(to), parcel, Drop::Down);
             return;
         }
         if self.is_gated(to) {
             self.wait_at_gate(to, Input::Message { from, number, message });
         } else {
+            if !self.calm {
+                self.cue(to, message.kind().name, false);
+            }
             self.deliver(from, to, number, message);
         }
-    }
-
-    /// Whether nothing has come between. A trigger may wait for the message.
-    #[inline(never)]
-    fn arrives_through_trouble(&mut self, from: NodeId, to: NodeId, number: u32, kind: Kind) -> bool {
-        if self.trouble.cut(Peer::Node(from), Peer::Node(to), 0) {
-            let parcel = Parcel::Message(kind, number);
-            self.drop_message(Peer::Node(from), Peer::Node(to), parcel, Drop::Cut);
-            return false;
-        }
-        if !self.is_gated(to) && self.nodes[to.index()].is_some() {
-            self.cue(to, kind.name, false);
-        }
-        true
     }
 
     #[inline(always)]
@@ -516,6 +538,7 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
             return;
         }
         self.timers.clear(id);
+        self.break_connections(id);
         let now = self.now;
         let machine = &mut self.machines[id.index()];
         machine.cold.frozen.clear();

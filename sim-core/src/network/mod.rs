@@ -30,6 +30,10 @@ pub struct LinkPolicy {
     pub bandwidth: u64,
     /// How many bytes may wait for the link before it drops.
     pub queue_bytes: u64,
+    /// Messages of each sender to each receiver arrive in order, and none is lost but with the connection: what TCP gives.
+    pub ordered: bool,
+    /// An ordered link that could deliver nothing for this long has lost its connection, with all that waited.
+    pub connection_timeout: Duration,
 }
 
 impl Default for LinkPolicy {
@@ -43,6 +47,8 @@ impl Default for LinkPolicy {
             corrupt: Probability::NEVER,
             bandwidth: 0,
             queue_bytes: 0,
+            ordered: false,
+            connection_timeout: Duration::secs(15),
         }
     }
 }
@@ -51,7 +57,11 @@ impl LinkPolicy {
     /// Whether only loss and latency matter, so that one draw decides a message's fate.
     #[must_use]
     pub const fn is_plain(&self) -> bool {
-        self.duplicate.is_never() && self.reorder.is_never() && self.corrupt.is_never() && self.bandwidth == 0
+        self.duplicate.is_never()
+            && self.reorder.is_never()
+            && self.corrupt.is_never()
+            && self.bandwidth == 0
+            && !self.ordered
     }
 }
 

@@ -254,6 +254,11 @@ impl Trouble {
         any
     }
 
+    /// Whether a cut is in force between the two. It counts for none.
+    pub fn is_cut(&self, from: Peer, to: Peer, client_zone: u16) -> bool {
+        self.cuts.iter().any(|cut| cut.cuts(from, to, client_zone))
+    }
+
     /// What becomes of a message on a link that is not plain, or while something is in force. `rng` is the stream of the
     /// link's own policy; every fault has its own.
     pub fn pass<'a>(&mut self, crossing: &Crossing, policy: &LinkPolicy, rng: impl FnOnce() -> &'a mut Rng) -> Passage {
