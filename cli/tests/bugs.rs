@@ -26,6 +26,7 @@ fn the_chaos_files_find_known_bugs_and_nothing_else() {
         "unconditional_truncation",
         "snapshot_omits_sessions",
         "no_session_filter",
+        "restart_trusts_page_cache",
     ] {
         let storms = load(&registry, &files, Some(bug)).unwrap_or_else(|errors| panic!("{errors}"));
         let seeds = format!("1..{SEEDS}").parse().expect("a range");

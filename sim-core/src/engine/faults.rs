@@ -210,7 +210,7 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
         rng: &mut Rng,
     ) -> Sides {
         if clients == CutClients::Only {
-            return shape.from_clients(self.nodes.len(), nodes);
+            return shape.apart_from_clients(self.nodes.len(), nodes);
         }
         let groups: Vec<Vec<NodeId>> = match shape {
             Shape::Groups(groups) => {

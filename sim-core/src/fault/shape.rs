@@ -124,7 +124,7 @@ impl Shape {
     }
 
     /// The targets of `n` nodes cut off from clients alone: one way if the shape is, both ways otherwise.
-    pub(crate) fn from_clients(&self, n: usize, targets: &[NodeId]) -> Sides {
+    pub(crate) fn apart_from_clients(&self, n: usize, targets: &[NodeId]) -> Sides {
         let side = (0..n as u32).map(|i| u16::from(targets.contains(&NodeId(i)))).collect();
         let (sides, clients) = (Sides::new(side, 3), usize::from(Sides::CLIENTS));
         match self {

@@ -310,7 +310,10 @@ impl<N: Subject> Cluster<N> {
             Leaves::Some(n) => n.min(unsynced),
         };
         disk.records.truncate(durable + kept);
-        disk.durable = disk.next;
+        if !matches!(leaves, Leaves::Everything) {
+            // A process that dies leaves what it wrote in the page cache: that is durable once it is synced.
+            disk.durable = disk.next;
+        }
         disk.sync_wanted = false;
         self.timers[i] = [None; TIMERS as usize];
         unsynced - kept
