@@ -22,6 +22,19 @@ static FOLLOWED: &[MetricKind] = &[
         "reads that saw less than had been acknowledged before they began",
     )
     .harm(),
+    MetricKind::new(
+        "longest_write_outage",
+        "outage of writes",
+        Unit::Time,
+        "the longest, in any zone and of any shard",
+    ),
+    MetricKind::new("longest_read_outage", "outage of reads", Unit::Time, "the longest, in any zone and of any shard"),
+    MetricKind::new(
+        "longest_zone_outage",
+        "outage of a zone",
+        Unit::Time,
+        "the longest time in which a zone's clients had neither reads nor writes",
+    ),
     MetricKind::new("rto", "fail-over time", Unit::Time, "the longest unplanned fail-over"),
     MetricKind::new(
         "false_failovers",

@@ -94,9 +94,16 @@ fn scope(scopes: &Scopes<'_>, found: &Found, index: usize, time: u64) -> ScopeAv
 /// One entry of scopes that were down at overlapping times. It has the ends of the one that lasted longest.
 fn entry(record: &RunRecord, scopes: &Scopes<'_>, parts: &[Part], asked: &[bool], window_ns: u64) -> Outage {
     let longest = parts.iter().min_by_key(|p| (std::cmp::Reverse(p.end_ns - p.start_ns), p.start_ns, p.scope));
-    let Part { start_ns, end_ns, open, .. } = *longest.expect("an outage has a scope");
-    let mut down = vec![false; scopes.count()];
-    parts.iter().for_each(|part| down[part.scope] = true);
+    let longest = *longest.expect("an outage has a scope");
+    let Part { start_ns, end_ns, open, .. } = longest;
+    // What was down for the smaller part of it does not give it its name: when a zone is gone for a minute and everybody else
+    // waits for a new leader meanwhile, it is the zone's outage.
+    let mut together = vec![0; scopes.count()];
+    for part in parts {
+        together[part.scope] += part.end_ns.min(end_ns).saturating_sub(part.start_ns.max(start_ns));
+    }
+    let mut down: Vec<bool> = together.iter().map(|ns| *ns > 0 && ns * 2 >= end_ns - start_ns).collect();
+    down[longest.scope] = true;
     let (cause, cause_faults) = causes::attribute(record, start_ns, end_ns, window_ns);
     let of = |part: &Part| {
         let scope = scopes.scope(part.scope);

@@ -4,8 +4,8 @@ use crate::availability::measured;
 use crate::outages;
 use crate::report::Report;
 use crate::scopes::{Said, Scopes};
-use sim_core::Fate;
 use sim_core::record::RunRecord;
+use sim_core::{Class, Fate};
 
 /// The share served in each column of windows.
 pub(crate) struct Served {
@@ -13,29 +13,30 @@ pub(crate) struct Served {
     pub column_ns: u64,
     /// Windows in a column.
     pub windows: u64,
-    /// The worst window's share, by column; nothing where nothing was invoked.
-    pub worst: Vec<Option<f64>>,
+    /// The worst window's share of reads and of writes, by column; nothing where nothing was invoked.
+    pub worst: [Vec<Option<f64>>; 2],
 }
 
-/// The share served over time in at most `most` columns of whole windows, of the operations that decide what is down. Who
+/// The shares of reads and writes served over time in at most `most` columns of whole windows, of the operations that decide what is down. Who
 /// waited through an outage of his own scope counts as not served, so that the curve is back when the outage is over.
 pub(crate) fn served_over_time(record: &RunRecord, report: &Report, most: usize) -> Served {
     let scopes = Scopes::of(record);
     let down = down(&scopes, report);
     let (window_ns, count) = outages::grid(record, scopes.count());
-    let mut windows = vec![(0_u32, 0_u32); count as usize];
+    let mut windows = [vec![(0_u32, 0_u32); count as usize], vec![(0_u32, 0_u32); count as usize]];
     for op in record.ops.iter().filter(|op| scopes.decides(op) && measured(record, op)) {
         let said = scopes.said(op);
         let spans = &down[scopes.index(op)];
         let at = spans.partition_point(|span| span.1 <= op.invoke_ns);
         let waited = spans.get(at).is_some_and(|span| span.0 <= op.invoke_ns);
-        let window = &mut windows[((op.invoke_ns - record.measure_from_ns) / window_ns) as usize];
+        let window = ((op.invoke_ns - record.measure_from_ns) / window_ns) as usize;
+        let window = &mut windows[usize::from(op.class == Class::Write)][window];
         window.0 += u32::from(said != Said::Nothing);
         window.1 += u32::from(said == Said::Served && !waited);
     }
-    let per_column = windows.len().div_ceil(most.max(1)).max(1);
+    let per_column = (count as usize).div_ceil(most.max(1)).max(1);
     let share = |w: &(u32, u32)| (w.0 > 0).then(|| f64::from(w.1) / f64::from(w.0));
-    let worst = windows.chunks(per_column).map(|c| c.iter().filter_map(share).reduce(f64::min)).collect();
+    let worst = windows.map(|of| of.chunks(per_column).map(|c| c.iter().filter_map(share).reduce(f64::min)).collect());
     Served { column_ns: window_ns * per_column as u64, windows: per_column as u64, worst }
 }
 
@@ -129,5 +130,52 @@ pub(crate) fn bin_length(time: u64, most: u64) -> u64 {
             }
         }
         base = base.saturating_mul(10);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sim_core::record::OpRecord;
+
+    const MS: u64 = 1_000_000;
+
+    #[test]
+    fn the_curve_is_back_when_the_outage_is_over() {
+        // Nothing is served from 1 s to 1.5 s; who asks in the last 100 ms of it is patient enough to be answered after it.
+        let probe = |at: u64| {
+            let waits = (1000..1500).contains(&at);
+            let return_ns = if waits { (at + 100).min(1501) } else { at + 1 };
+            let outcome = if waits && at < 1401 { Fate::Unknown } else { Fate::Ok };
+            OpRecord {
+                client: 0,
+                op: at,
+                class: Class::Write,
+                probe: true,
+                zone: 0,
+                shard: 0,
+                invoke_ns: at * MS,
+                return_ns: return_ns * MS,
+                outcome,
+                node: None,
+                attempts: 1,
+            }
+        };
+        let record = RunRecord {
+            ops: (0..2000).step_by(20).map(probe).collect(),
+            simulated_ns: 2000 * MS,
+            measure_to_ns: 2000 * MS,
+            window_ns: 100 * MS,
+            timeout_ns: 100 * MS,
+            probe_every_ns: 20 * MS,
+            ..RunRecord::default()
+        };
+        let report = crate::analyse(&record);
+        let outages = &report.availability.outages;
+        assert_eq!((outages.len(), outages[0].start_ns, outages[0].end_ns), (1, 1000 * MS, 1501 * MS));
+        let [reads, writes] = served_over_time(&record, &report, 20).worst;
+        assert!(reads.iter().all(Option::is_none));
+        let expected: Vec<Option<f64>> = (0..20).map(|w| Some(f64::from(u8::from(!(10..15).contains(&w))))).collect();
+        assert_eq!(writes, expected);
     }
 }

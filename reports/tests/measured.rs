@@ -20,7 +20,7 @@ fn what_was_not_measured_is_neither_kept_nor_broken() {
         .map(|name| (name, Comparison::AtMost, f64::MAX));
     assert_eq!(judged(cases::calm(), &bounds), [Ruling::Inconclusive; 6]);
     let report = analyse(&cases::calm()).to_json();
-    for part in ["goodput", "queues", "hot_keys", "failover", "errors", "formulas", "metrics"] {
+    for part in ["goodput", "queues", "hot_keys", "failover", "errors", "formulas"] {
         assert!(!report.contains(&format!("\"{part}\"")), "{part}");
     }
 }

@@ -1,8 +1,9 @@
 //! What is right but worth knowing before a run: what a scenario says and will not do.
 
 use crate::Scenario;
-use crate::scenario::Law;
+use crate::scenario::{Law, Pace};
 use sim_core::Instant;
+use sim_core::record::{Comparison, Expectation};
 
 /// Notes about a scenario, one sentence each.
 #[must_use]
@@ -20,5 +21,56 @@ pub fn notes(scenario: &Scenario) -> Vec<String> {
             ));
         }
     }
+    notes.extend(unseen(scenario));
+    notes.extend(cost(scenario));
     notes
+}
+
+/// What probes can not see: a reader of the report should know that, too.
+pub fn unseen(scenario: &Scenario) -> Vec<String> {
+    let probe = scenario.probe;
+    let mut notes = Vec::new();
+    if let Some(recovery) = scenario.profile.recovery.filter(|recovery| probe.timeout > *recovery) {
+        notes.push(format!(
+            "outages shorter than {} are not seen: [probe] timeout is that long, and {} may need no more than {recovery} to recover",
+            probe.timeout, scenario.system
+        ));
+    }
+    let bounds = |e: &&Expectation| {
+        e.metric.starts_with("longest_")
+            && e.metric.ends_with("outage")
+            && matches!(e.comparison, Comparison::AtMost | Comparison::LessThan)
+            && e.bound < probe.timeout.0 as f64
+    };
+    for bound in scenario.expect.bounds.iter().filter(bounds) {
+        notes.push(format!(
+            "expect.{} {}: outages shorter than {} are not seen, which is how long a probe waits ([probe] timeout)",
+            bound.metric, bound.text, probe.timeout
+        ));
+    }
+    notes
+}
+
+/// That probes are more than a tenth of what the cluster can serve, or of what it is asked.
+fn cost(scenario: &Scenario) -> Option<String> {
+    let probe = scenario.probe;
+    if !probe.enabled {
+        return None;
+    }
+    let asked = 2_000_000_000 * scenario.probe_zones().len() as u64 / probe.every.0.max(1);
+    let open = |pace: &Pace| match pace {
+        Pace::Open(stages) => stages.iter().map(|s| s.most().0).max().map(|micros| micros / 1_000_000),
+        Pace::Closed { .. } => None,
+    };
+    let load: Option<u64> = scenario.workloads.iter().map(|w| open(&w.pace)).sum();
+    let exceeded = |of: Option<u64>| of.filter(|of| *of > 0 && asked * 10 > *of);
+    let every = probe.every;
+    if let Some(capacity) = exceeded(crate::read::capacity(&scenario.cluster, scenario.profile)) {
+        let what = format!("probes ask {asked} times a second of a capacity of {capacity}/s");
+        return Some(format!("{what}: write a longer [probe] every than {every}"));
+    }
+    let load = exceeded(load)?;
+    let what = format!("probes ask {asked} times a second beside a load of {load}/s");
+    let cost = "they count in no figure, but the nodes serve them";
+    Some(format!("{what}: {cost}; a longer [probe] every than {every} makes them rarer, and outages less exact"))
 }

@@ -2,7 +2,7 @@
 
 use crate::suggest;
 use schemars::schema_for;
-use sim_core::{Rule, Shape, System};
+use sim_core::{Profile, Rule, Shape, System};
 
 /// A `[system]` option that makes no sense.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,6 +35,11 @@ pub trait Systems {
     fn rules(&self, system: &str) -> Vec<Rule> {
         let _ = system;
         Vec::new()
+    }
+    /// What a system with these options is like, in a cluster of this shape.
+    fn profile(&self, system: &str, options: &toml::Table, shape: &Shape) -> Profile {
+        let _ = (system, options, shape);
+        Profile::default()
     }
     /// The kinds of orders that a system takes from an operator; none if it never changes.
     fn orders(&self, system: &str) -> Names {

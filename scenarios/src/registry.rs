@@ -4,7 +4,7 @@ use crate::options::{Names, OptionProblem, Systems};
 use crate::runner::{self, ForkRequest, RunError, RunRequest};
 use sim_core::metric::MetricKind;
 use sim_core::record::RunRecord;
-use sim_core::{Bug, Collect, Rule, Shape, System};
+use sim_core::{Bug, Collect, Profile, Rule, Shape, System};
 use std::marker::PhantomData;
 
 /// A system with its type erased: one virtual call a run.
@@ -38,6 +38,8 @@ pub trait AnySystem: Sync {
     /// # Errors
     /// Every problem with these options for a cluster of this shape.
     fn check_options(&self, given: &toml::Table, shape: &Shape) -> Result<toml::Table, Vec<OptionProblem>>;
+    /// What it is like with these options.
+    fn profile(&self, options: &toml::Table, shape: &Shape) -> Profile;
     /// The JSON schema of the options.
     fn options_schema(&self) -> schemars::Schema;
 }
@@ -74,6 +76,11 @@ impl<S: System> AnySystem for Erased<S> {
     }
     fn check_options(&self, given: &toml::Table, shape: &Shape) -> Result<toml::Table, Vec<OptionProblem>> {
         crate::check_options::<S>(given, shape)
+    }
+    fn profile(&self, options: &toml::Table, shape: &Shape) -> Profile {
+        let options: Option<S::Options> = options.clone().try_into().ok();
+        let config = options.and_then(|options| S::configure(options, shape).ok());
+        config.map_or_else(Profile::default, |config| S::profile(&config))
     }
     fn options_schema(&self) -> schemars::Schema {
         schemars::schema_for!(S::Options)
@@ -122,6 +129,9 @@ impl Systems for Registry {
     }
     fn rules(&self, system: &str) -> Vec<Rule> {
         self.get(system).map_or_else(Vec::new, AnySystem::rules)
+    }
+    fn profile(&self, system: &str, options: &toml::Table, shape: &Shape) -> Profile {
+        self.get(system).map_or_else(Profile::default, |s| s.profile(options, shape))
     }
     fn orders(&self, system: &str) -> Names {
         self.get(system).map_or(&[], AnySystem::orders)

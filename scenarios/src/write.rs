@@ -439,6 +439,7 @@ fn expect(out: &mut Out, scenario: &Scenario) {
     out.key("violates", names(&scenario.expect.violates));
     out.table("[report]");
     out.key("window", time(scenario.report.window));
+    out.key("in_time", time(scenario.report.in_time));
     out.key("charts", scenario.report.charts);
     out.maybe("title", scenario.report.title.as_ref().map(text));
 }

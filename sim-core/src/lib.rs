@@ -52,7 +52,7 @@ pub use probability::Probability;
 pub use rng::{Purpose, Rng};
 pub use rule::Rule;
 pub use state_machine::StateMachine;
-pub use system::{Bug, Collect, Entry, History, Invalid, Operation, Phase, Shape, Span, System, node_ids};
+pub use system::{Bug, Collect, Entry, History, Invalid, Operation, Phase, Profile, Shape, Span, System, node_ids};
 pub use time::{Duration, Instant, LocalInstant};
 pub use verdict::{Budget, Verdict, Violation};
 pub use workload::Class;

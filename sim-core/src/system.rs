@@ -3,7 +3,7 @@
 use crate::measures::Measures;
 use crate::metric::MetricKind;
 use crate::workload::Load;
-use crate::{Budget, Class, Client, ClientId, Fate, Instant, Node, NodeId, Observer, Outcome, Rule, Verdict};
+use crate::{Budget, Class, Client, ClientId, Duration, Fate, Instant, Node, NodeId, Observer, Outcome, Rule, Verdict};
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -64,6 +64,17 @@ pub struct Phase {
     pub name: &'static str,
     /// The kind of the landmark fact that ends it; `None` for the last.
     pub ends_with: Option<&'static str>,
+}
+
+/// What a system is like, as far as whoever asks it has to know: how its availability can be seen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Profile {
+    /// How many shards its keys lie in, each with a fate of its own; 0 where there are none.
+    pub shards: u16,
+    /// How long at least nobody serves once whoever did is lost; `None` where nobody takes over from anybody.
+    pub recovery: Option<Duration>,
+    /// Operations a second that it can serve at most, where its options say so.
+    pub capacity: Option<u64>,
 }
 
 /// A real, published bug that can be switched on by `[system] bug = "name"`.
@@ -158,6 +169,16 @@ pub trait System: 'static {
     fn checks(config: &<Self::Node as Node>::Config) -> Self::Checks;
     /// What kind of operation a request is.
     fn operation(request: &<Self::Node as Node>::Request) -> Operation;
+    /// What a system with this configuration is like.
+    fn profile(config: &<Self::Node as Node>::Config) -> Profile {
+        let _ = config;
+        Profile::default()
+    }
+    /// The shard that a key lies in, below [`Profile::shards`]; asked only where there are some.
+    fn shard(config: &<Self::Node as Node>::Config, key: u64) -> u16 {
+        let _ = (config, key);
+        0
+    }
     /// Whether a node's work counts in the distribution of load: not that of one that only passes it on.
     fn carries(config: &<Self::Node as Node>::Config, node: NodeId) -> bool {
         let _ = (config, node);

@@ -126,6 +126,8 @@ pub enum Keys {
     },
     /// Always this one.
     Single(u64),
+    /// One after another, from the first again after the last: what touches every shard in turn.
+    InTurn(Arc<[u64]>),
 }
 
 impl Keys {
@@ -142,7 +144,8 @@ impl Keys {
         Self::Weighted(table.collect())
     }
 
-    fn pick(&self, rng: &mut Rng) -> u64 {
+    /// The key of operation number `number`.
+    fn pick(&self, number: u64, rng: &mut Rng) -> u64 {
         match self {
             Self::Uniform { count } => rng.below(*count),
             Self::Weighted(table) => {
@@ -154,6 +157,7 @@ impl Keys {
                 if is_hot { rng.below(*hot) } else { hot + rng.below(count - hot) }
             }
             Self::Single(key) => *key,
+            Self::InTurn(keys) => keys[(number % keys.len() as u64) as usize],
         }
     }
 }
@@ -213,7 +217,12 @@ impl<N: Node> Generated<N> {
             (false, false, true) => Verb::Cas,
             (false, false, false) => Verb::Put,
         };
-        let mut op = Op { verb, key: load.keys.pick(rng), unique: load.tag << 40 | self.issued, size: load.value_size };
+        let mut op = Op {
+            verb,
+            key: load.keys.pick(self.issued, rng),
+            unique: load.tag << 40 | self.issued,
+            size: load.value_size,
+        };
         // Drawn last and only where there are any, so that a load without deletes is what it was before there were some.
         if !load.deletes.is_never() && rng.chance(load.deletes) && verb == Verb::Put {
             op.verb = Verb::Delete;
@@ -317,7 +326,7 @@ mod tests {
         let keys = Keys::Hotspot { count: 1000, hot: 10, share: Probability::per_billion(900_000_000) };
         let mut rng = Rng::stream(7, Purpose::Client, 0);
         let mut counts = vec![0_u32; 1000];
-        (0..100_000).for_each(|_| counts[keys.pick(&mut rng) as usize] += 1);
+        (0..100_000).for_each(|_| counts[keys.pick(0, &mut rng) as usize] += 1);
         let hot: u32 = counts[..10].iter().sum();
         assert!((89_500..90_500).contains(&hot), "{hot} of 100,000");
         // 9,000 each of the hot, 10 each of the cold.

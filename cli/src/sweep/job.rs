@@ -85,7 +85,7 @@ fn of_report(job: Job, values: &Cell, report: &reports::Report) -> JobResult {
     let broken =
         |ruling| that(ruling).map(|v| Broken { rule: v.rule.clone(), detail: v.detail.clone() }).collect::<Vec<_>>();
     let availability = &report.availability;
-    let measured = availability.operations > 0;
+    let measured = availability.time_fraction.is_some();
     JobResult {
         job: job.index,
         seed: job.seed,

@@ -44,7 +44,7 @@ pub(crate) fn draw(report: &Report) -> Scene {
         let (first, second) = if slot >= 62.0 { (middle - 4.0, Some(middle + 22.0)) } else { (middle + 8.0, None) };
         scene.bold(
             (plot.left - 16.0, first),
-            format!("at {}", units::moment(outage.start_ns)),
+            fit(&format!("{}, at {}", outage.scope, units::moment(outage.start_ns)), LABEL, true, name_room),
             LABEL,
             INK,
             Anchor::End,
@@ -65,7 +65,7 @@ pub(crate) fn draw(report: &Report) -> Scene {
 
 fn finding(report: &Report) -> String {
     let Some(worst) = report.worst_outage() else { return "No outage to explain".into() };
-    let length = units::duration(worst.duration_ns);
+    let length = format!("{}, {}", units::duration(worst.duration_ns), worst.scope);
     let longest = worst.phases.iter().max_by_key(|p| (p.end_ns - p.start_ns, std::cmp::Reverse(p.start_ns)));
     match longest {
         Some(phase) if worst.phases.len() > 1 => {

@@ -248,12 +248,17 @@ pub static PROBE: Section = Section {
     name: "[probe]",
     keys: &[
         Key::new("enabled", Flag, "true", "whether a probe client per zone runs"),
-        Key::new("every", Duration, "20ms", "one read and one write at this distance"),
+        Key::new(
+            "every",
+            Duration,
+            "20ms, more where a tenth of the capacity is less, less with many shards",
+            "one read and one write at this distance, of each shard in turn",
+        ),
         Key::new(
             "timeout",
             Duration,
-            "the shortest workload timeout",
-            "an operation that takes longer counts as failed for availability",
+            "100ms, more on slow links; the shortest workload timeout where nobody takes over from anybody",
+            "a probe that takes longer was not served, nor, if the file has this key, any other operation",
         ),
     ],
 };
@@ -359,6 +364,12 @@ pub static REPORT: Section = Section {
     name: "[report]",
     keys: &[
         Key::new("window", Duration, "100ms", "length of an availability window"),
+        Key::new(
+            "in_time",
+            Duration,
+            "probe.timeout if it is there, or else the shortest workload timeout",
+            "an operation of the workload that takes longer counts as failed for availability",
+        ),
         Key::new("charts", Flag, "true", "whether charts are drawn"),
         Key::new("title", Text, "scenario.title", "a heading of its own"),
     ],

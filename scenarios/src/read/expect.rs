@@ -109,8 +109,8 @@ fn figure(text: &str, unit: Unit) -> Result<f64, UnitError> {
     }
 }
 
-/// Reads `[report]`.
-pub fn report(reader: &Reader<'_>, duration: Option<Duration>) -> ReportOptions {
+/// Reads `[report]`; clients are that patient where it does not say what is in time.
+pub fn report(reader: &Reader<'_>, duration: Option<Duration>, patience: Duration) -> ReportOptions {
     let window = reader.get("window", measure::positive).unwrap_or(Duration::millis(100));
     if let Some(duration) = duration
         && reader.has("window")
@@ -120,6 +120,7 @@ pub fn report(reader: &Reader<'_>, duration: Option<Duration>) -> ReportOptions 
     }
     ReportOptions {
         window,
+        in_time: reader.get("in_time", measure::positive).unwrap_or(patience),
         charts: reader.get("charts", measure::flag).unwrap_or(true),
         title: reader.get("title", measure::text),
     }

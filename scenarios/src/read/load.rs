@@ -5,7 +5,7 @@ use super::section::{Context, Reader};
 use super::{children, measure};
 use crate::keys;
 use crate::limits;
-use crate::scenario::{KeySpace, Pace, Probe, Rate, Stage, Workload};
+use crate::scenario::{KeySpace, Pace, Rate, Stage, Workload};
 use crate::suggest;
 use crate::written::{Kind, Value};
 use sim_core::{Duration, Instant, Patience, Probability, ReadsFrom, Routing};
@@ -244,18 +244,4 @@ fn zones(value: &Value, context: &Context<'_>, world: &World) -> Option<Vec<u16>
         return None;
     }
     Some(zones)
-}
-
-/// Reads `[probe]`.
-pub fn probe(reader: &Reader<'_>, workloads: &[Workload]) -> Probe {
-    let shortest = workloads.iter().map(|w| w.patience.timeout).min();
-    let every = reader.get("every", measure::positive).unwrap_or(Duration::millis(20));
-    if every < Duration::micros(100) {
-        reader.wrong("every", "the probe must stay light", "\"100us\" or more");
-    }
-    Probe {
-        enabled: reader.get("enabled", measure::flag).unwrap_or(true),
-        every,
-        timeout: reader.get("timeout", measure::positive).or(shortest).unwrap_or(Duration::secs(1)),
-    }
 }

@@ -12,6 +12,7 @@ mod matrix;
 mod measure;
 mod network;
 mod overlap;
+mod probe;
 mod process;
 mod recorded;
 mod section;
@@ -19,6 +20,7 @@ mod swarm;
 mod target;
 mod trigger;
 
+pub use probe::capacity;
 pub use section::{Beside, Files};
 pub use target::write as write_target;
 
@@ -31,7 +33,7 @@ use crate::suggest;
 use crate::written::{Kind, Override, Table, Value, apply, read_json, read_toml};
 use cluster::World;
 use section::{Context, Reader};
-use sim_core::Duration;
+use sim_core::{Duration, Profile};
 use std::path::Path;
 
 /// The text of a scenario and what it may refer to.
@@ -176,18 +178,26 @@ fn scenario(document: &Value, context: &Context<'_>, systems: &dyn Systems) -> O
     let network = network::read(&child(&root, "network", &keys::NETWORK), &world);
     let disk = network::disk(&child(&root, "disk", &keys::DISK));
     let workloads = load::workloads(&children(&root, "workload", &keys::WORKLOAD), &world);
-    let probe = load::probe(&child(&root, "probe", &keys::PROBE), &workloads);
     let faults = children(&root, "fault", &keys::FAULT);
     let plans = fault::read(&faults, root.has("swarm"), &world);
     let limits = limits::read(&child(&root, "limits", &keys::LIMITS), &plans, &world);
     let swarm = root.has("swarm").then(|| swarm::read(&child(&root, "swarm", &keys::SWARM), &plans));
     let expect = expect::read(&child(&root, "expect", &keys::EXPECT), settle, &world);
-    let report = expect::report(&child(&root, "report", &keys::REPORT), duration);
+    let probe = probe::read(&child(&root, "probe", &keys::PROBE));
+    let patience = probe.timeout.unwrap_or_else(|| probe::patience(&workloads));
+    let report = expect::report(&child(&root, "report", &keys::REPORT), duration, patience);
     if workloads.is_empty() && !probe.enabled && !root.has("workload") {
         let what = "nothing is asked of the system: there is no [[workload]], and the probe is off";
         context.wrong(root.at("probe"), what, "add a [[workload]]");
     }
     let (system, options, choices) = options(&root, &head, &world, systems);
+    let profile = match (&system, &options) {
+        (Some(system), Some(options)) => systems.profile(system, options, &world.cluster.shape()),
+        _ => Profile::default(),
+    };
+    let (cluster, window) = (&world.cluster, report.window);
+    let asked = probe::Around { cluster, network: &network, disk: &disk, workloads: &workloads, profile, window };
+    let probe = probe.complete(&asked);
     let swarm = swarm.flatten().map(|mut swarm| {
         swarm.choices.extend(choices);
         // The order of the file says nothing: JSON has none.
@@ -210,6 +220,7 @@ fn scenario(document: &Value, context: &Context<'_>, systems: &dyn Systems) -> O
         network,
         disk,
         workloads,
+        profile,
         probe,
         faults: plans,
         limits,

@@ -138,32 +138,30 @@ fn seat_clients<S: System, O: Observer<S::Node>>(
     // probes, they run only there.
     let start = if probe.enabled { Instant::ZERO } else { scenario.heal_at() };
     let stop = scenario.heal_at() + Duration(scenario.settle.0 / 4 * 3);
-    let zones = scenario.cluster.zones.len() as u64;
-    for zone in 0..zones {
+    let zones = scenario.probe_zones();
+    for (place, zone) in (0..).zip(&zones) {
         for (half, reads) in [Probability::NEVER, Probability::ALWAYS].into_iter().enumerate() {
             // Zones and halves are spread over the grid, so that the probes sample each interval evenly.
-            let step = probe.every.0 / (2 * zones);
+            let step = probe.every.0 / (2 * zones.len() as u64);
             let load = Load {
-                arrival: Arrival::Grid { every: probe.every, phase: Duration(step * (2 * zone + half as u64)) },
+                arrival: Arrival::Grid { every: probe.every, phase: Duration(step * (2 * place + half as u64)) },
                 reads,
                 appends: Probability::NEVER,
                 cas: Probability::NEVER,
                 deletes: Probability::NEVER,
                 // Keys of their own: the probe measures the system, not the workload's hot keys.
-                keys: Keys::Single(PROBE_KEYS + zone),
+                keys: probe_keys::<S>(config, *zone),
                 value_size: 16,
                 start,
                 stop,
                 tag,
             };
-            let patience = Patience { timeout: probe.timeout, ..Patience::default() };
-            let seat = Seat {
-                zone: zone as u16,
-                patience,
-                routing: Routing::Sticky,
-                reads_from: ReadsFrom::Leader,
-                probe: true,
-            };
+            // Two tries at least: a client that keeps a map learns only from the second that its map is old.
+            let usual = Patience::default();
+            let attempt_timeout = usual.attempt_timeout.min(Duration(probe.timeout.0 / 2));
+            let patience = Patience { timeout: probe.timeout, attempt_timeout, ..usual };
+            let seat =
+                Seat { zone: *zone, patience, routing: Routing::Sticky, reads_from: ReadsFrom::Leader, probe: true };
             engine.add_client(seat, S::client(config, load));
             tag += 1;
         }
@@ -172,3 +170,18 @@ fn seat_clients<S: System, O: Observer<S::Node>>(
 
 /// Beyond every workload's keys.
 const PROBE_KEYS: u64 = 1 << 40;
+/// Keys of each zone's probe among which one of every shard is looked for.
+const KEYS_A_ZONE: u64 = 1 << 20;
+
+/// The keys of a zone's probe: one, or one of each shard.
+fn probe_keys<S: System>(config: &ConfigOf<S>, zone: u16) -> Keys {
+    let shards = S::profile(config).shards;
+    if shards < 2 {
+        return Keys::Single(PROBE_KEYS + u64::from(zone));
+    }
+    let first = PROBE_KEYS + u64::from(zone) * KEYS_A_ZONE;
+    let of = |shard| (first..first + KEYS_A_ZONE).find(|key| S::shard(config, *key) == shard);
+    // A shard so small that none of a million keys lies in it is left out.
+    let keys: Vec<u64> = (0..shards).filter_map(of).collect();
+    if keys.is_empty() { Keys::Single(first) } else { Keys::InTurn(keys.into()) }
+}

@@ -36,7 +36,7 @@ pub struct ForkRequest<'a> {
 pub fn fork<S: System>(request: &ForkRequest<'_>, each: &mut dyn FnMut(RunRecord)) -> Result<(), RunError> {
     let ForkRequest { scenario, schedule, seed, at, seeds, keep_ops } = *request;
     let config = cluster::node_config::<S>(scenario)?;
-    let recorder: Recorder<'static, S> = Recorder::new(scenario, None, keep_ops, scenario.expect.linearizable);
+    let recorder: Recorder<'static, S> = Recorder::new(scenario, &config, None, keep_ops, scenario.expect.linearizable);
     let observer = (S::checks(&config), recorder);
     let mut trunk = cluster::engine::<S, _>(scenario, schedule, seed, config, observer);
     let mut trunk_stats = Vec::new();

@@ -134,6 +134,9 @@ fn line(buffer: &mut Vec<u8>, Ended { record, name, key, .. }: &Ended, request: 
     line.word("class", if record.class == Class::Read { "read" } else { "write" });
     line.flag("probe", record.probe);
     line.number("zone", u64::from(record.zone));
+    if record.shard > 0 {
+        line.number("shard", u64::from(record.shard));
+    }
     line.number("invoke_ns", record.invoke_ns);
     line.number("return_ns", record.return_ns);
     line.word("outcome", fate(record.outcome));

@@ -90,12 +90,12 @@ fn within<S: System>(request: RunRequest<'_>, history: Option<HistoryWriter<'_>>
     let drawn = undrawn.drawn(seed);
     let scenario = drawn.as_ref();
     let config = cluster::node_config::<S>(scenario)?;
-    let recorder = Recorder::new(scenario, history, keep_ops, scenario.expect.linearizable);
+    let recorder = Recorder::new(scenario, &config, history, keep_ops, scenario.expect.linearizable);
     let trace = trace.map(|sink| Trace::new(sink, trace_mode, scenario, seed));
     let keeps_flight = evidence.as_ref().is_some_and(|evidence| evidence.keeps_flight());
     let flight = || keeps_flight.then(|| FlightRecorder::new(drive::FLIGHT));
     let twin = evidence.as_ref().is_some_and(|evidence| evidence.twin).then(|| {
-        let recorder = Recorder::new(scenario, None, keep_ops, scenario.expect.linearizable);
+        let recorder = Recorder::new(scenario, &config, None, keep_ops, scenario.expect.linearizable);
         let observer: Watch<'_, S> = (S::checks(&config), (recorder, (None, flight())));
         cluster::engine::<S, _>(scenario, schedule, seed, config.clone(), observer)
     });
@@ -195,9 +195,8 @@ fn phases(
             run.heal();
         }
     }
-    if broken.is_none() {
-        run.abandon_operations();
-    }
+    // Whoever waits for an answer when a run is over has none, whatever ended it.
+    run.abandon_operations();
     broken
 }
 
@@ -231,8 +230,10 @@ fn finish<S: System, O: Observer<S::Node>>(
         measure_from_ns: scenario.measure_from().0,
         measure_to_ns: scenario.heal_at().0.min(engine.now().0).max(scenario.measure_from().0),
         window_ns: scenario.report.window.0,
-        timeout_ns: scenario.probe.timeout.0,
+        timeout_ns: scenario.report.in_time.0,
         probe_every_ns: if scenario.probe.enabled { scenario.probe.every.0 } else { 0 },
+        probe_timeout_ns: scenario.probe.timeout.0,
+        shards: S::profile(&config).shards,
         zones: scenario.cluster.zones.clone(),
         nodes: nodes::<S>(scenario, &config, engine.nodes(), stats),
         faults: faults(schedule, engine.faults(), engine.now()),
@@ -251,6 +252,7 @@ fn finish<S: System, O: Observer<S::Node>>(
     record.facts = kept.facts;
     record.ops = kept.ops;
     record.notes = kept.notes;
+    record.notes.extend(crate::notes::unseen(scenario));
     let at = |ns| Instant(ns);
     let span = Span { from: at(record.measure_from_ns), to: at(record.measure_to_ns), end: at(record.simulated_ns) };
     record.measures = S::measure(&config, &kept.history, &checks, &nodes, span);

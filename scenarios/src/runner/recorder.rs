@@ -23,6 +23,8 @@ pub(super) struct Recorder<'a, S: System> {
     /// Workload clients sit before the probes.
     first_probe: u32,
     zones: Vec<u16>,
+    /// What says in which shard a key lies, where there are shards.
+    sharded: Option<<S::Node as Node>::Config>,
     heal_at: Instant,
     progress: [Progress; 2],
     waits: Vec<Wait>,
@@ -54,6 +56,7 @@ impl<S: System> Clone for Recorder<'_, S> {
             names: self.names,
             first_probe: self.first_probe,
             zones: self.zones.clone(),
+            sharded: self.sharded.clone(),
             heal_at: self.heal_at,
             progress: self.progress,
             waits: self.waits.clone(),
@@ -97,10 +100,17 @@ pub(super) struct Kept<S: System> {
 }
 
 impl<'a, S: System> Recorder<'a, S> {
-    pub fn new(scenario: &Scenario, writer: Option<HistoryWriter<'a>>, keep_ops: bool, keep_history: bool) -> Self {
+    pub fn new(
+        scenario: &Scenario,
+        config: &<S::Node as Node>::Config,
+        writer: Option<HistoryWriter<'a>>,
+        keep_ops: bool,
+        keep_history: bool,
+    ) -> Self {
         let workload_zones = scenario.workloads.iter().flat_map(|w| (0..w.clients).map(|i| w.zone_of(i)));
         // Two probes a zone, in the order in which the cluster seats them.
-        let probe_zones = (0..scenario.cluster.zones.len() as u16).flat_map(|zone| [zone, zone]);
+        let probe_zones = scenario.probe_zones().into_iter().flat_map(|zone| [zone, zone]);
+        let zones: Vec<u16> = workload_zones.chain(probe_zones).collect();
         Self {
             ops: match (writer, keep_ops) {
                 (Some(writer), _) => Ops::Written(writer),
@@ -113,10 +123,11 @@ impl<'a, S: System> Recorder<'a, S> {
             counts: [0; Kind::LIMIT],
             names: [""; Kind::LIMIT],
             first_probe: scenario.clients(),
-            zones: workload_zones.chain(probe_zones).collect(),
+            waits: vec![Wait::default(); zones.len()],
+            zones,
+            sharded: (S::profile(config).shards > 0).then(|| config.clone()),
             heal_at: scenario.heal_at(),
             progress: [Progress::default(); 2],
-            waits: vec![Wait::default(); scenario.clients() as usize + 2 * scenario.cluster.zones.len()],
         }
     }
 
@@ -178,7 +189,10 @@ impl<'a, S: System> Recorder<'a, S> {
             class: operation.class,
             probe: client.0 >= self.first_probe,
             zone: self.zones[client.index()],
-            shard: 0,
+            shard: match (&self.sharded, operation.key) {
+                (Some(config), Some(key)) => S::shard(config, key),
+                _ => 0,
+            },
             invoke_ns: invoked.0,
             return_ns: at.0,
             outcome: outcome.fate(),

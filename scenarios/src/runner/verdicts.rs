@@ -75,11 +75,12 @@ fn rounded(waited: Duration) -> Duration {
 /// After the storm every client that asks is answered in time, not only one of them.
 pub(super) fn answered(scenario: &Scenario, waits: &[Wait]) -> Option<VerdictRecord> {
     let within = scenario.expect.answered_within?;
+    let zones = scenario.probe_zones();
     let name = |client: usize| match client.checked_sub(scenario.clients() as usize) {
         None => format!("c{}", client + 1),
         // Two probes a zone: one writes, one reads.
         Some(probe) => {
-            let zone = &scenario.cluster.zones[probe / 2 % scenario.cluster.zones.len()];
+            let zone = &scenario.cluster.zones[usize::from(zones[probe / 2])];
             format!("the {} probe of zone {zone}", if probe % 2 == 0 { "write" } else { "read" })
         }
     };

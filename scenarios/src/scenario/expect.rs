@@ -22,6 +22,8 @@ pub struct Expect {
 pub struct ReportOptions {
     /// Length of an availability window.
     pub window: Duration,
+    /// An operation of the workload that takes longer counts as failed for availability.
+    pub in_time: Duration,
     /// Whether charts are drawn.
     pub charts: bool,
     /// A heading instead of the scenario's title.

@@ -158,13 +158,14 @@ impl Workload {
     }
 }
 
-/// The availability probe: one light client per zone that issues one read and one write on a fixed grid.
+/// The availability probe: one light client per zone that issues one read and one write on a fixed grid, of each shard in
+/// turn. It is not part of the load.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Probe {
     /// Whether it runs.
     pub enabled: bool,
     /// The grid.
     pub every: Duration,
-    /// An operation that takes longer counts as failed, for availability.
+    /// When it gives up on an operation; one that takes longer does not count as served where outages are found.
     pub timeout: Duration,
 }

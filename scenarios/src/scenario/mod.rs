@@ -15,7 +15,7 @@ pub use network::{Disk, End, LinkChange, LinkRule, Network};
 pub use swarm::{Change, Choice, Scale, Setting, Swarm};
 
 use sim_core::fault::Limits;
-use sim_core::{Duration, Instant};
+use sim_core::{Duration, Instant, Profile};
 
 /// Everything one run is made of, except the seed a caller may choose instead of [`Scenario::seed`].
 #[derive(Clone, Debug, PartialEq)]
@@ -50,6 +50,8 @@ pub struct Scenario {
     pub disk: Disk,
     /// The load, in the order of the file.
     pub workloads: Vec<Workload>,
+    /// What the system is like, as far as whoever asks it has to know.
+    pub profile: Profile,
     /// The availability probe.
     pub probe: Probe,
     /// The faults as planned; `expand` makes the concrete schedule.
@@ -81,6 +83,14 @@ impl Scenario {
     #[must_use]
     pub fn end(&self) -> Instant {
         self.heal_at() + self.settle
+    }
+
+    /// The zones from which probes ask: those in which clients sit, or all where there is no workload.
+    #[must_use]
+    pub fn probe_zones(&self) -> Vec<u16> {
+        let all = 0..self.cluster.zones.len() as u16;
+        let sits = |zone: &u16| self.workloads.iter().any(|w| (0..w.clients).any(|i| w.zone_of(i) == *zone));
+        all.filter(|zone| self.workloads.is_empty() || sits(zone)).collect()
     }
 
     /// All workload clients; probe clients come in addition.

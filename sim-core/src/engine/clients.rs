@@ -81,6 +81,10 @@ impl<N: Node, C> ClientState<N, C> {
         }
     }
 
+    pub const fn is_probe(&self) -> bool {
+        self.seat.probe
+    }
+
     pub fn reseed(&mut self, seed: u64, index: u64) {
         self.rng = Rng::stream(seed, Purpose::Client, index);
         self.link_rng = Rng::stream(seed, Purpose::ClientLink, index);

@@ -108,7 +108,9 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
             Effect::Send { .. } | Effect::Arm { .. } | Effect::Halt { .. } => {}
             Effect::Reply { ticket, response } => {
                 let bytes = N::response_bytes(&response);
-                self.machines[id.index()].stats.answered += 1;
+                // Probes measure the load and are none.
+                let load = !self.clients[ticket.client.index()].is_probe();
+                self.machines[id.index()].stats.answered += u64::from(load);
                 self.answer(id, ticket, Answer::Done(response), bytes);
             }
             Effect::Redirect { ticket, hint } => self.answer(id, ticket, Answer::Elsewhere(hint), 24),
@@ -357,7 +359,7 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
         let what = N::request_fingerprint(&request).wrapping_mul(0x9fb2_1c65_1e98_df25);
         self.digest.event(self.now.0, session, Code::Request, what ^ ticket.op << 16 ^ u64::from(ticket.attempt));
         let stats = &mut self.machines[to.index()].stats;
-        stats.requests += 1;
+        stats.requests += u64::from(!self.clients[ticket.client.index()].is_probe());
         stats.bytes_in += u64::from(N::request_bytes(&request));
         self.observer.observe(self.now, &Observed::Requested { ticket, node: to });
         self.step_node(to, |n, fx| n.on_request(ticket, request, fx));

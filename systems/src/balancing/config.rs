@@ -22,6 +22,19 @@ pub enum Service {
 }
 
 impl Service {
+    /// The mean, as far as 256 evenly spaced quantiles show it.
+    pub(super) fn mean(&self) -> Duration {
+        let of = |law: &Latency| (0..256_u32).map(|i| u128::from(law.sample(i << 24 | 1 << 23).0)).sum::<u128>() / 256;
+        let mean = match self {
+            Self::One(law) => of(law),
+            Self::Two(usual, long, share) => {
+                let (usual, long, share) = (of(usual) as f64, of(long) as f64, share.as_f64());
+                (usual + (long - usual) * share) as u128
+            }
+        };
+        Duration(mean as u64)
+    }
+
     /// How long this one takes.
     pub(super) fn draw(&self, rng: &mut Rng) -> Duration {
         match self {

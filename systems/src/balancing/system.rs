@@ -11,7 +11,7 @@ use super::node::{Machine, Part, TIMERS};
 use super::options::BalancingOptions;
 use sim_core::measures::Measures;
 use sim_core::workload::Load;
-use sim_core::{Budget, Bug, Class, History, Invalid, NodeId, Operation, Rule, Shape, Span, System, Verdict};
+use sim_core::{Budget, Bug, Class, History, Invalid, NodeId, Operation, Profile, Rule, Shape, Span, System, Verdict};
 use std::rc::Rc;
 
 /// Balancers before servers with queues.
@@ -29,6 +29,12 @@ impl System for BalancingSystem {
 
     fn configure(options: BalancingOptions, shape: &Shape) -> Result<Rc<Config>, Vec<Invalid>> {
         options.validate(shape.nodes() as u32, shape.spares).map(Rc::new)
+    }
+
+    fn profile(config: &Rc<Config>) -> Profile {
+        let workers = u64::from(config.servers() - config.spares) * u64::from(config.workers);
+        let capacity = workers * 1_000_000_000 / config.service.mean().0.max(1);
+        Profile { capacity: Some(capacity), ..Profile::default() }
     }
 
     fn client(_: &Rc<Config>, load: Load) -> BalancingClient {

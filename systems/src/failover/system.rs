@@ -13,7 +13,9 @@ use serde::{Deserialize, Serialize};
 use sim_core::measures::Measures;
 use sim_core::units::DurationText;
 use sim_core::workload::Load;
-use sim_core::{Budget, Bug, Duration, History, Invalid, NodeId, Operation, Phase, Rule, Shape, Span, System, Verdict};
+use sim_core::{
+    Budget, Bug, Duration, History, Invalid, NodeId, Operation, Phase, Profile, Rule, Shape, Span, System, Verdict,
+};
 
 /// Nodes of one cluster at most.
 const MOST_NODES: usize = 99;
@@ -282,6 +284,14 @@ impl System for FailoverSystem {
 
     fn checks(config: &Config) -> FailoverChecks {
         FailoverChecks::new(config)
+    }
+
+    fn profile(config: &Config) -> Profile {
+        let recovery = match config.detector {
+            Suspicion::Timeout => config.failure_timeout,
+            _ => config.heartbeat,
+        };
+        Profile { recovery: Some(recovery), ..Profile::default() }
     }
 
     fn operation(request: &KvCommand) -> Operation {

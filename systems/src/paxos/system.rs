@@ -12,7 +12,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sim_core::units::{ByteSize, DurationText, RangeText};
 use sim_core::workload::Load;
-use sim_core::{Budget, Bug, Duration, History, Invalid, Operation, Order, Phase, Rule, Shape, System, Verdict};
+use sim_core::{
+    Budget, Bug, Duration, History, Invalid, Operation, Order, Phase, Profile, Rule, Shape, System, Verdict,
+};
 
 /// Replicas that one group may have: beyond this nobody runs Paxos.
 const MOST_NODES: usize = 99;
@@ -220,6 +222,10 @@ impl System for PaxosSystem {
 
     fn checks(config: &Config) -> PaxosChecks {
         PaxosChecks::new(config)
+    }
+
+    fn profile(config: &Config) -> Profile {
+        Profile { recovery: Some(config.election_min), ..Profile::default() }
     }
 
     fn operation(request: &KvCommand) -> Operation {

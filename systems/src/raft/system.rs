@@ -14,7 +14,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sim_core::units::{ByteSize, DurationText, RangeText};
 use sim_core::workload::Load;
-use sim_core::{Budget, Bug, Duration, History, Invalid, Operation, Order, Phase, Rule, Shape, System, Verdict};
+use sim_core::{
+    Budget, Bug, Duration, History, Invalid, Operation, Order, Phase, Profile, Rule, Shape, System, Verdict,
+};
 use std::collections::BTreeMap;
 
 /// Voters that one group may have: beyond this nobody runs Raft.
@@ -267,6 +269,10 @@ impl System for RaftSystem {
 
     fn checks(config: &Config) -> RaftChecks {
         RaftChecks::new(config.nodes)
+    }
+
+    fn profile(config: &Config) -> Profile {
+        Profile { recovery: Some(config.election_min), ..Profile::default() }
     }
 
     fn operation(request: &KvCommand) -> Operation {

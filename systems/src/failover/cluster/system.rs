@@ -6,14 +6,15 @@ use super::client::ClusterClient;
 use super::config::{Config, Fsync};
 use super::message::{ClusterRequest, FACT_KINDS, MESSAGE_KINDS};
 use super::node::{Cluster, TIMERS};
-use super::slots::{SLOTS, SlotMap};
+use super::slots::{SLOTS, SlotMap, slot_of};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sim_core::measures::Measures;
 use sim_core::units::DurationText;
 use sim_core::workload::Load;
 use sim_core::{
-    Budget, Bug, Class, Duration, History, Invalid, NodeSet, Operation, Phase, Rule, Shape, Span, System, Verdict,
+    Budget, Bug, Class, Duration, History, Invalid, NodeSet, Operation, Phase, Profile, Rule, Shape, Span, System,
+    Verdict,
 };
 use std::rc::Rc;
 
@@ -155,6 +156,15 @@ impl System for ClusterSystem {
 
     fn checks(config: &Rc<Config>) -> ClusterChecks {
         ClusterChecks::new(config)
+    }
+
+    fn profile(config: &Rc<Config>) -> Profile {
+        Profile { shards: config.primaries as u16, recovery: Some(config.node_timeout), ..Profile::default() }
+    }
+
+    /// A shard is what a primary had at first: its slots stay together whoever takes them over.
+    fn shard(config: &Rc<Config>, key: u64) -> u16 {
+        config.slots.owner(slot_of(key)).map_or(0, |owner| owner.0 as u16)
     }
 
     fn operation(request: &ClusterRequest) -> Operation {
