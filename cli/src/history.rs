@@ -62,7 +62,7 @@ pub fn history(args: &HistoryArgs) -> Exit {
             return Exit::Usage;
         }
     };
-    if out_of_time {
+    if out_of_time && judged.ruling == Ruling::Inconclusive {
         let _ = write!(judged.why, ", {} s of wall time; --time-limit allows more", args.time_limit);
     }
     if let Some(path) = &args.chart
@@ -152,8 +152,8 @@ fn witness(name: &str, judged: &Judged) -> Option<Witness> {
                 client: client(op),
                 request: op.request.clone(),
                 answer: op.answer.clone(),
-                start: op.invoked,
-                end: op.lines.1.map(|_| op.returned),
+                start: if judged.timed { op.invoked } else { u64::from(op.lines.0) },
+                end: op.lines.1.map(|line| if judged.timed { op.returned } else { u64::from(line) }),
                 place: place(op),
             })
             .collect(),

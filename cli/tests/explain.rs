@@ -1,6 +1,8 @@
 //! The commands that explain a run: trace (as text, for ShiViz, for Perfetto), diff, replay of folders that are not
 //! what they were.
 
+#[path = "explain/histories.rs"]
+mod histories;
 mod support;
 
 use serde_json::Value;

@@ -43,6 +43,31 @@ fn a_report_made_again_from_its_files_is_the_same() {
 }
 
 #[test]
+fn the_picture_of_a_contradiction_is_on_both_pages() {
+    let dir = folder("witness");
+    let record = cases::short();
+    let read = reports::Witnessed {
+        client: "c5".into(),
+        request: "read".into(),
+        answer: Some("7".into()),
+        start: 1,
+        end: Some(2),
+        place: None,
+    };
+    let witness =
+        reports::Witness { finding: "c5: read 7".into(), about: "x".into(), operations: vec![read], timed: true };
+    let page = |name: &str| fs::read_to_string(dir.join(name)).unwrap();
+    write(&dir, &analyse(&record), &record, Some(&witness), true).unwrap();
+    assert!(page("report.html").contains("id=\"linearizability\""));
+    assert!(
+        page("report.md").contains("](charts/linearizability.png)") && dir.join("charts/linearizability.png").exists()
+    );
+    // Without it there is none, and nothing that refers to it.
+    write(&dir, &analyse(&record), &record, None, true).unwrap();
+    assert!(!page("report.html").contains("linearizability\"") && !page("report.md").contains("linearizability.png"));
+}
+
+#[test]
 fn the_golden_record_is_read_and_judged_as_ever() {
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/records/short");
     if std::env::var_os("WRITE_FIXTURES").is_some() {

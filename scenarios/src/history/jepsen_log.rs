@@ -10,6 +10,7 @@ pub(super) fn events(lines: &Lines<'_>) -> Vec<Event> {
     for (number, start, line) in lines.iter() {
         let Some(fields) = Fields::of(line) else { continue };
         if fields.process == "nemesis" {
+            lines.has_nemesis.set(true);
             continue;
         }
         let mut reader = Reader::new(line, fields.rest, Notation::Edn);

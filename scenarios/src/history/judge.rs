@@ -30,7 +30,7 @@ pub struct Shown {
     pub request: String,
     /// The answer; `None` if nobody knows whether it happened.
     pub answer: Option<String>,
-    /// When it began: nanoseconds of the run, or the line.
+    /// When it began: nanoseconds of the run, or its place among the events.
     pub invoked: u64,
     /// When it ended.
     pub returned: u64,
@@ -73,7 +73,7 @@ pub struct Judged {
     /// The lines of its operations, in their order.
     #[serde(skip)]
     pub order: Vec<(u32, Option<u32>)>,
-    /// Whether times are nanoseconds; otherwise they are lines.
+    /// Whether times are nanoseconds; otherwise they are places among the events.
     pub timed: bool,
 }
 
@@ -162,7 +162,8 @@ fn judge_as<M: Model>(
             judged.ruling = Ruling::NotLinearizable;
             let of_part: Vec<usize> =
                 all.into_iter().filter(|i| M::part(&operations[*i].request).to_string() == part).collect();
-            let conflict = linearize::conflict::<M>(rows(&of_part), ATTEMPT);
+            let narrow = M::narrow(&of_part.iter().map(|i| &operations[*i]).collect::<Vec<_>>());
+            let conflict = narrow.unwrap_or_else(|| linearize::conflict::<M>(rows(&of_part), ATTEMPT, go_on));
             let conflict: Vec<usize> = conflict.into_iter().map(|i| of_part[i]).collect();
             let last = conflict.last().copied().unwrap_or(stuck);
             judged.why = format!("{} fits no order", sentence(&operations[last]));

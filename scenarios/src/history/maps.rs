@@ -14,17 +14,22 @@ pub(super) const HELP: &str =
 /// Reads them. The order of the maps is the order of the events; Jepsen's :index says the same.
 pub(super) fn events(lines: &Lines<'_>, notation: Notation) -> Vec<Event> {
     let forms = forms(lines, notation);
-    let events = forms.iter().enumerate().filter_map(|(i, form)| {
-        event(form, i as u64).unwrap_or_else(|(what, help)| {
+    let events = forms.iter().enumerate().filter_map(|(i, form)| match event(form, i as u64) {
+        Ok(event) => {
+            lines.has_nemesis.set(lines.has_nemesis.get() | event.is_none());
+            event
+        }
+        Err((what, help)) => {
             lines.wrong_line(form.start, what, help);
             None
-        })
+        }
     });
     events.collect()
 }
 
 type Wrong = (String, &'static str);
 
+/// The event of a form; `None` for one of the nemesis.
 fn event(form: &Form, at: u64) -> Result<Option<Event>, Wrong> {
     let wrong = |what: &str, help| Err((what.to_owned(), help));
     let field = |name: &str, place: usize| match &form.value {

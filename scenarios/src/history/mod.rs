@@ -27,7 +27,7 @@ pub use pair::{Answer, Operation, Piece};
 pub use reading::{FailedCas, Reading};
 
 use crate::diagnostics::{Diagnostics, Problems, Span};
-use core::cell::OnceCell;
+use core::cell::{Cell, OnceCell};
 use reader::{Notation, Reader};
 
 /// Problems that are shown of one history: a file of another kind has one on every line.
@@ -50,7 +50,7 @@ pub fn read(name: &str, text: &str) -> Result<Vec<Event>, Diagnostics> {
         Format::Maps(notation) => maps::events(&lines, notation),
         Format::Log => jepsen_log::events(&lines),
     };
-    if events.is_empty() && problems.count() == 0 {
+    if events.is_empty() && !lines.has_nemesis.get() && problems.count() == 0 {
         let help =
             "history.jsonl of a run, maps with process, type, f and value (EDN or JSON), or the log lines of Jepsen";
         problems.with_file(name, "there is no operation in it", help);
@@ -92,8 +92,10 @@ impl Format {
                 }
                 // Who asks is a client in our histories, and a process in all others.
                 let mut first = Reader::new(text, text.len() - inside(reader.at).len(), Notation::Json);
-                let is_ours =
-                    first.value(0).is_ok_and(|map| map.get("client").is_some() && map.get("process").is_none());
+                let is_ours = match first.value(0) {
+                    Ok(map) => map.get("client").is_some() && map.get("process").is_none(),
+                    Err(_) => text.contains("\"invoke_ns\""),
+                };
                 if is_ours { Self::Ours } else { Self::Maps(Notation::Json) }
             }
             Some(b'[' | b'(') if jepsen_log::has_any(lines) => Self::Log,
@@ -110,11 +112,19 @@ pub(crate) struct Lines<'a> {
     text: &'a str,
     /// Where lines begin, once somebody asks.
     starts: OnceCell<Vec<usize>>,
+    /// Whether the nemesis did anything: a history of nothing else is one, and proves nothing.
+    has_nemesis: Cell<bool>,
 }
 
 impl<'a> Lines<'a> {
     fn new(problems: &'a Problems, name: &str, text: &'a str) -> Self {
-        Self { problems, source: problems.source(name, text), text, starts: OnceCell::new() }
+        Self {
+            problems,
+            source: problems.source(name, text),
+            text,
+            starts: OnceCell::new(),
+            has_nemesis: Cell::new(false),
+        }
     }
 
     /// The lines that are not empty, with their numbers and where they start.

@@ -82,6 +82,8 @@ fn a_crowd_of_adds_is_decided_either_way() {
     assert_eq!(right.ruling, Ruling::Linearizable, "{}", right.why);
     let wrong = judged(&adds("set", 1_000, Some(77)), ModelName::Set, 10_000);
     assert_eq!(wrong.ruling, Ruling::NotLinearizable, "{}", wrong.why);
+    // The add that was answered, and the read that does not see it.
+    assert_eq!(wrong.conflict.len(), 2, "{:?}", wrong.conflict);
 }
 
 #[test]
@@ -103,6 +105,55 @@ fn appends_in_a_crowd_are_decided_by_what_is_read_later() {
     line(&mut text, 99, "ok", &format!(":f :get, :key k, :value \"{}\"", &held[..held.len() - 2]));
     let wrong = judged(&text, ModelName::Kv, 100_000);
     assert_eq!(wrong.ruling, Ruling::NotLinearizable, "{}", wrong.why);
+}
+
+#[test]
+fn forty_enqueues_at_once_are_decided_by_what_comes_out() {
+    let crowd = || {
+        let mut text = String::new();
+        for stage in ["invoke", "ok"] {
+            (0..40).for_each(|i| line(&mut text, i, stage, &format!(":f :enqueue, :value {i}")));
+        }
+        text
+    };
+    let out = |text: &mut String, process: u64, value: u64| {
+        line(text, process, "invoke", ":f :dequeue, :value nil");
+        line(text, process, "ok", &format!(":f :dequeue, :value {value}"));
+    };
+    // Backwards: the last to begin came first.
+    let mut right = crowd();
+    (10..40).rev().for_each(|i| out(&mut right, 99, i));
+    let mut found_empty = right.clone();
+    line(&mut found_empty, 99, "invoke", ":f :dequeue, :value nil");
+    line(&mut found_empty, 99, "ok", ":f :dequeue, :value nil");
+    let with = |value| {
+        let mut text = right.clone();
+        out(&mut text, 99, value);
+        text
+    };
+    for model in [ModelName::Queue, ModelName::UnorderedQueue] {
+        let found = judged(&right, model, 10_000);
+        assert_eq!(found.ruling, Ruling::Linearizable, "{}", found.why);
+        // What never came in, what was out already, and nothing where ten are left.
+        for wrong in [with(99), with(25), found_empty.clone()] {
+            let found = judged(&wrong, model, 10_000);
+            assert_eq!(found.ruling, Ruling::NotLinearizable, "{}: {}", model.name(), found.why);
+            // All that came in belongs to why an unordered queue can not have been found empty.
+            let is_small = found.conflict.len() <= 3 || (model != ModelName::Queue && wrong == found_empty);
+            assert!(is_small, "{}: {:?}", model.name(), found.conflict);
+        }
+    }
+    // Two that came in one after the other, out the other way round.
+    let mut swapped = String::new();
+    for i in 0..60 {
+        line(&mut swapped, 1, "invoke", &format!(":f :enqueue, :value {i}"));
+        line(&mut swapped, 1, "ok", &format!(":f :enqueue, :value {i}"));
+    }
+    (0..60).for_each(|i| out(&mut swapped, 99, if i / 2 == 20 { 81 - i } else { i }));
+    assert_eq!(judged(&swapped, ModelName::UnorderedQueue, 10_000).ruling, Ruling::Linearizable);
+    let found = judged(&swapped, ModelName::Queue, 10_000);
+    assert_eq!(found.ruling, Ruling::NotLinearizable, "{}", found.why);
+    assert!(found.conflict.len() <= 4, "{:?}", found.conflict);
 }
 
 #[test]

@@ -100,6 +100,15 @@ fn what_clojure_prints_beside_data_is_passed_over() {
 }
 
 #[test]
+fn what_only_the_nemesis_did_proves_nothing() {
+    for text in ["[{:process :nemesis, :type :info, :f :kill, :value nil}]", "x - :nemesis\t:info\t:start\tnil\n"] {
+        assert_eq!(judged(text, ModelName::Register, ""), Ok(Ruling::Inconclusive), "{text}");
+    }
+    let text = "{:process 0, :type :invoke, :f :cas, :value [1 2]}\n{:process 0, :type :fail, :f :cas, :value [1 2]}\n";
+    assert_eq!(judged(text, ModelName::Register, ""), Ok(Ruling::Inconclusive));
+}
+
+#[test]
 fn no_more_than_a_screen_is_shown() {
     let many = "{:process 0, :type :maybe, :f :read, :value nil}\n".repeat(5_000);
     let long = format!("[{}", "{:process 0, :type :maybe, :f :read, :value nil} ".repeat(5_000));

@@ -247,12 +247,28 @@ fn random(model: ModelName, rng: &mut Rng) -> Op {
     Op { what, told, from, to: from + rng.below(5) }
 }
 
+/// Makes all that comes into a queue different: then much is known of it that equal elements hide.
+fn come_in_once(ops: &mut [Op], rng: &mut Rng) {
+    let count = ops.len() as u64;
+    for (i, op) in ops.iter_mut().enumerate() {
+        match (&mut op.what, &mut op.told) {
+            (What::Enqueue(value), _) => *value = i as i64,
+            (What::Dequeue, Told::Value(value)) if *value != NIL => *value = rng.below(count) as i64,
+            (What::Drain, Told::Values(values)) => values.iter_mut().for_each(|v| *v = rng.below(count) as i64),
+            _ => {}
+        }
+    }
+}
+
 /// Judges random histories; how many of them were right.
 fn agree(model: ModelName, start: &[i64], flags: &str, histories: u64) -> u64 {
     let mut right = 0;
     for seed in 0..histories {
         let mut rng = Rng::stream(seed, Purpose::Client, model as u64);
-        let ops: Vec<Op> = (0..rng.between(1, 5)).map(|_| random(model, &mut rng)).collect();
+        let mut ops: Vec<Op> = (0..rng.between(1, 6)).map(|_| random(model, &mut rng)).collect();
+        if seed % 2 == 1 {
+            come_in_once(&mut ops, &mut rng);
+        }
         let text = text(&ops);
         let how = reading(flags);
         let judged = judge("x", &text, model, &how, BUDGET, &mut || true).unwrap_or_else(|p| panic!("{p}\n{text}"));

@@ -4,6 +4,7 @@ use super::search::{Effort, Found, search};
 use super::stale::stale;
 use super::{Observed, Op, Spec, ahead::Ahead};
 use crate::{Instant, Outcome};
+use core::cell::Cell;
 
 /// The smallest set of operations found that has no order, as indices into `history`, the one whose answer is
 /// the last straw at the end. Only the operations of one part may be given.
@@ -12,7 +13,14 @@ use crate::{Instant, Outcome};
 /// may then have happened or not), and whatever changed nothing, or nothing that anybody saw. So if the rest has no order,
 /// neither has the whole. Each attempt visits at most `budget` states; one that runs out counts as having an order, which
 /// only makes the set larger.
-pub fn conflict<'a, S: Spec + 'a>(history: impl IntoIterator<Item = Observed<'a, S>>, budget: u64) -> Vec<usize> {
+///
+/// Gives nothing if `go_on`, asked now and then, says no before it is known which operation is the last straw, and a larger
+/// set if it says so later.
+pub fn conflict<'a, S: Spec + 'a>(
+    history: impl IntoIterator<Item = Observed<'a, S>>,
+    budget: u64,
+    go_on: &mut dyn FnMut() -> bool,
+) -> Vec<usize> {
     let mut ops: Vec<Op<'_, S>> = history.into_iter().enumerate().filter_map(|(i, row)| Op::of(i, row)).collect();
     ops.sort_by_key(|op| (op.invoked, op.index));
     let Some(part) = ops.first().map(|op| S::part(op.request)) else { return Vec::new() };
@@ -21,9 +29,13 @@ pub fn conflict<'a, S: Spec + 'a>(history: impl IntoIterator<Item = Observed<'a,
     if let Some(stale) = stale(&part, &ops) {
         return stale.before().chain([stale.saw]).map(|position| ops[position].index).collect();
     }
-    let fails = |ops: &[Op<'_, S>]| {
-        let go_on = &mut || true;
-        matches!(search::<S>(&part, ops, Ahead::of(ops), &mut Effort::new(budget, go_on)), Found::Stuck { .. })
+    let stopped = Cell::new(false);
+    let mut fails = |ops: &[Op<'_, S>]| {
+        let mut effort = Effort::new(budget, go_on);
+        effort.stopped = stopped.get();
+        let found = search::<S>(&part, ops, Ahead::of(ops), &mut effort);
+        stopped.set(effort.stopped);
+        matches!(found, Found::Stuck { .. })
     };
     let mut returns: Vec<Instant> = ops.iter().filter_map(|op| op.answered.map(|(at, _)| at)).collect();
     returns.sort_unstable();
@@ -31,9 +43,13 @@ pub fn conflict<'a, S: Spec + 'a>(history: impl IntoIterator<Item = Observed<'a,
     // A history whose beginning has no order has none itself: the first return with which there is none can be bisected.
     let last = returns.partition_point(|at| !fails(&until(&ops, *at)));
     let Some(last_straw) = returns.get(last).copied() else { return Vec::new() };
+    if stopped.get() {
+        return Vec::new();
+    }
     let mut left = until(&ops, last_straw);
     let mut stride = left.len().div_ceil(2);
     while stride > 0 {
+        let before = left.len();
         let mut from = 0;
         while from < left.len() {
             let to = (from + stride).min(left.len());
@@ -45,7 +61,10 @@ pub fn conflict<'a, S: Spec + 'a>(history: impl IntoIterator<Item = Observed<'a,
                 from = to;
             }
         }
-        stride /= 2;
+        // What is gone may have been all that noticed another.
+        if stride > 1 || left.len() == before {
+            stride /= 2;
+        }
     }
     // The last straw at the end, the others in the order in which they began.
     left.sort_by_key(|op| (op.answered.is_some_and(|(at, _)| at == last_straw), op.invoked, op.index));

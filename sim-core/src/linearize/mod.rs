@@ -9,6 +9,7 @@
 mod ahead;
 mod conflict;
 mod growth;
+mod lane;
 mod memory;
 mod search;
 mod stale;
@@ -76,6 +77,15 @@ pub trait Spec {
         let _ = (state, larger);
         true
     }
+    /// What the request does in a queue; `None`, which is always right, if it does anything else.
+    fn passage<'r>(request: &'r Self::Request, response: Option<&'r Self::Response>) -> Option<Passage<'r>> {
+        let _ = (request, response);
+        None
+    }
+    /// Whether what came into a queue comes out in any order, not first in, first out.
+    fn overtakes() -> bool {
+        false
+    }
     /// Whether a request with an unknown outcome could explain anything in a part made of `all` (requests and the
     /// answers that are known). If not, it is as good as one that never happened, and is left out of the search.
     fn could_matter(request: &Self::Request, all: &[(&Self::Request, Option<&Self::Response>)]) -> bool {
@@ -91,6 +101,19 @@ pub enum Makes<T> {
     Nothing,
     /// If it changes anything, this is the state after it.
     State(T),
+}
+
+/// What a request does in a queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Passage<'r> {
+    /// This comes in.
+    Enters(&'r str),
+    /// This comes out.
+    Leaves(&'r str),
+    /// Nothing was in.
+    FindsNone,
+    /// Nobody knows what comes out, if anything does.
+    Unknown,
 }
 
 /// How requests that only add to what is there depend on each other.
@@ -230,7 +253,7 @@ const FIRST_SLICE: u64 = 1 << 14;
 /// How much larger the next one is: what was done before is at most a third of it.
 const GROWTH: u64 = 4;
 /// States visited for a better witness, at most.
-const WITNESS_STATES: u64 = 1_000_000;
+const WITNESS_STATES: u64 = 100_000;
 
 #[cfg(test)]
 mod tests;

@@ -132,8 +132,8 @@ impl<S: Spec> Search<'_, '_, '_, S> {
             // It never changes anything, and leaves more room for the others.
             return self.try_now(op).is_some();
         }
-        self.ahead.is_of_growth()
-            && self.try_now(op).is_some_and(|after| self.ahead.welcomes(&self.ops[op], &self.place.state, &after))
+        self.ahead.may_welcome()
+            && self.try_now(op).is_some_and(|after| self.ahead.welcomes(op, &self.ops[op], &self.place.state, &after))
     }
 
     fn take(&mut self, op: usize, after: S::State) -> S::State {

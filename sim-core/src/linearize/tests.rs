@@ -105,7 +105,7 @@ fn what_was_left_for_good_needs_no_search() {
         let found = judge(&rows, 0);
         assert!(matches!(found, Linearizable::No { stuck, .. } if stuck == 30 + stale), "{found:?}: {rows:?}");
         let rows = rows.iter().map(|(q, from, to, o)| (q, Instant(*from), Instant(*to), o));
-        assert!(conflict::<Register>(rows, 0).len() <= 3);
+        assert!(conflict::<Register>(rows, 0, &mut || true).len() <= 3);
     }
     let right: [&[Row]; 4] = [
         // The two may have come in any order.
@@ -171,7 +171,7 @@ proptest::proptest! {
             })
             .collect();
         let some: Vec<usize> = conflict::<Register>(
-            rows.iter().map(|(q, from, to, o)| (q, Instant(*from), Instant(*to), o)), 1_000_000);
+            rows.iter().map(|(q, from, to, o)| (q, Instant(*from), Instant(*to), o)), 1_000_000, &mut || true);
         let no = matches!(judge(&rows, 1_000_000), Linearizable::No { .. });
         proptest::prop_assert_eq!(no, !some.is_empty());
         if let Some(last) = some.last() {

@@ -4,7 +4,7 @@ use super::super::{Answer, Datum, Event, Piece, Reading, Stage};
 use super::queue::taken;
 use super::{Model, ModelName, Object, unknown};
 use core::fmt;
-use sim_core::linearize::Spec;
+use sim_core::linearize::{Passage, Spec};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -129,6 +129,17 @@ impl Spec for Bag {
     }
     fn is_read(_: &Ask) -> bool {
         false
+    }
+    fn passage<'r>(request: &'r Ask, _: Option<&'r Told>) -> Option<Passage<'r>> {
+        Some(match &request.what {
+            What::Enqueue(value) => Passage::Enters(value),
+            What::Dequeue(Some(Some(value))) => Passage::Leaves(value),
+            What::Dequeue(Some(None)) => Passage::FindsNone,
+            What::Dequeue(None) | What::Drain => Passage::Unknown,
+        })
+    }
+    fn overtakes() -> bool {
+        true
     }
     fn could_matter(request: &Ask, all: &[(&Ask, Option<&Told>)]) -> bool {
         // What nobody took out makes a difference to nobody but who found it empty, and would rather it never came. That

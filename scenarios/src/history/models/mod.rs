@@ -4,6 +4,7 @@ mod bag;
 mod counter;
 mod lock;
 mod multi_register;
+mod presence;
 mod queue;
 mod set;
 mod store;
@@ -16,7 +17,7 @@ pub use queue::Queue;
 pub use set::Members;
 pub use store::{Kv, Register};
 
-use super::{Answer, Datum, Event, Piece, Reading};
+use super::{Answer, Datum, Event, Operation, Piece, Reading};
 use core::fmt;
 use sim_core::linearize::Spec;
 use std::sync::Arc;
@@ -56,6 +57,16 @@ pub trait Model: Spec<Request: fmt::Display + PartialEq + Clone, Response: fmt::
     {
         let _ = (request, event);
         Vec::new()
+    }
+
+    /// A few operations of one object that already contradict each other, if the model knows a way to find them that is
+    /// better than leaving out others: as indices, the last straw at the end.
+    fn narrow(operations: &[&Operation<Self>]) -> Option<Vec<usize>>
+    where
+        Self: Sized,
+    {
+        let _ = operations;
+        None
     }
 
     /// Whether objects may begin like this.

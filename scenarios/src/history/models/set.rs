@@ -1,8 +1,10 @@
 //! A set: elements are added and removed, all of them are read.
 
-use super::super::{Answer, Datum, Event, Reading};
+use super::super::{Answer, Datum, Event, Operation, Reading};
+use super::presence::{Look, contradiction};
 use super::{Model, ModelName, Object, unknown};
 use core::fmt;
+use sim_core::Outcome;
 use sim_core::hash::Mixer;
 use sim_core::linearize::{Growth, Spec};
 use std::collections::BTreeSet;
@@ -47,10 +49,14 @@ impl Elements {
         Self(vec![Arc::default(); BUCKETS])
     }
 
-    fn bucket(&mut self, element: &str) -> &mut BTreeSet<Arc<str>> {
+    fn place(element: &str) -> usize {
         let mut mixer = Mixer::default();
         mixer.bytes(element.as_bytes());
-        Arc::make_mut(&mut self.0[mixer.finish() as usize % BUCKETS])
+        mixer.finish() as usize % BUCKETS
+    }
+
+    fn bucket(&mut self, element: &str) -> &mut BTreeSet<Arc<str>> {
+        Arc::make_mut(&mut self.0[Self::place(element)])
     }
 
     fn len(&self) -> usize {
@@ -61,8 +67,8 @@ impl Elements {
         self.0.iter().zip(&of.0).all(|(bucket, of)| Arc::ptr_eq(bucket, of) || bucket.is_subset(of))
     }
 
-    fn contains(&self, element: &Arc<str>) -> bool {
-        self.0.iter().any(|bucket| bucket.contains(element))
+    fn contains(&self, element: &str) -> bool {
+        self.0[Self::place(element)].contains(element)
     }
 }
 
@@ -181,5 +187,25 @@ impl Model for Members {
             return Err(format!("{} elements were read, of which {} differ", members.len(), elements.len()));
         }
         Ok(Answer::Seen(Told::All(elements)))
+    }
+
+    fn narrow(operations: &[&Operation<Self>]) -> Option<Vec<usize>> {
+        let mut elements: BTreeSet<&Arc<str>> = BTreeSet::new();
+        for operation in operations {
+            match (&operation.request.what, &operation.outcome) {
+                (What::Add(element) | What::Remove(element), _) => {
+                    elements.insert(element);
+                }
+                (What::Read, Outcome::Ok(Told::All(all))) => elements.extend(all.0.iter().flat_map(|b| b.iter())),
+                (What::Read, _) => {}
+            }
+        }
+        // A set is right only if it is right of each element by itself.
+        contradiction(&elements, operations, |operation, element| match (&operation.request.what, &operation.outcome) {
+            (What::Add(added), _) => (&**added == element).then_some((Look::Comes, None)),
+            (What::Remove(removed), _) => (&**removed == element).then_some((Look::Goes, None)),
+            (What::Read, Outcome::Ok(Told::All(all))) => Some((Look::Is, Some(all.contains(element)))),
+            (What::Read, _) => None,
+        })
     }
 }
