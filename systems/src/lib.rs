@@ -9,6 +9,7 @@ mod catalogue;
 pub mod failover;
 pub mod hashing;
 pub mod kv;
+mod number;
 pub mod paxos;
 pub mod placement;
 pub mod raft;

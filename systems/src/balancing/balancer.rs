@@ -4,7 +4,7 @@ use super::bugs::BalancingBug;
 use super::config::{Config, Hedge};
 use super::endpoints::Endpoints;
 use super::fact::{BalancingFact, Reason};
-use super::message::{BalancingMessage, Work, Worked};
+use super::message::{BalancingMessage, CheckRound, RequestNumber, TryNumber, Work, Worked};
 use super::node::Fx;
 use super::picker::Picker;
 use super::policy::Policy;
@@ -58,13 +58,13 @@ pub struct Balancer {
     probes: Probes,
     requests: Requests,
     /// When each try has taken too long, in the order in which they were made.
-    deadlines: VecDeque<(LocalInstant, u64)>,
+    deadlines: VecDeque<(LocalInstant, TryNumber)>,
     /// When each request's client waits no longer, in the order in which they came.
-    expiries: VecDeque<(LocalInstant, u64)>,
+    expiries: VecDeque<(LocalInstant, RequestNumber)>,
     /// What is to be done later with which request.
-    later: BinaryHeap<Reverse<(LocalInstant, u64, Later)>>,
+    later: BinaryHeap<Reverse<(LocalInstant, RequestNumber, Later)>>,
     /// Requests for which no server is free, under a central queue.
-    waiting: VecDeque<u64>,
+    waiting: VecDeque<RequestNumber>,
     /// Retries that may be made, in parts per million of one.
     budget: u64,
     /// What the given share of answers take at most, as far as one can tell.
@@ -79,10 +79,10 @@ impl Balancer {
         let members = NodeSet::first(if nodes <= NodeSet::LIMIT { nodes - config.spares as usize } else { 0 })
             .minus(NodeSet::first((config.balancers as usize).min(NodeSet::LIMIT)));
         let mut this = Self {
-            picker: Picker::new(config, fx.now()),
+            picker: Picker::new(config, fx.now(), fx.rng()),
             endpoints: Endpoints::new(config),
-            probes: Probes::default(),
-            requests: Requests::default(),
+            probes: Probes::new(CheckRound(fx.rng().next_u64())),
+            requests: Requests::new(fx.rng().next_u64() as u32),
             deadlines: VecDeque::new(),
             expiries: VecDeque::new(),
             later: BinaryHeap::new(),
@@ -119,6 +119,21 @@ impl Balancer {
     /// The servers that are members, as far as this balancer knows.
     pub(super) fn members(&self) -> Option<NodeSet> {
         self.members.map(|(_, members)| members)
+    }
+
+    /// Servers that are ejected for what became of requests, of how many it uses.
+    pub(super) fn ejected(&self) -> (usize, usize) {
+        (self.endpoints.ejected(), self.endpoints.mine().len())
+    }
+
+    /// The servers it uses.
+    pub(super) fn mine(&self) -> &[u32] {
+        self.endpoints.mine()
+    }
+
+    /// How many servers it may choose from now.
+    pub(super) const fn choices(&self) -> usize {
+        self.picker.choices()
     }
 
     /// Brings the choice of servers up to date after something has changed.
@@ -163,7 +178,7 @@ impl Balancer {
     }
 
     /// Sends a request to some server, but not to `but` if there is another. False if there is none to send it to now.
-    fn send(&mut self, config: &Config, request: u64, but: Option<u32>, fx: &mut Fx<'_>) -> bool {
+    fn send(&mut self, config: &Config, request: RequestNumber, but: Option<u32>, fx: &mut Fx<'_>) -> bool {
         let Some(this) = self.requests.get(request) else { return false };
         let (now, key, came) = (fx.now(), this.key, this.came);
         let is_hedge = this.is_under_way();
@@ -188,7 +203,7 @@ impl Balancer {
         self.picker.sent(server);
         self.endpoints.sent(config, server);
         let within = config.deadline.map(|deadline| Duration(deadline.0.saturating_sub(now.since(came).0)));
-        fx.send(config.server(server), BalancingMessage::Forward { id, within });
+        fx.send(config.server(server), BalancingMessage::Forward { id, request, within });
         if self.deadlines.is_empty() {
             fx.arm(DEADLINE, config.attempt_timeout);
         }
@@ -198,13 +213,13 @@ impl Balancer {
     }
 
     /// A request is not served after all.
-    fn drop_request(&mut self, request: u64, why: Reason, fx: &mut Fx<'_>) {
+    fn drop_request(&mut self, request: RequestNumber, why: Reason, fx: &mut Fx<'_>) {
         if let Some(Request { ticket, .. }) = self.requests.end(request) {
             give_up(ticket, why, fx);
         }
     }
 
-    pub(super) fn on_done(&mut self, config: &Config, id: u64, fx: &mut Fx<'_>) {
+    pub(super) fn on_done(&mut self, config: &Config, id: TryNumber, fx: &mut Fx<'_>) {
         let Some(this) = self.requests.take(id) else { return };
         let now = fx.now();
         let took = now.since(this.sent);
@@ -217,7 +232,7 @@ impl Balancer {
         if let Some(request) = self.requests.end(this.request) {
             fx.reply(request.ticket, Worked::Done);
             // The loser of a hedge is not needed any more.
-            for id in request.others(id) {
+            for id in request.others(Some(id)) {
                 if let Some(loser) = self.requests.take(id) {
                     self.picker.ended(loser.server);
                     fx.send(config.server(loser.server), BalancingMessage::Cancel { id });
@@ -229,7 +244,7 @@ impl Balancer {
     }
 
     /// A server has said that it will not do it.
-    pub(super) fn on_refused(&mut self, config: &Config, id: u64, why: Reason, fx: &mut Fx<'_>) {
+    pub(super) fn on_refused(&mut self, config: &Config, id: TryNumber, why: Reason, fx: &mut Fx<'_>) {
         if let Some(this) = self.requests.take(id) {
             self.picker.ended(this.server);
             let server = this.server;
@@ -248,7 +263,7 @@ impl Balancer {
         self.picker.told(server, length);
     }
 
-    pub(super) fn on_health(&mut self, config: &Config, server: u32, round: u32, well: bool, fx: &mut Fx<'_>) {
+    pub(super) fn on_health(&mut self, config: &Config, server: u32, round: CheckRound, well: bool, fx: &mut Fx<'_>) {
         if self.probes.answered(server, round) {
             self.endpoints.checked(config, server, well, fx);
             self.look(config, fx);
@@ -304,7 +319,7 @@ impl Balancer {
     }
 
     /// Nobody waits for this try any more. Gives its request and its server.
-    fn give_up_try(&mut self, config: &Config, id: u64, fx: &mut Fx<'_>) -> Option<(u64, u32)> {
+    fn give_up_try(&mut self, config: &Config, id: TryNumber, fx: &mut Fx<'_>) -> Option<(RequestNumber, u32)> {
         let this = self.requests.take(id)?;
         let (now, server) = (fx.now(), this.server);
         if !config.has(BalancingBug::InFlightLeak) {
@@ -318,7 +333,15 @@ impl Balancer {
     }
 
     /// A try of a request has failed at `server`.
-    fn failed(&mut self, config: &Config, request: u64, id: u64, server: u32, why: Reason, fx: &mut Fx<'_>) {
+    fn failed(
+        &mut self,
+        config: &Config,
+        request: RequestNumber,
+        id: TryNumber,
+        server: u32,
+        why: Reason,
+        fx: &mut Fx<'_>,
+    ) {
         let Some(this) = self.requests.get_mut(request) else { return };
         this.forget(id);
         if this.is_under_way() {
@@ -355,7 +378,7 @@ impl Balancer {
         left.is_some()
     }
 
-    fn do_later(&mut self, at: LocalInstant, request: u64, what: Later, fx: &mut Fx<'_>) {
+    fn do_later(&mut self, at: LocalInstant, request: RequestNumber, what: Later, fx: &mut Fx<'_>) {
         if self.later.peek().is_none_or(|Reverse((first, ..))| at < *first) {
             fx.arm(LATER, at.since(fx.now()));
         }
@@ -397,7 +420,7 @@ impl Balancer {
             }
             self.expiries.pop_front();
             if let Some(this) = this {
-                for id in this.clone().others(0) {
+                for id in this.clone().others(None) {
                     self.give_up_try(config, id, fx);
                 }
                 self.drop_request(request, Reason::Deadline, fx);

@@ -6,6 +6,7 @@ use super::bugs::BalancingBug;
 use super::config::Config;
 use super::fact::{BalancingFact, Reason};
 use super::gray::Gray;
+use super::mechanisms::Mechanisms;
 use super::message::BalancingMessage;
 use super::node::{Machine, Part};
 use super::spread::Spread;
@@ -40,6 +41,8 @@ sim_core::rules! {
 
 /// What health checks may take beyond their interval and timeout: the network's part.
 const SLACK: Duration = Duration::millis(100);
+/// How long what stood still for a while may be late.
+const STANDSTILL: Duration = Duration::secs(1);
 const MILLION: u64 = 1_000_000;
 
 /// One circuit, as announced.
@@ -122,6 +125,7 @@ pub struct BalancingChecks {
     looks: Looks,
     spread: Spread,
     tally: Tally,
+    mechanisms: Mechanisms,
     /// Why a balancer has just given up a request.
     dropped: Option<Reason>,
     violation: Option<Violation>,
@@ -142,6 +146,7 @@ impl BalancingChecks {
             looks: Looks::default(),
             spread: Spread::new(&config),
             tally: Tally::default(),
+            mechanisms: Mechanisms::new(&config),
             dropped: None,
             violation: None,
             config,
@@ -159,7 +164,7 @@ impl BalancingChecks {
 
     /// Every rule's verdict.
     #[must_use]
-    pub fn verdicts(&self) -> Vec<Verdict> {
+    pub fn verdicts(&self, nodes: &[Option<Machine>]) -> Vec<Verdict> {
         let mut verdicts = Vec::new();
         let mut rule = |rule: &'static str, seen: u64, always: bool, detail: String| {
             verdicts.extend(match &self.violation {
@@ -181,6 +186,7 @@ impl BalancingChecks {
         let [even, holes] = self.spread.windows();
         rule(BALANCED, even, false, format!("{even} quiet times"));
         rule(BLACK_HOLE, holes, false, format!("{holes} times with a server that failed"));
+        verdicts.extend(self.mechanisms.verdicts(self.violation.as_ref(), nodes));
         verdicts
     }
 
@@ -364,6 +370,10 @@ impl BalancingChecks {
 impl Observer<Machine> for BalancingChecks {
     #[inline(always)]
     fn observe(&mut self, at: Instant, what: &Observed<'_, Machine>) {
+        let still = self.stops.0 > 0 || at.since(self.stops.1) < STANDSTILL && self.stops.1 > Instant::ZERO;
+        if let Some((rule, node, detail)) = self.mechanisms.watch(at, what, still) {
+            self.fail(at, rule, node, detail);
+        }
         match what {
             Observed::Sent { from, to, message: BalancingMessage::Forward { .. }, .. } => {
                 self.sent(at, *from, to.0 - self.config.balancers);
@@ -407,6 +417,11 @@ impl Observer<Machine> for BalancingChecks {
                 }
             }
             None => {}
+        }
+        if let Some(machine) = &nodes[stepped.index()]
+            && let Some((rule, node, detail)) = self.mechanisms.after_step(stepped, machine)
+        {
+            self.fail(at, rule, node, detail);
         }
         self.violation.clone().map_or(Ok(()), Err)
     }

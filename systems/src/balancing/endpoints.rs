@@ -92,6 +92,11 @@ impl Endpoints {
         &self.mine
     }
 
+    /// How many of those are ejected for what became of requests.
+    pub fn ejected(&self) -> usize {
+        self.mine.iter().filter(|server| self.all[**server as usize].ejected.is_some()).count()
+    }
+
     /// Who may be asked, if that may have changed since the last time.
     pub fn changed(&mut self, config: &Config, fx: &mut Fx<'_>) -> Option<Vec<u32>> {
         if !core::mem::take(&mut self.stale) {
@@ -167,7 +172,7 @@ impl Endpoints {
             return;
         }
         endpoint.failures[0] = 0;
-        let out = self.mine.iter().filter(|server| self.all[**server as usize].ejected.is_some()).count() as u64;
+        let out = self.ejected() as u64;
         let most = (u64::from(ejection.most_ppm) * self.mine.len() as u64 / MILLION).max(1);
         if out >= most {
             fx.note(BalancingFact::EjectionHeld { server });

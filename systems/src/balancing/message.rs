@@ -1,7 +1,17 @@
 //! What balancers and servers tell each other, and what clients ask.
 
+use crate::number::numbers;
 use serde::Serialize;
 use sim_core::{Duration, Kind, Message, NodeSet, hash};
+
+numbers! {
+    /// A balancer's own number for one try of a request.
+    TryNumber;
+    /// Its own number for the request: all tries of it carry that.
+    RequestNumber;
+    /// A balancer's own number for a round of health checks.
+    CheckRound;
+}
 
 /// A piece of work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -26,29 +36,31 @@ pub enum BalancingMessage {
     /// A balancer sends work; `id` is its own number for this try.
     Forward {
         /// The try.
-        id: u64,
+        id: TryNumber,
+        /// The request.
+        request: RequestNumber,
         /// How long its client will still wait, if the balancer knows.
         within: Option<Duration>,
     },
     /// The balancer has its answer from elsewhere.
     Cancel {
         /// The try.
-        id: u64,
+        id: TryNumber,
     },
     /// A server has done it.
     Done {
         /// The try.
-        id: u64,
+        id: TryNumber,
     },
     /// A server could not do it.
     Failed {
         /// The try.
-        id: u64,
+        id: TryNumber,
     },
     /// A server does not take it: its queue is full, or it sheds load.
     Full {
         /// The try.
-        id: u64,
+        id: TryNumber,
     },
     /// How many requests a server has, waiting and under way.
     Queue {
@@ -58,14 +70,14 @@ pub enum BalancingMessage {
     /// A health check.
     Probe {
         /// Its number.
-        round: u32,
+        round: CheckRound,
         /// Whether the application is asked, or only whether the machine accepts a connection.
         connect: bool,
     },
     /// The answer to one.
     Health {
         /// The number of the check.
-        round: u32,
+        round: CheckRound,
         /// Whether it went well.
         well: bool,
     },
@@ -109,14 +121,14 @@ impl Message for BalancingMessage {
 
     fn fingerprint(&self) -> u64 {
         match self {
-            Self::Forward { id, .. } => hash::of(&[0, *id]),
-            Self::Done { id } => hash::of(&[1, *id]),
-            Self::Full { id } => hash::of(&[2, *id]),
+            Self::Forward { id, request, .. } => hash::of(&[0, id.0, request.0]),
+            Self::Done { id } => hash::of(&[1, id.0]),
+            Self::Full { id } => hash::of(&[2, id.0]),
             Self::Queue { length } => hash::of(&[3, u64::from(*length)]),
-            Self::Cancel { id } => hash::of(&[4, *id]),
-            Self::Failed { id } => hash::of(&[5, *id]),
-            Self::Probe { round, connect } => hash::of(&[6, u64::from(*round), u64::from(*connect)]),
-            Self::Health { round, well } => hash::of(&[7, u64::from(*round), u64::from(*well)]),
+            Self::Cancel { id } => hash::of(&[4, id.0]),
+            Self::Failed { id } => hash::of(&[5, id.0]),
+            Self::Probe { round, connect } => hash::of(&[6, round.0, u64::from(*connect)]),
+            Self::Health { round, well } => hash::of(&[7, round.0, u64::from(*well)]),
             Self::Members { version, members } => hash::of(&[8, *version, members.words()[0], members.words()[1]]),
         }
     }

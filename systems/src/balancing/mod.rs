@@ -39,6 +39,7 @@ mod endpoints;
 mod fact;
 mod gray;
 mod measure;
+mod mechanisms;
 mod message;
 mod node;
 mod options;
@@ -63,7 +64,11 @@ pub use client::{BalancingClient, client};
 pub use config::{Breaker, Config, Ejection, HealthChecks, Hedge, MOST_WORKERS, Service};
 pub use fact::{BalancingFact, Reason};
 pub use gray::{Gray, Spell, When};
-pub use message::{BalancingMessage, Work, Worked};
+pub use mechanisms::{
+    ACCEPTED_JOBS_END, BALANCERS_AGREE, CHECKS_COUNT_IN_TIME, EJECTION_CAP_KEPT, RETRIES_GO_ELSEWHERE,
+    SLOW_START_SPARES, SUBSETS_EVEN,
+};
+pub use message::{BalancingMessage, CheckRound, RequestNumber, TryNumber, Work, Worked};
 pub use node::{Machine, Part, TIMERS};
 pub use options::{BalancingOptions, GrayKind, GrayOptions, Probe, ServiceLaw};
 pub use picker::MOST_CHOICES;

@@ -40,6 +40,9 @@ pub struct Picker {
     weight: u64,
     /// Whether they all have the same.
     is_even: bool,
+    /// How many turns it takes among the first servers before its first request. Random: balancers that start together would all begin
+    /// with the same server.
+    head_start: Option<u64>,
     /// How old the loads may be that servers are compared by, and when they were last looked at.
     loads: (Duration, LocalInstant),
 }
@@ -48,7 +51,7 @@ pub struct Picker {
 const STALE: Duration = Duration::secs(5);
 
 impl Picker {
-    pub(super) fn new(config: &Config, now: LocalInstant) -> Self {
+    pub(super) fn new(config: &Config, now: LocalInstant, rng: &mut Rng) -> Self {
         let view = |weight: &u32| View {
             full_weight: *weight,
             weight: *weight,
@@ -63,10 +66,11 @@ impl Picker {
         Self {
             views: config.weights.iter().map(view).collect(),
             usable: Vec::new(),
-            turn: 0,
+            turn: rng.below(u64::from(config.servers()).max(1)) as u32,
             in_flight: 0,
             weight: 0,
             is_even: true,
+            head_start: (config.policy == Policy::WeightedRoundRobin).then(|| rng.next_u64()),
             loads: (age, now),
         }
     }
@@ -85,9 +89,20 @@ impl Picker {
         self.weight = weights().map(u64::from).sum();
         self.is_even = weights().min() == weights().max();
         self.usable = usable;
+        if let Some(turns) = self.head_start.take_if(|_| !self.usable.is_empty()) {
+            let round: u64 = self.usable.iter().map(|server| u64::from(self.views[*server as usize].full_weight)).sum();
+            for _ in 0..turns % round {
+                self.next_by_weight(None);
+            }
+        }
         if config.has(BalancingBug::TurnReset) {
             self.turn = 0;
         }
+    }
+
+    /// How many servers may be chosen.
+    pub(super) const fn choices(&self) -> usize {
+        self.usable.len()
     }
 
     /// Requests under way, everywhere.
@@ -135,17 +150,7 @@ impl Picker {
                 let at = self.usable.iter().position(&mut owner).unwrap_or(0);
                 Some(self.usable[self.but(at, but)])
             }
-            Policy::WeightedRoundRobin => {
-                for server in &self.usable {
-                    let view = &mut self.views[*server as usize];
-                    view.credit += i64::from(view.weight);
-                }
-                let others = self.usable.iter().copied().filter(|server| n == 1 || Some(*server) != but);
-                let best =
-                    others.max_by_key(|server| (self.views[*server as usize].credit, core::cmp::Reverse(*server)))?;
-                self.views[best as usize].credit -= self.weight as i64;
-                Some(best)
-            }
+            Policy::WeightedRoundRobin => self.next_by_weight(but),
             Policy::LeastConnections => self.least(but, rng, |view| u64::from(self.load(view))),
             Policy::ShortestQueue => self.least(but, rng, |view| u64::from(view.told)),
             Policy::PowerOfChoices => {
@@ -195,6 +200,18 @@ impl Picker {
     /// Place `at`, or the next one if that is the server to be avoided.
     fn but(&self, at: usize, but: Option<u32>) -> usize {
         if Some(self.usable[at]) == but { (at + 1) % self.usable.len() } else { at }
+    }
+
+    /// Whose turn it is by weight: everybody gets its weight in credit, and the one with the most pays for all.
+    fn next_by_weight(&mut self, but: Option<u32>) -> Option<u32> {
+        for server in &self.usable {
+            let view = &mut self.views[*server as usize];
+            view.credit += i64::from(view.weight);
+        }
+        let others = self.usable.iter().copied().filter(|server| self.usable.len() == 1 || Some(*server) != but);
+        let best = others.max_by_key(|server| (self.views[*server as usize].credit, core::cmp::Reverse(*server)))?;
+        self.views[best as usize].credit -= self.weight as i64;
+        Some(best)
     }
 
     /// The one with the least of something for its weight once it has this request too, looking from a random place on, so that ties are fair.

@@ -1,5 +1,6 @@
 //! A server's queue: in which order requests are taken from it, and how long they may wait.
 
+use super::message::TryNumber;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sim_core::{Duration, LocalInstant, NodeId};
@@ -37,7 +38,7 @@ pub(super) struct Job {
     /// Who sent it.
     pub from: NodeId,
     /// Its number there.
-    pub id: u64,
+    pub id: TryNumber,
     pub came: LocalInstant,
     /// When nobody waits for it any more.
     pub expires: Option<LocalInstant>,
@@ -79,7 +80,7 @@ impl WaitingLine {
     }
 
     /// Takes out a request that waits; false if it does not.
-    pub fn cancel(&mut self, from: NodeId, id: u64) -> bool {
+    pub fn cancel(&mut self, from: NodeId, id: TryNumber) -> bool {
         let found = self.jobs.iter().position(|job| (job.from, job.id) == (from, id));
         found.and_then(|at| self.jobs.remove(at)).is_some()
     }
@@ -114,7 +115,7 @@ mod tests {
 
     fn line(came: &[u64]) -> WaitingLine {
         let mut line = WaitingLine::new(at(0));
-        for (id, ms) in (0..).zip(came) {
+        for (id, ms) in (0..).map(TryNumber).zip(came) {
             line.push(Job { from: NodeId(0), id, came: at(*ms), expires: Some(at(ms + 500)) }, at(*ms));
         }
         line
@@ -129,9 +130,9 @@ mod tests {
         let mut line = line(came);
         let next = || line.next(&discipline(order), at(now));
         let short = |next| match next {
-            Next::Work(job) => ('w', job.id),
-            Next::Expired(job) => ('x', job.id),
-            Next::Shed(job) => ('s', job.id),
+            Next::Work(job) => ('w', job.id.0),
+            Next::Expired(job) => ('x', job.id.0),
+            Next::Shed(job) => ('s', job.id.0),
         };
         std::iter::from_fn(next).map(short).collect()
     }
@@ -156,8 +157,8 @@ mod tests {
     #[test]
     fn what_is_cancelled_waits_no_longer() {
         let mut line = line(&[1, 2, 3]);
-        assert!(line.cancel(NodeId(0), 1));
-        assert!(!line.cancel(NodeId(0), 1) && !line.cancel(NodeId(1), 0));
+        assert!(line.cancel(NodeId(0), TryNumber(1)));
+        assert!(!line.cancel(NodeId(0), TryNumber(1)) && !line.cancel(NodeId(1), TryNumber(0)));
         assert_eq!(line.len(), 2);
     }
 }

@@ -1,59 +1,58 @@
 //! A balancer's book: requests that are not answered, and which servers have them.
 
+use super::message::{RequestNumber, TryNumber};
 use sim_core::{LocalInstant, Ticket};
 
 /// A request of a client.
 #[derive(Clone, Debug)]
 pub(super) struct Request {
-    /// Its number.
-    number: u64,
+    number: RequestNumber,
     pub ticket: Ticket,
     pub key: u64,
     /// Tries made, hedges too.
     pub tries: u32,
     pub came: LocalInstant,
-    /// Tries under way; 0 is none.
-    under_way: [u64; 2],
+    /// Tries under way.
+    under_way: [Option<TryNumber>; 2],
 }
 
 impl Request {
     /// Whether a server has it.
     pub const fn is_under_way(&self) -> bool {
-        self.under_way[0] | self.under_way[1] != 0
+        self.under_way[0].is_some() || self.under_way[1].is_some()
     }
 
-    /// Its tries under way without `but`.
-    pub fn others(&self, but: u64) -> impl Iterator<Item = u64> + use<> {
-        self.under_way.into_iter().filter(move |id| *id != 0 && *id != but)
+    /// Its tries under way, without `but`.
+    pub fn others(&self, but: Option<TryNumber>) -> impl Iterator<Item = TryNumber> + use<> {
+        self.under_way.into_iter().filter(move |id| *id != but).flatten()
     }
 
     /// The only one under way, if it is one.
-    pub const fn only_try(&self) -> Option<u64> {
+    pub const fn only_try(&self) -> Option<TryNumber> {
         match self.under_way {
-            [0, 0] => None,
-            [id, 0] | [0, id] => Some(id),
+            [id, None] | [None, id] => id,
             _ => None,
         }
     }
 
     /// A try has ended.
-    pub fn forget(&mut self, id: u64) {
-        self.under_way.iter_mut().filter(|place| **place == id).for_each(|place| *place = 0);
+    pub fn forget(&mut self, id: TryNumber) {
+        self.under_way.iter_mut().filter(|place| **place == Some(id)).for_each(|place| *place = None);
     }
 }
 
 /// A try of a request: some server has it.
 #[derive(Clone, Debug)]
 pub(super) struct Try {
-    id: u64,
-    pub request: u64,
+    id: TryNumber,
+    pub request: RequestNumber,
     pub server: u32,
     pub sent: LocalInstant,
 }
 
 /// Requests and tries, each found by its number: the place in the lower half, a count in the upper half that tells it from
 /// whoever had the place before.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(super) struct Requests {
     requests: Vec<Option<Request>>,
     free_requests: Vec<u32>,
@@ -63,8 +62,14 @@ pub(super) struct Requests {
 }
 
 impl Requests {
+    /// None yet; they will be counted from behind `newest`, which is random, so that no answer to a try before a crash is taken for
+    /// that to another.
+    pub const fn new(newest: u32) -> Self {
+        Self { requests: Vec::new(), free_requests: Vec::new(), tries: Vec::new(), free_tries: Vec::new(), newest }
+    }
+
     fn number(&mut self, place: u32) -> u64 {
-        self.newest = self.newest.wrapping_add(1).max(1);
+        self.newest = self.newest.wrapping_add(1);
         u64::from(self.newest) << 32 | u64::from(place)
     }
 
@@ -79,10 +84,10 @@ impl Requests {
     }
 
     /// A new one. Gives its number.
-    pub fn begin(&mut self, ticket: Ticket, key: u64, came: LocalInstant) -> u64 {
+    pub fn begin(&mut self, ticket: Ticket, key: u64, came: LocalInstant) -> RequestNumber {
         let place = self.free_requests.pop().unwrap_or(self.requests.len() as u32);
-        let number = self.number(place);
-        let request = Some(Request { number, ticket, key, tries: 0, came, under_way: [0; 2] });
+        let number = RequestNumber(self.number(place));
+        let request = Some(Request { number, ticket, key, tries: 0, came, under_way: [None; 2] });
         match self.requests.get_mut(place as usize) {
             Some(free) => *free = request,
             None => self.requests.push(request),
@@ -90,25 +95,25 @@ impl Requests {
         number
     }
 
-    pub fn get(&self, number: u64) -> Option<&Request> {
-        self.requests.get(number as u32 as usize)?.as_ref().filter(|request| request.number == number)
+    pub fn get(&self, number: RequestNumber) -> Option<&Request> {
+        self.requests.get(number.0 as u32 as usize)?.as_ref().filter(|request| request.number == number)
     }
 
-    pub fn get_mut(&mut self, number: u64) -> Option<&mut Request> {
-        self.requests.get_mut(number as u32 as usize)?.as_mut().filter(|request| request.number == number)
+    pub fn get_mut(&mut self, number: RequestNumber) -> Option<&mut Request> {
+        self.requests.get_mut(number.0 as u32 as usize)?.as_mut().filter(|request| request.number == number)
     }
 
     /// It is answered, one way or another. Its tries stay.
-    pub fn end(&mut self, number: u64) -> Option<Request> {
-        let ended = self.requests.get_mut(number as u32 as usize)?.take_if(|request| request.number == number)?;
-        self.free_requests.push(number as u32);
+    pub fn end(&mut self, number: RequestNumber) -> Option<Request> {
+        let ended = self.requests.get_mut(number.0 as u32 as usize)?.take_if(|request| request.number == number)?;
+        self.free_requests.push(number.0 as u32);
         Some(ended)
     }
 
     /// `server` gets this request. Gives the number of the try.
-    pub fn tried(&mut self, request: u64, server: u32, sent: LocalInstant) -> u64 {
+    pub fn tried(&mut self, request: RequestNumber, server: u32, sent: LocalInstant) -> TryNumber {
         let place = self.free_tries.pop().unwrap_or(self.tries.len() as u32);
-        let id = self.number(place);
+        let id = TryNumber(self.number(place));
         let this = Some(Try { id, request, server, sent });
         match self.tries.get_mut(place as usize) {
             Some(free) => *free = this,
@@ -116,24 +121,24 @@ impl Requests {
         }
         let request = self.get_mut(request).expect("a request that is tried is there");
         request.tries += 1;
-        let free = request.under_way.iter_mut().find(|place| **place == 0);
-        *free.expect("there is never a third try at the same time") = id;
+        let free = request.under_way.iter_mut().find(|place| place.is_none());
+        *free.expect("there is never a third try at the same time") = Some(id);
         id
     }
 
-    pub fn has_try(&self, id: u64) -> bool {
+    pub fn has_try(&self, id: TryNumber) -> bool {
         self.server(id).is_some()
     }
 
     /// Who has this try.
-    pub fn server(&self, id: u64) -> Option<u32> {
-        self.tries.get(id as u32 as usize)?.as_ref().filter(|this| this.id == id).map(|this| this.server)
+    pub fn server(&self, id: TryNumber) -> Option<u32> {
+        self.tries.get(id.0 as u32 as usize)?.as_ref().filter(|this| this.id == id).map(|this| this.server)
     }
 
     /// The try with this number, if it is still under way; it is not any more.
-    pub fn take(&mut self, id: u64) -> Option<Try> {
-        let found = self.tries.get_mut(id as u32 as usize)?.take_if(|this| this.id == id)?;
-        self.free_tries.push(id as u32);
+    pub fn take(&mut self, id: TryNumber) -> Option<Try> {
+        let found = self.tries.get_mut(id.0 as u32 as usize)?.take_if(|this| this.id == id)?;
+        self.free_tries.push(id.0 as u32);
         Some(found)
     }
 }

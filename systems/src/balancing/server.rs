@@ -3,7 +3,7 @@
 use super::config::{Config, MOST_WORKERS};
 use super::fact::BalancingFact;
 use super::gray::{Gray, Grayness};
-use super::message::BalancingMessage;
+use super::message::{BalancingMessage, CheckRound, TryNumber};
 use super::node::Fx;
 use super::policy::Policy;
 use super::queue::{Job, Next, WaitingLine};
@@ -72,7 +72,8 @@ impl Server {
         self.line.len()
     }
 
-    fn hangs(&self) -> bool {
+    /// Whether it hangs.
+    pub(super) fn hangs(&self) -> bool {
         !self.gray.is_never() && self.gray.now() == Some(Gray::Hung)
     }
 
@@ -80,7 +81,7 @@ impl Server {
         &mut self,
         config: &Config,
         from: NodeId,
-        id: u64,
+        id: TryNumber,
         within: Option<Duration>,
         fx: &mut Fx<'_>,
     ) {
@@ -185,14 +186,14 @@ impl Server {
     }
 
     /// Its balancer does not need this any more. What is being worked on is finished all the same.
-    pub(super) fn on_cancel(&mut self, config: &Config, from: NodeId, id: u64, fx: &mut Fx<'_>) {
+    pub(super) fn on_cancel(&mut self, config: &Config, from: NodeId, id: TryNumber, fx: &mut Fx<'_>) {
         if self.line.cancel(from, id) {
             self.tell(config, fx);
         }
     }
 
     /// Somebody asks how it is. A connection is accepted by the machine, whatever becomes of it.
-    pub(super) fn on_probe(&self, from: NodeId, round: u32, connect: bool, fx: &mut Fx<'_>) {
+    pub(super) fn on_probe(&self, from: NodeId, round: CheckRound, connect: bool, fx: &mut Fx<'_>) {
         let well = match self.gray.now() {
             _ if connect => true,
             Some(Gray::Hung) => return,

@@ -6,6 +6,7 @@ use super::client::{BalancingClient, client};
 use super::config::Config;
 use super::fact::FACT_KINDS;
 use super::measure::measure;
+use super::mechanisms;
 use super::message::{MESSAGE_KINDS, Work};
 use super::node::{Machine, Part, TIMERS};
 use super::options::BalancingOptions;
@@ -90,7 +91,7 @@ impl System for BalancingSystem {
     }
 
     fn rules() -> Vec<Rule> {
-        checks::RULES.to_vec()
+        [checks::RULES, mechanisms::RULES].concat()
     }
 
     fn bugs() -> &'static [Bug] {
@@ -100,11 +101,11 @@ impl System for BalancingSystem {
     fn judge(
         _: &History<Machine>,
         checks: &BalancingChecks,
-        _: &[Option<Machine>],
+        nodes: &[Option<Machine>],
         _: Budget,
         linearizable: bool,
     ) -> Vec<Verdict> {
-        let mut verdicts = checks.verdicts();
+        let mut verdicts = checks.verdicts(nodes);
         if linearizable {
             let why = "work has no state that could be read".to_owned();
             verdicts.push(Verdict::Inconclusive { rule: "linearizable", why });

@@ -6,6 +6,8 @@ use super::ledger::{Ledger, Told};
 use super::log::{Log, Position};
 use super::message::{FailoverFact, FailoverMessage};
 use super::node::Failover;
+use super::promises::Promises;
+pub use super::promises::{COMMITS_ARE_ITS_OWN, IN_SYNC_HAS_ALL, PLEDGES_KEPT};
 use super::story::Story;
 use crate::kv::register::Registers;
 use crate::replication::audit::{ACKNOWLEDGED_WRITES_SURVIVE, Audit, CONVERGENCE};
@@ -57,6 +59,7 @@ pub struct FailoverChecks {
     audit: Audit,
     ledger: Ledger,
     story: Story,
+    promises: Promises,
     uptime: Uptime,
     /// The running hash up to each entry that was applied anywhere.
     chains: BTreeMap<(u64, u64), u64>,
@@ -88,6 +91,7 @@ impl FailoverChecks {
             audit: Audit::new(config.nodes),
             ledger: Ledger::default(),
             story: Story::default(),
+            promises: Promises::default(),
             uptime: Uptime::new(config),
             chains: BTreeMap::new(),
             primaries: BTreeMap::new(),
@@ -172,6 +176,7 @@ impl FailoverChecks {
     fn on_fact(&mut self, at: Instant, node: NodeId, fact: &FailoverFact) {
         let keeps = self.config.keeps();
         self.story.on_fact(at, node, fact);
+        self.promises.on_fact(&self.config, node, fact);
         self.uptime.on_fact(at, node, fact);
         match *fact {
             FailoverFact::Decided { epoch, supporters, planned } => {
@@ -378,6 +383,7 @@ impl FailoverChecks {
                 "acknowledged writes are lost only where this design allows it".to_owned(),
             ));
         }
+        verdicts.extend(self.promises.verdicts(audit));
         verdicts.push(self.convergence(nodes));
         verdicts
     }
@@ -469,6 +475,7 @@ impl FailoverChecks {
 impl Observer<Failover> for FailoverChecks {
     fn observe(&mut self, at: Instant, what: &Observed<'_, Failover>) {
         self.audit.now = at;
+        self.promises.watch(&self.config, &mut self.audit, at, what, self.clock.is_none());
         match what {
             Observed::Noted { node, fact } => return self.on_fact(at, *node, fact),
             Observed::Sent {
@@ -517,6 +524,7 @@ impl Observer<Failover> for FailoverChecks {
         if let Some((node, supporters)) = self.decided.take() {
             self.check_primary(at, node, supporters, nodes);
         }
+        self.promises.after_step(&self.config, &mut self.audit, at, &self.ledger, nodes);
         self.audit.violation().cloned().map_or(Ok(()), Err)
     }
 }

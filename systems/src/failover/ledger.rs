@@ -75,6 +75,11 @@ impl Ledger {
         lacking
     }
 
+    /// The newest entry that was acknowledged and is held by the newest primary as far as is known.
+    pub fn newest(&self) -> Option<Position> {
+        self.held.last_key_value().map(|(at, _)| entry(*at))
+    }
+
     /// A read of state that is not in `log`.
     pub fn dirty(&self, log: &Log) -> Option<(Position, Told)> {
         self.read.iter().find(|(at, _)| !log.holds(entry(**at))).map(|(at, told)| (entry(*at), *told))

@@ -52,6 +52,7 @@ mod message;
 mod node;
 mod primary;
 mod probing;
+mod promises;
 mod redirect;
 mod shared;
 mod story;

@@ -6,6 +6,7 @@ use super::client::{FailoverClient, client};
 use super::config::{Arbiter, Config, MOST_PHI, Mode, Promote, Redirect, Storage, Suspicion};
 use super::message::{FACT_KINDS, MESSAGE_KINDS};
 use super::node::{Failover, TIMERS};
+use super::promises;
 use crate::kv::{self, KvCommand};
 use crate::replication::audit;
 use schemars::JsonSchema;
@@ -346,7 +347,7 @@ impl System for FailoverSystem {
     }
 
     fn rules() -> Vec<Rule> {
-        [checks::RULES, audit::RULES, audit::OF_SESSIONS].concat()
+        [checks::RULES, promises::RULES, audit::RULES, audit::OF_SESSIONS].concat()
     }
 
     fn bugs() -> &'static [Bug] {

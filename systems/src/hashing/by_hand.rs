@@ -1,7 +1,7 @@
 //! One store of the cluster driven by hand: nothing is durable unless a test says so, and nobody else answers.
 
-use super::message::{HashingMessage, LEAVES, Record};
-use super::node::{EXCHANGE, Machine};
+use super::message::{Behalf, HashingMessage, HintNumber, LEAVES, OpNumber, Record};
+use super::node::{EXCHANGE, HINTS, Machine};
 use super::{HashingOptions, HashingSystem, Held, Setup, Version, View, What};
 use crate::kv::{KvCommand, Value};
 use sim_core::{
@@ -54,11 +54,20 @@ struct Hand {
     rng: Rng,
     /// Sent and not yet looked at.
     sent: Vec<(NodeId, HashingMessage)>,
+    /// Operations that were answered.
+    replied: Vec<u64>,
 }
 
 impl Hand {
     fn new(me: NodeId, compact_every: u32) -> Self {
         Self::on(me, compact_every, WriteId(1))
+    }
+
+    /// A client asks it; gives what it sends then.
+    fn ask(&mut self, ticket: Ticket, command: KvCommand) -> Vec<(NodeId, HashingMessage)> {
+        self.sent.clear();
+        self.step(|node, fx| node.on_request(ticket, command, fx));
+        core::mem::take(&mut self.sent)
     }
 
     /// Its disk is empty, though it was written to up to `next`.
@@ -68,8 +77,8 @@ impl Hand {
         let (mut at, mut out) = (next, Vec::new());
         let mut fx = Effects::new(me, LocalInstant(0), &mut rng, &mut at, &mut out);
         let node = Machine::boot(&config, me, Replay::empty(), &mut fx);
-        let (disk, sent) = (Vec::new(), Vec::new());
-        let mut hand = Self { config, me, node, disk, durable: next, next: at, now: 0, rng, sent };
+        let (disk, sent, replied) = (Vec::new(), Vec::new(), Vec::new());
+        let mut hand = Self { config, me, node, disk, durable: next, next: at, now: 0, rng, sent, replied };
         hand.carry_out(out);
         hand
     }
@@ -78,6 +87,7 @@ impl Hand {
         for effect in effects {
             match effect {
                 Effect::Send { to, message } => self.sent.push((to, message)),
+                Effect::Reply { ticket, .. } => self.replied.push(ticket.op),
                 Effect::Append { id, lane, record } => self.disk.push((id, lane, Some(record))),
                 Effect::Forget { before, lane } => self.disk.retain(|(id, on, _)| *id >= before || *on != lane),
                 _ => {}
@@ -136,14 +146,14 @@ impl Hand {
     /// It stores what a coordinator sends it; gives whether it says so.
     fn stores(&mut self, key: u64, held: Held) -> bool {
         let epoch = self.node.view().epoch;
-        self.tell(n(1), HashingMessage::Store { op: 1, epoch, key, held, hint: false });
+        self.tell(n(1), HashingMessage::Store { behalf: Behalf::Op(OpNumber(1)), epoch, key, held, hint: false });
         self.sync().iter().any(|(_, message)| matches!(message, HashingMessage::Stored { .. }))
     }
 
     /// What it says that a key holds, and what it has forgotten; nothing if it does not answer.
     fn says(&mut self, key: u64) -> Option<(Option<Held>, u64)> {
         let epoch = self.node.view().epoch;
-        let answers = self.tell(n(1), HashingMessage::Ask { op: 1, epoch, key, bare: false });
+        let answers = self.tell(n(1), HashingMessage::Ask { op: OpNumber(1), epoch, key, bare: false });
         answers.into_iter().find_map(|(_, message)| match message {
             HashingMessage::Told { held, floor, .. } => Some((held, floor)),
             _ => None,
@@ -272,9 +282,7 @@ fn tombstones_are_forgotten_in_time_by_one_that_has_restarted_too() {
 #[test]
 fn a_write_wins_against_tombstones_that_were_forgotten() {
     let mut store = Hand::new(n(2), 0);
-    let ticket = Ticket { client: ClientId(0), op: 1, floor: 0, attempt: 0 };
-    store.step(|node, fx| node.on_request(ticket, KvCommand::Put { key: 1, value: Value::number(1, 10) }, fx));
-    let asked = core::mem::take(&mut store.sent);
+    let asked = store.ask(ticket(0, 1), put(1));
     let mut stored = Vec::new();
     for (holder, message) in asked {
         let HashingMessage::Ask { op, epoch, bare, .. } = message else { continue };
@@ -336,4 +344,88 @@ fn others_that_were_wiped_too_need_not_be_heard() {
     }
     store.exchange();
     assert_eq!(store.says(1), Some((None, 0)));
+}
+
+const fn ticket(client: u32, op: u64) -> Ticket {
+    Ticket { client: ClientId(client), op, floor: 0, attempt: 0 }
+}
+
+/// A write to key 1.
+fn put(number: u64) -> KvCommand {
+    KvCommand::Put { key: 1, value: Value::number(number, 10) }
+}
+
+/// What is to be stored of key 1, and by whom.
+fn stores(sent: &[(NodeId, HashingMessage)]) -> Vec<(NodeId, Behalf, Held)> {
+    let store = |(to, message): &(NodeId, HashingMessage)| match message {
+        HashingMessage::Store { behalf, key: 1, held, .. } => Some((*to, *behalf, held.clone())),
+        _ => None,
+    };
+    sent.iter().filter_map(store).collect()
+}
+
+/// Those asked about key 1 by `asked` say that they hold this; gives what is to be stored then.
+fn told(store: &mut Hand, asked: Vec<(NodeId, HashingMessage)>, held: Option<&Held>) -> Vec<(NodeId, Behalf, Held)> {
+    let mut sent = Vec::new();
+    for (holder, message) in asked {
+        let HashingMessage::Ask { op, epoch, bare, .. } = message else { continue };
+        sent.extend(store.tell(holder, HashingMessage::Told { op, epoch, held: held.cloned(), bare, floor: 0 }));
+    }
+    stores(&sent)
+}
+
+#[test]
+fn a_hint_and_an_operation_of_the_same_number_are_two_things() {
+    let mut store = Hand::new(n(2), 0);
+    let epoch = store.node.view().epoch;
+    let kept = HashingMessage::Store { behalf: Behalf::Op(OpNumber(1)), epoch, key: 1, held: value(1), hint: true };
+    store.tell(n(1), kept);
+    store.sync();
+    let asked = store.ask(ticket(0, 1), put(2));
+    let written = told(&mut store, asked, None);
+    store.sent.clear();
+    store.step(|node, fx| node.on_timer(HINTS, fx));
+    let delivered = stores(&core::mem::take(&mut store.sent));
+    let number = |behalf: Behalf| match behalf {
+        Behalf::Op(OpNumber(number)) | Behalf::Hint(HintNumber(number)) => number,
+    };
+    assert_eq!(number(written[0].1), number(delivered[0].1), "or this shows nothing");
+    for (holder, behalf, _) in &written {
+        store.tell(*holder, HashingMessage::Stored { behalf: *behalf, epoch });
+    }
+    store.sync();
+    assert_eq!((store.replied.as_slice(), store.node.hinted().count()), (&[1][..], 1), "nobody has the hint");
+    for (holder, behalf, _) in &delivered {
+        store.tell(*holder, HashingMessage::Stored { behalf: *behalf, epoch });
+    }
+    store.sync();
+    assert_eq!((store.replied.len(), store.node.hinted().count()), (1, 0));
+}
+
+/// The price of having no sessions, as `mod.rs` says: a client's first try reaches the holders when its second was acknowledged long
+/// ago, and another client has been told that its own write, begun after that, is done. That is lost.
+#[test]
+fn a_try_that_comes_late_overwrites_what_was_acknowledged_after_another_try_of_it() {
+    let mut late = Hand::new(n(2), 0);
+    let slow = late.ask(ticket(0, 1), put(1));
+    let mut other = Hand::new(n(3), 0);
+    let write = |by: &mut Hand, ticket, command, held: Option<&Held>| {
+        let asked = by.ask(ticket, command);
+        let to = told(by, asked, held);
+        let epoch = by.node.view().epoch;
+        for (holder, behalf, _) in &to {
+            by.tell(*holder, HashingMessage::Stored { behalf: *behalf, epoch });
+        }
+        to[0].2.clone()
+    };
+    let first = write(&mut other, ticket(0, 1), put(1), None);
+    let second = write(&mut other, ticket(1, 1), put(2), Some(&first));
+    assert_eq!(other.replied, [1, 1]);
+    assert!(second.version > first.version);
+    // A try that finds its own write, and nothing newer, changes nothing.
+    let asked = other.ask(ticket(0, 1), put(1));
+    assert_eq!(told(&mut other, asked, Some(&first))[0].2, first);
+    // One that finds something newer can not know that it took effect before that.
+    let again = told(&mut late, slow, Some(&second));
+    assert!(again[0].2.version > second.version && again[0].2.what == first.what);
 }

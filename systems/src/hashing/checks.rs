@@ -5,6 +5,7 @@ use super::config::Config;
 use super::measure::Watch;
 use super::message::HashingFact;
 use super::node::Machine;
+use super::order::Order;
 use super::placing::Placing;
 use super::version::{Held, Version};
 use crate::kv::register::{Registers, Wrong};
@@ -23,6 +24,12 @@ sim_core::rules! {
     /// What was deleted does not come back, as long as no store is away for longer than half the time of grace, by whatever clocks
     /// have jumped included: the other half is for bringing tombstones to those who lack them.
     pub const DELETED_KEYS_STAY_DELETED: &str = "deleted_keys_stay_deleted";
+    /// A write that begins after another one of its key was acknowledged has the larger version.
+    pub const LATER_WRITES_WIN: &str = "later_writes_win";
+    /// A write takes effect once for each time that a coordinator was asked for it, at most.
+    pub const ONE_VERSION_PER_TRY: &str = "one_version_per_try";
+    /// What was kept for others, and is given up because they have it, they have.
+    pub const DELIVERED_HINTS_ARE_THERE: &str = "delivered_hints_are_there";
     /// A store serves only what was addressed by its own view.
     pub const STALE_OWNER_REJECTED: &str = "stale_owner_rejected";
     /// In the end all holders of a key hold the same.
@@ -35,6 +42,7 @@ pub struct HashingChecks {
     config: Config,
     placing: Placing,
     registers: Registers,
+    order: Order,
     pub(super) watch: Watch,
     /// The newest version of each key that was acknowledged, and whether it was a delete.
     acknowledged: BTreeMap<u64, (Version, bool)>,
@@ -62,6 +70,11 @@ pub struct HashingChecks {
     most_wiped: usize,
     holding: NodeSet,
     booted: Option<NodeId>,
+    /// Whose disks were ever wiped.
+    ever_wiped: NodeSet,
+    /// What a node has delivered in this step; how often that was looked at.
+    delivered: Option<(NodeId, u64, Version)>,
+    deliveries: u64,
     /// When anything was seen last.
     now: Instant,
     violation: Option<Violation>,
@@ -75,6 +88,7 @@ impl HashingChecks {
             config: config.clone(),
             placing: Placing::new(config),
             registers: Registers::default(),
+            order: Order::default(),
             watch: Watch::new(config),
             acknowledged: BTreeMap::new(),
             told: BTreeMap::new(),
@@ -94,6 +108,9 @@ impl HashingChecks {
             most_wiped: 0,
             holding: NodeSet::EMPTY,
             booted: None,
+            ever_wiped: NodeSet::EMPTY,
+            delivered: None,
+            deliveries: 0,
             now: Instant::ZERO,
             violation: None,
         }
@@ -113,6 +130,11 @@ impl HashingChecks {
                     self.told.insert(key, (at, node));
                 }
                 *newest = (version, deleted).max(*newest);
+                if let Some(detail) = self.order.acknowledged(at, key, version, deleted)
+                    && self.is_regular()
+                {
+                    self.fail(at, LATER_WRITES_WIN, Some(node), detail);
+                }
             }
             HashingFact::Collected { key, version } => {
                 let newest = self.collected.entry(key).or_insert(version);
@@ -129,6 +151,7 @@ impl HashingChecks {
             HashingFact::Fetched { keys, .. } => self.repaired += u64::from(keys),
             HashingFact::ReadRepaired { .. } => self.repaired += 1,
             HashingFact::Hinted { .. } => self.hinted += 1,
+            HashingFact::Delivered { key, version } => self.delivered = Some((node, key, version)),
             HashingFact::Refilled { .. } => self.wiped = self.wiped.without(node),
             HashingFact::Unreadable => {
                 self.gone.insert(node);
@@ -153,8 +176,18 @@ impl HashingChecks {
         ));
         if self.is_regular() {
             let Registers { reads, bound, .. } = &self.registers;
-            let detail = format!("{reads} reads, {bound} of keys that had been written");
+            let mut detail = format!("{reads} reads, {bound} of keys that had been written");
+            if self.order.late > 0 {
+                detail += &format!("; {} tries that came late overwrote what was acknowledged since", self.order.late);
+            }
             verdicts.push(rule(READS_SEE_ACKNOWLEDGED_WRITES, *bound, detail));
+            let compared = self.order.compared;
+            verdicts.push(rule(LATER_WRITES_WIN, compared, format!("{compared} writes of keys that had been written")));
+        }
+        verdicts.push(rule(ONE_VERSION_PER_TRY, self.writes, format!("{} writes", self.writes)));
+        if self.config.sloppy && self.deliveries > 0 {
+            let detail = format!("{} hints delivered", self.deliveries);
+            verdicts.push(rule(DELIVERED_HINTS_ARE_THERE, self.deliveries, detail));
         }
         // A run that was cut short has not ended.
         if self.violation.is_none() {
@@ -175,6 +208,7 @@ impl HashingChecks {
         let hit: NodeSet = resolved.iter().copied().collect();
         match &injection.fault {
             Fault::Crash { on_crash: OnCrash::Wipe } => {
+                self.ever_wiped = self.ever_wiped.union(hit);
                 self.wiped = self.wiped.union(hit.common(self.holding));
                 // Who has left since has nothing to give back.
                 self.most_wiped = self.most_wiped.max(self.wiped.common(self.watch.members()).len());
@@ -192,6 +226,28 @@ impl HashingChecks {
                 self.away = self.away.max(injection.until.since(injection.at));
             }
             _ => {}
+        }
+    }
+
+    /// A node gives up what it kept for others: those who go by the same view have it on their disks.
+    fn check_delivered(
+        &mut self,
+        at: Instant,
+        (node, nodes): (NodeId, &[Option<Machine>]),
+        key: u64,
+        version: Version,
+    ) {
+        let Some(keeper) = &nodes[node.index()] else { return };
+        self.deliveries += 1;
+        let forgotten = self.collected.get(&key).is_some_and(|collected| *collected >= version);
+        for holder in keeper.holders_of(key).minus(self.ever_wiped).minus(self.gone).iter().filter(|_| !forgotten) {
+            let Some(machine) = nodes[holder.index()].as_ref() else { continue };
+            let has = machine.store.own(key).is_some_and(|held| held.version >= version);
+            if machine.view().epoch == keeper.view().epoch && !has {
+                let detail =
+                    format!("{node} gives up what it kept of k{key} at {version}, and {holder} does not have it");
+                return self.fail(at, DELIVERED_HINTS_ARE_THERE, Some(node), detail);
+            }
         }
     }
 
@@ -263,14 +319,30 @@ impl Observer<Machine> for HashingChecks {
                 self.booted = Some(*node);
             }
             Observed::FaultStarted { injection, resolved, .. } => self.on_fault(injection, resolved),
-            Observed::Invoked { ticket, request } => self.registers.invoked(*ticket, request),
-            Observed::Requested { ticket, .. } => self.registers.requested(*ticket),
+            Observed::Sent { from, message, .. } => {
+                if let Some(detail) = self.order.sent(message) {
+                    self.fail(at, ONE_VERSION_PER_TRY, Some(*from), detail);
+                }
+            }
+            Observed::Invoked { ticket, request } => {
+                self.registers.invoked(*ticket, request);
+                self.order.invoked(at, *ticket, request);
+            }
+            Observed::Requested { ticket, .. } => {
+                self.registers.requested(*ticket);
+                self.order.requested(*ticket);
+            }
             Observed::Returned { ticket, request, invoked, outcome, .. } => {
                 let regular = self.is_regular();
                 if matches!(outcome, Outcome::Ok(_)) && crate::kv::operation(request).class == Class::Write {
                     self.on_written((*invoked, at), *ticket, request.key());
                 }
-                match self.registers.returned(*ticket, (*invoked, at), request, outcome) {
+                let by_time = self.registers.returned(*ticket, (*invoked, at), request, outcome);
+                let by_version = || {
+                    let stale = self.order.returned((*invoked, request), outcome)?;
+                    Some(if stale.deleted { Wrong::Deleted(stale.detail) } else { Wrong::Stale(stale.detail) })
+                };
+                match by_time.or_else(|| by_version().filter(|_| regular)) {
                     Some(Wrong::Stale(detail)) => {
                         self.watch.stale_reads.push((ticket.client, ticket.op));
                         if regular {
@@ -302,6 +374,9 @@ impl Observer<Machine> for HashingChecks {
             } else {
                 self.holding = self.holding.without(node);
             }
+        }
+        if let Some((node, key, version)) = self.delivered.take() {
+            self.check_delivered(at, (node, nodes), key, version);
         }
         self.violation.clone().map_or(Ok(()), Err)
     }

@@ -1,12 +1,13 @@
 //! Coordinating one operation: ask the holders of a key, or have them store, until a quorum has answered (Dynamo, 4.5; the
 //! two rounds of a write are those of Lynch and Shvartsman 1997).
 
-use super::message::{HashingFact, HashingMessage};
+use super::message::{Behalf, HashingFact, HashingMessage, OpNumber};
 use super::node::{COORDINATE, Fx, Machine};
 use super::rule::Rule;
 use super::version::{Held, Version, What, newer};
 use super::{HashingBug, Versions};
 use crate::kv::{KvCommand, KvResponse};
+use crate::number::Counts;
 use sim_core::{Duration, LocalInstant, NodeId, Ticket};
 use std::collections::BTreeMap;
 
@@ -75,11 +76,14 @@ impl Op {
         silent
     }
 
-    fn message(&self, op: u64, stands_in: bool) -> HashingMessage {
+    fn message(&self, op: OpNumber, stands_in: bool) -> HashingMessage {
         let (epoch, key) = (self.epoch, self.key);
         match &self.stage {
             Stage::Ask => HashingMessage::Ask { op, epoch, key, bare: self.write.is_some() },
-            Stage::Store { held, .. } => HashingMessage::Store { op, epoch, key, held: held.clone(), hint: stands_in },
+            Stage::Store { held, .. } => {
+                let behalf = Behalf::Op(op);
+                HashingMessage::Store { behalf, epoch, key, held: held.clone(), hint: stands_in }
+            }
         }
     }
 }
@@ -118,8 +122,7 @@ impl Machine {
             floor: 0,
             widened: false,
         };
-        let number = self.next_op;
-        self.next_op = self.next_op.wrapping_add(1);
+        let number = self.newest_op.advance();
         self.ops.insert(number, op);
         self.send_stage(number, fx);
         if self.ops.len() == 1 {
@@ -128,7 +131,7 @@ impl Machine {
     }
 
     /// Begins a stage under the present view, or begins it again.
-    fn send_stage(&mut self, number: u64, fx: &mut Fx<'_>) {
+    fn send_stage(&mut self, number: OpNumber, fx: &mut Fx<'_>) {
         let hash = super::key::of_number(self.ops[&number].key);
         let rules = || core::iter::once(&self.rule).chain(&self.next_rule);
         let holders: Vec<Vec<NodeId>> = rules().map(|rule| rule.holders(&self.config, hash)).collect();
@@ -154,7 +157,7 @@ impl Machine {
 
     /// The view is another one: every operation asks anew under it.
     pub(super) fn restart_ops(&mut self, fx: &mut Fx<'_>) {
-        let numbers: Vec<u64> = self.ops.keys().copied().collect();
+        let numbers: Vec<OpNumber> = self.ops.keys().copied().collect();
         numbers.into_iter().for_each(|number| self.send_stage(number, fx));
     }
 
@@ -162,7 +165,7 @@ impl Machine {
     pub(super) fn on_told(
         &mut self,
         from: NodeId,
-        (number, epoch): (u64, u64),
+        (number, epoch): (OpNumber, u64),
         (held, floor): (Option<Held>, u64),
         fx: &mut Fx<'_>,
     ) {
@@ -203,7 +206,7 @@ impl Machine {
     }
 
     /// A holder has it on its disk.
-    pub(super) fn on_stored(&mut self, from: NodeId, number: u64, epoch: u64, fx: &mut Fx<'_>) {
+    pub(super) fn on_stored(&mut self, from: NodeId, number: OpNumber, epoch: u64, fx: &mut Fx<'_>) {
         let need = self.config.write_quorum;
         let Some(op) = self.ops.get_mut(&number) else { return };
         let Stage::Store { held, then } = &op.stage else { return };
@@ -223,7 +226,7 @@ impl Machine {
     }
 
     /// Somebody who was behind may know the view now: it is asked again.
-    pub(super) fn ask_again(&mut self, node: NodeId, number: u64, fx: &mut Fx<'_>) {
+    pub(super) fn ask_again(&mut self, node: NodeId, number: OpNumber, fx: &mut Fx<'_>) {
         let epoch = self.view.epoch;
         let Some(op) = self.ops.get(&number).filter(|op| op.epoch == epoch) else { return };
         if let Some((_, stands_in)) = op.silent().into_iter().find(|(silent, _)| *silent == node) {
@@ -259,14 +262,14 @@ impl Machine {
     }
 
     /// Whether what was addressed by the view of `epoch` may be served; its sender hears if not.
-    pub(super) fn admits(&mut self, from: NodeId, op: u64, epoch: u64, fx: &mut Fx<'_>) -> bool {
+    pub(super) fn admits(&mut self, from: NodeId, behalf: Behalf, epoch: u64, fx: &mut Fx<'_>) -> bool {
         let here = self.view.epoch;
         if epoch == here || self.config.has(HashingBug::NoEpoch) {
             fx.note(HashingFact::Taken { asked: epoch, epoch: here });
             return true;
         }
         fx.note(HashingFact::Stale { asked: epoch, epoch: here });
-        fx.send(from, HashingMessage::Refused { op, view: self.view.clone() });
+        fx.send(from, HashingMessage::Refused { behalf, view: self.view.clone() });
         false
     }
 }

@@ -2,7 +2,7 @@
 
 use super::HashingBug;
 use super::directory::{Directory, Step};
-use super::message::{HashingFact, HashingMessage, Record};
+use super::message::{HashingFact, HashingMessage, Life, Record};
 use super::node::{Fx, Machine};
 use crate::raft::{self, Raft, RaftFact, RaftMessage};
 use sim_core::{
@@ -166,7 +166,7 @@ impl Machine {
     }
 
     /// A node has lost its disk.
-    pub(super) fn on_wiped(&mut self, from: NodeId, life: u64, fx: &mut Fx<'_>) {
+    pub(super) fn on_wiped(&mut self, from: NodeId, life: Life, fx: &mut Fx<'_>) {
         let Some(council) = self.council.as_mut().filter(|council| council.leads().is_some()) else { return };
         let view = &council.directory().view;
         let epoch = view.epoch;

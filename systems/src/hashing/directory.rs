@@ -1,6 +1,7 @@
 //! The directory: who the members are, in epochs. A small state machine on the project's own Raft, and the view that nodes have of it.
 
 use super::config::Setup;
+use super::message::Life;
 use serde::Serialize;
 use sim_core::hash::{self, Mixer};
 use sim_core::{NodeId, NodeSet, StateMachine};
@@ -16,7 +17,7 @@ pub struct View {
     /// The members that there will be, while a change is under way.
     pub next: Option<NodeSet>,
     /// Nodes whose disks were wiped, and which of their losses this epoch began after.
-    pub fenced: Rc<[(NodeId, u64)]>,
+    pub fenced: Rc<[(NodeId, Life)]>,
 }
 
 impl View {
@@ -66,7 +67,7 @@ pub enum Step {
         /// The node.
         node: NodeId,
         /// Tells this loss from others of its.
-        life: u64,
+        life: Life,
     },
 }
 
@@ -154,7 +155,9 @@ impl StateMachine for Directory {
             Step::Begin { epoch, members } => (0, epoch, members),
             Step::End { epoch } => (1, epoch, NodeSet::EMPTY),
             Step::Cancel { epoch } => (2, epoch, NodeSet::EMPTY),
-            Step::Fence { epoch, node, life } => (3 + life, epoch, NodeSet::EMPTY.union([node].into_iter().collect())),
+            Step::Fence { epoch, node, life } => {
+                (3 + life.0, epoch, NodeSet::EMPTY.union([node].into_iter().collect()))
+            }
         };
         mixer.word(tag);
         mixer.word(epoch);
@@ -168,7 +171,7 @@ impl StateMachine for Directory {
         }
         for (node, life) in self.view.fenced.iter() {
             mixer.word(u64::from(node.0));
-            mixer.word(*life);
+            mixer.word(life.0);
         }
         mixer.finish()
     }

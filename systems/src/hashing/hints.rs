@@ -1,8 +1,9 @@
 //! Hinted hand-off: what a node keeps for holders that could not be reached it brings to them later (Dynamo, 4.6).
 
-use super::message::{HashingFact, HashingMessage};
+use super::message::{Behalf, HashingFact, HashingMessage, HintNumber};
 use super::node::{Fx, HINTS, Machine};
 use super::version::Version;
+use crate::number::Counts;
 use sim_core::{NodeId, NodeSet};
 use std::collections::BTreeMap;
 
@@ -10,10 +11,19 @@ use std::collections::BTreeMap;
 const AT_ONCE: usize = 32;
 
 /// What is on its way to those whose it is, by the number it was sent under.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(super) struct Deliveries {
     /// The key, its version, and who has it.
-    open: BTreeMap<u64, (u64, Version, NodeSet)>,
+    open: BTreeMap<HintNumber, (u64, Version, NodeSet)>,
+    /// Random at first, so that answers to those before a crash are not taken for others.
+    newest: HintNumber,
+}
+
+impl Deliveries {
+    /// None yet; they will be numbered from behind `newest`.
+    pub const fn new(newest: HintNumber) -> Self {
+        Self { open: BTreeMap::new(), newest }
+    }
 }
 
 impl Machine {
@@ -28,32 +38,32 @@ impl Machine {
         for (key, held) in hints {
             let open = self.deliveries.open.iter().find(|(_, (of, ..))| *of == key).map(|(number, _)| *number);
             let number = open.unwrap_or_else(|| {
-                self.next_op = self.next_op.wrapping_add(1);
-                self.deliveries.open.insert(self.next_op, (key, held.version, NodeSet::EMPTY));
-                self.next_op
+                let number = self.deliveries.newest.advance();
+                self.deliveries.open.insert(number, (key, held.version, NodeSet::EMPTY));
+                number
             });
             let has = self.deliveries.open[&number].2;
             for node in self.holders_of(key).minus(has).iter() {
-                let store = HashingMessage::Store { op: number, epoch, key, held: held.clone(), hint: false };
+                let behalf = Behalf::Hint(number);
+                let store = HashingMessage::Store { behalf, epoch, key, held: held.clone(), hint: false };
                 fx.send(node, store);
             }
         }
     }
 
-    /// One who should have a hint has it. Returns whether the number was that of a hint.
-    pub(super) fn on_delivered(&mut self, from: NodeId, number: u64, epoch: u64, fx: &mut Fx<'_>) -> bool {
-        let Some((key, version, has)) = self.deliveries.open.get_mut(&number) else { return false };
+    /// One who should have a hint has it.
+    pub(super) fn on_delivered(&mut self, from: NodeId, number: HintNumber, epoch: u64, fx: &mut Fx<'_>) {
+        let Some((key, version, has)) = self.deliveries.open.get_mut(&number) else { return };
         if epoch != self.view.epoch {
-            return true;
+            return;
         }
         has.insert(from);
         let (key, version, has) = (*key, *version, *has);
         if self.holders_of(key).minus(has).is_empty() {
             self.deliveries.open.remove(&number);
             self.store.delivered(key, version, fx);
-            fx.note(HashingFact::Delivered { key });
+            fx.note(HashingFact::Delivered { key, version });
         }
-        true
     }
 
     /// The view is another one: others may be the holders now.

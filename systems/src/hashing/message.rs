@@ -2,6 +2,7 @@
 
 use super::directory::{Directory, View};
 use super::version::{Held, Version};
+use crate::number::numbers;
 use crate::raft;
 use core::fmt;
 use sim_core::hash;
@@ -11,13 +12,41 @@ use std::rc::Rc;
 /// How many leaves a Merkle tree has: the key space in equal parts, by the first bits of the hash.
 pub const LEAVES: usize = 64;
 
+numbers! {
+    /// A coordinator's own number for an operation of a client.
+    OpNumber;
+    /// A node's own number for what it brings to those for whom it kept it.
+    HintNumber;
+    /// Tells one loss of a disk from others.
+    Life;
+}
+
+/// On whose behalf something is stored: the answer goes there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Behalf {
+    /// An operation of a client's, its own or one that it repairs for.
+    Op(OpNumber),
+    /// A hint that is delivered.
+    Hint(HintNumber),
+}
+
+impl Behalf {
+    /// Its share in digests.
+    const fn share(self) -> [u64; 2] {
+        match self {
+            Self::Op(OpNumber(number)) => [0, number],
+            Self::Hint(HintNumber(number)) => [1, number],
+        }
+    }
+}
+
 /// Between nodes. `epoch` is that of the sender's view: a receiver of another one refuses.
 #[derive(Clone, Debug)]
 pub enum HashingMessage {
     /// A coordinator asks what a key holds.
     Ask {
         /// The coordinator's own number for the operation.
-        op: u64,
+        op: OpNumber,
         /// See above.
         epoch: u64,
         /// The key.
@@ -28,7 +57,7 @@ pub enum HashingMessage {
     /// What it holds.
     Told {
         /// The operation.
-        op: u64,
+        op: OpNumber,
         /// That of the question.
         epoch: u64,
         /// What it holds, if anything.
@@ -40,8 +69,8 @@ pub enum HashingMessage {
     },
     /// A coordinator, or one who kept it for somebody, has a value stored.
     Store {
-        /// The operation.
-        op: u64,
+        /// On whose behalf.
+        behalf: Behalf,
         /// See above.
         epoch: u64,
         /// The key.
@@ -53,15 +82,15 @@ pub enum HashingMessage {
     },
     /// It is on the disk.
     Stored {
-        /// The operation.
-        op: u64,
+        /// On whose behalf.
+        behalf: Behalf,
         /// That of the order to store.
         epoch: u64,
     },
     /// The epochs differ.
     Refused {
-        /// The operation.
-        op: u64,
+        /// On whose behalf.
+        behalf: Behalf,
         /// The receiver's view.
         view: View,
     },
@@ -117,8 +146,8 @@ pub enum HashingMessage {
     },
     /// The sender's disk was wiped: from which epoch on does what it promised before not count?
     Wiped {
-        /// Tells this loss from others.
-        life: u64,
+        /// Which loss.
+        life: Life,
     },
     /// The sender has lost its keys and is not full again: it has nothing to compare.
     Blank {
@@ -195,18 +224,25 @@ impl Message for HashingMessage {
         let held = Held::hash;
         let tag = u64::from(self.kind().index);
         match self {
-            Self::Ask { op, epoch, key, bare } => hash::of(&[tag, *op, *epoch, *key, u64::from(*bare)]),
+            Self::Ask { op, epoch, key, bare } => hash::of(&[tag, op.0, *epoch, *key, u64::from(*bare)]),
             Self::Told { op, epoch, held: told, floor, .. } => {
-                hash::of(&[tag, *op, *epoch, told.as_ref().map_or(0, held)]) ^ *floor
+                hash::of(&[tag, op.0, *epoch, told.as_ref().map_or(0, held)]) ^ *floor
             }
-            Self::Store { op, epoch, key, held: told, hint } => {
-                hash::of(&[tag, *op, *epoch, *key, held(told), u64::from(*hint)])
+            Self::Store { behalf, epoch, key, held: told, hint } => {
+                let [kind, number] = behalf.share();
+                hash::of(&[tag, kind, number, *epoch, *key, held(told), u64::from(*hint)])
             }
-            Self::Stored { op, epoch } => hash::of(&[tag, *op, *epoch]),
-            Self::Refused { op, view } => hash::of(&[tag, *op, view.epoch]),
+            Self::Stored { behalf, epoch } => {
+                let [kind, number] = behalf.share();
+                hash::of(&[tag, kind, number, *epoch])
+            }
+            Self::Refused { behalf, view } => {
+                let [kind, number] = behalf.share();
+                hash::of(&[tag, kind, number, view.epoch])
+            }
             Self::View(view) => hash::of(&[tag, view.epoch]),
             Self::Seek { epoch } | Self::Copied { epoch } | Self::Blank { epoch } => hash::of(&[tag, *epoch]),
-            Self::Wiped { life } => hash::of(&[tag, *life]),
+            Self::Wiped { life } => hash::of(&[tag, life.0]),
             Self::Compare { epoch, digest } => hash::of(&[tag, *epoch, *digest]),
             Self::Tree { epoch, leaves, floor } => {
                 hash::of(&[tag, *epoch, leaves.as_ref().map_or(0, |l| hash::of(&l[..]))]) ^ *floor
@@ -239,7 +275,7 @@ impl Message for HashingMessage {
             | Self::Compare { epoch, .. } => {
                 write!(out, "epoch={epoch}")
             }
-            Self::Wiped { life } => write!(out, "life={life}"),
+            Self::Wiped { life } => write!(out, "life={}", life.0),
             Self::Refused { view, .. } | Self::View(view) => match view.next {
                 Some(next) => write!(out, "epoch={}, the members will be {next}", view.epoch),
                 None => write!(out, "epoch={}", view.epoch),
@@ -292,8 +328,8 @@ pub enum Record {
     View(View),
     /// The disk was wiped: from here on it is filled again.
     Wiped {
-        /// Tells this loss from others.
-        life: u64,
+        /// Which loss.
+        life: Life,
     },
     /// It is full again.
     Refilled,
@@ -320,7 +356,7 @@ pub struct Image {
     /// The largest counter of a tombstone that it has forgotten.
     pub floor: u64,
     /// That of the loss after which it is not full again.
-    pub life: Option<u64>,
+    pub life: Option<Life>,
 }
 
 /// What nodes announce.
@@ -402,6 +438,8 @@ pub enum HashingFact {
     Delivered {
         /// The key.
         key: u64,
+        /// The version they have, or a larger one.
+        version: Version,
     },
     /// The disk can not be read.
     Unreadable,
@@ -491,10 +529,12 @@ impl Fact for HashingFact {
                 write!(out, "asked by epoch={asked}, here {epoch}")
             }
             Self::Acknowledged { key, version, deleted: true } => write!(out, "k{key} deleted at {version}"),
-            Self::Acknowledged { key, version, .. } | Self::Collected { key, version } => {
+            Self::Acknowledged { key, version, .. }
+            | Self::Collected { key, version }
+            | Self::Delivered { key, version } => {
                 write!(out, "k{key} at {version}")
             }
-            Self::ReadRepaired { key } | Self::Hinted { key } | Self::Delivered { key } => write!(out, "k{key}"),
+            Self::ReadRepaired { key } | Self::Hinted { key } => write!(out, "k{key}"),
             Self::Fetched { from, keys } => write!(out, "{keys} keys from {from}"),
             Self::Unreadable | Self::Wiped => Ok(()),
         }

@@ -36,8 +36,8 @@
 //! With R + W > N, strict quorums and `versions = "quorum"`, a key is a regular register: a read sees the last write that was
 //! acknowledged before it began, or one that was not. With `read_repair` a read also makes sure that later reads see what it
 //! saw. A write that its client tried again may take effect twice, the second time even after it was acknowledged, as nothing
-//! remembers it once it was overwritten: there are no sessions, as there are none in Dynamo. The rule counts such a write as one that
-//! has not ended. With `versions = "clock"` the larger clock wins: a write that was acknowledged can
+//! remembers it once it was overwritten: there are no sessions, as there are none in Dynamo. Then it overwrites what others have been
+//! told is written (`by_hand.rs` has the schedule); each try gives it one version at most, and the rules go by those. With `versions = "clock"` the larger clock wins: a write that was acknowledged can
 //! lose against an earlier one of a faster clock, and of writes at the same time only one stays in any case. A sloppy quorum
 //! keeps what was acknowledged, but not where reads look for it.
 //!
@@ -79,6 +79,7 @@ mod hints;
 mod measure;
 mod message;
 mod node;
+mod order;
 mod placing;
 mod quorums;
 mod rule;
@@ -88,13 +89,13 @@ mod version;
 
 pub use bugs::HashingBug;
 pub use checks::{
-    ACKNOWLEDGED_WRITES_SURVIVE, CONVERGED, DELETED_KEYS_STAY_DELETED, HashingChecks, READS_SEE_ACKNOWLEDGED_WRITES,
-    STALE_OWNER_REJECTED,
+    ACKNOWLEDGED_WRITES_SURVIVE, CONVERGED, DELETED_KEYS_STAY_DELETED, DELIVERED_HINTS_ARE_THERE, HashingChecks,
+    LATER_WRITES_WIN, ONE_VERSION_PER_TRY, READS_SEE_ACKNOWLEDGED_WRITES, STALE_OWNER_REJECTED,
 };
 pub use client::{HashingClient, client};
 pub use config::{Config, Setup};
 pub use directory::{Directory, Step, View};
-pub use message::{HashingFact, HashingMessage, Image, LEAVES, Record};
+pub use message::{Behalf, HashingFact, HashingMessage, HintNumber, Image, LEAVES, Life, OpNumber, Record};
 pub use node::{Machine, TIMERS};
 pub use placing::{
     BALANCED, CLIENTS_WITH_ONE_VIEW_AGREE, EVERY_KEY_HAS_AN_OWNER, NO_MOVE_BETWEEN_SURVIVORS, REPLICAS_ARE_APART,

@@ -7,7 +7,7 @@ use super::council::Council;
 use super::directory::View;
 use super::exchange::Exchange;
 use super::hints::Deliveries;
-use super::message::{HashingFact, HashingMessage, Record};
+use super::message::{Behalf, HashingFact, HashingMessage, HintNumber, Life, OpNumber, Record};
 use super::rule::Rule;
 use super::store::{Answer, Store};
 use super::version::Held;
@@ -46,9 +46,9 @@ pub struct Machine {
     /// On disk.
     pub(super) store: Store,
     /// Operations of clients that it coordinates.
-    pub(super) ops: BTreeMap<u64, Op>,
+    pub(super) ops: BTreeMap<OpNumber, Op>,
     /// Random at first, so that answers to those before a crash are not taken for others.
-    pub(super) next_op: u64,
+    pub(super) newest_op: OpNumber,
     /// The newest version it has given out by a clock.
     pub(super) clock: u64,
     pub(super) exchange: Exchange,
@@ -145,16 +145,24 @@ impl Machine {
         self.store.regroup(me, |hash| holders_of(config, rule, next, hash));
     }
 
-    fn on_store(&mut self, from: NodeId, (op, epoch): (u64, u64), key: u64, held: Held, hint: bool, fx: &mut Fx<'_>) {
-        if !self.admits(from, op, epoch, fx) || !self.is_fenced() {
+    fn on_store(
+        &mut self,
+        from: NodeId,
+        (behalf, epoch): (Behalf, u64),
+        key: u64,
+        held: Held,
+        hint: bool,
+        fx: &mut Fx<'_>,
+    ) {
+        if !self.admits(from, behalf, epoch, fx) || !self.is_fenced() {
             return;
         }
         fx.worked(Duration::ZERO);
         let ours = if hint { self.store.get(key) } else { self.store.own(key) };
         if ours.is_some_and(|ours| ours.version >= held.version) {
-            return fx.send(from, HashingMessage::Stored { op, epoch });
+            return fx.send(from, HashingMessage::Stored { behalf, epoch });
         }
-        let answer = Some(Answer { to: from, op, epoch });
+        let answer = Some(Answer { to: from, behalf, epoch });
         if hint {
             fx.note(HashingFact::Hinted { key });
             self.store.hint(key, held, answer, fx);
@@ -166,8 +174,8 @@ impl Machine {
     fn on_synced(&mut self, upto: sim_core::WriteId, fx: &mut Fx<'_>) {
         let (config, rule, next, me) = (&self.config, &self.rule, self.next_rule.as_ref(), self.me);
         let durable = self.store.synced(upto, me, |hash| holders_of(config, rule, next, hash), fx);
-        for Answer { to, op, epoch } in durable.answers {
-            fx.send(to, HashingMessage::Stored { op, epoch });
+        for Answer { to, behalf, epoch } in durable.answers {
+            fx.send(to, HashingMessage::Stored { behalf, epoch });
         }
         if durable.piece {
             self.on_piece_durable(fx);
@@ -209,6 +217,7 @@ impl Node for Machine {
         let view = view.unwrap_or_else(View::first);
         let rule = Rule::replay(config, config.first(), &view.past);
         let next_rule = view.next.map(|members| rule.after(config, members));
+        let numbered = fx.rng().next_u64();
         let mut node = Self {
             config: config.clone(),
             me,
@@ -217,15 +226,15 @@ impl Node for Machine {
             next_rule,
             store,
             ops: BTreeMap::new(),
-            next_op: fx.rng().next_u64(),
+            newest_op: OpNumber(numbered),
             clock: 0,
             exchange: Exchange::default(),
-            deliveries: Deliveries::default(),
+            deliveries: Deliveries::new(HintNumber(numbered)),
             council: Council::boot(config, disk, fx),
             opening: false,
         };
         if wiped {
-            let life = fx.rng().next_u64();
+            let life = Life(fx.rng().next_u64());
             node.store.wiped(life, fx);
         }
         node.regroup();
@@ -247,25 +256,26 @@ impl Node for Machine {
         match message {
             HashingMessage::Ask { op, epoch, key, bare } => {
                 // One that has lost its keys does not know what they hold.
-                if self.admits(from, op, epoch, fx) && self.store.life.is_none() {
+                if self.admits(from, Behalf::Op(op), epoch, fx) && self.store.life.is_none() {
                     fx.worked(Duration::ZERO);
                     let (held, floor) = (self.store.get(key).cloned(), self.store.floor);
                     fx.send(from, HashingMessage::Told { op, epoch, held, bare, floor });
                 }
             }
             HashingMessage::Told { op, epoch, held, floor, .. } => self.on_told(from, (op, epoch), (held, floor), fx),
-            HashingMessage::Store { op, epoch, key, held, hint } => {
-                self.on_store(from, (op, epoch), key, held, hint, fx);
+            HashingMessage::Store { behalf, epoch, key, held, hint } => {
+                self.on_store(from, (behalf, epoch), key, held, hint, fx);
             }
-            HashingMessage::Stored { op, epoch } => {
-                if !self.on_delivered(from, op, epoch, fx) {
-                    self.on_stored(from, op, epoch, fx);
-                }
-            }
-            HashingMessage::Refused { op, view } => {
+            HashingMessage::Stored { behalf, epoch } => match behalf {
+                Behalf::Op(op) => self.on_stored(from, op, epoch, fx),
+                Behalf::Hint(hint) => self.on_delivered(from, hint, epoch, fx),
+            },
+            HashingMessage::Refused { behalf, view } => {
                 if view.epoch < self.view.epoch {
                     fx.send(from, HashingMessage::View(self.view.clone()));
-                    self.ask_again(from, op, fx);
+                    if let Behalf::Op(op) = behalf {
+                        self.ask_again(from, op, fx);
+                    }
                 }
                 self.adopt(view, fx);
             }

@@ -4,7 +4,7 @@
 
 use super::directory::View;
 use super::key;
-use super::message::{HashingFact, Image, LEAVES, Record};
+use super::message::{Behalf, HashingFact, Image, LEAVES, Life, Record};
 use super::node::Fx;
 use super::version::{Held, Version, What};
 use sim_core::hash;
@@ -64,7 +64,7 @@ enum Pending {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Answer {
     pub to: NodeId,
-    pub op: u64,
+    pub behalf: Behalf,
     pub epoch: u64,
 }
 
@@ -87,7 +87,7 @@ pub(super) struct Store {
     /// too: somebody whose clock is behind may remember it still.
     pub floor: u64,
     /// The disk was wiped, and has not been filled again; tells this loss from others.
-    pub life: Option<u64>,
+    pub life: Option<Life>,
     /// How many bytes of others it has been sent in pieces.
     pub taken: u64,
     pending: VecDeque<(WriteId, Pending)>,
@@ -187,7 +187,7 @@ impl Store {
     }
 
     /// The disk was wiped.
-    pub fn wiped(&mut self, life: u64, fx: &mut Fx<'_>) {
+    pub fn wiped(&mut self, life: Life, fx: &mut Fx<'_>) {
         self.life = Some(life);
         fx.note(HashingFact::Wiped);
         let id = fx.append(Record::Wiped { life });

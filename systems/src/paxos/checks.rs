@@ -9,7 +9,7 @@ pub use crate::replication::audit::{
     READ_YOUR_WRITES, SNAPSHOTS_COMPLETE, STATE_MACHINE_SAFETY, VALIDITY, WRITES_FOLLOW_READS,
 };
 use crate::replication::audit::{Audit, Ended};
-use sim_core::{Instant, NodeId, NodeSet, Observed, Observer, StateMachine, Verdict, Violation};
+use sim_core::{ClientId, Instant, NodeId, NodeSet, Observed, Observer, StateMachine, Verdict, Violation};
 use std::collections::BTreeMap;
 
 sim_core::rules! {
@@ -25,6 +25,10 @@ sim_core::rules! {
     pub const CHOSEN_BY_QUORUM: &str = "chosen_by_quorum";
     /// What is chosen in a slot, every later leader proposes there (P2b of the paper).
     pub const CHOSEN_VALUES_STAY: &str = "chosen_values_stay";
+    /// What an acceptor has forgotten does not count for a leader that knows of that.
+    pub const FORGOTTEN_DO_NOT_COUNT: &str = "forgotten_do_not_count";
+    /// Nobody reads under a lease once another leader has been elected.
+    pub const LEASES_EXCLUDE: &str = "leases_exclude";
 }
 
 /// How much was looked at.
@@ -36,6 +40,8 @@ struct Counts {
     inherited: u64,
     configurations: u64,
     batches: u64,
+    lives: u64,
+    lease_reads: u64,
 }
 
 /// Batches whose acceptors are remembered at most.
@@ -57,6 +63,13 @@ pub struct PaxosChecks {
     configurations: BTreeMap<u64, NodeSet>,
     /// Who has said to have accepted the batch that begins with a slot in a ballot.
     accepted: BTreeMap<(u64, Ballot), NodeSet>,
+    /// In which life, as the leader was told.
+    lives: BTreeMap<(u64, Ballot), BTreeMap<NodeId, u64>>,
+    /// The ballot that each node leads, and the highest one that anybody was elected for.
+    leads: Vec<Option<Ballot>>,
+    highest: Ballot,
+    /// The operation that a node is asked for in this step.
+    asked: Option<(NodeId, ClientId, u64)>,
     /// Who proposes in which ballot.
     proposers: BTreeMap<Ballot, NodeId>,
     /// The highest ballot each acceptor has said yes to.
@@ -77,6 +90,10 @@ impl PaxosChecks {
             audit: Audit::new(machines),
             configurations: BTreeMap::from([(1, NodeSet::first(config.nodes as usize))]),
             accepted: BTreeMap::new(),
+            lives: BTreeMap::new(),
+            leads: vec![None; machines as usize],
+            highest: Ballot::ZERO,
+            asked: None,
             proposers: BTreeMap::new(),
             promised: vec![Ballot::ZERO; machines as usize],
             newest: 0,
@@ -118,6 +135,8 @@ impl PaxosChecks {
             PaxosFact::Elected { ballot, chosen, first } => {
                 self.on_proposer(at, node, ballot);
                 self.counts.elected += 1;
+                self.leads[node.index()] = Some(ballot);
+                self.highest = self.highest.max(ballot);
                 self.pending.push((node, Pending::Elected { ballot, chosen, first }));
             }
             PaxosFact::Promised { ballot, .. } => self.on_yes(at, node, ballot, "promised to"),
@@ -144,7 +163,10 @@ impl PaxosChecks {
                 self.audit.installed(at, AGREEMENT, node, slot, chain, digest);
             }
             PaxosFact::SnapshotTaken { slot } => self.audit.snapshot(node, slot),
-            PaxosFact::ReadServed { slot, client, op } => self.audit.read(at, node, slot, client, op),
+            PaxosFact::ReadServed { slot, client, op } => {
+                self.on_read(at, node, client, op);
+                self.audit.read(at, node, slot, client, op);
+            }
             // What it had promised before it has learned from the others, or nobody counts it any more.
             PaxosFact::Rebuilt { .. } => self.promised[node.index()] = Ballot::ZERO,
             PaxosFact::Configured { from, members } => {
@@ -158,11 +180,49 @@ impl PaxosChecks {
                     });
                 }
             }
-            PaxosFact::SteppedDown { .. }
-            | PaxosFact::DiskTimedOut { .. }
+            PaxosFact::SteppedDown { .. } => self.leads[node.index()] = None,
+            PaxosFact::DiskTimedOut { .. }
             | PaxosFact::FirstCommit { .. }
             | PaxosFact::Wiped { .. }
             | PaxosFact::Unreadable { .. } => {}
+        }
+    }
+
+    /// A read that is answered in the step in which it comes is answered under a lease: nobody else was asked.
+    fn on_read(&mut self, at: Instant, node: NodeId, client: ClientId, op: u64) {
+        let Some(ballot) = self.leads[node.index()].filter(|_| self.asked == Some((node, client, op))) else { return };
+        self.counts.lease_reads += 1;
+        let highest = self.highest;
+        if highest > ballot && self.config.leases {
+            self.audit.fail(at, LEASES_EXCLUDE, node, || {
+                format!(
+                    "{node}, leader of ballot {ballot}, read under its lease after another was elected for {highest}"
+                )
+            });
+        }
+    }
+
+    /// The leader must not count what acceptors have forgotten, as far as it knows.
+    fn check_lives<M: StateMachine>(&mut self, at: Instant, leader: &Paxos<M>, ballot: Ballot, first: u64) {
+        let Some(told) = self.lives.get(&(first, ballot)).filter(|_| leader.lives.any()) else { return };
+        self.counts.lives += 1;
+        let acceptors = leader.configurations().of(first).1;
+        let (mut counts, mut forgotten) = (u32::from(acceptors.has(leader.me)), NodeSet::EMPTY);
+        for (node, life) in told.iter().filter(|(node, _)| acceptors.has(**node)) {
+            if *life < leader.lives.of(*node) {
+                forgotten.insert(*node);
+            } else {
+                counts += 1;
+            }
+        }
+        let quorum = self.config.phase_two(acceptors);
+        if counts < quorum && !forgotten.is_empty() {
+            self.audit.fail(at, FORGOTTEN_DO_NOT_COUNT, leader.me, || {
+                format!(
+                    "{} found the batch of slot {first} chosen by {counts} of {quorum} acceptors and {forgotten}, which it knows                      to have lost their disks since",
+                    leader.me
+                )
+            });
         }
     }
 
@@ -263,6 +323,12 @@ impl PaxosChecks {
             let detail = format!("{known} configurations, learned {} times", c.configurations);
             verdicts.push(audit.rule(CONFIGURATIONS_UNIQUE, c.configurations, detail));
         }
+        if c.lives > 0 {
+            verdicts.push(audit.rule(FORGOTTEN_DO_NOT_COUNT, c.lives, format!("{} batches after a loss", c.lives)));
+        }
+        if c.lease_reads > 0 {
+            verdicts.push(audit.rule(LEASES_EXCLUDE, c.lease_reads, format!("{} reads under leases", c.lease_reads)));
+        }
         let front = nodes.iter().flatten().max_by_key(|node| node.applied());
         // Who was removed, or never added, need not have got anywhere.
         let initial = NodeSet::first(self.config.nodes as usize);
@@ -288,9 +354,24 @@ impl PaxosChecks {
 impl<M: StateMachine> Observer<Paxos<M>> for PaxosChecks {
     fn observe(&mut self, at: Instant, what: &Observed<'_, Paxos<M>>) {
         self.audit.now = at;
+        if matches!(what, Observed::Delivered { .. } | Observed::Fired { .. } | Observed::Synced { .. }) {
+            self.asked = None;
+        }
         match what {
             Observed::Noted { node, fact } => return self.on_fact(at, *node, *fact),
-            Observed::Crashed { node, .. } => self.audit.pieces.crashed(*node),
+            Observed::Crashed { node, .. } => {
+                self.leads[node.index()] = None;
+                self.audit.pieces.crashed(*node);
+            }
+            Observed::Requested { ticket, node } => self.asked = Some((*node, ticket.client, ticket.op)),
+            Observed::Delivered { from, message: PaxosMessage::Accepted { ballot, first, life, .. }, .. } => {
+                let lives = self.lives.entry((*first, *ballot)).or_default();
+                let newest = lives.entry(*from).or_insert(*life);
+                *newest = (*newest).max(*life);
+                if self.lives.len() > MOST_BATCHES {
+                    self.lives.pop_first();
+                }
+            }
             Observed::Delivered { to, message: PaxosMessage::Piece { offset, length, snapshot }, .. } => {
                 let (id, piece) = ((snapshot.slot, snapshot.chain), (*offset, offset + u64::from(*length)));
                 self.audit.pieces.arrived(*to, id, piece, snapshot.bytes);
@@ -307,7 +388,10 @@ impl<M: StateMachine> Observer<Paxos<M>> for PaxosChecks {
                 let Some(leader) = &nodes[node.index()] else { continue };
                 match what {
                     Pending::Elected { ballot, chosen, first } => self.check_leader(at, leader, ballot, chosen, first),
-                    Pending::Chosen { ballot, first, last } => self.check_chosen(at, leader, ballot, first, last),
+                    Pending::Chosen { ballot, first, last } => {
+                        self.check_chosen(at, leader, ballot, first, last);
+                        self.check_lives(at, leader, ballot, first);
+                    }
                 }
             }
             self.pending = pending;

@@ -7,6 +7,8 @@ pub use super::member_checks::{
 };
 use super::message::{RaftFact, RaftMessage};
 use super::node::Raft;
+use super::promise_checks::PromiseChecks;
+pub use super::promise_checks::{ELECTIONS_END, HAND_OVERS_SUCCEED, LEASES_EXCLUDE, LOYALTY_KEPT, SNAPSHOTS_REPLACE};
 pub use crate::replication::audit::{
     ACKNOWLEDGED_WRITES_SURVIVE, CONVERGENCE, EXACTLY_ONCE, FRESH_READS, MONOTONIC_READS, MONOTONIC_WRITES,
     READ_YOUR_WRITES, SNAPSHOTS_COMPLETE, STATE_MACHINE_SAFETY, VALIDITY, WRITES_FOLLOW_READS,
@@ -52,6 +54,7 @@ pub struct RaftChecks {
     elected: Option<(NodeId, u64)>,
     counts: Counts,
     members: MemberChecks,
+    promises: PromiseChecks,
 }
 
 impl RaftChecks {
@@ -67,6 +70,7 @@ impl RaftChecks {
             elected: None,
             counts: Counts::default(),
             members: MemberChecks::default(),
+            promises: PromiseChecks::new(nodes),
         }
     }
 
@@ -118,6 +122,8 @@ impl RaftChecks {
 
     fn on_fact(&mut self, at: Instant, node: NodeId, fact: RaftFact) {
         self.members.on_fact(node, fact, self.leads[node.index()].is_some());
+        let anybody_leads = self.leads.iter().any(Option::is_some);
+        self.promises.on_fact(&mut self.audit, at, (node, fact), self.leads[node.index()], anybody_leads);
         match fact {
             RaftFact::Elected { term, .. } => self.on_elected(at, node, term),
             RaftFact::SteppedDown { .. } => self.leads[node.index()] = None,
@@ -205,6 +211,7 @@ impl RaftChecks {
             audit.rule(COMMITTED_ENTRIES_STAY, commits, format!("{cut} truncations, {commits} entries committed")),
         ];
         verdicts.extend(self.members.verdicts(audit));
+        verdicts.extend(self.promises.verdicts(audit));
         // Who is no member gets nothing any more; whoever knows most knows who is one.
         let knows_most = nodes.iter().flatten().max_by_key(|node| (node.commit(), node.term()));
         let members = knows_most.map_or(NodeSet::EMPTY, |node| node.log().configuration_at(node.commit()).electorate());
@@ -227,6 +234,7 @@ impl RaftChecks {
 impl<M: StateMachine> Observer<Raft<M>> for RaftChecks {
     fn observe(&mut self, at: Instant, what: &Observed<'_, Raft<M>>) {
         self.audit.now = at;
+        self.promises.watch(at, what);
         match what {
             Observed::Noted { node, fact } => return self.on_fact(at, *node, *fact),
             Observed::Crashed { node, .. } => {
@@ -256,6 +264,7 @@ impl<M: StateMachine> Observer<Raft<M>> for RaftChecks {
             self.check_leader(at, term, leader);
         }
         self.members.after_step(&mut self.audit, at, nodes);
+        self.promises.after_step(&mut self.audit, at, nodes);
         self.audit.violation().cloned().map_or(Ok(()), Err)
     }
 }

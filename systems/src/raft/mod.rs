@@ -61,6 +61,7 @@ mod message;
 mod node;
 mod priorities;
 mod progress;
+mod promise_checks;
 mod read;
 mod reconfigure;
 mod snapshot;

@@ -8,6 +8,7 @@ use super::member_checks;
 use super::message::{FACT_KINDS, MESSAGE_KINDS};
 use super::node::{Raft, TIMERS};
 use super::priorities::Priorities;
+use super::promise_checks;
 use crate::kv::{self, Kv, KvCommand};
 use crate::replication::{LeaderDisk, audit};
 use schemars::JsonSchema;
@@ -305,7 +306,7 @@ impl System for RaftSystem {
     }
 
     fn rules() -> Vec<Rule> {
-        [checks::RULES, member_checks::RULES, audit::RULES, audit::OF_SESSIONS].concat()
+        [checks::RULES, member_checks::RULES, promise_checks::RULES, audit::RULES, audit::OF_SESSIONS].concat()
     }
 
     fn bugs() -> &'static [Bug] {

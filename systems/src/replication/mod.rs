@@ -1,6 +1,7 @@
 //! What every consensus protocol here shares: a state machine behind exactly-once client sessions.
 
 pub mod audit;
+pub(crate) mod calm;
 mod chain;
 mod leader_disk;
 mod pieces;

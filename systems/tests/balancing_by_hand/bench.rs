@@ -6,7 +6,9 @@ use sim_core::{
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::rc::Rc;
-use systems::balancing::{BalancingFact, BalancingMessage as M, BalancingOptions, Config, Machine, Part, Work};
+use systems::balancing::{
+    BalancingFact, BalancingMessage as M, BalancingOptions, Config, Machine, Part, Policy, TryNumber, Work,
+};
 
 /// One machine whose peers are played by the test.
 pub struct Bench {
@@ -25,15 +27,25 @@ pub struct Bench {
     asked: u64,
     /// The story, and the names of tries in it.
     pub told: String,
-    names: BTreeMap<u64, usize>,
+    names: BTreeMap<TryNumber, usize>,
     start: LocalInstant,
 }
 
 impl Bench {
-    /// The machine at place `me` of a cluster of `nodes`.
+    /// The machine at place `me` of a cluster of `nodes`. One that takes turns begins with the first server, so that a story is easy
+    /// to follow.
     pub fn new(options: &BalancingOptions, nodes: u32, spares: u32, me: u32) -> Self {
+        let turns = matches!(options.policy, Policy::RoundRobin | Policy::WeightedRoundRobin) && me < options.balancers;
+        let begins = |seed: &u64| Self::of_seed(options, nodes, spares, me, *seed).ask().map(|(to, _)| to.0);
+        let first = |seed: &u64| !turns || begins(seed).is_none_or(|to| to == options.balancers);
+        let seed = (1..1000).find(first).expect("one of many begins there");
+        Self::of_seed(options, nodes, spares, me, seed)
+    }
+
+    /// The same, with luck of its own.
+    pub fn of_seed(options: &BalancingOptions, nodes: u32, spares: u32, me: u32, seed: u64) -> Self {
         let config: Rc<Config> = Rc::new(options.validate(nodes, spares).expect("options that make sense"));
-        let mut rng = Rng::stream(1, Purpose::Node, u64::from(me));
+        let mut rng = Rng::stream(seed, Purpose::Node, u64::from(me));
         let (mut next_write, mut out) = (WriteId(1), Vec::new());
         let start = sim_core::Clock::honest(sim_core::Instant::ZERO);
         let mut fx = Effects::new(NodeId(me), start, &mut rng, &mut next_write, &mut out);
@@ -118,7 +130,7 @@ impl Bench {
     }
 
     /// A client asks. Gives the first try and whom it went to.
-    pub fn ask(&mut self) -> Option<(NodeId, u64)> {
+    pub fn ask(&mut self) -> Option<(NodeId, TryNumber)> {
         self.asked += 1;
         let ticket = Ticket { client: ClientId(0), op: self.asked, floor: 0, attempt: 0 };
         self.tell(&format!("request {}", self.asked));
@@ -127,7 +139,7 @@ impl Bench {
     }
 
     pub fn hear(&mut self, from: NodeId, message: M) {
-        let name = |id: &u64| self.names.get(id).copied().unwrap_or(0);
+        let name = |id: &TryNumber| self.names.get(id).copied().unwrap_or(0);
         match &message {
             M::Done { id } => self.tell(&format!("{from} has done try {}", name(id))),
             M::Failed { id } => self.tell(&format!("{from} fails try {}", name(id))),
@@ -138,7 +150,7 @@ impl Bench {
     }
 
     /// The tries sent since the test last looked.
-    pub fn forwards(&mut self) -> Vec<(NodeId, u64)> {
+    pub fn forwards(&mut self) -> Vec<(NodeId, TryNumber)> {
         let forward = |(to, message): &(NodeId, M)| match message {
             M::Forward { id, .. } => Some((*to, *id)),
             _ => None,

@@ -2,6 +2,8 @@
 
 use super::config::Config;
 use super::data::Position;
+use super::duties::Duties;
+pub use super::duties::{OLD_OWNER_YIELDS, POSITIONS_GROW, RESTARTED_WAITS, VOTES_FOR_PRESENT_OWNERS};
 use super::message::{ClusterFact, ClusterMessage, ClusterResponse, How};
 use super::node::Cluster;
 use super::slots::{SLOTS, slot_of};
@@ -103,6 +105,7 @@ pub struct ClusterChecks {
     pub(super) stale: BTreeMap<(NodeId, NodeId, Instant), (Instant, u64)>,
     pub(super) moved: u64,
     pub(super) refused: u64,
+    duties: Duties,
     wrote: bool,
     counts: [u64; 4],
     violation: Option<Violation>,
@@ -130,6 +133,7 @@ impl ClusterChecks {
             stale: BTreeMap::new(),
             moved: 0,
             refused: 0,
+            duties: Duties::default(),
             wrote: false,
             counts: [0; 4],
             violation: None,
@@ -250,7 +254,7 @@ impl ClusterChecks {
     /// The verdicts, with the nodes as they ended.
     #[must_use]
     pub fn verdicts(&self, nodes: &[Option<Cluster>]) -> Vec<Verdict> {
-        let [votes, promotions, writes, minorities] = self.counts;
+        let ([votes, promotions, writes, minorities], duties) = (self.counts, &self.duties);
         let rule = |rule: &'static str, seen: u64, detail: String| match &self.violation {
             Some(violation) if violation.rule == rule => Verdict::Fail(violation.clone()),
             _ if seen == 0 => Verdict::Pass { rule, detail: "there was nothing to look at".to_owned() },
@@ -262,6 +266,10 @@ impl ClusterChecks {
             rule(ONE_OWNER, writes, format!("{writes} writes in {} slots and epochs", self.owners.len())),
             rule(MINORITY_STOPS, minorities, format!("{minorities} writes")),
             rule(PROMOTED_IS_FRESH, promotions, format!("{promotions} promotions")),
+            rule(RESTARTED_WAITS, duties.restarts, format!("{} writes of nodes that had restarted", duties.restarts)),
+            rule(OLD_OWNER_YIELDS, duties.words, format!("{} claims", duties.words)),
+            rule(VOTES_FOR_PRESENT_OWNERS, duties.votes, format!("{} votes", duties.votes)),
+            rule(POSITIONS_GROW, duties.steps, format!("{} steps", duties.steps)),
         ];
         // A run that was cut short by a violation says nothing about how things end.
         if self.violation.is_none() {
@@ -391,6 +399,9 @@ fn replicas_equal(nodes: &[Option<Cluster>]) -> Result<String, (Option<NodeId>, 
 
 impl Observer<Cluster> for ClusterChecks {
     fn observe(&mut self, at: Instant, what: &Observed<'_, Cluster>) {
+        if let Some((rule, node, detail)) = self.duties.watch(&self.config, at, what) {
+            self.fail(at, rule, node, detail);
+        }
         match what {
             Observed::Noted { node, fact } => self.on_fact(at, *node, fact),
             Observed::Delivered { from, to, message, .. } => match message {
@@ -427,6 +438,11 @@ impl Observer<Cluster> for ClusterChecks {
     }
 
     fn after_step(&mut self, at: Instant, stepped: NodeId, nodes: &[Option<Cluster>]) -> Result<(), Violation> {
+        if let Some(node) = &nodes[stepped.index()]
+            && let Some((rule, node, detail)) = self.duties.after_step(stepped, node)
+        {
+            self.fail(at, rule, node, detail);
+        }
         if core::mem::take(&mut self.wrote)
             && let Some(node) = &nodes[stepped.index()]
         {

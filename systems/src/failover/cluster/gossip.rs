@@ -26,7 +26,7 @@ pub(super) struct Peer {
     /// Which primaries suspect it, and when they last said so.
     pub reports: BTreeMap<NodeId, LocalInstant>,
     /// Its newest header.
-    stamp: (u64, u64),
+    pub stamp: (u64, u64),
     /// When this node last voted for a replica of it.
     pub voted_at: Option<LocalInstant>,
     /// What it claimed last, by which configuration epoch, and the version of this node's map by which nothing was wrong with that.

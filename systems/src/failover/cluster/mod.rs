@@ -17,7 +17,7 @@
 //! | Streams of writes, partial and full synchronisation, `wait` | `replicate.rs`, `data.rs` |
 //! | `nodes.conf` and the append-only file | `disk.rs` |
 //! | Reads, writes, `MOVED`; clients that keep the map | `serve.rs`, `client.rs` |
-//! | What must hold, and which losses are allowed | `checks.rs`, `streams.rs` |
+//! | What must hold, and which losses are allowed | `checks.rs`, `duties.rs`, `streams.rs` |
 //!
 //! # How near it is
 //!
@@ -50,6 +50,7 @@ mod config;
 mod data;
 mod detect;
 mod disk;
+mod duties;
 mod election;
 mod gossip;
 mod measure;

@@ -4,6 +4,7 @@ use super::bugs::{CATALOGUE, ClusterBug};
 use super::checks::{self, ClusterChecks};
 use super::client::ClusterClient;
 use super::config::{Config, Fsync};
+use super::duties;
 use super::message::{ClusterRequest, FACT_KINDS, MESSAGE_KINDS};
 use super::node::{Cluster, TIMERS};
 use super::slots::{SLOTS, SlotMap, slot_of};
@@ -197,7 +198,7 @@ impl System for ClusterSystem {
     }
 
     fn rules() -> Vec<Rule> {
-        checks::RULES.to_vec()
+        [checks::RULES, duties::RULES].concat()
     }
 
     fn bugs() -> &'static [Bug] {

@@ -1,0 +1,272 @@
+//! What Raft's nodes promise each other about leases, elections and hand-overs: each rule seen in the step that breaks it, rather than
+//! in what may come of that.
+
+use super::message::{RaftFact, RaftMessage};
+use super::node::Raft;
+use crate::replication::audit::Audit;
+use crate::replication::calm::Calm;
+use sim_core::{ClientId, Instant, NodeId, Observed, StateMachine, Verdict};
+use std::collections::BTreeMap;
+
+sim_core::rules! {
+    /// Under leases, who has answered a leader votes for nobody else within the shortest election timeout; not after a restart either.
+    pub const LOYALTY_KEPT: &str = "loyalty_kept";
+    /// Nobody reads under a lease once another leader has been elected.
+    pub const LEASES_EXCLUDE: &str = "leases_exclude";
+    /// Whoever begins anew from a snapshot keeps only what agrees with it.
+    pub const SNAPSHOTS_REPLACE: &str = "snapshots_replace";
+    /// Where nothing goes wrong any more, an election ends after a few rounds.
+    pub const ELECTIONS_END: &str = "elections_end";
+    /// A hand-over to a follower that has everything succeeds, unless something goes wrong meanwhile.
+    pub const HAND_OVERS_SUCCEED: &str = "hand_overs_succeed";
+}
+
+/// Rounds of an election in which nobody wins. Each is won with a probability of a half or more where timeouts are spread over more
+/// than a message takes (Raft paper, section 9.3), so so many in a row are seen in one of 2^24 elections.
+const ROUNDS: u32 = 24;
+
+/// What a follower was told by a leader.
+#[derive(Clone, Copy, Debug)]
+struct Heard {
+    leader: NodeId,
+    term: u64,
+    at: Instant,
+}
+
+/// A hand-over under way.
+#[derive(Clone, Copy, Debug)]
+struct HandOver {
+    to: NodeId,
+    begun: Instant,
+    /// Whether the other one had everything then.
+    feasible: bool,
+}
+
+/// What is announced in a step and looked at when it is over.
+#[derive(Clone, Copy, Debug)]
+enum Pending {
+    Vote { voter: NodeId, candidate: NodeId },
+    Installed { node: NodeId, index: u64 },
+    Read { node: NodeId, term: u64 },
+    HandingOver { from: NodeId, to: NodeId },
+}
+
+/// The memory of these rules.
+#[derive(Clone, Debug, Default)]
+pub(super) struct PromiseChecks {
+    calm: Calm,
+    /// By node: what it was told last, and what it has answered last.
+    heard: Vec<Option<Heard>>,
+    answered: Vec<Option<Heard>>,
+    /// The last term in which a candidate asked a voter as the leader's own successor.
+    transfers: BTreeMap<(NodeId, NodeId), u64>,
+    /// The operation that a node is asked for in this step.
+    asked: Option<(NodeId, ClientId, u64)>,
+    newest_term: u64,
+    rounds: u32,
+    handing: Option<HandOver>,
+    pending: Vec<Pending>,
+    votes: u64,
+    lease_reads: u64,
+    installed: u64,
+    elections: u64,
+    hand_overs: u64,
+}
+
+impl PromiseChecks {
+    /// Nothing seen yet of a cluster of `nodes`.
+    pub fn new(nodes: u32) -> Self {
+        let nodes = nodes as usize;
+        Self { heard: vec![None; nodes], answered: vec![None; nodes], ..Self::default() }
+    }
+
+    /// A node announces something; `leads` is the term it leads. Whoever knows nothing of a leader may campaign in vain beside it, where it
+    /// is no member any more.
+    pub fn on_fact(
+        &mut self,
+        audit: &mut Audit,
+        at: Instant,
+        (node, fact): (NodeId, RaftFact),
+        leads: Option<u64>,
+        anybody_leads: bool,
+    ) {
+        match fact {
+            RaftFact::Campaign { term, pre: false } => {
+                self.rounds = if self.calm.since().is_some() && !anybody_leads { self.rounds + 1 } else { 0 };
+                if self.rounds > ROUNDS {
+                    let rounds = self.rounds;
+                    audit.fail(at, ELECTIONS_END, node, || {
+                        format!(
+                            "{node} campaigns in term {term}, the {rounds}th in a row in which nobody has been elected"
+                        )
+                    });
+                }
+            }
+            RaftFact::Elected { term, .. } => {
+                self.elections += 1;
+                self.rounds = 0;
+                self.newest_term = self.newest_term.max(term);
+                self.handing = None;
+            }
+            RaftFact::Voted { term, candidate } if self.transfers.get(&(node, candidate)) != Some(&term) => {
+                self.pending.push(Pending::Vote { voter: node, candidate });
+            }
+            RaftFact::SnapshotInstalled { index, .. } => self.pending.push(Pending::Installed { node, index }),
+            RaftFact::ReadServed { client, op, .. } => {
+                if let (Some(term), Some(asked)) = (leads, self.asked)
+                    && asked == (node, client, op)
+                {
+                    self.pending.push(Pending::Read { node, term });
+                }
+            }
+            RaftFact::HandingOver { to, .. } => self.pending.push(Pending::HandingOver { from: node, to }),
+            RaftFact::HandOverFailed { to, .. } => {
+                if let Some(HandOver { begun, .. }) =
+                    self.handing.take().filter(|handing| handing.to == to && handing.feasible)
+                    && self.calm.was_since(begun)
+                {
+                    audit.fail(at, HAND_OVERS_SUCCEED, node, || {
+                        format!("{node} gave up handing over to {to}, which had everything, though nothing went wrong since {begun}")
+                    });
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Something else happens.
+    #[inline]
+    pub fn watch<M: StateMachine>(&mut self, at: Instant, what: &Observed<'_, Raft<M>>) {
+        match what {
+            Observed::Delivered { from, to, message, .. } => {
+                self.asked = None;
+                match message {
+                    RaftMessage::Append(_) | RaftMessage::Heartbeat { .. } | RaftMessage::InstallSnapshot { .. } => {
+                        self.heard[to.index()] = Some(Heard { leader: *from, term: message.term(), at });
+                    }
+                    RaftMessage::RequestVote { term, transfer: true, pre: false, .. } => {
+                        self.transfers.insert((*to, *from), *term);
+                    }
+                    _ => {}
+                }
+            }
+            Observed::Sent { from, to, message, .. } => match message {
+                RaftMessage::Alive { term, .. } | RaftMessage::Appended { term, .. } => {
+                    let heard = self.heard[from.index()];
+                    if heard.is_some_and(|heard| (heard.leader, heard.term) == (*to, *term)) {
+                        self.answered[from.index()] = heard;
+                    }
+                }
+                _ => {}
+            },
+            Observed::Requested { ticket, node } => self.asked = Some((*node, ticket.client, ticket.op)),
+            Observed::Fired { .. } | Observed::Synced { .. } => self.asked = None,
+            other => self.calm.watch(at, other),
+        }
+    }
+
+    /// A step is over.
+    #[inline]
+    pub fn after_step<M: StateMachine>(&mut self, audit: &mut Audit, at: Instant, nodes: &[Option<Raft<M>>]) {
+        if self.pending.is_empty() {
+            return;
+        }
+        for pending in core::mem::take(&mut self.pending) {
+            match pending {
+                Pending::Vote { voter, candidate } => self.check_vote(audit, at, voter, candidate, nodes),
+                Pending::Installed { node, index } => self.check_installed(audit, at, node, index, nodes),
+                Pending::Read { node, term } => self.check_read(audit, at, node, term, nodes),
+                Pending::HandingOver { from, to } => {
+                    self.hand_overs += 1;
+                    let all = [from, to].map(|node| nodes[node.index()].as_ref());
+                    let [Some(leader), Some(follower)] = all else { continue };
+                    let feasible = follower.term() == leader.term()
+                        && follower.leader() == Some(from)
+                        && follower.log().last() >= leader.commit()
+                        && follower.may_campaign();
+                    self.handing = Some(HandOver { to, begun: at, feasible });
+                }
+            }
+        }
+    }
+
+    fn check_vote<M: StateMachine>(
+        &mut self,
+        audit: &mut Audit,
+        at: Instant,
+        voter: NodeId,
+        candidate: NodeId,
+        nodes: &[Option<Raft<M>>],
+    ) {
+        let Some(config) = nodes[voter.index()].as_ref().map(|node| &node.config).filter(|config| config.leases) else {
+            return;
+        };
+        self.votes += 1;
+        // As long as a lease at least, whatever the clocks are.
+        let least = config.lease();
+        let Some(Heard { leader, at: heard, .. }) = self.answered[voter.index()] else { return };
+        if leader != candidate && at.since(heard) < least {
+            audit.fail(at, LOYALTY_KEPT, voter, || {
+                format!(
+                    "{voter} voted for {candidate} {} after it had heard from {leader} and told it so; the lease of that may last \
+                     {}",
+                    at.since(heard),
+                    config.election_min
+                )
+            });
+        }
+    }
+
+    fn check_installed<M: StateMachine>(
+        &mut self,
+        audit: &mut Audit,
+        at: Instant,
+        node: NodeId,
+        index: u64,
+        nodes: &[Option<Raft<M>>],
+    ) {
+        self.installed += 1;
+        let Some(raft) = nodes[node.index()].as_ref() else { return };
+        let Some(snapshot) = raft.snapshot.as_ref().filter(|snapshot| snapshot.index == index) else { return };
+        let (here, of) = (raft.log().term(index), snapshot.term);
+        if here.is_some_and(|here| here != of) {
+            audit.fail(at, SNAPSHOTS_REPLACE, node, || {
+                format!("{node} has a snapshot up to entry {index} of term {of}, and its log goes on behind one of term {here:?}")
+            });
+        }
+    }
+
+    fn check_read<M: StateMachine>(
+        &mut self,
+        audit: &mut Audit,
+        at: Instant,
+        node: NodeId,
+        term: u64,
+        nodes: &[Option<Raft<M>>],
+    ) {
+        if !nodes[node.index()].as_ref().is_some_and(|node| node.config.leases) {
+            return;
+        }
+        self.lease_reads += 1;
+        let newest = self.newest_term;
+        if newest > term {
+            audit.fail(at, LEASES_EXCLUDE, node, || {
+                format!("{node}, leader of term {term}, read under its lease after another one had been elected in term {newest}")
+            });
+        }
+    }
+
+    /// What these rules say, of what happened.
+    pub fn verdicts(&self, audit: &Audit) -> Vec<Verdict> {
+        let rows = [
+            (LOYALTY_KEPT, self.votes, "votes under leases"),
+            (LEASES_EXCLUDE, self.lease_reads, "reads under leases"),
+            (SNAPSHOTS_REPLACE, self.installed, "snapshots installed"),
+            (ELECTIONS_END, self.elections, "elections"),
+            (HAND_OVERS_SUCCEED, self.hand_overs, "hand-overs"),
+        ];
+        let broken = |name: &str| audit.violation().is_some_and(|violation| violation.rule == name);
+        let seen = rows.into_iter().filter(|(rule, seen, _)| *seen > 0 || broken(rule));
+        seen.map(|(rule, seen, what)| audit.rule(rule, seen, format!("{seen} {what}"))).collect()
+    }
+}
