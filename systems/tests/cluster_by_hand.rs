@@ -5,8 +5,8 @@ use sim_core::{
 };
 use std::rc::Rc;
 use systems::failover::cluster::{
-    Cluster, ClusterBug, ClusterMessage, ClusterOptions, ClusterRequest, ClusterResponse, Config, Gossip, Header,
-    Position, Record, SlotMap, TICK, slot_of,
+    Cell, Cluster, ClusterBug, ClusterMessage, ClusterOptions, ClusterRequest, ClusterResponse, Config, Data, Entry,
+    Gossip, Header, Position, Record, SlotMap, TICK, slot_of,
 };
 
 /// One node, its disk and its clock.
@@ -302,4 +302,27 @@ fn a_replica_gets_what_it_lacks_or_everything() {
     assert_eq!(sent(&n1.tell(5, psync(6, at.stream))), Some(Some(4)));
     assert_eq!(sent(&n1.tell(5, psync(5, at.stream))), Some(None));
     assert_eq!(sent(&n1.tell(5, psync(9, 12345))), Some(None), "another stream");
+}
+
+#[test]
+fn all_data_that_writes_have_overtaken_takes_no_replica_back() {
+    let mut n4 = Hand::new(3, ClusterBug::None);
+    let at = |offset| Position { stream: 77, offset };
+    let entry = |offset| Entry { key: 1, cell: Cell { number: offset, size: 8, at: at(offset) } };
+    let writes = |after, entries: &[Entry]| ClusterMessage::Writes { after, stream: 77, entries: entries.into() };
+    n4.tell(1, writes(Position::default(), &[]));
+    n4.now = n4.now + Duration::secs(1);
+    // Something is missing: it asks.
+    let out = n4.tell(1, writes(at(5), &[]));
+    let asks = |effect: &Effect<Cluster>| match effect {
+        Effect::Send { message: ClusterMessage::Psync { nonce, .. }, .. } => Some(*nonce),
+        _ => None,
+    };
+    let nonce = out.iter().find_map(asks).expect("it asks");
+    n4.tell(1, writes(at(0), &[entry(1), entry(2), entry(3)]));
+    assert_eq!(n4.node().at(), at(3));
+    let out = n4.tell(1, ClusterMessage::Full { at: at(2), data: Rc::new(Data::default()), nonce });
+    assert_eq!((n4.node().at(), n4.node().data().len()), (at(3), 1), "its primary may have counted on it");
+    let says = |effect: &Effect<Cluster>| matches!(effect, Effect::Send { message: ClusterMessage::Replicated(upto), .. } if *upto == at(3));
+    assert!(out.iter().any(says));
 }

@@ -6,7 +6,7 @@ use super::message::{ClusterFact, ClusterMessage, Header};
 use super::node::Cluster;
 use super::slots::{Run, slots};
 use sim_core::{Duration, Instant, NodeId, Observed};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 sim_core::rules! {
@@ -16,7 +16,8 @@ sim_core::rules! {
     pub const OLD_OWNER_YIELDS: &str = "old_owner_yields";
     /// No vote for a replica of one that lost its slots, as far as the voter knows.
     pub const VOTES_FOR_PRESENT_OWNERS: &str = "votes_for_present_owners";
-    /// Within a stream of writes no node goes back, except by losing what was not durable when it went down.
+    /// Within a stream of writes no node goes back, except by losing what was not durable when it went down; nor to a stream that it
+    /// left.
     pub const POSITIONS_GROW: &str = "positions_grow";
 }
 
@@ -35,9 +36,10 @@ enum Word {
 }
 
 /// What is remembered of one node.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Seen {
     at: Position,
+    left: BTreeSet<u64>,
     voted: u64,
     /// When it started again.
     restarted: Option<Instant>,
@@ -105,9 +107,13 @@ impl Duties {
         let seen = self.nodes.entry(node).or_default();
         let (before, voted) = (seen.at, seen.voted);
         (seen.at, seen.voted) = (cluster.at(), cluster.voted);
+        if before.stream != cluster.at().stream {
+            seen.left.insert(before.stream);
+        }
+        let returns = seen.left.contains(&cluster.at().stream);
         let word = self.word.take().filter(|(to, _)| *to == node).map(|(_, word)| word);
-        if before.stream == cluster.at().stream && cluster.at().offset < before.offset {
-            let detail = format!("it had all up to {before}, and now only up to {}", cluster.at());
+        if before.stream == cluster.at().stream && cluster.at().offset < before.offset || returns {
+            let detail = format!("it had all up to {before}, and went back to {}", cluster.at());
             return Some((POSITIONS_GROW, node, detail));
         }
         match word? {

@@ -199,6 +199,11 @@ impl Cluster {
             return;
         }
         self.following.nonce = 0;
+        if at.stream == self.at.stream && at.offset < self.at.offset {
+            // Writes have overtaken it, and the primary may have counted on them.
+            self.in_touch(fx);
+            return fx.send(from, ClusterMessage::Replicated(self.at));
+        }
         let silent = self.following.heard.map_or(Duration::ZERO, |heard| fx.now().since(heard));
         fx.note(ClusterFact::FullSync { after: silent });
         self.data = (**data).clone();
