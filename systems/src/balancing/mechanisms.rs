@@ -380,7 +380,8 @@ impl Mechanisms {
         let mut verdicts =
             vec![Verdict::Pass { rule: BALANCERS_AGREE, detail: format!("{} balancers", members.len()) }];
         let size = self.config.subset as usize;
-        let servers = members.first().copied().flatten().map_or(0, NodeSet::len);
+        let is_server = |node: &NodeId| !self.config.is_balancer(*node);
+        let servers = members.first().copied().flatten().map_or(0, |nodes| nodes.iter().filter(is_server).count());
         if size > 0 && servers > size && members.len() == self.config.balancers as usize {
             let mut used = vec![0_usize; self.config.servers() as usize];
             balancers().flat_map(|balancer| balancer.mine()).for_each(|server| used[*server as usize] += 1);

@@ -34,7 +34,7 @@ crate::catalogue::catalogue! {
         "recovery", "P15: Paxos Made Simple, section 2.4";
     LeaseFromReceipt, "lease_from_receipt",
         "A leader counts its lease from when the grants arrive, not from when it asked for them.",
-        "fresh_reads", "P16: Paxos Made Live, master leases";
+        "leases_exclude", "P16: Paxos Made Live, master leases";
     QuorumsDoNotMeet, "quorums_do_not_meet",
         "Phase 1 is content with one acceptor too few, so that its quorums and those of phase 2 need not meet.",
         "chosen_values_stay", "P18: Flexible Paxos, section 3";
