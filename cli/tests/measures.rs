@@ -100,3 +100,88 @@ fn two_nodes_and_a_witness_are_told_apart() {
     assert_eq!(summary["figures"]["metrics"]["lost_writes"]["above_zero"], 8, "{summary}");
     assert!(read("a/summary.md").contains("All 8 runs held, but 8 had lost writes"), "{}", read("a/summary.md"));
 }
+
+fn text(value: &Json) -> String {
+    value.as_str().unwrap_or_default().to_owned()
+}
+
+fn ns(value: &Json) -> u64 {
+    value.as_u64().unwrap_or_else(|| panic!("no time: {value}"))
+}
+
+/// The four parts of a fail-over make up its recovery time, and the outage that it was has the same parts.
+fn adds_up(report: &Json) {
+    let empty = Vec::new();
+    let outages = report["availability"]["outages"].as_array().unwrap_or(&empty);
+    for f in report["failover"]["failovers"].as_array().expect("a list") {
+        let parts = ["detect_ns", "decide_ns", "promote_ns", "clients_ns"].map(|part| f[part].as_u64());
+        assert_eq!(parts.iter().flatten().sum::<u64>(), ns(&f["rto_ns"]), "{f}");
+        let its = |o: &&Json| o["start_ns"] == f["began_ns"] && o["end_ns"] == f["ended_ns"];
+        if let Some(outage) = outages.iter().find(its) {
+            let phases: Vec<(String, u64)> = outage["phases"]
+                .as_array()
+                .expect("a list")
+                .iter()
+                .map(|p| (text(&p["name"]), ns(&p["end_ns"]) - ns(&p["start_ns"])))
+                .collect();
+            let named = ["detect", "decide", "promote", "clients back"].map(str::to_owned).into_iter().zip(parts);
+            let parts: Vec<_> = named.filter_map(|(name, part)| Some((name, part.filter(|part| *part > 0)?))).collect();
+            assert_eq!(phases, parts, "{f}");
+        }
+    }
+}
+
+/// The old primary goes on serving its own half of the clients; the other half waits ten seconds for the next one.
+#[test]
+fn recovery_is_what_the_half_without_service_waited() {
+    let seen = run("fixtures/cases/half-of-the-clients.toml", &[]);
+    let failover = &seen.report["failover"];
+    let rto = ns(&failover["rto_max_ns"]);
+    assert!(rto > 9_000_000_000 && rto == ns(&seen.report["availability"]["longest_outage_ns"]), "{failover}");
+    assert_eq!(failover["failovers"][0]["zone"], "b");
+    assert!(line(&seen.screen, "fail-overs").contains("(zone b)"), "{}", seen.screen);
+    let verdicts = seen.report["verdicts"].as_array().expect("a list");
+    assert!(verdicts.iter().any(|v| v["rule"] == "expect.rto" && v["verdict"] == "fail"), "{}", seen.screen);
+    adds_up(&seen.report);
+}
+
+/// A primary whose every input takes a fifth of a second: clients notice, so it is not replaced for nothing.
+#[test]
+fn a_primary_too_slow_to_be_used_is_not_replaced_needlessly() {
+    let seen = run("fixtures/cases/slow-primary.toml", &[]);
+    let failover = &seen.report["failover"];
+    assert_eq!(failover["false_failovers"], 0, "{failover}");
+    let outages = seen.report["availability"]["outages"].as_array().expect("a list");
+    for outage in outages {
+        let within =
+            |f: &&Json| ns(&f["began_ns"]) <= ns(&outage["end_ns"]) && ns(&f["ended_ns"]) >= ns(&outage["start_ns"]);
+        let failovers = failover["failovers"].as_array().expect("a list").iter().filter(within);
+        let longest = failovers.map(|f| ns(&f["rto_ns"])).max().unwrap_or(0);
+        assert!(longest >= ns(&outage["duration_ns"]), "recovery in {longest} ns beside an outage of {outage}");
+    }
+    adds_up(&seen.report);
+}
+
+/// More is asked of a leader than its CPU can do, and nothing else is wrong.
+#[test]
+fn an_overload_is_a_cause_with_its_figures() {
+    let seen = run(
+        "scenarios/library/raft/steady.toml",
+        &["scenario.duration=6s", "cluster.cpu_cost=100us", "workload.0.rate=6000/s", "workload.0.attempts=1"],
+    );
+    let outages = seen.report["availability"]["outages"].as_array().expect("a list");
+    let causes: Vec<String> = outages.iter().map(|o| text(&o["cause"])).collect();
+    assert!(
+        causes.iter().any(|c| c.contains("busy all the time: offered ") && c.contains("/s, capacity ")),
+        "{causes:?} {}",
+        seen.screen
+    );
+    assert!(seen.screen.contains("besides"), "{}", seen.screen);
+}
+
+#[test]
+fn gray_servers_are_named_and_shaded() {
+    let seen = run("scenarios/library/balancing/gray-server.toml", &[]);
+    let conditions = seen.report["conditions"].as_array().expect("a list");
+    assert!(conditions.iter().any(|c| c["kind"] == "gray" && text(&c["label"]).contains("is gray")), "{conditions:?}");
+}

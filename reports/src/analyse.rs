@@ -2,7 +2,7 @@
 
 use crate::report::{Fault, Messages, REPORT_SCHEMA_VERSION, Report};
 use crate::units::round_significant;
-use crate::{availability, failover, goodput, latency, load, losses, metrics, verdicts};
+use crate::{availability, causes, conditions, failover, goodput, latency, load, losses, metrics, verdicts};
 use sim_core::measures::Formula;
 use sim_core::record::{Ruling, RunRecord};
 
@@ -29,13 +29,13 @@ pub fn analyse(record: &RunRecord) -> Report {
         ruling: Ruling::Pass,
         exit_code: 0,
         verdicts: Vec::new(),
+        losses: losses::measure(record, &availability),
         availability,
-        losses: losses::measure(record),
         latency,
         load: load::measure(record),
         goodput,
         errors: record.measures.errors.clone(),
-        failover: failover::measure(record),
+        failover: None,
         metrics: record.measures.metrics.clone(),
         formulas: record.measures.formulas.iter().map(formula).collect(),
         messages: Messages {
@@ -61,9 +61,17 @@ pub fn analyse(record: &RunRecord) -> Report {
                 held: f.held,
             })
             .collect(),
+        conditions: conditions::of(record),
         facts: record.facts.clone(),
         notes: record.notes.clone(),
     };
+    // An operation that was under way when something began fails too: the outage seems to begin that much before.
+    let slack = report.availability.window_ns.max(2 * report.latency.all.p50_ns.unwrap_or(0));
+    for outage in &mut report.availability.outages {
+        let span = (outage.start_ns, outage.end_ns);
+        (outage.cause, outage.cause_faults) = causes::attribute(record, &report.conditions, span, slack);
+    }
+    failover::measure(record, &mut report);
     report.metrics.splice(0..0, metrics::of(&report));
     report.verdicts = verdicts::judge(record, &report);
     (report.ruling, report.exit_code) = verdicts::overall(&report.verdicts);

@@ -1,43 +1,83 @@
-//! Names the faults behind an outage.
+//! Names what is behind an outage: faults that bit and overlap its beginning, or what else was wrong then, or nothing.
 
+use crate::conditions::Condition;
 use crate::units;
-use sim_core::record::{FaultRecord, RunRecord};
+use sim_core::record::{FaultRecord, Mark, RunRecord};
+use std::collections::BTreeMap;
 
-/// At most this many faults are named; the rest is counted.
+/// At most this many causes are named; the rest is counted.
 const NAMED: usize = 3;
+/// A fault that ended this long before an outage or less is worth a word, though it is not to blame.
+const LATELY: u64 = 5_000_000_000;
 
-/// The faults active in `[start - slack, end]`, as text and as indices into the record.
+/// What overlaps the beginning of the outage `[start, end)`, as text, and the faults among it as indices into the record.
 ///
-/// The slack is one window: that is how far an outage's measured start may lie behind its real one. Faults that bit are
-/// preferred; those that did not are named only when no other was active. With none active, the last fault that ended
-/// before is named as such: what broke may stay broken.
-pub(crate) fn attribute(record: &RunRecord, start: u64, end: u64, slack: u64) -> (String, Vec<usize>) {
-    let from = start.saturating_sub(slack);
-    let active = |f: &FaultRecord| f.start_ns <= end && f.end_ns >= from;
-    let pick = |bit: bool| -> Vec<usize> {
-        (0..record.faults.len()).filter(|i| active(&record.faults[*i]) && record.faults[*i].bit == bit).collect()
-    };
-    let chosen = match pick(true) {
-        bit if bit.is_empty() => pick(false),
-        bit => bit,
-    };
-    if !chosen.is_empty() {
-        let mut text = chosen.iter().take(NAMED).map(|i| name(&record.faults[*i])).collect::<Vec<_>>().join("; ");
-        if chosen.len() > NAMED {
-            text.push_str(&format!("; and {} more", chosen.len() - NAMED));
-        }
-        return (text, chosen);
+/// The measured beginning is not the real one: it may lie a window behind it, or before it by as long as an operation takes that
+/// was under way when it began; `slack` is the larger of the two. A fault that never bit is never to blame. Where no fault and no
+/// condition was there, what the system itself announced is told: who lost the lead, and how often it changed hands.
+pub(crate) fn attribute(
+    record: &RunRecord,
+    conditions: &[Condition],
+    (start, end): (u64, u64),
+    slack: u64,
+) -> (String, Vec<usize>) {
+    let overlaps = |from: u64, to: u64| from <= start.saturating_add(slack) && to >= start.saturating_sub(slack);
+    let blamed = |f: &FaultRecord| f.bit && overlaps(f.start_ns, f.end_ns);
+    let faults: Vec<usize> = (0..record.faults.len()).filter(|i| blamed(&record.faults[*i])).collect();
+    let standing = |c: &&Condition| c.is_standing(record.measure_from_ns, record.measure_to_ns);
+    let others = conditions.iter().filter(|c| overlaps(c.start_ns, c.end_ns));
+    let passing = others.clone().filter(|c| !standing(c)).map(|c| c.label.clone());
+    let mut all: Vec<String> = faults.iter().map(|i| name(&record.faults[*i])).chain(passing).collect();
+    if all.is_empty() {
+        // What is so all the time explains a moment only where nothing else does.
+        all.extend(others.filter(standing).map(|c| c.label.clone()));
     }
-    let earlier = (0..record.faults.len())
-        .filter(|i| record.faults[*i].bit && record.faults[*i].end_ns < from)
-        .max_by_key(|i| (record.faults[*i].end_ns, *i));
-    match earlier {
-        Some(i) => {
-            let fault = &record.faults[i];
-            let ago = units::duration(start - fault.end_ns);
-            (format!("after {}, over {ago} before", name(fault)), vec![i])
+    if !all.is_empty() {
+        let mut text = all[..all.len().min(NAMED)].join("; ");
+        if all.len() > NAMED {
+            text.push_str(&format!("; and {} more", all.len() - NAMED));
         }
-        None => ("no fault was active".into(), Vec::new()),
+        return (text, faults);
+    }
+    let mut text = announced(record, (start.saturating_sub(slack), start.saturating_add(slack)), end)
+        .map_or_else(|| "no cause found".to_owned(), |what| format!("no fault was active: {what}"));
+    let lately = |f: &&FaultRecord| f.bit && f.end_ns < start && start - f.end_ns <= LATELY;
+    if let Some(fault) = record.faults.iter().filter(lately).max_by_key(|f| f.end_ns) {
+        let ago = units::duration(start - fault.end_ns);
+        text.push_str(&format!(" ({} had ended {ago} before)", name(fault)));
+    }
+    (text, Vec::new())
+}
+
+/// What the system announced around the beginning, and how often the lead changed hands until the end:
+/// `n2 stepped down; campaign 4 times, elected 3 times`.
+fn announced(record: &RunRecord, (from, to): (u64, u64), end: u64) -> Option<String> {
+    let within = |from: u64, to: u64| {
+        let first = record.marks.partition_point(|mark| mark.at_ns < from);
+        let past = record.marks.partition_point(|mark| mark.at_ns <= to);
+        record.marks.get(first..past).unwrap_or_default()
+    };
+    let told = |mark: &Mark| format!("{} {}", crate::failover::name(record, mark.node), mark.kind.replace('_', " "));
+    let first = within(from, to).first().map(told);
+    let steps: Vec<&str> = record.phases.iter().filter_map(|phase| phase.ends_with.as_deref()).collect();
+    let mut counts: BTreeMap<usize, u64> = BTreeMap::new();
+    for mark in within(from, to.max(end)) {
+        if let Some(step) = steps.iter().position(|step| *step == mark.kind) {
+            *counts.entry(step).or_default() += 1;
+        }
+    }
+    let flapped = counts.values().any(|n| *n > 1);
+    let counted = counts.iter().map(|(step, n)| {
+        let step = steps[*step].replace('_', " ");
+        if *n == 1 { step } else { format!("{step} {n} times") }
+    });
+    let counted = counted.collect::<Vec<_>>().join(", ");
+    match (first, counted.is_empty()) {
+        (None, true) => None,
+        (Some(first), true) => Some(first),
+        (None, false) => Some(counted),
+        (Some(first), false) if flapped => Some(format!("{first}; then {counted}")),
+        (Some(first), false) => Some(first),
     }
 }
 
@@ -55,5 +95,93 @@ pub(crate) fn fault_name(label: &str, kind: &str, resolved: &[String]) -> String
         _ if !missing => label.to_owned(),
         nodes if nodes.len() <= 3 => format!("{label} ({})", nodes.join(", ")),
         nodes => format!("{label} ({} nodes)", nodes.len()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sim_core::record::PhaseRecord;
+
+    const S: u64 = 1_000_000_000;
+
+    fn fault(label: &str, start_ns: u64, end_ns: u64, bit: bool) -> FaultRecord {
+        FaultRecord { label: label.into(), start_ns, end_ns, bit, ..FaultRecord::default() }
+    }
+
+    fn record(faults: Vec<FaultRecord>) -> RunRecord {
+        let phase = |name: &str, ends_with: Option<&str>| PhaseRecord {
+            name: name.into(),
+            ends_with: ends_with.map(str::to_owned),
+        };
+        RunRecord {
+            faults,
+            measure_to_ns: 100 * S,
+            phases: vec![
+                phase("undetected", Some("campaign")),
+                phase("election", Some("elected")),
+                phase("rest", None),
+            ],
+            ..RunRecord::default()
+        }
+    }
+
+    fn cause(record: &RunRecord, conditions: &[Condition]) -> (String, Vec<usize>) {
+        attribute(record, conditions, (10 * S, 12 * S), S / 10)
+    }
+
+    #[test]
+    fn only_what_bit_and_was_there_at_the_beginning_is_blamed() {
+        let faults = vec![
+            fault("never bit, later", 105 * S / 10, 11 * S, false),
+            fault("never bit", 9 * S, 11 * S, false),
+            fault("bit, later", 105 * S / 10, 11 * S, true),
+            fault("long over", S, 2 * S, true),
+        ];
+        assert_eq!(cause(&record(faults.clone()), &[]), ("no cause found".into(), Vec::new()));
+        let with = |more: FaultRecord| record([faults.clone(), vec![more]].concat());
+        let crash = fault("crash of n1", 10 * S + S / 20, 15 * S, true);
+        assert_eq!(
+            cause(&with(crash), &[]),
+            ("crash of n1".into(), vec![4]),
+            "the measured beginning is not the real one"
+        );
+        let over = fault("partition", 8 * S, 9 * S, true);
+        let said = "no cause found (partition had ended 1 s before)";
+        assert_eq!(cause(&with(over), &[]), (said.into(), Vec::new()), "it is over, and worth a word");
+    }
+
+    #[test]
+    fn what_is_no_fault_is_a_cause_too() {
+        let condition = |label: &str, start_ns, end_ns| Condition {
+            kind: "gray".into(),
+            label: label.into(),
+            start_ns,
+            end_ns,
+            ..Condition::default()
+        };
+        let gray = condition("n3 is gray: slow", 9 * S, 20 * S);
+        let slow = condition("slow links between zones a and b", 0, 200 * S);
+        let later = condition("overload", 11 * S, 20 * S);
+        let all = [slow.clone(), gray, later];
+        assert_eq!(cause(&record(Vec::new()), &all).0, "n3 is gray: slow");
+        assert_eq!(cause(&record(Vec::new()), &[slow]).0, "slow links between zones a and b", "where nothing else was");
+        let crash = fault("crash of n1", 10 * S, 15 * S, true);
+        assert_eq!(cause(&record(vec![crash]), &all).0, "crash of n1; n3 is gray: slow");
+    }
+
+    #[test]
+    fn without_a_fault_the_system_tells_what_it_did() {
+        let mut record = record(Vec::new());
+        let mark = |at_ns, node, kind: &str| Mark { at_ns, node, kind: kind.into(), detail: String::new() };
+        record.marks = vec![mark(5 * S, 0, "elected"), mark(10 * S, 1, "stepped_down")];
+        assert_eq!(cause(&record, &[]).0, "no fault was active: n2 stepped down");
+        record.marks.extend([
+            mark(103 * S / 10, 2, "campaign"),
+            mark(105 * S / 10, 0, "campaign"),
+            mark(107 * S / 10, 0, "elected"),
+        ]);
+        let said = "no fault was active: n2 stepped down; then campaign 2 times, elected";
+        assert_eq!(cause(&record, &[]).0, said);
     }
 }

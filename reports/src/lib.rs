@@ -14,6 +14,7 @@ mod bug_probability;
 mod causes;
 mod charts;
 pub mod compare;
+mod conditions;
 mod distributions;
 mod failover;
 mod files;
@@ -44,8 +45,9 @@ mod witness;
 pub use analyse::analyse;
 pub use bug_probability::{BugProbability, ForkPoint, Jump, JumpEvent};
 pub use charts::{Chart, draw, draw_bug_probability, draw_distributions, draw_witness};
+pub use conditions::Condition;
 pub use distributions::{Curve, Distributions, Panel};
-pub use failover::{FailoverReport, Replacement};
+pub use failover::{FailoverReport, Replacement, ZoneRecovery};
 pub use files::{
     HISTORY, LoadError, RECORD, WriteError, check_seal, load, load_record, reason, write, write_history, write_record,
     write_whole,

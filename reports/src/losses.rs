@@ -1,10 +1,12 @@
 //! What clients were promised and did not get: acknowledged writes lost, stale reads, times of two primaries.
 
 use crate::failover::name;
+use crate::report::Availability;
 use crate::units;
 use serde::{Deserialize, Serialize};
 use sim_core::record::RunRecord;
 use sim_core::{Class, Fate};
+use std::collections::BTreeSet;
 
 /// The part of the report about losses. Operations count once each, as clients saw them, in the whole run; probes do not count.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,6 +20,9 @@ pub struct Losses {
     pub stale_reads: Option<u64>,
     /// Time in which two nodes or more accepted writes for the same data; times that overlap count once. `null` likewise.
     pub two_primaries_ns: Option<u64>,
+    /// Zones whose clients were without service at some time: of reads, of writes, or of a shard. `null` where nobody asked.
+    #[serde(default)]
+    pub unavailable_zones: Option<u64>,
     /// The first hundred of the lost writes.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub first_lost: Vec<LostWrite>,
@@ -55,17 +60,22 @@ pub struct TwoPrimaries {
 }
 
 /// What was lost in a run.
-pub(crate) fn measure(record: &RunRecord) -> Losses {
+pub(crate) fn measure(record: &RunRecord, availability: &Availability) -> Losses {
+    let asked = !availability.scopes.is_empty();
+    let down: BTreeSet<&str> =
+        availability.scopes.iter().filter(|scope| scope.outages > 0).map(|scope| scope.zone.as_str()).collect();
+    let unavailable_zones = asked.then_some(down.len() as u64);
     let acknowledged =
         record.ops.iter().filter(|op| op.class == Class::Write && op.outcome == Fate::Ok && !op.probe).count() as u64;
     let Some(seen) = &record.measures.losses else {
-        return Losses { acknowledged_writes: acknowledged, ..Losses::default() };
+        return Losses { acknowledged_writes: acknowledged, unavailable_zones, ..Losses::default() };
     };
     let spans = seen.two_primaries.as_ref();
     Losses {
         acknowledged_writes: acknowledged,
         lost_writes: Some(seen.lost),
         stale_reads: seen.stale_reads,
+        unavailable_zones,
         two_primaries_ns: spans.map(|spans| covered(spans.iter().map(|s| (s.from_ns, s.to_ns)).collect())),
         first_lost: seen
             .lost_writes

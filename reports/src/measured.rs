@@ -42,6 +42,7 @@ pub(crate) struct FailoverRow {
     pub at: String,
     pub who: String,
     pub what: &'static str,
+    pub zone: String,
     pub rto: String,
     pub detect: String,
     pub decide: String,
@@ -101,7 +102,7 @@ pub(crate) struct FormulaRow {
 }
 
 /// `4 fail-overs, the longest 2.6 s, 1 needless`.
-pub(crate) fn failover_sentence(f: &FailoverReport) -> String {
+pub(crate) fn failover_sentence(f: &FailoverReport, zones: usize) -> String {
     let mut text = match f.failovers.len() {
         0 => "none".to_owned(),
         n => plural(n, "fail-over"),
@@ -110,7 +111,17 @@ pub(crate) fn failover_sentence(f: &FailoverReport) -> String {
         Some(ns) if f.failovers.iter().any(|f| f.open && !f.planned) => {
             text.push_str(&format!(", the longest at least {}: it never ended", units::duration(ns)));
         }
-        Some(ns) => text.push_str(&format!(", the longest {}", units::duration(ns))),
+        Some(ns) => {
+            text.push_str(&format!(", the longest {}", units::duration(ns)));
+            // Where zones differ, it matters whose clients that were.
+            let worst = f.failovers.iter().find(|f| !f.planned && f.rto_ns == ns);
+            if let Some((worst, zone)) = worst.and_then(|f| Some((f, f.zone.as_ref()?)))
+                && zones > 1
+                && worst.zones.len() < zones
+            {
+                text.push_str(&format!(" (zone {zone})"));
+            }
+        }
         None => {}
     }
     if f.false_failovers > 0 {
@@ -196,7 +207,7 @@ impl Measured {
                     about: m.kind.about.to_string(),
                 })
                 .collect(),
-            failover_sentence: f.map(failover_sentence).unwrap_or_default(),
+            failover_sentence: f.map(|f| failover_sentence(f, report.availability.by_zone.len())).unwrap_or_default(),
             failovers: failovers.iter().take(ROWS).map(failover_row).collect(),
             failovers_left_out: failovers.len().saturating_sub(ROWS),
             splits: splits
@@ -258,6 +269,7 @@ fn failover_row(f: &Replacement) -> FailoverRow {
             (_, true, _) => "needless",
             _ => "",
         },
+        zone: f.zone.clone().unwrap_or_default(),
         rto: if f.open { format!("at least {}", units::duration(f.rto_ns)) } else { units::duration(f.rto_ns) },
         detect: time(f.detect_ns),
         decide: time(f.decide_ns),

@@ -82,7 +82,7 @@ pub(crate) struct Figure {
 /// `failed`, `unknown`, `operations_lost`, `throughput` (ok a second), `max_over_mean`, `cov`, `jain`, `gini` (of
 /// requests, or with the prefix `requests_` or `keys_`), `messages_sent`, `messages_per_operation`, `keys_moved` (moved over the
 /// fewest that had to, of the worst change), `moved_keys` (of all changes), `queue_max` (of the samples), `lost_writes` (or `rpo`), `stale_reads`,
-/// `false_failovers`, `fact_<kind>`, and what the system names itself.
+/// `false_failovers`, `unavailable_zones`, `fact_<kind>`, and `metric_<name>` of what the system names itself.
 pub(crate) fn figure(report: &Report, name: &str) -> Option<Figure> {
     let a = &report.availability;
     let l = &report.load;
@@ -143,13 +143,14 @@ pub(crate) fn figure(report: &Report, name: &str) -> Option<Figure> {
             number(losses.lost_writes.filter(|_| losses.acknowledged_writes > 0).map(|lost| lost as f64))
         }
         "stale_reads" => number(losses.stale_reads.map(|reads| reads as f64)),
+        "unavailable_zones" => number(losses.unavailable_zones.map(|zones| zones as f64)),
         "two_primaries" | "split_brain" => time_of(losses.two_primaries_ns),
         "false_failovers" => number(failover.map(|f| f.false_failovers as f64)),
         "messages_sent" => number(Some(report.messages.sent as f64)),
         "messages_per_operation" => number((a.ok > 0).then(|| report.messages.sent as f64 / a.ok as f64)),
         _ => match name.strip_prefix("fact_") {
             Some(kind) => number(Some(report.facts.get(kind).copied().unwrap_or(0) as f64)),
-            None => latency(report, name).or_else(|| own(report, name)),
+            None => latency(report, name).or_else(|| own(report, name.strip_prefix("metric_")?)),
         },
     }
 }

@@ -4,7 +4,7 @@ use crate::availability::{measured, served};
 use crate::outages::{Found, Part};
 use crate::report::{Availability, Outage, ScopeAvailability, ScopeOutage};
 use crate::scopes::Scopes;
-use crate::{causes, phases, units};
+use crate::{phases, units};
 use sim_core::Class;
 use sim_core::record::RunRecord;
 
@@ -29,7 +29,7 @@ pub(crate) fn fill(a: &mut Availability, record: &RunRecord, scopes: &Scopes<'_>
         }
     }
     a.total_outage_ns = groups.iter().map(|(end, parts)| end - parts[0].start_ns).sum();
-    a.outages = groups.iter().map(|(_, parts)| entry(record, scopes, parts, &asked, found.window_ns)).collect();
+    a.outages = groups.iter().map(|(_, parts)| entry(record, scopes, parts, &asked)).collect();
     a.longest_outage_ns = a.outages.iter().map(|o| o.duration_ns).max().unwrap_or(0);
     count_lost(record, scopes, &groups, &mut a.outages);
 
@@ -92,7 +92,7 @@ fn scope(scopes: &Scopes<'_>, found: &Found, index: usize, time: u64) -> ScopeAv
 }
 
 /// One entry of scopes that were down at overlapping times. It has the ends of the one that lasted longest.
-fn entry(record: &RunRecord, scopes: &Scopes<'_>, parts: &[Part], asked: &[bool], window_ns: u64) -> Outage {
+fn entry(record: &RunRecord, scopes: &Scopes<'_>, parts: &[Part], asked: &[bool]) -> Outage {
     let longest = parts.iter().min_by_key(|p| (std::cmp::Reverse(p.end_ns - p.start_ns), p.start_ns, p.scope));
     let longest = *longest.expect("an outage has a scope");
     let Part { start_ns, end_ns, open, .. } = longest;
@@ -104,7 +104,6 @@ fn entry(record: &RunRecord, scopes: &Scopes<'_>, parts: &[Part], asked: &[bool]
     }
     let mut down: Vec<bool> = together.iter().map(|ns| *ns > 0 && ns * 2 >= end_ns - start_ns).collect();
     down[longest.scope] = true;
-    let (cause, cause_faults) = causes::attribute(record, start_ns, end_ns, window_ns);
     let of = |part: &Part| {
         let scope = scopes.scope(part.scope);
         ScopeOutage {
@@ -123,8 +122,9 @@ fn entry(record: &RunRecord, scopes: &Scopes<'_>, parts: &[Part], asked: &[bool]
         open,
         scope: scopes.name(&down, asked),
         operations_lost: 0,
-        cause,
-        cause_faults,
+        // Told when all is known that may be behind it.
+        cause: String::new(),
+        cause_faults: Vec::new(),
         phases: phases::split(record, start_ns, end_ns),
         scopes: parts.iter().map(of).collect(),
     }

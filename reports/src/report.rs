@@ -1,5 +1,6 @@
 //! The report: every figure of `report.json`, under the names other programs read.
 
+use crate::conditions::Condition;
 use crate::failover::FailoverReport;
 use crate::goodput::Goodput;
 use crate::losses::Losses;
@@ -72,6 +73,9 @@ pub struct Report {
     pub messages: Messages,
     /// What was done to the cluster.
     pub faults: Vec<Fault>,
+    /// Times in which something was wrong that is no fault: gray servers, overloads, links that are full or slow.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub conditions: Vec<Condition>,
     /// What the system announced, counted by kind.
     pub facts: BTreeMap<String, u64>,
     /// Things a reader should know.
@@ -456,6 +460,12 @@ impl Report {
     /// The nodes that have a share in the load.
     pub fn carriers(&self) -> impl Iterator<Item = &NodeLoad> {
         self.load.per_node.iter().filter(|node| node.carries)
+    }
+
+    /// What charts shade: the faults, and what else was wrong for a time.
+    pub(crate) fn troubles(&self) -> Vec<Fault> {
+        let passing = self.conditions.iter().filter(|c| !c.is_standing(self.measure_from_ns, self.measure_to_ns));
+        self.faults.iter().cloned().chain(passing.map(Condition::as_fault)).collect()
     }
 
     /// The longest outage (the first of equals).

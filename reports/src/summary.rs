@@ -38,6 +38,10 @@ pub fn summary(report: &Report, dir: &Path, width: usize, colour: bool) -> Strin
     latency(&mut page, report);
     load(&mut page, report, NODES.saturating_sub(told).max(1), told < NODES);
     faults(&mut page, report);
+    if let Some((first, rest)) = report.conditions.split_first() {
+        let more = if rest.is_empty() { String::new() } else { format!(", and {} more", rest.len()) };
+        page.row("", "besides", &format!("{} at {}{more}", first.label, units::moment(first.start_ns)));
+    }
     page.whole("report", &dir.join("report.html").display().to_string());
     page.whole("again", &format!("splitbrain replay {}", quoted(&dir.display().to_string())));
     page.row("", "digest", &report.digest);
@@ -173,7 +177,7 @@ fn measured(page: &mut Page, report: &Report) -> usize {
         page.wrapped("", "losses", &losses, "; ");
     }
     if let Some(failover) = &report.failover {
-        page.wrapped("", "fail-overs", &view::failover_sentence(failover), "; ");
+        page.wrapped("", "fail-overs", &view::failover_sentence(failover, report.availability.by_zone.len()), "; ");
     }
     if let Some(goodput) = &report.goodput {
         page.row("", "goodput", &view::goodput_sentence(goodput, &report.errors));

@@ -1,12 +1,13 @@
 //! The report in words: every figure formatted once, for the Markdown page, the HTML page and the terminal.
 
 use crate::causes::fault_name;
+use crate::conditions::Condition;
 pub(crate) use crate::losses::sentence as losses_sentence;
 use crate::measured::{Measured, harm};
 pub(crate) use crate::measured::{failover_sentence, goodput_sentence, moves_sentence, own_sentence};
 use crate::queues::NodeQueue;
 use crate::report::{Availability, Latency, Outage, Report, ScopeAvailability, Share, Verdict};
-use crate::units;
+use crate::{failover, units};
 use serde::Serialize;
 use sim_core::Class;
 use sim_core::record::Ruling;
@@ -63,6 +64,8 @@ pub(crate) struct View<'a> {
 #[derive(Serialize)]
 pub(crate) struct PhaseRow {
     pub name: String,
+    /// The number of its colour.
+    pub look: usize,
     pub duration: String,
     /// Of the outage, in percent.
     pub width: f64,
@@ -314,7 +317,7 @@ impl<'a> View<'a> {
             has_queues: report.load.queues.is_some(),
             spreads: spread_rows(report),
             more: Measured::of(report),
-            faults: report.faults.iter().map(fault_row).collect(),
+            faults: report.faults.iter().map(fault_row).chain(report.conditions.iter().map(condition_row)).collect(),
             messages_sentence: format!(
                 "{} sent, {} delivered, {} lost{}",
                 units::count(report.messages.sent),
@@ -372,12 +375,13 @@ fn worst_sentence(o: &Outage) -> String {
 }
 
 fn phase_rows(o: &Outage) -> Vec<PhaseRow> {
-    let row = |p: &crate::report::Phase| PhaseRow {
+    let row = |(i, p): (usize, &crate::report::Phase)| PhaseRow {
         name: p.name.clone(),
+        look: failover::look(&p.name).unwrap_or(i) % 6,
         duration: units::duration(p.end_ns - p.start_ns),
         width: units::round((p.end_ns - p.start_ns) as f64 * 100.0 / o.duration_ns.max(1) as f64, 2),
     };
-    o.phases.iter().map(row).collect()
+    o.phases.iter().enumerate().map(row).collect()
 }
 
 fn outage_row(o: &Outage) -> OutageRow {
@@ -510,6 +514,11 @@ fn load_sentence(report: &Report, total: u64) -> String {
         figure(l.requests_jain),
         figure(l.requests_gini),
     )
+}
+
+/// What was wrong without being a fault stands in the same table.
+fn condition_row(c: &Condition) -> FaultRow {
+    FaultRow { effect: format!("no fault: {}", c.kind.replace('_', " ")), ..fault_row(&c.as_fault()) }
 }
 
 fn fault_row(f: &crate::report::Fault) -> FaultRow {

@@ -64,6 +64,7 @@ fn acknowledged_writes_count_once_each_as_clients_saw_them() {
     assert_eq!((losses.lost_writes, losses.two_primaries_ns), (Some(212), Some(8_418 * sample::MS)));
     let calm = analyse(&cases::calm()).losses;
     assert_eq!((calm.lost_writes, calm.two_primaries_ns), (None, None), "nobody looked");
+    assert_eq!((calm.unavailable_zones, losses.unavailable_zones), (Some(0), Some(1)));
 }
 
 #[test]
@@ -112,7 +113,7 @@ fn a_systems_own_figures_need_no_code_here() {
     record.measures.set(OWN, "cold_starts", 12.0);
     assert!(screen(&record).starts_with("PASS"));
     record.measures.set(OWN, "double_charges", 3.0);
-    record.expectations = vec![expect("cold_starts", Comparison::AtMost, 11.0, "<= 11")];
+    record.expectations = vec![expect("metric_cold_starts", Comparison::AtMost, 11.0, "<= 11")];
     let report = analyse(&record);
     assert_eq!(
         report.verdicts.last().map(|v| (v.verdict, v.detail.as_str())),

@@ -41,6 +41,11 @@ pub trait Systems {
         let _ = (system, options, shape);
         Profile::default()
     }
+    /// The figures that a system names itself.
+    fn metrics(&self, system: &str) -> &'static [MetricKind] {
+        let _ = system;
+        &[]
+    }
     /// The kinds of orders that a system takes from an operator; none if it never changes.
     fn orders(&self, system: &str) -> Names {
         let _ = system;

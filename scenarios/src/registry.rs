@@ -133,6 +133,9 @@ impl Systems for Registry {
     fn profile(&self, system: &str, options: &toml::Table, shape: &Shape) -> Profile {
         self.get(system).map_or_else(Profile::default, |s| s.profile(options, shape))
     }
+    fn metrics(&self, system: &str) -> &'static [MetricKind] {
+        self.get(system).map_or(&[], AnySystem::metrics)
+    }
     fn orders(&self, system: &str) -> Names {
         self.get(system).map_or(&[], AnySystem::orders)
     }

@@ -3,7 +3,7 @@
 
 use crate::metric::{Metric, MetricKind, Unit};
 use crate::record::OpRecord;
-use crate::{Class, ClientId, Fate};
+use crate::{Class, ClientId, Duration, Fate, Instant};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -30,6 +30,9 @@ pub struct Measures {
     /// How its primaries were replaced, where it has primaries.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub failover: Option<Failovers>,
+    /// Times in which something was wrong that is no fault of the plan.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub conditions: Vec<Condition>,
     /// Its own figures ([`crate::System::metrics`]), as far as this run has them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub metrics: Vec<Metric>,
@@ -89,6 +92,77 @@ pub struct HotKey {
     pub nodes: Vec<u32>,
 }
 
+/// A time in which something was wrong that is no fault of the plan: a server that was gray, a link that was full.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Condition {
+    /// `gray`, `overload`, `slow_link`, ...
+    pub kind: String,
+    /// One line for people, with the names of what it is about.
+    pub label: String,
+    /// The nodes it is about.
+    pub nodes: Vec<u32>,
+    /// Since when.
+    pub from_ns: u64,
+    /// Until when.
+    pub to_ns: u64,
+    /// For an overload: how many of the clients' operations per second all of those it is about can do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub capacity_per_second: Option<f64>,
+}
+
+/// Conditions as they come and go, each named by its label.
+#[derive(Clone, Debug, Default)]
+pub struct Conditions {
+    open: BTreeMap<String, (Condition, bool)>,
+    done: Vec<Condition>,
+}
+
+impl Conditions {
+    /// What is seen again within this is the same condition.
+    const PATIENCE: Duration = Duration::secs(1);
+
+    /// It begins, and lasts until [`Conditions::end`].
+    pub fn begin(&mut self, at: Instant, condition: Condition) {
+        let condition = Condition { from_ns: at.0, to_ns: at.0, ..condition };
+        self.open.entry(condition.label.clone()).or_insert((condition, true));
+    }
+
+    /// It is over.
+    pub fn end(&mut self, at: Instant, label: &str) {
+        if let Some((condition, _)) = self.open.remove(label) {
+            self.done.push(Condition { to_ns: at.0, ..condition });
+        }
+    }
+
+    /// It shows at a moment; from one moment to the next, if that is soon, it lasts.
+    pub fn seen(&mut self, at: Instant, label: &str, condition: impl FnOnce() -> Condition) {
+        let lasts = self.open.get(label).is_some_and(|(open, _)| at.0 <= open.to_ns.saturating_add(Self::PATIENCE.0));
+        if !lasts {
+            if let Some((over, _)) = self.open.remove(label) {
+                self.done.push(over);
+            }
+            let new = Condition { label: label.to_owned(), from_ns: at.0, ..condition() };
+            self.open.insert(label.to_owned(), (new, false));
+        }
+        if let Some((open, _)) = self.open.get_mut(label) {
+            open.to_ns = at.0;
+        }
+    }
+
+    /// All of them in order of time; those that are not over end with the run.
+    #[must_use]
+    pub fn finish(&self, end: Instant) -> Vec<Condition> {
+        let open = self.open.values().map(|(open, lasts)| match lasts {
+            true => Condition { to_ns: end.0, ..open.clone() },
+            false => open.clone(),
+        });
+        let mut all: Vec<Condition> = self.done.iter().cloned().chain(open).collect();
+        all.sort_by(|a, b| (a.from_ns, a.to_ns, &a.label).cmp(&(b.from_ns, b.to_ns, &b.label)));
+        all
+    }
+}
+
 /// What clients were promised and did not get. Probes are nobody's clients: what they wrote and read does not count.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -115,7 +189,7 @@ impl Losses {
     /// are no probes, each of them once.
     pub fn count(&mut self, ops: &[OpRecord]) {
         let mut listed: Vec<(u32, u64)> = self.lost_writes.iter().map(|w| (w.client, w.op)).collect();
-        listed.extend(self.stale.iter().map(|(client, op)| (client.0, *op)));
+        listed.extend(self.stale.iter().map(|(client, op)| (client.0 + 1, *op)));
         listed.sort_unstable();
         let mut seen: Vec<(u32, u64, Class)> = Vec::new();
         if !listed.is_empty() {
@@ -129,7 +203,7 @@ impl Losses {
         self.lost = self.lost_writes.len() as u64;
         self.lost_writes.truncate(Self::LISTED);
         if let Some(reads) = &mut self.stale_reads {
-            *reads = self.stale.drain(..).filter(|(client, op)| saw(client.0, *op, Class::Read)).count() as u64;
+            *reads = self.stale.drain(..).filter(|(client, op)| saw(client.0 + 1, *op, Class::Read)).count() as u64;
         }
     }
 }
@@ -171,7 +245,7 @@ pub struct Failover {
 /// An acknowledged write that is gone.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LostWrite {
-    /// Whose it was.
+    /// Whose it was: the client's number, 5 is `c5`.
     pub client: u32,
     /// The operation's number within the client.
     pub op: u64,
@@ -263,6 +337,26 @@ mod tests {
     use super::*;
 
     #[test]
+    fn conditions_come_and_go() {
+        let named = |label: &str| Condition { label: label.into(), ..Condition::default() };
+        let secs = |s: u64| Instant(s * 1_000_000_000);
+        let mut all = Conditions::default();
+        all.begin(secs(1), named("gray"));
+        for ms in [2_000, 2_900, 3_500, 9_000] {
+            all.seen(Instant(ms * 1_000_000), "full", Condition::default);
+        }
+        all.end(secs(5), "gray");
+        all.end(secs(6), "never begun");
+        all.begin(secs(8), named("gray"));
+        let spans: Vec<_> =
+            all.finish(secs(20)).into_iter().map(|c| (c.label, c.from_ns / 1_000_000, c.to_ns / 1_000_000)).collect();
+        let span = |label: &str, from, to| (label.to_owned(), from, to);
+        let expected =
+            [span("gray", 1000, 5000), span("full", 2000, 3500), span("gray", 8000, 20_000), span("full", 9000, 9000)];
+        assert_eq!(spans, expected);
+    }
+
+    #[test]
     fn losses_are_what_clients_saw() {
         let op = |client, op, class, outcome, probe| OpRecord {
             client,
@@ -288,7 +382,7 @@ mod tests {
         let mut losses = Losses {
             lost_writes: vec![lost(0, 1), lost(0, 2), lost(9, 1), lost(0, 7)],
             stale_reads: Some(0),
-            stale: vec![(ClientId(1), 1), (ClientId(1), 2)],
+            stale: vec![(ClientId(0), 1), (ClientId(0), 2)],
             ..Losses::default()
         };
         losses.count(&ops);

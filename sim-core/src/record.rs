@@ -3,7 +3,7 @@
 //! `record.json` holds a [`RunRecord`] without its operations; `history.jsonl` holds those, one [`OpRecord`] a line
 //! (with the request and response beside it). The two together rebuild the report.
 
-use crate::measures::{Measures, Timeline};
+use crate::measures::{Condition, Measures, Timeline};
 use crate::{Class, Fate};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -73,6 +73,10 @@ pub struct RunRecord {
     /// What the system measured beyond what every system has.
     #[serde(default, skip_serializing_if = "Measures::is_empty")]
     pub measures: Measures,
+    /// Times in which something was wrong that is no fault of the plan and that every system has: links that were full or
+    /// are slow. Those that the system sees are in `measures`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub conditions: Vec<Condition>,
     /// How the nodes were over time, where somebody wants to see it.
     #[serde(default, skip_serializing_if = "Timeline::is_empty")]
     pub timeline: Timeline,

@@ -90,8 +90,7 @@ fn phase_names(report: &Report, worst: &[&Outage]) -> Vec<String> {
 }
 
 fn look(names: &[String], name: &str) -> (Ink, Hatch) {
-    let index = names.iter().position(|n| n == name).unwrap_or(0);
-    palette::PHASES[index % palette::PHASES.len()]
+    palette::phase(name, names.iter().position(|n| n == name).unwrap_or(0))
 }
 
 /// Durations are counted from each outage's start.

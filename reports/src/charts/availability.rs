@@ -59,7 +59,8 @@ impl<'a> Lane<'a> {
 pub(crate) fn draw(report: &Report, served: &Served) -> Scene {
     let mut scene = Scene::new(900.0);
     let time = Scale::linear(report.measure_from_ns as f64, report.measure_to_ns as f64, PLOT_LEFT, PLOT_RIGHT);
-    let bands = Bands::plan(&report.faults, &time, PLOT_LEFT, PLOT_RIGHT);
+    let troubles = report.troubles();
+    let bands = Bands::plan(&troubles, &time, PLOT_LEFT, PLOT_RIGHT);
     let what = if report.availability.decided_by_probes { "probes" } else { "operations" };
     let window = match served.windows {
         1 => format!("Share of {what} served, windows of {}", units::duration(served.column_ns)),
@@ -80,7 +81,7 @@ pub(crate) fn draw(report: &Report, served: &Served) -> Scene {
     let bottom = 716.0 - LANE * lanes.len() as f64;
     let plot = Area { left: PLOT_LEFT, top: lanes_top + bands.height.max(8.0) + 6.0, right: PLOT_RIGHT, bottom };
     let share = Scale::linear(0.0, 1.0, plot.bottom, plot.top);
-    bands.shade(&mut scene, &report.faults, &time, &[plot]);
+    bands.shade(&mut scene, &troubles, &time, &[plot]);
     frame::time_axis(&mut scene, plot, &time, false);
     let ticks: Vec<Tick> =
         [0, 25, 50, 75, 100].map(|p| Tick { value: f64::from(p) / 100.0, label: format!("{p} %") }).into();
@@ -89,7 +90,7 @@ pub(crate) fn draw(report: &Report, served: &Served) -> Scene {
         scene.line((plot.left, y), (plot.right, y), super::palette::GRID, 1.0);
         scene.text((plot.left - 12.0, y + LABEL * 0.35), &*tick.label, LABEL, MUTED, Anchor::End);
     }
-    bands.label(&mut scene, &report.faults, &time, lanes_top, &[plot]);
+    bands.label(&mut scene, &troubles, &time, lanes_top, &[plot]);
     outage_strip(&mut scene, report, &lanes, &time, plot);
     if served.worst.iter().flatten().all(Option::is_none) {
         let upper = Area { top: share.at(0.75), bottom: share.at(0.5), ..plot };

@@ -5,7 +5,7 @@ use super::frame::{self, LABEL, MARGIN, PLOT_RIGHT, SMALL};
 use super::palette::{self, AXIS, GRID, INK, MUTED, ORANGE, PAPER, VERMILLION};
 use super::scale::{Scale, ceiling};
 use super::scene::{Anchor, Area, Hatch, Ink, Marker, Scene, fit};
-use crate::failover::{FailoverReport, Replacement};
+use crate::failover::{FailoverReport, PARTS, Replacement};
 use crate::losses::{Losses, TwoPrimaries};
 use crate::report::Report;
 use crate::units;
@@ -14,13 +14,6 @@ use crate::units;
 const ROWS: usize = 7;
 /// Room for the names left of the bars.
 const NAMES: f64 = 300.0;
-/// The four parts and how they look.
-const PARTS: [(&str, Ink, Hatch); 4] = [
-    ("detect", palette::YELLOW, Hatch::Rising),
-    ("decide", palette::BLUE, Hatch::None),
-    ("promote", palette::SKY, Hatch::Falling),
-    ("clients back", palette::GREEN, Hatch::Upright),
-];
 /// What ends nowhere, because it was never over or nobody saw the steps.
 const REST: Ink = AXIS;
 
@@ -44,12 +37,13 @@ pub(crate) fn draw(report: &Report) -> Option<Scene> {
     } else {
         let slot = (plot.height() / rows.len() as f64).min(110.0);
         plot.bottom = plot.top + slot * rows.len() as f64;
+        let zones = report.availability.by_zone.len();
         let splits = |f: &Replacement| during(f, &report.losses.two_primaries);
         let longest = rows.iter().map(|f| splits(f).iter().map(|s| s.1).fold(f.rto_ns, u64::max)).max().unwrap_or(1);
         let scale = axis(&mut scene, plot, longest);
         for (i, row) in rows.iter().enumerate() {
             let middle = plot.top + slot * (i as f64 + 0.5);
-            draw_row(&mut scene, row, &splits(row), &scale, middle, slot);
+            draw_row(&mut scene, row, &splits(row), zones, &scale, (middle, slot));
         }
         key(&mut scene, plot.top - 28.0, !report.losses.two_primaries.is_empty());
     }
@@ -101,7 +95,14 @@ fn axis(scene: &mut Scene, plot: Area, longest: u64) -> Scale {
     scale
 }
 
-fn draw_row(scene: &mut Scene, f: &Replacement, splits: &[(u64, u64)], scale: &Scale, middle: f64, slot: f64) {
+fn draw_row(
+    scene: &mut Scene,
+    f: &Replacement,
+    splits: &[(u64, u64)],
+    zones: usize,
+    scale: &Scale,
+    (middle, slot): (f64, f64),
+) {
     let who = match (&f.old, &f.new) {
         (Some(old), Some(new)) => format!("{old} to {new}"),
         (Some(old), None) => format!("{old} to nobody"),
@@ -110,22 +111,24 @@ fn draw_row(scene: &mut Scene, f: &Replacement, splits: &[(u64, u64)], scale: &S
     };
     let right = scale.at(0.0) - 14.0;
     let first = format!("{who} at {}", units::moment(f.began_ns));
-    let second = match (f.planned, f.needless) {
-        (true, _) => "planned",
-        (_, true) => "needless: it was in order",
-        _ => "",
+    let second = match (f.planned, f.needless, &f.zone) {
+        (true, ..) => "planned".to_owned(),
+        (_, true, _) => "needless: it was in order".to_owned(),
+        (_, _, Some(zone)) if zones > 1 => format!("as zone {zone} saw it"),
+        _ => String::new(),
     };
     let two = slot >= 50.0 && !second.is_empty();
     let y = if two { middle - 4.0 } else { middle + LABEL * 0.33 };
     scene.bold((right, y), fit(&first, LABEL, true, NAMES - 16.0), LABEL, INK, Anchor::End);
     if two {
-        scene.text((right, middle + 20.0), fit(second, SMALL, false, NAMES - 16.0), SMALL, MUTED, Anchor::End);
+        scene.text((right, middle + 20.0), fit(&second, SMALL, false, NAMES - 16.0), SMALL, MUTED, Anchor::End);
     }
     let half = (slot * 0.3).min(26.0);
     let (top, bottom) = (middle - half, middle + half);
     let mut from = 0;
-    for ((_, ink, hatch), part) in PARTS.into_iter().zip([f.detect_ns, f.decide_ns, f.promote_ns, f.clients_ns]) {
+    for (i, (name, part)) in f.parts().into_iter().enumerate() {
         let Some(part) = part else { continue };
+        let (ink, hatch) = palette::phase(name, i);
         let area = Area { left: scale.at(from as f64), right: scale.at((from + part) as f64), top, bottom };
         scene.hatched(area, ink, hatch);
         scene.line((area.right, top), (area.right, bottom), PAPER, 2.0);
@@ -172,7 +175,8 @@ fn key(scene: &mut Scene, y: f64, split: bool) {
         scene.text((x + 46.0, y), text, LABEL, MUTED, Anchor::Start);
         x += 46.0 + fonts::width(text, LABEL, false) + 30.0;
     };
-    for (name, ink, hatch) in PARTS {
+    for (i, name) in PARTS.into_iter().enumerate() {
+        let (ink, hatch) = palette::phase(name, i);
         entry(name, 10.0, ink, hatch);
     }
     if split {
@@ -183,7 +187,7 @@ fn key(scene: &mut Scene, y: f64, split: bool) {
 /// When all of it was: fail-overs as dots, times of two primaries as red bars, faults as shades.
 fn run(scene: &mut Scene, plot: Area, report: &Report, failover: &FailoverReport) {
     let time = Scale::linear(0.0, report.simulated_ns.max(1) as f64, plot.left, plot.right);
-    for fault in report.faults.iter().filter(|f| f.bit) {
+    for fault in report.troubles().iter().filter(|f| f.bit) {
         let (left, right) = (time.at(fault.start_ns as f64), time.at(fault.end_ns as f64));
         scene.rect(Area { left, right: right.max(left + 2.0), ..plot }, ORANGE.fade(0.25));
     }

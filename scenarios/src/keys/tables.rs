@@ -355,6 +355,8 @@ pub static EXPECT: Section = Section {
         bound("messages_sent", Unit::Count, "messages between nodes"),
         bound("messages_per_operation", Unit::Number, "messages between nodes for each successful operation"),
         bound("busy_max", Unit::Fraction, "share of time that the busiest node's CPU was busy"),
+        bound("unavailable_zones", Unit::Count, "zones whose clients were without service at some time"),
+        bound("metric_*", Unit::Number, "a figure that the system names itself, e.g. `metric_deleted_reads`"),
         bound("fact_*", Unit::Count, "how often the system announced a fact, e.g. `fact_elected`"),
     ],
 };

@@ -22,6 +22,8 @@ pub struct World {
     pub messages: Names,
     /// The kinds of facts, likewise.
     pub facts: Names,
+    /// The figures that the system names itself.
+    pub metrics: &'static [MetricKind],
     /// The rules that runs of the system are judged by; empty if nobody knows.
     pub rules: Vec<&'static str>,
     /// The kinds of orders it takes, if the system is known.
@@ -125,7 +127,7 @@ pub fn read(reader: &Reader<'_>, duration: Option<Duration>) -> World {
     } else {
         cluster
     };
-    World { cluster, known: sound, duration, messages: &[], facts: &[], rules: Vec::new(), orders: None }
+    World { cluster, known: sound, duration, messages: &[], facts: &[], metrics: &[], rules: Vec::new(), orders: None }
 }
 
 /// How many machines there are with the spares.

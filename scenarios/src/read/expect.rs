@@ -10,6 +10,7 @@ use crate::written::{Kind, Value};
 use core::str::FromStr;
 use sim_core::Duration;
 use sim_core::Probability;
+use sim_core::metric;
 use sim_core::record::{Comparison, Expectation};
 use sim_core::units::{DurationText, ProbabilityText, UnitError};
 
@@ -29,6 +30,24 @@ pub fn read(reader: &Reader<'_>, settle: Duration, world: &World) -> Expect {
         }
         let value = reader.path(&[name]);
         bounds.extend(value.and_then(|value| bound(name, Unit::Count, value, reader.context)));
+    }
+    let own = reader.present().filter_map(|(name, span)| Some((name, name.strip_prefix("metric_")?, span)));
+    for (name, metric, span) in own.filter(|(_, metric, _)| !metric.is_empty()) {
+        let Some(kind) = world.metrics.iter().find(|kind| kind.name == metric) else {
+            let known: Vec<&str> = world.metrics.iter().map(|kind| &*kind.name).collect();
+            let help = match known.is_empty() {
+                true => "it names none of its own; leave it out".to_owned(),
+                false => suggest::help(metric, &known),
+            };
+            reader.context.wrong(span, format!("the system names no figure `{metric}`"), help);
+            continue;
+        };
+        let unit = match kind.unit {
+            metric::Unit::Fraction => Unit::Fraction,
+            metric::Unit::Time => Unit::Time,
+            metric::Unit::Number => Unit::Number,
+        };
+        bounds.extend(reader.path(&[name]).and_then(|value| bound(name, unit, value, reader.context)));
     }
     if let Some(within) = reader.get("answered_within", measure::positive)
         && within.times(2) > settle

@@ -164,6 +164,7 @@ fn scenario(document: &Value, context: &Context<'_>, systems: &dyn Systems) -> O
     let mut world = cluster::read(&cluster, duration);
     if let Some(Kind::Text(system)) = head.value("system").map(|v| &v.kind) {
         (world.messages, world.facts) = systems.kinds(system);
+        world.metrics = systems.metrics(system);
         world.rules = systems.rules(system).iter().map(|rule| rule.name).collect();
         if !world.rules.is_empty() {
             world.rules.extend(runner::RULES.iter().map(|rule| rule.name));

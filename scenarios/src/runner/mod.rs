@@ -1,6 +1,7 @@
 //! One run: warm up, measure, heal, settle, judge. A function of the scenario, the schedule and the seed.
 
 mod cluster;
+mod conditions;
 mod drive;
 mod evidence;
 mod fork;
@@ -253,6 +254,9 @@ fn finish<S: System, O: Observer<S::Node>>(
     record.ops = kept.ops;
     record.notes = kept.notes;
     record.notes.extend(crate::notes::unseen(scenario));
+    let end = Instant(record.simulated_ns);
+    record.conditions = kept.conditions.finish(end);
+    record.conditions.extend(conditions::slow_links(scenario, end));
     let at = |ns| Instant(ns);
     let span = Span { from: at(record.measure_from_ns), to: at(record.measure_to_ns), end: at(record.simulated_ns) };
     record.measures = S::measure(&config, &kept.history, &checks, &nodes, span);

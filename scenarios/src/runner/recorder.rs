@@ -2,9 +2,11 @@
 
 use super::history::HistoryWriter;
 use crate::Scenario;
+use sim_core::measures::{Condition, Conditions};
 use sim_core::record::{Mark, OpRecord};
 use sim_core::{
-    Class, ClientId, Entry, Fact, Fate, History, Instant, Kind, Node, NodeId, Observed, Observer, Outcome, System,
+    Class, ClientId, Drop, Entry, Fact, Fate, History, Instant, Kind, Node, NodeId, Observed, Observer, Outcome, Peer,
+    System,
 };
 use std::collections::BTreeMap;
 use std::io;
@@ -28,6 +30,7 @@ pub(super) struct Recorder<'a, S: System> {
     heal_at: Instant,
     progress: [Progress; 2],
     waits: Vec<Wait>,
+    conditions: Conditions,
 }
 
 /// Where operations go that have ended.
@@ -60,6 +63,7 @@ impl<S: System> Clone for Recorder<'_, S> {
             heal_at: self.heal_at,
             progress: self.progress,
             waits: self.waits.clone(),
+            conditions: self.conditions.clone(),
         }
     }
 }
@@ -97,6 +101,8 @@ pub(super) struct Kept<S: System> {
     pub progress: (Class, Progress),
     /// Of each client.
     pub waits: Vec<Wait>,
+    /// Links that were full.
+    pub conditions: Conditions,
 }
 
 impl<'a, S: System> Recorder<'a, S> {
@@ -128,6 +134,7 @@ impl<'a, S: System> Recorder<'a, S> {
             sharded: (S::profile(config).shards > 0).then(|| config.clone()),
             heal_at: scenario.heal_at(),
             progress: [Progress::default(); 2],
+            conditions: Conditions::default(),
         }
     }
 
@@ -153,7 +160,22 @@ impl<'a, S: System> Recorder<'a, S> {
             notes,
             progress: if writes.tried == 0 { (Class::Read, reads) } else { (Class::Write, writes) },
             waits: self.waits,
+            conditions: self.conditions,
         })
+    }
+
+    /// A link had no room for what it was given.
+    #[cold]
+    fn overflowed(&mut self, at: Instant, from: Peer, to: Peer) {
+        let end = |peer: Peer| match peer {
+            Peer::Node(node) => node.to_string(),
+            Peer::Client(_) => "clients".to_owned(),
+        };
+        let label = format!("overload, the link from {} to {} is full", end(from), end(to));
+        let node = |peer| if let Peer::Node(NodeId(node)) = peer { Some(node) } else { None };
+        let nodes = || [node(from), node(to)].into_iter().flatten().collect();
+        let kind = || "overload".to_owned();
+        self.conditions.seen(at, &label, || Condition { kind: kind(), nodes: nodes(), ..Condition::default() });
     }
 
     fn noted(&mut self, at: Instant, node: NodeId, fact: <S::Node as Node>::Fact) {
@@ -240,6 +262,7 @@ impl<S: System> Observer<S::Node> for Recorder<'_, S> {
     fn observe(&mut self, at: Instant, what: &Observed<'_, S::Node>) {
         match what {
             Observed::Noted { node, fact } => self.noted(at, *node, *fact),
+            Observed::Dropped { from, to, why: Drop::QueueFull, .. } => self.overflowed(at, *from, *to),
             Observed::Returned { ticket, request, invoked, outcome, node } => self.returned(
                 at,
                 ticket.client,

@@ -11,6 +11,7 @@ use super::message::BalancingMessage;
 use super::node::{Machine, Part};
 use super::spread::Spread;
 use super::tally::Tally;
+use sim_core::measures::{Condition, Conditions};
 use sim_core::{Duration, Instant, NodeId, Observed, Observer, Outcome, Ticket, Verdict, Violation};
 use std::rc::Rc;
 
@@ -128,7 +129,18 @@ pub struct BalancingChecks {
     mechanisms: Mechanisms,
     /// Why a balancer has just given up a request.
     dropped: Option<Reason>,
+    /// What is wrong without a fault: gray servers, queues that are full.
+    conditions: Conditions,
+    /// How many requests a second all servers can do, if that is known.
+    capacity: Option<f64>,
     violation: Option<Violation>,
+}
+
+/// What an overload of the servers is called.
+const FULL_QUEUES: &str = "overload, servers refuse what their queues have no room for";
+
+fn gray_label(node: NodeId, how: &str) -> String {
+    format!("{node} is gray: {how}")
 }
 
 impl BalancingChecks {
@@ -148,6 +160,8 @@ impl BalancingChecks {
             tally: Tally::default(),
             mechanisms: Mechanisms::new(&config),
             dropped: None,
+            conditions: Conditions::default(),
+            capacity: super::measure::capacity(&config),
             violation: None,
             config,
         }
@@ -315,6 +329,23 @@ impl BalancingChecks {
         }
     }
 
+    /// A server turns gray, is gray in another way, or is well again.
+    fn turned_gray(&mut self, at: Instant, node: NodeId, gray: Option<Gray>) {
+        for kind in ["slow", "failing", "hung"] {
+            self.conditions.end(at, &gray_label(node, kind));
+        }
+        if let Some(gray) = gray {
+            let label = gray_label(node, gray.name());
+            let condition = Condition { kind: "gray".to_owned(), label, nodes: vec![node.0], ..Condition::default() };
+            self.conditions.begin(at, condition);
+        }
+    }
+
+    /// What was wrong that no fault of the plan did.
+    pub(super) fn conditions(&self, end: Instant) -> Vec<Condition> {
+        self.conditions.finish(end)
+    }
+
     /// A balancer or server announces something.
     fn noted(&mut self, at: Instant, node: NodeId, fact: BalancingFact) {
         use BalancingFact as F;
@@ -325,6 +356,15 @@ impl BalancingChecks {
             F::TurnedGray(gray) => {
                 let hangs = &mut self.hangs[node.index() - self.config.balancers as usize];
                 *hangs = (gray == Some(Gray::Hung)).then_some(at);
+                self.turned_gray(at, node, gray);
+            }
+            F::Refused | F::Shed => {
+                let capacity = self.capacity;
+                self.conditions.seen(at, FULL_QUEUES, || Condition {
+                    kind: "overload".to_owned(),
+                    capacity_per_second: capacity,
+                    ..Condition::default()
+                });
             }
             F::Panicked => self.balancers[node.index()].panics = true,
             F::Calmed => {
@@ -353,9 +393,7 @@ impl BalancingChecks {
                 }
                 watched.count();
             }
-            F::Refused
-            | F::Shed
-            | F::Expired
+            F::Expired
             | F::GaveUp { .. }
             | F::Erred { .. }
             | F::Rejected { .. }

@@ -9,6 +9,17 @@ use sim_core::measures::{Formula, Measures};
 use sim_core::metric::Unit;
 use sim_core::network::{Latency, Law};
 
+/// How many requests a second all servers can do together, if how long one takes has a mean that is known.
+pub(super) fn capacity(config: &Config) -> Option<f64> {
+    let mean = exponential(&config.service).or(match &config.service {
+        Service::One(Latency::Fixed(time)) => Some(time.as_secs_f64()),
+        Service::One(Latency::Uniform(lo, hi)) => Some((lo.as_secs_f64() + hi.as_secs_f64()) / 2.0),
+        _ => None,
+    })?;
+    let workers = f64::from(config.servers() - config.spares) * f64::from(config.workers);
+    (mean > 0.0).then(|| workers / mean)
+}
+
 /// The natural logarithm of 100.
 const LN_100: f64 = 4.605_170_185_988_092;
 
@@ -20,7 +31,7 @@ pub(super) fn measure(config: &Config, checks: &BalancingChecks, span: Span) -> 
     let rate = did.ended as f64 / seconds;
     let took = (did.served > 0).then(|| did.took as f64 / did.served as f64);
     let formulas = if seconds > 0.0 && did.ended > 0 { formulas(config, rate, took) } else { Vec::new() };
-    Measures { errors, formulas, ..Measures::default() }
+    Measures { errors, formulas, conditions: checks.conditions(span.end), ..Measures::default() }
 }
 
 /// The mean service time in seconds, if it is exponential.

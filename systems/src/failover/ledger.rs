@@ -100,7 +100,7 @@ impl Ledger {
         lost.sort_by_key(|(at, told)| (told.at, **at));
         lost.retain(|(_, told)| done.insert((told.client, told.op)));
         let lost = lost.into_iter().map(|((offset, epoch), told)| LostWrite {
-            client: told.client.0,
+            client: told.client.0 + 1,
             op: told.op,
             key: told.key,
             what: format!("operation {} of {}", told.op, told.client),

@@ -327,9 +327,9 @@ impl System for FailoverSystem {
 
     fn phases() -> &'static [Phase] {
         &[
-            Phase { name: "undetected", ends_with: Some("suspected") },
-            Phase { name: "decision", ends_with: Some("decided") },
-            Phase { name: "promotion", ends_with: Some("promoted") },
+            Phase { name: "detect", ends_with: Some("suspected") },
+            Phase { name: "decide", ends_with: Some("decided") },
+            Phase { name: "promote", ends_with: Some("promoted") },
             Phase { name: "clients back", ends_with: None },
         ]
     }

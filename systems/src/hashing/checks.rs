@@ -273,7 +273,7 @@ impl HashingChecks {
         let Some((told, node)) = self.told.get(&key).filter(|(told, _)| *told < invoked) else { return };
         if !newest.is_of(ticket) {
             self.outdated.push(LostWrite {
-                client: ticket.client.0,
+                client: ticket.client.0 + 1,
                 op: ticket.op,
                 key,
                 what: format!("operation {} of {}", ticket.op, ticket.client),
@@ -290,7 +290,7 @@ impl HashingChecks {
         let gone = ended.gone().map(|(key, version)| {
             let (told, node) = self.told.get(&key).copied().unwrap_or((Instant::ZERO, NodeId(0)));
             LostWrite {
-                client: version.client,
+                client: version.client + 1,
                 op: version.op,
                 key,
                 what: format!("operation {} of {}", version.op, ClientId(version.client)),

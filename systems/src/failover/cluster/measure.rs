@@ -15,7 +15,7 @@ impl ClusterChecks {
             let write = self.writes.get(&told.place);
             let node = write.map_or(NodeId(0), |write| write.node);
             LostWrite {
-                client: told.client.0,
+                client: told.client.0 + 1,
                 op: told.op,
                 key: told.key,
                 what: format!("written at {}", told.place),

@@ -182,10 +182,10 @@ impl System for ClusterSystem {
 
     fn phases() -> &'static [Phase] {
         &[
-            Phase { name: "undetected", ends_with: Some("failed") },
-            Phase { name: "waiting to stand", ends_with: Some("campaigned") },
-            Phase { name: "election", ends_with: Some("promoted") },
-            Phase { name: "clients find the new primary", ends_with: None },
+            Phase { name: "detect", ends_with: Some("failed") },
+            Phase { name: "decide", ends_with: Some("voted") },
+            Phase { name: "promote", ends_with: Some("promoted") },
+            Phase { name: "clients back", ends_with: None },
         ]
     }
 
