@@ -189,6 +189,13 @@ fn metrics(registry: &Registry) -> Listed {
     }
     let mut facts = serde_json::Map::new();
     for system in registry.iter() {
+        for kind in system.metrics() {
+            let name = format!("metric_{}", kind.name);
+            let unit = json!(kind.unit);
+            let about = format!("{}, of {}", kind.about, system.name());
+            listed.line(format!("{name:<24} {:<10} {about}", unit.as_str().unwrap_or_default()), 36);
+            all.push(json!({ "name": name, "unit": unit, "about": kind.about, "system": system.name() }));
+        }
         let (_, kinds) = system.kinds();
         if !kinds.is_empty() {
             listed.entry(0, 24, &format!("fact_* of {}", system.name()), &kinds.join(", "));

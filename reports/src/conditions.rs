@@ -149,7 +149,7 @@ mod tests {
             shard: 0,
             invoke_ns: i * S / 2000,
             return_ns: i * S / 2000 + 1,
-            outcome: if i % 2 == 0 { Fate::Ok } else { Fate::Failed },
+            outcome: if i.is_multiple_of(2) { Fate::Ok } else { Fate::Failed },
             node: None,
             attempts: 1,
         };

@@ -2,6 +2,7 @@
 
 use crate::suggest;
 use schemars::schema_for;
+use sim_core::metric::MetricKind;
 use sim_core::{Profile, Rule, Shape, System};
 
 /// A `[system]` option that makes no sense.

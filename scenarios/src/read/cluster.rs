@@ -8,6 +8,7 @@ use crate::options::Names;
 use crate::scenario::Cluster;
 use crate::suggest;
 use crate::written::{Kind, Value};
+use sim_core::metric::MetricKind;
 use sim_core::{Duration, NodeId};
 
 /// What the rest of the file refers to.
