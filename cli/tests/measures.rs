@@ -167,7 +167,7 @@ fn a_primary_too_slow_to_be_used_is_not_replaced_needlessly() {
 fn an_overload_is_a_cause_with_its_figures() {
     let seen = run(
         "scenarios/library/raft/steady.toml",
-        &["scenario.duration=6s", "cluster.cpu_cost=100us", "workload.0.rate=6000/s", "workload.0.attempts=1"],
+        &["scenario.duration=6s", "cluster.cpu_cost=200us", "workload.0.rate=6000/s", "workload.0.attempts=1"],
     );
     let outages = seen.report["availability"]["outages"].as_array().expect("a list");
     let causes: Vec<String> = outages.iter().map(|o| text(&o["cause"])).collect();

@@ -12,6 +12,10 @@ use sim_core::record::RunRecord;
 /// A CPU that is busy for so many parts in a thousand of a sample has more to do than it can.
 const BUSY: u64 = 970;
 
+/// A moment of work without a pause is no overload: so many samples, and so long.
+const SAMPLES: usize = 3;
+const SHORTEST: u64 = 1_000_000_000;
+
 /// A time in which something was wrong that is no fault.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Condition {
@@ -105,8 +109,8 @@ fn overloads(record: &RunRecord) -> Vec<Condition> {
     let mut first = 0;
     while first < who.len() {
         let past = (first..who.len()).find(|i| who[*i] != who[first]).unwrap_or(who.len());
-        if !who[first].is_empty() {
-            let (from, to) = (span(first).0, span(past - 1).1);
+        let (from, to) = (span(first).0, span(past - 1).1);
+        if !who[first].is_empty() && past - first >= SAMPLES && to - from >= SHORTEST {
             let did = |node: usize| (first..past).map(|i| work[node].get(i).copied().unwrap_or(0)).sum::<u64>();
             let by_full: u64 = who[first].iter().map(|node| did(*node)).sum();
             let by_all: u64 = nodes.clone().map(did).sum();
@@ -115,8 +119,8 @@ fn overloads(record: &RunRecord) -> Vec<Condition> {
                 [one] => format!("the CPU of {one} is busy all the time"),
                 many => format!("the CPUs of {} nodes are busy all the time", many.len()),
             };
-            // Where others do a share of the work, what the full ones do is not what the cluster can do.
-            let label = if by_full > 0 && by_full * 100 >= by_all * 99 {
+            // Where others do most of the work, what the full ones can do is not what the cluster can do.
+            let label = if by_full > 0 && by_full * 2 >= by_all {
                 format!("{subject}: {}", load(record, (from, to), None))
             } else {
                 subject
@@ -176,7 +180,7 @@ mod tests {
         assert_eq!((kind.as_str(), said.as_str(), nodes.as_slice()), ("overload", label, ["n1".to_owned()].as_slice()));
         assert_eq!((*start_ns, *end_ns), (3 * S, 7 * S));
         // What the others do has not come to an end.
-        record.timeline.work[1] = vec![300; 10];
+        record.timeline.work[1] = vec![3000; 10];
         assert_eq!(of(&record)[0].label, "the CPU of n1 is busy all the time");
         // A fault that makes it busy is a fault.
         let slow = FaultRecord {
