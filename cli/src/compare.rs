@@ -6,7 +6,7 @@ use crate::run::{out_flag, say};
 use crate::sweep::folder::FolderError;
 use crate::sweep::pages::Pages;
 use crate::sweep::{self, Made, workers};
-use crate::terminal::headed;
+use crate::terminal::{headed, say_lines};
 use reports::compare::{BrokenRule, Comparison, Difference, RunFigures, Side};
 use reports::quoted;
 use scenarios::sweep::{JobResult, Outcome, Plan, Shard, Summary};
@@ -69,7 +69,7 @@ fn whole(
         .map_err(|error| FolderError::Io(error.path, "write the file", error.source))?;
     match args.format {
         Format::Json => say(&comparison.to_json()),
-        Format::Text => say(&reports::compare::text(&comparison, &dir)),
+        Format::Text => say_lines(&reports::compare::text(&comparison, &dir)),
     }
     let troubles = made_a.troubles().max(made_b.troubles());
     Ok(troubles.max(exit_of(&comparison)))

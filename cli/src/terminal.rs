@@ -42,6 +42,16 @@ pub fn say_wrapped(text: &str, hanging: usize) {
     say(&wrapped(text, hanging, width()));
 }
 
+/// Says text whose lines may be too long; those that hold a command or a path are left whole.
+pub fn say_lines(text: &str) {
+    for line in text.lines() {
+        let path = |word: &str| word.contains('/') && word != "/";
+        let whole = line.contains("splitbrain ") || line.split(' ').any(path);
+        let lead = line.len() - line.trim_start_matches(' ').len();
+        say(&if whole { format!("{line}\n") } else { wrapped(line, lead + 4, width()) });
+    }
+}
+
 /// A paragraph of lines of at most `width` columns; a word that is longer has a line of its own.
 pub fn wrapped(text: &str, hanging: usize, width: usize) -> String {
     // Deeply indented text would be a column of single words.

@@ -196,7 +196,7 @@ fn text_fits_the_terminal() {
     let bench = Bench::new();
     let (file, out) = (bench.text("small.toml"), bench.text("runs"));
     let swarm = "fixtures/valid/swarm.toml";
-    let commands: [&[&str]; 10] = [
+    let commands: [&[&str]; 11] = [
         &["--help"],
         &["list", "systems"],
         &["list", "faults"],
@@ -206,6 +206,19 @@ fn text_fits_the_terminal() {
         &["check", swarm],
         &["check", swarm, "--seeds", "1..5"],
         &["run", &file, "--out", &out],
+        &[
+            "compare",
+            &file,
+            "scenarios/library/raft/steady.toml",
+            "--set",
+            "scenario.duration=3s",
+            "--set",
+            "scenario.warmup=0s",
+            "--seeds",
+            "1..3",
+            "--out",
+            &out,
+        ],
         &["sweep", &file, "--out", &out, "--seeds", "1..3", "--vary", "cluster.nodes=3,5"],
     ];
     for (columns, shown) in [(60, 60), (80, 80), (0, 100)] {

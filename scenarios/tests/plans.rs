@@ -316,3 +316,16 @@ fn ramps_stay_ramps() {
         (Duration::ZERO, None, Some((second(50), Duration::secs(10))))
     );
 }
+
+#[test]
+fn what_is_recorded_beyond_the_end_is_said() {
+    let notes = |at: &str| {
+        let fault = format!(
+            "[[fault]]\nkind = \"crash\"\ntarget = \"n6\"\nat = \"{at}\"\nrecorded = \"../processes/n6.txt\"\n"
+        );
+        scenarios::notes(&read(&fault)).into_iter().filter(|note| note.contains("recorded")).collect::<String>()
+    };
+    assert_eq!(notes("10s"), "");
+    let said = "fault 1: 2 of 5 recorded lines are beyond the end of the load at 100s, and do not happen";
+    assert_eq!(notes("70s"), said);
+}

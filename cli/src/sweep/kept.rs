@@ -41,7 +41,8 @@ pub fn keep<'a>(
     scenario: impl Fn(&JobResult) -> &'a Scenario + Sync,
 ) -> (u64, Vec<Kept>) {
     for entry in std::fs::read_dir(dir.join(FAILURES)).into_iter().flatten().flatten() {
-        if entry.file_name().to_string_lossy().starts_with('.') {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if name.starts_with('.') && name.contains(".partial-") {
             // Best effort: such a name is taken for a run by nobody.
             let _ = std::fs::remove_dir_all(entry.path());
         }
