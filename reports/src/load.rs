@@ -68,6 +68,7 @@ pub(crate) fn measure(record: &RunRecord) -> Load {
     let (bytes, busy) = (spread(|n| n.bytes_in + n.bytes_out), spread(|n| n.busy_ns));
     let figure = |spread: &Option<Spread>, pick: fn(&Spread) -> f64| spread.as_ref().map(pick);
     Load {
+        unit: if record.load_unit.is_empty() { "client requests".to_owned() } else { record.load_unit.clone() },
         requests_max_over_mean: figure(&requests, |s| s.max_over_mean),
         requests_cov: figure(&requests, |s| s.cov),
         requests_jain: figure(&requests, |s| s.jain),

@@ -310,6 +310,9 @@ pub struct Latency {
 /// How the work was spread, over the measured window. Figures of spread are over the nodes that carry load.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Load {
+    /// What `requests` counts, e.g. `client requests` or `lookups answered`.
+    #[serde(default)]
+    pub unit: String,
     /// One entry a node.
     pub per_node: Vec<NodeLoad>,
     /// The busiest node's requests over the mean; 1 is even. `null` without requests.
@@ -366,7 +369,7 @@ pub struct NodeLoad {
     /// Whether it has a share in the load; what only passes work on has not.
     #[serde(default = "yes", skip_serializing_if = "is_true")]
     pub carries: bool,
-    /// Client requests handed to it, or pieces of work it did, where the system counts those.
+    /// Its load: client requests handed to it, or whatever else the system counts (`unit`).
     pub requests: u64,
     /// Client requests it answered with a result.
     pub answered: u64,

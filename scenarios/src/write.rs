@@ -326,7 +326,7 @@ fn workload(out: &mut Out, workload: &Workload, scenario: &Scenario) {
 
 fn fault(out: &mut Out, injection: &Injection) {
     out.table("[[fault]]");
-    out.key("id", i64::from(injection.id));
+    out.key("id", i64::try_from(injection.id).expect("ids of faults have 63 bits"));
     out.maybe("name", injection.name.as_deref().map(text));
     out.key("kind", text(injection.fault.kind()));
     let groups = matches!(&injection.fault, Fault::Partition { shape: Shape::Groups(_), .. });

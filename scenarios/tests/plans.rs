@@ -80,7 +80,7 @@ fn a_process_keeps_to_its_time() {
     let secs = |n: u64| Instant(n * 1_000_000_000);
     assert!(all.iter().all(|i| i.at >= secs(20) && i.at < secs(30)));
     assert!(all.windows(2).all(|two| two[0].until <= two[1].at), "it meets itself");
-    let ids: BTreeSet<u32> = all.iter().map(|i| i.id).collect();
+    let ids: BTreeSet<u64> = all.iter().map(|i| i.id).collect();
     assert_eq!(ids.len(), all.len(), "each time has its own luck");
 }
 

@@ -11,7 +11,7 @@ use sim_core::{Instant, NodeId};
 /// What a run needs in order to fail.
 #[derive(Clone, Debug)]
 struct Needs {
-    faults: Vec<u32>,
+    faults: Vec<u64>,
     clients: u32,
     nodes: usize,
     /// In milliseconds.
@@ -80,7 +80,7 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(6) })]
     #[test]
     fn exactly_what_is_needed_is_left(
-        faults in proptest::collection::btree_set(1_u32..=40, 0..4),
+        faults in proptest::collection::btree_set(1_u64..=40, 0..4),
         clients in 1_u32..=10,
         nodes in 1_usize..=5,
         loss: bool,
@@ -90,7 +90,7 @@ proptest! {
         let small = &shrunk.scenario;
         prop_assert!(needs.fails(small) && !shrunk.cut_short);
         prop_assert_eq!(shrunk.runs, asked, "every run that was looked at is counted, and no other");
-        let mut left: Vec<u32> = small.faults.iter().map(|plan| plan.id).collect();
+        let mut left: Vec<u64> = small.faults.iter().map(|plan| plan.id).collect();
         left.sort_unstable();
         prop_assert_eq!(left, needs.faults);
         let size = Size::of(small);

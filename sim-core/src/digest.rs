@@ -1,4 +1,4 @@
-//! The run's digest: one number that proves two runs equal.
+//! The run's digest: one number that proves two runs equal, down to what every message, request, answer, record and fact says.
 
 /// What an event is, for the digest. The numbers are part of every recorded digest: never renumber.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,6 +18,7 @@ pub(crate) enum Code {
     Read = 12,
     Note = 13,
     Order = 14,
+    Append = 15,
 }
 
 /// Folds `(time, who, what, payload)` of every event into 64 bits, in order.
@@ -38,6 +39,13 @@ impl Digest {
         let which = (payload ^ who).wrapping_mul(0xd6e8_feb8_6659_fd93);
         let folded = (self.0 ^ what.rotate_left(31) ^ which) as u128 * 0xa076_1d64_78bd_642f_u128;
         self.0 = (folded as u64) ^ ((folded >> 64) as u64) ^ self.0.rotate_left(17);
+    }
+
+    /// Something that the step of the newest event has brought forth: when and where is in the digest with that.
+    #[inline(always)]
+    pub const fn within(&mut self, code: Code, content: u64) {
+        let what = content.wrapping_add((code as u64) << 56);
+        self.0 = (self.0.rotate_left(11) ^ what).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     }
 
     pub const fn value(self) -> u64 {

@@ -78,13 +78,60 @@ pub enum Effect<N: Node> {
     },
 }
 
+/// What a device counts for ever: its writes, and which logs on it were ever written to. It survives crashes, and wiping.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Writes {
+    next: WriteId,
+    /// A bit for each lane.
+    lanes: Vec<u64>,
+}
+
+impl Default for Writes {
+    fn default() -> Self {
+        Self::at(WriteId(1))
+    }
+}
+
+impl Writes {
+    /// A device whose next write will stand at `next`, on which no log is known of: for nodes driven by hand.
+    #[must_use]
+    pub const fn at(next: WriteId) -> Self {
+        Self { next, lanes: Vec::new() }
+    }
+
+    /// Where the next write will stand.
+    #[must_use]
+    pub const fn next(&self) -> WriteId {
+        self.next
+    }
+
+    /// Whether `lane` was ever written to.
+    #[must_use]
+    pub fn has(&self, lane: u16) -> bool {
+        self.lanes.get(usize::from(lane / 64)).is_some_and(|bits| bits >> (lane % 64) & 1 == 1)
+    }
+
+    /// One more write, to `lane`: where it stands.
+    #[inline]
+    fn take(&mut self, lane: u16) -> WriteId {
+        let at = usize::from(lane / 64);
+        if at >= self.lanes.len() {
+            self.lanes.resize(at + 1, 0);
+        }
+        self.lanes[at] |= 1 << (lane % 64);
+        let id = self.next;
+        self.next.0 += 1;
+        id
+    }
+}
+
 /// A node's view of the world during one step: its clock, its randomness, and the buffer for its outputs.
 #[derive(Debug)]
 pub struct Effects<'a, N: Node> {
     me: NodeId,
     now: LocalInstant,
     rng: &'a mut Rng,
-    next_write: &'a mut WriteId,
+    writes: &'a mut Writes,
     out: &'a mut Vec<Effect<N>>,
     /// Added to every timer slot, so that embedded nodes do not collide.
     timer_base: u16,
@@ -99,10 +146,10 @@ impl<'a, N: Node> Effects<'a, N> {
         me: NodeId,
         now: LocalInstant,
         rng: &'a mut Rng,
-        next_write: &'a mut WriteId,
+        writes: &'a mut Writes,
         out: &'a mut Vec<Effect<N>>,
     ) -> Self {
-        Self { me, now, rng, next_write, out, timer_base: 0, lane: 0 }
+        Self { me, now, rng, writes, out, timer_base: 0, lane: 0 }
     }
 
     /// The same view for a node embedded in this one: its effects go to `out`, its timers start at slot `timer_base`
@@ -117,7 +164,7 @@ impl<'a, N: Node> Effects<'a, N> {
             me: self.me,
             now: self.now,
             rng: self.rng,
-            next_write: self.next_write,
+            writes: self.writes,
             out,
             timer_base: self.timer_base + timer_base,
             lane,
@@ -178,17 +225,22 @@ impl<'a, N: Node> Effects<'a, N> {
     /// Appends `record` to the disk and says where it stands. Durable only once [`crate::Completion::Synced`] covers it.
     #[inline]
     pub fn append(&mut self, record: N::Record) -> WriteId {
-        let id = *self.next_write;
-        self.next_write.0 += 1;
+        let id = self.writes.take(self.lane);
         self.out.push(Effect::Append { id, lane: self.lane, record });
         id
     }
 
-    /// Whether the node's disk was ever written to. A device counts its writes for ever, so one that is empty and was used has been wiped,
-    /// or lost all of it before anything was durable.
+    /// Whether this node's log on the disk (its lane, if it is embedded in another) was ever written to. A device counts its writes
+    /// for ever, so a log that is empty and was used has been wiped, or lost all of it before anything was durable.
     #[must_use]
-    pub const fn disk_was_used(&self) -> bool {
-        self.next_write.0 > 1
+    pub fn disk_was_used(&self) -> bool {
+        self.writes.has(self.lane)
+    }
+
+    /// Whether anything on the node's disk was ever written to, logs of embedded nodes included.
+    #[must_use]
+    pub fn device_was_used(&self) -> bool {
+        self.writes.next.0 > 1
     }
 
     /// Asks for everything appended so far to become durable. While a sync is in flight the next one waits for it and

@@ -1,5 +1,9 @@
 //! Fast deterministic mixing, for digests, log hashes and fingerprints. Not for adversaries, and not for `HashMap`.
 
+use core::fmt;
+use core::hash::{Hash, Hasher};
+use core::ops::Deref;
+
 /// Mixes 64-bit words into a running 64-bit value by folded multiplication (the step of wyhash).
 ///
 /// Every word changes the value, order matters, and the result is the same on every machine.
@@ -58,9 +62,195 @@ pub fn of(words: &[u64]) -> u64 {
     mixer.finish()
 }
 
+/// The hash of all that a value holds, by its own [`Hash`]: derived, so that a field more is a field more in it. The same on every
+/// machine, for types without `usize` and without slices of integers wider than a byte (std gives a hasher the machine's own bytes
+/// of those; give the integers a type of their own).
+#[inline]
+#[must_use]
+pub fn content<T: Hash + ?Sized>(value: &T) -> u64 {
+    let mut hasher = Content(0x9e37_79b9_7f4a_7c15);
+    value.hash(&mut hasher);
+    hasher.finish()
+}
+
+/// What [`content`] feeds a value to: a rotation and a multiplication for each field. Each step can be undone, so two values that
+/// differ in one field of up to 64 bits never have the same hash.
+struct Content(u64);
+
+impl Content {
+    #[inline(always)]
+    const fn word(&mut self, word: u64) {
+        self.0 = (self.0.rotate_left(5) ^ word).wrapping_mul(0xf135_7aea_2e62_a9c5);
+    }
+}
+
+impl Hasher for Content {
+    #[inline]
+    fn finish(&self) -> u64 {
+        self.0 ^ self.0 >> 32
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        self.word(bytes.len() as u64);
+        let (chunks, tail) = bytes.as_chunks();
+        chunks.iter().for_each(|chunk| self.word(u64::from_le_bytes(*chunk)));
+        if !tail.is_empty() {
+            self.word(tail.iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte)));
+        }
+    }
+
+    #[inline(always)]
+    fn write_u8(&mut self, i: u8) {
+        self.word(u64::from(i));
+    }
+
+    #[inline(always)]
+    fn write_u16(&mut self, i: u16) {
+        self.word(u64::from(i));
+    }
+
+    #[inline(always)]
+    fn write_u32(&mut self, i: u32) {
+        self.word(u64::from(i));
+    }
+
+    #[inline(always)]
+    fn write_u64(&mut self, i: u64) {
+        self.word(i);
+    }
+
+    #[inline(always)]
+    fn write_u128(&mut self, i: u128) {
+        self.word(i as u64);
+        self.word((i >> 64) as u64);
+    }
+
+    /// Lengths.
+    #[inline(always)]
+    fn write_usize(&mut self, i: usize) {
+        self.word(i as u64);
+    }
+
+    #[inline(always)]
+    fn write_i8(&mut self, i: i8) {
+        self.word(i64::from(i) as u64);
+    }
+
+    #[inline(always)]
+    fn write_i16(&mut self, i: i16) {
+        self.word(i64::from(i) as u64);
+    }
+
+    #[inline(always)]
+    fn write_i32(&mut self, i: i32) {
+        self.word(i64::from(i) as u64);
+    }
+
+    #[inline(always)]
+    fn write_i64(&mut self, i: i64) {
+        self.word(i as u64);
+    }
+
+    #[inline(always)]
+    fn write_i128(&mut self, i: i128) {
+        self.write_u128(i as u128);
+    }
+
+    /// Which variant of an enumeration it is.
+    #[inline(always)]
+    fn write_isize(&mut self, i: isize) {
+        self.word(i as i64 as u64);
+    }
+}
+
+/// A value that can not change any more, with its [`content`], worked out once: for what is shared by many messages and disks. Its
+/// own [`Hash`] is one word.
+#[derive(Clone, Copy)]
+pub struct Hashed<T> {
+    hash: u64,
+    value: T,
+}
+
+impl<T: Hash> Hashed<T> {
+    /// This value.
+    #[inline]
+    #[must_use]
+    pub fn new(value: T) -> Self {
+        Self { hash: content(&value), value }
+    }
+}
+
+impl<T> Hashed<T> {
+    /// The hash of all it holds.
+    #[inline]
+    #[must_use]
+    pub const fn content(&self) -> u64 {
+        self.hash
+    }
+}
+
+impl<T> Deref for Hashed<T> {
+    type Target = T;
+    #[inline]
+    fn deref(&self) -> &T {
+        &self.value
+    }
+}
+
+impl<T> Hash for Hashed<T> {
+    #[inline]
+    fn hash<H: Hasher>(&self, hasher: &mut H) {
+        hasher.write_u64(self.hash);
+    }
+}
+
+impl<T: PartialEq> PartialEq for Hashed<T> {
+    fn eq(&self, other: &Self) -> bool {
+        self.hash == other.hash && self.value == other.value
+    }
+}
+
+impl<T: Eq> Eq for Hashed<T> {}
+
+impl<T: fmt::Debug> fmt::Debug for Hashed<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.value.fmt(f)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn contents_are_told_apart_by_every_part() {
+        let all = [
+            content(&(1_u64, 2_u64)),
+            content(&(2_u64, 1_u64)),
+            content(&(1_u64, 2_u64, false)),
+            content(&(1_u64, Some(2_u64))),
+            content(&(1_u64, None::<u64>)),
+            content(&(-1_i32, 2_u64)),
+            content("ab"),
+            content("ab\0"),
+            content(&("a", "b")),
+            content(&("", "ab")),
+            content(&[1_u8, 2]),
+            content(&3_u128),
+            content(&(3_u128 << 64)),
+            content(&Hashed::new((1_u64, 2_u64))),
+        ];
+        for (i, a) in all.iter().enumerate() {
+            assert!(all[i + 1..].iter().all(|b| a != b), "the {i}th is like a later one");
+        }
+    }
+
+    /// These numbers are in recorded digests: they may not depend on the machine.
+    #[test]
+    fn contents_are_the_same_on_every_machine() {
+        let value = (7_u8, -7_i32, "text longer than a word", Some(1_u64 << 40), vec![(1_u16, true); 3]);
+        assert_eq!(content(&value), 0xfec3_e161_d743_a217);
+    }
 
     #[test]
     fn order_and_every_word_matter() {

@@ -39,7 +39,7 @@ mod verdict;
 pub use client::{Client, Fate, Move, Outcome, Patience, ReadsFrom, Routing, Seat};
 pub use clock::Clock;
 pub use disk::DiskPolicy;
-pub use effects::{Effect, Effects};
+pub use effects::{Effect, Effects, Writes};
 pub use embed::{Embed, Wrap};
 pub use engine::{ActiveFault, Engine, EngineConfig, NodeSetup, NodeStats, Tally};
 pub use flight::{Flight, FlightRecorder};
@@ -52,7 +52,9 @@ pub use probability::Probability;
 pub use rng::{Purpose, Rng};
 pub use rule::Rule;
 pub use state_machine::StateMachine;
-pub use system::{Bug, Collect, Entry, History, Invalid, Operation, Phase, Profile, Shape, Span, System, node_ids};
+pub use system::{
+    Bug, Collect, Entry, History, Invalid, LoadUnit, Operation, Phase, Profile, Shape, Span, System, node_ids,
+};
 pub use time::{Duration, Instant, LocalInstant};
 pub use verdict::{Budget, Verdict, Violation};
 pub use workload::Class;

@@ -2,16 +2,19 @@
 
 use crate::{Effects, Kind, NodeId, NodeSet, Order, Role, Ticket, Timer, WriteId};
 use core::fmt::{self, Debug};
+use core::hash::Hash;
 use serde::Serialize;
 
 /// What nodes send each other. Passed by value: nothing is encoded, but everything is charged for its size.
-pub trait Message: Clone + Debug + 'static {
+///
+/// Derive [`Hash`], here as for requests, responses, records and facts: all that they hold enters the run's digest, so that two
+/// runs that differ in a single value have different digests (see [`crate::hash::content`]; large shared parts can be
+/// [`crate::hash::Hashed`] once).
+pub trait Message: Clone + Debug + Hash + 'static {
     /// Which class of message this is, for counters, traces and packet faults that aim at a kind.
     fn kind(&self) -> Kind;
     /// Size on the wire, in bytes, headers included.
     fn bytes(&self) -> u32;
-    /// The message's share in the run digest: mix the fields in which two diverging runs would differ. Cheap.
-    fn fingerprint(&self) -> u64;
     /// What a trace tells of it, beside its kind: short, in words a reader of the paper knows.
     ///
     /// # Errors
@@ -22,7 +25,7 @@ pub trait Message: Clone + Debug + 'static {
 }
 
 /// Something a node announces to checkers and charts, such as "elected in term 3".
-pub trait Fact: Copy + Debug + 'static {
+pub trait Fact: Copy + Debug + Hash + 'static {
     /// Which class of fact this is.
     fn kind(&self) -> Kind;
     /// Whether the fact is rare and tells the story of the run (an election, a step-down), so that reports keep it
@@ -49,11 +52,11 @@ pub trait Node: Sized + 'static {
     /// What nodes send each other.
     type Message: Message;
     /// What clients ask.
-    type Request: Clone + Debug + Serialize + 'static;
+    type Request: Clone + Debug + Hash + Serialize + 'static;
     /// What clients are answered.
-    type Response: Clone + Debug + Serialize + 'static;
+    type Response: Clone + Debug + Hash + Serialize + 'static;
     /// One append to the disk: all that survives a crash.
-    type Record: Clone + Debug + 'static;
+    type Record: Clone + Debug + Hash + 'static;
     /// What the node announces to checkers and charts.
     type Fact: Fact;
 
@@ -86,14 +89,6 @@ pub trait Node: Sized + 'static {
     fn request_bytes(request: &Self::Request) -> u32;
     /// Size of a response on the wire, in bytes.
     fn response_bytes(response: &Self::Response) -> u32;
-    /// The request's share in the run digest, as [`Message::fingerprint`]: its size unless the system says better.
-    fn request_fingerprint(request: &Self::Request) -> u64 {
-        u64::from(Self::request_bytes(request))
-    }
-    /// The response's share in the run digest: its size unless the system says better.
-    fn response_fingerprint(response: &Self::Response) -> u64 {
-        u64::from(Self::response_bytes(response))
-    }
     /// What a trace tells of a record.
     ///
     /// # Errors

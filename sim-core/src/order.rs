@@ -5,7 +5,7 @@ use core::fmt;
 
 /// What an operator asks of the node that leads. Asked again and again until it is done, so it says what shall be, not what
 /// shall change: obeying twice is obeying once.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Order {
     /// The voters shall be exactly these.
     Members(NodeSet),
@@ -23,18 +23,6 @@ impl Order {
         match self {
             Self::Members(_) => "members",
             Self::Lead(_) => "lead",
-        }
-    }
-
-    /// Its share in the run digest.
-    #[must_use]
-    pub const fn fingerprint(&self) -> u64 {
-        match self {
-            Self::Members(set) => {
-                let [low, high] = set.words();
-                low ^ high.rotate_left(32)
-            }
-            Self::Lead(node) => !(node.0 as u64),
         }
     }
 }

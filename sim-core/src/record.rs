@@ -54,6 +54,9 @@ pub struct RunRecord {
     pub shards: u16,
     /// The cluster's zones.
     pub zones: Vec<String>,
+    /// What `requests` of the nodes counts, in the plural.
+    #[serde(default)]
+    pub load_unit: String,
     /// The nodes: load and position.
     pub nodes: Vec<NodeRecord>,
     /// Faults in order of time.
@@ -137,7 +140,7 @@ pub struct NodeRecord {
     /// Whether its work counts in the distribution of load.
     #[serde(default = "always")]
     pub carries: bool,
-    /// Client requests handed to it, or pieces of work done, where the system counts those.
+    /// Its load: client requests handed to it, or whatever else the system counts (`load_unit`).
     pub requests: u64,
     /// Client requests it answered with a result.
     pub answered: u64,

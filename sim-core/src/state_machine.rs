@@ -1,20 +1,20 @@
 //! What consensus replicates: one trait that Raft, Paxos and every later service share.
 
-use crate::hash::Mixer;
 use core::fmt::Debug;
+use core::hash::Hash;
 use serde::Serialize;
 
 /// A deterministic state machine behind a replicated log.
 ///
 /// `apply` must depend on nothing but the state and the command: every replica applies the same commands in the same
 /// order and must reach the same state (Raft dissertation, section 2.1).
-pub trait StateMachine: Clone + Debug + 'static {
+pub trait StateMachine: Clone + Debug + Hash + 'static {
     /// What clients ask, reads and writes alike.
-    type Command: Clone + Debug + Serialize + 'static;
+    type Command: Clone + Debug + Hash + Serialize + 'static;
     /// What they are answered.
-    type Response: Clone + Debug + PartialEq + Serialize + 'static;
+    type Response: Clone + Debug + PartialEq + Hash + Serialize + 'static;
     /// The whole state at one point of the log. Cheap to clone: it travels in messages and lies on disks.
-    type Snapshot: Clone + Debug + 'static;
+    type Snapshot: Clone + Debug + Hash + 'static;
 
     /// The state before the first command.
     fn start() -> Self;
@@ -34,8 +34,6 @@ pub trait StateMachine: Clone + Debug + 'static {
     fn response_bytes(response: &Self::Response) -> u32;
     /// Size of a snapshot on the wire and on disk, in bytes.
     fn snapshot_bytes(snapshot: &Self::Snapshot) -> u64;
-    /// Mixes a command into a log's running hash, so that two logs can be compared by one number.
-    fn hash_command(command: &Self::Command, mixer: &mut Mixer);
     /// A number that is equal for equal states, for convergence checks.
     fn digest(&self) -> u64;
 }

@@ -57,6 +57,36 @@ pub struct Operation {
     pub key: Option<u64>,
 }
 
+/// What load is counted in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LoadUnit {
+    /// Client requests handed to a node.
+    Requests,
+    /// What nodes do beyond what clients ask of them directly ([`crate::Effects::worked`]): what people call one such piece, in the
+    /// plural.
+    Work(&'static str),
+}
+
+impl LoadUnit {
+    /// What people call it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Requests => "client requests",
+            Self::Work(name) => name,
+        }
+    }
+
+    /// A node's load, of the requests handed to it and the work it did.
+    #[must_use]
+    pub const fn of(self, requests: u64, work: u64) -> u64 {
+        match self {
+            Self::Requests => requests,
+            Self::Work(_) => work,
+        }
+    }
+}
+
 /// One phase of an outage (see [`crate::record::PhaseRecord`]).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Phase {
@@ -178,6 +208,10 @@ pub trait System: 'static {
     fn shard(config: &<Self::Node as Node>::Config, key: u64) -> u16 {
         let _ = (config, key);
         0
+    }
+    /// What a node's load is counted in: one unit for every node of the system, always.
+    fn load() -> LoadUnit {
+        LoadUnit::Requests
     }
     /// Whether a node's work counts in the distribution of load: not that of one that only passes it on.
     fn carries(config: &<Self::Node as Node>::Config, node: NodeId) -> bool {

@@ -2,6 +2,7 @@
 
 use crate::{Client, Duration, Instant, Move, Node, Outcome, Probability, Rng};
 use serde::{Deserialize, Serialize};
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 /// Whether an operation may change something.
@@ -196,15 +197,15 @@ pub struct Generated<N: Node> {
     outstanding: u32,
     /// When the next operation is due; `None` before the first draw.
     due: Option<Instant>,
-    /// Completions whose think time is running: when each slot may issue again, soonest last.
-    thinking: Vec<Instant>,
+    /// Completions whose think time is running: when each slot may issue again, soonest first.
+    thinking: VecDeque<Instant>,
 }
 
 impl<N: Node> Generated<N> {
     /// A client with `load`.
     #[must_use]
     pub const fn new(load: Load, request: fn(&Op) -> N::Request) -> Self {
-        Self { load, request, issued: 0, outstanding: 0, due: None, thinking: Vec::new() }
+        Self { load, request, issued: 0, outstanding: 0, due: None, thinking: VecDeque::new() }
     }
 
     fn op(&mut self, rng: &mut Rng) -> Op {
@@ -282,10 +283,10 @@ impl<N: Node> Client<N> for Generated<N> {
                 if (self.thinking.len() as u32) < free {
                     return Move::Issue((self.request)(&self.op(rng)));
                 }
-                match self.thinking.last().copied() {
+                match self.thinking.front().copied() {
                     Some(ready) if ready > now => Move::Sleep(ready),
                     _ => {
-                        self.thinking.pop();
+                        self.thinking.pop_front();
                         Move::Issue((self.request)(&self.op(rng)))
                     }
                 }
@@ -310,8 +311,8 @@ impl<N: Node> Client<N> for Generated<N> {
         if let Arrival::Closed { think, .. } = self.load.arrival
             && think != Duration::ZERO
         {
-            // Thinks all last equally long, so the newest ends last: keep the soonest at the end.
-            self.thinking.insert(0, now + think);
+            // Thinks all last equally long, so the newest ends last.
+            self.thinking.push_back(now + think);
         }
     }
 }

@@ -177,7 +177,7 @@ fn everything() -> Schedule {
         .into_iter()
         .enumerate()
         .map(|(i, fault)| {
-            injection(i as u32, fault, Target::Node(NodeId(i as u32 % 5)), at(10 + i as u64), Instant::FAR)
+            injection(i as u64, fault, Target::Node(NodeId(i as u32 % 5)), at(10 + i as u64), Instant::FAR)
         })
         .collect();
     // And one that would begin after the healing.

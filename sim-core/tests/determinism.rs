@@ -3,8 +3,9 @@
 mod support;
 use sim_core::fault::{CutClients, Fault, OnCrash, PacketChange, Schedule, Shape, Target};
 use sim_core::network::Latency;
-use sim_core::workload::Arrival;
-use sim_core::{EngineConfig, Instant, NodeId, Probability, Routing};
+use sim_core::workload::{Arrival, Op};
+use sim_core::{Engine, EngineConfig, Instant, NodeId, Probability, Routing, Timer};
+use std::rc::Rc;
 use support::*;
 
 fn storm(seed: u64) -> EngineConfig {
@@ -50,6 +51,49 @@ fn one_seed_gives_one_digest_and_another_seed_another() {
     assert_eq!((a.digest(), a.events()), (b.digest(), b.events()));
     assert_eq!(a.observer().lines, b.observer().lines);
     assert_ne!(a.digest(), c.digest());
+}
+
+/// A run in which one value of one field is another one than usual: `odd` says which.
+fn altered(odd: u32, request: fn(&Op) -> u64) -> u64 {
+    let script = Script {
+        boot: |_, fx| fx.arm(Timer(0), ms(1)),
+        timer: |node, _, fx| {
+            let odd = |bit: u32| node.script.nodes >> bit & 1;
+            if node.me.0 == 0 {
+                let (number, bytes, ack) = (10 + u64::from(odd(0)), 100 + odd(1), odd(2) == 1);
+                fx.send(NodeId(1), Note { number, bytes, ack });
+                fx.append(20 + u64::from(odd(3)));
+                fx.note(Said(30 + u64::from(odd(4))));
+                // Nobody will get this one.
+                fx.send(NodeId(2), note(40 + u64::from(odd(5))));
+            }
+        },
+        request: |node, ticket, _, fx| fx.reply(ticket, 50 + u64::from(node.script.nodes >> 6 & 1)),
+        nodes: odd,
+        ..Script::default()
+    };
+    let mut config = config(3);
+    config.schedule =
+        faults(vec![(Fault::Crash { on_crash: OnCrash::Keep }, Target::Node(NodeId(2)), Instant::ZERO, Instant::FAR)]);
+    let mut run = Engine::new(config, Rc::new(script), Trace::default());
+    let arrival = Arrival::Open([(Instant::ZERO, ms(5)).into()].into());
+    run.add_client(seat(Routing::Fixed(NodeId(0))), asking(arrival, Instant::FAR, request));
+    run_to(&mut run, at(30));
+    run.digest()
+}
+
+#[test]
+fn whatever_is_said_asked_answered_kept_or_announced_is_in_the_digest() {
+    let usual: fn(&Op) -> u64 = |op| op.unique;
+    let what = ["nothing", "number", "bytes", "ack", "record", "fact", "lost message", "answer", "request"];
+    let odd = [0, 1 << 0, 1 << 1, 1 << 2, 1 << 3, 1 << 4, 1 << 5, 1 << 6];
+    let mut digests: Vec<u64> = odd.iter().map(|odd| altered(*odd, usual)).collect();
+    digests.push(altered(0, |op| op.unique + 1));
+    assert_eq!(digests[0], altered(0, usual));
+    for (i, digest) in digests.iter().enumerate() {
+        let same = digests[i + 1..].iter().position(|other| other == digest);
+        assert_eq!(same, None, "{} and another of {what:?}", what[i]);
+    }
 }
 
 #[test]

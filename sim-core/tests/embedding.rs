@@ -18,7 +18,7 @@ struct Chain {
     failed: u64,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Hash)]
 struct Copy_(u64);
 impl Message for Copy_ {
     fn kind(&self) -> Kind {
@@ -27,12 +27,9 @@ impl Message for Copy_ {
     fn bytes(&self) -> u32 {
         8
     }
-    fn fingerprint(&self) -> u64 {
-        self.0
-    }
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Hash)]
 struct Durable(u64);
 impl Fact for Durable {
     fn kind(&self) -> Kind {
@@ -126,7 +123,7 @@ struct Sharded {
 #[derive(Clone, Copy, Debug)]
 struct Shard(u16);
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Hash)]
 struct Enveloped(u16, Copy_);
 impl Message for Enveloped {
     fn kind(&self) -> Kind {
@@ -135,18 +132,15 @@ impl Message for Enveloped {
     fn bytes(&self) -> u32 {
         2 + self.1.bytes()
     }
-    fn fingerprint(&self) -> u64 {
-        self.1.fingerprint() << 2 | u64::from(self.0)
-    }
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 enum Kept {
     Own,
     Of(u16, u64),
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Hash)]
 struct ShardFact(u16, Durable);
 impl Fact for ShardFact {
     fn kind(&self) -> Kind {

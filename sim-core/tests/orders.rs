@@ -18,7 +18,7 @@ struct Led {
     progress: u64,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Hash)]
 struct TakeOver;
 
 impl Message for TakeOver {
@@ -27,9 +27,6 @@ impl Message for TakeOver {
     }
     fn bytes(&self) -> u32 {
         1
-    }
-    fn fingerprint(&self) -> u64 {
-        0
     }
 }
 

@@ -6,6 +6,8 @@
 
 pub mod balancing;
 mod catalogue;
+#[cfg(test)]
+mod contents;
 pub mod failover;
 pub mod hashing;
 pub mod kv;

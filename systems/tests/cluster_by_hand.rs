@@ -2,6 +2,7 @@
 
 use sim_core::{
     ClientId, Completion, Duration, Effect, Effects, LocalInstant, Node, NodeId, Purpose, Replay, Rng, Ticket, WriteId,
+    Writes,
 };
 use std::rc::Rc;
 use systems::failover::cluster::{
@@ -17,7 +18,7 @@ struct Hand {
     node: Option<Cluster>,
     disk: Vec<(WriteId, u16, Option<Record>)>,
     durable: usize,
-    next_write: WriteId,
+    next_write: Writes,
     rng: Rng,
     now: LocalInstant,
     /// Whether syncs are held back.
@@ -35,7 +36,7 @@ impl Hand {
             node: None,
             disk: Vec::new(),
             durable: 0,
-            next_write: WriteId(1),
+            next_write: Writes::default(),
             rng: Rng::stream(1, Purpose::Node, u64::from(me)),
             now: LocalInstant(1_000_000_000),
             held: false,

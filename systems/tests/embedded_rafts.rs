@@ -12,7 +12,7 @@ use systems::raft::{Config, Raft, RaftFact, RaftMessage, Record, TIMERS};
 
 const SHARDS: u16 = 3;
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 struct Sharded(u16, RaftMessage<Kv>);
 impl Message for Sharded {
     fn kind(&self) -> Kind {
@@ -20,9 +20,6 @@ impl Message for Sharded {
     }
     fn bytes(&self) -> u32 {
         2 + self.1.bytes()
-    }
-    fn fingerprint(&self) -> u64 {
-        self.1.fingerprint() ^ u64::from(self.0)
     }
 }
 

@@ -2,10 +2,10 @@
 
 mod support;
 
-use sim_core::{Duration, Node, NodeId};
+use sim_core::{Duration, Effect, Effects, LocalInstant, Node, NodeId, Purpose, Replay, Rng, Writes};
 use support::{Leaves, Told, n, ticket};
 use systems::kv::{Kv, KvCommand, KvResponse, Value};
-use systems::paxos::{Ballot, Config, HEARTBEAT, PaxosFact, PaxosMessage};
+use systems::paxos::{Ballot, Config, HEARTBEAT, Paxos, PaxosFact, PaxosMessage, Record};
 use systems::replication::LeaderDisk;
 
 type Cluster = support::Cluster<support::Paxos>;
@@ -329,4 +329,22 @@ fn a_leader_whose_disk_hangs_steps_down_and_prepares_no_ballot_meanwhile() {
         assert!(c.answers.iter().any(|(_, _, told)| matches!(told, Told::Done(_))), "{leader_disk:?}");
         assert_eq!(c.violation, None);
     }
+}
+
+/// Another log on the same disk says nothing about this one.
+#[test]
+fn an_embedded_replica_is_new_until_its_own_log_was_written() {
+    let config = Config::new(3);
+    let (mut rng, mut writes) = (Rng::stream(1, Purpose::Node, 0), Writes::default());
+    let mut boots = Vec::new();
+    for _ in 0..2 {
+        let (mut outer, mut inner) = (Vec::new(), Vec::new());
+        let mut fx: Effects<'_, Paxos<Kv>> =
+            Effects::new(NodeId(0), LocalInstant(1 << 60), &mut rng, &mut writes, &mut outer);
+        fx.append(Record::Blank);
+        Paxos::<Kv>::boot(&config, NodeId(0), Replay::empty().lane(1), &mut fx.embedded(&mut inner, 4, 1));
+        let wiped = |effect: &Effect<Paxos<Kv>>| matches!(effect, Effect::Note { fact: PaxosFact::Wiped { .. } });
+        boots.push(inner.iter().any(wiped));
+    }
+    assert_eq!(boots, [false, true], "the second time its log was written before, and is empty");
 }

@@ -131,3 +131,28 @@ fn bounded_loads_are_bounded() {
         }
     }
 }
+
+/// The same paper's simulation, 100 servers with a point each and 10,000 keys: how many keys move when a server goes. Its own are a
+/// hundred; the others overflow from server to server.
+#[test]
+fn bounded_loads_move_what_overflows_and_no_more() {
+    let hashes: Vec<u64> = (0..10_000).map(key::of_number).collect();
+    let place = |members: Members, slack_ppm: u32| -> Vec<NodeId> {
+        let mut ring = Bounded::new(members, RingShape::with_points(1), slack_ppm).expecting(hashes.len() as u64);
+        hashes.iter().map(|hash| ring.assign(*hash)).collect()
+    };
+    for (slack_ppm, published) in [(100_000, 1302.0), (250_000, 957.0), (500_000, 491.0), (1_000_000, 254.0)] {
+        let before = place(Members::alike(100), slack_ppm);
+        let departures = 0..100_u32;
+        let moved: usize = departures
+            .clone()
+            .map(|gone| {
+                let rest = (0..100).filter(|node| *node != gone).map(|node| Member::plain(NodeId(node)));
+                let after = place(Members::new(rest).expect("members"), slack_ppm);
+                before.iter().zip(&after).filter(|(was, is)| was != is).count()
+            })
+            .sum();
+        let mean = moved as f64 / departures.len() as f64;
+        hold(&format!("keys moved with a slack of {slack_ppm} ppm"), mean, published, 0.25);
+    }
+}

@@ -1,9 +1,11 @@
 //! `make bench`: how fast the engine is, each workload beside a bare loop over the same queue in the same process.
 //!
 //! Prints a table and writes `target/bench.json`. Absolute figures depend on the machine; the ratios are what counts.
+//! `throughput w4 raft 64 2 100000` makes one round of W4 alone (outstanding, pipeline, commands), for callgrind.
 #![allow(clippy::disallowed_methods, missing_docs, reason = "a benchmark reads the wall clock")]
 
 mod floor;
+mod overload;
 mod toys;
 mod w4;
 
@@ -23,7 +25,41 @@ fn best(mut round: impl FnMut() -> u64) -> f64 {
         .fold(0.0, f64::max)
 }
 
+/// One round of W4, if the command line asks for that alone.
+fn alone() -> Option<w4::Round> {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let (protocol, numbers) = match words.as_slice() {
+        [w4, protocol, numbers @ ..] if w4 == "w4" => (protocol.as_str(), numbers),
+        _ => return None,
+    };
+    let numbers: Vec<u64> = numbers.iter().map_while(|number| number.parse().ok()).collect();
+    let [outstanding, pipeline, commands] = numbers[..] else { return None };
+    let run = if protocol == "paxos" { w4::paxos } else { w4::raft };
+    Some(run(outstanding as u32, pipeline as u32, commands))
+}
+
+/// Loads beyond capacity: what an event costs with one client beside the same load spread over many, and with ten times the load.
+fn overloads(json: &mut String) {
+    let second = sim_core::Duration::secs;
+    let rows = [
+        ("overload_one_client", "20,000 outstanding, one client over 1,000", (1, 20_000), (1_000, 20), second(3)),
+        ("overload_million", "1,000,000 outstanding, one client over 1,000", (1, 1_000_000), (1_000, 1_000), second(1)),
+        ("overload_ten_times", "one client, 20,000 outstanding over 2,000", (1, 20_000), (1, 2_000), second(3)),
+    ];
+    for (key, name, (clients, each), (others, of_others), simulated) in rows {
+        let ours = overload::nanos_per_event(clients, each, simulated);
+        let theirs = overload::nanos_per_event(others, of_others, simulated);
+        let ratio = ours / theirs;
+        println!("overload, {name}: {ours:.0} over {theirs:.0} ns an event, {ratio:.2} times");
+        let _ = write!(json, "\"{key}\": {{\"ns\": {ours:.1}, \"beside_ns\": {theirs:.1}, \"ratio\": {ratio:.3}}}, ");
+    }
+}
+
 fn main() {
+    if let Some(round) = alone() {
+        println!("{} commands, {} messages, {} events", round.commands, round.messages, round.events);
+        return;
+    }
     let mut json = String::from("{");
     println!("{:<28} {:>12} {:>12} {:>9} {:>9} {:>7}", "workload", "events/s", "floor/s", "ns", "floor ns", "ratio");
     let rows: [(&str, &str, f64, f64); 3] = [
@@ -81,6 +117,7 @@ fn main() {
             "\"{key}\": {{\"commands_per_second\": {rate:.0}, \"messages_per_command\": {messages:.3}, \"events_per_command\": {events:.2}}}, "
         );
     }
+    overloads(&mut json);
     let _ = write!(json, "\"gossip_1000_over_100\": {:.3}}}", hundred / thousand);
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../target");
     std::fs::create_dir_all(&folder).expect("target/ can be made");

@@ -8,7 +8,7 @@ use sim_core::{
 };
 
 /// 64 bytes of message.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 pub struct Packet(pub [u64; 8]);
 
 impl Message for Packet {
@@ -18,12 +18,9 @@ impl Message for Packet {
     fn bytes(&self) -> u32 {
         64
     }
-    fn fingerprint(&self) -> u64 {
-        self.0[0]
-    }
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Hash)]
 pub struct NoFact;
 impl Fact for NoFact {
     fn kind(&self) -> Kind {

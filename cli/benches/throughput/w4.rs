@@ -22,7 +22,7 @@ pub struct Round {
 }
 
 /// Replicas.
-const NODES: usize = 5;
+pub(super) const NODES: usize = 5;
 
 /// The round with Raft, see [`round`].
 pub fn raft(outstanding: u32, pipeline: u32, commands: u64) -> Round {
@@ -40,14 +40,16 @@ pub fn paxos(outstanding: u32, pipeline: u32, commands: u64) -> Round {
 const TIMERS: u16 = raft::TIMERS;
 const _: () = assert!(TIMERS == paxos::TIMERS);
 
-/// Runs until `commands` have been answered, with `outstanding` at a time. A shorter pipeline of uncommitted batches makes
-/// larger batches, at the price of latency.
-fn round<N: Node<Request = KvCommand>>(config_of_nodes: N::Config, outstanding: u32, commands: u64) -> Round {
+/// The cluster, running for two seconds; every input costs its machine `cpu_cost`.
+pub(super) fn cluster<N: Node<Request = KvCommand>>(
+    config_of_nodes: N::Config,
+    cpu_cost: Duration,
+) -> Engine<N, Generated<N>, ()> {
     let latency = Latency::uniform(Duration::millis(1), Duration::millis(2));
     let disk = Rc::new(DiskPolicy { sync: Latency::Fixed(Duration::micros(100)), ..DiskPolicy::default() });
     let config = EngineConfig {
         seed: 1,
-        nodes: vec![NodeSetup { disk, ..NodeSetup::default() }; NODES],
+        nodes: vec![NodeSetup { disk, cpu_cost, ..NodeSetup::default() }; NODES],
         node_zones: vec![0; NODES],
         network: NetworkConfig::uniform(NODES, 1, LinkPolicy { latency, ..LinkPolicy::default() }),
         timers: TIMERS,
@@ -55,8 +57,13 @@ fn round<N: Node<Request = KvCommand>>(config_of_nodes: N::Config, outstanding: 
         shuffle_ties: false,
         restart_halted: Duration::secs(1),
     };
-    let mut engine: Engine<N, Generated<N>, ()> = Engine::new(config, config_of_nodes, ());
+    let mut engine = Engine::new(config, config_of_nodes, ());
     engine.run_until(Instant::ZERO + Duration::secs(2)).expect("nothing is checked");
+    engine
+}
+
+/// A client that writes 64-byte commands, `outstanding` at a time; `tag` tells it from others.
+pub(super) fn client<N: Node<Request = KvCommand>>(outstanding: u32, tag: u64) -> (Seat, Generated<N>) {
     let load = Load {
         arrival: Arrival::Closed { think: Duration::ZERO, outstanding },
         reads: Probability::NEVER,
@@ -67,7 +74,7 @@ fn round<N: Node<Request = KvCommand>>(config_of_nodes: N::Config, outstanding: 
         value_size: 40,
         start: Instant::ZERO,
         stop: Instant::FAR,
-        tag: 1,
+        tag,
     };
     let seat = Seat {
         zone: 0,
@@ -76,7 +83,15 @@ fn round<N: Node<Request = KvCommand>>(config_of_nodes: N::Config, outstanding: 
         reads_from: sim_core::ReadsFrom::Leader,
         probe: false,
     };
-    engine.add_client(seat, Generated::new(load, kv::request));
+    (seat, Generated::new(load, kv::request))
+}
+
+/// Runs until `commands` have been answered, with `outstanding` at a time. A shorter pipeline of uncommitted batches makes
+/// larger batches, at the price of latency.
+fn round<N: Node<Request = KvCommand>>(config_of_nodes: N::Config, outstanding: u32, commands: u64) -> Round {
+    let mut engine = cluster::<N>(config_of_nodes, Duration::ZERO);
+    let (seat, client) = client(outstanding, 1);
+    engine.add_client(seat, client);
     let answered = |engine: &Engine<N, Generated<N>, ()>| engine.stats().iter().map(|s| s.answered).sum::<u64>();
     while answered(&engine) < commands {
         let until = engine.now() + Duration::millis(500);

@@ -14,7 +14,7 @@ pub(crate) fn draw(report: &Report) -> Scene {
     frame::title(
         &mut scene,
         &finding(report),
-        &frame::about(report, "Client requests handed to each node while measured"),
+        &frame::about(report, &format!("{} of each node while measured", capitalised(&report.load.unit))),
     );
     let plot = Area { left: PLOT_LEFT, top: 210.0, right: PLOT_RIGHT - 150.0, bottom: 800.0 };
     let nodes: Vec<&NodeLoad> = report.carriers().collect();
@@ -24,7 +24,7 @@ pub(crate) fn draw(report: &Report) -> Scene {
         return scene;
     }
     let scale = Scale::linear(0.0, ceiling(max as f64 * 1.06, 5), plot.bottom, plot.top);
-    frame::y_axis(&mut scene, plot, &scale, &scale.count_ticks(6), "client requests");
+    frame::y_axis(&mut scene, plot, &scale, &scale.count_ticks(6), &report.load.unit);
     let mean = nodes.iter().map(|n| n.requests).sum::<u64>() as f64 / nodes.len() as f64;
     let slot = plot.width() / nodes.len() as f64;
     let bar = (slot * 0.68).min(130.0).max(slot.min(2.0));
@@ -82,6 +82,11 @@ pub(crate) fn draw(report: &Report) -> Scene {
     scene
 }
 
+fn capitalised(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+}
+
 fn finding(report: &Report) -> String {
     let l = &report.load;
     let nodes: Vec<&NodeLoad> = report.carriers().collect();
@@ -89,7 +94,7 @@ fn finding(report: &Report) -> String {
         return "No load: no node was asked anything".into();
     };
     if nodes.len() == 1 {
-        return format!("{} took all {} requests", max.node, units::short_count(max.requests as f64));
+        return format!("{} took all {} {}", max.node, units::short_count(max.requests as f64), l.unit);
     }
     let total: u64 = nodes.iter().map(|n| n.requests).sum();
     let share = max.requests as f64 / total as f64;
@@ -101,7 +106,7 @@ fn finding(report: &Report) -> String {
         );
     }
     let node = &max.node;
-    format!("{node} takes {} of the requests, {} times the mean", short_percent(share), units::significant(ratio))
+    format!("{node} takes {} of the load, {} times the mean", short_percent(share), units::significant(ratio))
 }
 
 fn short_percent(share: f64) -> String {

@@ -34,8 +34,8 @@ fn injections(plan: &Plan, run: Duration, seed: u64) -> Vec<Injection> {
         for (k, (from, to)) in spells(plan, unit, run, seed).into_iter().enumerate() {
             let id = match (k, unit) {
                 (0, 0) => plan.id,
-                (_, 0) => hash::of(&[u64::from(plan.id), k as u64]) as u32,
-                _ => hash::of(&[u64::from(plan.id), k as u64, unit]) as u32,
+                (_, 0) => fault_id(hash::of(&[plan.id, k as u64])),
+                _ => fault_id(hash::of(&[plan.id, k as u64, unit])),
             };
             for (at, until) in flaps(plan, from, to) {
                 // What would end with everything else has no end of its own.
@@ -49,6 +49,11 @@ fn injections(plan: &Plan, run: Duration, seed: u64) -> Vec<Injection> {
     all
 }
 
+/// An id made of a hash: of its 64 bits those that a file can hold, which knows no whole numbers beyond 63.
+pub const fn fault_id(hash: u64) -> u64 {
+    hash >> 1
+}
+
 /// Those that the plan goes for one by one, numbered: the target as a whole, or its parts.
 pub fn units(plan: &Plan) -> impl Iterator<Item = (u64, &Target)> {
     let parts = if plan.each.is_empty() { core::slice::from_ref(&plan.target) } else { plan.each.as_slice() };
@@ -59,7 +64,7 @@ pub fn units(plan: &Plan) -> impl Iterator<Item = (u64, &Target)> {
 #[must_use]
 pub fn spells(plan: &Plan, unit: u64, run: Duration, seed: u64) -> Vec<(Instant, Instant)> {
     let end = Instant(run.0);
-    let own = u64::from(plan.id) << 32 | unit;
+    let own = hash::of(&[plan.id, unit]);
     let mut begin = plan.at;
     if let Some(rolling) = &plan.rolling {
         return rolling::spells(plan, rolling, unit, run, seed);

@@ -5,7 +5,7 @@ use crate::limits;
 use crate::scenario::Recording;
 use crate::scenario::{Law, Process};
 use sim_core::network::exponential;
-use sim_core::{Duration, Instant, Purpose, Rng};
+use sim_core::{Duration, Instant, Purpose, Rng, hash};
 
 /// When part `unit` of the process is down, between `begin` and `end`. Every process has a stream of its own, named by
 /// `plan` and `unit`.
@@ -14,7 +14,7 @@ pub fn spells(
     begin: Instant,
     end: Instant,
     seed: u64,
-    plan: u32,
+    plan: u64,
     unit: u64,
 ) -> Vec<(Instant, Instant)> {
     let last = process.until.map_or(end, |until| end.min(until));
@@ -23,7 +23,7 @@ pub fn spells(
         let spells = recording.spells(end.since(begin), limits::INJECTIONS).into_iter();
         return spells.map(|(down, up)| (begin + down, begin + up)).filter(|(down, _)| *down < last).collect();
     }
-    let mut rng = Rng::stream(seed, Purpose::Plan, u64::from(plan) << 32 | unit);
+    let mut rng = Rng::stream(seed, Purpose::Plan, hash::of(&[plan, unit]));
     let mut all = Vec::new();
     let mut at = begin;
     while (all.len() as u64) < limits::INJECTIONS {

@@ -62,14 +62,14 @@ fn spread(plan: &Plan, unit: u64, seed: u64) -> Duration {
     if plan.spread == Duration::ZERO {
         return Duration::ZERO;
     }
-    let own = u64::from(plan.id) << 32 | unit;
+    let own = hash::of(&[plan.id, unit]);
     Duration(Rng::stream(seed, Purpose::Plan, own).between(0, plan.spread.0))
 }
 
 /// The place of a part in the random order of healing of repetition `k`.
 fn place(plan: &Plan, k: u64, unit: u64, parts: u64, seed: u64) -> u64 {
     let mut order: Vec<u64> = (0..parts).collect();
-    let own = hash::of(&[u64::from(plan.id), k, parts, u64::from_be_bytes(*b"swizzle ")]);
+    let own = hash::of(&[plan.id, k, parts, u64::from_be_bytes(*b"swizzle ")]);
     Rng::stream(seed, Purpose::Plan, own).shuffle(&mut order);
     order[unit as usize]
 }

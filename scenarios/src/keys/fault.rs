@@ -119,7 +119,7 @@ pub static FAULT: Section = Section {
         Key::new("name", Name, "", "what other faults call it that wait for it"),
         Key::new("after", Table(&AFTER), "", "not at `at`, but once something has happened from then on"),
         Key::new("must_bite", Flag, "true, false if random", "the run is inconclusive if the fault changes nothing"),
-        Key::new("id", Count(0, u32::MAX as u64), "made of kind, shape, target and at", "names the fault's luck"),
+        Key::new("id", Count(0, i64::MAX as u64), "made of kind, shape, target and at", "names the fault's luck"),
         Key::new("on_crash", Word(ON_CRASH), "lose_unsynced", "what a crash leaves on the disk").only(&["crash"]),
         Key::new("kill_after", Table(&AFTER), "", "another name for `after`").only(&["crash"]),
         Key::new("factor", Count(2, 1_000_000), "20", "how many times as long an input takes").only(&["slow"]),

@@ -4,7 +4,7 @@ use super::cluster::World;
 use super::latency::latency;
 use super::section::{Context, Reader};
 use super::{measure, overlap, process, target, trigger};
-use crate::expand;
+use crate::expand::{self, fault_id};
 use crate::keys::{self, CHANGES, DIRECTIONS, KINDS, ON_CRASH, SHAPES};
 use crate::limits;
 use crate::scenario::{Flap, Plan};
@@ -61,7 +61,7 @@ fn plan(reader: &Reader<'_>, swarm: bool, world: &World, names: &mut BTreeMap<St
         reader.wrong("period", "what waits for something does not come and go", "leave `period` or `after` out");
     }
     let name = reader.get("name", measure::name).map(Name::from);
-    let own_id = reader.get("id", measure::small(0, u64::from(u32::MAX)));
+    let own_id = reader.get("id", measure::count(0, i64::MAX as u64));
     let (fault, flap) = match kind? {
         "crash" => (Some(crash(reader)), None),
         "pause" => (Some(Fault::Pause), None),
@@ -117,7 +117,7 @@ fn plan(reader: &Reader<'_>, swarm: bool, world: &World, names: &mut BTreeMap<St
 }
 
 /// What a fault is, hashed; of several that are the same, each gets a number of its own.
-fn identity(fault: &Fault, target: &Target, at: Instant, names: &mut BTreeMap<String, u64>) -> u32 {
+fn identity(fault: &Fault, target: &Target, at: Instant, names: &mut BTreeMap<String, u64>) -> u64 {
     let shape = match fault {
         Fault::Partition { shape, .. } => shape.name(),
         Fault::Membership(change) => change.name(),
@@ -129,7 +129,7 @@ fn identity(fault: &Fault, target: &Target, at: Instant, names: &mut BTreeMap<St
     let equal = names.entry(name).or_default();
     mixer.word(*equal);
     *equal += 1;
-    mixer.finish() as u32
+    fault_id(mixer.finish())
 }
 
 /// Says which keys do not belong to the kind.

@@ -38,16 +38,17 @@ pub fn fork<S: System>(request: &ForkRequest<'_>, each: &mut dyn FnMut(RunRecord
     let config = cluster::node_config::<S>(scenario)?;
     let recorder: Recorder<'static, S> = Recorder::new(scenario, &config, None, keep_ops, scenario.expect.linearizable);
     let observer = (S::checks(&config), recorder);
-    let mut trunk = cluster::engine::<S, _>(scenario, schedule, seed, config, observer);
+    let mut trunk = cluster::engine::<S, _>(scenario, schedule, seed, config.clone(), observer);
     let mut trunk_stats = Vec::new();
     let early = phases(scenario, &mut trunk, &mut trunk_stats, at, &mut |_| {});
     for seed in seeds {
         let (mut branch, mut stats) = (trunk.clone(), trunk_stats.clone());
         branch.reseed(*seed);
         let broken = early.clone().or_else(|| phases(scenario, &mut branch, &mut stats, Instant::FAR, &mut |_| {}));
-        let record = finish::<S, _>(scenario, schedule, *seed, branch, broken, &stats, |(checks, recorder), _| {
-            Ok((checks, recorder.finish()?))
-        })?;
+        let record =
+            finish::<S, _>((scenario, &config), schedule, *seed, branch, broken, &stats, |(checks, recorder), _| {
+                Ok((checks, recorder.finish()?))
+            })?;
         each(record);
     }
     Ok(())

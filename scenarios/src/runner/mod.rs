@@ -101,7 +101,7 @@ fn within<S: System>(request: RunRequest<'_>, history: Option<HistoryWriter<'_>>
         cluster::engine::<S, _>(scenario, schedule, seed, config.clone(), observer)
     });
     let observer: Watch<'_, S> = (S::checks(&config), (recorder, (trace, flight())));
-    let engine = cluster::engine::<S, _>(scenario, schedule, seed, config, observer);
+    let engine = cluster::engine::<S, _>(scenario, schedule, seed, config.clone(), observer);
     let mut run = Drive::<S>::new(engine, twin, evidence);
 
     if keep_ops {
@@ -121,7 +121,7 @@ fn within<S: System>(request: RunRequest<'_>, history: Option<HistoryWriter<'_>>
     let Drive { engine, twin, evidence, sampler, .. } = run;
     let broken = made.unwrap_or_else(|panic| panic::resume_unwind(panic));
     let finish = |engine, broken| {
-        finish::<S, Watch<'_, S>>(scenario, schedule, seed, engine, broken, &stats, |observer, end| {
+        finish::<S, Watch<'_, S>>((scenario, &config), schedule, seed, engine, broken, &stats, |observer, end| {
             let (checks, (recorder, (trace, _))) = observer;
             if let Some(trace) = trace {
                 trace.finish(end.now, end.events, end.digest)?;
@@ -210,7 +210,7 @@ struct End {
 
 /// Makes the record; `apart` takes the observer apart.
 fn finish<S: System, O: Observer<S::Node>>(
-    scenario: &Scenario,
+    (scenario, config): (&Scenario, &<S::Node as sim_core::Node>::Config),
     schedule: &Schedule,
     seed: u64,
     engine: Engine<S::Node, S::Client, O>,
@@ -218,7 +218,6 @@ fn finish<S: System, O: Observer<S::Node>>(
     stats: &[Vec<NodeStats>],
     apart: impl FnOnce(O, End) -> io::Result<(S::Checks, Kept<S>)>,
 ) -> Result<RunRecord, RunError> {
-    let config = cluster::node_config::<S>(scenario)?;
     let mut record = RunRecord {
         schema_version: SCHEMA_VERSION,
         scenario: scenario.name.clone(),
@@ -234,9 +233,10 @@ fn finish<S: System, O: Observer<S::Node>>(
         timeout_ns: scenario.report.in_time.0,
         probe_every_ns: if scenario.probe.enabled { scenario.probe.every.0 } else { 0 },
         probe_timeout_ns: scenario.probe.timeout.0,
-        shards: S::profile(&config).shards,
+        shards: S::profile(config).shards,
         zones: scenario.cluster.zones.clone(),
-        nodes: nodes::<S>(scenario, &config, engine.nodes(), stats),
+        load_unit: S::load().name().to_owned(),
+        nodes: nodes::<S>(scenario, config, engine.nodes(), stats),
         faults: faults(schedule, engine.faults(), engine.now()),
         phases: S::phases()
             .iter()
@@ -259,7 +259,7 @@ fn finish<S: System, O: Observer<S::Node>>(
     record.conditions.extend(conditions::slow_links(scenario, end));
     let at = |ns| Instant(ns);
     let span = Span { from: at(record.measure_from_ns), to: at(record.measure_to_ns), end: at(record.simulated_ns) };
-    record.measures = S::measure(&config, &kept.history, &checks, &nodes, span);
+    record.measures = S::measure(config, &kept.history, &checks, &nodes, span);
     if let Some(losses) = &mut record.measures.losses {
         losses.count(&record.ops);
     }
@@ -292,7 +292,7 @@ fn nodes<S: System>(
                 name: id.to_string(),
                 zone: scenario.cluster.zone_of(id),
                 carries: S::carries(config, id),
-                requests: if did.work > 0 { did.work } else { did.requests },
+                requests: S::load().of(did.requests, did.work),
                 answered: did.answered,
                 bytes_in: did.bytes_in,
                 bytes_out: did.bytes_out,

@@ -28,7 +28,7 @@ impl<S: System> Sampler<S> {
         self.timeline.at_ns.push(now.0);
         for (index, stat) in stats.iter().enumerate() {
             let did = self.last.get(index).map_or(*stat, |last| stat.since(last));
-            self.timeline.work[index].push(if stat.work > 0 { did.work } else { did.requests });
+            self.timeline.work[index].push(S::load().of(did.requests, did.work));
             self.timeline.busy_ns[index].push(did.busy_ns);
         }
         for (which, gauge) in self.timeline.gauges.iter_mut().enumerate() {

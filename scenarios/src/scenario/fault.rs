@@ -113,7 +113,7 @@ pub struct Process {
 pub struct Plan {
     /// Names the fault's luck: made of what the fault is, not of its place in the file, so that removing or adding
     /// another fault does not change it. A file may state it, as resolved scenarios do.
-    pub id: u32,
+    pub id: u64,
     /// What faults that wait for it call it.
     pub name: Option<Name>,
     /// What goes wrong.

@@ -70,7 +70,7 @@ impl Default for Options {
     }
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Hash)]
 pub struct Nothing;
 
 impl Message for Nothing {
@@ -78,9 +78,6 @@ impl Message for Nothing {
         Kind::new(0, "nothing")
     }
     fn bytes(&self) -> u32 {
-        0
-    }
-    fn fingerprint(&self) -> u64 {
         0
     }
 }

@@ -1,18 +1,19 @@
 //! Clients in the engine: routing, timeouts, retries with back-off, leader hints, sessions.
 
 use super::connections::way;
+use super::dues::Dues;
 use super::near::Near;
 use super::{Engine, Event};
 use crate::digest::Code;
 use crate::network::{Crossing, Passage};
 use crate::{
     Client, ClientId, Drop, Instant, Move, Node, NodeId, Observed, Observer, Outcome, Parcel, Patience, Peer, Purpose,
-    ReadsFrom, Rng, Routing, Seat, Ticket,
+    ReadsFrom, Rng, Routing, Seat, Ticket, hash,
 };
 use std::collections::VecDeque;
 
 /// What a node answers.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 pub(super) enum Answer<R> {
     /// Done, with this result.
     Done(R),
@@ -52,6 +53,8 @@ pub(super) struct ClientState<N: Node, C> {
     /// Operations from number `base` on; `None` where one has ended before an older one.
     pending: VecDeque<Option<Pending<N>>>,
     base: u64,
+    /// When each of them wants attention.
+    dues: Dues,
     /// The node that answered last or was hinted at.
     favourite: Option<NodeId>,
     /// Where its reads go, if to the nearest.
@@ -73,6 +76,7 @@ impl<N: Node, C> ClientState<N, C> {
             packet_rng: None,
             pending: VecDeque::new(),
             base: 0,
+            dues: Dues::default(),
             favourite: None,
             near,
             alarm_at: Instant::FAR,
@@ -240,8 +244,7 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
         let op = state.base + state.pending.len() as u64;
         let ticket = Ticket { client: id, op, floor: state.base, attempt: 0 };
         self.observer.observe(now, &Observed::Invoked { ticket, request: &request });
-        let what = N::request_fingerprint(&request).wrapping_mul(0x9fb2_1c65_1e98_df25);
-        self.digest.event(now.0, u64::from(id.0), Code::Client, what ^ op << 1);
+        self.digest.event(now.0, u64::from(id.0), Code::Client, hash::content(&(op, &request)));
         let nodes = self.nodes.len();
         let state = &mut self.clients[id.index()];
         let to = state.choose((now, nodes), &request, None, None);
@@ -284,10 +287,10 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
     /// Sends one try of an operation, which its client loses patience with when it is `due`.
     fn ask(&mut self, ticket: Ticket, to: NodeId, request: N::Request, due: Instant) {
         let (id, now) = (ticket.client, self.now);
-        self.set_alarm(id, due);
+        self.set_due(id, ticket.op, due);
         self.observer.observe(now, &Observed::Asked { ticket, to });
         let bytes = N::request_bytes(&request);
-        if let Some((after, twice)) = self.client_link(Parcel::Request(ticket), to, bytes) {
+        if let Some((after, twice)) = self.client_link(Parcel::Request(ticket), to, bytes, || 0) {
             if let Some(again) = twice {
                 // Whatever one copy is answered, the other may still take effect.
                 let pending =
@@ -312,6 +315,12 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
         pending.between = true;
         pending.due = (now + wait).min(pending.invoked + timeout);
         let due = pending.due;
+        self.set_due(id, op, due);
+    }
+
+    /// The operation wants attention when it is `due`.
+    fn set_due(&mut self, id: ClientId, op: u64, due: Instant) {
+        self.clients[id.index()].dues.push(due, op);
         self.set_alarm(id, due);
     }
 
@@ -331,37 +340,53 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
         }
         state.alarm_at = Instant::FAR;
         let now = self.now;
-        // Those that are pending now; what is begun meanwhile is not due yet, or has an alarm of its own.
-        for op in state.base..state.base + state.pending.len() as u64 {
-            let state = &mut self.clients[id.index()];
-            if state.pending(op).is_none_or(|pending| pending.due > now) {
-                continue;
-            }
-            let patience = state.seat.patience;
-            let Some(pending) = state.pending(op) else { continue };
-            let deadline = pending.invoked + patience.timeout;
-            let (between, attempts, asked, doubtful) =
-                (pending.between, pending.attempts, pending.asked, pending.doubtful.1);
-            if !between && state.favourite == Some(asked) {
-                // Silence: whoever was the favourite is so no longer.
-                state.favourite = None;
-            }
-            if !between && let Some(near) = &mut state.near {
-                near.was_silent(asked, now, patience.attempt_timeout);
-            }
-            if now >= deadline || (!between && attempts >= patience.attempts) {
-                let outcome = if doubtful { Outcome::Unknown } else { Outcome::Failed };
-                self.end(id, op, None, outcome);
-            } else if between {
-                self.try_again(id, op);
-            } else {
-                let wait = state.backoff(attempts);
-                self.try_after(id, op, wait);
+        // First all that are due now: what is begun meanwhile is not due yet, or has an alarm of its own.
+        let mut ops = Vec::new();
+        while let Some((due, op)) = state.dues.first()
+            && (due <= now || state.pending(op).is_none_or(|pending| pending.due != due))
+        {
+            state.dues.pop();
+            if state.pending(op).is_some_and(|pending| pending.due == due) {
+                ops.push(op);
             }
         }
-        let next = self.clients[id.index()].pending.iter().flatten().map(|p| p.due).min();
-        if let Some(next) = next {
-            self.set_alarm(id, next);
+        ops.sort_unstable();
+        for op in ops {
+            self.attend(id, op);
+        }
+        let state = &mut self.clients[id.index()];
+        while let Some((due, op)) = state.dues.first() {
+            if state.pending(op).is_some_and(|pending| pending.due == due) {
+                return self.set_alarm(id, due);
+            }
+            state.dues.pop();
+        }
+    }
+
+    /// An operation has run out of patience, or is due for another try, unless it has been attended to at this instant.
+    fn attend(&mut self, id: ClientId, op: u64) {
+        let now = self.now;
+        let state = &mut self.clients[id.index()];
+        let patience = state.seat.patience;
+        let Some(pending) = state.pending(op).filter(|pending| pending.due <= now) else { return };
+        let deadline = pending.invoked + patience.timeout;
+        let (between, attempts, asked, doubtful) =
+            (pending.between, pending.attempts, pending.asked, pending.doubtful.1);
+        if !between && state.favourite == Some(asked) {
+            // Silence: whoever was the favourite is so no longer.
+            state.favourite = None;
+        }
+        if !between && let Some(near) = &mut state.near {
+            near.was_silent(asked, now, patience.attempt_timeout);
+        }
+        if now >= deadline || (!between && attempts >= patience.attempts) {
+            let outcome = if doubtful { Outcome::Unknown } else { Outcome::Failed };
+            self.end(id, op, None, outcome);
+        } else if between {
+            self.try_again(id, op);
+        } else {
+            let wait = state.backoff(attempts);
+            self.try_after(id, op, wait);
         }
     }
 
@@ -374,7 +399,7 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
                 self.land(event);
             }
         } else if self.trouble.cut(client, node, zone) {
-            self.drop_message(client, node, Parcel::Request(ticket), Drop::Cut);
+            self.drop_message(client, node, Parcel::Request(ticket), Drop::Cut, 0);
         } else {
             self.request_reaches(ticket, to, request);
         }
@@ -385,7 +410,7 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
         let (client, node) = (Peer::Client(ticket.client), Peer::Node(to));
         if self.nodes[to.index()].is_none() {
             // Silence, not a refused connection: the client can not tell a dead machine from a slow one.
-            self.drop_message(client, node, Parcel::Request(ticket), Drop::Down);
+            self.drop_message(client, node, Parcel::Request(ticket), Drop::Down, 0);
         } else {
             self.take_request(to, ticket, request);
         }
@@ -396,7 +421,7 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
         self.machines[from.index()].stats.bytes_out += u64::from(bytes);
         let redirect = matches!(answer, Answer::Elsewhere(_));
         self.observer.observe(self.now, &Observed::Answered { ticket, node: from, redirect });
-        if let Some((after, twice)) = self.client_link(Parcel::Answer(ticket), from, bytes) {
+        if let Some((after, twice)) = self.client_link(Parcel::Answer(ticket), from, bytes, || hash::content(&answer)) {
             if let Some(again) = twice {
                 let answer = answer.clone();
                 self.push(self.now + again, Event::Answer { ticket, from, answer });
@@ -414,7 +439,7 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
                 self.land(event);
             }
         } else if self.trouble.cut(node, client, zone) {
-            self.drop_message(node, client, Parcel::Answer(ticket), Drop::Cut);
+            self.drop_message(node, client, Parcel::Answer(ticket), Drop::Cut, hash::content(&answer));
         } else {
             self.answer_reaches(ticket, from, answer);
         }
@@ -424,11 +449,8 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
     pub(super) fn answer_reaches(&mut self, ticket: Ticket, from: NodeId, answer: Answer<N::Response>) {
         let id = ticket.client;
         let now = self.now;
-        let what = match &answer {
-            Answer::Done(response) => N::response_fingerprint(response).wrapping_mul(0x9fb2_1c65_1e98_df25) | 1,
-            Answer::Elsewhere(hint) => hint.map_or(0, |hint| u64::from(hint.0) << 1 | 1 << 40),
-        };
-        self.digest.event(now.0, u64::from(from.0) << 32 | u64::from(id.0), Code::Answer, what ^ ticket.op << 1);
+        let what = hash::content(&(ticket.op, &answer));
+        self.digest.event(now.0, u64::from(from.0) << 32 | u64::from(id.0), Code::Answer, what);
         let state = &mut self.clients[id.index()];
         let patience = state.seat.patience;
         if let Some(near) = &mut state.near {
@@ -483,12 +505,14 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
         self.act(id);
     }
 
-    /// One crossing between a client and a node: when it arrives (and a duplicate of it), or `None` if it is lost.
+    /// One crossing between a client and a node: when it arrives (and a duplicate of it), or `None` if it is lost. `content` is the
+    /// hash of what it says, unless that is in the digest already.
     fn client_link(
         &mut self,
         what: Parcel,
         node: NodeId,
         bytes: u32,
+        content: impl FnOnce() -> u64,
     ) -> Option<(crate::Duration, Option<crate::Duration>)> {
         let (id, to_node) = match what {
             Parcel::Request(ticket) => (ticket.client, true),
@@ -530,7 +554,7 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
             return Some((self.in_order(way(from, to), latency, lost), None));
         }
         if let Some(why) = lost {
-            self.drop_message(from, to, what, why);
+            self.drop_message(from, to, what, why, content());
             return None;
         }
         Some((latency, twice))

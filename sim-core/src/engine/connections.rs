@@ -3,7 +3,7 @@
 
 use super::{Engine, Event};
 use crate::network::Busy;
-use crate::{Client, ClientId, Drop, Duration, Instant, Message, Node, NodeId, Observer, Parcel, Peer};
+use crate::{Client, ClientId, Drop, Duration, Instant, Message, Node, NodeId, Observer, Parcel, Peer, hash};
 use std::collections::{BTreeMap, VecDeque};
 
 /// What a lost segment costs: the least that Linux waits before it sends again (`TCP_RTO_MIN`).
@@ -179,13 +179,15 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
     }
 
     fn lose(&mut self, way: Way, event: Event<N>, why: Drop) {
-        let what = match event {
-            Event::Message { number, message, .. } => Parcel::Message(message.kind(), number),
-            Event::Request { ticket, .. } => Parcel::Request(ticket),
-            Event::Answer { ticket, .. } => Parcel::Answer(ticket),
+        let (what, content) = match event {
+            Event::Message { number, message, .. } => {
+                (Parcel::Message(message.kind(), number), hash::content(&message))
+            }
+            Event::Request { ticket, .. } => (Parcel::Request(ticket), 0),
+            Event::Answer { ticket, answer, .. } => (Parcel::Answer(ticket), hash::content(&answer)),
             _ => return,
         };
-        self.drop_message(peer(way.0), peer(way.1), what, why);
+        self.drop_message(peer(way.0), peer(way.1), what, why, content);
     }
 
     fn zone_of_client(&self, way: Way) -> u16 {

@@ -68,7 +68,7 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
         }
         machine.stats.disk_busy_ns += machine.cold.disk.busy(self.now).0;
         machine.stats.syncs += 1;
-        let (next_write, at_once) = (self.next_writes[id.index()], machine.cold.disk_policy.at_once);
+        let (next_write, at_once) = (self.writes[id.index()].next(), machine.cold.disk_policy.at_once);
         let (finished, next) = machine.cold.disk.finish_sync(number, ok, next_write, self.now, at_once);
         let upto = finished.upto;
         let done = match finished.result {
@@ -114,7 +114,7 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
 
     /// The machine's disk loses what `how` and the faults in force say; how many records that were.
     pub(super) fn crash_disk(&mut self, id: NodeId, how: OnCrash) -> usize {
-        let next_write = self.next_writes[id.index()];
+        let next_write = self.writes[id.index()].next();
         let machine = &mut self.machines[id.index()];
         let disk = &mut machine.cold.disk;
         // With nothing unsynced there is nothing to tear.

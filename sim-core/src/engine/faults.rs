@@ -106,7 +106,7 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
         }
         let schedule = self.schedule.clone();
         let injection = &schedule.injections()[index];
-        let mut rng = Rng::stream(self.seed, Purpose::Target, u64::from(injection.id));
+        let mut rng = Rng::stream(self.seed, Purpose::Target, injection.id);
         let met = self.faults.state[index].trigger;
         if let (Some(trigger), None) = (&injection.after, met) {
             self.faults.state[index].armed = Some(self.now);

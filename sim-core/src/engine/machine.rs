@@ -318,16 +318,13 @@ mod tests {
     /// A node without state: what is left is what the simulator costs.
     #[derive(Debug)]
     struct Idle;
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Copy, Debug, Hash)]
     struct Nothing;
     impl Message for Nothing {
         fn kind(&self) -> Kind {
             Kind::new(0, "nothing")
         }
         fn bytes(&self) -> u32 {
-            0
-        }
-        fn fingerprint(&self) -> u64 {
             0
         }
     }

@@ -7,6 +7,7 @@ mod clients;
 mod clocks;
 mod connections;
 mod disks;
+mod dues;
 mod faults;
 mod machine;
 mod near;
@@ -25,8 +26,8 @@ use crate::hash;
 use crate::network::{LinkPolicy, NetworkConfig, Trouble};
 use crate::queue::{EventQueue, Key, Queue};
 use crate::{
-    Client, ClientId, Duration, Instant, Kind, Message, Node, NodeId, Observer, Purpose, ReadsFrom, Rng, Seat, Ticket,
-    Violation, WriteId, node_ids,
+    Client, ClientId, Duration, Instant, Kind, Node, NodeId, Observer, Purpose, ReadsFrom, Rng, Seat, Ticket,
+    Violation, Writes, node_ids,
 };
 use clients::{Answer, ClientState};
 use machine::Machine;
@@ -104,8 +105,8 @@ pub struct Engine<N: Node, C: Client<N>, O: Observer<N>> {
     machines: Vec<Machine<N>>,
     /// One byte a node says whether its machine must be looked at: [`machine::GATED`], [`machine::CLOCK_OFF`].
     flags: Vec<u8>,
-    /// Where each node's next append will stand. Survives crashes: ids are never reused.
-    next_writes: Vec<WriteId>,
+    /// What each node's disk has counted. Survives crashes: ids are never reused.
+    writes: Vec<Writes>,
     /// What each node's own code draws.
     node_rngs: Vec<Rng>,
     /// Loss and latency of what each node sends.
@@ -152,7 +153,7 @@ impl<N: Node + Clone, C: Client<N> + Clone, O: Observer<N> + Clone> Clone for En
             nodes: self.nodes.clone(),
             machines: self.machines.clone(),
             flags: self.flags.clone(),
-            next_writes: self.next_writes.clone(),
+            writes: self.writes.clone(),
             node_rngs: self.node_rngs.clone(),
             link_rngs: self.link_rngs.clone(),
             timers: self.timers.clone(),
@@ -202,7 +203,7 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
             nodes: (0..n).map(|_| None).collect(),
             flags: machines.iter().map(Machine::flags).collect(),
             machines,
-            next_writes: vec![WriteId(1); n],
+            writes: vec![Writes::default(); n],
             node_rngs: streams(seed, Purpose::Node, n),
             link_rngs: streams(seed, Purpose::Link, n),
             timers: Timers::new(n, config.timers),
@@ -377,11 +378,11 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
     #[cold]
     #[inline(never)]
     fn identity(&self, event: &Event<N>) -> u64 {
-        let fault = |index: &usize| u64::from(self.schedule.injections()[*index].id);
+        let fault = |index: &usize| self.schedule.injections()[*index].id;
         let of = |words: [u64; 4]| hash::of(&words);
         match event {
             Event::Message { from, to, message, .. } => {
-                of([1, u64::from(from.0), u64::from(to.0), message.fingerprint()])
+                of([1, u64::from(from.0), u64::from(to.0), hash::content(message)])
             }
             Event::Disk { node, .. } => of([2, u64::from(node.0), 0, 0]),
             Event::DiskRead { node, id, .. } => of([3, u64::from(node.0), id.0, 0]),

@@ -24,7 +24,7 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
         let local = self.local_time(id);
         let Some(node) = self.nodes[id.index()].as_mut() else { return };
         let rng = &mut self.node_rngs[id.index()];
-        let mut fx = Effects::new(id, local, rng, &mut self.next_writes[id.index()], &mut self.effects);
+        let mut fx = Effects::new(id, local, rng, &mut self.writes[id.index()], &mut self.effects);
         input(node, &mut fx);
         if !self.effects.is_empty() {
             self.carry_out(id);
@@ -116,6 +116,7 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
             Effect::Redirect { ticket, hint } => self.answer(id, ticket, Answer::Elsewhere(hint), 24),
             Effect::Disarm { timer } => self.disarm(id, timer),
             Effect::Append { id: write, lane, record } => {
+                self.digest.within(Code::Append, hash::content(&(lane, &record)));
                 self.observer.observe(self.now, &Observed::Appended { node: id, write, record: &record });
                 let disk = &mut self.machines[id.index()].cold.disk;
                 if !disk.append(write, lane, record) {
@@ -123,7 +124,7 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
                 }
             }
             Effect::Sync => {
-                let (next_write, cold) = (self.next_writes[id.index()], &mut self.machines[id.index()].cold);
+                let (next_write, cold) = (self.writes[id.index()].next(), &mut self.machines[id.index()].cold);
                 if let Some(number) = cold.disk.request_sync(next_write, self.now, cold.disk_policy.at_once) {
                     self.start_sync(id, number);
                 }
@@ -137,7 +138,7 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
             }
             Effect::Note { fact } => {
                 let kind = fact.kind();
-                self.record(id.0, Code::Note, u64::from(kind.index));
+                self.digest.within(Code::Note, hash::content(&fact));
                 self.observer.observe(self.now, &Observed::Noted { node: id, fact });
                 if !self.calm {
                     self.cue(id, kind.name, true);
@@ -210,7 +211,7 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
         let lost = policy.loss.hit((bits >> 32) as u32);
         self.observer.observe(self.now, &Observed::Sent { from, to, message: &message, arrives, number });
         if lost {
-            self.drop_message(Peer::Node(from), Peer::Node(to), Parcel::Message(kind, number), Drop::Loss);
+            self.lose_message(from, to, number, &message, Drop::Loss);
         } else {
             self.push(arrives, Event::Message { from, to, number, message });
         }
@@ -255,7 +256,7 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
         let arrives = self.now + latency;
         self.observer.observe(self.now, &Observed::Sent { from, to, message: &message, arrives, number });
         if let Some(why) = lost {
-            self.drop_message(Peer::Node(from), Peer::Node(to), Parcel::Message(kind, number), why);
+            self.lose_message(from, to, number, &message, why);
             return;
         }
         if let Some(latency) = twice {
@@ -274,8 +275,16 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
         (under_way + waiting + self.messages_held()) as u64
     }
 
+    /// A message between nodes that nobody will get.
     #[inline(never)]
-    pub(super) fn drop_message(&mut self, from: Peer, to: Peer, what: Parcel, why: Drop) {
+    fn lose_message(&mut self, from: NodeId, to: NodeId, number: u32, message: &N::Message, why: Drop) {
+        let what = Parcel::Message(message.kind(), number);
+        self.drop_message(Peer::Node(from), Peer::Node(to), what, why, hash::content(message));
+    }
+
+    /// Something that was sent arrives nowhere. `content` is the hash of what it says, unless that is in the digest already.
+    #[inline(never)]
+    pub(super) fn drop_message(&mut self, from: Peer, to: Peer, what: Parcel, why: Drop, content: u64) {
         if matches!(what, Parcel::Message(..)) {
             self.tally.dropped[why as usize] += 1;
         }
@@ -283,7 +292,8 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
             Peer::Node(node) => node.0,
             Peer::Client(client) => 1 << 31 | client.0,
         };
-        self.record(end(to), Code::Drop, u64::from(end(from)) << 8 | why as u64);
+        let parcel = hash::of(&[u64::from(end(from)), why as u64, content]);
+        self.record(end(to), Code::Drop, parcel);
         self.observer.observe(self.now, &Observed::Dropped { from, to, what, why });
     }
 
@@ -307,8 +317,7 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
                 self.land(event);
             }
         } else if self.trouble.cut(Peer::Node(from), Peer::Node(to), 0) {
-            let parcel = Parcel::Message(message.kind(), number);
-            self.drop_message(Peer::Node(from), Peer::Node(to), parcel, Drop::Cut);
+            self.lose_message(from, to, number, &message, Drop::Cut);
         } else {
             self.reach(from, to, number, message);
         }
@@ -318,8 +327,7 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
     #[inline(always)]
     pub(super) fn reach(&mut self, from: NodeId, to: NodeId, number: u32, message: N::Message) {
         if self.nodes[to.index()].is_none() {
-            let parcel = Parcel::Message(message.kind(), number);
-            self.drop_message(Peer::Node(from), Peer::Node(to), parcel, Drop::Down);
+            self.lose_message(from, to, number, &message, Drop::Down);
             return;
         }
         if self.is_gated(to) {
@@ -335,7 +343,7 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
     #[inline(always)]
     fn deliver(&mut self, from: NodeId, to: NodeId, number: u32, message: N::Message) {
         let link = u64::from(to.0) << 32 | u64::from(from.0);
-        self.digest.event(self.now.0, link, Code::Message, message.fingerprint());
+        self.digest.event(self.now.0, link, Code::Message, hash::content(&message));
         self.tally.delivered += 1;
         let stats = &mut self.machines[to.index()].stats;
         stats.messages_in += 1;
@@ -356,8 +364,8 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
     #[inline]
     fn serve(&mut self, to: NodeId, ticket: Ticket, request: N::Request) {
         let session = u64::from(to.0) << 32 | u64::from(ticket.client.0);
-        let what = N::request_fingerprint(&request).wrapping_mul(0x9fb2_1c65_1e98_df25);
-        self.digest.event(self.now.0, session, Code::Request, what ^ ticket.op << 16 ^ u64::from(ticket.attempt));
+        // What it asks is in the digest since the client made it.
+        self.digest.event(self.now.0, session, Code::Request, ticket.op << 16 ^ u64::from(ticket.attempt));
         let stats = &mut self.machines[to.index()].stats;
         stats.requests += u64::from(!self.clients[ticket.client.index()].is_probe());
         stats.bytes_in += u64::from(N::request_bytes(&request));
@@ -510,7 +518,7 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
         let machine = &mut self.machines[id.index()];
         let local = machine.clock.show(self.now);
         let rng = &mut self.node_rngs[id.index()];
-        let mut fx = Effects::new(id, local, rng, &mut self.next_writes[id.index()], &mut self.effects);
+        let mut fx = Effects::new(id, local, rng, &mut self.writes[id.index()], &mut self.effects);
         let node = N::boot(&self.config, id, machine.cold.disk.replay(), &mut fx);
         machine.cold.outsider = !node.can_be_member();
         self.nodes[id.index()] = Some(node);
@@ -559,12 +567,11 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
         for input in dropped {
             match input {
                 Input::Message { from, number, message } => {
-                    let what = Parcel::Message(message.kind(), number);
-                    self.drop_message(Peer::Node(from), Peer::Node(id), what, Drop::Stale);
+                    self.lose_message(from, id, number, &message, Drop::Stale);
                 }
                 Input::Request { ticket, .. } => {
                     let (client, node) = (Peer::Client(ticket.client), Peer::Node(id));
-                    self.drop_message(client, node, Parcel::Request(ticket), Drop::Stale);
+                    self.drop_message(client, node, Parcel::Request(ticket), Drop::Stale, 0);
                 }
                 Input::Timer(_) | Input::Disk(_) | Input::Order(_) => {}
             }

@@ -4,7 +4,7 @@ use super::machine::Input;
 use super::{Engine, Event};
 use crate::digest::Code;
 use crate::fault::{MemberChange, Target};
-use crate::{Client, Duration, Instant, Node, NodeId, NodeSet, Observed, Observer, Order, Rng, node_ids};
+use crate::{Client, Duration, Instant, Node, NodeId, NodeSet, Observed, Observer, Order, Rng, hash, node_ids};
 
 /// How often the operator looks whether its order has been obeyed, and who leads.
 const LOOK: Duration = Duration::millis(10);
@@ -174,7 +174,7 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
 
     /// A node takes an order.
     pub(super) fn obey(&mut self, id: NodeId, order: Order) {
-        self.record(id.0, Code::Order, order.fingerprint());
+        self.record(id.0, Code::Order, hash::content(&order));
         self.observer.observe(self.now, &Observed::Ordered { node: id, order });
         self.step_node(id, |n, fx| n.on_order(order, fx));
     }

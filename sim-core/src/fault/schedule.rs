@@ -259,7 +259,7 @@ impl fmt::Display for Trigger {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Injection {
     /// Names the fault's stream of random numbers, so that removing another fault does not change this one's luck.
-    pub id: u32,
+    pub id: u64,
     /// What others that wait for it call it.
     pub name: Option<Name>,
     /// What goes wrong.

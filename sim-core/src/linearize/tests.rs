@@ -44,6 +44,18 @@ fn read(v: u64, from: u64, to: u64) -> Row {
 }
 
 #[test]
+fn a_long_history_costs_nothing_as_long_as_nothing_about_it_is_hard() {
+    let rows: Vec<Row> = (0..50_000)
+        .flat_map(|n| {
+            [write(n, 20 * n, 20 * n + 9), read(n, 20 * n + 5, 20 * n + 15), read(n, 20 * n + 12, 20 * n + 18)]
+        })
+        .collect();
+    assert_eq!(judge(&rows, 0), Linearizable::Yes { operations: rows.len(), parts: 1 });
+    let one_read_too_many: Vec<Row> = rows.iter().cloned().chain([read(7, 2_000_000, 2_000_001)]).collect();
+    assert!(matches!(judge(&one_read_too_many, 0), Linearizable::No { .. }));
+}
+
+#[test]
 fn right_histories_pass() {
     for rows in [
         vec![],

@@ -39,24 +39,25 @@ impl ActiveCut {
 #[derive(Clone, Debug)]
 pub(crate) struct Luck {
     seed: u64,
-    fault: u32,
+    fault: u64,
     streams: BTreeMap<u32, Rng>,
 }
 
 impl Luck {
     /// The luck of the fault with this id.
-    pub const fn new(seed: u64, fault: u32) -> Self {
+    pub const fn new(seed: u64, fault: u64) -> Self {
         Self { seed, fault, streams: BTreeMap::new() }
     }
 
     pub fn of(&mut self, who: u32) -> &mut Rng {
-        let index = u64::from(self.fault) << 32 | u64::from(who);
-        self.streams.entry(who).or_insert_with(|| Rng::stream(self.seed, Purpose::Injection, index))
+        let (seed, fault) = (self.seed, self.fault);
+        let stream = || Rng::stream(seed, Purpose::Injection, hash::of(&[fault, u64::from(who)]));
+        self.streams.entry(who).or_insert_with(stream)
     }
 
     /// A stream for what is sent from one to another alone.
     fn of_pair(&self, (from, to): (u32, u32)) -> Rng {
-        let index = hash::of(&[u64::from(self.fault), u64::from(from), u64::from(to)]);
+        let index = hash::of(&[self.fault, u64::from(from), u64::from(to)]);
         Rng::stream(self.seed, Purpose::PairPacket, index)
     }
 

@@ -3,7 +3,7 @@
 
 use sim_core::fault::{Fault, Injection, Schedule, Target};
 use sim_core::network::{Latency, LinkPolicy, NetworkConfig};
-use sim_core::workload::{Arrival, Generated, Keys, Load};
+use sim_core::workload::{Arrival, Generated, Keys, Load, Op};
 use sim_core::{
     Client, ClientId, Completion, DiskPolicy, Duration, Effects, Engine, EngineConfig, Fact, Fate, Instant, Kind,
     LocalInstant, Message, Move, Node, NodeId, NodeSetup, Observed, Observer, Outcome, Patience, Probability, Replay,
@@ -12,7 +12,7 @@ use sim_core::{
 use std::rc::Rc;
 
 /// A numbered message; odd `kind`s are called `ack`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Note {
     pub number: u64,
     pub bytes: u32,
@@ -30,12 +30,9 @@ impl Message for Note {
     fn bytes(&self) -> u32 {
         self.bytes
     }
-    fn fingerprint(&self) -> u64 {
-        self.number
-    }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Said(pub u64);
 impl Fact for Said {
     fn kind(&self) -> Kind {
@@ -259,6 +256,11 @@ pub fn generated(arrival: Arrival) -> Person {
 }
 
 pub fn generated_until(arrival: Arrival, stop: Instant) -> Person {
+    asking(arrival, stop, |op| op.unique)
+}
+
+/// A client that makes its requests this way.
+pub fn asking(arrival: Arrival, stop: Instant, request: fn(&Op) -> u64) -> Person {
     let load = Load {
         arrival,
         reads: Probability::per_billion(500_000_000),
@@ -271,7 +273,7 @@ pub fn generated_until(arrival: Arrival, stop: Instant) -> Person {
         stop,
         tag: 0,
     };
-    Person::Generated(Generated::new(load, |op| op.unique))
+    Person::Generated(Generated::new(load, request))
 }
 
 pub fn seat(routing: Routing) -> Seat {
@@ -408,13 +410,13 @@ pub fn run_to(run: &mut Run, until: Instant) {
     run.run_until(until).expect("nothing is checked");
 }
 
-pub fn injection(id: u32, fault: Fault, target: Target, from: Instant, until: Instant) -> Injection {
+pub fn injection(id: u64, fault: Fault, target: Target, from: Instant, until: Instant) -> Injection {
     Injection { id, name: None, fault, target, at: from, until, after: None, must_bite: true }
 }
 
 pub fn faults(all: Vec<(Fault, Target, Instant, Instant)>) -> Schedule {
     let injections = all.into_iter().enumerate();
-    Schedule::new(injections.map(|(i, (f, t, from, until))| injection(i as u32, f, t, from, until)).collect())
+    Schedule::new(injections.map(|(i, (f, t, from, until))| injection(i as u64, f, t, from, until)).collect())
 }
 
 /// The live node `i`.

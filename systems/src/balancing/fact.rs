@@ -4,7 +4,7 @@ use super::gray::Gray;
 use sim_core::{Fact, Kind};
 
 /// Why a request, or one try of it, was not served.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Reason {
     /// No answer in time.
     Timeout,
@@ -39,7 +39,7 @@ impl Reason {
 }
 
 /// What balancers and servers announce. Servers are counted from 0.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum BalancingFact {
     /// A worker is done with a request.
     Worked,

@@ -4,7 +4,7 @@ use sim_core::network::exponential;
 use sim_core::{Clock, Duration, Instant, LocalInstant, NodeId, Probability, Rng};
 
 /// What is wrong with a gray server.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Gray {
     /// Work takes `factor` times as long.
     Slow {

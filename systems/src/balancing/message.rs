@@ -2,7 +2,7 @@
 
 use crate::number::numbers;
 use serde::Serialize;
-use sim_core::{Duration, Kind, Message, NodeSet, hash};
+use sim_core::{Duration, Kind, Message, NodeSet};
 
 numbers! {
     /// A balancer's own number for one try of a request.
@@ -14,7 +14,7 @@ numbers! {
 }
 
 /// A piece of work.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Hash)]
 pub struct Work {
     /// What it is about: requests with the same key go to the same server under hashing.
     pub key: u64,
@@ -23,7 +23,7 @@ pub struct Work {
 }
 
 /// The answer to a piece of work.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Hash)]
 #[serde(rename_all = "snake_case")]
 pub enum Worked {
     /// It was done.
@@ -31,7 +31,7 @@ pub enum Worked {
 }
 
 /// Between balancers and servers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum BalancingMessage {
     /// A balancer sends work; `id` is its own number for this try.
     Forward {
@@ -116,20 +116,6 @@ impl Message for BalancingMessage {
             Self::Done { .. } => 1024,
             Self::Failed { .. } | Self::Probe { .. } | Self::Health { .. } | Self::Members { .. } => 64,
             Self::Full { .. } | Self::Queue { .. } | Self::Cancel { .. } => 32,
-        }
-    }
-
-    fn fingerprint(&self) -> u64 {
-        match self {
-            Self::Forward { id, request, .. } => hash::of(&[0, id.0, request.0]),
-            Self::Done { id } => hash::of(&[1, id.0]),
-            Self::Full { id } => hash::of(&[2, id.0]),
-            Self::Queue { length } => hash::of(&[3, u64::from(*length)]),
-            Self::Cancel { id } => hash::of(&[4, id.0]),
-            Self::Failed { id } => hash::of(&[5, id.0]),
-            Self::Probe { round, connect } => hash::of(&[6, round.0, u64::from(*connect)]),
-            Self::Health { round, well } => hash::of(&[7, round.0, u64::from(*well)]),
-            Self::Members { version, members } => hash::of(&[8, *version, members.words()[0], members.words()[1]]),
         }
     }
 }

@@ -35,6 +35,8 @@ mod bugs;
 mod checks;
 mod client;
 mod config;
+#[cfg(test)]
+mod contents;
 mod endpoints;
 mod fact;
 mod gray;

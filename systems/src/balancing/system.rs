@@ -12,7 +12,9 @@ use super::node::{Machine, Part, TIMERS};
 use super::options::BalancingOptions;
 use sim_core::measures::Measures;
 use sim_core::workload::Load;
-use sim_core::{Budget, Bug, Class, History, Invalid, NodeId, Operation, Profile, Rule, Shape, Span, System, Verdict};
+use sim_core::{
+    Budget, Bug, Class, History, Invalid, LoadUnit, NodeId, Operation, Profile, Rule, Shape, Span, System, Verdict,
+};
 use std::rc::Rc;
 
 /// Balancers before servers with queues.
@@ -49,6 +51,10 @@ impl System for BalancingSystem {
     fn operation(request: &Work) -> Operation {
         let class = if request.write { Class::Write } else { Class::Read };
         Operation { class, name: "work", key: Some(request.key) }
+    }
+
+    fn load() -> LoadUnit {
+        LoadUnit::Work("requests worked on")
     }
 
     fn carries(config: &Rc<Config>, node: NodeId) -> bool {

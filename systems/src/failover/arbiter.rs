@@ -9,14 +9,13 @@ use super::node::{Failover, Fx, Response, SEAT, TIMERS_OF_ITS_OWN};
 use crate::raft::{self, Raft, RaftFact, RaftMessage};
 use core::cell::RefCell;
 use serde::Serialize;
-use sim_core::hash::{self, Mixer};
-use sim_core::{ClientId, Duration, Embed, LocalInstant, NodeId, NodeSet, Replay, StateMachine, Ticket, Wrap};
+use sim_core::{ClientId, Duration, Embed, LocalInstant, NodeId, NodeSet, Replay, StateMachine, Ticket, Wrap, hash};
 
 /// Which log of the disk is the Raft's.
 const LANE: u16 = 1;
 
 /// Who leads.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Hash)]
 pub struct Seat {
     /// The newest epoch.
     pub epoch: u64,
@@ -30,7 +29,7 @@ pub struct Seat {
 }
 
 /// What is asked of the arbiter.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Hash)]
 #[serde(rename_all = "snake_case")]
 pub enum Petition {
     /// May this node lead the next epoch?
@@ -67,7 +66,7 @@ pub enum Petition {
 }
 
 /// The answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Hash)]
 pub struct Ruling {
     /// Whether it is so.
     pub granted: bool,
@@ -142,16 +141,6 @@ impl StateMachine for Seat {
         32
     }
 
-    fn hash_command(petition: &Petition, mixer: &mut Mixer) {
-        let (tag, a, b) = match *petition {
-            Petition::Claim { node, epoch, renewals, .. } => (1, epoch, renewals << 8 ^ u64::from(node.0)),
-            Petition::Renew { epoch } => (2, epoch, 0),
-            Petition::SetInSync { epoch, nodes } => (3, epoch, nodes.words()[0]),
-            Petition::Release { epoch } => (4, epoch, 0),
-        };
-        [tag, a, b].into_iter().for_each(|word| mixer.word(word));
-    }
-
     fn digest(&self) -> u64 {
         hash::of(&[self.epoch, self.renewals, self.primary.map_or(0, |node| u64::from(node.0) + 1)])
     }
@@ -177,11 +166,10 @@ impl Wrap<Raft<Seat>, Failover> for Lane {
         if let Record::Raft(inner) = outer { Some(inner.clone()) } else { None }
     }
     fn fact(&self, inner: RaftFact) -> Option<FailoverFact> {
-        match inner {
-            RaftFact::Elected { term, .. } => Some(FailoverFact::ArbiterElected { term }),
-            RaftFact::Unreadable { record } => Some(FailoverFact::Unreadable { record }),
-            _ => None,
-        }
+        Some(match inner {
+            RaftFact::Unreadable { record } => FailoverFact::Unreadable { record },
+            inner => FailoverFact::Arbiter(inner),
+        })
     }
     fn reply(&self, ticket: Ticket, inner: Ruling) -> Option<Response> {
         self.answers.borrow_mut().push((ticket, Ok(inner)));
@@ -219,6 +207,11 @@ impl Arbiter {
         };
         let raft = Embed::boot(&raft, (TIMERS_OF_ITS_OWN, LANE), disk, &Lane::default(), fx);
         Self { raft, renewals: 0, renewed: fx.now() }
+    }
+
+    /// The Raft inside.
+    pub const fn raft(&self) -> &Raft<Seat> {
+        self.raft.node()
     }
 
     /// Gives the Raft an input, and passes on what it answers.

@@ -1,5 +1,6 @@
 //! What fail-over promises, watched on every run: each rule where the design makes the promise, and a count where it does not.
 
+use super::arbiter::Seat;
 use super::config::{Config, Promote};
 use super::formulas::Uptime;
 use super::ledger::{Ledger, Told};
@@ -10,6 +11,7 @@ use super::promises::Promises;
 pub use super::promises::{COMMITS_ARE_ITS_OWN, IN_SYNC_HAS_ALL, PLEDGES_KEPT};
 use super::story::Story;
 use crate::kv::register::Registers;
+use crate::raft::{EmbeddedChecks, Raft};
 use crate::replication::audit::{ACKNOWLEDGED_WRITES_SURVIVE, Audit, CONVERGENCE};
 use sim_core::fault::{ClockChange, Fault};
 use sim_core::measures::{Failovers, Formula, Losses, Measures};
@@ -29,6 +31,8 @@ sim_core::rules! {
     pub const LOSSES_ALLOWED: &str = "losses_allowed";
     /// Nobody gets the lead back before its time, and after the storm there is peace.
     pub const SETTLES: &str = "settles";
+    /// The arbiters' Raft keeps the rules of any other.
+    pub const ARBITERS_AGREE: &str = "arbiters_agree";
 }
 
 /// Entries whose running hashes are remembered.
@@ -61,6 +65,8 @@ pub struct FailoverChecks {
     story: Story,
     promises: Promises,
     uptime: Uptime,
+    /// The rules of the arbiters' Raft, if there is one.
+    arbiters: Option<Box<EmbeddedChecks>>,
     /// The running hash up to each entry that was applied anywhere.
     chains: BTreeMap<(u64, u64), u64>,
     /// The primary of each epoch, and when it was decided on.
@@ -93,6 +99,8 @@ impl FailoverChecks {
             story: Story::default(),
             promises: Promises::default(),
             uptime: Uptime::new(config),
+            arbiters: (config.arbiter_nodes().next().is_some())
+                .then(|| Box::new(EmbeddedChecks::new(ARBITERS_AGREE, config.nodes))),
             chains: BTreeMap::new(),
             primaries: BTreeMap::new(),
             epochs: vec![0; config.nodes as usize],
@@ -385,7 +393,29 @@ impl FailoverChecks {
         }
         verdicts.extend(self.promises.verdicts(audit));
         verdicts.push(self.convergence(nodes));
+        if let Some(arbiters) = &self.arbiters {
+            verdicts.push(arbiters.verdict(&nodes.iter().map(inside).collect::<Vec<_>>()));
+        }
         verdicts
+    }
+
+    /// What happened to the arbiters' Raft.
+    fn watch_arbiters(&mut self, at: Instant, what: &Observed<'_, Failover>) {
+        let Some(arbiters) = &mut self.arbiters else { return };
+        match what {
+            Observed::Noted { node, fact: FailoverFact::Arbiter(fact) } => arbiters.noted::<Seat>(at, *node, *fact),
+            Observed::Delivered { from, to, message: FailoverMessage::Raft(message), .. } => {
+                arbiters.delivered(at, (*from, *to), message);
+            }
+            Observed::Delivered { from, to, message: FailoverMessage::Petition { number, .. }, .. } => {
+                arbiters.requested::<Seat>(at, *to, ClientId(from.0), *number);
+            }
+            Observed::Sent { from, to, message: FailoverMessage::Ruled { number, ruling }, .. } if ruling.granted => {
+                arbiters.answered::<Seat>(at, *from, ClientId(to.0), *number);
+            }
+            Observed::Crashed { node, .. } => arbiters.crashed::<Seat>(at, *node),
+            _ => {}
+        }
     }
 
     /// After the storm there is one primary, and everybody who holds data has what it has.
@@ -472,10 +502,16 @@ impl FailoverChecks {
     }
 }
 
+/// The arbiters' Raft inside a node, if it is up and has one.
+fn inside(node: &Option<Failover>) -> Option<&Raft<Seat>> {
+    node.as_ref()?.arbiter.as_ref().map(|arbiter| arbiter.raft())
+}
+
 impl Observer<Failover> for FailoverChecks {
     fn observe(&mut self, at: Instant, what: &Observed<'_, Failover>) {
         self.audit.now = at;
         self.promises.watch(&self.config, &mut self.audit, at, what, self.clock.is_none());
+        self.watch_arbiters(at, what);
         match what {
             Observed::Noted { node, fact } => return self.on_fact(at, *node, fact),
             Observed::Sent {
@@ -525,6 +561,9 @@ impl Observer<Failover> for FailoverChecks {
             self.check_primary(at, node, supporters, nodes);
         }
         self.promises.after_step(&self.config, &mut self.audit, at, &self.ledger, nodes);
+        if let Some(arbiters) = &mut self.arbiters {
+            arbiters.after_step(at, |node: NodeId| inside(&nodes[node.index()]))?;
+        }
         self.audit.violation().cloned().map_or(Ok(()), Err)
     }
 }

@@ -2,7 +2,9 @@
 
 use super::detector::{SwimMessage, Update};
 use super::message::{FailoverFact, FailoverMessage, Record};
+use crate::raft::RaftFact;
 use core::fmt::{self, Write};
+use sim_core::Fact;
 
 /// "entries 5..9", "entry 5", "no entries".
 fn span(first: u64, len: usize, out: &mut dyn Write) -> fmt::Result {
@@ -124,7 +126,11 @@ pub(super) fn fact(fact: &FailoverFact, out: &mut dyn Write) -> fmt::Result {
             let back = if *back { ", which is preferred" } else { "" };
             write!(out, "epoch {epoch}, to {to}{back}")
         }
-        FailoverFact::ArbiterElected { term } => write!(out, "leads the arbiters in term {term}"),
+        FailoverFact::Arbiter(RaftFact::Elected { term, .. }) => write!(out, "leads the arbiters in term {term}"),
+        FailoverFact::Arbiter(inner) => {
+            write!(out, "{} ", inner.kind().name)?;
+            inner.describe(out)
+        }
         FailoverFact::Unreadable { record } => write!(out, "record {record}"),
     }
 }

@@ -2,13 +2,14 @@
 
 use crate::kv::{Kv, KvCommand};
 use crate::replication::{Image, Stamp, link};
+use core::ops::Deref;
 use sim_core::StateMachine;
-use sim_core::hash::Mixer;
+use sim_core::hash::Hashed;
 use std::collections::VecDeque;
 use std::rc::Rc;
 
 /// How far a log has got. Of two logs the more advanced one ends in the newer epoch, or is longer.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Position {
     /// The epoch of the last entry.
     pub epoch: u64,
@@ -17,7 +18,7 @@ pub struct Position {
 }
 
 /// What an entry says.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 pub enum Payload {
     /// A primary begins: entries of earlier epochs count as committed once this one is.
     Start,
@@ -30,14 +31,24 @@ pub enum Payload {
     },
 }
 
-/// One entry.
-#[derive(Clone, Debug)]
-pub struct Entry {
+/// What makes one entry another than the next.
+#[derive(Clone, Debug, Hash)]
+pub struct Content {
     /// The primary's epoch.
     pub epoch: u64,
     /// What it says.
     pub payload: Payload,
-    hash: u64,
+}
+
+/// One entry. It never changes, so its hash is worked out once for all messages, logs and disks.
+#[derive(Clone, Debug, Hash)]
+pub struct Entry(Hashed<Content>);
+
+impl Deref for Entry {
+    type Target = Content;
+    fn deref(&self) -> &Content {
+        &self.0
+    }
 }
 
 /// What an entry costs beside its command, in bytes.
@@ -47,12 +58,7 @@ impl Entry {
     /// An entry of `epoch`.
     #[must_use]
     pub fn new(epoch: u64, payload: Payload) -> Self {
-        let mut mixer = Mixer::resume(epoch);
-        if let Payload::Write { stamp, command } = &payload {
-            mixer.word(u64::from(stamp.client.0) << 40 ^ stamp.op ^ 1 << 63);
-            Kv::hash_command(command, &mut mixer);
-        }
-        Self { epoch, payload, hash: mixer.finish() }
+        Self(Hashed::new(Content { epoch, payload }))
     }
 
     /// Size on the wire and on disk, in bytes.
@@ -67,7 +73,7 @@ impl Entry {
 }
 
 /// The state up to some entry.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 pub struct Snapshot {
     /// The last entry it covers.
     pub offset: u64,
@@ -171,7 +177,7 @@ impl Log {
 
     /// Adds an entry.
     pub fn push(&mut self, entry: Entry) {
-        let chain = link(self.chain_at(self.last()).expect("the end of a log is not forgotten"), entry.hash);
+        let chain = link(self.chain_at(self.last()).expect("the end of a log is not forgotten"), entry.0.content());
         if self.position().epoch != entry.epoch || self.lineage.is_empty() {
             self.lineage.push((entry.epoch, self.last() + 1));
         }

@@ -3,8 +3,8 @@
 use super::arbiter::{Petition, Ruling, Seat};
 use super::detector::SwimMessage;
 use super::log::{Entry, Position, Snapshot};
-use crate::raft::{self, RaftMessage};
-use sim_core::{ClientId, Kind, LocalInstant, Message, NodeId, NodeSet, hash};
+use crate::raft::{self, RaftFact, RaftMessage};
+use sim_core::{ClientId, Kind, LocalInstant, Message, NodeId, NodeSet};
 use std::rc::Rc;
 
 /// Header of every message on the wire, in bytes.
@@ -74,6 +74,7 @@ pub const FACT_KINDS: &[&str] = &[
     "handing_over",
     "unreadable",
     "arbiter_elected",
+    "arbiter",
 ];
 
 /// Where the kinds of the arbiter's Raft begin.
@@ -82,7 +83,7 @@ const RAFT_KINDS: u8 = 18;
 const SWIM_KINDS: u8 = 32;
 
 /// Who is in sync, as said by the primary of an epoch.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct InSync {
     /// The primary's epoch.
     pub epoch: u64,
@@ -101,7 +102,7 @@ impl InSync {
 }
 
 /// One message.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 pub enum FailoverMessage {
     /// The primary is alive.
     Heartbeat {
@@ -295,42 +296,13 @@ impl Message for FailoverMessage {
             }
     }
 
-    fn fingerprint(&self) -> u64 {
-        match self {
-            Self::Heartbeat { epoch, committed, .. } => hash::of(&[*epoch, *committed]),
-            Self::Alive { epoch, durable, .. } => hash::of(&[*epoch, *durable]),
-            Self::Replicate { epoch, previous, committed, entries } => {
-                hash::of(&[*epoch, *previous, *committed, entries.len() as u64])
-            }
-            Self::Stored { epoch, durable, last } => hash::of(&[*epoch, *durable, *last]),
-            Self::Join { epoch, last } => hash::of(&[*epoch, last.epoch, last.offset]),
-            Self::Joined { epoch, end, .. } => hash::of(&[*epoch, end.epoch, end.offset]),
-            Self::Install { epoch, snapshot } => hash::of(&[*epoch, snapshot.offset]),
-            Self::Ask { epoch, last, poll, transfer, .. } => {
-                hash::of(&[*epoch, last.epoch, last.offset, u64::from(*poll) << 1 | u64::from(*transfer)])
-            }
-            Self::Voice { epoch, poll, granted, in_sync } => {
-                hash::of(&[*epoch, u64::from(*poll) << 1 | u64::from(*granted), in_sync.epoch, in_sync.version])
-            }
-            Self::Newer { epoch } | Self::TakeOver { epoch } | Self::Mount { epoch } => !*epoch,
-            Self::Mounted { epoch, entries } => hash::of(&[*epoch, entries.len() as u64]),
-            Self::SetInSync { in_sync } => hash::of(&[in_sync.epoch, in_sync.version]),
-            Self::InSyncSet { epoch, version } => hash::of(&[*epoch, *version]),
-            Self::Petition { number, .. } => hash::of(&[*number]),
-            Self::Ruled { number, ruling } => hash::of(&[*number, u64::from(ruling.granted), ruling.seat.epoch]),
-            Self::NotHere { number, hint } => hash::of(&[*number, hint.map_or(0, |hint| u64::from(hint.0) + 1)]),
-            Self::Raft(inner) => inner.fingerprint(),
-            Self::Swim(inner) => inner.fingerprint(),
-        }
-    }
-
     fn describe(&self, out: &mut dyn core::fmt::Write) -> core::fmt::Result {
         super::describe::message(self, out)
     }
 }
 
 /// What a node writes to its disk. Replayed in order, the records give back what it has promised, its log and its snapshot.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 pub enum Record {
     /// It goes along with no older epoch, and in this one with nobody else than this node.
     Promise {
@@ -362,7 +334,7 @@ pub enum Record {
 }
 
 /// What a node announces.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum FailoverFact {
     /// It takes the primary for dead.
     Suspected {
@@ -492,11 +464,8 @@ pub enum FailoverFact {
         /// Whether to give the lead back to the preferred node.
         back: bool,
     },
-    /// It leads the arbiters.
-    ArbiterElected {
-        /// In this term of their Raft.
-        term: u64,
-    },
+    /// As an arbiter it announces something of their Raft.
+    Arbiter(RaftFact),
     /// It found a record on its disk that it can not read, or misses one, and does not start.
     Unreadable {
         /// Which record.
@@ -525,11 +494,15 @@ impl sim_core::Fact for FailoverFact {
             Self::InSyncChanged { .. } => named(14),
             Self::HandingOver { .. } => named(15),
             Self::Unreadable { .. } => named(16),
-            Self::ArbiterElected { .. } => named(17),
+            Self::Arbiter(RaftFact::Elected { .. }) => named(17),
+            Self::Arbiter(_) => named(18),
         }
     }
 
     fn landmark(&self) -> bool {
+        if let Self::Arbiter(inner) = self {
+            return matches!(inner, RaftFact::Elected { .. });
+        }
         !matches!(
             self,
             Self::Executed { .. }

@@ -40,6 +40,8 @@ pub mod checks;
 mod client;
 pub mod cluster;
 mod config;
+#[cfg(test)]
+mod contents;
 mod describe;
 pub mod detector;
 mod disk;

@@ -415,16 +415,16 @@ impl Failover {
         let offset = self.applied + 1;
         let entry = self.log.get(offset).expect("what is committed and not applied is in the log").clone();
         self.applied = offset;
-        let (stamp, command) = match entry.payload {
+        let (stamp, command) = match &entry.payload {
             Payload::Start => {
                 if let Some(fx) = fx {
                     self.begin_to_serve(offset, fx);
                 }
                 return;
             }
-            Payload::Write { stamp, command } => (stamp, command),
+            Payload::Write { stamp, command } => (*stamp, command),
         };
-        let (response, fresh) = self.state.apply(stamp, &command, true);
+        let (response, fresh) = self.state.apply(stamp, command, true);
         let (Some(fx), true) = (fx, self.lead.is_some()) else { return };
         let entry = Position { epoch: entry.epoch, offset };
         fx.note(FailoverFact::Executed { entry, client: stamp.client, op: stamp.op, fresh });

@@ -1,12 +1,12 @@
 //! One store of the cluster driven by hand: nothing is durable unless a test says so, and nobody else answers.
 
-use super::message::{Behalf, HashingMessage, HintNumber, LEAVES, OpNumber, Record};
+use super::message::{Behalf, HashingMessage, HintNumber, LEAVES, Leaf, OpNumber, Record};
 use super::node::{EXCHANGE, HINTS, Machine};
 use super::{HashingOptions, HashingSystem, Held, Setup, Version, View, What};
 use crate::kv::{KvCommand, Value};
 use sim_core::{
     ClientId, Completion, Duration, Effect, Effects, LocalInstant, Node, NodeId, NodeSet, Purpose, Replay, Rng, Shape,
-    System, Ticket, WriteId,
+    System, Ticket, WriteId, Writes,
 };
 use std::rc::Rc;
 
@@ -49,7 +49,7 @@ struct Hand {
     disk: Vec<(WriteId, u16, Option<Record>)>,
     /// What is older is durable.
     durable: WriteId,
-    next: WriteId,
+    next: Writes,
     now: u64,
     rng: Rng,
     /// Sent and not yet looked at.
@@ -74,7 +74,7 @@ impl Hand {
     fn on(me: NodeId, compact_every: u32, next: WriteId) -> Self {
         let config = setup(compact_every);
         let mut rng = Rng::stream(1, Purpose::Node, 0);
-        let (mut at, mut out) = (next, Vec::new());
+        let (mut at, mut out) = (Writes::at(next), Vec::new());
         let mut fx = Effects::new(me, LocalInstant(0), &mut rng, &mut at, &mut out);
         let node = Machine::boot(&config, me, Replay::empty(), &mut fx);
         let (disk, sent, replied) = (Vec::new(), Vec::new(), Vec::new());
@@ -114,8 +114,8 @@ impl Hand {
     /// Its disk catches up.
     fn sync(&mut self) -> Vec<(NodeId, HashingMessage)> {
         self.sent.clear();
-        self.durable = self.next;
-        let upto = WriteId(self.next.0 - 1);
+        self.durable = self.next.next();
+        let upto = WriteId(self.next.next().0 - 1);
         self.step(|node, fx| node.on_disk(Completion::Synced { upto }, fx));
         core::mem::take(&mut self.sent)
     }
@@ -192,8 +192,8 @@ fn a_piece_counts_once_it_is_durable() {
     let mut store = Hand::new(n(5), 0);
     store.goes_by(view(1, &[], Some(5)));
     let from = store.compares().expect("it takes over keys");
-    let mut leaves = [0; LEAVES];
-    (leaves[3], leaves[9]) = (1, 1);
+    let mut leaves = [Leaf(0); LEAVES];
+    (leaves[3], leaves[9]) = (Leaf(1), Leaf(1));
     let asked = |sent: &[(NodeId, HashingMessage)]| match sent {
         [(_, HashingMessage::Fetch { leaf, .. })] => Some(*leaf),
         _ => None,

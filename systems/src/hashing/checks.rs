@@ -2,13 +2,16 @@
 //! what was addressed by another view, replicas agree in the end; and, in `placing.rs`, the rules about placements.
 
 use super::config::Config;
+use super::council::{Council, PROPOSER};
+use super::directory::Directory;
 use super::measure::Watch;
-use super::message::HashingFact;
+use super::message::{HashingFact, HashingMessage};
 use super::node::Machine;
 use super::order::Order;
 use super::placing::Placing;
 use super::version::{Held, Version};
 use crate::kv::register::{Registers, Wrong};
+use crate::raft::{EmbeddedChecks, Raft};
 use sim_core::fault::{ClockChange, DiskChange, Fault, Injection, OnCrash};
 use sim_core::measures::LostWrite;
 use sim_core::{
@@ -32,6 +35,8 @@ sim_core::rules! {
     pub const DELIVERED_HINTS_ARE_THERE: &str = "delivered_hints_are_there";
     /// A store serves only what was addressed by its own view.
     pub const STALE_OWNER_REJECTED: &str = "stale_owner_rejected";
+    /// The Raft of those who keep the directory keeps the rules of any other.
+    pub const KEEPERS_AGREE: &str = "keepers_agree";
     /// In the end all holders of a key hold the same.
     pub const CONVERGED: &str = "converged";
 }
@@ -43,6 +48,7 @@ pub struct HashingChecks {
     placing: Placing,
     registers: Registers,
     order: Order,
+    keepers: EmbeddedChecks,
     pub(super) watch: Watch,
     /// The newest version of each key that was acknowledged, and whether it was a delete.
     acknowledged: BTreeMap<u64, (Version, bool)>,
@@ -89,6 +95,7 @@ impl HashingChecks {
             placing: Placing::new(config),
             registers: Registers::default(),
             order: Order::default(),
+            keepers: EmbeddedChecks::new(KEEPERS_AGREE, config.nodes),
             watch: Watch::new(config),
             acknowledged: BTreeMap::new(),
             told: BTreeMap::new(),
@@ -160,6 +167,24 @@ impl HashingChecks {
         }
     }
 
+    /// What happened to the Raft of those who keep the directory.
+    fn watch_keepers(&mut self, at: Instant, what: &Observed<'_, Machine>) {
+        let keepers = &mut self.keepers;
+        match what {
+            Observed::Noted { node, fact: HashingFact::Directory(fact) } => {
+                keepers.noted::<Directory>(at, *node, *fact);
+            }
+            Observed::Noted { node, fact: HashingFact::Proposed { op } } => {
+                keepers.requested::<Directory>(at, *node, PROPOSER, *op);
+            }
+            Observed::Delivered { from, to, message: HashingMessage::Directory(message), .. } => {
+                keepers.delivered(at, (*from, *to), message);
+            }
+            Observed::Crashed { node, .. } => keepers.crashed::<Directory>(at, *node),
+            _ => {}
+        }
+    }
+
     /// What each rule says about the run, given the nodes as they ended.
     #[must_use]
     pub fn verdicts(&self, nodes: &[Option<Machine>]) -> Vec<Verdict> {
@@ -200,6 +225,7 @@ impl HashingChecks {
                 verdicts.push(judge.converged(self.repaired, self.hinted));
             }
         }
+        verdicts.push(self.keepers.verdict(&nodes.iter().map(inside).collect::<Vec<_>>()));
         verdicts
     }
 
@@ -308,9 +334,15 @@ impl HashingChecks {
     }
 }
 
+/// The Raft of the directory inside a node, if it is up and keeps the directory.
+fn inside(node: &Option<Machine>) -> Option<&Raft<Directory>> {
+    node.as_ref()?.council.as_ref().map(Council::raft)
+}
+
 impl Observer<Machine> for HashingChecks {
     fn observe(&mut self, at: Instant, what: &Observed<'_, Machine>) {
         self.now = at;
+        self.watch_keepers(at, what);
         self.watch.observe(at, what);
         match what {
             Observed::Noted { node, fact } => self.on_fact(at, *node, *fact),
@@ -378,6 +410,7 @@ impl Observer<Machine> for HashingChecks {
         if let Some((node, key, version)) = self.delivered.take() {
             self.check_delivered(at, (node, nodes), key, version);
         }
+        self.keepers.after_step(at, |node: NodeId| inside(&nodes[node.index()]))?;
         self.violation.clone().map_or(Ok(()), Err)
     }
 }

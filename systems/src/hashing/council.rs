@@ -14,6 +14,9 @@ pub(super) const TIMERS_FROM: u16 = 8;
 /// The log of the Raft inside, on the same disk.
 const LANE: u16 = 1;
 
+/// Whose requests the Raft inside takes its steps for.
+pub(super) const PROPOSER: ClientId = ClientId(0);
+
 /// How the Raft's types are those of the store.
 struct Inside;
 
@@ -34,10 +37,7 @@ impl Wrap<Raft<Directory>, Machine> for Inside {
     }
 
     fn fact(&self, inner: RaftFact) -> Option<HashingFact> {
-        match inner {
-            RaftFact::Elected { term, .. } => Some(HashingFact::Elected { term }),
-            _ => None,
-        }
+        Some(HashingFact::Directory(inner))
     }
 
     fn reply(&self, _: Ticket, _: u64) -> Option<crate::kv::KvResponse> {
@@ -75,6 +75,11 @@ impl Council {
         })
     }
 
+    /// The Raft inside.
+    pub const fn raft(&self) -> &Raft<Directory> {
+        self.raft.node()
+    }
+
     /// Its term, if it leads.
     pub fn leads(&self) -> Option<u64> {
         let role = self.raft.node().role();
@@ -95,7 +100,8 @@ impl Council {
         self.proposed += 1;
         // A term has one leader, so this number is nobody else's, and it is larger than those of earlier terms.
         let op = term << 24 | self.proposed;
-        let ticket = Ticket { client: ClientId(0), op, floor: op, attempt: 0 };
+        let ticket = Ticket { client: PROPOSER, op, floor: op, attempt: 0 };
+        fx.note(HashingFact::Proposed { op });
         self.raft.step(&Inside, fx, |raft, fx| raft.on_request(ticket, step, fx));
     }
 }

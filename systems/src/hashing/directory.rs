@@ -8,7 +8,7 @@ use sim_core::{NodeId, NodeSet, StateMachine};
 use std::rc::Rc;
 
 /// Who the members are, as of an epoch. An odd epoch is a change under way: keys belong to their holders under both sets.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct View {
     /// Counts every step of every change.
     pub epoch: u64,
@@ -41,7 +41,7 @@ impl View {
 }
 
 /// What the directory is asked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Step {
     /// The members shall be others.
     Begin {
@@ -78,7 +78,7 @@ impl Serialize for Step {
 }
 
 /// The directory's state.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 pub struct Directory {
     /// What it tells everyone.
     pub view: View,
@@ -148,20 +148,6 @@ impl StateMachine for Directory {
 
     fn snapshot_bytes(snapshot: &Self) -> u64 {
         u64::from(snapshot.view.bytes())
-    }
-
-    fn hash_command(step: &Step, mixer: &mut Mixer) {
-        let (tag, epoch, members) = match *step {
-            Step::Begin { epoch, members } => (0, epoch, members),
-            Step::End { epoch } => (1, epoch, NodeSet::EMPTY),
-            Step::Cancel { epoch } => (2, epoch, NodeSet::EMPTY),
-            Step::Fence { epoch, node, life } => {
-                (3 + life.0, epoch, NodeSet::EMPTY.union([node].into_iter().collect()))
-            }
-        };
-        mixer.word(tag);
-        mixer.word(epoch);
-        members.words().into_iter().for_each(|word| mixer.word(word));
     }
 
     fn digest(&self) -> u64 {

@@ -2,7 +2,7 @@
 //! (Dynamo, 4.7). The same exchange hands keys over to new holders: their trees are empty at first, and after a crash of either
 //! end only what is still missing differs.
 
-use super::message::{HashingFact, HashingMessage, LEAVES};
+use super::message::{HashingFact, HashingMessage, LEAVES, Leaf};
 use super::node::{EXCHANGE, Fx, Machine};
 use super::store::Place;
 use super::version::Held;
@@ -184,7 +184,7 @@ impl Machine {
         let (with, epoch) = (session.with, session.epoch);
         let message = match session.wants {
             Wants::Tree => {
-                let digest = hash::of(&self.store.leaves(self.me, with));
+                let digest = hash::content(&self.store.leaves(self.me, with));
                 HashingMessage::Compare { epoch, digest }
             }
             Wants::Piece { leaf, after, .. } => HashingMessage::Fetch { epoch, leaf, after },
@@ -214,7 +214,7 @@ impl Machine {
             fx.send(from, HashingMessage::Blank { epoch });
         } else {
             let leaves = self.store.leaves(self.me, from);
-            let leaves = (hash::of(&leaves) != digest).then(|| leaves.into());
+            let leaves = (hash::content(&leaves) != digest).then(|| leaves.into());
             fx.send(from, HashingMessage::Tree { epoch, leaves, floor: self.store.floor });
         }
     }
@@ -246,13 +246,13 @@ impl Machine {
         &mut self,
         from: NodeId,
         epoch: u64,
-        theirs: Option<&[u64; LEAVES]>,
+        theirs: Option<&[Leaf; LEAVES]>,
         floor: u64,
         fx: &mut Fx<'_>,
     ) {
         let (ours, news) = (self.store.leaves(self.me, from), floor > self.store.floor);
         let Some(session) = self.session(from, epoch).filter(|session| session.wants == Wants::Tree) else { return };
-        let differ = |theirs: &[u64; LEAVES]| {
+        let differ = |theirs: &[Leaf; LEAVES]| {
             let bits = ours.iter().zip(theirs).enumerate().filter(|(_, (ours, theirs))| ours != theirs);
             bits.fold(0_u64, |bits, (leaf, _)| bits | 1 << leaf)
         };

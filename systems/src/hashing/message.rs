@@ -5,7 +5,6 @@ use super::version::{Held, Version};
 use crate::number::numbers;
 use crate::raft;
 use core::fmt;
-use sim_core::hash;
 use sim_core::{Fact, Kind, Message, NodeId};
 use std::rc::Rc;
 
@@ -30,18 +29,12 @@ pub enum Behalf {
     Hint(HintNumber),
 }
 
-impl Behalf {
-    /// Its share in digests.
-    const fn share(self) -> [u64; 2] {
-        match self {
-            Self::Op(OpNumber(number)) => [0, number],
-            Self::Hint(HintNumber(number)) => [1, number],
-        }
-    }
-}
+/// A leaf of a Merkle tree: the hash of all that is held in its part of the key space; 0 for nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Leaf(pub u64);
 
 /// Between nodes. `epoch` is that of the sender's view: a receiver of another one refuses.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 pub enum HashingMessage {
     /// A coordinator asks what a key holds.
     Ask {
@@ -113,7 +106,7 @@ pub enum HashingMessage {
         /// See above.
         epoch: u64,
         /// `None` if it is the same.
-        leaves: Option<Rc<[u64; LEAVES]>>,
+        leaves: Option<Rc<[Leaf; LEAVES]>>,
         /// The largest counter of a tombstone that it has forgotten.
         floor: u64,
     },
@@ -220,43 +213,6 @@ impl Message for HashingMessage {
         }
     }
 
-    fn fingerprint(&self) -> u64 {
-        let held = Held::hash;
-        let tag = u64::from(self.kind().index);
-        match self {
-            Self::Ask { op, epoch, key, bare } => hash::of(&[tag, op.0, *epoch, *key, u64::from(*bare)]),
-            Self::Told { op, epoch, held: told, floor, .. } => {
-                hash::of(&[tag, op.0, *epoch, told.as_ref().map_or(0, held)]) ^ *floor
-            }
-            Self::Store { behalf, epoch, key, held: told, hint } => {
-                let [kind, number] = behalf.share();
-                hash::of(&[tag, kind, number, *epoch, *key, held(told), u64::from(*hint)])
-            }
-            Self::Stored { behalf, epoch } => {
-                let [kind, number] = behalf.share();
-                hash::of(&[tag, kind, number, *epoch])
-            }
-            Self::Refused { behalf, view } => {
-                let [kind, number] = behalf.share();
-                hash::of(&[tag, kind, number, view.epoch])
-            }
-            Self::View(view) => hash::of(&[tag, view.epoch]),
-            Self::Seek { epoch } | Self::Copied { epoch } | Self::Blank { epoch } => hash::of(&[tag, *epoch]),
-            Self::Wiped { life } => hash::of(&[tag, life.0]),
-            Self::Compare { epoch, digest } => hash::of(&[tag, *epoch, *digest]),
-            Self::Tree { epoch, leaves, floor } => {
-                hash::of(&[tag, *epoch, leaves.as_ref().map_or(0, |l| hash::of(&l[..]))]) ^ *floor
-            }
-            Self::Fetch { epoch, leaf, after } => hash::of(&[tag, *epoch, u64::from(*leaf), after.map_or(0, |a| a.0)]),
-            Self::Piece { epoch, leaf, entries, more, .. } => entries
-                .iter()
-                .fold(hash::of(&[tag, *epoch, u64::from(*leaf), u64::from(*more)]), |mixed, (key, entry)| {
-                    hash::of(&[mixed, *key, held(entry)])
-                }),
-            Self::Directory(inner) => hash::of(&[tag, inner.fingerprint()]),
-        }
-    }
-
     fn describe(&self, out: &mut dyn fmt::Write) -> fmt::Result {
         match self {
             Self::Ask { epoch, key, bare: true, .. } => write!(out, "k{key} epoch={epoch}, the version"),
@@ -301,7 +257,7 @@ const fn floor_bytes(floor: u64) -> u32 {
 }
 
 /// One append to a node's disk.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 pub enum Record {
     /// A key holds this.
     Put {
@@ -345,7 +301,7 @@ pub enum Record {
 }
 
 /// All that a store holds.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 pub struct Image {
     /// The view it goes by.
     pub view: View,
@@ -360,12 +316,14 @@ pub struct Image {
 }
 
 /// What nodes announce.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum HashingFact {
-    /// Leads those who keep the directory.
-    Elected {
-        /// The term.
-        term: u64,
+    /// One of those who keep the directory announces something of their Raft.
+    Directory(raft::RaftFact),
+    /// Their leader wants a step taken.
+    Proposed {
+        /// Its number for it.
+        op: u64,
     },
     /// A change of members begins: the first one who keeps the directory knows.
     Changing {
@@ -476,12 +434,14 @@ pub(super) const FACT_KINDS: &[&str] = &[
     "wiped",
     "fenced",
     "refilled",
+    "directory",
+    "proposed",
 ];
 
 impl Fact for HashingFact {
     fn kind(&self) -> Kind {
         let at = match self {
-            Self::Elected { .. } => 0,
+            Self::Directory(raft::RaftFact::Elected { .. }) => 0,
             Self::Changing { .. } => 1,
             Self::Changed { .. } => 2,
             Self::Viewed { .. } => 3,
@@ -498,6 +458,8 @@ impl Fact for HashingFact {
             Self::Wiped => 14,
             Self::Fenced { .. } => 15,
             Self::Refilled { .. } => 16,
+            Self::Directory(_) => 17,
+            Self::Proposed { .. } => 18,
         };
         Kind::new(at, FACT_KINDS[usize::from(at)])
     }
@@ -505,7 +467,7 @@ impl Fact for HashingFact {
     fn landmark(&self) -> bool {
         matches!(
             self,
-            Self::Elected { .. }
+            Self::Directory(raft::RaftFact::Elected { .. })
                 | Self::Changing { .. }
                 | Self::Changed { .. }
                 | Self::Copied { .. }
@@ -516,7 +478,12 @@ impl Fact for HashingFact {
 
     fn describe(&self, out: &mut dyn fmt::Write) -> fmt::Result {
         match self {
-            Self::Elected { term } => write!(out, "term={term}"),
+            Self::Directory(raft::RaftFact::Elected { term, .. }) => write!(out, "term={term}"),
+            Self::Directory(inner) => {
+                write!(out, "{} ", inner.kind().name)?;
+                inner.describe(out)
+            }
+            Self::Proposed { op } => write!(out, "op={op}"),
             Self::Changing { epoch }
             | Self::Changed { epoch }
             | Self::Viewed { epoch }

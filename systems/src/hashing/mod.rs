@@ -71,6 +71,8 @@ mod by_hand;
 mod checks;
 mod client;
 mod config;
+#[cfg(test)]
+mod contents;
 mod coordinate;
 mod council;
 mod directory;
@@ -95,7 +97,7 @@ pub use checks::{
 pub use client::{HashingClient, client};
 pub use config::{Config, Setup};
 pub use directory::{Directory, Step, View};
-pub use message::{Behalf, HashingFact, HashingMessage, HintNumber, Image, LEAVES, Life, OpNumber, Record};
+pub use message::{Behalf, HashingFact, HashingMessage, HintNumber, Image, LEAVES, Leaf, Life, OpNumber, Record};
 pub use node::{Machine, TIMERS};
 pub use placing::{
     BALANCED, CLIENTS_WITH_ONE_VIEW_AGREE, EVERY_KEY_HAS_AN_OWNER, NO_MOVE_BETWEEN_SURVIVORS, REPLICAS_ARE_APART,

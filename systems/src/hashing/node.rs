@@ -205,7 +205,7 @@ impl Node for Machine {
         };
         let wiped = disk.is_empty()
             && super::council::is_empty(disk)
-            && fx.disk_was_used()
+            && fx.device_was_used()
             && !config.is_router(me)
             && !config.has(HashingBug::WipedServesAtOnce);
         let replayed = Store::replay(disk, me, holders);

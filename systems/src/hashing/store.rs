@@ -4,7 +4,7 @@
 
 use super::directory::View;
 use super::key;
-use super::message::{Behalf, HashingFact, Image, LEAVES, Life, Record};
+use super::message::{Behalf, HashingFact, Image, LEAVES, Leaf, Life, Record};
 use super::node::Fx;
 use super::version::{Held, Version, What};
 use sim_core::hash;
@@ -335,12 +335,12 @@ impl Store {
     }
 
     /// The leaves of the Merkle tree over what `me` and `other` both hold.
-    pub fn leaves(&self, me: NodeId, other: NodeId) -> [u64; LEAVES] {
-        let mut leaves = [0; LEAVES];
+    pub fn leaves(&self, me: NodeId, other: NodeId) -> [Leaf; LEAVES] {
+        let mut leaves = [Leaf::default(); LEAVES];
         for ((hash, key), entry) in &self.data {
             if entry.holders.has(me) && entry.holders.has(other) {
                 let leaf = &mut leaves[leaf_of(*hash)];
-                *leaf = hash::of(&[*leaf, *key, entry.held.version.hash()]);
+                leaf.0 = hash::of(&[leaf.0, *key, entry.held.version.hash()]);
             }
         }
         leaves

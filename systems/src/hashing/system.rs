@@ -17,7 +17,8 @@ use sim_core::metric::MetricKind;
 use sim_core::units::{BitRate, ByteSize, DurationText};
 use sim_core::workload::Load;
 use sim_core::{
-    Budget, Bug, Duration, History, Invalid, NodeId, NodeSet, Operation, Order, Rule, Shape, Span, System, Verdict,
+    Budget, Bug, Duration, History, Invalid, LoadUnit, NodeId, NodeSet, Operation, Order, Rule, Shape, Span, System,
+    Verdict,
 };
 use std::rc::Rc;
 
@@ -256,6 +257,10 @@ impl System for HashingSystem {
             _ => "put",
         };
         Operation { name, ..operation }
+    }
+
+    fn load() -> LoadUnit {
+        LoadUnit::Work("reads and writes of stores")
     }
 
     fn carries(config: &Config, node: NodeId) -> bool {

@@ -7,7 +7,7 @@ use sim_core::{LocalInstant, Ticket};
 /// When a value was written, relative to the others of its key: the larger one wins wherever two meet, so all replicas end
 /// with the same. Whose write it is breaks ties, so two writes never have the same version, and a retry has that of the first try
 /// if nothing came between.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Version {
     /// A Lamport counter, or a hybrid clock in microseconds.
     pub counter: u64,
@@ -41,7 +41,7 @@ impl fmt::Display for Version {
 }
 
 /// What a key holds.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum What {
     /// A value.
     Value(Value),
@@ -54,7 +54,7 @@ pub enum What {
 }
 
 /// A value or a tombstone, with its version.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Held {
     /// When it was written.
     pub version: Version,
@@ -75,15 +75,6 @@ impl Held {
     /// Size on the wire and on disk, in bytes: the version and the value.
     pub(super) fn bytes(&self) -> u32 {
         20 + self.value().map_or(8, Value::bytes)
-    }
-
-    /// Its share in digests of messages.
-    pub(super) fn hash(&self) -> u64 {
-        let what = match &self.what {
-            What::Value(value) => value.hash(),
-            What::Tombstone { at } => sim_core::hash::of(&[at.0]),
-        };
-        self.version.hash() ^ what
     }
 }
 

@@ -11,6 +11,7 @@ pub use spec::{Key, KvSpec, judge_linearizable};
 pub use value::Value;
 
 use core::fmt;
+use core::hash::{Hash, Hasher};
 use serde::Serialize;
 use sim_core::hash::{self, Mixer};
 use sim_core::workload::{Op, Verb};
@@ -21,7 +22,7 @@ use tree::Tree;
 pub const LARGEST_VALUE: u32 = 64 << 10;
 
 /// What a client asks of the store. Keys are numbers, shown as `k17`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Hash)]
 #[serde(rename_all = "snake_case")]
 pub enum KvCommand {
     /// The value of a key.
@@ -60,7 +61,7 @@ pub enum KvCommand {
 }
 
 /// What the store answers.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Hash)]
 #[serde(rename_all = "snake_case")]
 pub enum KvResponse {
     /// The value of the key asked for, if there is one.
@@ -177,6 +178,14 @@ impl Kv {
     }
 }
 
+// Not derived: the sum of all pairs' hashes is at hand.
+impl Hash for Kv {
+    fn hash<H: Hasher>(&self, hasher: &mut H) {
+        let Self { tree: _, keys, bytes, digest } = self;
+        (keys, bytes, digest).hash(hasher);
+    }
+}
+
 impl StateMachine for Kv {
     type Command = KvCommand;
     type Response = KvResponse;
@@ -251,21 +260,6 @@ impl StateMachine for Kv {
         snapshot.bytes
     }
 
-    fn hash_command(command: &KvCommand, mixer: &mut Mixer) {
-        let (tag, key, value, expect) = match command {
-            KvCommand::Get { key } => (0, *key, 0, 0),
-            KvCommand::Put { key, value } => (1, *key, value.hash(), 0),
-            KvCommand::Append { key, value } => (2, *key, value.hash(), 0),
-            KvCommand::Cas { key, expect, value } => (3, *key, value.hash(), expect.as_ref().map_or(1, Value::hash)),
-            KvCommand::Delete { key } => (4, *key, 0, 0),
-        };
-        mixer.word(tag << 56 ^ key);
-        mixer.word(value);
-        if tag == 3 {
-            mixer.word(expect);
-        }
-    }
-
     fn digest(&self) -> u64 {
         hash::of(&[self.digest, self.keys])
     }
@@ -301,6 +295,7 @@ pub const fn operation(command: &KvCommand) -> Operation {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::contents::{Told, vary};
 
     fn put(key: u64, text: &str) -> KvCommand {
         KvCommand::Put { key, value: Value::new(text) }
@@ -331,6 +326,24 @@ mod tests {
         let big = Value::padded("x", LARGEST_VALUE);
         kv.apply(&put(1, "c"));
         assert_eq!(kv.apply(&KvCommand::Append { key: 1, value: big }), KvResponse::Full);
+    }
+
+    #[test]
+    fn all_that_is_asked_and_answered_is_in_the_run_digest() {
+        let value = |number| Value::number(number, 40);
+        let mut told = Told::others();
+        vary!(told, KvCommand::Get { key: 1 => 2 });
+        vary!(told, KvCommand::Put { key: 1 => 2, value: value(3) => value(4) });
+        vary!(told, KvCommand::Append { key: 1 => 2, value: value(3) => Value::number(3, 41) });
+        vary!(told, KvCommand::Cas { key: 1 => 2, expect: None => Some(value(3)), value: value(3) => value(4) });
+        vary!(told, KvCommand::Delete { key: 1 => 2 });
+        let mut told = Told::others();
+        for answer in [None, Some(value(1)), Some(value(2)), Some(Value::new("a text that does not fit inline"))] {
+            told.add(&format!("{answer:?}"), &KvResponse::Value(answer));
+        }
+        for answer in [KvResponse::Done, KvResponse::Swapped(false), KvResponse::Swapped(true), KvResponse::Full] {
+            told.add(&answer.to_string(), &answer);
+        }
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! A value of the store: short text that is cheap to clone, and a size on the wire that may be larger than the text.
 
 use core::fmt;
+use core::hash::{Hash, Hasher};
 use serde::{Serialize, Serializer};
 use sim_core::hash::Mixer;
 use std::rc::Rc;
@@ -110,6 +111,14 @@ impl Value {
     #[must_use]
     pub fn hash(&self) -> u64 {
         self.0.hash
+    }
+}
+
+// Not derived: the hash of text and size is at hand.
+impl Hash for Value {
+    #[inline]
+    fn hash<H: Hasher>(&self, hasher: &mut H) {
+        hasher.write_u64(self.0.hash);
     }
 }
 

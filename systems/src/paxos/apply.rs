@@ -3,7 +3,7 @@
 use super::log::Payload;
 use super::message::PaxosFact;
 use super::node::{Fx, Paxos, Stage};
-use crate::replication::{link, pop_if};
+use crate::replication::link;
 use sim_core::StateMachine;
 
 impl<M: StateMachine> Paxos<M> {
@@ -21,9 +21,9 @@ impl<M: StateMachine> Paxos<M> {
             assert!(take > 0, "{}: slot {} is chosen but not there", self.me, applied + 1);
             for entry in &entries[..take] {
                 applied += 1;
-                chain = link(chain, entry.hash);
-                let Payload::Command { stamp, command } = &entry.payload else {
-                    if let Payload::Members(set) = entry.payload {
+                chain = link(chain, entry.hash());
+                let Payload::Command { stamp, command } = entry.payload() else {
+                    if let Payload::Members(set) = *entry.payload() {
                         configured = Some((applied, set));
                         break;
                     }
@@ -34,7 +34,7 @@ impl<M: StateMachine> Paxos<M> {
                     let (client, op) = (stamp.client, stamp.op);
                     fx.note(PaxosFact::Executed { slot: applied, chain, client, op, fresh });
                 }
-                while let Some((slot, ticket)) = pop_if(&mut self.waiters, |(slot, _)| *slot <= applied) {
+                while let Some((slot, ticket)) = self.waiters.pop_through(applied) {
                     if slot == applied
                         && let Some(response) = &response
                     {

@@ -6,7 +6,7 @@ use core::fmt;
 use sim_core::NodeId;
 
 /// The number of a ballot: a round, made unique by the node that proposes in it. Later rounds outbid earlier ones.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Ballot {
     /// The round; 0 is nobody's.
     pub round: u64,

@@ -248,7 +248,7 @@ impl PaxosChecks {
         for slot in first..=last {
             self.counts.chosen += 1;
             let Some((_, entry)) = leader.log().slot(slot) else { continue };
-            let hash = entry.hash;
+            let hash = entry.hash();
             let Some(place) = self.audit.place(slot) else { continue };
             let (since, known) = place.value.get_or_insert(((ballot.round, ballot.node), hash));
             *since = (*since).min((ballot.round, ballot.node));
@@ -287,7 +287,7 @@ impl PaxosChecks {
                     format!("{me} leads ballot {ballot} and takes slot {first} and on for free, but {slot} was chosen before")
                 });
             }
-            if leader.log().slot(slot).is_some_and(|(of, entry)| of == ballot && entry.hash != value) {
+            if leader.log().slot(slot).is_some_and(|(of, entry)| of == ballot && entry.hash() != value) {
                 return self.audit.fail(at, CHOSEN_VALUES_STAY, me, || {
                     format!(
                         "{me} leads ballot {ballot} and proposes another value in slot {slot} than was chosen before"

@@ -177,9 +177,10 @@ impl<M: StateMachine> Paxos<M> {
     pub(super) fn replay(&mut self, disk: Replay<'_, Record<M>>, fx: &mut Fx<'_, M>) {
         let formatted = disk.iter().any(|(_, record)| matches!(record, Ok(Record::Hard { .. }) | Err(Unreadable)));
         if !formatted {
-            let id = self.format(fx);
             // A device counts its writes for ever: wiping it does not make it a new one.
-            if id.0 > 1 && !self.config.has(PaxosBug::WipedVotesAtOnce) {
+            let used = fx.disk_was_used();
+            let id = self.format(fx);
+            if used && !self.config.has(PaxosBug::WipedVotesAtOnce) {
                 return self.begin_rejoin(id.0, fx);
             }
             return self.write_hard(fx);

@@ -61,7 +61,7 @@ pub struct Lead<M: StateMachine> {
     /// What it has been asked to do about the acceptors.
     pub(super) change: Change,
     /// Commands that wait for their batch: not proposed yet.
-    gathered: Vec<Entry<M::Command>>,
+    gathered: VecDeque<Entry<M::Command>>,
     gathered_bytes: u64,
     /// What was proposed and is not committed yet, in order of slots.
     proposals: VecDeque<Proposal<M::Command>>,
@@ -85,7 +85,7 @@ impl<M: StateMachine> Lead<M> {
             covered: Vec::new(),
             change: Change::default(),
             peers: vec![Peer { active: true, round: 0, commit: None }; machines as usize],
-            gathered: Vec::new(),
+            gathered: VecDeque::new(),
             gathered_bytes: 0,
             proposals: VecDeque::new(),
             reads: Reads::default(),
@@ -121,7 +121,7 @@ impl<M: StateMachine> Lead<M> {
     /// Lets `entry` wait for its batch.
     pub(super) fn gather(&mut self, entry: Entry<M::Command>) {
         self.gathered_bytes += u64::from(entry.bytes::<M>());
-        self.gathered.push(entry);
+        self.gathered.push_back(entry);
     }
 
     /// The newest read round that at least `quorum` of these nodes have confirmed.
@@ -145,16 +145,14 @@ impl<M: StateMachine> Paxos<M> {
         }
         if ticket.attempt > 0 {
             // A retry of something that is on its way: answer the retry when it arrives.
-            let same = |t: &Ticket| (t.client, t.op) == (ticket.client, ticket.op);
-            if let Some((_, waiting)) = self.waiters.iter_mut().find(|(_, t)| same(t)) {
-                *waiting = ticket;
+            if self.waiters.renew(ticket) {
                 return;
             }
         }
         let Some(lead) = &mut self.lead else { return };
         // Only this leader proposes in this ballot, so the slot is known before it is proposed.
-        self.waiters.push_back((lead.free(), ticket));
-        lead.gather(Entry::command::<M>(stamp, command));
+        self.waiters.push(lead.free(), ticket);
+        lead.gather(Entry::command(stamp, command));
         self.flush(fx);
     }
 
@@ -197,7 +195,7 @@ impl<M: StateMachine> Paxos<M> {
                     first || bytes <= limit
                 };
                 let count = lead.gathered.iter().take(longest).take_while(fits).count();
-                (count, lead.gathered[..count].iter().map(|e| u64::from(e.bytes::<M>())).sum())
+                (count, lead.gathered.range(..count).map(|e| u64::from(e.bytes::<M>())).sum())
             };
             lead.gathered_bytes -= bytes;
             let batch = Slice::new(lead.gathered.drain(..count).collect(), bytes as u32);

@@ -3,7 +3,8 @@
 
 use super::ballot::Ballot;
 use crate::replication::Stamp;
-use sim_core::hash::Mixer;
+use core::hash::{Hash, Hasher};
+use sim_core::hash::Hashed;
 use sim_core::{NodeSet, StateMachine, WriteId};
 use std::collections::VecDeque;
 
@@ -14,7 +15,7 @@ const ENTRY_BYTES: u32 = 24;
 const NEAR: usize = 4;
 
 /// What a slot may hold.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 pub enum Payload<C> {
     /// Nothing: fills a gap that an earlier leader left (Paxos Made Simple, section 3), or lets a configuration begin.
     Noop,
@@ -29,42 +30,55 @@ pub enum Payload<C> {
     },
 }
 
-/// The value of one slot. Its slot is its place; its ballot belongs to the acceptance, not to the value.
+/// The value of one slot. Its slot is its place; its ballot belongs to the acceptance, not to the value. It never changes, so its hash
+/// is worked out once for all messages, logs and disks.
 #[derive(Clone, Debug)]
-pub struct Entry<C> {
-    /// Of the payload: one link of the running hash.
-    pub hash: u64,
-    /// What it holds.
-    pub payload: Payload<C>,
+pub struct Entry<C>(Hashed<Payload<C>>);
+
+// Not derived: the hash is there whether or not the commands can be hashed.
+impl<C> Hash for Entry<C> {
+    #[inline]
+    fn hash<H: Hasher>(&self, hasher: &mut H) {
+        self.0.hash(hasher);
+    }
 }
 
-impl<C> Entry<C> {
+impl<C: Hash> Entry<C> {
     /// What fills a gap.
-    pub(super) const fn noop() -> Self {
-        let mut mixer = Mixer::resume(0);
-        mixer.word(u64::MAX);
-        Self { hash: mixer.finish(), payload: Payload::Noop }
+    pub(super) fn noop() -> Self {
+        Self(Hashed::new(Payload::Noop))
     }
 
     /// The acceptors shall be these.
     pub(super) fn members(set: NodeSet) -> Self {
-        let mut mixer = Mixer::resume(1);
-        set.words().into_iter().for_each(|word| mixer.word(word));
-        Self { hash: mixer.finish(), payload: Payload::Members(set) }
+        Self(Hashed::new(Payload::Members(set)))
     }
 
     /// A client's command.
-    pub(super) fn command<M: StateMachine<Command = C>>(stamp: Stamp, command: C) -> Self {
-        let mut mixer = Mixer::default();
-        mixer.word(u64::from(stamp.client.0) << 40 ^ stamp.op);
-        M::hash_command(&command, &mut mixer);
-        Self { hash: mixer.finish(), payload: Payload::Command { stamp, command } }
+    pub(super) fn command(stamp: Stamp, command: C) -> Self {
+        Self(Hashed::new(Payload::Command { stamp, command }))
+    }
+}
+
+impl<C> Entry<C> {
+    /// What it holds.
+    #[inline]
+    #[must_use]
+    pub fn payload(&self) -> &Payload<C> {
+        &self.0
+    }
+
+    /// Of all it holds: one link of the running hash.
+    #[inline]
+    #[must_use]
+    pub const fn hash(&self) -> u64 {
+        self.0.content()
     }
 
     /// Size on the wire and on disk, in bytes.
     pub(super) fn bytes<M: StateMachine<Command = C>>(&self) -> u32 {
         ENTRY_BYTES
-            + match &self.payload {
+            + match self.payload() {
                 Payload::Noop => 0,
                 Payload::Members(_) => 16,
                 Payload::Command { command, .. } => M::command_bytes(command),
@@ -76,7 +90,7 @@ impl<C> Entry<C> {
 pub type Slice<C> = crate::replication::Slice<Entry<C>>;
 
 /// Consecutive slots that were accepted together, in one ballot. Cloning copies a pointer.
-#[derive(Debug)]
+#[derive(Debug, Hash)]
 pub struct Run<C> {
     /// The first slot.
     pub first: u64,

@@ -10,7 +10,7 @@ use super::node::{Fx, Paxos};
 use sim_core::{NodeSet, StateMachine};
 
 /// The configurations that are known, each with the first slot it governs, in order.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Members(Vec<(u64, NodeSet)>);
 
 impl Members {
@@ -98,7 +98,7 @@ impl<M: StateMachine> Paxos<M> {
 
 /// The configurations that were proposed in these values.
 pub(super) fn proposed_in<C>(entries: &[super::log::Entry<C>]) -> impl Iterator<Item = NodeSet> {
-    entries.iter().filter_map(|entry| if let Payload::Members(set) = entry.payload { Some(set) } else { None })
+    entries.iter().filter_map(|entry| if let Payload::Members(set) = entry.payload() { Some(*set) } else { None })
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use super::log::{Run, Slice};
 use super::members::Members;
 use super::rejoin::Lives;
 use crate::replication::Image;
-use sim_core::{ClientId, Kind, Message, NodeId, NodeSet, StateMachine, hash};
+use sim_core::{ClientId, Kind, Message, NodeId, NodeSet, StateMachine};
 use std::rc::Rc;
 
 /// Header of every message on the wire, in bytes.
@@ -50,7 +50,7 @@ pub const FACT_KINDS: &[&str] = &[
 ];
 
 /// A snapshot: the replicated state, and up to which slot it has applied.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 pub struct Snapshot<M: StateMachine> {
     /// The last slot it covers.
     pub slot: u64,
@@ -65,7 +65,7 @@ pub struct Snapshot<M: StateMachine> {
 }
 
 /// What an acceptor tells a new leader, or a replica that lost its disk.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 pub struct Report<C> {
     /// All slots up to this one are chosen, and known to the sender.
     pub commit: u64,
@@ -82,7 +82,7 @@ impl<C> Report<C> {
 }
 
 /// What another replica tells one whose disk was wiped.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 pub struct Welcome<C> {
     /// The life that asked.
     pub life: u64,
@@ -97,7 +97,7 @@ pub struct Welcome<C> {
 }
 
 /// One message.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 pub enum PaxosMessage<M: StateMachine> {
     /// Phase 1a, for all slots behind `after` at once: help no ballot below this one, and say what you have accepted.
     Prepare {
@@ -232,37 +232,13 @@ impl<M: StateMachine> Message for PaxosMessage<M> {
             }
     }
 
-    fn fingerprint(&self) -> u64 {
-        let of = |ballot: &Ballot| ballot.round ^ u64::from(ballot.node).rotate_left(48);
-        match self {
-            Self::Accept { run, commit } => {
-                of(&run.ballot)
-                    ^ run.first.rotate_left(16)
-                    ^ commit.rotate_left(32)
-                    ^ (run.entries.len() as u64).rotate_left(40)
-            }
-            Self::Accepted { ballot, first, .. } => of(ballot) ^ first.rotate_left(16),
-            Self::Prepare { ballot, after, .. } => hash::of(&[of(ballot), *after]),
-            Self::Promise { ballot, report, .. } => hash::of(&[of(ballot), report.commit, report.runs.len() as u64]),
-            Self::Outbid { ballot, promised } => hash::of(&[of(ballot), of(promised)]),
-            Self::Heartbeat { ballot, commit, round } => hash::of(&[of(ballot), *commit, *round]),
-            Self::Alive { ballot, round, .. } => hash::of(&[of(ballot), *round]),
-            Self::Learn { after, snapshot } => hash::of(&[*after, snapshot.0, snapshot.1]),
-            Self::Learned { first, entries, commit } => hash::of(&[*first, entries.len() as u64, *commit]),
-            Self::Piece { offset, snapshot, .. } => hash::of(&[*offset, snapshot.slot]),
-            Self::Rejoin { life } => *life,
-            Self::Welcome(w) => hash::of(&[w.life, of(&w.promised), w.report.commit]),
-            Self::TakeOver { ballot } => of(ballot),
-        }
-    }
-
     fn describe(&self, out: &mut dyn core::fmt::Write) -> core::fmt::Result {
         super::describe::message(self, out)
     }
 }
 
 /// What a node writes to its disk. Replayed in order, the records give back promise, slots and snapshot.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 pub enum Record<M: StateMachine> {
     /// The first write of a node that finds an empty disk.
     Blank,
@@ -296,7 +272,7 @@ pub enum Record<M: StateMachine> {
 }
 
 /// What a node announces.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum PaxosFact {
     /// It has not heard from a leader for too long and prepares a ballot of its own.
     Campaign {

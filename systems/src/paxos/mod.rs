@@ -45,6 +45,8 @@ mod bugs;
 pub mod checks;
 mod client;
 mod config;
+#[cfg(test)]
+mod contents;
 mod describe;
 mod disk;
 mod lead;

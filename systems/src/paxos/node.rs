@@ -10,12 +10,11 @@ use super::message::{PaxosFact, PaxosMessage, Record, Snapshot};
 use super::prepare::Promises;
 use super::rejoin::{Lives, Rejoin};
 use super::snapshot::Incoming;
-use crate::replication::{Input, Replicated, Standstill, link};
+use crate::replication::{Input, Replicated, Standstill, Waiters, link};
 use sim_core::{
     Completion, Duration, Effects, LocalInstant, Node, NodeId, NodeSet, Order, Replay, Role, StateMachine, Ticket,
     Timer,
 };
-use std::collections::VecDeque;
 use std::rc::Rc;
 
 /// A node's outputs.
@@ -77,7 +76,7 @@ pub struct Paxos<M: StateMachine> {
     pub(super) promises: Promises<M::Command>,
     pub(super) lead: Option<Box<Lead<M>>>,
     /// Who waits for which slot to be applied.
-    pub(super) waiters: VecDeque<(u64, Ticket)>,
+    pub(super) waiters: Waiters,
     pub(super) disk: Disk<M>,
     /// A leader's loop that stands still while its disk syncs.
     pub(super) standstill: Standstill<PaxosMessage<M>, M::Command>,
@@ -148,7 +147,7 @@ impl<M: StateMachine> Paxos<M> {
             return None;
         }
         for at in start + 1..=slot {
-            chain = link(chain, self.log.slot(at)?.1.hash);
+            chain = link(chain, self.log.slot(at)?.1.hash());
         }
         Some(chain)
     }
@@ -321,7 +320,7 @@ impl<M: StateMachine> Node for Paxos<M> {
             failures: 0,
             promises: Promises::default(),
             lead: None,
-            waiters: VecDeque::new(),
+            waiters: Waiters::default(),
             disk: Disk::default(),
             standstill: Standstill::default(),
             stuck_at: (0, 0),

@@ -232,8 +232,8 @@ impl<M: StateMachine> Paxos<M> {
     pub(super) fn step_down(&mut self, leader: Option<NodeId>, fx: &mut Fx<'_, M>) {
         let Some(lead) = self.lead.take() else { return };
         fx.disarm(HEARTBEAT);
-        for (_, ticket) in self.waiters.iter().filter(|(slot, _)| *slot >= lead.next) {
-            fx.redirect(*ticket, leader);
+        for ticket in self.waiters.since(lead.next) {
+            fx.redirect(ticket, leader);
         }
         self.waiters.clear();
         for ticket in lead.reads.waiting() {

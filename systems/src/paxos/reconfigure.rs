@@ -191,7 +191,7 @@ impl<M: StateMachine> Paxos<M> {
         }
         lead.first = lead.first.max(lead.adopted.last() + 1);
         let later = lead.free() - free;
-        self.put_off_waiters(next, later);
+        self.waiters.put_off(next, later);
         self.cover();
         self.use_promises(fx);
     }
@@ -201,13 +201,6 @@ impl<M: StateMachine> Paxos<M> {
         self.advance(fx);
         self.start_round(fx);
         self.on_round(fx);
-    }
-
-    /// Commands that are not proposed yet will stand so many slots later than was thought.
-    fn put_off_waiters(&mut self, next: u64, later: u64) {
-        for (slot, _) in self.waiters.iter_mut().filter(|(slot, _)| *slot >= next) {
-            *slot += later;
-        }
     }
 
     /// More is chosen: lets a new configuration begin, and retires a leader that is no longer an acceptor.
@@ -232,7 +225,7 @@ impl<M: StateMachine> Paxos<M> {
             if count == 0 {
                 return;
             }
-            self.put_off_waiters(next, count);
+            self.waiters.put_off(next, count);
             let noops: Vec<_> = (0..count).map(|_| Entry::noop()).collect();
             let bytes = noops.iter().map(Entry::bytes::<M>).sum();
             self.propose_batch(Slice::new(noops.into(), bytes), fx);

@@ -18,7 +18,7 @@ use sim_core::{NodeId, NodeSet, StateMachine};
 use std::rc::Rc;
 
 /// The newest life of each replica whose disk was wiped; the first one is 0. Cloning copies a pointer, or nothing.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Lives(Option<Rc<Vec<(NodeId, u64)>>>);
 
 impl Lives {

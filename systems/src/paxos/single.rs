@@ -2,7 +2,7 @@
 //! its messages and ballots; the replicated store beside it is built of many of these, but not of this code.
 
 use super::ballot::Ballot;
-use sim_core::{Completion, Duration, Effects, Fact, Kind, Message, Node, NodeId, Replay, Ticket, Timer, hash};
+use sim_core::{Completion, Duration, Effects, Fact, Kind, Message, Node, NodeId, Replay, Ticket, Timer};
 use std::collections::VecDeque;
 
 type Fx<'a> = Effects<'a, Synod>;
@@ -33,7 +33,7 @@ pub struct Config {
 }
 
 /// One message.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum SynodMessage {
     /// Phase 1a.
     Prepare {
@@ -81,18 +81,10 @@ impl Message for SynodMessage {
     fn bytes(&self) -> u32 {
         64
     }
-
-    fn fingerprint(&self) -> u64 {
-        match self {
-            Self::Prepare { ballot } | Self::Promise { ballot, .. } | Self::Accepted { ballot } => ballot.round,
-            Self::Accept { ballot, value } => hash::of(&[ballot.round, *value]),
-            Self::Outbid { promised } => promised.round,
-        }
-    }
 }
 
 /// What a node writes to its disk.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum SynodRecord {
     /// No lower ballot gets its help.
     Promised(Ballot),
@@ -101,7 +93,7 @@ pub enum SynodRecord {
 }
 
 /// What a node announces.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum SynodFact {
     /// It begins a ballot.
     Prepared {

@@ -88,7 +88,7 @@ impl<M: StateMachine> Paxos<M> {
         let id = self.write_snapshot(slot, fx);
         self.state = Replicated::restore(&snapshot.image);
         (self.commit, self.applied, self.applied_chain) = (slot, slot, snapshot.chain);
-        self.waiters.retain(|(waits_for, _)| *waits_for > slot);
+        self.waiters.skip(slot);
         self.compact_disk(id, fx);
         fx.note(PaxosFact::SnapshotInstalled { slot, chain: snapshot.chain, digest: self.state.digest() });
         if self.members != snapshot.members {

@@ -63,7 +63,7 @@ impl PlacementChecks {
     fn owned(&self) -> Verdict {
         let (config, survey) = (&self.config, self.survey());
         let counts = core::iter::once(&survey.first).chain(survey.waves.iter().map(|wave| &wave.moved.after));
-        for (epoch, counts) in config.epochs.iter().zip(counts) {
+        for (epoch, counts) in config.epochs().iter().zip(counts) {
             let members = epoch.placement.members();
             let copies = u64::from(config.replicas).min(members.len() as u64) * config.keys;
             let held: u64 = members.iter().map(|member| counts[member.node.index()]).sum();
@@ -72,7 +72,7 @@ impl PlacementChecks {
                 return fail(EVERY_KEY_HAS_AN_OWNER, epoch.at.0, detail);
             }
         }
-        let epochs = config.epochs.len();
+        let epochs = config.epochs().len();
         Verdict::Pass { rule: EVERY_KEY_HAS_AN_OWNER, detail: format!("{} keys, {epochs} times placed", config.keys) }
     }
 
@@ -89,7 +89,7 @@ impl PlacementChecks {
     /// A lookup begun at `invoked` has been answered by `node`.
     fn returned(&mut self, invoked: Instant, at: Instant, node: NodeId, key: u64) {
         let hash = key::of_number(key);
-        let epochs = &self.config.epochs;
+        let epochs = self.config.epochs();
         let first = epochs.partition_point(|epoch| epoch.at.0 <= invoked.0).saturating_sub(1);
         let mut under_way = epochs[first..].iter().take_while(|epoch| epoch.at.0 <= at.0);
         if under_way.any(|epoch| epoch.placement.owner(hash) == node) {
@@ -102,7 +102,7 @@ impl PlacementChecks {
     }
 
     fn agreement(&self) -> Verdict {
-        for epoch in self.config.epochs.iter() {
+        for epoch in self.config.epochs().iter() {
             let members: Vec<Member> = epoch.placement.members().iter().collect();
             let mut reversed = members.clone();
             reversed.reverse();
@@ -127,7 +127,7 @@ impl PlacementChecks {
         let rule = NO_MOVE_BETWEEN_SURVIVORS;
         let survey = self.survey();
         let mut looked_at = 0;
-        for (wave, epochs) in survey.waves.iter().zip(self.config.epochs.windows(2)) {
+        for (wave, epochs) in survey.waves.iter().zip(self.config.epochs().windows(2)) {
             let last = epochs[0].placement.members().iter().map(|member| member.node).max();
             let last_left = last.is_some_and(|node| epochs[1].placement.members().get(node).is_none());
             let joined = epochs[1].placement.members().len() > epochs[0].placement.members().len();
@@ -152,7 +152,7 @@ impl PlacementChecks {
     fn bounded(&self) -> Verdict {
         let config = &self.config;
         let counts = core::iter::once(&self.survey().first).chain(self.survey().waves.iter().map(|w| &w.moved.after));
-        for (epoch, counts) in config.epochs.iter().zip(counts) {
+        for (epoch, counts) in config.epochs().iter().zip(counts) {
             let crate::hashing::placement::AnyPlacement::Bounded(bounded) = &epoch.placement else { continue };
             for member in epoch.placement.members().iter() {
                 let (held, most) = (counts[member.node.index()], bounded.capacity(member, config.keys));

@@ -4,14 +4,14 @@ use serde::Serialize;
 use sim_core::{Fact, Kind, Message};
 
 /// Whose is this key?
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Hash)]
 pub struct Lookup {
     /// The key.
     pub key: u64,
 }
 
 /// Mine.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Hash)]
 #[serde(rename_all = "snake_case")]
 pub enum Found {
     /// The node that answers owns it.
@@ -19,7 +19,7 @@ pub enum Found {
 }
 
 /// There are no messages between owners.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum PlacementMessage {}
 
 impl Message for PlacementMessage {
@@ -29,13 +29,10 @@ impl Message for PlacementMessage {
     fn bytes(&self) -> u32 {
         match *self {}
     }
-    fn fingerprint(&self) -> u64 {
-        match *self {}
-    }
 }
 
 /// What owners announce.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum PlacementFact {
     /// A request came to a node that does not own its key, and was sent on.
     Redirected,

@@ -35,8 +35,8 @@ impl Node for Owner {
     fn on_request(&mut self, ticket: Ticket, lookup: Lookup, fx: &mut Effects<'_, Self>) {
         let now = fx.now();
         let begun = |at: Duration| Clock::honest(Instant::ZERO + at) <= now;
-        let epoch = self.config.epochs.iter().rev().find(|epoch| begun(epoch.at));
-        let epoch = epoch.unwrap_or(&self.config.epochs[0]);
+        let epoch = self.config.epochs().iter().rev().find(|epoch| begun(epoch.at));
+        let epoch = epoch.unwrap_or(&self.config.epochs()[0]);
         let owner = epoch.placement.owner(key::of_number(lookup.key));
         if owner == fx.me() {
             fx.worked(Duration::ZERO);

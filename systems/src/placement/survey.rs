@@ -27,11 +27,11 @@ impl Survey {
     /// Places every key, once for each epoch.
     #[must_use]
     pub fn of(config: &PlacementConfig) -> Self {
-        let mut owners = place(config, &config.epochs[0].placement);
+        let mut owners = place(config, &config.epochs()[0].placement);
         let first = count(config, &owners);
         let mut before = first.clone();
         let mut waves = Vec::new();
-        for pair in config.epochs.windows(2) {
+        for pair in config.epochs().windows(2) {
             let (old, new) = (&pair[0], &pair[1]);
             let next = place(config, &new.placement);
             let (mut moved, mut between_survivors) = (0, 0);
@@ -112,7 +112,7 @@ fn place(config: &PlacementConfig, placement: &AnyPlacement) -> Vec<u32> {
         AnyPlacement::MultiProbe(p) => keys.map(|hash| p.owner(hash).0).collect(),
         AnyPlacement::Anchor(p) => keys.map(|hash| p.owner(hash).0).collect(),
         AnyPlacement::Bounded(p) => {
-            let mut p = p.clone();
+            let mut p = p.clone().expecting(config.keys);
             keys.map(|hash| p.assign(hash).0).collect()
         }
     }

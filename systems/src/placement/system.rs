@@ -4,13 +4,16 @@ use super::checks::{self, PlacementChecks};
 use super::message::{FACT_KINDS, Lookup};
 use super::node::Owner;
 use crate::hashing::placement::{Algorithm, AnyPlacement, Layout, Member, Members, Placement, RingShape, Spread};
+use core::cell::OnceCell;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sim_core::measures::{Formula, Measures};
 use sim_core::metric::Unit;
 use sim_core::units::{DurationText, ProbabilityText};
 use sim_core::workload::{Generated, Load};
-use sim_core::{Budget, Class, Duration, History, Invalid, NodeId, Operation, Rule, Shape, Span, System, Verdict};
+use sim_core::{
+    Budget, Class, Duration, History, Invalid, LoadUnit, NodeId, Operation, Rule, Shape, Span, System, Verdict,
+};
 use std::rc::Rc;
 
 /// The most keys a survey counts: four bytes each are kept.
@@ -89,6 +92,36 @@ pub struct Epoch {
     pub placement: AnyPlacement,
 }
 
+/// The members over time, and who owns what under each: tables that are made when somebody first asks, once for all copies of a
+/// configuration.
+#[derive(Debug)]
+struct Plan {
+    layout: Layout,
+    first: Members,
+    /// When, who, and whether it joins.
+    changes: Vec<(Duration, Member, bool)>,
+    epochs: OnceCell<Box<[Epoch]>>,
+}
+
+impl Plan {
+    fn make(&self) -> Box<[Epoch]> {
+        let mut placement = self.layout.place(self.first.clone());
+        let mut epochs = vec![Epoch { at: Duration::ZERO, event: "at first".into(), placement: placement.clone() }];
+        for (at, member, joins) in &self.changes {
+            let refused = "a change that was found possible";
+            let event = if *joins {
+                placement.join(*member).expect(refused);
+                format!("{} joins", member.node)
+            } else {
+                placement.leave(member.node).expect(refused);
+                format!("{} leaves", member.node)
+            };
+            epochs.push(Epoch { at: *at, event, placement: placement.clone() });
+        }
+        epochs.into()
+    }
+}
+
 /// What is placed where, and when.
 #[derive(Clone, Debug)]
 pub struct PlacementConfig {
@@ -104,8 +137,15 @@ pub struct PlacementConfig {
     pub replicas: u32,
     /// How they are kept apart.
     pub spread: Spread,
+    plan: Rc<Plan>,
+}
+
+impl PlacementConfig {
     /// The members over time: never none.
-    pub epochs: Rc<[Epoch]>,
+    #[must_use]
+    pub fn epochs(&self) -> &[Epoch] {
+        self.plan.epochs.get_or_init(|| self.plan.make())
+    }
 }
 
 impl PlacementOptions {
@@ -184,19 +224,8 @@ impl PlacementOptions {
             zone: shape.node_zones[node as usize],
         };
         let first = Members::new(at_first.into_iter().map(member)).expect("there are members, with weights");
-        let mut placement = layout.place(first);
-        let mut epochs = vec![Epoch { at: Duration::ZERO, event: "at first".into(), placement: placement.clone() }];
-        for (at, node, joins) in self.changes(nodes).expect("was looked at") {
-            let refused = "a change that was found possible";
-            let event = if joins {
-                placement.join(member(node.0)).expect(refused);
-                format!("{node} joins")
-            } else {
-                placement.leave(node).expect(refused);
-                format!("{node} leaves")
-            };
-            epochs.push(Epoch { at, event, placement: placement.clone() });
-        }
+        let changes = self.changes(nodes).expect("was looked at").into_iter();
+        let changes = changes.map(|(at, node, joins)| (at, member(node.0), joins)).collect();
         Ok(PlacementConfig {
             nodes,
             algorithm: self.algorithm,
@@ -204,7 +233,7 @@ impl PlacementOptions {
             keys: self.keys,
             replicas: self.replicas,
             spread: if self.spread_zones { Spread::Zones } else { Spread::Nodes },
-            epochs: epochs.into(),
+            plan: Rc::new(Plan { layout, first, changes, epochs: OnceCell::new() }),
         })
     }
 
@@ -285,13 +314,18 @@ impl System for PlacementSystem {
         PlacementChecks::new(config.clone())
     }
 
+    /// Redirections are no load: whoever owns nothing carries none.
+    fn load() -> LoadUnit {
+        LoadUnit::Work("lookups answered")
+    }
+
     fn operation(request: &Lookup) -> Operation {
         Operation { class: Class::Read, name: "lookup", key: Some(request.key) }
     }
 
     /// Not that of a node that is never a member.
     fn carries(config: &PlacementConfig, node: NodeId) -> bool {
-        config.epochs.iter().any(|epoch| epoch.placement.members().get(node).is_some())
+        config.epochs().iter().any(|epoch| epoch.placement.members().get(node).is_some())
     }
 
     fn fact_kinds() -> &'static [&'static str] {
@@ -336,7 +370,7 @@ impl System for PlacementSystem {
 
 /// How even theory says the last placement is, where all weights are the same.
 fn formulas(config: &PlacementConfig, keys: &[u64]) -> Vec<Formula> {
-    let members = config.epochs.last().expect("never none").placement.members();
+    let members = config.epochs().last().expect("never none").placement.members();
     let weight = members.at(0).weight;
     if config.replicas > 1 || members.iter().any(|member| member.weight != weight) {
         return Vec::new();

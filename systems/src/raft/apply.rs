@@ -4,7 +4,6 @@ use super::RaftBug;
 use super::log::{Payload, link};
 use super::message::RaftFact;
 use super::node::{Fx, Raft, Stage};
-use crate::replication::pop_if;
 use sim_core::StateMachine;
 
 impl<M: StateMachine> Raft<M> {
@@ -23,13 +22,13 @@ impl<M: StateMachine> Raft<M> {
             let take = entries.len().min((upto - applied) as usize);
             for entry in &entries[..take] {
                 applied += 1;
-                chain = link(chain, entry.hash);
+                chain = link(chain, entry.hash());
                 let Payload::Command { stamp, command } = &entry.payload else { continue };
                 let (response, fresh) = self.state.apply(*stamp, command, filter);
                 if leads {
                     fx.note(RaftFact::Executed { index: applied, chain, client: stamp.client, op: stamp.op, fresh });
                 }
-                while let Some((index, ticket)) = pop_if(&mut self.waiters, |(index, _)| *index <= applied) {
+                while let Some((index, ticket)) = self.waiters.pop_through(applied) {
                     if index == applied
                         && let Some(response) = &response
                     {

@@ -195,6 +195,10 @@ impl RaftChecks {
     /// What each rule says about the run, given the nodes as they ended.
     #[must_use]
     pub fn verdicts<M: StateMachine>(&self, nodes: &[Option<Raft<M>>]) -> Vec<Verdict> {
+        self.verdicts_of(&nodes.iter().map(Option::as_ref).collect::<Vec<_>>())
+    }
+
+    pub(super) fn verdicts_of<M: StateMachine>(&self, nodes: &[Option<&Raft<M>>]) -> Vec<Verdict> {
         let (c, audit) = (&self.counts, &self.audit);
         let (leaders, terms) = (self.leaders.len(), self.leaders.keys().last().copied().unwrap_or(0));
         let commits = self.committed.values().max().copied().unwrap_or(0);
@@ -213,9 +217,9 @@ impl RaftChecks {
         verdicts.extend(self.members.verdicts(audit));
         verdicts.extend(self.promises.verdicts(audit));
         // Who is no member gets nothing any more; whoever knows most knows who is one.
-        let knows_most = nodes.iter().flatten().max_by_key(|node| (node.commit(), node.term()));
+        let knows_most = nodes.iter().copied().flatten().max_by_key(|node| (node.commit(), node.term()));
         let members = knows_most.map_or(NodeSet::EMPTY, |node| node.log().configuration_at(node.commit()).electorate());
-        let live = || nodes.iter().flatten().filter(|node| members.has(node.me));
+        let live = || nodes.iter().copied().flatten().filter(|node| members.has(node.me));
         let front = live().max_by_key(|node| node.applied());
         let ended = live().map(|node| Ended {
             node: node.me,
@@ -231,8 +235,9 @@ impl RaftChecks {
     }
 }
 
-impl<M: StateMachine> Observer<Raft<M>> for RaftChecks {
-    fn observe(&mut self, at: Instant, what: &Observed<'_, Raft<M>>) {
+impl RaftChecks {
+    /// Something has happened.
+    pub(super) fn watch<M: StateMachine>(&mut self, at: Instant, what: &Observed<'_, Raft<M>>) {
         self.audit.now = at;
         self.promises.watch(at, what);
         match what {
@@ -257,13 +262,29 @@ impl<M: StateMachine> Observer<Raft<M>> for RaftChecks {
         }
     }
 
-    fn after_step(&mut self, at: Instant, _: NodeId, nodes: &[Option<Raft<M>>]) -> Result<(), Violation> {
+    /// A node has handled an input; `nodes` gives those that are up.
+    #[inline]
+    pub(super) fn step_is_over<'a, M: StateMachine>(
+        &mut self,
+        at: Instant,
+        nodes: impl Fn(NodeId) -> Option<&'a Raft<M>>,
+    ) {
         if let Some((node, term)) = self.elected.take()
-            && let Some(leader) = &nodes[node.index()]
+            && let Some(leader) = nodes(node)
         {
             self.check_leader(at, term, leader);
         }
         self.members.after_step(&mut self.audit, at, nodes);
+    }
+}
+
+impl<M: StateMachine> Observer<Raft<M>> for RaftChecks {
+    fn observe(&mut self, at: Instant, what: &Observed<'_, Raft<M>>) {
+        self.watch(at, what);
+    }
+
+    fn after_step(&mut self, at: Instant, _: NodeId, nodes: &[Option<Raft<M>>]) -> Result<(), Violation> {
+        self.step_is_over(at, |node: NodeId| nodes[node.index()].as_ref());
         self.promises.after_step(&mut self.audit, at, nodes);
         self.audit.violation().cloned().map_or(Ok(()), Err)
     }

@@ -2,11 +2,10 @@
 //! dissertation, chapter 4).
 
 use core::fmt;
-use sim_core::hash::Mixer;
 use sim_core::{NodeId, NodeSet};
 
 /// A configuration, as an entry of the log holds it. In force for a server as soon as it is in that server's log.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Configuration {
     /// Those whose votes count.
     pub voters: NodeSet,
@@ -61,13 +60,6 @@ impl Configuration {
         // A joint decision takes both majorities, so either of them may be the one that overlaps.
         let halves = |c: &Self| [c.voters, if c.is_joint() { c.outgoing } else { c.voters }];
         halves(self).iter().any(|a| halves(other).iter().any(|b| majorities_meet(*a, *b)))
-    }
-
-    /// Its share in the running hash of the log.
-    pub(super) fn hash(&self, mixer: &mut Mixer) {
-        for set in [self.voters, self.outgoing, self.learners] {
-            set.words().iter().for_each(|word| mixer.word(*word));
-        }
     }
 }
 

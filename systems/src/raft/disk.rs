@@ -107,7 +107,7 @@ impl<M: StateMachine> Raft<M> {
     pub(super) fn append(&mut self, entries: Slice<M::Command>, fx: &mut Fx<'_, M>) {
         let (first, prev_term) = (self.log.last() + 1, self.log.last_term());
         for entry in entries.entries() {
-            self.tail_chain = link(self.tail_chain, entry.hash);
+            self.tail_chain = link(self.tail_chain, entry.hash());
         }
         let id = self.write(Record::Entries { first, prev_term, entries: entries.clone() }, fx);
         self.log.push(entries, id);
@@ -138,7 +138,7 @@ impl<M: StateMachine> Raft<M> {
         self.tail_chain = self.applied_chain;
         let mut chain = self.applied_chain;
         self.log
-            .each(self.applied + 1, self.log.last(), |_, entry: &Entry<M::Command>| chain = link(chain, entry.hash));
+            .each(self.applied + 1, self.log.last(), |_, entry: &Entry<M::Command>| chain = link(chain, entry.hash()));
         self.tail_chain = chain;
     }
 

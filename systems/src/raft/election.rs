@@ -176,11 +176,11 @@ impl<M: StateMachine> Raft<M> {
         let leader = leader.or(lead.transfer.map(|transfer| transfer.to));
         fx.disarm(HEARTBEAT);
         let last = self.log.last();
-        for (_, ticket) in self.waiters.iter().filter(|(index, _)| *index > last) {
-            fx.redirect(*ticket, leader);
+        for ticket in self.waiters.since(last + 1) {
+            fx.redirect(ticket, leader);
         }
         if self.config.has(RaftBug::SuccessByIndex) {
-            self.waiters.retain(|(index, _)| *index <= last);
+            self.waiters.cut(last + 1);
         } else {
             self.waiters.clear();
         }

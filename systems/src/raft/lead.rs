@@ -23,7 +23,7 @@ pub struct Lead<M: StateMachine> {
     /// One for each node, its own included.
     pub(super) peers: Vec<Peer<M>>,
     /// Entries that wait for their batch: not in the log yet.
-    proposals: Vec<Entry<M::Command>>,
+    proposals: VecDeque<Entry<M::Command>>,
     proposal_bytes: u64,
     /// Last entries of the batches that are not committed yet.
     batches: VecDeque<u64>,
@@ -81,7 +81,7 @@ impl<M: StateMachine> Lead<M> {
             term,
             first: last + 1,
             peers: (0..nodes).map(|_| Peer::new(last + 1)).collect(),
-            proposals: Vec::new(),
+            proposals: VecDeque::new(),
             proposal_bytes: 0,
             batches: VecDeque::new(),
             reads: Reads::default(),
@@ -126,18 +126,16 @@ impl<M: StateMachine> Raft<M> {
         }
         if ticket.attempt > 0 {
             // A retry of something that is on its way: answer the retry when it arrives.
-            let same = |t: &Ticket| (t.client, t.op) == (ticket.client, ticket.op);
-            if let Some((_, waiting)) = self.waiters.iter_mut().find(|(_, t)| same(t)) {
-                *waiting = ticket;
+            if self.waiters.renew(ticket) {
                 return;
             }
         }
         let Some(lead) = &mut self.lead else { return };
-        let entry = Entry::command::<M>(self.term, stamp, command);
+        let entry = Entry::command(self.term, stamp, command);
         lead.proposal_bytes += u64::from(entry.bytes::<M>());
-        lead.proposals.push(entry);
+        lead.proposals.push_back(entry);
         // Only this leader appends in this term, so its place is known before it is there.
-        self.waiters.push_back((self.log.last() + lead.proposals.len() as u64, ticket));
+        self.waiters.push(self.log.last() + lead.proposals.len() as u64, ticket);
         self.flush(fx);
     }
 
@@ -160,7 +158,7 @@ impl<M: StateMachine> Raft<M> {
                     first || bytes <= limit
                 };
                 let count = lead.proposals.iter().take(usize::from(u16::MAX)).take_while(fits).count();
-                (count, lead.proposals[..count].iter().map(|e| u64::from(e.bytes::<M>())).sum())
+                (count, lead.proposals.range(..count).map(|e| u64::from(e.bytes::<M>())).sum())
             };
             lead.proposal_bytes -= bytes;
             let batch = lead.proposals.drain(..count).collect();

@@ -3,7 +3,9 @@
 use super::configuration::Configuration;
 use crate::replication::Stamp;
 pub(super) use crate::replication::link;
-use sim_core::hash::Mixer;
+use core::hash::{Hash, Hasher};
+use core::ops::Deref;
+use sim_core::hash::Hashed;
 use sim_core::{StateMachine, WriteId};
 use std::collections::VecDeque;
 use std::rc::Rc;
@@ -12,7 +14,7 @@ use std::rc::Rc;
 const ENTRY_BYTES: u32 = 24;
 
 /// What an entry holds.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 pub enum Payload<C> {
     /// Nothing: every leader begins its term with such an entry (dissertation 6.4, step 1).
     Noop,
@@ -27,39 +29,62 @@ pub enum Payload<C> {
     Configuration(Rc<Configuration>),
 }
 
-/// One entry of the log. Its index is its place.
-#[derive(Clone, Debug)]
-pub struct Entry<C> {
+/// What makes one entry another than the next.
+#[derive(Clone, Debug, Hash)]
+pub struct Content<C> {
     /// The term of the leader that created it.
     pub term: u64,
-    /// Of term and payload: one link of the running hash.
-    pub hash: u64,
     /// What it holds.
     pub payload: Payload<C>,
 }
 
-impl<C> Entry<C> {
+/// One entry of the log. Its index is its place. It never changes, so its hash is worked out once for all messages, logs and disks.
+#[derive(Clone, Debug)]
+pub struct Entry<C>(Hashed<Content<C>>);
+
+impl<C> Deref for Entry<C> {
+    type Target = Content<C>;
+    #[inline]
+    fn deref(&self) -> &Content<C> {
+        &self.0
+    }
+}
+
+// Not derived: the hash is there whether or not the commands can be hashed.
+impl<C> Hash for Entry<C> {
+    #[inline]
+    fn hash<H: Hasher>(&self, hasher: &mut H) {
+        self.0.hash(hasher);
+    }
+}
+
+impl<C: Hash> Entry<C> {
+    fn new(term: u64, payload: Payload<C>) -> Self {
+        Self(Hashed::new(Content { term, payload }))
+    }
+
     /// The entry a leader of `term` begins with.
-    pub(super) const fn noop(term: u64) -> Self {
-        let mut mixer = Mixer::resume(term);
-        mixer.word(u64::MAX);
-        Self { term, hash: mixer.finish(), payload: Payload::Noop }
+    pub(super) fn noop(term: u64) -> Self {
+        Self::new(term, Payload::Noop)
     }
 
     /// A client's command in `term`.
-    pub(super) fn command<M: StateMachine<Command = C>>(term: u64, stamp: Stamp, command: C) -> Self {
-        let mut mixer = Mixer::resume(term);
-        mixer.word(u64::from(stamp.client.0) << 40 ^ stamp.op);
-        M::hash_command(&command, &mut mixer);
-        Self { term, hash: mixer.finish(), payload: Payload::Command { stamp, command } }
+    pub(super) fn command(term: u64, stamp: Stamp, command: C) -> Self {
+        Self::new(term, Payload::Command { stamp, command })
     }
 
     /// A new configuration in `term`.
     pub(super) fn configuration(term: u64, configuration: Configuration) -> Self {
-        let mut mixer = Mixer::resume(term);
-        mixer.word(u64::MAX - 1);
-        configuration.hash(&mut mixer);
-        Self { term, hash: mixer.finish(), payload: Payload::Configuration(Rc::new(configuration)) }
+        Self::new(term, Payload::Configuration(Rc::new(configuration)))
+    }
+}
+
+impl<C> Entry<C> {
+    /// Of all it holds: one link of the running hash.
+    #[inline]
+    #[must_use]
+    pub const fn hash(&self) -> u64 {
+        self.0.content()
     }
 
     /// Size on the wire and on disk, in bytes.

@@ -80,14 +80,19 @@ impl MemberChecks {
 
     /// A step is over.
     #[inline]
-    pub fn after_step<M: StateMachine>(&mut self, audit: &mut Audit, at: Instant, nodes: &[Option<Raft<M>>]) {
+    pub fn after_step<'a, M: StateMachine>(
+        &mut self,
+        audit: &mut Audit,
+        at: Instant,
+        nodes: impl Fn(NodeId) -> Option<&'a Raft<M>>,
+    ) {
         if let Some(node) = self.reconfigured.take()
-            && let Some(leader) = &nodes[node.index()]
+            && let Some(leader) = nodes(node)
         {
-            self.check_configurations(audit, at, leader, nodes);
+            self.check_configurations(audit, at, leader, &nodes);
         }
         if let Some((node, yields)) = self.asked.take()
-            && let Some(asked) = &nodes[node.index()]
+            && let Some(asked) = nodes(node)
             && asked.config.check_quorum
             && (yields || asked.lead.is_some())
         {
@@ -101,12 +106,12 @@ impl MemberChecks {
     }
 
     /// A leader acts under another configuration now.
-    fn check_configurations<M: StateMachine>(
+    fn check_configurations<'a, M: StateMachine>(
         &mut self,
         audit: &mut Audit,
         at: Instant,
         leader: &Raft<M>,
-        nodes: &[Option<Raft<M>>],
+        nodes: &impl Fn(NodeId) -> Option<&'a Raft<M>>,
     ) {
         let node = leader.me;
         if let Some(lead) = &leader.lead
@@ -139,7 +144,7 @@ impl MemberChecks {
         let [.., (_, before), (_, now)] = all.as_slice() else { return };
         let due = audit.due();
         for new in now.electorate().minus(before.electorate()).iter() {
-            let Some(server) = &nodes[new.index()] else { continue };
+            let Some(server) = nodes(new) else { continue };
             self.new_voters += 1;
             let holds = server.log().last();
             if holds < due {

@@ -3,7 +3,7 @@
 use super::configuration::Configuration;
 use super::log::Slice;
 use crate::replication::Image;
-use sim_core::{ClientId, Duration, Kind, Message, NodeId, NodeSet, StateMachine, hash};
+use sim_core::{ClientId, Duration, Kind, Message, NodeId, NodeSet, StateMachine};
 use std::rc::Rc;
 
 /// Header of every message on the wire, in bytes.
@@ -54,7 +54,7 @@ pub const FACT_KINDS: &[&str] = &[
 ];
 
 /// `AppendEntries` (Raft paper, figure 2).
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 pub struct Append<C> {
     /// The leader's term.
     pub term: u64,
@@ -71,7 +71,7 @@ pub struct Append<C> {
 }
 
 /// A snapshot: the replicated state, and where in the log it stands.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 pub struct Snapshot<M: StateMachine> {
     /// The last entry it covers.
     pub index: u64,
@@ -88,7 +88,7 @@ pub struct Snapshot<M: StateMachine> {
 }
 
 /// One message.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 pub enum RaftMessage<M: StateMachine> {
     /// A candidate asks for a vote (`pre`: asks whether it would get one, dissertation 9.6).
     RequestVote {
@@ -252,36 +252,13 @@ impl<M: StateMachine> Message for RaftMessage<M> {
             }
     }
 
-    fn fingerprint(&self) -> u64 {
-        match self {
-            Self::Append(a) => {
-                a.term
-                    ^ a.prev_index.rotate_left(16)
-                    ^ a.commit.rotate_left(32)
-                    ^ (a.entries.len() as u64).rotate_left(48)
-            }
-            Self::Appended { term, match_index, .. } => *term ^ match_index.rotate_left(16),
-            Self::Heartbeat { term, commit, round } | Self::Rejected { term, conflict_index: commit, round, .. } => {
-                hash::of(&[*term, *commit, *round])
-            }
-            Self::RequestVote { term, last_index, .. } => hash::of(&[*term, *last_index]),
-            Self::Vote { term, granted, .. } => hash::of(&[*term, u64::from(*granted)]),
-            Self::Alive { term, round } => hash::of(&[*term, *round]),
-            Self::InstallSnapshot { term, offset, snapshot, .. } => hash::of(&[*term, *offset, snapshot.index]),
-            Self::TimeoutNow { term } => !*term,
-            Self::ReadIndex { term, number } => hash::of(&[*term, *number]),
-            Self::ReadIndexReply { term, number, index } => hash::of(&[*term, *number, *index]),
-            Self::SnapshotReceived { term, index, received, .. } => hash::of(&[*term, *index, *received]),
-        }
-    }
-
     fn describe(&self, out: &mut dyn core::fmt::Write) -> core::fmt::Result {
         super::describe::message(self, out)
     }
 }
 
 /// What a node writes to its disk. Replayed in order, the records give back term, vote, log and snapshot.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 pub enum Record<M: StateMachine> {
     /// Term and vote, written together (writing them one after the other is a published bug).
     Hard {
@@ -309,7 +286,7 @@ pub enum Record<M: StateMachine> {
 }
 
 /// What a node announces.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum RaftFact {
     /// It has not heard from a leader for an election timeout and looks for votes.
     Campaign {

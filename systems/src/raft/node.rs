@@ -10,12 +10,11 @@ use super::log::{Log, link};
 use super::message::{Append, RaftFact, RaftMessage, Record, Snapshot};
 use super::snapshot::Incoming;
 use super::ticks::Ticks;
-use crate::replication::{Input, Replicated, Standstill};
+use crate::replication::{Input, Replicated, Standstill, Waiters};
 use sim_core::{
     Completion, Duration, Effects, LocalInstant, Node, NodeId, NodeSet, Order, Replay, Role, StateMachine, Ticket,
     Timer,
 };
-use std::collections::VecDeque;
 use std::rc::Rc;
 
 /// A node's outputs.
@@ -70,7 +69,7 @@ pub struct Raft<M: StateMachine> {
     pub(super) votes: Votes,
     pub(super) lead: Option<Box<Lead<M>>>,
     /// Who waits for which entry to be applied, by index.
-    pub(super) waiters: VecDeque<(u64, Ticket)>,
+    pub(super) waiters: Waiters,
     pub(super) disk: Disk<M>,
     /// A leader's loop that stands still while its disk syncs.
     pub(super) standstill: Standstill<RaftMessage<M>, M::Command>,
@@ -155,7 +154,7 @@ impl<M: StateMachine> Raft<M> {
             return None;
         }
         let mut chain = chain;
-        self.log.each(start + 1, index, |_, entry| chain = link(chain, entry.hash));
+        self.log.each(start + 1, index, |_, entry| chain = link(chain, entry.hash()));
         Some(chain)
     }
 
@@ -343,7 +342,7 @@ impl<M: StateMachine> Node for Raft<M> {
             timeout: config.election_min,
             votes: Votes::default(),
             lead: None,
-            waiters: VecDeque::new(),
+            waiters: Waiters::default(),
             disk: Disk::default(),
             standstill: Standstill::default(),
             agreed: false,

@@ -172,9 +172,7 @@ impl<M: StateMachine> Raft<M> {
         let now = *self.log.configuration();
         let last = self.log.last();
         // Proposals that wait for their batch come one place later than they were told.
-        for (index, _) in self.waiters.iter_mut().rev().take_while(|(index, _)| *index > last) {
-            *index += 1;
-        }
+        self.waiters.put_off(last + 1, 1);
         let entry = Entry::configuration(self.term, next);
         let bytes = entry.bytes::<M>();
         let Some(lead) = &mut self.lead else { return };

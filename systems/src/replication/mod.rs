@@ -10,6 +10,7 @@ mod replicated;
 mod seen;
 mod sessions;
 mod slice;
+mod waiters;
 
 pub(crate) use chain::link;
 pub use leader_disk::LeaderDisk;
@@ -18,3 +19,4 @@ pub(crate) use queue::pop_if;
 pub use replicated::{Image, Replicated};
 pub use sessions::{Sessions, Stamp, Standing};
 pub use slice::Slice;
+pub(crate) use waiters::Waiters;

@@ -1,6 +1,7 @@
 //! A state machine together with its sessions: the whole of what a replica's log builds up.
 
 use super::{Sessions, Stamp, Standing};
+use sim_core::hash::Hashed;
 use sim_core::{StateMachine, hash};
 
 /// What a session answer costs in a snapshot beside the response itself, in bytes.
@@ -15,9 +16,12 @@ pub struct Replicated<M: StateMachine> {
     executed: u64,
 }
 
-/// The whole replicated state at one point of the log, sessions included.
-#[derive(Clone, Debug)]
-pub struct Image<M: StateMachine> {
+/// The whole replicated state at one point of the log, sessions included. It never changes, so its hash is worked out once.
+#[derive(Clone, Debug, Hash)]
+pub struct Image<M: StateMachine>(Hashed<Whole<M>>);
+
+#[derive(Clone, Debug, Hash)]
+struct Whole<M: StateMachine> {
     machine: M::Snapshot,
     sessions: Sessions<M::Response>,
     executed: u64,
@@ -27,7 +31,7 @@ impl<M: StateMachine> Image<M> {
     /// Size on the wire and on disk, in bytes; never 0.
     #[must_use]
     pub fn bytes(&self) -> u64 {
-        M::snapshot_bytes(&self.machine) + self.sessions.remembered() as u64 * SESSION_BYTES + SESSION_BYTES
+        M::snapshot_bytes(&self.0.machine) + self.0.sessions.remembered() as u64 * SESSION_BYTES + SESSION_BYTES
     }
 }
 
@@ -69,13 +73,13 @@ impl<M: StateMachine> Replicated<M> {
     /// The whole state. `with_sessions` is true in every correct protocol.
     pub fn snapshot(&self, with_sessions: bool) -> Image<M> {
         let sessions = if with_sessions { self.sessions.clone() } else { Sessions::default() };
-        Image { machine: self.machine.snapshot(), sessions, executed: self.executed }
+        Image(Hashed::new(Whole { machine: self.machine.snapshot(), sessions, executed: self.executed }))
     }
 
     /// The state that `image` holds.
     pub fn restore(image: &Image<M>) -> Self {
-        let machine = M::restore(&image.machine);
-        Self { machine, sessions: image.sessions.clone(), executed: image.executed }
+        let Whole { machine, sessions, executed } = &*image.0;
+        Self { machine: M::restore(machine), sessions: sessions.clone(), executed: *executed }
     }
 
     /// Equal for equal states reached by the same number of executions.

@@ -4,7 +4,7 @@ use sim_core::{ClientId, Ticket};
 use std::collections::VecDeque;
 
 /// What makes an operation recognisable however often it is tried: it travels in the log beside the command.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Stamp {
     /// The session.
     pub client: ClientId,
@@ -32,7 +32,7 @@ pub enum Standing<R> {
 }
 
 /// One client's session. A client may have several operations outstanding, so answers are kept one by one.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 struct Session<R> {
     floor: u64,
     /// The answers of operations `floor`, `floor + 1`, ...; `None` for those not executed (or not writes at all). No
@@ -41,7 +41,7 @@ struct Session<R> {
 }
 
 /// All sessions of a state machine. Part of its snapshot: a replica that forgot them would execute retries again.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 pub struct Sessions<R> {
     /// By client number, which is dense.
     sessions: Vec<Session<R>>,

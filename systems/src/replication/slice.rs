@@ -1,5 +1,7 @@
 //! Consecutive entries of a log, shared by the log, the messages, the other replicas' logs and every disk.
 
+use core::hash::{Hash, Hasher};
+use sim_core::hash;
 use std::rc::Rc;
 
 /// Some consecutive entries. Cloning copies a pointer.
@@ -9,6 +11,8 @@ pub struct Slice<E> {
     start: u16,
     len: u16,
     bytes: u32,
+    /// Of the entries, worked out once for all messages and disks.
+    hash: u64,
 }
 
 // Not derived: a pointer can be copied whether or not the entries can.
@@ -18,12 +22,14 @@ impl<E> Clone for Slice<E> {
     }
 }
 
-impl<E> Slice<E> {
-    /// No entries.
-    pub const EMPTY: Self = Self { batch: None, start: 0, len: 0, bytes: 0 };
-    /// Entries in one batch at most.
-    pub const LONGEST: usize = u16::MAX as usize;
+impl<E> Hash for Slice<E> {
+    #[inline]
+    fn hash<H: Hasher>(&self, hasher: &mut H) {
+        hasher.write_u64(self.hash);
+    }
+}
 
+impl<E: Hash> Slice<E> {
     /// These entries, which take `bytes` bytes.
     ///
     /// # Panics
@@ -32,8 +38,28 @@ impl<E> Slice<E> {
     pub fn new(batch: Rc<[E]>, bytes: u32) -> Self {
         assert!(batch.len() <= Self::LONGEST, "{} entries in one batch, at most {}", batch.len(), Self::LONGEST);
         let len = batch.len() as u16;
-        Self { batch: Some(batch), start: 0, len, bytes }
+        let hash = hash::content(&(&batch, bytes));
+        Self { batch: Some(batch), start: 0, len, bytes, hash }
     }
+
+    /// Entries `from..to` of these; `bytes` is the size of one.
+    #[must_use]
+    pub fn part(&self, from: usize, to: usize, bytes: impl Fn(&E) -> u32) -> Self {
+        if from == 0 && to == self.len() {
+            return self.clone();
+        }
+        let part = &self.entries()[from..to];
+        let bytes = part.iter().map(bytes).sum();
+        let hash = hash::content(&(part, bytes));
+        Self { batch: self.batch.clone(), start: self.start + from as u16, len: (to - from) as u16, bytes, hash }
+    }
+}
+
+impl<E> Slice<E> {
+    /// No entries.
+    pub const EMPTY: Self = Self { batch: None, start: 0, len: 0, bytes: 0, hash: 0 };
+    /// Entries in one batch at most.
+    pub const LONGEST: usize = u16::MAX as usize;
 
     /// The entries.
     #[must_use]
@@ -57,15 +83,5 @@ impl<E> Slice<E> {
     #[must_use]
     pub const fn bytes(&self) -> u32 {
         self.bytes
-    }
-
-    /// Entries `from..to` of these; `bytes` is the size of one.
-    #[must_use]
-    pub fn part(&self, from: usize, to: usize, bytes: impl Fn(&E) -> u32) -> Self {
-        if from == 0 && to == self.len() {
-            return self.clone();
-        }
-        let bytes = self.entries()[from..to].iter().map(bytes).sum();
-        Self { batch: self.batch.clone(), start: self.start + from as u16, len: (to - from) as u16, bytes }
     }
 }

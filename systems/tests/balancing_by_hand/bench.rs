@@ -1,7 +1,7 @@
 //! One machine driven by hand.
 
 use sim_core::{
-    ClientId, Duration, Effect, Effects, LocalInstant, Node, NodeId, Purpose, Replay, Rng, Ticket, Timer, WriteId,
+    ClientId, Duration, Effect, Effects, LocalInstant, Node, NodeId, Purpose, Replay, Rng, Ticket, Timer, Writes,
 };
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -15,7 +15,7 @@ pub struct Bench {
     pub machine: Machine,
     pub me: NodeId,
     rng: Rng,
-    next_write: WriteId,
+    next_write: Writes,
     pub now: LocalInstant,
     timers: BTreeMap<u16, LocalInstant>,
     /// What it sent, announced and answered since the test last looked.
@@ -46,7 +46,7 @@ impl Bench {
     pub fn of_seed(options: &BalancingOptions, nodes: u32, spares: u32, me: u32, seed: u64) -> Self {
         let config: Rc<Config> = Rc::new(options.validate(nodes, spares).expect("options that make sense"));
         let mut rng = Rng::stream(seed, Purpose::Node, u64::from(me));
-        let (mut next_write, mut out) = (WriteId(1), Vec::new());
+        let (mut next_write, mut out) = (Writes::default(), Vec::new());
         let start = sim_core::Clock::honest(sim_core::Instant::ZERO);
         let mut fx = Effects::new(NodeId(me), start, &mut rng, &mut next_write, &mut out);
         let machine = Machine::boot(&config, NodeId(me), Replay::empty(), &mut fx);

@@ -12,7 +12,7 @@ pub mod script;
 use core::fmt::Debug;
 use sim_core::{
     ClientId, Completion, Duration, Effect, Effects, Instant, LocalInstant, Node, NodeId, Observed, Observer, Order,
-    Purpose, Replay, Rng, SyncError, Ticket, Timer, Verdict, Violation, WriteId,
+    Purpose, Replay, Rng, SyncError, Ticket, Timer, Verdict, Violation, WriteId, Writes,
 };
 use systems::failover::Failover;
 use systems::failover::checks::FailoverChecks;
@@ -116,13 +116,13 @@ pub struct Disk<N: Node> {
     pub records: Vec<(WriteId, u16, Option<N::Record>)>,
     /// Records before this one survive a crash.
     pub durable: WriteId,
-    pub next: WriteId,
+    pub next: Writes,
     pub sync_wanted: bool,
 }
 
 impl<N: Node> Disk<N> {
     const fn new() -> Self {
-        Self { records: Vec::new(), durable: WriteId(0), next: WriteId(0), sync_wanted: false }
+        Self { records: Vec::new(), durable: WriteId(0), next: Writes::at(WriteId(0)), sync_wanted: false }
     }
 }
 
@@ -251,17 +251,17 @@ impl<N: Subject> Cluster<N> {
 
     pub fn sync(&mut self, id: NodeId) -> bool {
         let disk = &mut self.disks[id.index()];
-        if !core::mem::take(&mut disk.sync_wanted) || disk.next == WriteId(0) {
+        if !core::mem::take(&mut disk.sync_wanted) || disk.next.next() == WriteId(0) {
             return false;
         }
-        disk.durable = disk.next;
-        let upto = WriteId(disk.next.0 - 1);
+        disk.durable = disk.next.next();
+        let upto = WriteId(disk.next.next().0 - 1);
         self.step(id, |node, fx| node.on_disk(Completion::Synced { upto }, fx));
         true
     }
 
     pub fn fail_sync(&mut self, id: NodeId) {
-        let upto = WriteId(self.disks[id.index()].next.0.saturating_sub(1));
+        let upto = WriteId(self.disks[id.index()].next.next().0.saturating_sub(1));
         self.step(id, |node, fx| node.on_disk(Completion::SyncFailed { upto, why: SyncError::Io }, fx));
     }
 
@@ -312,7 +312,7 @@ impl<N: Subject> Cluster<N> {
         disk.records.truncate(durable + kept);
         if !matches!(leaves, Leaves::Everything) {
             // A process that dies leaves what it wrote in the page cache: that is durable once it is synced.
-            disk.durable = disk.next;
+            disk.durable = disk.next.next();
         }
         disk.sync_wanted = false;
         self.timers[i] = [None; TIMERS as usize];
@@ -330,10 +330,8 @@ impl<N: Subject> Cluster<N> {
         assert!(self.nodes[i].is_none(), "{id} is running");
         let now = LocalInstant(self.clocks[i]);
         let disk = &mut self.disks[i];
-        let mut next = disk.next;
-        let mut fx = Effects::new(id, now, &mut self.rngs[i], &mut next, &mut self.out);
+        let mut fx = Effects::new(id, now, &mut self.rngs[i], &mut disk.next, &mut self.out);
         let node = N::boot(&self.config, id, Replay::new(&disk.records), &mut fx);
-        disk.next = next;
         self.nodes[i] = Some(node);
         self.drain(id);
     }

@@ -8,7 +8,7 @@ use systems::kv::{Kv, KvCommand};
 use systems::paxos::{Ballot, Config, Entry, PaxosBug, PaxosFact, PaxosMessage, Payload, Record, Run};
 
 fn payload(entry: &Entry<KvCommand>) -> String {
-    match &entry.payload {
+    match entry.payload() {
         Payload::Noop => "nothing".to_owned(),
         Payload::Members(set) => format!("acceptors {set}"),
         Payload::Command { command, .. } => command.to_string(),

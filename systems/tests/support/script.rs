@@ -141,7 +141,7 @@ impl<N: Story> Script<N> {
                 .filter(|(w, ..)| w.0 >= known && *w >= disk.durable)
                 .filter_map(|(.., r)| r.as_ref().map(N::record))
                 .collect();
-            self.written[id.index()] = disk.next.0;
+            self.written[id.index()] = disk.next.next().0;
             for words in new {
                 self.say(&format!("{id} begins to write: {words}"));
             }

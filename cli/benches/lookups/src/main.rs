@@ -26,6 +26,10 @@ const ROUND: Duration = Duration::from_millis(40);
 /// Whoever takes longer than this to build is not asked for ten times as many nodes.
 const PATIENCE: Duration = Duration::from_secs(1);
 
+/// Whoever allocates more than this to build is not either: some tables need a permutation for every node, so their memory grows
+/// with the square, and at 10,000 nodes would be 80 GB.
+const MEMORY: usize = 128 << 20;
+
 /// Finds the nodes of keys `from..from + n` and mixes them into one number.
 type Lookups = Box<dyn Fn(u64, u64) -> u64>;
 
@@ -42,7 +46,10 @@ struct Figure {
     name: &'static str,
     nodes: u32,
     build: Duration,
+    /// Kept once it is built.
     bytes: usize,
+    /// Allocated on the way there.
+    allocated: usize,
     lookup_ns: f64,
 }
 
@@ -62,7 +69,7 @@ fn time(candidates: &[&Candidate], nodes: u32) -> Vec<Figure> {
         let build = start.elapsed();
         let change = region.change();
         let bytes = change.bytes_allocated.saturating_sub(change.bytes_deallocated);
-        built.push((candidate, lookups, build, bytes, f64::INFINITY, 64_u64));
+        built.push((candidate, lookups, build, (bytes, change.bytes_allocated), f64::INFINITY, 64_u64));
     }
     for round in 0..ROUNDS + 1 {
         for (_, lookups, _, _, best, n) in &mut built {
@@ -84,12 +91,13 @@ fn time(candidates: &[&Candidate], nodes: u32) -> Vec<Figure> {
     }
     built
         .into_iter()
-        .map(|(candidate, _, build, bytes, lookup_ns, _)| Figure {
+        .map(|(candidate, _, build, (bytes, allocated), lookup_ns, _)| Figure {
             family: candidate.family,
             name: candidate.name,
             nodes,
             build,
             bytes,
+            allocated,
             lookup_ns,
         })
         .collect()
@@ -107,7 +115,8 @@ fn main() {
         let mut members: Vec<&Candidate> = candidates.iter().filter(|candidate| candidate.family == family).collect();
         for nodes in [10, 100, 1_000, 10_000] {
             let figures = time(&members, nodes);
-            let slow = |name| figures.iter().any(|figure| figure.name == name && figure.build > PATIENCE);
+            let dear = |figure: &Figure| figure.build > PATIENCE || figure.allocated > MEMORY;
+            let slow = |name| figures.iter().any(|figure| figure.name == name && dear(figure));
             members.retain(|member| !slow(member.name));
             let ours = figures[0].lookup_ns;
             for figure in figures {

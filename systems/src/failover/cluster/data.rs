@@ -3,11 +3,10 @@
 use super::slots::slot_of;
 use core::fmt;
 use serde::Serialize;
-use sim_core::hash;
 use std::collections::BTreeMap;
 
 /// A place in a stream of writes. Every primary begins a stream of its own, at the place where it left the one before.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Hash)]
 pub struct Position {
     /// Which stream; 0 for none.
     pub stream: u64,
@@ -22,7 +21,7 @@ impl fmt::Display for Position {
 }
 
 /// A key's value.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Cell {
     /// The number that was written.
     pub number: u64,
@@ -33,7 +32,7 @@ pub struct Cell {
 }
 
 /// One write in a stream.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Entry {
     /// The key.
     pub key: u64,
@@ -41,16 +40,8 @@ pub struct Entry {
     pub cell: Cell,
 }
 
-impl Entry {
-    /// Its share in a run's digest.
-    #[must_use]
-    pub fn fingerprint(&self) -> u64 {
-        hash::of(&[self.key, self.cell.number, self.cell.at.stream, self.cell.at.offset])
-    }
-}
-
 /// Keys and values, by slot.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Data {
     cells: BTreeMap<(u16, u64), Cell>,
 }

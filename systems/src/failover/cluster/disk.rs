@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 /// What a node knows of the cluster and must not forget.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 pub struct Conf {
     /// How often this node has started.
     pub starts: u64,
@@ -42,7 +42,7 @@ impl Conf {
 }
 
 /// One append to the disk.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 pub enum Record {
     /// The configuration, whole.
     Conf(Rc<Conf>),

@@ -4,12 +4,11 @@ use super::data::{Data, Entry, Position};
 use super::slots::Runs;
 use core::fmt;
 use serde::Serialize;
-use sim_core::hash;
 use sim_core::{Duration, Fact, Kind, Message, NodeId, NodeSet};
 use std::rc::Rc;
 
 /// What a client asks. Keys are numbers, shown as `k17`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Hash)]
 #[serde(rename_all = "snake_case")]
 pub enum ClusterRequest {
     /// The value of a key.
@@ -39,7 +38,7 @@ impl ClusterRequest {
 }
 
 /// What a client is answered.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Hash)]
 #[serde(rename_all = "snake_case")]
 pub enum ClusterResponse {
     /// The value of the key, if there is one.
@@ -49,7 +48,7 @@ pub enum ClusterResponse {
 }
 
 /// What a node tells of another one.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Hash)]
 pub struct Gossip {
     /// Which one.
     pub node: NodeId,
@@ -62,7 +61,7 @@ pub struct Gossip {
 }
 
 /// What every node tells of itself and of some others.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 pub struct Header {
     /// Which start of the sender, and which of its headers: an older one is no news.
     pub stamp: (u64, u64),
@@ -81,7 +80,7 @@ pub struct Header {
 }
 
 /// Between nodes.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 pub enum ClusterMessage {
     /// Answer me.
     Ping(Rc<Header>),
@@ -190,27 +189,6 @@ impl Message for ClusterMessage {
         }
     }
 
-    fn fingerprint(&self) -> u64 {
-        let position = |tag, at: &Position| hash::of(&[tag, at.stream, at.offset]);
-        match self {
-            Self::Ping(h) | Self::Pong(h) | Self::News(h) | Self::VoteRequest(h) => {
-                let primary = h.primary.map_or(0, |node| u64::from(node.0) + 1);
-                hash::of(&[h.stamp.0, h.stamp.1, h.epoch, h.config_epoch, primary, h.offset, h.slots.len() as u64])
-            }
-            Self::Fail(node) => hash::of(&[2, u64::from(node.0)]),
-            Self::Update { owner, config_epoch, slots } => {
-                hash::of(&[3, u64::from(owner.0), *config_epoch, slots.len() as u64])
-            }
-            Self::Vote { epoch } => hash::of(&[5, *epoch]),
-            Self::Psync { at, nonce } => position(*nonce, at),
-            Self::Writes { after, stream, entries } => {
-                entries.iter().fold(position(*stream, after), |sum, entry| sum ^ entry.fingerprint())
-            }
-            Self::Full { at, .. } => position(8, at),
-            Self::Replicated(at) => position(9, at),
-        }
-    }
-
     fn describe(&self, out: &mut dyn fmt::Write) -> fmt::Result {
         match self {
             Self::Ping(h) | Self::Pong(h) | Self::News(h) | Self::VoteRequest(h) => {
@@ -242,7 +220,7 @@ impl Message for ClusterMessage {
 }
 
 /// Why a request was not served.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Refusal {
     /// Somebody else has the slot.
     Moved,
@@ -251,7 +229,7 @@ pub enum Refusal {
 }
 
 /// How somebody came to write for some slots.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum How {
     /// A primary started.
     Started,
@@ -260,7 +238,7 @@ pub enum How {
 }
 
 /// What nodes announce.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ClusterFact {
     /// A ping to a node has been without an answer for the node timeout.
     Suspected {

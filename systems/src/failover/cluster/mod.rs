@@ -47,6 +47,8 @@ mod bugs;
 mod checks;
 mod client;
 mod config;
+#[cfg(test)]
+mod contents;
 mod data;
 mod detect;
 mod disk;

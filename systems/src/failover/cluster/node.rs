@@ -282,20 +282,6 @@ impl Node for Cluster {
         64
     }
 
-    fn request_fingerprint(request: &ClusterRequest) -> u64 {
-        match request {
-            ClusterRequest::Get { key } => hash::of(&[0, *key]),
-            ClusterRequest::Set { key, number, size } => hash::of(&[1, *key, *number, u64::from(*size)]),
-        }
-    }
-
-    fn response_fingerprint(response: &ClusterResponse) -> u64 {
-        match response {
-            ClusterResponse::Value(number) => hash::of(&[0, number.map_or(0, |number| number + 1)]),
-            ClusterResponse::Done(at) => hash::of(&[1, at.stream, at.offset]),
-        }
-    }
-
     fn describe_record(record: &Record, out: &mut dyn fmt::Write) -> fmt::Result {
         match record {
             Record::Conf(conf) => write!(out, "nodes.conf: epoch {}, voted in {}", conf.epoch, conf.voted),

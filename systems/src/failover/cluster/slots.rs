@@ -1,5 +1,6 @@
 //! Hash slots: which slot a key is in, and who owns which slots.
 
+use core::hash::{Hash, Hasher};
 use sim_core::{NodeId, NodeSet};
 use std::rc::Rc;
 
@@ -42,7 +43,7 @@ pub fn slot_of(key: u64) -> u16 {
 }
 
 /// Slots from `first` to `last`, both included.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Run {
     /// The first.
     pub first: u16,
@@ -66,6 +67,14 @@ pub struct SlotMap {
     owners: Rc<[u16]>,
     /// How many slots each owner has, kept beside the table.
     counts: Vec<u32>,
+}
+
+// Not derived: a slice of numbers wider than a byte reaches a hasher as the machine's own bytes.
+impl Hash for SlotMap {
+    fn hash<H: Hasher>(&self, hasher: &mut H) {
+        let Self { owners, counts: _ } = self;
+        owners.iter().for_each(|owner| hasher.write_u16(*owner));
+    }
 }
 
 impl SlotMap {

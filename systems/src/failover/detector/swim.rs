@@ -9,7 +9,7 @@
 //! Beyond the paper, death is not final: a member that hears of its own death objects like one that is suspected, and one dead member
 //! is probed in each round, so that two halves of a healed partition find each other again.
 
-use sim_core::{Duration, LocalInstant, NodeId, Rng, hash};
+use sim_core::{Duration, LocalInstant, NodeId, Rng};
 use std::collections::{BTreeMap, VecDeque};
 
 /// In what order members are probed.
@@ -59,7 +59,7 @@ impl Default for SwimConfig {
 }
 
 /// What a member is held for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Standing {
     /// It answers.
     Alive,
@@ -70,7 +70,7 @@ pub enum Standing {
 }
 
 /// A piece of gossip.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Update {
     /// About whom.
     pub node: NodeId,
@@ -81,7 +81,7 @@ pub struct Update {
 }
 
 /// What members send each other.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum SwimMessage {
     /// Answer me.
     Ping {
@@ -114,20 +114,6 @@ impl SwimMessage {
     pub const fn bytes(&self) -> u32 {
         let (Self::Ping { news, .. } | Self::PingReq { news, .. } | Self::Ack { news, .. }) = self;
         32 + 13 * news.len() as u32
-    }
-
-    /// Its share in a run's digest.
-    #[must_use]
-    pub fn fingerprint(&self) -> u64 {
-        let (tag, seq, target, news) = match self {
-            Self::Ping { seq, news } => (0, *seq, 0, news),
-            Self::PingReq { seq, target, news } => (1, *seq, target.0, news),
-            Self::Ack { seq, news } => (2, *seq, 0, news),
-        };
-        let fold = |sum, update: &Update| {
-            hash::of(&[sum, u64::from(update.node.0), update.incarnation, update.standing as u64])
-        };
-        news.iter().fold(hash::of(&[tag, seq, u64::from(target)]), fold)
     }
 }
 

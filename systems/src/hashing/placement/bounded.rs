@@ -5,7 +5,9 @@ use super::{Member, Members, Placement, Refused, Ring, RingShape};
 use sim_core::NodeId;
 use std::collections::BTreeMap;
 
-/// A ring whose nodes hold at most `ceil((1 + e) * m * w / W)` of `m` keys, where `w` is the node's weight of all `W`.
+/// A ring whose nodes hold at most `ceil((1 + e) * m * w / W)` of `m` keys, where `w` is the node's weight of all `W`. Where it is
+/// known how many keys there will be, that bound holds from the first key on: one that grows with every key turns early keys away
+/// from nodes that have room in the end, and a change of the members then moves several times as many as it must.
 #[derive(Clone, Debug)]
 pub struct Bounded {
     ring: Ring,
@@ -13,6 +15,8 @@ pub struct Bounded {
     slack_ppm: u32,
     loads: BTreeMap<NodeId, u64>,
     held: u64,
+    /// How many keys there will be; 0 if nobody knows.
+    expected: u64,
 }
 
 impl Bounded {
@@ -23,7 +27,13 @@ impl Bounded {
     #[must_use]
     pub fn new(members: Members, shape: RingShape, slack_ppm: u32) -> Self {
         let loads = members.iter().map(|member| (member.node, 0)).collect();
-        Self { ring: Ring::new(members, shape), slack_ppm, loads, held: 0 }
+        Self { ring: Ring::new(members, shape), slack_ppm, loads, held: 0, expected: 0 }
+    }
+
+    /// There will be so many keys.
+    #[must_use]
+    pub fn expecting(self, keys: u64) -> Self {
+        Self { expected: keys, ..self }
     }
 
     /// What `member` may hold when there are `held` keys in all.
@@ -36,19 +46,9 @@ impl Bounded {
 
     /// Takes in one more key, and says which node holds it: the first one behind it that is not full.
     pub fn assign(&mut self, key: u64) -> NodeId {
-        let held = self.held + 1;
-        let mut found = None;
-        self.ring.walk(key, |node| {
-            let member = self.ring.members().get(node).expect("points belong to members");
-            if self.loads[&node] < self.capacity(member, held) {
-                found = Some(node);
-            }
-            found.is_none()
-        });
-        // The capacities together are at least `held`, and every member has a point.
-        let node = found.expect("somebody has room");
+        let node = self.owner(key);
         *self.loads.get_mut(&node).expect("a member") += 1;
-        self.held = held;
+        self.held += 1;
         node
     }
 
@@ -71,14 +71,16 @@ impl Bounded {
 impl Placement for Bounded {
     /// Who would take one more key with this hash now.
     fn owner(&self, key: u64) -> NodeId {
+        let held = self.expected.max(self.held + 1);
         let mut found = None;
         self.ring.walk(key, |node| {
             let member = self.ring.members().get(node).expect("points belong to members");
-            if self.loads[&node] < self.capacity(member, self.held + 1) {
+            if self.loads[&node] < self.capacity(member, held) {
                 found = Some(node);
             }
             found.is_none()
         });
+        // The capacities together are at least `held`, and every member has a point.
         found.expect("somebody has room")
     }
 

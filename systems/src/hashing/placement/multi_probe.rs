@@ -5,6 +5,9 @@ use super::{Member, Members, Placement, Refused, Ring, RingShape};
 use crate::hashing::key;
 use sim_core::NodeId;
 
+/// What sets the hashes that are probes of a key apart from those that are further candidates for it.
+const PROBES: u64 = 1 << 32;
+
 /// A ring of one point each, asked several times.
 #[derive(Clone, Debug)]
 pub struct MultiProbe {
@@ -27,13 +30,11 @@ impl MultiProbe {
 impl Placement for MultiProbe {
     #[inline]
     fn owner(&self, key: u64) -> NodeId {
-        // Double hashing: the probes of a key are apart by a step of its own.
-        let step = key::again(key, 0) | 1;
-        let mut probe = key;
-        let mut nearest = self.ring.next(probe);
-        for _ in 1..self.probes {
-            probe = probe.wrapping_add(step);
-            let found = self.ring.next(probe);
+        // Each probe is a hash of its own. Probes a step apart (double hashing) are cheaper and see the same gaps together, which
+        // makes the fullest node fuller: by 4 % with 5 probes.
+        let mut nearest = self.ring.next(key);
+        for probe in 1..self.probes {
+            let found = self.ring.next(key::again(key, PROBES | u64::from(probe)));
             if found < nearest {
                 nearest = found;
             }
