@@ -67,6 +67,7 @@ mod progress;
 mod promise_checks;
 mod read;
 mod reconfigure;
+mod rounds;
 mod snapshot;
 mod standstill;
 mod system;

@@ -3,6 +3,7 @@
 
 use super::message::{RaftFact, RaftMessage};
 use super::node::Raft;
+use super::rounds::{Allowed, Rounds};
 use crate::replication::audit::Audit;
 use crate::replication::calm::Calm;
 use sim_core::{ClientId, Instant, NodeId, Observed, StateMachine, Verdict};
@@ -15,15 +16,11 @@ sim_core::rules! {
     pub const LEASES_EXCLUDE: &str = "leases_exclude";
     /// Whoever begins anew from a snapshot keeps only what agrees with it.
     pub const SNAPSHOTS_REPLACE: &str = "snapshots_replace";
-    /// Where nothing goes wrong any more, an election ends after a few rounds.
+    /// Where nothing goes wrong any more, and election timeouts are spread over more than a question takes, an election ends.
     pub const ELECTIONS_END: &str = "elections_end";
     /// A hand-over to a follower that has everything succeeds, unless something goes wrong meanwhile.
     pub const HAND_OVERS_SUCCEED: &str = "hand_overs_succeed";
 }
-
-/// Rounds of an election in which nobody wins. Each is won with a probability of a half or more where timeouts are spread over more
-/// than a message takes (Raft paper, section 9.3), so so many in a row are seen in one of 2^24 elections.
-const ROUNDS: u32 = 24;
 
 /// What a follower was told by a leader.
 #[derive(Clone, Copy, Debug)]
@@ -49,6 +46,8 @@ enum Pending {
     Installed { node: NodeId, index: u64 },
     Read { node: NodeId, term: u64 },
     HandingOver { from: NodeId, to: NodeId },
+    Campaign { node: NodeId, term: u64 },
+    Elected,
 }
 
 /// The memory of these rules.
@@ -63,7 +62,7 @@ pub(super) struct PromiseChecks {
     /// The operation that a node is asked for in this step.
     asked: Option<(NodeId, ClientId, u64)>,
     newest_term: u64,
-    rounds: u32,
+    rounds: Rounds,
     handing: Option<HandOver>,
     pending: Vec<Pending>,
     votes: u64,
@@ -77,7 +76,7 @@ impl PromiseChecks {
     /// Nothing seen yet of a cluster of `nodes`.
     pub fn new(nodes: u32) -> Self {
         let nodes = nodes as usize;
-        Self { heard: vec![None; nodes], answered: vec![None; nodes], ..Self::default() }
+        Self { heard: vec![None; nodes], answered: vec![None; nodes], rounds: Rounds::new(nodes), ..Self::default() }
     }
 
     /// A node announces something; `leads` is the term it leads. Whoever knows nothing of a leader may campaign in vain beside it, where it
@@ -91,20 +90,14 @@ impl PromiseChecks {
         anybody_leads: bool,
     ) {
         match fact {
-            RaftFact::Campaign { term, pre: false } => {
-                self.rounds = if self.calm.since().is_some() && !anybody_leads { self.rounds + 1 } else { 0 };
-                if self.rounds > ROUNDS {
-                    let rounds = self.rounds;
-                    audit.fail(at, ELECTIONS_END, node, || {
-                        format!(
-                            "{node} campaigns in term {term}, the {rounds}th in a row in which nobody has been elected"
-                        )
-                    });
-                }
+            RaftFact::Campaign { term, pre } => {
+                let calm = self.calm.since().filter(|_| !anybody_leads);
+                self.rounds.campaign(at, node, (term, pre), calm);
+                self.pending.push(Pending::Campaign { node, term });
             }
             RaftFact::Elected { term, .. } => {
-                self.elections += 1;
-                self.rounds = 0;
+                self.rounds.elected();
+                self.pending.push(Pending::Elected);
                 self.newest_term = self.newest_term.max(term);
                 self.handing = None;
             }
@@ -144,8 +137,14 @@ impl PromiseChecks {
                     RaftMessage::Append(_) | RaftMessage::Heartbeat { .. } | RaftMessage::InstallSnapshot { .. } => {
                         self.heard[to.index()] = Some(Heard { leader: *from, term: message.term(), at });
                     }
-                    RaftMessage::RequestVote { term, transfer: true, pre: false, .. } => {
-                        self.transfers.insert((*to, *from), *term);
+                    RaftMessage::RequestVote { term, transfer, pre: false, .. } => {
+                        self.rounds.heard(at, *from, *term, self.calm.since());
+                        if *transfer {
+                            self.transfers.insert((*to, *from), *term);
+                        }
+                    }
+                    RaftMessage::Vote { term, pre: false, .. } => {
+                        self.rounds.heard(at, *to, *term, self.calm.since());
                     }
                     _ => {}
                 }
@@ -186,7 +185,32 @@ impl PromiseChecks {
                         && follower.may_campaign();
                     self.handing = Some(HandOver { to, begun: at, feasible });
                 }
+                Pending::Campaign { node, term } => self.check_campaign(audit, at, node, term, nodes),
+                Pending::Elected => self.elections += u64::from(self.allowed(nodes).is_some()),
             }
+        }
+    }
+
+    /// How long an election may take, if that is known.
+    fn allowed<M: StateMachine>(&self, nodes: &[Option<Raft<M>>]) -> Option<Allowed> {
+        let config = &nodes.iter().flatten().next()?.config;
+        self.rounds.allowed((config.election_min, config.election_max), config.tick)
+    }
+
+    fn check_campaign<M: StateMachine>(
+        &self,
+        audit: &mut Audit,
+        at: Instant,
+        node: NodeId,
+        term: u64,
+        nodes: &[Option<Raft<M>>],
+    ) {
+        if let Some((campaigns, took)) = self.rounds.too_many(at, self.allowed(nodes)) {
+            audit.fail(at, ELECTIONS_END, node, || {
+                format!(
+                    "{node} campaigns in term {term}, the {campaigns}th in a row in which nobody has been elected, for {took}"
+                )
+            });
         }
     }
 
