@@ -82,10 +82,12 @@ struct Search<'s, 'a, 'e, S: Spec> {
     ahead: Ahead<S::State>,
     /// Answered operations in the order so far.
     ordered: usize,
-    /// The most there ever were, and how many states had been counted by then.
-    record: (usize, u64),
+    /// The most there ever were.
+    record: usize,
     /// Whether it has gone back since.
     went_back: bool,
+    /// States visited since, without having gone back: they cost nothing if this leads further.
+    straight: u64,
     effort: &'s mut Effort<'e>,
 }
 
@@ -97,8 +99,8 @@ impl<S: Spec> Search<'_, '_, '_, S> {
 
     /// What `op` would do now: the state after it, if its answer fits.
     fn try_now(&mut self, op: usize) -> Option<S::State> {
-        self.effort.states += 1;
         self.effort.visited += 1;
+        *if self.went_back { &mut self.effort.states } else { &mut self.straight } += 1;
         let mut after = self.place.state.clone();
         let response = S::apply(&mut after, self.ops[op].request);
         self.ops[op].answered.is_none_or(|(_, answer)| *answer == response).then_some(after)
@@ -141,19 +143,17 @@ impl<S: Spec> Search<'_, '_, '_, S> {
         self.ahead.count(op, false);
         self.line.lift(op);
         self.ordered += usize::from(self.ops[op].answered.is_some());
-        if self.ordered > self.record.0 {
+        if self.ordered > self.record {
             // A walk that comes further without going back costs nothing: there is no more of it than operations.
-            if !self.went_back {
-                self.effort.states = self.record.1;
-            }
-            self.record = (self.ordered, self.effort.states);
-            self.went_back = false;
+            self.record = self.ordered;
+            (self.went_back, self.straight) = (false, 0);
         }
         core::mem::replace(&mut self.place.state, after)
     }
 
     fn take_back(&mut self, op: usize, before: S::State) {
         self.went_back = true;
+        self.effort.states += core::mem::take(&mut self.straight);
         self.place.state = before;
         self.mark(op, false);
         self.ahead.count(op, true);
@@ -178,8 +178,8 @@ pub(super) fn search<S: Spec>(
     }
     let line = Timeline::new(ops);
     let place = Place { done: Window::default(), maybe: Window::default(), state: S::start(part) };
-    let record = (0, effort.states);
-    let mut search = Search { ops, line, number, place, ahead, ordered: 0, record, went_back: false, effort };
+    let (ordered, record, went_back, straight) = (0, 0, false, 0);
+    let mut search = Search { ops, line, number, place, ahead, ordered, record, went_back, straight, effort };
     // Places from which every way on has been tried. A place is noted when it is left: until then nothing can come to it
     // again, because all that is tried from it has ordered more. So an order that is found without going back costs
     // nothing here.
