@@ -116,13 +116,14 @@ fn a_shard_without_its_primary_is_an_outage_of_that_shard() {
 
 #[test]
 fn whoever_waits_a_minute_gives_the_outage_its_name() {
-    // The majority side waits 16 s for a new primary, the clients on the wrong side a minute for the cut to heal.
+    // Who hears nothing is pinged after half the node timeout, and has failed when that long has no answer: the majority
+    // side waits 15 s to 22.5 s, and an election, for a new primary. The other side waits a minute for the cut to heal.
     let report = case("redis-cluster.toml", &[]);
     let a = &report.availability;
     assert_eq!(named(&report, 30 * S), ["zone a"], "{:?}", a.outages);
     let of = |zone: &str| a.scopes.iter().filter(|s| s.zone == zone).map(|s| s.longest_outage_ns).max();
     assert!(about(of("a").expect("clients"), 60.0, 1.0), "{:?}", a.scopes);
-    assert!(of("b").is_some_and(|ns| about(ns, 16.5, 1.5)), "{:?}", a.scopes);
+    assert!(of("b").is_some_and(|ns| (15 * S..24 * S).contains(&ns)), "{:?}", a.scopes);
 }
 
 #[test]
@@ -160,7 +161,7 @@ fn the_scenario_of_the_readme_shows_its_outages() {
     let from = readme.find("```toml\n").expect("a scenario") + "```toml\n".len();
     let text = &readme[from..from + readme[from..].find("```").expect("its end")];
     let report = report(text, &[], None);
-    assert_eq!(named(&report, 100 * MS).len(), 4, "{:?}", report.availability.outages);
+    assert_eq!(named(&report, 100 * MS).len(), 3, "{:?}", report.availability.outages);
     assert_eq!(report.exit_code, 0, "{:?}", report.verdicts);
 }
 
