@@ -6,7 +6,7 @@ use crate::lines::{Cutter, Take};
 use crate::recorded::{self, Recorded};
 use crate::run::{self, Sinks, Trouble, say};
 use crate::told;
-use reports::trace::{Head, Line, Parting, at};
+use reports::trace::{Head, Line, Parting};
 use scenarios::Registry;
 use scenarios::runner::{Checkpoints, Evidence, RunError, TraceMode};
 use std::fs::File;
@@ -108,8 +108,8 @@ fn parting(registry: &Registry, recorded: &Recorded, now: &Checkpoints) -> Resul
         });
     };
     let mut evidence = Evidence { stop_from: from, stop_after: to, ..told::evidence() };
-    simulate(registry, recorded, &mut evidence, None)?;
-    let last_ns = evidence.last.last().and_then(|raw| at(raw)).unwrap_or(0);
+    // By the clock of the run, not of its trace: an event need not show in a trace.
+    let last_ns = simulate(registry, recorded, &mut evidence, None)?.simulated_ns;
     if let Some(parted) = exact
         && parted.at_ns <= last_ns
     {
@@ -120,6 +120,9 @@ fn parting(registry: &Registry, recorded: &Recorded, now: &Checkpoints) -> Resul
         to - from
     );
     told::lines(&evidence.last).iter().for_each(|line| text.push_str(&format!("    {line}\n")));
+    if evidence.last.is_empty() {
+        text.push_str(&format!("    nothing that a trace shows, up to {}\n", sim_core::Instant(last_ns)));
+    }
     Ok(text)
 }
 
