@@ -96,14 +96,15 @@ fn the_experiment_is_what_happens() {
         if !updating() {
             continue;
         }
-        renamed = renamed.or_else(|| Some((next(&shown.join("\n"))?, next(&ran.stdout)?)));
+        // Before what is fresh comes in, which may well speak of another folder by the old name.
+        if renamed.is_none() {
+            renamed = next(&shown.join("\n")).zip(next(&ran.stdout));
+            lines.iter_mut().for_each(|line| *line = with(line, renamed.as_ref()));
+        }
         let (from, to) = ((block.from as isize + shift) as usize, (block.to as isize + shift) as usize);
         let fresh: Vec<String> = ran.stdout.trim_end().lines().map(|line| line.trim_end().to_owned()).collect();
         shift += fresh.len() as isize - (to - from) as isize;
         lines.splice(from..to, fresh);
-    }
-    if let Some(renamed) = &renamed {
-        lines.iter_mut().for_each(|line| *line = with(line, Some(renamed)));
     }
     if updating() {
         fs::write(&file, lines.join("\n") + "\n").expect("docs can be written");
