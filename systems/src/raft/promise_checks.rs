@@ -138,13 +138,10 @@ impl PromiseChecks {
                         self.heard[to.index()] = Some(Heard { leader: *from, term: message.term(), at });
                     }
                     RaftMessage::RequestVote { term, transfer, pre: false, .. } => {
-                        self.rounds.heard(at, *from, *term, self.calm.since());
+                        self.rounds.asked(at, *from, *term, self.calm.since());
                         if *transfer {
                             self.transfers.insert((*to, *from), *term);
                         }
-                    }
-                    RaftMessage::Vote { term, pre: false, .. } => {
-                        self.rounds.heard(at, *to, *term, self.calm.since());
                     }
                     _ => {}
                 }
