@@ -145,8 +145,8 @@ mod tests {
         // Nothing is served from 1 s to 1.5 s; who asks in the last 100 ms of it is patient enough to be answered after it.
         let probe = |at: u64| {
             let waits = (1000..1500).contains(&at);
-            let return_ns = if waits { (at + 100).min(1501) } else { at + 1 };
-            let outcome = if waits && at < 1401 { Fate::Unknown } else { Fate::Ok };
+            let return_ns = if waits { (at + 100).min(1500) } else { at + 1 };
+            let outcome = if waits && at < 1400 { Fate::Unknown } else { Fate::Ok };
             OpRecord {
                 client: 0,
                 op: at,
@@ -172,7 +172,7 @@ mod tests {
         };
         let report = crate::analyse(&record);
         let outages = &report.availability.outages;
-        assert_eq!((outages.len(), outages[0].start_ns, outages[0].end_ns), (1, 1000 * MS, 1501 * MS));
+        assert_eq!((outages.len(), outages[0].start_ns, outages[0].end_ns), (1, 1000 * MS, 1500 * MS));
         let [reads, writes] = served_over_time(&record, &report, 20).worst;
         assert!(reads.iter().all(Option::is_none));
         let expected: Vec<Option<f64>> = (0..20).map(|w| Some(f64::from(u8::from(!(10..15).contains(&w))))).collect();

@@ -23,7 +23,10 @@ pub fn read(reader: &Reader<'_>, settle: Duration, world: &World) -> Expect {
         }
     }
     let facts = reader.present().filter_map(|(name, span)| Some((name, name.strip_prefix("fact_")?, span)));
-    for (name, fact, span) in facts.filter(|(_, fact, _)| !fact.is_empty()) {
+    let mut facts: Vec<_> = facts.filter(|(_, fact, _)| !fact.is_empty()).collect();
+    // TOML keeps the order of keys, JSON does not: the same expectations are the same scenario.
+    facts.sort_by_key(|(name, ..)| *name);
+    for (name, fact, span) in facts {
         if !world.facts.is_empty() && !world.facts.contains(&fact) {
             let what = format!("the system announces no fact `{fact}`");
             reader.context.wrong(span, what, suggest::help(fact, world.facts));
@@ -32,7 +35,9 @@ pub fn read(reader: &Reader<'_>, settle: Duration, world: &World) -> Expect {
         bounds.extend(value.and_then(|value| bound(name, Unit::Count, value, reader.context)));
     }
     let own = reader.present().filter_map(|(name, span)| Some((name, name.strip_prefix("metric_")?, span)));
-    for (name, metric, span) in own.filter(|(_, metric, _)| !metric.is_empty()) {
+    let mut own: Vec<_> = own.filter(|(_, metric, _)| !metric.is_empty()).collect();
+    own.sort_by_key(|(name, ..)| *name);
+    for (name, metric, span) in own {
         let Some(kind) = world.metrics.iter().find(|kind| kind.name == metric) else {
             let known: Vec<&str> = world.metrics.iter().map(|kind| &*kind.name).collect();
             let help = match known.is_empty() {

@@ -371,11 +371,11 @@ fn packet(reader: &Reader<'_>, world: &World) -> Option<Fault> {
         true => Some(Target::Clients),
         false => target::target(value, context, world),
     });
-    if peers == Some(Target::Clients) && reader.has("messages") {
-        reader.wrong("messages", "what clients send has no kinds", "leave `messages` or `peers` out");
-    }
     let kind = |value: &Value, context: &Context<'_>| trigger::message(value, context, world);
     let kinds = reader.get("messages", measure::list(kind)).unwrap_or_default();
+    if peers == Some(Target::Clients) && !kinds.is_empty() {
+        reader.wrong("messages", "what clients send has no kinds", "leave `messages` or `peers` out");
+    }
     Some(Fault::Packet { change, direction, peers, kinds })
 }
 

@@ -32,17 +32,20 @@ fn base() -> LinkPolicy {
 /// The link keys of a table, without `latency`.
 pub fn change(reader: &Reader<'_>) -> LinkChange {
     let ordered = reader.get("ordered", measure::flag);
-    if ordered == Some(true) {
-        for key in ["duplicate", "reorder"].into_iter().filter(|key| reader.has(key)) {
+    let hidden = |key: &'static str| {
+        let share = reader.get(key, measure::probability);
+        // A resolved file writes out that it happens never.
+        if ordered == Some(true) && share.is_some_and(|share| !share.is_never()) {
             let what = format!("`{key}` is what an ordered link hides");
             reader.wrong(key, what, "leave it out, or `ordered`; what is lost or corrupted is sent again");
         }
-    }
+        share
+    };
     LinkChange {
         latency: None,
         loss: reader.get("loss", measure::probability),
-        duplicate: reader.get("duplicate", measure::probability),
-        reorder: reader.get("reorder", measure::probability),
+        duplicate: hidden("duplicate"),
+        reorder: hidden("reorder"),
         reorder_by: reader.get("reorder_by", measure::duration),
         corrupt: reader.get("corrupt", measure::probability),
         bandwidth: reader.get("bandwidth", measure::bandwidth),

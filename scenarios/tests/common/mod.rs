@@ -37,6 +37,9 @@ pub struct Options {
     acceptors: Option<u32>,
     proposers: u32,
     patience: sim_core::units::DurationText,
+    leader_disk: Option<String>,
+    disk_timeout: Option<sim_core::units::DurationText>,
+    tick: Option<sim_core::units::DurationText>,
     bug: Option<String>,
 }
 
@@ -65,6 +68,9 @@ impl Default for Options {
             acceptors: None,
             proposers: 1,
             patience: "100ms".parse().expect("a duration"),
+            leader_disk: None,
+            disk_timeout: None,
+            tick: None,
             bug: None,
         }
     }
@@ -170,6 +176,7 @@ const FACTS: &[&str] = &[
     "left",
     "snapshot_installed",
     "handing_over",
+    "disk_timed_out",
 ];
 
 /// Systems of which the stand-in knows nothing: whatever their options are, they are taken as they are.
