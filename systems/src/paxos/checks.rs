@@ -4,6 +4,7 @@ use super::ballot::Ballot;
 use super::config::Config;
 use super::message::{PaxosFact, PaxosMessage};
 use super::node::Paxos;
+use super::rejoin::Lives;
 pub use crate::replication::audit::{
     ACKNOWLEDGED_WRITES_SURVIVE, CONVERGENCE, EXACTLY_ONCE, FRESH_READS, MONOTONIC_READS, MONOTONIC_WRITES,
     READ_YOUR_WRITES, SNAPSHOTS_COMPLETE, STATE_MACHINE_SAFETY, VALIDITY, WRITES_FOLLOW_READS,
@@ -65,6 +66,8 @@ pub struct PaxosChecks {
     accepted: BTreeMap<(u64, Ballot), NodeSet>,
     /// In which life, as the leader was told.
     lives: BTreeMap<(u64, Ballot), BTreeMap<NodeId, u64>>,
+    /// What each node knew of lives when its last step ended.
+    known: Vec<Lives>,
     /// The ballot that each node leads, and the highest one that anybody was elected for.
     leads: Vec<Option<Ballot>>,
     highest: Ballot,
@@ -91,6 +94,7 @@ impl PaxosChecks {
             configurations: BTreeMap::from([(1, NodeSet::first(config.nodes as usize))]),
             accepted: BTreeMap::new(),
             lives: BTreeMap::new(),
+            known: vec![Lives::default(); machines as usize],
             leads: vec![None; machines as usize],
             highest: Ballot::ZERO,
             asked: None,
@@ -202,14 +206,16 @@ impl PaxosChecks {
         }
     }
 
-    /// The leader must not count what acceptors have forgotten, as far as it knows.
+    /// The leader must not count what acceptors have forgotten, as far as it knew before the step: one that was paused
+    /// takes many inputs in a step, and may learn of a loss after it has rightly counted.
     fn check_lives<M: StateMachine>(&mut self, at: Instant, leader: &Paxos<M>, ballot: Ballot, first: u64) {
-        let Some(told) = self.lives.get(&(first, ballot)).filter(|_| leader.lives.any()) else { return };
+        let known = &self.known[leader.me.index()];
+        let Some(told) = self.lives.get(&(first, ballot)).filter(|_| known.any()) else { return };
         self.counts.lives += 1;
         let acceptors = leader.configurations().of(first).1;
         let (mut counts, mut forgotten) = (u32::from(acceptors.has(leader.me)), NodeSet::EMPTY);
         for (node, life) in told.iter().filter(|(node, _)| acceptors.has(**node)) {
-            if *life < leader.lives.of(*node) {
+            if *life < known.of(*node) {
                 forgotten.insert(*node);
             } else {
                 counts += 1;
@@ -219,7 +225,7 @@ impl PaxosChecks {
         if counts < quorum && !forgotten.is_empty() {
             self.audit.fail(at, FORGOTTEN_DO_NOT_COUNT, leader.me, || {
                 format!(
-                    "{} found the batch of slot {first} chosen by {counts} of {quorum} acceptors and {forgotten}, which it knows                      to have lost their disks since",
+                    "{} found the batch of slot {first} chosen by {counts} of {quorum} acceptors and {forgotten}, which it knew to have lost their disks since",
                     leader.me
                 )
             });
@@ -361,6 +367,7 @@ impl<M: StateMachine> Observer<Paxos<M>> for PaxosChecks {
             Observed::Noted { node, fact } => return self.on_fact(at, *node, *fact),
             Observed::Crashed { node, .. } => {
                 self.leads[node.index()] = None;
+                self.known[node.index()] = Lives::default();
                 self.audit.pieces.crashed(*node);
             }
             Observed::Requested { ticket, node } => self.asked = Some((*node, ticket.client, ticket.op)),
@@ -381,7 +388,7 @@ impl<M: StateMachine> Observer<Paxos<M>> for PaxosChecks {
         self.audit.watch(at, what);
     }
 
-    fn after_step(&mut self, at: Instant, _: NodeId, nodes: &[Option<Paxos<M>>]) -> Result<(), Violation> {
+    fn after_step(&mut self, at: Instant, stepped: NodeId, nodes: &[Option<Paxos<M>>]) -> Result<(), Violation> {
         if !self.pending.is_empty() {
             let mut pending = core::mem::take(&mut self.pending);
             for (node, what) in pending.drain(..) {
@@ -395,6 +402,9 @@ impl<M: StateMachine> Observer<Paxos<M>> for PaxosChecks {
                 }
             }
             self.pending = pending;
+        }
+        if let Some(node) = nodes[stepped.index()].as_ref().filter(|node| node.lives.any()) {
+            self.known[stepped.index()].clone_from(&node.lives);
         }
         self.audit.violation().cloned().map_or(Ok(()), Err)
     }
