@@ -1,4 +1,4 @@
-//! Every field of every message, request and fact of balancing, and of placement, is in the run's digest.
+//! Every field of every message, request and fact of balancing is in the run's digest.
 
 use super::fact::{BalancingFact as F, FACT_KINDS, Reason};
 use super::gray::Gray;
