@@ -5,19 +5,30 @@
 pub(crate) trait Counts {
     /// The number after this one; from now on this one is that.
     fn advance(&mut self) -> Self;
+    /// The number after this one.
+    fn next(self) -> Self;
 }
 
 /// Declares kinds of numbers.
 macro_rules! numbers {
     ($($(#[$meta:meta])* $name:ident;)+) => {$(
         $(#[$meta])*
-        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
         pub struct $name(pub u64);
+
+        impl core::fmt::Display for $name {
+            fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+                core::fmt::Display::fmt(&self.0, f)
+            }
+        }
 
         impl $crate::number::Counts for $name {
             fn advance(&mut self) -> Self {
-                self.0 = self.0.wrapping_add(1);
+                *self = self.next();
                 *self
+            }
+            fn next(self) -> Self {
+                Self(self.0.wrapping_add(1))
             }
         }
     )+};

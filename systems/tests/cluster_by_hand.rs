@@ -7,7 +7,7 @@ use sim_core::{
 use std::rc::Rc;
 use systems::failover::cluster::{
     Cell, Cluster, ClusterBug, ClusterMessage, ClusterOptions, ClusterRequest, ClusterResponse, Config, Data, Entry,
-    Gossip, Header, Position, Record, SlotMap, TICK, slot_of,
+    Gossip, Header, HeaderNumber, Nonce, Position, Record, SlotMap, Start, StreamId, TICK, slot_of,
 };
 
 /// One node, its disk and its clock.
@@ -113,7 +113,7 @@ fn header(config: &Config, node: u32, n: u64, epoch: u64) -> Header {
     let primary = config.primary_of(NodeId(node));
     let owner = primary.unwrap_or(NodeId(node));
     Header {
-        stamp: (1, n),
+        stamp: (Start(1), HeaderNumber(n)),
         epoch,
         config_epoch: u64::from(owner.0) + 1,
         primary,
@@ -159,7 +159,7 @@ fn a_primary_votes_once_in_an_epoch_even_over_a_restart() {
 /// Brings a replica of n2 to where it has asked for votes.
 fn candidate() -> Hand {
     let mut n4 = Hand::new(3, ClusterBug::None);
-    let writes = ClusterMessage::Writes { after: Position::default(), stream: 77, entries: [].into() };
+    let writes = ClusterMessage::Writes { after: Position::default(), stream: StreamId(77), entries: [].into() };
     n4.tell(1, writes);
     n4.tell(0, ClusterMessage::Fail(NodeId(1)));
     for _ in 0..200 {
@@ -289,7 +289,7 @@ fn a_replica_gets_what_it_lacks_or_everything() {
     }
     let at = n1.node().at();
     assert_eq!(at.offset, 10);
-    let psync = |offset, stream| ClusterMessage::Psync { at: Position { stream, offset }, nonce: 5 };
+    let psync = |offset, stream| ClusterMessage::Psync { at: Position { stream, offset }, nonce: Nonce(5) };
     let sent = |out: &Out| {
         let of = |effect: &Effect<Cluster>| match effect {
             Effect::Send { message: ClusterMessage::Writes { entries, .. }, .. } => Some(Some(entries.len())),
@@ -302,15 +302,16 @@ fn a_replica_gets_what_it_lacks_or_everything() {
     assert_eq!(sent(&n1.tell(5, psync(10, at.stream))), Some(Some(0)));
     assert_eq!(sent(&n1.tell(5, psync(6, at.stream))), Some(Some(4)));
     assert_eq!(sent(&n1.tell(5, psync(5, at.stream))), Some(None));
-    assert_eq!(sent(&n1.tell(5, psync(9, 12345))), Some(None), "another stream");
+    assert_eq!(sent(&n1.tell(5, psync(9, StreamId(12345)))), Some(None), "another stream");
 }
 
 #[test]
 fn all_data_that_writes_have_overtaken_takes_no_replica_back() {
     let mut n4 = Hand::new(3, ClusterBug::None);
-    let at = |offset| Position { stream: 77, offset };
+    let at = |offset| Position { stream: StreamId(77), offset };
     let entry = |offset| Entry { key: 1, cell: Cell { number: offset, size: 8, at: at(offset) } };
-    let writes = |after, entries: &[Entry]| ClusterMessage::Writes { after, stream: 77, entries: entries.into() };
+    let writes =
+        |after, entries: &[Entry]| ClusterMessage::Writes { after, stream: StreamId(77), entries: entries.into() };
     n4.tell(1, writes(Position::default(), &[]));
     n4.now = n4.now + Duration::secs(1);
     // Something is missing: it asks.

@@ -349,7 +349,7 @@ fn halves_of_a_healed_partition_find_each_other_again() {
     group.cut = None;
     group.run_to(at(120));
     assert!(group.all_agree_on_life());
-    assert!(group.swims.iter().flatten().all(|swim| swim.incarnation() > 0), "each had to object");
+    assert!(group.swims.iter().flatten().all(|swim| swim.incarnation().0 > 0), "each had to object");
 }
 
 /// Lifeguard: a member with a bad link of its own should doubt itself, not the others.

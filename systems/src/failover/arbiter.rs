@@ -4,8 +4,9 @@
 //! an arbiter that leads lets others claim the seat only when it has seen no renewal for a lease. The claim carries how many
 //! renewals it rests on, so that one that was under way meanwhile wins.
 
-use super::message::{FailoverFact, FailoverMessage, Record};
+use super::message::{FailoverFact, FailoverMessage, PetitionNumber, Record};
 use super::node::{Failover, Fx, Response, SEAT, TIMERS_OF_ITS_OWN};
+use crate::number::Counts;
 use crate::raft::{self, Raft, RaftFact, RaftMessage};
 use core::cell::RefCell;
 use serde::Serialize;
@@ -219,7 +220,7 @@ impl Arbiter {
         let lane = Lane::default();
         self.raft.step(&lane, fx, input);
         for (ticket, answer) in lane.answers.into_inner() {
-            let (to, number) = (NodeId(ticket.client.0), ticket.op);
+            let (to, number) = (NodeId(ticket.client.0), PetitionNumber(ticket.op));
             let message = match answer {
                 Ok(ruling) => FailoverMessage::Ruled { number, ruling },
                 Err(hint) => FailoverMessage::NotHere { number, hint },
@@ -255,7 +256,14 @@ impl Arbiter {
     }
 
     /// A data node asks something.
-    pub fn on_petition(&mut self, from: NodeId, number: u64, mut petition: Petition, lease: Duration, fx: &mut Fx<'_>) {
+    pub fn on_petition(
+        &mut self,
+        from: NodeId,
+        number: PetitionNumber,
+        mut petition: Petition,
+        lease: Duration,
+        fx: &mut Fx<'_>,
+    ) {
         use sim_core::Node;
         let seat = *self.raft.node().machine();
         if let Petition::Claim { renewals, transfer, .. } = &mut petition {
@@ -265,7 +273,7 @@ impl Arbiter {
                 return fx.send(from, FailoverMessage::Ruled { number, ruling: Ruling { granted: false, seat } });
             }
         }
-        let ticket = Ticket { client: ClientId(from.0), op: number, floor: number, attempt: 0 };
+        let ticket = Ticket { client: ClientId(from.0), op: number.0, floor: number.0, attempt: 0 };
         self.step(fx, |raft, fx| raft.on_request(ticket, petition, fx));
     }
 }
@@ -273,7 +281,7 @@ impl Arbiter {
 /// What a data node has asked of the arbiter and not heard yet.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Asked {
-    number: u64,
+    number: PetitionNumber,
     petition: Petition,
     /// When it was asked first.
     since: LocalInstant,
@@ -284,9 +292,8 @@ pub(super) struct Asked {
 impl Failover {
     /// Asks the arbiter, unless something is asked already that is as urgent.
     pub(super) fn petition(&mut self, petition: Petition, fx: &mut Fx<'_>) {
-        self.petitions += 1;
         let whom = self.spokesman;
-        self.asked = Some(Asked { number: self.petitions, petition, since: fx.now(), whom });
+        self.asked = Some(Asked { number: self.petitions.advance(), petition, since: fx.now(), whom });
         self.send_petition(whom, fx);
     }
 
@@ -306,7 +313,7 @@ impl Failover {
     }
 
     /// The one that was asked does not lead the arbiters.
-    pub(super) fn on_not_here(&mut self, from: NodeId, number: u64, hint: Option<NodeId>, fx: &mut Fx<'_>) {
+    pub(super) fn on_not_here(&mut self, from: NodeId, number: PetitionNumber, hint: Option<NodeId>, fx: &mut Fx<'_>) {
         if let Some(hint) = hint
             && self.asked.is_some_and(|asked| asked.number == number && asked.whom == from)
         {
@@ -315,7 +322,7 @@ impl Failover {
     }
 
     /// The arbiter has spoken.
-    pub(super) fn on_ruled(&mut self, from: NodeId, number: u64, ruling: Ruling, fx: &mut Fx<'_>) {
+    pub(super) fn on_ruled(&mut self, from: NodeId, number: PetitionNumber, ruling: Ruling, fx: &mut Fx<'_>) {
         let Some(asked) = self.asked.filter(|asked| asked.number == number) else { return };
         self.asked = None;
         self.spokesman = from;

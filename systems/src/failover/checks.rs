@@ -408,10 +408,10 @@ impl FailoverChecks {
                 arbiters.delivered(at, (*from, *to), message);
             }
             Observed::Delivered { from, to, message: FailoverMessage::Petition { number, .. }, .. } => {
-                arbiters.requested::<Seat>(at, *to, ClientId(from.0), *number);
+                arbiters.requested::<Seat>(at, *to, ClientId(from.0), number.0);
             }
             Observed::Sent { from, to, message: FailoverMessage::Ruled { number, ruling }, .. } if ruling.granted => {
-                arbiters.answered::<Seat>(at, *from, ClientId(to.0), *number);
+                arbiters.answered::<Seat>(at, *from, ClientId(to.0), number.0);
             }
             Observed::Crashed { node, .. } => arbiters.crashed::<Seat>(at, *node),
             _ => {}

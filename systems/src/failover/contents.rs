@@ -1,13 +1,15 @@
 //! Every field of every message, record and fact of fail-over is in the run's digest.
 
 use super::arbiter::{Petition, Ruling, Seat};
-use super::detector::{Standing, SwimMessage, Update};
+use super::detector::{Incarnation, ProbeNumber, Standing, SwimMessage, Update};
 use super::log::{Entry, Payload, Position, Snapshot};
-use super::message::{FACT_KINDS, FailoverFact as F, FailoverMessage as M, InSync, MESSAGE_KINDS, Record as R};
+use super::message::{
+    FACT_KINDS, FailoverFact as F, FailoverMessage as M, InSync, MESSAGE_KINDS, PetitionNumber, Record as R, SetVersion,
+};
 use crate::contents::{Told, vary};
 use crate::kv::{Kv, KvCommand};
-use crate::raft;
-use crate::replication::{Replicated, Stamp};
+use crate::raft::{self, Question};
+use crate::replication::{ReadRound, Replicated, Stamp};
 use sim_core::{ClientId, LocalInstant, NodeId, NodeSet};
 use std::rc::Rc;
 
@@ -19,7 +21,7 @@ const fn position(offset: u64) -> Position {
 }
 
 fn in_sync(version: u64) -> InSync {
-    InSync { epoch: 1, version, nodes: NodeSet::first(2) }
+    InSync { epoch: 1, version: SetVersion(version), nodes: NodeSet::first(2) }
 }
 
 fn entry(op: u64, key: u64) -> Entry {
@@ -41,7 +43,7 @@ fn seat() -> Seat {
 }
 
 fn news(standing: Standing) -> Vec<Update> {
-    vec![Update { node: N1, incarnation: 1, standing }]
+    vec![Update { node: N1, incarnation: Incarnation(1), standing }]
 }
 
 /// A message of every kind of the arbiter's Raft, which has a test of its own for all fields.
@@ -51,8 +53,8 @@ fn raft_messages(told: &mut Told<M>) {
     let configuration = raft::Configuration::of(NodeSet::first(3));
     let snapshot = Rc::new(raft::Snapshot { index: 1, term: 1, chain: 1, configuration, bytes: 1, image });
     let entries = raft::Slice::EMPTY;
-    let append = raft::Append { term: 1, prev_index: 1, prev_term: 1, commit: 1, round: 1, entries };
-    let (term, round, pre) = (1, 1, [false, true]);
+    let append = raft::Append { term: 1, prev_index: 1, prev_term: 1, commit: 1, round: ReadRound(1), entries };
+    let (term, round, pre) = (1, ReadRound(1), [false, true]);
     let both = pre.map(|pre| Inner::RequestVote { term, last_index: 1, last_term: 1, pre, transfer: false });
     let votes = pre.map(|pre| Inner::Vote { term, granted: true, pre });
     let others = [
@@ -64,8 +66,8 @@ fn raft_messages(told: &mut Told<M>) {
         Inner::InstallSnapshot { term, offset: 0, round, length: 1, snapshot },
         Inner::SnapshotReceived { term, index: 1, received: 1, round },
         Inner::TimeoutNow { term },
-        Inner::ReadIndex { term, number: 1 },
-        Inner::ReadIndexReply { term, number: 1, index: 1 },
+        Inner::ReadIndex { term, number: Question(1) },
+        Inner::ReadIndexReply { term, number: Question(1), index: 1 },
     ];
     for inner in both.into_iter().chain(votes).chain(others) {
         told.add(&format!("{inner:?}"), &M::Raft(Box::new(inner)));
@@ -95,15 +97,15 @@ fn messages() {
     vary!(told, M::Newer { epoch: 1 => 2 });
     vary!(told, M::TakeOver { epoch: 1 => 2 });
     vary!(told, M::SetInSync { in_sync: in_sync(5) => in_sync(6) });
-    vary!(told, M::Petition { number: 1 => 2, petition: Petition::Renew { epoch: 3 } => Petition::Renew { epoch: 4 } });
-    vary!(told, M::Ruled { number: 1 => 2, ruling: ruling(false) => ruling(true) });
-    vary!(told, M::NotHere { number: 1 => 2, hint: None => Some(N1) });
+    vary!(told, M::Petition { number: PetitionNumber(1) => PetitionNumber(2), petition: Petition::Renew { epoch: 3 } => Petition::Renew { epoch: 4 } });
+    vary!(told, M::Ruled { number: PetitionNumber(1) => PetitionNumber(2), ruling: ruling(false) => ruling(true) });
+    vary!(told, M::NotHere { number: PetitionNumber(1) => PetitionNumber(2), hint: None => Some(N1) });
     vary!(told, M::Mount { epoch: 1 => 2 });
     vary!(told, M::Mounted { epoch: 1 => 2, entries: entries(1) => entries(2) });
-    vary!(told, M::InSyncSet { epoch: 1 => 2, version: 3 => 4 });
-    vary!(told, M::Swim, SwimMessage::Ping { seq: 1 => 2, news: news(Standing::Alive) => news(Standing::Dead) });
-    vary!(told, M::Swim, SwimMessage::PingReq { seq: 1 => 2, target: N1 => N2, news: vec![] => news(Standing::Dead) });
-    vary!(told, M::Swim, SwimMessage::Ack { seq: 1 => 2, news: vec![] => news(Standing::Dead) });
+    vary!(told, M::InSyncSet { epoch: 1 => 2, version: SetVersion(3) => SetVersion(4) });
+    vary!(told, M::Swim, SwimMessage::Ping { seq: ProbeNumber(1) => ProbeNumber(2), news: news(Standing::Alive) => news(Standing::Dead) });
+    vary!(told, M::Swim, SwimMessage::PingReq { seq: ProbeNumber(1) => ProbeNumber(2), target: N1 => N2, news: vec![] => news(Standing::Dead) });
+    vary!(told, M::Swim, SwimMessage::Ack { seq: ProbeNumber(1) => ProbeNumber(2), news: vec![] => news(Standing::Dead) });
     raft_messages(&mut told);
     told.covers(MESSAGE_KINDS);
 }
@@ -111,7 +113,7 @@ fn messages() {
 #[test]
 fn parts_of_messages() {
     let mut told = Told::others();
-    vary!(told, InSync { epoch: 1 => 2, version: 3 => 4, nodes: NodeSet::first(1) => NodeSet::first(2) });
+    vary!(told, InSync { epoch: 1 => 2, version: SetVersion(3) => SetVersion(4), nodes: NodeSet::first(1) => NodeSet::first(2) });
     let mut told = Told::others();
     vary!(told, Position { epoch: 1 => 2, offset: 3 => 4 });
     let mut told = Told::others();
@@ -124,7 +126,7 @@ fn parts_of_messages() {
     vary!(told, Petition::SetInSync { epoch: 1 => 2, nodes: NodeSet::EMPTY => NodeSet::first(2) });
     vary!(told, Petition::Release { epoch: 1 => 2 });
     let mut told = Told::others();
-    vary!(told, Update { node: N1 => N2, incarnation: 1 => 2, standing: Standing::Alive => Standing::Suspect });
+    vary!(told, Update { node: N1 => N2, incarnation: Incarnation(1) => Incarnation(2), standing: Standing::Alive => Standing::Suspect });
     let mut told = Told::others();
     let image = |op| {
         let mut state = Replicated::<Kv>::default();

@@ -4,7 +4,7 @@ use super::FailoverBug;
 use super::arbiter::{Petition, Ruling, Seat};
 use super::config::{Arbiter, Mode, Promote};
 use super::log::Position;
-use super::message::{FailoverFact, FailoverMessage, InSync};
+use super::message::{FailoverFact, FailoverMessage, InSync, SetVersion};
 use super::node::{BALLOT, Failover, Fx, Stage, WATCH};
 use sim_core::{Duration, LocalInstant, NodeId, NodeSet};
 
@@ -291,7 +291,7 @@ impl Failover {
             return;
         }
         let Seat { epoch, in_sync: nodes, .. } = ruling.seat;
-        self.in_sync = InSync { epoch, version: 0, nodes };
+        self.in_sync = InSync { epoch, version: SetVersion(0), nodes };
         self.stand(epoch, transfer, Some(since), fx);
     }
 

@@ -3,16 +3,17 @@
 
 use super::arbiter::Petition;
 use super::config::{Arbiter, Mode};
-use super::message::{FailoverFact, FailoverMessage, InSync, Record};
+use super::message::{FailoverFact, FailoverMessage, InSync, Record, SetVersion};
 use super::node::{Failover, Fx};
 use super::primary::Change;
+use crate::number::Counts;
 use sim_core::{NodeId, NodeSet};
 
 impl Failover {
     /// As the primary, wants exactly these to be in sync. Until the arbiter knows, those of before count too.
     pub(super) fn propose_in_sync(&mut self, nodes: NodeSet, fx: &mut Fx<'_>) {
         let Some(lead) = &mut self.lead else { return };
-        let version = lead.change.map_or(lead.version, |change| change.version) + 1;
+        let version = lead.change.map_or(lead.version, |change| change.version).next();
         self.in_sync = InSync { epoch: self.epoch, version, nodes };
         self.write(Record::InSync(self.in_sync), fx);
         let upto = self.disk.written();
@@ -63,7 +64,7 @@ impl Failover {
     }
 
     /// A voter has written it down.
-    pub(super) fn on_in_sync_set(&mut self, from: NodeId, version: u64, fx: &mut Fx<'_>) {
+    pub(super) fn on_in_sync_set(&mut self, from: NodeId, version: SetVersion, fx: &mut Fx<'_>) {
         if let Some(change) = self.lead.as_mut().and_then(|lead| lead.change.as_mut())
             && change.version == version
         {

@@ -3,6 +3,7 @@
 use super::arbiter::{Petition, Ruling, Seat};
 use super::detector::SwimMessage;
 use super::log::{Entry, Position, Snapshot};
+use crate::number::numbers;
 use crate::raft::{self, RaftFact, RaftMessage};
 use sim_core::{ClientId, Kind, LocalInstant, Message, NodeId, NodeSet};
 use std::rc::Rc;
@@ -82,13 +83,20 @@ const RAFT_KINDS: u8 = 18;
 /// Where those of SWIM begin; those of a shared storage follow.
 const SWIM_KINDS: u8 = 32;
 
+numbers! {
+    /// A data node's own number for what it asks the arbiter.
+    PetitionNumber;
+    /// A primary's own number for a change of who is in sync.
+    SetVersion;
+}
+
 /// Who is in sync, as said by the primary of an epoch.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct InSync {
     /// The primary's epoch.
     pub epoch: u64,
     /// Counts its changes.
-    pub version: u64,
+    pub version: SetVersion,
     /// Those in sync, the primary included.
     pub nodes: NodeSet,
 }
@@ -96,7 +104,7 @@ pub struct InSync {
 impl InSync {
     /// Which of two is newer.
     #[must_use]
-    pub const fn age(&self) -> (u64, u64) {
+    pub const fn age(&self) -> (u64, SetVersion) {
         (self.epoch, self.version)
     }
 }
@@ -209,21 +217,21 @@ pub enum FailoverMessage {
     /// A data node asks the arbiter something.
     Petition {
         /// The sender's number for it.
-        number: u64,
+        number: PetitionNumber,
         /// What.
         petition: Petition,
     },
     /// The arbiter has agreed on an answer.
     Ruled {
         /// The receiver's number.
-        number: u64,
+        number: PetitionNumber,
         /// The answer.
         ruling: Ruling,
     },
     /// The sender does not lead the arbiters.
     NotHere {
         /// The receiver's number.
-        number: u64,
+        number: PetitionNumber,
         /// Who may.
         hint: Option<NodeId>,
     },
@@ -248,7 +256,7 @@ pub enum FailoverMessage {
         /// The epoch.
         epoch: u64,
         /// Which change.
-        version: u64,
+        version: SetVersion,
     },
 }
 

@@ -66,6 +66,6 @@ pub use bugs::FailoverBug;
 pub use client::{FailoverClient, client};
 pub use config::{Arbiter, Config, Mode, Promote, Redirect, Storage, Suspicion};
 pub use log::{Entry, Log, Payload, Position, Snapshot};
-pub use message::{FailoverFact, FailoverMessage, InSync, Record};
+pub use message::{FailoverFact, FailoverMessage, InSync, PetitionNumber, Record, SetVersion};
 pub use node::{BALLOT, Failover, HEARTBEAT, PROBE, TIMERS, WATCH};
 pub use system::{FailoverOptions, FailoverSystem};

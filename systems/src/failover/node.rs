@@ -6,7 +6,7 @@ use super::detector::{Detector, Swim};
 use super::disk::Disk;
 use super::election::Ballot;
 use super::log::{Log, Snapshot};
-use super::message::{FailoverFact, FailoverMessage, InSync, Record};
+use super::message::{FailoverFact, FailoverMessage, InSync, PetitionNumber, Record};
 use super::primary::Lead;
 use super::redirect::Directory;
 use crate::kv::{Kv, KvCommand, KvResponse};
@@ -91,7 +91,7 @@ pub struct Failover {
     /// What it has asked of the arbiter.
     pub(super) asked: Option<Asked>,
     /// Numbers what it asks; never used twice, not even after a restart.
-    pub(super) petitions: u64,
+    pub(super) petitions: PetitionNumber,
     /// Who spoke for the arbiter last, and the newest epoch it knew.
     pub(super) spokesman: NodeId,
     pub(super) seat_epoch: u64,
@@ -244,7 +244,7 @@ impl Node for Failover {
             waiters: VecDeque::new(),
             directory: Directory::default(),
             asked: None,
-            petitions: 0,
+            petitions: PetitionNumber(0),
             spokesman: NodeId(config.data()),
             seat_epoch: 0,
             arbiter: None,
@@ -260,7 +260,7 @@ impl Node for Failover {
             return node;
         }
         if config.arbiter == config::Arbiter::Quorum {
-            node.petitions = node.write_promise(fx).0 << 20;
+            node.petitions = PetitionNumber(node.write_promise(fx).0 << 20);
         }
         node.begin_to_probe(fx);
         if first_start && me == NodeId(0) {

@@ -4,7 +4,7 @@ use super::FailoverBug;
 use super::arbiter::Petition;
 use super::config::{Arbiter, Mode};
 use super::log::{Entry, Payload, Position};
-use super::message::{FailoverFact, FailoverMessage};
+use super::message::{FailoverFact, FailoverMessage, SetVersion};
 use super::node::{BALLOT, Failover, Fx, HEARTBEAT, Stage, WATCH};
 use crate::kv::{Kv, KvCommand};
 use crate::replication::{Stamp, Standing};
@@ -36,7 +36,7 @@ pub(super) struct Peer {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Change {
     pub nodes: NodeSet,
-    pub version: u64,
+    pub version: SetVersion,
     /// Who has written it down.
     pub written: NodeSet,
     /// Where it ends on the primary's own disk.
@@ -69,7 +69,7 @@ pub(super) struct Lead {
     parked: VecDeque<(Ticket, KvCommand)>,
     /// Those in sync, as confirmed by the arbiter.
     pub in_sync: NodeSet,
-    pub version: u64,
+    pub version: SetVersion,
     /// Whether the arbiter has confirmed any of this epoch.
     pub recorded: bool,
     pub change: Option<Change>,
@@ -122,7 +122,7 @@ impl Failover {
             peers: sim_core::node_ids(self.config.nodes as usize).map(peer).collect(),
             parked: VecDeque::new(),
             in_sync,
-            version: 0,
+            version: SetVersion(0),
             recorded: false,
             change: None,
             handing: None,

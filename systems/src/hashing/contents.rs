@@ -9,6 +9,7 @@ use super::version::{Held, Version, What};
 use crate::contents::{Told, vary};
 use crate::kv::Value;
 use crate::raft;
+use crate::replication::ReadRound;
 use sim_core::{LocalInstant, NodeId, NodeSet, StateMachine};
 use std::rc::Rc;
 
@@ -56,7 +57,7 @@ fn messages() {
     vary!(told, M::Copied { epoch: 1 => 2 });
     vary!(told, M::Wiped { life: Life(1) => Life(2) });
     vary!(told, M::Blank { epoch: 1 => 2 });
-    vary!(told, M::Directory, raft::RaftMessage::Alive { term: 1 => 2, round: 3 => 4 });
+    vary!(told, M::Directory, raft::RaftMessage::Alive { term: 1 => 2, round: ReadRound(3) => ReadRound(4) });
     told.covers(MESSAGE_KINDS);
 }
 

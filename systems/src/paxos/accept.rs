@@ -4,6 +4,7 @@ use super::ballot::Ballot;
 use super::log::Run;
 use super::message::PaxosMessage;
 use super::node::{Fx, Paxos};
+use crate::replication::ReadRound;
 use sim_core::{NodeId, StateMachine};
 
 impl<M: StateMachine> Paxos<M> {
@@ -29,7 +30,14 @@ impl<M: StateMachine> Paxos<M> {
     }
 
     /// The leader is alive.
-    pub(super) fn on_heartbeat(&mut self, from: NodeId, ballot: Ballot, commit: u64, round: u64, fx: &mut Fx<'_, M>) {
+    pub(super) fn on_heartbeat(
+        &mut self,
+        from: NodeId,
+        ballot: Ballot,
+        commit: u64,
+        round: ReadRound,
+        fx: &mut Fx<'_, M>,
+    ) {
         if !self.hear(from, ballot, fx) {
             return;
         }

@@ -2,7 +2,7 @@
 
 use super::ballot::Ballot;
 use super::config::Config;
-use super::message::{PaxosFact, PaxosMessage};
+use super::message::{Life, PaxosFact, PaxosMessage};
 use super::node::Paxos;
 use super::rejoin::Lives;
 pub use crate::replication::audit::{
@@ -65,7 +65,7 @@ pub struct PaxosChecks {
     /// Who has said to have accepted the batch that begins with a slot in a ballot.
     accepted: BTreeMap<(u64, Ballot), NodeSet>,
     /// In which life, as the leader was told.
-    lives: BTreeMap<(u64, Ballot), BTreeMap<NodeId, u64>>,
+    lives: BTreeMap<(u64, Ballot), BTreeMap<NodeId, Life>>,
     /// What each node knew of lives when its last step ended.
     known: Vec<Lives>,
     /// The ballot that each node leads, and the highest one that anybody was elected for.

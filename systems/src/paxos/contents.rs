@@ -4,12 +4,14 @@ use super::ballot::Ballot;
 use super::config::Config;
 use super::log::{Entry, Run, Slice};
 use super::members::Members;
-use super::message::{FACT_KINDS, MESSAGE_KINDS, PaxosFact as F, PaxosMessage, Record, Report, Snapshot, Welcome};
+use super::message::{
+    FACT_KINDS, Life, MESSAGE_KINDS, PaxosFact as F, PaxosMessage, Record, Report, Snapshot, Welcome,
+};
 use super::rejoin::Lives;
 use super::single::{self, SynodFact, SynodMessage, SynodRecord};
 use crate::contents::{Told, vary};
 use crate::kv::{Kv, KvCommand};
-use crate::replication::{Replicated, Stamp};
+use crate::replication::{ReadRound, Replicated, Stamp};
 use sim_core::{ClientId, NodeId, NodeSet};
 use std::rc::Rc;
 
@@ -26,7 +28,7 @@ const fn ballot(round: u64) -> Ballot {
 
 fn lives(life: u64) -> Lives {
     let mut lives = Lives::default();
-    lives.learn(NodeId(2), life);
+    lives.learn(NodeId(2), Life(life));
     lives
 }
 
@@ -53,7 +55,7 @@ fn report(commit: u64) -> Report<KvCommand> {
 }
 
 fn welcome(life: u64) -> Welcome<KvCommand> {
-    Welcome { life, blank: false, promised: ballot(1), report: report(1), members: members(3) }
+    Welcome { life: Life(life), blank: false, promised: ballot(1), report: report(1), members: members(3) }
 }
 
 #[test]
@@ -61,16 +63,16 @@ fn messages() {
     let mut told = Told::messages();
     let (b1, b2) = (ballot(1), ballot(2));
     vary!(told, M::Prepare { ballot: b1 => Ballot { node: 2, ..b1 }, after: 3 => 4, handed: b1 => b2 });
-    vary!(told, M::Promise { ballot: b1 => b2, life: 3 => 4, report: report(1) => report(2) });
+    vary!(told, M::Promise { ballot: b1 => b2, life: Life(3) => Life(4), report: report(1) => report(2) });
     vary!(told, M::Outbid { ballot: b1 => b2, promised: b1 => b2 });
     vary!(told, M::Accept { run: run(1) => run(2), commit: 3 => 4 });
-    vary!(told, M::Accepted { ballot: b1 => b2, first: 3 => 4, life: 5 => 6, lives: lives(1) => lives(2) });
-    vary!(told, M::Heartbeat { ballot: b1 => b2, commit: 3 => 4, round: 5 => 6 });
-    vary!(told, M::Alive { ballot: b1 => b2, round: 3 => 4, commit: 5 => 6 });
+    vary!(told, M::Accepted { ballot: b1 => b2, first: 3 => 4, life: Life(5) => Life(6), lives: lives(1) => lives(2) });
+    vary!(told, M::Heartbeat { ballot: b1 => b2, commit: 3 => 4, round: ReadRound(5) => ReadRound(6) });
+    vary!(told, M::Alive { ballot: b1 => b2, round: ReadRound(3) => ReadRound(4), commit: 5 => 6 });
     vary!(told, M::Learn { after: 1 => 2, snapshot: (3, 5) => (3, 6) });
     vary!(told, M::Learned { first: 1 => 2, entries: slice(1) => slice(2), commit: 3 => 4 });
     vary!(told, M::Piece { offset: 1 => 2, length: 3 => 4, snapshot: snapshot(5) => snapshot(6) });
-    vary!(told, M::Rejoin { life: 1 => 2 });
+    vary!(told, M::Rejoin { life: Life(1) => Life(2) });
     told.add("a welcome", &M::Welcome(Box::new(welcome(1))));
     told.add("another welcome", &M::Welcome(Box::new(welcome(2))));
     vary!(told, M::TakeOver { ballot: b1 => b2 });
@@ -93,7 +95,7 @@ fn parts_of_messages() {
     vary!(told, S { slot: 1 => 2, chain: 3 => 4, bytes: 5 => 6, image: image(1) => image(2), members: members(3) => members(4) });
     let mut told = Told::others();
     vary!(told, Welcomed {
-        life: 1 => 2,
+        life: Life(1) => Life(2),
         blank: false => true,
         promised: ballot(1) => ballot(2),
         report: report(1) => report(2),
@@ -109,7 +111,7 @@ fn parts_of_messages() {
 fn records() {
     let mut told = Told::others();
     told.add("blank", &R::Blank);
-    vary!(told, R::Hard { promised: ballot(1) => ballot(2), life: 3 => 4, lives: lives(1) => lives(2) });
+    vary!(told, R::Hard { promised: ballot(1) => ballot(2), life: Life(3) => Life(4), lives: lives(1) => lives(2) });
     vary!(told, R::Run { run: run(1) => run(2), commit: 3 => 4, after: 5 => 6 });
     vary!(told, R::Snapshot { snapshot: snapshot(1) => snapshot(2), base: 3 => 4, after: 5 => 6 });
 }
@@ -131,9 +133,9 @@ fn facts() {
     vary!(told, F::SnapshotTaken { slot: 1 => 2 });
     vary!(told, F::SnapshotInstalled { slot: 1 => 2, chain: 3 => 4, digest: 5 => 6 });
     vary!(told, F::ReadServed { slot: 1 => 2, client: c1 => c2, op: 5 => 6 });
-    vary!(told, F::Wiped { life: 1 => 2 });
+    vary!(told, F::Wiped { life: Life(1) => Life(2) });
     vary!(told, F::DiskTimedOut { ballot: b1 => b2 });
-    vary!(told, F::Rebuilt { life: 1 => 2 });
+    vary!(told, F::Rebuilt { life: Life(1) => Life(2) });
     vary!(told, F::Unreadable { record: 1 => 2 });
     vary!(told, F::Configured { from: 1 => 2, members: NodeSet::first(3) => NodeSet::first(4) });
     told.covers(FACT_KINDS);

@@ -2,7 +2,7 @@
 
 use super::ballot::Ballot;
 use super::log::Run;
-use super::message::{PaxosFact, PaxosMessage, Record, Report};
+use super::message::{Life, PaxosFact, PaxosMessage, Record, Report};
 use core::fmt::{self, Write};
 use sim_core::StateMachine;
 
@@ -76,7 +76,7 @@ pub(super) fn message<M: StateMachine>(message: &PaxosMessage<M>, out: &mut dyn 
 pub(super) fn record<M: StateMachine>(record: &Record<M>, out: &mut dyn Write) -> fmt::Result {
     match record {
         Record::Blank => out.write_str("nothing is known yet"),
-        Record::Hard { promised, life: 0, .. } => write!(out, "promised to {promised}"),
+        Record::Hard { promised, life: Life(0), .. } => write!(out, "promised to {promised}"),
         Record::Hard { promised, life, .. } => write!(out, "promised to {promised}, in life {life}"),
         Record::Run { run: r, .. } => run(r, out),
         Record::Snapshot { snapshot, base, .. } => {

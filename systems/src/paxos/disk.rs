@@ -4,7 +4,7 @@ use super::ballot::Ballot;
 use super::bugs::PaxosBug;
 use super::log::{Log, Run};
 use super::members::Members;
-use super::message::{PaxosFact, PaxosMessage, Record};
+use super::message::{Life, PaxosFact, PaxosMessage, Record};
 use super::node::{Fx, Paxos, Stage};
 use crate::replication::{LeaderDisk, Replicated, pop_if};
 use sim_core::{LocalInstant, NodeId, Replay, StateMachine, Unreadable, WriteId};
@@ -181,7 +181,7 @@ impl<M: StateMachine> Paxos<M> {
             let used = fx.disk_was_used();
             let id = self.format(fx);
             if used && !self.config.has(PaxosBug::WipedVotesAtOnce) {
-                return self.begin_rejoin(id.0, fx);
+                return self.begin_rejoin(Life(id.0), fx);
             }
             return self.write_hard(fx);
         }
@@ -189,7 +189,7 @@ impl<M: StateMachine> Paxos<M> {
             fx.note(PaxosFact::Unreadable { record: record.0 });
             self.forget_all();
             let id = self.format(fx);
-            self.begin_rejoin(id.0, fx);
+            self.begin_rejoin(Life(id.0), fx);
         }
     }
 

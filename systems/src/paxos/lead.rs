@@ -4,13 +4,13 @@
 use super::ballot::Ballot;
 use super::bugs::PaxosBug;
 use super::log::{Entry, Log, Run, Slice};
-use super::message::{PaxosFact, PaxosMessage};
+use super::message::{Life, PaxosFact, PaxosMessage};
 use super::node::{Fx, HEARTBEAT, Paxos};
 use super::quorum::Tally;
 use super::read::Reads;
 use super::reconfigure::Change;
 use super::rejoin::Lives;
-use crate::replication::{LeaderDisk, Stamp, Standing, pop_if};
+use crate::replication::{LeaderDisk, ReadRound, Stamp, Standing, pop_if};
 use sim_core::{LocalInstant, NodeId, NodeSet, StateMachine, Ticket};
 use std::collections::VecDeque;
 
@@ -30,7 +30,7 @@ pub struct Peer {
     /// Whether it was heard from since the leader last counted.
     pub(super) active: bool,
     /// The newest read round it has confirmed.
-    pub(super) round: u64,
+    pub(super) round: ReadRound,
     /// Up to where it knows everything chosen, as it said last, if it has said so.
     pub(super) commit: Option<u64>,
 }
@@ -53,7 +53,7 @@ pub struct Lead<M: StateMachine> {
     /// The next slot it proposes in.
     pub(super) next: u64,
     /// Who has promised to its ballot, in which life.
-    pub(super) promised: Vec<(NodeId, u64)>,
+    pub(super) promised: Vec<(NodeId, Life)>,
     /// The configurations of which a quorum has: it may propose in the slots they govern.
     pub(super) covered: Vec<NodeSet>,
     /// One for each machine, its own included.
@@ -84,7 +84,7 @@ impl<M: StateMachine> Lead<M> {
             promised: Vec::new(),
             covered: Vec::new(),
             change: Change::default(),
-            peers: vec![Peer { active: true, round: 0, commit: None }; machines as usize],
+            peers: vec![Peer { active: true, round: ReadRound(0), commit: None }; machines as usize],
             gathered: VecDeque::new(),
             gathered_bytes: 0,
             proposals: VecDeque::new(),
@@ -125,11 +125,11 @@ impl<M: StateMachine> Lead<M> {
     }
 
     /// The newest read round that at least `quorum` of these nodes have confirmed.
-    pub(super) fn confirmed(&mut self, quorum: u32, of: NodeSet) -> u64 {
+    pub(super) fn confirmed(&mut self, quorum: u32, of: NodeSet) -> ReadRound {
         self.scratch.clear();
-        self.scratch.extend(of.iter().map(|node| self.peers[node.index()].round));
+        self.scratch.extend(of.iter().map(|node| self.peers[node.index()].round.0));
         self.scratch.sort_unstable_by(|a, b| b.cmp(a));
-        self.scratch[quorum as usize - 1]
+        ReadRound(self.scratch[quorum as usize - 1])
     }
 }
 
@@ -290,7 +290,7 @@ impl<M: StateMachine> Paxos<M> {
         from: NodeId,
         ballot: Ballot,
         first: u64,
-        life: u64,
+        life: Life,
         lives: &Lives,
         fx: &mut Fx<'_, M>,
     ) {
@@ -403,7 +403,13 @@ impl<M: StateMachine> Paxos<M> {
     }
 
     /// An acceptor is there, and has promised to nobody else.
-    pub(super) fn on_alive(&mut self, from: NodeId, ballot: Ballot, (round, commit): (u64, u64), fx: &mut Fx<'_, M>) {
+    pub(super) fn on_alive(
+        &mut self,
+        from: NodeId,
+        ballot: Ballot,
+        (round, commit): (ReadRound, u64),
+        fx: &mut Fx<'_, M>,
+    ) {
         let Some(lead) = &mut self.lead else { return };
         if ballot != lead.ballot {
             return;

@@ -4,7 +4,8 @@ use super::ballot::Ballot;
 use super::log::{Run, Slice};
 use super::members::Members;
 use super::rejoin::Lives;
-use crate::replication::Image;
+use crate::number::numbers;
+use crate::replication::{Image, ReadRound};
 use sim_core::{ClientId, Kind, Message, NodeId, NodeSet, StateMachine};
 use std::rc::Rc;
 
@@ -49,6 +50,11 @@ pub const FACT_KINDS: &[&str] = &[
     "disk_timed_out",
 ];
 
+numbers! {
+    /// Tells the lives of one replica apart, which a wiped disk ends; the first one is 0, and later ones are larger.
+    Life;
+}
+
 /// A snapshot: the replicated state, and up to which slot it has applied.
 #[derive(Clone, Debug, Hash)]
 pub struct Snapshot<M: StateMachine> {
@@ -85,7 +91,7 @@ impl<C> Report<C> {
 #[derive(Clone, Debug, Hash)]
 pub struct Welcome<C> {
     /// The life that asked.
-    pub life: u64,
+    pub life: Life,
     /// Whether the sender has lost its memory too, and knows nothing.
     pub blank: bool,
     /// The sender's promise.
@@ -113,7 +119,7 @@ pub enum PaxosMessage<M: StateMachine> {
         /// The ballot promised to.
         ballot: Ballot,
         /// The sender's life (see `rejoin.rs`).
-        life: u64,
+        life: Life,
         /// What it has accepted.
         report: Report<M::Command>,
     },
@@ -138,7 +144,7 @@ pub enum PaxosMessage<M: StateMachine> {
         /// The first slot.
         first: u64,
         /// The sender's life.
-        life: u64,
+        life: Life,
         /// Whose disks were wiped, as far as the sender knows.
         lives: Lives,
     },
@@ -149,14 +155,14 @@ pub enum PaxosMessage<M: StateMachine> {
         /// All slots up to this one are chosen.
         commit: u64,
         /// The newest read round (see `read.rs`); an answer confirms it.
-        round: u64,
+        round: ReadRound,
     },
     /// The sender has promised nothing above this ballot.
     Alive {
         /// The ballot.
         ballot: Ballot,
         /// The read round it confirms.
-        round: u64,
+        round: ReadRound,
         /// All slots up to this one are chosen, and held as such.
         commit: u64,
     },
@@ -189,7 +195,7 @@ pub enum PaxosMessage<M: StateMachine> {
     /// The sender's disk was wiped: what does it have to know before it may take part again?
     Rejoin {
         /// Its new life.
-        life: u64,
+        life: Life,
     },
     /// This. Boxed, because it is rare and long.
     Welcome(Box<Welcome<M::Command>>),
@@ -247,7 +253,7 @@ pub enum Record<M: StateMachine> {
         /// No ballot below this one gets its help.
         promised: Ballot,
         /// Its life.
-        life: u64,
+        life: Life,
         /// Whose disks were wiped.
         lives: Lives,
     },
@@ -376,12 +382,12 @@ pub enum PaxosFact {
     /// Its disk is empty though it was written to before.
     Wiped {
         /// Its new life.
-        life: u64,
+        life: Life,
     },
     /// It knows again what it may have promised and accepted, and takes part.
     Rebuilt {
         /// Its life.
-        life: u64,
+        life: Life,
     },
     /// It found a record on its disk that it can not read, or misses one.
     Unreadable {

@@ -72,7 +72,7 @@ pub use client::{PaxosClient, client};
 pub use config::Config;
 pub use log::{Entry, Log, Payload, Run, Slice};
 pub use members::Members;
-pub use message::{PaxosFact, PaxosMessage, Record, Report, Snapshot, Welcome};
+pub use message::{Life, PaxosFact, PaxosMessage, Record, Report, Snapshot, Welcome};
 pub use node::{ELECTION, HEARTBEAT, Paxos, TIMERS};
 pub use rejoin::Lives;
 pub use single_system::{SynodChecks, SynodOptions, SynodSystem};

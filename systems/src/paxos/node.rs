@@ -6,7 +6,7 @@ use super::disk::Disk;
 use super::lead::Lead;
 use super::log::Log;
 use super::members::Members;
-use super::message::{PaxosFact, PaxosMessage, Record, Snapshot};
+use super::message::{Life, PaxosFact, PaxosMessage, Record, Snapshot};
 use super::prepare::Promises;
 use super::rejoin::{Lives, Rejoin};
 use super::snapshot::Incoming;
@@ -49,7 +49,7 @@ pub struct Paxos<M: StateMachine> {
     /// On disk: the newest snapshot.
     pub(super) snapshot: Option<Rc<Snapshot<M>>>,
     /// On disk: how often its own disk was wiped, in a manner of speaking (see `rejoin.rs`), and those of others.
-    pub(super) life: u64,
+    pub(super) life: Life,
     pub(super) lives: Lives,
     /// All slots up to here are chosen, and their values are in the log.
     pub(super) commit: u64,
@@ -303,7 +303,7 @@ impl<M: StateMachine> Node for Paxos<M> {
             recorded: Ballot::ZERO,
             log: Log::after(0),
             snapshot: None,
-            life: 0,
+            life: Life(0),
             lives: Lives::default(),
             commit: 0,
             applied: 0,

@@ -5,7 +5,7 @@ use super::ballot::Ballot;
 use super::bugs::PaxosBug;
 use super::lead::Lead;
 use super::log::{Log, Run};
-use super::message::{PaxosFact, PaxosMessage, Report};
+use super::message::{Life, PaxosFact, PaxosMessage, Report};
 use super::node::{ELECTION, Fx, HEARTBEAT, Paxos, Stage};
 use super::quorum::Tally;
 use super::reconfigure::Change;
@@ -15,7 +15,7 @@ use sim_core::{NodeId, StateMachine, WriteId};
 #[derive(Clone, Debug)]
 struct Given<C> {
     from: NodeId,
-    life: u64,
+    life: Life,
     report: Report<C>,
 }
 
@@ -117,7 +117,7 @@ impl<M: StateMachine> Paxos<M> {
         &mut self,
         from: NodeId,
         ballot: Ballot,
-        life: u64,
+        life: Life,
         report: Report<M::Command>,
         fx: &mut Fx<'_, M>,
     ) {

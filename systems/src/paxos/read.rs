@@ -6,14 +6,15 @@
 use super::bugs::PaxosBug;
 use super::message::PaxosFact;
 use super::node::{Fx, Paxos};
-use crate::replication::pop_if;
+use crate::number::Counts;
+use crate::replication::{ReadRound, pop_if};
 use sim_core::{LocalInstant, StateMachine, Ticket};
 use std::collections::VecDeque;
 
 /// Reads that one round of heartbeats confirms.
 #[derive(Clone, Debug)]
 struct Round<C> {
-    number: u64,
+    number: ReadRound,
     /// The commit index when the round began: what the reads must see at least.
     slot: u64,
     reads: Vec<(Ticket, C)>,
@@ -27,9 +28,9 @@ pub struct Reads<C> {
     /// Rounds on their way.
     rounds: VecDeque<Round<C>>,
     /// The newest round's number; every heartbeat carries it, and every answer returns it.
-    newest: u64,
+    newest: ReadRound,
     /// Rounds that ask for a lease, and when they began, on the leader's own clock.
-    asked: VecDeque<(u64, LocalInstant)>,
+    asked: VecDeque<(ReadRound, LocalInstant)>,
     /// Since when a quorum has been loyal, and of which configuration: that which governs from this slot on.
     lease: Option<(LocalInstant, u64)>,
     /// An empty buffer for the next round.
@@ -41,7 +42,7 @@ impl<C> Default for Reads<C> {
         Self {
             gathered: Vec::new(),
             rounds: VecDeque::new(),
-            newest: 0,
+            newest: ReadRound(0),
             asked: VecDeque::new(),
             lease: None,
             spare: Vec::new(),
@@ -50,7 +51,7 @@ impl<C> Default for Reads<C> {
 }
 
 impl<C> Reads<C> {
-    pub(super) const fn newest(&self) -> u64 {
+    pub(super) const fn newest(&self) -> ReadRound {
         self.newest
     }
 
@@ -61,7 +62,7 @@ impl<C> Reads<C> {
 
     /// The next heartbeats ask for a lease.
     pub(super) fn ask_for_lease(&mut self, now: LocalInstant) {
-        self.newest += 1;
+        self.newest.advance();
         self.asked.push_back((self.newest, now));
     }
 }
@@ -97,7 +98,7 @@ impl<M: StateMachine> Paxos<M> {
         if reads.gathered.is_empty() || !knows || reads.rounds.len() >= self.config.pipeline as usize {
             return;
         }
-        reads.newest += 1;
+        reads.newest.advance();
         let gathered = core::mem::replace(&mut reads.gathered, core::mem::take(&mut reads.spare));
         reads.rounds.push_back(Round { number: reads.newest, slot: self.commit, reads: gathered });
         lead.peers[self.me.index()].round = reads.newest;

@@ -6,7 +6,7 @@
 use super::ballot::Ballot;
 use super::lead::Peer;
 use super::log::{Entry, Run, Slice};
-use super::message::{PaxosMessage, Report};
+use super::message::{Life, PaxosMessage, Report};
 use super::node::{Fx, Paxos, Stage};
 use sim_core::{NodeId, NodeSet, Order, StateMachine};
 
@@ -148,7 +148,7 @@ impl<M: StateMachine> Paxos<M> {
     /// Those who have promised to the ballot it leads, in a life that is not over as far as it knows.
     fn who_promised(&self) -> NodeSet {
         let Some(lead) = &self.lead else { return NodeSet::EMPTY };
-        let counts = |given: &&(NodeId, u64)| given.1 >= self.lives.of(given.0);
+        let counts = |given: &&(NodeId, Life)| given.1 >= self.lives.of(given.0);
         lead.promised.iter().filter(counts).map(|(node, _)| *node).collect()
     }
 
@@ -164,7 +164,7 @@ impl<M: StateMachine> Paxos<M> {
     }
 
     /// An acceptor has promised after it was elected: what it has accepted counts in the slots that are still free.
-    pub(super) fn on_late_promise(&mut self, from: NodeId, life: u64, report: Report<M::Command>, fx: &mut Fx<'_, M>) {
+    pub(super) fn on_late_promise(&mut self, from: NodeId, life: Life, report: Report<M::Command>, fx: &mut Fx<'_, M>) {
         self.learn_lives(&report.lives);
         let Some(lead) = &mut self.lead else { return };
         if lead.promised.iter().any(|(node, known)| *node == from && *known >= life) {

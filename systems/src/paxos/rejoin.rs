@@ -12,24 +12,24 @@
 use super::ballot::Ballot;
 use super::log::Run;
 use super::members::proposed_in;
-use super::message::{PaxosFact, PaxosMessage, Report, Welcome};
+use super::message::{Life, PaxosFact, PaxosMessage, Report, Welcome};
 use super::node::{ELECTION, Fx, Paxos};
 use sim_core::{NodeId, NodeSet, StateMachine};
 use std::rc::Rc;
 
 /// The newest life of each replica whose disk was wiped; the first one is 0. Cloning copies a pointer, or nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Lives(Option<Rc<Vec<(NodeId, u64)>>>);
+pub struct Lives(Option<Rc<Vec<(NodeId, Life)>>>);
 
 impl Lives {
     /// The newest life of `node`.
     #[inline]
-    pub(super) fn of(&self, node: NodeId) -> u64 {
-        self.0.as_ref().and_then(|all| all.iter().find(|(n, _)| *n == node)).map_or(0, |(_, life)| *life)
+    pub(super) fn of(&self, node: NodeId) -> Life {
+        self.0.as_ref().and_then(|all| all.iter().find(|(n, _)| *n == node)).map_or(Life(0), |(_, life)| *life)
     }
 
     /// `node` is in this life, or a later one. Returns whether that is news.
-    pub(super) fn learn(&mut self, node: NodeId, life: u64) -> bool {
+    pub(super) fn learn(&mut self, node: NodeId, life: Life) -> bool {
         if life <= self.of(node) {
             return false;
         }
@@ -40,7 +40,7 @@ impl Lives {
     }
 
     /// All of them.
-    pub(super) fn iter(&self) -> impl Iterator<Item = (NodeId, u64)> {
+    pub(super) fn iter(&self) -> impl Iterator<Item = (NodeId, Life)> {
         self.0.iter().flat_map(|all| all.iter().copied())
     }
 
@@ -74,7 +74,7 @@ impl<M: StateMachine> Paxos<M> {
     }
 
     /// Its disk is empty, and it does not know why.
-    pub(super) fn begin_rejoin(&mut self, life: u64, fx: &mut Fx<'_, M>) {
+    pub(super) fn begin_rejoin(&mut self, life: Life, fx: &mut Fx<'_, M>) {
         self.life = life;
         self.rejoin = Some(Box::new(Rejoin { answers: Vec::new(), learning: false }));
         fx.note(PaxosFact::Wiped { life });
@@ -100,7 +100,7 @@ impl<M: StateMachine> Paxos<M> {
     }
 
     /// `from` has lost its memory and begins another life.
-    pub(super) fn on_rejoin(&mut self, from: NodeId, life: u64, fx: &mut Fx<'_, M>) {
+    pub(super) fn on_rejoin(&mut self, from: NodeId, life: Life, fx: &mut Fx<'_, M>) {
         if !self.is_blank() {
             if life < self.lives.of(from) {
                 return;
@@ -118,7 +118,7 @@ impl<M: StateMachine> Paxos<M> {
     }
 
     /// Notes that `node` is in a new life: what earlier ones accepted does not count any more.
-    fn learn_life(&mut self, node: NodeId, life: u64) -> bool {
+    fn learn_life(&mut self, node: NodeId, life: Life) -> bool {
         let news = self.lives.learn(node, life);
         if news && let Some(lead) = &mut self.lead {
             lead.discount(node);

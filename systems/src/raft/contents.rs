@@ -2,10 +2,10 @@
 
 use super::configuration::Configuration;
 use super::log::{Entry, Payload, Slice};
-use super::message::{Append, FACT_KINDS, MESSAGE_KINDS, RaftFact as F, RaftMessage, Record, Snapshot};
+use super::message::{Append, FACT_KINDS, MESSAGE_KINDS, Question, RaftFact as F, RaftMessage, Record, Snapshot};
 use crate::contents::{Told, vary};
 use crate::kv::{Kv, KvCommand, Value};
-use crate::replication::{Image, Replicated, Stamp};
+use crate::replication::{Image, ReadRound, Replicated, Stamp};
 use sim_core::{ClientId, Duration, NodeId, NodeSet};
 use std::rc::Rc;
 
@@ -62,16 +62,16 @@ fn messages() {
     let (a, b) = (|| slice([entry(1, put(1, 1))]), || slice([entry(1, put(1, 2))]));
     vary!(told, M::RequestVote { term: 1 => 2, last_index: 5 => 6, last_term: 3 => 4, pre: false => true, transfer: false => true });
     vary!(told, M::Vote { term: 1 => 2, granted: false => true, pre: false => true });
-    vary!(told, M::Append, Append { term: 1 => 2, prev_index: 5 => 6, prev_term: 3 => 4, commit: 7 => 8, round: 9 => 10, entries: a() => b() });
-    vary!(told, M::Appended { term: 1 => 2, match_index: 5 => 6, round: 9 => 10 });
-    vary!(told, M::Rejected { term: 1 => 2, prev_index: 5 => 6, conflict_term: 3 => 4, conflict_index: 7 => 8, round: 9 => 10 });
-    vary!(told, M::Heartbeat { term: 1 => 2, commit: 5 => 6, round: 9 => 10 });
-    vary!(told, M::Alive { term: 1 => 2, round: 9 => 10 });
-    vary!(told, M::InstallSnapshot { term: 1 => 2, offset: 5 => 6, round: 9 => 10, length: 7 => 8, snapshot: snapshot(10) => snapshot(11) });
-    vary!(told, M::SnapshotReceived { term: 1 => 2, index: 5 => 6, received: 7 => 8, round: 9 => 10 });
+    vary!(told, M::Append, Append { term: 1 => 2, prev_index: 5 => 6, prev_term: 3 => 4, commit: 7 => 8, round: ReadRound(9) => ReadRound(10), entries: a() => b() });
+    vary!(told, M::Appended { term: 1 => 2, match_index: 5 => 6, round: ReadRound(9) => ReadRound(10) });
+    vary!(told, M::Rejected { term: 1 => 2, prev_index: 5 => 6, conflict_term: 3 => 4, conflict_index: 7 => 8, round: ReadRound(9) => ReadRound(10) });
+    vary!(told, M::Heartbeat { term: 1 => 2, commit: 5 => 6, round: ReadRound(9) => ReadRound(10) });
+    vary!(told, M::Alive { term: 1 => 2, round: ReadRound(9) => ReadRound(10) });
+    vary!(told, M::InstallSnapshot { term: 1 => 2, offset: 5 => 6, round: ReadRound(9) => ReadRound(10), length: 7 => 8, snapshot: snapshot(10) => snapshot(11) });
+    vary!(told, M::SnapshotReceived { term: 1 => 2, index: 5 => 6, received: 7 => 8, round: ReadRound(9) => ReadRound(10) });
     vary!(told, M::TimeoutNow { term: 1 => 2 });
-    vary!(told, M::ReadIndex { term: 1 => 2, number: 5 => 6 });
-    vary!(told, M::ReadIndexReply { term: 1 => 2, number: 5 => 6, index: 7 => 8 });
+    vary!(told, M::ReadIndex { term: 1 => 2, number: Question(5) => Question(6) });
+    vary!(told, M::ReadIndexReply { term: 1 => 2, number: Question(5) => Question(6), index: 7 => 8 });
     told.covers(MESSAGE_KINDS);
 }
 

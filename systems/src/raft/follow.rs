@@ -4,6 +4,7 @@ use super::RaftBug;
 use super::log::Entry;
 use super::message::{Append, RaftMessage};
 use super::node::{Fx, Raft};
+use crate::replication::ReadRound;
 use sim_core::{NodeId, StateMachine};
 
 /// How many appends may overtake an earlier one before that one is taken for lost, or the pipeline's depth if more.
@@ -96,7 +97,7 @@ impl<M: StateMachine> Raft<M> {
     }
 
     /// The leader is alive.
-    pub(super) fn on_heartbeat(&mut self, from: NodeId, commit: u64, round: u64, fx: &mut Fx<'_, M>) {
+    pub(super) fn on_heartbeat(&mut self, from: NodeId, commit: u64, round: ReadRound, fx: &mut Fx<'_, M>) {
         if self.lead.is_some() {
             // Two leaders in one term: the election check reports it.
             return;

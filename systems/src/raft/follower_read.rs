@@ -5,9 +5,10 @@
 //! lease, as the leader's own reads.
 
 use super::RaftBug;
-use super::message::RaftMessage;
+use super::message::{Question, RaftMessage};
 use super::node::{Fx, Raft};
 use super::read::Reader;
+use crate::number::Counts;
 use crate::replication::pop_if;
 use sim_core::{LocalInstant, NodeId, Rng, StateMachine, Ticket};
 use std::collections::VecDeque;
@@ -17,27 +18,33 @@ use std::collections::VecDeque;
 pub struct FollowerReads<C> {
     /// The newest question's number. They begin anywhere, so that no answer to an earlier life of this node is taken for one to
     /// this life.
-    newest: u64,
+    newest: Question,
     /// The newest one that was answered, or that no answer is awaited to any more.
-    answered: u64,
+    answered: Question,
     /// When the newest was asked.
     asked: LocalInstant,
     /// Reads whose place in the log is not known yet, and the first question that covers them.
-    waiting: VecDeque<(u64, Ticket, C)>,
+    waiting: VecDeque<(Question, Ticket, C)>,
     /// Reads that wait until an entry is applied.
     due: VecDeque<(u64, Ticket, C)>,
 }
 
 impl<C> Default for FollowerReads<C> {
     fn default() -> Self {
-        Self { newest: 0, answered: 0, asked: LocalInstant(0), waiting: VecDeque::new(), due: VecDeque::new() }
+        Self {
+            newest: Question(0),
+            answered: Question(0),
+            asked: LocalInstant(0),
+            waiting: VecDeque::new(),
+            due: VecDeque::new(),
+        }
     }
 }
 
 impl<C> FollowerReads<C> {
     /// No reads, and a first number.
     pub(super) fn new(rng: &mut Rng) -> Self {
-        let first = u64::from(rng.next_u32()) << 16;
+        let first = Question(u64::from(rng.next_u32()) << 16);
         Self { newest: first, answered: first, ..Self::default() }
     }
 
@@ -52,7 +59,7 @@ impl<M: StateMachine> Raft<M> {
     pub(super) fn on_read_here(&mut self, ticket: Ticket, command: M::Command, fx: &mut Fx<'_, M>) {
         let reads = &mut self.follower_reads;
         // A question that is on its way was asked before this read came.
-        reads.waiting.push_back((reads.newest + 1, ticket, command));
+        reads.waiting.push_back((reads.newest.next(), ticket, command));
         self.ask_soon(fx);
     }
 
@@ -60,7 +67,7 @@ impl<M: StateMachine> Raft<M> {
     fn ask_soon(&mut self, fx: &mut Fx<'_, M>) {
         let reads = &self.follower_reads;
         let uncovered = reads.waiting.back().is_some_and(|(number, ..)| *number > reads.newest);
-        if uncovered && reads.newest - reads.answered < u64::from(self.config.pipeline) {
+        if uncovered && reads.newest.0 - reads.answered.0 < u64::from(self.config.pipeline) {
             self.ask_leader(fx);
         }
     }
@@ -68,9 +75,9 @@ impl<M: StateMachine> Raft<M> {
     fn ask_leader(&mut self, fx: &mut Fx<'_, M>) {
         let Some(leader) = self.leader.filter(|leader| *leader != self.me) else { return };
         let reads = &mut self.follower_reads;
-        reads.newest += 1;
+        let number = reads.newest.advance();
         reads.asked = fx.now();
-        fx.send(leader, RaftMessage::ReadIndex { term: self.term, number: reads.newest });
+        fx.send(leader, RaftMessage::ReadIndex { term: self.term, number });
     }
 
     /// The leader was heard from: asks it, if it was not asked yet or the answer is overdue.
@@ -88,14 +95,14 @@ impl<M: StateMachine> Raft<M> {
     }
 
     /// A follower asks how far it must have applied the log.
-    pub(super) fn on_read_index(&mut self, from: NodeId, number: u64, fx: &mut Fx<'_, M>) {
+    pub(super) fn on_read_index(&mut self, from: NodeId, number: Question, fx: &mut Fx<'_, M>) {
         if self.lead.is_some() {
             self.admit(Reader::Follower(from, number), fx);
         }
     }
 
     /// The leader's answer to all questions up to `number`.
-    pub(super) fn on_read_index_reply(&mut self, number: u64, index: u64, fx: &mut Fx<'_, M>) {
+    pub(super) fn on_read_index_reply(&mut self, number: Question, index: u64, fx: &mut Fx<'_, M>) {
         let reads = &mut self.follower_reads;
         if number > reads.newest {
             return;
@@ -123,7 +130,8 @@ impl<M: StateMachine> Raft<M> {
     pub(super) fn adopt_reads(&mut self, fx: &mut Fx<'_, M>) {
         let reads = core::mem::take(&mut self.follower_reads);
         (self.follower_reads.newest, self.follower_reads.answered) = (reads.newest, reads.newest);
-        for (_, ticket, command) in reads.due.into_iter().chain(reads.waiting) {
+        let due = reads.due.into_iter().map(|(_, ticket, command)| (ticket, command));
+        for (ticket, command) in due.chain(reads.waiting.into_iter().map(|(_, ticket, command)| (ticket, command))) {
             self.admit(Reader::Client(ticket, command), fx);
         }
     }

@@ -9,7 +9,7 @@ use super::progress::{Flow, Peer};
 use super::read::Reads;
 use super::reconfigure::Newcomer;
 use super::transfer::Transfer;
-use crate::replication::{LeaderDisk, Stamp, Standing, pop_if};
+use crate::replication::{LeaderDisk, ReadRound, Stamp, Standing, pop_if};
 use sim_core::{LocalInstant, NodeId, NodeSet, StateMachine, Ticket};
 use std::collections::VecDeque;
 
@@ -238,7 +238,7 @@ impl<M: StateMachine> Raft<M> {
     }
 
     /// Follower `from` has durably stored entries up to `match_index`.
-    pub(super) fn on_appended(&mut self, from: NodeId, match_index: u64, round: u64, fx: &mut Fx<'_, M>) {
+    pub(super) fn on_appended(&mut self, from: NodeId, match_index: u64, round: ReadRound, fx: &mut Fx<'_, M>) {
         let Some(lead) = &mut self.lead else { return };
         let peer = &mut lead.peers[from.index()];
         peer.heard();
@@ -264,7 +264,7 @@ impl<M: StateMachine> Raft<M> {
         from: NodeId,
         prev_index: u64,
         (conflict_term, conflict_index): (u64, u64),
-        round: u64,
+        round: ReadRound,
         fx: &mut Fx<'_, M>,
     ) {
         let Some(lead) = &mut self.lead else { return };
@@ -286,7 +286,7 @@ impl<M: StateMachine> Raft<M> {
     }
 
     /// Follower `from` answered a heartbeat: it is there, so whatever was lost is sent again.
-    pub(super) fn on_alive(&mut self, from: NodeId, round: u64, fx: &mut Fx<'_, M>) {
+    pub(super) fn on_alive(&mut self, from: NodeId, round: ReadRound, fx: &mut Fx<'_, M>) {
         let Some(lead) = &mut self.lead else { return };
         let last = self.log.last();
         let peer = &mut lead.peers[from.index()];

@@ -8,7 +8,7 @@
 use super::RaftBug;
 use super::config::Config;
 use super::node::{Fx, Raft, Stage};
-use crate::replication::pop_if;
+use crate::replication::{ReadRound, pop_if};
 use sim_core::{LocalInstant, StateMachine};
 use std::collections::VecDeque;
 
@@ -16,7 +16,7 @@ use std::collections::VecDeque;
 #[derive(Clone, Debug, Default)]
 pub struct Lease {
     /// Rounds whose confirmation renews it, and when they began, on the leader's own clock.
-    asked: VecDeque<(u64, LocalInstant)>,
+    asked: VecDeque<(ReadRound, LocalInstant)>,
     /// Since when a quorum has been loyal.
     since: Option<LocalInstant>,
     /// Whether it is gone for this term.
@@ -25,12 +25,12 @@ pub struct Lease {
 
 impl Lease {
     /// Round `number` begins.
-    pub(super) fn ask(&mut self, number: u64, now: LocalInstant) {
+    pub(super) fn ask(&mut self, number: ReadRound, now: LocalInstant) {
         self.asked.push_back((number, now));
     }
 
     /// A quorum has confirmed all rounds up to `number`.
-    pub(super) fn confirm(&mut self, number: u64) {
+    pub(super) fn confirm(&mut self, number: ReadRound) {
         while let Some((_, asked)) = pop_if(&mut self.asked, |(asked, _)| *asked <= number) {
             self.since = Some(asked);
         }

@@ -2,7 +2,8 @@
 
 use super::configuration::Configuration;
 use super::log::Slice;
-use crate::replication::Image;
+use crate::number::numbers;
+use crate::replication::{Image, ReadRound};
 use sim_core::{ClientId, Duration, Kind, Message, NodeId, NodeSet, StateMachine};
 use std::rc::Rc;
 
@@ -53,6 +54,11 @@ pub const FACT_KINDS: &[&str] = &[
     "disk_timed_out",
 ];
 
+numbers! {
+    /// A follower's own number for what it asks its leader about reads.
+    Question;
+}
+
 /// `AppendEntries` (Raft paper, figure 2).
 #[derive(Clone, Debug, Hash)]
 pub struct Append<C> {
@@ -65,7 +71,7 @@ pub struct Append<C> {
     /// The leader's commit index.
     pub commit: u64,
     /// The newest read round (see `read.rs`); an answer confirms it.
-    pub round: u64,
+    pub round: ReadRound,
     /// New entries, shared with the leader's own log; may be empty.
     pub entries: Slice<C>,
 }
@@ -121,7 +127,7 @@ pub enum RaftMessage<M: StateMachine> {
         /// See above.
         match_index: u64,
         /// The read round it confirms.
-        round: u64,
+        round: ReadRound,
     },
     /// The entry before the new ones is missing or another one. The fields let the leader skip a whole term at a time
     /// (Raft paper, end of section 5.3).
@@ -135,7 +141,7 @@ pub enum RaftMessage<M: StateMachine> {
         /// The sender's first entry of that term, or the end of its log plus one.
         conflict_index: u64,
         /// The read round it confirms.
-        round: u64,
+        round: ReadRound,
     },
     /// The leader is alive.
     Heartbeat {
@@ -144,14 +150,14 @@ pub enum RaftMessage<M: StateMachine> {
         /// Its commit index, as far as the receiver is known to have the entries.
         commit: u64,
         /// The newest read round.
-        round: u64,
+        round: ReadRound,
     },
     /// So is the follower. With a higher term it tells a stale leader, or anyone else, to catch up.
     Alive {
         /// The sender's term.
         term: u64,
         /// The read round it confirms.
-        round: u64,
+        round: ReadRound,
     },
     /// A piece of a snapshot. The piece's bytes are charged for; the content arrives by reference with each piece, and
     /// is used once all pieces have arrived.
@@ -161,7 +167,7 @@ pub enum RaftMessage<M: StateMachine> {
         /// Where the piece begins, in bytes.
         offset: u64,
         /// The newest read round.
-        round: u64,
+        round: ReadRound,
         /// Its length, in bytes.
         length: u32,
         /// The snapshot it is a piece of.
@@ -176,7 +182,7 @@ pub enum RaftMessage<M: StateMachine> {
         /// How many bytes have arrived from the start without a gap.
         received: u64,
         /// The read round it confirms.
-        round: u64,
+        round: ReadRound,
     },
     /// The leader wants the receiver, which holds the whole log, to take over at once (dissertation 3.10).
     TimeoutNow {
@@ -188,14 +194,14 @@ pub enum RaftMessage<M: StateMachine> {
         /// Its term.
         term: u64,
         /// Its number for the question.
-        number: u64,
+        number: Question,
     },
     /// So far.
     ReadIndexReply {
         /// The leader's term.
         term: u64,
         /// The follower's number.
-        number: u64,
+        number: Question,
         /// The newest entry that was committed when the question came.
         index: u64,
     },

@@ -80,7 +80,7 @@ pub use config::Config;
 pub use configuration::Configuration;
 pub(crate) use embedded_checks::EmbeddedChecks;
 pub use log::{Entry, Log, Payload, Slice};
-pub use message::{Append, RaftFact, RaftMessage, Record, Snapshot};
+pub use message::{Append, Question, RaftFact, RaftMessage, Record, Snapshot};
 pub use node::{ELECTION, HEARTBEAT, Raft, TIMERS};
 pub use priorities::Priorities;
 pub use system::{Membership, RaftOptions, RaftSystem, Reads};

@@ -10,7 +10,7 @@ use super::log::{Log, link};
 use super::message::{Append, RaftFact, RaftMessage, Record, Snapshot};
 use super::snapshot::Incoming;
 use super::ticks::Ticks;
-use crate::replication::{Input, Replicated, Standstill, Waiters};
+use crate::replication::{Input, ReadRound, Replicated, Standstill, Waiters};
 use sim_core::{
     Completion, Duration, Effects, LocalInstant, Node, NodeId, NodeSet, Order, Replay, Role, StateMachine, Ticket,
     Timer,
@@ -227,7 +227,7 @@ impl<M: StateMachine> Raft<M> {
             }
             // Without an answer a leader, or a candidate it would beat, might stay in its old term forever.
             RaftMessage::Append(_) | RaftMessage::Heartbeat { .. } | RaftMessage::InstallSnapshot { .. } => {
-                self.answer(from, RaftMessage::Alive { term, round: 0 }, fx);
+                self.answer(from, RaftMessage::Alive { term, round: ReadRound(0) }, fx);
             }
             RaftMessage::Vote { granted, pre: false, .. } if self.config.has(super::RaftBug::StaleVotesCounted) => {
                 self.on_vote(from, self.term, *granted, false, fx);

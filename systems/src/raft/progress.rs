@@ -3,7 +3,7 @@
 use super::config::Config;
 use super::log::Slice;
 use super::message::Snapshot;
-use crate::replication::pop_if;
+use crate::replication::{ReadRound, pop_if};
 use sim_core::{LocalInstant, StateMachine};
 use std::collections::VecDeque;
 use std::rc::Rc;
@@ -42,7 +42,7 @@ pub struct Peer<M: StateMachine> {
     /// Heartbeats in a row at which it was found healthy and up to date.
     pub(super) steady: u8,
     /// The newest read round it has confirmed.
-    pub(super) round: u64,
+    pub(super) round: ReadRound,
     /// Appends on their way: last entry and bytes.
     inflight: VecDeque<(u64, u32)>,
     inflight_bytes: u64,
@@ -65,7 +65,7 @@ impl<M: StateMachine> Peer<M> {
             active: true,
             answered: false,
             steady: 0,
-            round: 0,
+            round: ReadRound(0),
             inflight: VecDeque::new(),
             inflight_bytes: 0,
             snapshot: None,
@@ -118,7 +118,7 @@ impl<M: StateMachine> Peer<M> {
 
     /// It has confirmed read round `round`. Returns whether that is news.
     #[inline]
-    pub(super) const fn confirm(&mut self, round: u64) -> bool {
+    pub(super) fn confirm(&mut self, round: ReadRound) -> bool {
         let news = round > self.round;
         if news {
             self.round = round;

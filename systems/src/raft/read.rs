@@ -3,9 +3,10 @@
 
 use super::RaftBug;
 use super::lease::Lease;
-use super::message::{RaftFact, RaftMessage};
+use super::message::{Question, RaftFact, RaftMessage};
 use super::node::{Fx, Raft};
-use crate::replication::pop_if;
+use crate::number::Counts;
+use crate::replication::{ReadRound, pop_if};
 use sim_core::{LocalInstant, NodeId, StateMachine, Ticket};
 use std::collections::VecDeque;
 
@@ -15,13 +16,13 @@ pub enum Reader<C> {
     /// A client, from this node's state.
     Client(Ticket, C),
     /// A follower, from its own: it only wants to know how far that must have got. The number is the follower's.
-    Follower(NodeId, u64),
+    Follower(NodeId, Question),
 }
 
 /// Reads that one round of heartbeats confirms.
 #[derive(Clone, Debug)]
 struct Round<C> {
-    number: u64,
+    number: ReadRound,
     /// The commit index when the round began: what the reads must see at least.
     index: u64,
     reads: Vec<Reader<C>>,
@@ -35,7 +36,7 @@ pub struct Reads<C> {
     /// Rounds on their way.
     rounds: VecDeque<Round<C>>,
     /// The newest round's number; every message to followers carries it, and every answer returns it.
-    newest: u64,
+    newest: ReadRound,
     pub(super) lease: Lease,
     /// An empty buffer for the next round.
     spare: Vec<Reader<C>>,
@@ -43,18 +44,24 @@ pub struct Reads<C> {
 
 impl<C> Default for Reads<C> {
     fn default() -> Self {
-        Self { gathered: Vec::new(), rounds: VecDeque::new(), newest: 0, lease: Lease::default(), spare: Vec::new() }
+        Self {
+            gathered: Vec::new(),
+            rounds: VecDeque::new(),
+            newest: ReadRound(0),
+            lease: Lease::default(),
+            spare: Vec::new(),
+        }
     }
 }
 
 impl<C> Reads<C> {
-    pub(super) const fn newest(&self) -> u64 {
+    pub(super) const fn newest(&self) -> ReadRound {
         self.newest
     }
 
     /// Numbers a new round, which renews the lease if `leases`. Messages carry it from now on.
-    pub(super) fn begin(&mut self, leases: bool, now: LocalInstant) -> u64 {
-        self.newest += 1;
+    pub(super) fn begin(&mut self, leases: bool, now: LocalInstant) -> ReadRound {
+        self.newest.advance();
         if leases {
             self.lease.ask(self.newest, now);
         }
@@ -106,11 +113,10 @@ impl<M: StateMachine> Raft<M> {
     }
 
     /// Numbers a new round, which this node confirms at once.
-    pub(super) fn begin_round(&mut self, fx: &Fx<'_, M>) -> u64 {
-        let Some(lead) = &mut self.lead else { return 0 };
+    pub(super) fn begin_round(&mut self, fx: &Fx<'_, M>) {
+        let Some(lead) = &mut self.lead else { return };
         let number = lead.reads.begin(self.config.leases, fx.now());
         lead.peers[self.me.index()].round = number;
-        number
     }
 
     /// Begins a round for the gathered reads: if a quorum answers a message sent from now on, no other leader can have
@@ -124,8 +130,9 @@ impl<M: StateMachine> Raft<M> {
             return;
         }
         let gathered = core::mem::replace(&mut reads.gathered, core::mem::take(&mut reads.spare));
-        let number = self.begin_round(fx);
+        self.begin_round(fx);
         if let Some(lead) = &mut self.lead {
+            let number = lead.reads.newest;
             lead.reads.rounds.push_back(Round { number, index: self.commit, reads: gathered });
         }
         for to in self.listeners() {
@@ -140,7 +147,7 @@ impl<M: StateMachine> Raft<M> {
         if lead.reads.rounds.is_empty() && !self.config.leases {
             return;
         }
-        let confirmed = lead.reached(|peer| peer.round);
+        let confirmed = ReadRound(lead.reached(|peer| peer.round.0));
         lead.reads.lease.confirm(confirmed);
         let mut served = false;
         while let Some(lead) = &mut self.lead

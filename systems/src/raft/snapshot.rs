@@ -4,7 +4,7 @@ use super::RaftBug;
 use super::message::{RaftFact, RaftMessage, Snapshot};
 use super::node::{Fx, Raft};
 use super::progress::Flow;
-use crate::replication::Replicated;
+use crate::replication::{ReadRound, Replicated};
 use sim_core::{NodeId, StateMachine};
 use std::rc::Rc;
 
@@ -70,7 +70,7 @@ impl<M: StateMachine> Raft<M> {
         from: NodeId,
         index: u64,
         received: u64,
-        round: u64,
+        round: ReadRound,
         fx: &mut Fx<'_, M>,
     ) {
         let Some(lead) = &mut self.lead else { return };
@@ -93,7 +93,7 @@ impl<M: StateMachine> Raft<M> {
         &mut self,
         from: NodeId,
         (offset, length): (u64, u32),
-        round: u64,
+        round: ReadRound,
         snapshot: &Rc<Snapshot<M>>,
         fx: &mut Fx<'_, M>,
     ) {

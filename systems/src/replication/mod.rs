@@ -12,6 +12,11 @@ mod sessions;
 mod slice;
 mod waiters;
 
+crate::number::numbers! {
+    /// A leader's own number for a round of messages that shows whether it still leads.
+    ReadRound;
+}
+
 pub(crate) use chain::link;
 pub use leader_disk::LeaderDisk;
 pub(crate) use leader_disk::{Input, Standstill};

@@ -1,7 +1,7 @@
 //! What must hold of the cluster, watched on every run: votes, owners, who may write and be promoted, and which writes may be lost.
 
 use super::config::Config;
-use super::data::Position;
+use super::data::{Position, StreamId};
 use super::duties::Duties;
 pub use super::duties::{OLD_OWNER_YIELDS, POSITIONS_GROW, RESTARTED_WAITS, VOTES_FOR_PRESENT_OWNERS};
 use super::message::{ClusterFact, ClusterMessage, ClusterResponse, How};
@@ -62,7 +62,7 @@ pub(super) struct Beginning {
     pub node: NodeId,
     pub how: How,
     pub after: Position,
-    pub stream: u64,
+    pub stream: StreamId,
     pub old: Option<NodeId>,
     /// Whether the one before heard most of the others all the while.
     pub in_order: bool,
@@ -86,7 +86,7 @@ pub struct ClusterChecks {
     config: Rc<Config>,
     votes: BTreeMap<(NodeId, u64), NodeId>,
     /// By epoch and shard.
-    winners: BTreeMap<(u64, u64), NodeId>,
+    winners: BTreeMap<(u64, StreamId), NodeId>,
     owners: BTreeMap<(u16, u64), NodeId>,
     pub(super) writes: BTreeMap<Position, Write>,
     pub(super) told: Vec<Told>,
@@ -229,7 +229,7 @@ impl ClusterChecks {
         2 * self.heard[node.index()].iter().filter(heard).count() >= self.heard.len() - 1
     }
 
-    fn on_promotion(&mut self, at: Instant, node: NodeId, (epoch, shard): (u64, u64), old: Option<NodeId>) {
+    fn on_promotion(&mut self, at: Instant, node: NodeId, (epoch, shard): (u64, StreamId), old: Option<NodeId>) {
         self.counts[1] += 1;
         let first = *self.winners.entry((epoch, shard)).or_insert(node);
         if first != node {

@@ -1,10 +1,10 @@
 //! Every field of every message, request, answer, record and fact of the cluster is in the run's digest.
 
-use super::data::{Cell, Data, Entry, Position};
+use super::data::{Cell, Data, Entry, Position, StreamId};
 use super::disk::{Conf, Record as R};
 use super::message::{
-    ClusterFact as F, ClusterMessage as M, ClusterRequest, ClusterResponse, FACT_KINDS, Gossip, Header, How,
-    MESSAGE_KINDS, Refusal,
+    ClusterFact as F, ClusterMessage as M, ClusterRequest, ClusterResponse, FACT_KINDS, Gossip, Header, HeaderNumber,
+    How, MESSAGE_KINDS, Nonce, Refusal, Start,
 };
 use super::slots::{Run, Runs, SlotMap};
 use crate::contents::{Told, vary};
@@ -15,7 +15,7 @@ const N1: NodeId = NodeId(0);
 const N2: NodeId = NodeId(1);
 
 const fn position(offset: u64) -> Position {
-    Position { stream: 3, offset }
+    Position { stream: StreamId(3), offset }
 }
 
 const fn cell(number: u64) -> Cell {
@@ -41,7 +41,15 @@ fn word(answered: u64) -> Vec<Gossip> {
 }
 
 fn header(epoch: u64) -> Rc<Header> {
-    Rc::new(Header { stamp: (1, 1), epoch, config_epoch: 1, primary: None, slots: runs(9), offset: 1, gossip: word(1) })
+    Rc::new(Header {
+        stamp: (Start(1), HeaderNumber(1)),
+        epoch,
+        config_epoch: 1,
+        primary: None,
+        slots: runs(9),
+        offset: 1,
+        gossip: word(1),
+    })
 }
 
 #[test]
@@ -57,9 +65,9 @@ fn messages() {
     told.add("the failure of another", &M::Fail(N2));
     vary!(told, M::Update { owner: N1 => N2, config_epoch: 1 => 2, slots: runs(3) => runs(4) });
     vary!(told, M::Vote { epoch: 1 => 2 });
-    vary!(told, M::Psync { at: position(1) => position(2), nonce: 3 => 4 });
-    vary!(told, M::Writes { after: position(1) => position(2), stream: 3 => 4, entries: entries(1) => entries(2) });
-    vary!(told, M::Full { at: position(1) => position(2), data: data(1) => data(2), nonce: 3 => 4 });
+    vary!(told, M::Psync { at: position(1) => position(2), nonce: Nonce(3) => Nonce(4) });
+    vary!(told, M::Writes { after: position(1) => position(2), stream: StreamId(3) => StreamId(4), entries: entries(1) => entries(2) });
+    vary!(told, M::Full { at: position(1) => position(2), data: data(1) => data(2), nonce: Nonce(3) => Nonce(4) });
     told.add("a place reached", &M::Replicated(position(1)));
     told.add("another place reached", &M::Replicated(position(2)));
     told.covers(MESSAGE_KINDS);
@@ -69,7 +77,7 @@ fn messages() {
 fn parts_of_messages() {
     let mut told = Told::others();
     vary!(told, Header {
-        stamp: (1, 1) => (1, 2),
+        stamp: (Start(1), HeaderNumber(1)) => (Start(1), HeaderNumber(2)),
         epoch: 1 => 2,
         config_epoch: 3 => 4,
         primary: None => Some(N1),
@@ -82,7 +90,7 @@ fn parts_of_messages() {
     let mut told = Told::others();
     vary!(told, Run { first: 1 => 2, last: 3 => 4 });
     let mut told = Told::others();
-    vary!(told, Position { stream: 1 => 2, offset: 3 => 4 });
+    vary!(told, Position { stream: StreamId(1) => StreamId(2), offset: 3 => 4 });
     let mut told = Told::others();
     vary!(told, Cell { number: 1 => 2, size: 3 => 4, at: position(5) => position(6) });
     let mut told = Told::others();
@@ -112,14 +120,14 @@ fn records() {
     };
     let (even, another) = (SlotMap::even(3, 6), other(100));
     vary!(told, Conf {
-        starts: 1 => 2,
+        starts: Start(1) => Start(2),
         epoch: 3 => 4,
         voted: 5 => 6,
         nodes: vec![(None, 1)] => vec![(Some(N1), 1)],
         slots: even.clone() => another.clone(),
     });
     let mut told = Told::others();
-    let conf = |starts| Conf { starts, epoch: 1, voted: 1, nodes: vec![], slots: even.clone() };
+    let conf = |starts| Conf { starts: Start(starts), epoch: 1, voted: 1, nodes: vec![], slots: even.clone() };
     told.add("a configuration", &R::Conf(Rc::new(conf(1))));
     told.add("another configuration", &R::Conf(Rc::new(conf(2))));
     vary!(told, R::Data { at: position(1) => position(2), data: data(1) => data(2) });
@@ -138,7 +146,7 @@ fn facts() {
         how: How::Started => How::Promoted,
         epoch: 1 => 2,
         after: position(3) => position(4),
-        stream: 5 => 6,
+        stream: StreamId(5) => StreamId(6),
         old: None => Some(N1),
     });
     vary!(told, F::Demoted { primary: N1 => N2 });

@@ -5,18 +5,23 @@ use core::fmt;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
+crate::number::numbers! {
+    /// Names a stream of writes, drawn at random; 0 is none.
+    StreamId;
+}
+
 /// A place in a stream of writes. Every primary begins a stream of its own, at the place where it left the one before.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Hash)]
 pub struct Position {
     /// Which stream; 0 for none.
-    pub stream: u64,
+    pub stream: StreamId,
     /// How many writes were made, in it and in those it continues.
     pub offset: u64,
 }
 
 impl fmt::Display for Position {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} of {:04x}", self.offset, self.stream & 0xffff)
+        write!(f, "{} of {:04x}", self.offset, self.stream.0 & 0xffff)
     }
 }
 

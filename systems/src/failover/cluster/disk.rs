@@ -3,6 +3,7 @@
 use super::bugs::ClusterBug;
 use super::config::{Config, Fsync};
 use super::data::{Data, Entry, Position};
+use super::message::Start;
 use super::node::{Cluster, Fx};
 use super::slots::SlotMap;
 use sim_core::{NodeId, Replay, Ticket, WriteId};
@@ -13,7 +14,7 @@ use std::rc::Rc;
 #[derive(Clone, Debug, Hash)]
 pub struct Conf {
     /// How often this node has started.
-    pub starts: u64,
+    pub starts: Start,
     /// The newest epoch it knows.
     pub epoch: u64,
     /// The epoch in which it voted last.
@@ -32,7 +33,7 @@ impl Conf {
             Some(primary) => (Some(primary), 0),
         };
         Self {
-            starts: 0,
+            starts: Start(0),
             epoch: u64::from(config.primaries),
             voted: 0,
             nodes: (0..config.nodes).map(node).collect(),

@@ -1,7 +1,7 @@
 //! What each node owes the others while the cluster changes: seen in the step that breaks it, rather than in what may come of it.
 
 use super::config::Config;
-use super::data::Position;
+use super::data::{Position, StreamId};
 use super::message::{ClusterFact, ClusterMessage, Header};
 use super::node::Cluster;
 use super::slots::{Run, slots};
@@ -39,7 +39,7 @@ enum Word {
 #[derive(Clone, Debug, Default)]
 struct Seen {
     at: Position,
-    left: BTreeSet<u64>,
+    left: BTreeSet<StreamId>,
     voted: u64,
     /// When it started again.
     restarted: Option<Instant>,

@@ -3,9 +3,10 @@
 use super::bugs::ClusterBug;
 use super::detect::Pings;
 use super::disk::{After, Record};
-use super::message::{ClusterFact, ClusterMessage, Gossip, Header};
+use super::message::{ClusterFact, ClusterMessage, Gossip, Header, HeaderNumber, Start};
 use super::node::{Cluster, Fx};
 use super::slots::{Run, Runs, slots};
+use crate::number::Counts;
 use sim_core::{LocalInstant, NodeId};
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
@@ -26,7 +27,7 @@ pub(super) struct Peer {
     /// Which primaries suspect it, and when they last said so.
     pub reports: BTreeMap<NodeId, LocalInstant>,
     /// Its newest header.
-    pub stamp: (u64, u64),
+    pub stamp: (Start, HeaderNumber),
     /// When this node last voted for a replica of it.
     pub voted_at: Option<LocalInstant>,
     /// What it claimed last, by which configuration epoch, and the version of this node's map by which nothing was wrong with that.
@@ -43,7 +44,7 @@ impl Peer {
             suspected: false,
             failed: None,
             reports: BTreeMap::new(),
-            stamp: (0, 0),
+            stamp: (Start(0), HeaderNumber(0)),
             voted_at: None,
             agreed: None,
         }
@@ -74,7 +75,7 @@ impl Cluster {
 
     /// What this node tells of itself.
     pub(super) fn header_with(&mut self, gossip: Vec<Gossip>) -> Header {
-        self.headers += 1;
+        self.headers.advance();
         let speaks_for = self.primary().unwrap_or(self.me);
         let slots = self.told.get_or_insert_with(|| self.slots.runs(speaks_for)).clone();
         Header {

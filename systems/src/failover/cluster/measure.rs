@@ -1,6 +1,7 @@
 //! What a run came to: fail-overs with their phases, acknowledged writes that are lost, and times in which two nodes wrote.
 
 use super::checks::{Beginning, ClusterChecks, Mark};
+use super::data::StreamId;
 use super::message::How;
 use super::node::Cluster;
 use sim_core::measures::{Failover, Failovers, Losses, LostWrite, Measures, TwoPrimaries};
@@ -41,7 +42,8 @@ impl ClusterChecks {
     fn why(&self, place: super::data::Position, node: NodeId) -> &'static str {
         let root = self.streams.root(place.stream);
         let without = |b: &&Beginning| self.streams.root(b.stream) == root && !self.streams.holds(b.after, place);
-        let later = self.beginnings.iter().filter(without).find(|b| b.stream != place.stream && b.after.stream != 0);
+        let later =
+            self.beginnings.iter().filter(without).find(|b| b.stream != place.stream && b.after.stream != StreamId(0));
         match later {
             Some(b) if b.how == How::Promoted => "it had not reached the replica that was promoted",
             Some(b) if b.node == node => "it was not on the disk of the primary when that restarted",
@@ -92,7 +94,7 @@ impl ClusterChecks {
     }
 
     /// Which shard a stream belongs to: the number of the primary that it goes back to.
-    fn shard(&self, stream: u64) -> u32 {
+    fn shard(&self, stream: StreamId) -> u32 {
         let root = self.streams.root(stream);
         self.beginnings.iter().find(|b| b.stream == root).map_or(0, |b| b.node.0)
     }

@@ -1,7 +1,8 @@
 //! What nodes tell each other, what clients ask, and what is announced.
 
-use super::data::{Data, Entry, Position};
+use super::data::{Data, Entry, Position, StreamId};
 use super::slots::Runs;
+use crate::number::numbers;
 use core::fmt;
 use serde::Serialize;
 use sim_core::{Duration, Fact, Kind, Message, NodeId, NodeSet};
@@ -47,6 +48,15 @@ pub enum ClusterResponse {
     Done(Position),
 }
 
+numbers! {
+    /// Names the question of a replica, drawn at random; 0 is none.
+    Nonce;
+    /// Counts how often a node has started.
+    Start;
+    /// Counts what a node has told since it started.
+    HeaderNumber;
+}
+
 /// What a node tells of another one.
 #[derive(Clone, Copy, Debug, Hash)]
 pub struct Gossip {
@@ -64,7 +74,7 @@ pub struct Gossip {
 #[derive(Clone, Debug, Hash)]
 pub struct Header {
     /// Which start of the sender, and which of its headers: an older one is no news.
-    pub stamp: (u64, u64),
+    pub stamp: (Start, HeaderNumber),
     /// The newest epoch it knows.
     pub epoch: u64,
     /// Its configuration epoch; a replica's, that of its primary.
@@ -109,14 +119,14 @@ pub enum ClusterMessage {
         /// Those.
         at: Position,
         /// Names the question.
-        nonce: u64,
+        nonce: Nonce,
     },
     /// Writes. None, to say that all is well.
     Writes {
         /// What they follow.
         after: Position,
         /// The stream they belong to.
-        stream: u64,
+        stream: StreamId,
         /// The writes.
         entries: Rc<[Entry]>,
     },
@@ -127,7 +137,7 @@ pub enum ClusterMessage {
         /// What.
         data: Rc<Data>,
         /// The question it answers.
-        nonce: u64,
+        nonce: Nonce,
     },
     /// A replica has all up to here.
     Replicated(Position),
@@ -276,7 +286,7 @@ pub enum ClusterFact {
         /// Where the earlier stream was left, as far as this node has it.
         after: Position,
         /// The new stream.
-        stream: u64,
+        stream: StreamId,
         /// Whom it replaces, if it was promoted.
         old: Option<NodeId>,
     },

@@ -68,9 +68,12 @@ pub use bugs::ClusterBug;
 pub use checks::ClusterChecks;
 pub use client::ClusterClient;
 pub use config::{Config, Fsync};
-pub use data::{Cell, Data, Entry, Position};
+pub use data::{Cell, Data, Entry, Position, StreamId};
 pub use disk::{Conf, Record};
-pub use message::{ClusterFact, ClusterMessage, ClusterRequest, ClusterResponse, Gossip, Header, How, Refusal};
+pub use message::{
+    ClusterFact, ClusterMessage, ClusterRequest, ClusterResponse, Gossip, Header, HeaderNumber, How, Nonce, Refusal,
+    Start,
+};
 pub use node::{Cluster, TICK, TIMERS};
 pub use slots::{Run, Runs, SLOTS, SlotMap, crc16, slot_of};
 pub use streams::Streams;

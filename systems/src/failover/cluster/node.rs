@@ -1,13 +1,14 @@
 //! A node of the cluster: a primary with slots, or a replica of one.
 
 use super::config::{Config, Fsync};
-use super::data::{Data, Entry, Position};
+use super::data::{Data, Entry, Position, StreamId};
 use super::disk::{After, Conf, Log, Record, read};
 use super::election::Campaign;
 use super::gossip::Peer;
-use super::message::{ClusterFact, ClusterMessage, ClusterRequest, ClusterResponse, How};
+use super::message::{ClusterFact, ClusterMessage, ClusterRequest, ClusterResponse, HeaderNumber, How, Start};
 use super::replicate::{Following, Link, Waiting};
 use super::slots::{Runs, SlotMap};
+use crate::number::Counts;
 use core::fmt;
 use sim_core::{
     Completion, Duration, Effects, LocalInstant, Node, NodeId, Replay, Role, SyncError, Ticket, Timer, hash,
@@ -36,11 +37,11 @@ pub struct Cluster {
     pub(super) config: Rc<Config>,
     pub(super) me: NodeId,
     /// How often it has started.
-    pub(super) starts: u64,
+    pub(super) starts: Start,
     /// Whether its configuration is on the disk, so that it may speak.
     pub(super) speaks: bool,
     /// How many headers it has sent.
-    pub(super) headers: u64,
+    pub(super) headers: HeaderNumber,
     /// The newest epoch it knows.
     pub(super) epoch: u64,
     /// The epoch in which it voted last.
@@ -122,7 +123,7 @@ impl Cluster {
     pub(super) fn begin_stream(&mut self, how: How, old: Option<NodeId>, fx: &mut Fx<'_>) {
         let after = self.at;
         // Never 0, and never that of an earlier start or of another node.
-        let stream = hash::of(&[fx.rng().next_u64(), u64::from(self.me.0), self.starts]) | 1;
+        let stream = StreamId(hash::of(&[fx.rng().next_u64(), u64::from(self.me.0), self.starts.0]) | 1);
         self.left = after;
         self.at = Position { stream, offset: after.offset };
         let epoch = self.config_epoch(self.me);
@@ -166,9 +167,9 @@ impl Node for Cluster {
         let mut node = Self {
             config: Rc::clone(config),
             me,
-            starts: starts + 1,
+            starts: starts.next(),
             speaks: false,
-            headers: 0,
+            headers: HeaderNumber(0),
             epoch,
             voted,
             peers,

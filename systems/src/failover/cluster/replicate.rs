@@ -1,8 +1,8 @@
 //! Replication: a primary streams its writes to its replicas without waiting for them, and sends all data to one that is too far behind.
 
-use super::data::{Data, Entry, Position};
+use super::data::{Data, Entry, Position, StreamId};
 use super::disk::Record;
-use super::message::{ClusterFact, ClusterMessage, ClusterResponse};
+use super::message::{ClusterFact, ClusterMessage, ClusterResponse, Nonce};
 use super::node::{Cluster, Fx};
 use sim_core::{Duration, LocalInstant, NodeId, Ticket};
 use std::rc::Rc;
@@ -32,7 +32,7 @@ pub(super) struct Following {
     pub heard: Option<LocalInstant>,
     asked: Option<LocalInstant>,
     /// Names the last question, so that an answer to an earlier one is known.
-    nonce: u64,
+    nonce: Nonce,
 }
 
 impl Following {
@@ -122,19 +122,19 @@ impl Cluster {
     /// Asks the primary for the writes after those that are here.
     pub(super) fn ask_to_follow(&mut self, fx: &mut Fx<'_>) {
         if let Some(primary) = self.primary() {
-            let nonce = fx.rng().next_u64();
+            let nonce = Nonce(fx.rng().next_u64());
             (self.following.asked, self.following.nonce) = (Some(fx.now()), nonce);
             fx.send(primary, ClusterMessage::Psync { at: self.at, nonce });
         }
     }
 
     /// A replica asks for the writes after `at`.
-    pub(super) fn on_psync(&mut self, from: NodeId, at: Position, nonce: u64, fx: &mut Fx<'_>) {
+    pub(super) fn on_psync(&mut self, from: NodeId, at: Position, nonce: Nonce, fx: &mut Fx<'_>) {
         if self.primary().is_some() {
             return;
         }
         let same = at.stream == self.at.stream && at.offset <= self.at.offset;
-        let before = at.stream == self.left.stream && at.stream != 0 && at.offset <= self.left.offset;
+        let before = at.stream == self.left.stream && at.stream != StreamId(0) && at.offset <= self.left.offset;
         if (same || before) && at.offset >= self.backlog_from() {
             self.links.insert(from, Link { acked: at.offset, sent: at.offset, moved: fx.now(), full: false });
             self.send_from(from, at, fx);
@@ -150,7 +150,7 @@ impl Cluster {
         &mut self,
         from: NodeId,
         after: Position,
-        stream: u64,
+        stream: StreamId,
         entries: &Rc<[Entry]>,
         fx: &mut Fx<'_>,
     ) {
@@ -193,12 +193,12 @@ impl Cluster {
     }
 
     /// All data of the primary arrived.
-    pub(super) fn on_full(&mut self, from: NodeId, at: Position, data: &Rc<Data>, nonce: u64, fx: &mut Fx<'_>) {
+    pub(super) fn on_full(&mut self, from: NodeId, at: Position, data: &Rc<Data>, nonce: Nonce, fx: &mut Fx<'_>) {
         // The answer to an earlier question may be a step back.
         if self.primary() != Some(from) || nonce != self.following.nonce {
             return;
         }
-        self.following.nonce = 0;
+        self.following.nonce = Nonce(0);
         if at.stream == self.at.stream && at.offset < self.at.offset {
             // Writes have overtaken it, and the primary may have counted on them.
             self.in_touch(fx);

@@ -1,18 +1,18 @@
 //! The streams of writes as seen from outside: which one continues which, and from where.
 
-use super::data::Position;
+use super::data::{Position, StreamId};
 use std::collections::BTreeMap;
 
 /// All streams of a run.
 #[derive(Clone, Debug, Default)]
 pub struct Streams {
     /// Where each stream began: a place in another one, or nowhere.
-    begins: BTreeMap<u64, Position>,
+    begins: BTreeMap<StreamId, Position>,
 }
 
 impl Streams {
     /// `stream` begins after `after`.
-    pub fn begin(&mut self, stream: u64, after: Position) {
+    pub fn begin(&mut self, stream: StreamId, after: Position) {
         self.begins.insert(stream, after);
     }
 
@@ -25,7 +25,7 @@ impl Streams {
             }
             // A stream that begins nowhere ends the search.
             match self.begins.get(&at.stream) {
-                Some(before) if before.stream != 0 => {
+                Some(before) if before.stream != StreamId(0) => {
                     at = Position { stream: before.stream, offset: before.offset.min(at.offset) };
                 }
                 _ => return false,
@@ -35,8 +35,8 @@ impl Streams {
 
     /// The stream that everything in `stream` goes back to: one for each shard.
     #[must_use]
-    pub fn root(&self, mut stream: u64) -> u64 {
-        while let Some(before) = self.begins.get(&stream).filter(|before| before.stream != 0) {
+    pub fn root(&self, mut stream: StreamId) -> StreamId {
+        while let Some(before) = self.begins.get(&stream).filter(|before| before.stream != StreamId(0)) {
             stream = before.stream;
         }
         stream
@@ -48,19 +48,20 @@ mod tests {
     use super::*;
 
     const fn at(stream: u64, offset: u64) -> Position {
-        Position { stream, offset }
+        Position { stream: StreamId(stream), offset }
     }
 
     #[test]
     fn what_is_behind_the_fork_is_not_held() {
         let mut streams = Streams::default();
-        streams.begin(1, at(0, 0));
-        streams.begin(2, at(1, 10));
-        streams.begin(3, at(2, 15));
+        streams.begin(StreamId(1), at(0, 0));
+        streams.begin(StreamId(2), at(1, 10));
+        streams.begin(StreamId(3), at(2, 15));
         assert!(streams.holds(at(3, 20), at(1, 10)) && !streams.holds(at(3, 20), at(1, 11)));
         assert!(streams.holds(at(3, 20), at(2, 15)) && !streams.holds(at(3, 20), at(2, 16)));
         assert!(streams.holds(at(3, 20), at(3, 20)) && !streams.holds(at(3, 20), at(3, 21)));
         assert!(!streams.holds(at(3, 20), at(7, 1)));
-        assert_eq!((streams.root(3), streams.root(9)), (1, 9));
+        let root = |stream| streams.root(StreamId(stream)).0;
+        assert_eq!((root(3), root(9)), (1, 9));
     }
 }

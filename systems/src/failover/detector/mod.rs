@@ -16,7 +16,7 @@ mod swim;
 mod timeout;
 
 pub use phi::{Gaps, PhiAccrual, PhiConfig};
-pub use swim::{Order, Standing, Swim, SwimConfig, SwimEffect, SwimMessage, Update};
+pub use swim::{Incarnation, Order, ProbeNumber, Standing, Swim, SwimConfig, SwimEffect, SwimMessage, Update};
 pub use timeout::FixedTimeout;
 
 use sim_core::{LocalInstant, NodeId};

@@ -9,8 +9,16 @@
 //! Beyond the paper, death is not final: a member that hears of its own death objects like one that is suspected, and one dead member
 //! is probed in each round, so that two halves of a healed partition find each other again.
 
+use crate::number::{Counts, numbers};
 use sim_core::{Duration, LocalInstant, NodeId, Rng};
 use std::collections::{BTreeMap, VecDeque};
+
+numbers! {
+    /// A member's own number for a ping.
+    ProbeNumber;
+    /// Counts how often a member has objected to what is said of it.
+    Incarnation;
+}
 
 /// In what order members are probed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -75,7 +83,7 @@ pub struct Update {
     /// About whom.
     pub node: NodeId,
     /// Which incarnation of it: only the member itself raises this.
-    pub incarnation: u64,
+    pub incarnation: Incarnation,
     /// What it is held for.
     pub standing: Standing,
 }
@@ -86,14 +94,14 @@ pub enum SwimMessage {
     /// Answer me.
     Ping {
         /// The sender's number for it.
-        seq: u64,
+        seq: ProbeNumber,
         /// Gossip.
         news: Vec<Update>,
     },
     /// Ping `target` for me.
     PingReq {
         /// The sender's number for it.
-        seq: u64,
+        seq: ProbeNumber,
         /// Whom.
         target: NodeId,
         /// Gossip.
@@ -102,7 +110,7 @@ pub enum SwimMessage {
     /// An answer to a ping, straight or through a helper.
     Ack {
         /// The asker's number.
-        seq: u64,
+        seq: ProbeNumber,
         /// Gossip.
         news: Vec<Update>,
     },
@@ -134,7 +142,7 @@ pub enum SwimEffect {
 #[derive(Clone, Copy, Debug)]
 struct Member {
     standing: Standing,
-    incarnation: u64,
+    incarnation: Incarnation,
     /// When a suspect is dead.
     dead_at: LocalInstant,
 }
@@ -143,7 +151,7 @@ struct Member {
 #[derive(Clone, Copy, Debug)]
 struct Probe {
     target: NodeId,
-    seq: u64,
+    seq: ProbeNumber,
     answered: bool,
     /// When helpers are asked; `None` once they were.
     help_at: Option<LocalInstant>,
@@ -162,12 +170,12 @@ pub struct Swim {
     round: Vec<NodeId>,
     probe: Option<Probe>,
     period_ends: LocalInstant,
-    next_seq: u64,
+    next_seq: ProbeNumber,
     /// Pings for others: my number, who asked, their number.
-    helping: VecDeque<(u64, NodeId, u64)>,
+    helping: VecDeque<(ProbeNumber, NodeId, ProbeNumber)>,
     /// Gossip and how often it was sent.
     news: Vec<(Update, u32)>,
-    incarnation: u64,
+    incarnation: Incarnation,
     /// Lifeguard's local health score: 0 is well.
     health: u32,
 }
@@ -176,7 +184,7 @@ impl Swim {
     /// Member `me` of the group `members`, all taken for alive. The first period begins at `now`.
     #[must_use]
     pub fn new(me: NodeId, members: impl IntoIterator<Item = NodeId>, config: SwimConfig, now: LocalInstant) -> Self {
-        let alive = Member { standing: Standing::Alive, incarnation: 0, dead_at: LocalInstant(0) };
+        let alive = Member { standing: Standing::Alive, incarnation: Incarnation(0), dead_at: LocalInstant(0) };
         let members = members.into_iter().filter(|node| *node != me).map(|node| (node, alive)).collect();
         Self {
             me,
@@ -185,10 +193,10 @@ impl Swim {
             round: Vec::new(),
             probe: None,
             period_ends: now,
-            next_seq: 0,
+            next_seq: ProbeNumber(0),
             helping: VecDeque::new(),
             news: Vec::new(),
-            incarnation: 0,
+            incarnation: Incarnation(0),
             health: 0,
         }
     }
@@ -207,7 +215,7 @@ impl Swim {
 
     /// This member's own incarnation: how often it had to object.
     #[must_use]
-    pub const fn incarnation(&self) -> u64 {
+    pub const fn incarnation(&self) -> Incarnation {
         self.incarnation
     }
 
@@ -283,9 +291,8 @@ impl Swim {
         }
     }
 
-    fn number(&mut self) -> u64 {
-        self.next_seq += 1;
-        self.next_seq
+    fn number(&mut self) -> ProbeNumber {
+        self.next_seq.advance()
     }
 
     /// Lifeguard: how much longer everything takes while this member's own probes fail.
@@ -344,7 +351,7 @@ impl Swim {
         self.members.iter().filter(|(_, m)| m.standing != Standing::Dead).map(|(node, _)| *node)
     }
 
-    fn ask_helpers(&mut self, target: NodeId, seq: u64, rng: &mut Rng, out: &mut Vec<SwimEffect>) {
+    fn ask_helpers(&mut self, target: NodeId, seq: ProbeNumber, rng: &mut Rng, out: &mut Vec<SwimEffect>) {
         let mut others: Vec<NodeId> = self.but_dead().filter(|node| *node != target).collect();
         rng.shuffle(&mut others);
         for to in others.into_iter().take(self.config.helpers) {
@@ -358,7 +365,7 @@ impl Swim {
         if update.node == self.me {
             if update.standing != Standing::Alive {
                 if update.incarnation >= self.incarnation {
-                    self.incarnation = update.incarnation + 1;
+                    self.incarnation = update.incarnation.next();
                     self.health = (self.health + 1).min(self.config.local_health);
                 }
                 // Also to old news: whoever tells it has not heard the objection yet.
