@@ -245,6 +245,26 @@ pub enum Observed<'a, N: Node> {
     },
 }
 
+impl<'a, N: Node> Observed<'a, N> {
+    /// The same for a node inside this one (see [`crate::Embed`]), if it is about the machine or its links rather than about what the outer
+    /// node says, writes or is asked.
+    #[must_use]
+    pub const fn of_the_machine<I: Node>(&self) -> Option<Observed<'a, I>> {
+        Some(match *self {
+            Self::Dropped { from, to, what, why } => Observed::Dropped { from, to, what, why },
+            Self::Fired { node, timer } => Observed::Fired { node, timer },
+            Self::SyncStarted { node, due } => Observed::SyncStarted { node, due },
+            Self::Synced { node, upto, ok } => Observed::Synced { node, upto, ok },
+            Self::Crashed { node, halted, lost_records } => Observed::Crashed { node, halted, lost_records },
+            Self::Booted { node, records } => Observed::Booted { node, records },
+            Self::Paused { node, paused } => Observed::Paused { node, paused },
+            Self::FaultStarted { index, injection, resolved } => Observed::FaultStarted { index, injection, resolved },
+            Self::FaultEnded { index, injection, touched } => Observed::FaultEnded { index, injection, touched },
+            _ => return None,
+        })
+    }
+}
+
 /// Something that watches a run.
 pub trait Observer<N: Node> {
     /// Something happened at `at`.

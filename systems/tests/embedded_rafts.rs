@@ -1,14 +1,15 @@
-//! Three Rafts inside one node type: a sharded store in miniature, over crashes and power losses.
+//! Three Rafts inside one node type: a sharded store in miniature, over crashes and power losses. They are held to the rules of free
+//! ones.
 
 use sim_core::fault::{Fault, Injection, OnCrash, Schedule, Target};
 use sim_core::network::{Latency, LinkPolicy, NetworkConfig};
 use sim_core::workload::{Arrival, Generated, Keys, Load};
 use sim_core::{
-    Completion, Duration, Effects, Embed, Engine, EngineConfig, Instant, Kind, Message, Node, NodeId, NodeSetup,
-    Patience, Probability, Replay, Role, Routing, Seat, Ticket, Timer, Wrap,
+    Completion, Duration, Effects, Embed, Engine, EngineConfig, Fact, Instant, Kind, Message, Node, NodeId, NodeSetup,
+    Observed, Observer, Patience, Probability, Replay, Role, Routing, Seat, Ticket, Timer, Verdict, Violation, Wrap,
 };
 use systems::kv::{self, Kv, KvCommand, KvResponse};
-use systems::raft::{Config, Raft, RaftFact, RaftMessage, Record, TIMERS};
+use systems::raft::{Config, EmbeddedChecks, Raft, RaftBug, RaftFact, RaftMessage, Record, TIMERS};
 
 const SHARDS: u16 = 3;
 
@@ -23,6 +24,14 @@ impl Message for Sharded {
     }
 }
 
+#[derive(Clone, Copy, Debug, Hash)]
+struct Said(u16, RaftFact);
+impl Fact for Said {
+    fn kind(&self) -> Kind {
+        self.1.kind()
+    }
+}
+
 struct Shard(u16);
 impl Wrap<Raft<Kv>, Trio> for Shard {
     fn message(&self, inner: RaftMessage<Kv>) -> Sharded {
@@ -34,8 +43,8 @@ impl Wrap<Raft<Kv>, Trio> for Shard {
     fn unwrap_record(&self, outer: &Record<Kv>) -> Option<Record<Kv>> {
         Some(outer.clone())
     }
-    fn fact(&self, inner: RaftFact) -> Option<RaftFact> {
-        Some(inner)
+    fn fact(&self, inner: RaftFact) -> Option<Said> {
+        Some(Said(self.0, inner))
     }
     fn reply(&self, _: Ticket, inner: KvResponse) -> Option<KvResponse> {
         Some(inner)
@@ -51,7 +60,7 @@ impl Node for Trio {
     type Request = KvCommand;
     type Response = KvResponse;
     type Record = Record<Kv>;
-    type Fact = RaftFact;
+    type Fact = Said;
 
     fn boot(config: &Config, _: NodeId, disk: Replay<'_, Record<Kv>>, fx: &mut Effects<'_, Self>) -> Self {
         let boot = |shard| Embed::boot(config, (shard * TIMERS, shard), disk, &Shard(shard), fx);
@@ -87,8 +96,48 @@ impl Node for Trio {
     }
 }
 
-#[test]
-fn three_rafts_share_a_node_a_disk_and_its_crashes() {
+/// The rules of free Rafts, for each of the three.
+struct Audited(Vec<EmbeddedChecks>);
+
+impl Audited {
+    fn verdicts(&self, nodes: &[Option<Trio>]) -> Vec<Verdict> {
+        let verdict = |(shard, checks): (usize, &EmbeddedChecks)| {
+            let ended: Vec<_> = nodes.iter().map(|node| node.as_ref().map(|trio| trio.0[shard].node())).collect();
+            checks.verdict::<Kv>(&ended)
+        };
+        self.0.iter().enumerate().map(verdict).collect()
+    }
+}
+
+impl Observer<Trio> for Audited {
+    fn observe(&mut self, at: Instant, what: &Observed<'_, Trio>) {
+        match what {
+            Observed::Noted { node, fact: Said(shard, fact) } => {
+                self.0[usize::from(*shard)].noted::<Kv>(at, *node, *fact)
+            }
+            Observed::Sent { from, to, message: Sharded(shard, message), .. } => {
+                self.0[usize::from(*shard)].sent(at, (*from, *to), message);
+            }
+            Observed::Delivered { from, to, message: Sharded(shard, message), .. } => {
+                self.0[usize::from(*shard)].delivered(at, (*from, *to), message);
+            }
+            // One of them will execute it.
+            Observed::Requested { ticket, node } => {
+                self.0.iter_mut().for_each(|checks| checks.requested::<Kv>(at, *node, ticket.client, ticket.op));
+            }
+            other => self.0.iter_mut().for_each(|checks| checks.watch::<Trio, Kv>(at, other)),
+        }
+    }
+
+    fn after_step(&mut self, at: Instant, _: NodeId, nodes: &[Option<Trio>]) -> Result<(), Violation> {
+        let inside = |shard: usize| move |node: NodeId| nodes[node.index()].as_ref().map(|trio| trio.0[shard].node());
+        self.0.iter_mut().enumerate().try_for_each(|(shard, checks)| checks.after_step::<Kv>(at, inside(shard)))
+    }
+}
+
+type Storm = Engine<Trio, Generated<Trio>, Audited>;
+
+fn storm(bug: RaftBug, faults: bool) -> (Storm, Result<(), Violation>) {
     let second = |s| Instant::ZERO + Duration::secs(s);
     let crash = |id, target, at, until| Injection {
         id,
@@ -100,11 +149,12 @@ fn three_rafts_share_a_node_a_disk_and_its_crashes() {
         after: None,
         must_bite: true,
     };
-    let schedule = Schedule::new(vec![
+    let crashes = vec![
         crash(1, Target::Role("leader".into()), 3, 4),
         crash(2, Target::All, 6, 7),
         crash(3, Target::Node(NodeId(2)), 9, 10),
-    ]);
+    ];
+    let schedule = Schedule::new(if faults { crashes } else { Vec::new() });
     let latency = Latency::uniform(Duration::millis(1), Duration::millis(2));
     let config = EngineConfig {
         seed: 7,
@@ -116,8 +166,9 @@ fn three_rafts_share_a_node_a_disk_and_its_crashes() {
         shuffle_ties: false,
         restart_halted: Duration::secs(1),
     };
-    let raft = Config { snapshot_every: 200, snapshot_keep: 20, ..Config::new(3) };
-    let mut engine: Engine<Trio, Generated<Trio>, ()> = Engine::new(config, raft, ());
+    let raft = Config { snapshot_every: 200, snapshot_keep: 20, bug, ..Config::new(3) };
+    let audited = (0..SHARDS).map(|_| EmbeddedChecks::new("shards_agree", 3)).collect();
+    let mut engine = Engine::new(config, raft, Audited(audited));
     for tag in 0..6 {
         let load = Load {
             arrival: Arrival::Closed { think: Duration::millis(1), outstanding: 2 },
@@ -140,7 +191,19 @@ fn three_rafts_share_a_node_a_disk_and_its_crashes() {
         };
         engine.add_client(seat, Generated::new(load, kv::request));
     }
-    engine.run_until(second(15)).expect("nothing is checked");
+    let end = engine.run_until(second(15));
+    (engine, end)
+}
+
+#[test]
+fn three_rafts_share_a_node_a_disk_and_its_crashes() {
+    let (engine, end) = storm(RaftBug::None, true);
+    end.expect("every rule holds");
+    let verdicts = engine.observer().verdicts(engine.nodes());
+    for verdict in &verdicts {
+        let Verdict::Pass { detail, .. } = verdict else { panic!("{verdict:?}") };
+        assert!(detail.contains("elections_end") && detail.contains("snapshots_replace"), "{detail}");
+    }
     let nodes: Vec<&Trio> = engine.nodes().iter().map(|n| n.as_ref().expect("all are up")).collect();
     for shard in 0..usize::from(SHARDS) {
         let of = |node: &Trio| (node.0[shard].node().applied(), node.0[shard].node().digest());
@@ -150,4 +213,12 @@ fn three_rafts_share_a_node_a_disk_and_its_crashes() {
     }
     let keys: Vec<u64> = nodes[0].0.iter().map(|raft| raft.node().machine().keys()).collect();
     assert_eq!(keys, [10, 10, 10], "each shard holds its own keys and no others");
+}
+
+#[test]
+fn embedded_rafts_are_held_to_what_is_looked_at_after_a_step() {
+    let (_, end) = storm(RaftBug::FixedElectionTimeout, false);
+    let violation = end.expect_err("nobody is ever elected");
+    assert_eq!(violation.rule, "shards_agree");
+    assert!(violation.detail.starts_with("elections_end: "), "{}", violation.detail);
 }

@@ -413,8 +413,10 @@ impl FailoverChecks {
             Observed::Sent { from, to, message: FailoverMessage::Ruled { number, ruling }, .. } if ruling.granted => {
                 arbiters.answered::<Seat>(at, *from, ClientId(to.0), number.0);
             }
-            Observed::Crashed { node, .. } => arbiters.crashed::<Seat>(at, *node),
-            _ => {}
+            Observed::Sent { from, to, message: FailoverMessage::Raft(message), .. } => {
+                arbiters.sent(at, (*from, *to), message);
+            }
+            other => arbiters.watch::<Failover, Seat>(at, other),
         }
     }
 

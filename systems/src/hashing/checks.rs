@@ -180,8 +180,10 @@ impl HashingChecks {
             Observed::Delivered { from, to, message: HashingMessage::Directory(message), .. } => {
                 keepers.delivered(at, (*from, *to), message);
             }
-            Observed::Crashed { node, .. } => keepers.crashed::<Directory>(at, *node),
-            _ => {}
+            Observed::Sent { from, to, message: HashingMessage::Directory(message), .. } => {
+                keepers.sent(at, (*from, *to), message);
+            }
+            other => keepers.watch::<Machine, Directory>(at, other),
         }
     }
 

@@ -274,7 +274,8 @@ impl RaftChecks {
         {
             self.check_leader(at, term, leader);
         }
-        self.members.after_step(&mut self.audit, at, nodes);
+        self.members.after_step(&mut self.audit, at, &nodes);
+        self.promises.after_step(&mut self.audit, at, &nodes);
     }
 }
 
@@ -285,7 +286,6 @@ impl<M: StateMachine> Observer<Raft<M>> for RaftChecks {
 
     fn after_step(&mut self, at: Instant, _: NodeId, nodes: &[Option<Raft<M>>]) -> Result<(), Violation> {
         self.step_is_over(at, |node: NodeId| nodes[node.index()].as_ref());
-        self.promises.after_step(&mut self.audit, at, nodes);
         self.audit.violation().cloned().map_or(Ok(()), Err)
     }
 }

@@ -3,12 +3,12 @@
 use super::checks::RaftChecks;
 use super::message::{RaftFact, RaftMessage};
 use super::node::Raft;
-use sim_core::{ClientId, Instant, NodeId, Observed, StateMachine, Ticket, Verdict, Violation};
+use sim_core::{ClientId, Instant, Node, NodeId, Observed, StateMachine, Ticket, Verdict, Violation};
 use std::collections::BTreeMap;
 
 /// The memory over one run.
 #[derive(Clone, Debug)]
-pub(crate) struct EmbeddedChecks {
+pub struct EmbeddedChecks {
     /// What the outer system calls all of these rules together.
     rule: &'static str,
     checks: RaftChecks,
@@ -42,9 +42,17 @@ impl EmbeddedChecks {
         self.checks.watch::<M>(at, &Observed::Noted { node, fact });
     }
 
-    /// The outer node went down, and the one inside with it.
-    pub fn crashed<M: StateMachine>(&mut self, at: Instant, node: NodeId) {
-        self.checks.watch::<M>(at, &Observed::Crashed { node, halted: None, lost_records: 0 });
+    /// Something that is not about the Raft happens: what befalls an outer node's machine or its links befalls the one inside.
+    #[inline]
+    pub fn watch<N: Node, M: StateMachine>(&mut self, at: Instant, what: &Observed<'_, N>) {
+        if let Some(inside) = what.of_the_machine::<Raft<M>>() {
+            self.checks.watch(at, &inside);
+        }
+    }
+
+    /// A message of the Raft sets out.
+    pub fn sent<M: StateMachine>(&mut self, at: Instant, (from, to): (NodeId, NodeId), message: &RaftMessage<M>) {
+        self.checks.watch(at, &Observed::Sent { from, to, message, arrives: at, number: 0 });
     }
 
     /// A message of the Raft arrives.

@@ -84,12 +84,12 @@ impl MemberChecks {
         &mut self,
         audit: &mut Audit,
         at: Instant,
-        nodes: impl Fn(NodeId) -> Option<&'a Raft<M>>,
+        nodes: &impl Fn(NodeId) -> Option<&'a Raft<M>>,
     ) {
         if let Some(node) = self.reconfigured.take()
             && let Some(leader) = nodes(node)
         {
-            self.check_configurations(audit, at, leader, &nodes);
+            self.check_configurations(audit, at, leader, nodes);
         }
         if let Some((node, yields)) = self.asked.take()
             && let Some(asked) = nodes(node)

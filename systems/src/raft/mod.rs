@@ -78,7 +78,7 @@ pub use bugs::RaftBug;
 pub use client::{RaftClient, client};
 pub use config::Config;
 pub use configuration::Configuration;
-pub(crate) use embedded_checks::EmbeddedChecks;
+pub use embedded_checks::EmbeddedChecks;
 pub use log::{Entry, Log, Payload, Slice};
 pub use message::{Append, Question, RaftFact, RaftMessage, Record, Snapshot};
 pub use node::{ELECTION, HEARTBEAT, Raft, TIMERS};

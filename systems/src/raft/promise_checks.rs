@@ -47,7 +47,7 @@ enum Pending {
     Read { node: NodeId, term: u64 },
     HandingOver { from: NodeId, to: NodeId },
     Campaign { node: NodeId, term: u64 },
-    Elected,
+    Elected { node: NodeId },
 }
 
 /// The memory of these rules.
@@ -97,7 +97,7 @@ impl PromiseChecks {
             }
             RaftFact::Elected { term, .. } => {
                 self.rounds.elected();
-                self.pending.push(Pending::Elected);
+                self.pending.push(Pending::Elected { node });
                 self.newest_term = self.newest_term.max(term);
                 self.handing = None;
             }
@@ -163,34 +163,38 @@ impl PromiseChecks {
 
     /// A step is over.
     #[inline]
-    pub fn after_step<M: StateMachine>(&mut self, audit: &mut Audit, at: Instant, nodes: &[Option<Raft<M>>]) {
+    pub fn after_step<'a, M: StateMachine>(
+        &mut self,
+        audit: &mut Audit,
+        at: Instant,
+        nodes: &impl Fn(NodeId) -> Option<&'a Raft<M>>,
+    ) {
         if self.pending.is_empty() {
             return;
         }
         for pending in core::mem::take(&mut self.pending) {
             match pending {
-                Pending::Vote { voter, candidate } => self.check_vote(audit, at, voter, candidate, nodes),
-                Pending::Installed { node, index } => self.check_installed(audit, at, node, index, nodes),
-                Pending::Read { node, term } => self.check_read(audit, at, node, term, nodes),
+                Pending::Vote { voter, candidate } => self.check_vote(audit, at, (voter, nodes(voter)), candidate),
+                Pending::Installed { node, index } => self.check_installed(audit, at, (node, nodes(node)), index),
+                Pending::Read { node, term } => self.check_read(audit, at, (node, nodes(node)), term),
                 Pending::HandingOver { from, to } => {
                     self.hand_overs += 1;
-                    let all = [from, to].map(|node| nodes[node.index()].as_ref());
-                    let [Some(leader), Some(follower)] = all else { continue };
+                    let [Some(leader), Some(follower)] = [from, to].map(nodes) else { continue };
                     let feasible = follower.term() == leader.term()
                         && follower.leader() == Some(from)
                         && follower.log().last() >= leader.commit()
                         && follower.may_campaign();
                     self.handing = Some(HandOver { to, begun: at, feasible });
                 }
-                Pending::Campaign { node, term } => self.check_campaign(audit, at, node, term, nodes),
-                Pending::Elected => self.elections += u64::from(self.allowed(nodes).is_some()),
+                Pending::Campaign { node, term } => self.check_campaign(audit, at, (node, nodes(node)), term),
+                Pending::Elected { node } => self.elections += u64::from(self.allowed(nodes(node)).is_some()),
             }
         }
     }
 
     /// How long an election may take, if that is known.
-    fn allowed<M: StateMachine>(&self, nodes: &[Option<Raft<M>>]) -> Option<Allowed> {
-        let config = &nodes.iter().flatten().next()?.config;
+    fn allowed<M: StateMachine>(&self, node: Option<&Raft<M>>) -> Option<Allowed> {
+        let config = &node?.config;
         self.rounds.allowed((config.election_min, config.election_max), config.tick)
     }
 
@@ -198,11 +202,10 @@ impl PromiseChecks {
         &self,
         audit: &mut Audit,
         at: Instant,
-        node: NodeId,
+        (node, raft): (NodeId, Option<&Raft<M>>),
         term: u64,
-        nodes: &[Option<Raft<M>>],
     ) {
-        if let Some((campaigns, took)) = self.rounds.too_many(at, self.allowed(nodes)) {
+        if let Some((campaigns, took)) = self.rounds.too_many(at, self.allowed(raft)) {
             audit.fail(at, ELECTIONS_END, node, || {
                 format!(
                     "{node} campaigns in term {term}, the {campaigns}th in a row in which nobody has been elected, for {took}"
@@ -215,11 +218,10 @@ impl PromiseChecks {
         &mut self,
         audit: &mut Audit,
         at: Instant,
-        voter: NodeId,
+        (voter, raft): (NodeId, Option<&Raft<M>>),
         candidate: NodeId,
-        nodes: &[Option<Raft<M>>],
     ) {
-        let Some(config) = nodes[voter.index()].as_ref().map(|node| &node.config).filter(|config| config.leases) else {
+        let Some(config) = raft.map(|node| &node.config).filter(|config| config.leases) else {
             return;
         };
         self.votes += 1;
@@ -242,12 +244,11 @@ impl PromiseChecks {
         &mut self,
         audit: &mut Audit,
         at: Instant,
-        node: NodeId,
+        (node, raft): (NodeId, Option<&Raft<M>>),
         index: u64,
-        nodes: &[Option<Raft<M>>],
     ) {
         self.installed += 1;
-        let Some(raft) = nodes[node.index()].as_ref() else { return };
+        let Some(raft) = raft else { return };
         let Some(snapshot) = raft.snapshot.as_ref().filter(|snapshot| snapshot.index == index) else { return };
         let (here, of) = (raft.log().term(index), snapshot.term);
         if here.is_some_and(|here| here != of) {
@@ -261,11 +262,10 @@ impl PromiseChecks {
         &mut self,
         audit: &mut Audit,
         at: Instant,
-        node: NodeId,
+        (node, raft): (NodeId, Option<&Raft<M>>),
         term: u64,
-        nodes: &[Option<Raft<M>>],
     ) {
-        if !nodes[node.index()].as_ref().is_some_and(|node| node.config.leases) {
+        if !raft.is_some_and(|raft| raft.config.leases) {
             return;
         }
         self.lease_reads += 1;
