@@ -10,6 +10,8 @@
 //! Keys are counted, not carried: what handing them over costs is what the system `hashing` is for.
 
 mod checks;
+#[cfg(test)]
+mod contents;
 mod message;
 mod node;
 mod survey;
