@@ -26,6 +26,9 @@ crate::catalogue::catalogue! {
     FailBackFlapping, "fail_back_flapping",
         "The preferred node gets the lead back the moment it is heard again.",
         "settles", "F12: folklore";
+    RestartTrustsPageCache, "restart_trusts_page_cache",
+        "What a restarted node finds on its disk counts as durable, though it may be in the page cache only.",
+        "acknowledged_writes_survive", "PostgreSQL commit 2ce439f3 (2015), which syncs the data directory after a crash";
 }
 
 #[cfg(test)]

@@ -32,4 +32,7 @@ crate::catalogue::catalogue! {
     WipedServesAtOnce, "wiped_serves_at_once",
         "A store that has lost its disk takes itself for a new one, and answers reads with what it has not.",
         "reads_see_acknowledged_writes", "Cassandra with auto_bootstrap = false; Michael et al. 2017";
+    RestartTrustsPageCache, "restart_trusts_page_cache",
+        "What a restarted store finds on its disk counts as durable, though it may be in the page cache only.",
+        "later_writes_win", "PostgreSQL commit 2ce439f3 (2015), which syncs the data directory after a crash";
 }

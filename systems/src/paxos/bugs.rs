@@ -38,6 +38,9 @@ crate::catalogue::catalogue! {
     QuorumsDoNotMeet, "quorums_do_not_meet",
         "Phase 1 is content with one acceptor too few, so that its quorums and those of phase 2 need not meet.",
         "chosen_values_stay", "P18: Flexible Paxos, section 3";
+    RestartTrustsPageCache, "restart_trusts_page_cache",
+        "What a restarted acceptor finds on its disk counts as durable, though it may be in the page cache only.",
+        "chosen_values_stay", "PostgreSQL commit 2ce439f3 (2015), which syncs the data directory after a crash";
 }
 
 #[cfg(test)]

@@ -247,6 +247,9 @@ impl<M: StateMachine> Paxos<M> {
         // Where the process died alone, all this may stand in the page cache only: nothing that was read counts as durable
         // before a sync of this life has covered it.
         self.disk.hard = self.disk.written;
+        if self.config.has(PaxosBug::RestartTrustsPageCache) {
+            self.disk.synced = self.disk.written;
+        }
         self.disk.dirty = true;
         self.recorded = self.promised;
         if let Some(snapshot) = &self.snapshot {
