@@ -38,13 +38,13 @@ struct Connection<N: Node> {
     since: Instant,
     /// It was lost: nothing passes before it can be made anew.
     lost: bool,
-    /// Messages that were sent up to this one belong to an earlier connection.
-    void: Option<u32>,
+    /// What arrives until then was sent over an earlier connection: to a process that has died.
+    void: Instant,
 }
 
 impl<N: Node> Default for Connection<N> {
     fn default() -> Self {
-        Self { last: Instant::ZERO, held: VecDeque::new(), since: Instant::ZERO, lost: false, void: None }
+        Self { last: Instant::ZERO, held: VecDeque::new(), since: Instant::ZERO, lost: false, void: Instant::ZERO }
     }
 }
 
@@ -93,9 +93,7 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
         let cut = self.trouble.cut(from, to, self.zone_of_client(way));
         let timeout = self.connection_timeout(way);
         let connection = self.connections.ways.entry(way).or_default();
-        if let (Event::Message { number, .. }, Some(void)) = (&event, connection.void)
-            && void.wrapping_sub(*number) < 1 << 31
-        {
+        if self.now <= connection.void {
             self.lose(way, event, Drop::Stale);
             return None;
         }
@@ -150,16 +148,17 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
         }
     }
 
-    /// A process that dies takes its connections with it: what waits on either way, and what is under way to it.
+    /// A process that dies takes its connections with it: what waits on either way, and what is under way to it, be it from a node or from
+    /// a client. Whatever runs there next answers that with a reset; a client that is only asked to wait hears nothing of it, as it hears
+    /// nothing of a dead machine. What is under way *from* it has left its machine, and arrives.
     pub(super) fn break_connections(&mut self, node: NodeId) {
         let ways: Vec<Way> =
             self.connections.ways.keys().copied().filter(|(from, to)| *from == node.0 || *to == node.0).collect();
         for way in ways {
             if way.1 == node.0
-                && let Peer::Node(from) = peer(way.0)
+                && let Some(connection) = self.connections.ways.get_mut(&way)
             {
-                let newest = self.machines[from.index()].stats.messages_out as u32;
-                self.connections.ways.entry(way).or_default().void = Some(newest);
+                connection.void = connection.last;
             }
             self.lose_held(way, Drop::Stale);
         }
