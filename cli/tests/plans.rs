@@ -181,7 +181,7 @@ fn a_leaders_disk_that_hangs_is_noticed_by_the_clients_or_by_a_watchdog() {
     let case = |leader_disk, timeout| disk_case("07-disk-stall", leader_disk, timeout);
     let (served, _, outage, elected) = case("parallel", None);
     assert!(served > 0.999 && outage < 0.5 && elected == 1, "{served} {outage} {elected}");
-    // Only the writes stop, for as long as the disk does.
+    // All stops, for as long as the disk does, and nobody else leads.
     let (served, _, outage, elected) = case("before_sending", None);
     assert!(served < 0.6 && outage > 39.0 && elected == 1, "{served} {outage} {elected}");
     for (leader_disk, timeout) in [("before_sending", Some("500ms")), ("blocking", None), ("blocking", Some("500ms"))] {

@@ -2,7 +2,7 @@
 
 use super::message::PaxosFact;
 use super::node::{ELECTION, Fx, HEARTBEAT, Paxos, Stage};
-use crate::replication::Input;
+use crate::replication::{Input, LeaderDisk};
 use sim_core::{LocalInstant, StateMachine, Timer};
 
 impl<M: StateMachine> Paxos<M> {
@@ -13,7 +13,11 @@ impl<M: StateMachine> Paxos<M> {
             ELECTION => fx.arm(ELECTION, self.config.election_min),
             HEARTBEAT if self.gives_up_for_disk(fx) => self.go_on(fx),
             HEARTBEAT => {
-                self.standstill.heartbeat = true;
+                // Where heartbeats are sent beside the loop they go out, and say nothing new.
+                match self.config.leader_disk {
+                    LeaderDisk::BeforeSending => self.send_heartbeats(fx),
+                    LeaderDisk::Parallel | LeaderDisk::Blocking => self.standstill.heartbeat = true,
+                }
                 fx.arm(HEARTBEAT, self.config.heartbeat);
             }
             other => panic!("{} has no timer {other:?}", self.me),

@@ -45,7 +45,8 @@ pub struct PaxosOptions {
     /// of asking a quorum. Right as long as no clock drifts more than `clock_drift` says.
     pub leases: bool,
     /// What a leader's messages have to do with its own disk: nothing (`parallel`), values are proposed to others once they are durable
-    /// here (`before_sending`), or all it does waits while a sync is under way, heartbeats too (`blocking`).
+    /// here, and all else waits too, reads included, but for heartbeats (`before_sending`), or all it does waits while a sync is under way,
+    /// heartbeats too (`blocking`).
     pub leader_disk: LeaderDisk,
     /// A leader whose write is not durable for so long steps down, and prepares no ballot while that lasts. Looked at with every
     /// heartbeat; never, unless given.

@@ -163,7 +163,7 @@ impl<M: StateMachine> Raft<M> {
     pub(super) fn settle(&mut self, fx: &mut Fx<'_, M>) {
         if core::mem::take(&mut self.disk.dirty) {
             fx.sync();
-            if self.config.leader_disk == LeaderDisk::Blocking && self.stage == Stage::Leader {
+            if self.config.leader_disk != LeaderDisk::Parallel && self.stage == Stage::Leader {
                 self.standstill.begin(self.disk.written);
             }
         }

@@ -2,7 +2,7 @@
 
 use super::message::RaftFact;
 use super::node::{ELECTION, Fx, HEARTBEAT, Raft, Stage};
-use crate::replication::Input;
+use crate::replication::{Input, LeaderDisk};
 use sim_core::{LocalInstant, StateMachine, Timer};
 
 impl<M: StateMachine> Raft<M> {
@@ -12,12 +12,24 @@ impl<M: StateMachine> Raft<M> {
         match timer {
             ELECTION => fx.arm(ELECTION, self.config.election_min),
             HEARTBEAT if self.gives_up_for_disk(fx) => self.go_on(fx),
-            HEARTBEAT => {
-                self.standstill.heartbeat = true;
-                fx.arm(HEARTBEAT, self.config.heartbeat);
-            }
+            HEARTBEAT => self.heartbeat_at_standstill(fx),
             other => panic!("{} has no timer {other:?}", self.me),
         }
+    }
+
+    /// A heartbeat is due while the loop stands still. Where it is sent beside the loop it goes out, and says nothing new.
+    pub(super) fn heartbeat_at_standstill(&mut self, fx: &mut Fx<'_, M>) {
+        if self.config.leader_disk != LeaderDisk::BeforeSending {
+            self.standstill.heartbeat = true;
+        } else {
+            if self.config.leases {
+                self.begin_round(fx);
+            }
+            for to in self.listeners() {
+                self.send_heartbeat(to, fx);
+            }
+        }
+        self.await_heartbeat(fx);
     }
 
     /// The loop goes on: with all that has come meanwhile, and a heartbeat if one was due.

@@ -68,8 +68,9 @@ pub struct RaftOptions {
     /// Whether followers answer reads themselves, once they have asked the leader how far they must have got. Whom clients ask
     /// is the workload's `reads_from`.
     pub follower_reads: bool,
-    /// What a leader's messages have to do with its own disk: nothing (`parallel`), entries wait for its own write (`before_sending`, as
-    /// hashicorp/raft), or all it does waits while a sync is under way, heartbeats too (`blocking`, as the loop of etcd).
+    /// What a leader's messages have to do with its own disk: nothing (`parallel`), entries wait for its own write, and
+    /// its loop with them, reads included, but for heartbeats (`before_sending`, as hashicorp/raft), or all it does waits while a sync is
+    /// under way, heartbeats too (`blocking`, as the loop of etcd).
     pub leader_disk: LeaderDisk,
     /// A leader whose write is not durable for so long steps down, and stands for no election while that lasts. Looked at with every
     /// heartbeat; never, unless given.

@@ -76,12 +76,15 @@ impl<M: StateMachine> Raft<M> {
         }
     }
 
-    /// A tick. Those of a loop that stands still count nothing: its ticker is part of it.
+    /// A tick. Those of a loop that stands still count nothing towards elections: its ticker is part of it.
     pub(super) fn on_tick(&mut self, tick: Duration, fx: &mut Fx<'_, M>) {
         fx.arm(ELECTION, tick);
         if self.standstill.is_on() {
+            self.ticks.heartbeat += 1;
             if self.gives_up_for_disk(fx) {
                 self.go_on(fx);
+            } else if self.ticks.heartbeat >= self.ticks_in(self.config.heartbeat) {
+                self.heartbeat_at_standstill(fx);
             }
             return;
         }
