@@ -21,6 +21,15 @@ fn every_invalid_fixture_is_refused_with_exit_code_2() {
 }
 
 #[test]
+fn ticks_that_do_not_fit_and_a_watchdog_that_can_not_look_are_refused() {
+    let file = root().join("fixtures/invalid/ticks-and-watchdog.toml");
+    let ran = splitbrain(&["check", file.to_str().unwrap()]);
+    let (tick, watchdog) =
+        ("ticks of 70ms in an election timeout", "10ms, where the leader looks at its disk every 50ms");
+    assert!(ran.stderr.contains(tick) && ran.stderr.contains(watchdog), "{}", ran.stderr);
+}
+
+#[test]
 fn missing_files_and_folders_are_named() {
     for (path, word) in [("no/such/file.toml", "no/such/file.toml"), ("scenarios", "scenarios")] {
         let ran = splitbrain(&["run", path]);

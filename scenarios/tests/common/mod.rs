@@ -134,6 +134,15 @@ impl System for StandIn {
                 help: format!("shorter than the shortest election timeout, {}", options.election_timeout.lo),
             });
         }
+        let whole = |tick: &sim_core::units::DurationText| options.heartbeat_interval.0.0.is_multiple_of(tick.0.0);
+        let wrong = [
+            ("tick", options.tick.filter(|tick| !whole(tick))),
+            ("disk_timeout", options.disk_timeout.filter(|timeout| timeout.0 < options.heartbeat_interval.0)),
+        ];
+        for (key, time) in wrong.into_iter().filter_map(|(key, time)| Some((key, time?))) {
+            let what = format!("{time} does not go with a heartbeat every {}", options.heartbeat_interval);
+            invalid.push(Invalid { key, what, help: String::new() });
+        }
         if let Some(bug) = options.bug
             && !["ack_before_sync", "commit_old_term", "vote_not_persisted", "no_back_off"].contains(&bug.as_str())
         {
