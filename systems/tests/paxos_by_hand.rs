@@ -2,7 +2,7 @@
 
 mod support;
 
-use sim_core::{Duration, Effect, Effects, LocalInstant, Node, NodeId, Purpose, Replay, Rng, Writes};
+use sim_core::{Duration, Effect, Effects, LocalInstant, Node, NodeId, NodeSet, Order, Purpose, Replay, Rng, Writes};
 use support::{Leaves, Told, n, ticket};
 use systems::kv::{Kv, KvCommand, KvResponse, Value};
 use systems::paxos::{Ballot, Config, HEARTBEAT, Paxos, PaxosFact, PaxosMessage, Record};
@@ -249,6 +249,69 @@ fn a_promise_of_an_earlier_life_does_not_count() {
     c.wire.push(late);
     c.stabilize();
     assert!(!c.facts.iter().any(|(_, f)| matches!(f, PaxosFact::Elected { .. })), "{:?}", c.facts);
+}
+
+#[test]
+fn an_acceptance_of_an_earlier_life_does_not_count() {
+    let mut c = of(5);
+    c.elect(n(1));
+    let first = |c: &Cluster, from: u32, to: u32| {
+        c.wire.iter().position(|f| (f.from, f.to) == (n(from), n(to))).unwrap_or_else(|| panic!("{from} to {to}"))
+    };
+    c.request(n(1), ticket(1, 0, 0), put(1, "a"));
+    c.sync(n(1));
+    // n2's acceptance is on its way when its disk is lost, and n3 gets the proposal after it has told n2 that it knows of nothing.
+    let at = first(&c, 1, 2);
+    c.deliver(at);
+    c.sync(n(2));
+    let at = first(&c, 2, 1);
+    let late = c.wire.remove(at);
+    let at = first(&c, 1, 3);
+    let proposal = c.wire.remove(at);
+    c.wire.clear();
+    c.crash(n(2), Leaves::Nothing);
+    c.wipe(n(2));
+    c.restart(n(2));
+    c.stabilize_but(|f| f.from == n(1) || f.to == n(1));
+    assert_ne!(c.node(n(2)).role().name, "rejoining", "three others are enough");
+    c.wire.push(proposal);
+    c.stabilize_but(|f| f.to != n(3) && f.to != n(1));
+    c.wire.push(late);
+    c.stabilize_but(|f| f.to != n(1));
+    assert_eq!(c.node(n(1)).applied(), 0, "only n1 and n3 have it");
+    assert_eq!(c.violation, None);
+}
+
+#[test]
+fn a_lease_of_other_acceptors_is_none() {
+    let config = Config { leases: true, snapshot_every: 0, alpha: 2, ..Config::new(5) };
+    let mut c = Cluster::new(config, 1);
+    c.elect(n(1));
+    let old = NodeSet::first(5);
+    let new: NodeSet = [n(1), n(4), n(5)].into_iter().collect();
+    c.order(n(1), Order::Members(new));
+    let mut op = 0;
+    // Until the change is chosen: everybody learns.
+    while !c.facts.iter().any(|(_, fact)| matches!(fact, PaxosFact::Configured { .. })) && op < 20 {
+        c.request(n(1), ticket(1, op, 0), put(1, "a"));
+        c.stabilize();
+        beat(&mut c, n(1));
+        op += 1;
+    }
+    assert_eq!(c.node(n(1)).members(), Some(old), "the change governs later slots");
+    // The lease is granted by n2 and n3, for n4 and n5 are cut off; then their slots are all decided.
+    c.fire(n(1), HEARTBEAT);
+    c.stabilize_but(|f| f.to.0 > 2 || f.from.0 > 2);
+    while c.node(n(1)).members() == Some(old) && op < 20 {
+        c.request(n(1), ticket(1, op, 0), put(1, "b"));
+        c.stabilize_but(|f| f.to.0 > 2 || f.from.0 > 2);
+        op += 1;
+    }
+    assert_eq!(c.node(n(1)).members(), Some(new));
+    let (before, answers) = (c.sent, c.answers.len());
+    c.request(n(1), ticket(2, 0, 0), get(1));
+    assert_eq!(c.answers.len(), answers, "two others may have elected one of them");
+    assert!(c.sent > before, "it asks");
 }
 
 #[test]

@@ -76,6 +76,10 @@ impl<M: StateMachine> Raft<M> {
         let Some(lead) = &mut self.lead else { return };
         let voters = lead.voters.fill(configuration.voters, &self.config);
         if lead.outgoing.fill(configuration.outgoing, &self.config) || voters {
+            // Clients would see no difference if it were kept. Who campaigns under the new configuration has it from this leader, later than
+            // the lease was asked for, and has been loyal since; who does not know it needs a majority of one that every quorum of the lease
+            // meets, or, in a joint one's place, of voters who hold the joint entry and refuse a log without it. But that rests on how
+            // configurations follow each other, and a round of heartbeats costs less than the argument.
             lead.reads.lease.forget();
         }
         lead.newcomers.retain(|newcomer| learners.has(newcomer.node));
