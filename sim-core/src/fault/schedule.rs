@@ -140,7 +140,8 @@ pub enum DiskChange {
     Slow(Latency),
     /// No sync completes.
     Stall,
-    /// A sync fails with this probability.
+    /// A sync fails with this probability. No later one makes durable what it covered. A node that stops itself for that finds what was
+    /// durable when it starts again: of a page cache that outlives its process nothing is modelled here.
     FailSync(Probability),
     /// There is no space: what is appended is refused, and the sync that should cover it fails
     /// ([`crate::SyncError::NoSpace`]).
