@@ -184,7 +184,7 @@ impl FailoverChecks {
     fn on_fact(&mut self, at: Instant, node: NodeId, fact: &FailoverFact) {
         let keeps = self.config.keeps();
         self.story.on_fact(at, node, fact);
-        self.promises.on_fact(&self.config, node, fact);
+        self.promises.on_fact(&self.config, &mut self.audit, at, node, fact);
         self.uptime.on_fact(at, node, fact);
         match *fact {
             FailoverFact::Decided { epoch, supporters, planned } => {
@@ -558,11 +558,11 @@ impl Observer<Failover> for FailoverChecks {
         }
     }
 
-    fn after_step(&mut self, at: Instant, _: NodeId, nodes: &[Option<Failover>]) -> Result<(), Violation> {
+    fn after_step(&mut self, at: Instant, stepped: NodeId, nodes: &[Option<Failover>]) -> Result<(), Violation> {
         if let Some((node, supporters)) = self.decided.take() {
             self.check_primary(at, node, supporters, nodes);
         }
-        self.promises.after_step(&self.config, &mut self.audit, at, &self.ledger, nodes);
+        self.promises.after_step(&self.config, &mut self.audit, at, &self.ledger, (stepped, nodes));
         if let Some(arbiters) = &mut self.arbiters {
             arbiters.after_step(at, |node: NodeId| inside(&nodes[node.index()]))?;
         }

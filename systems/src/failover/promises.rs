@@ -4,9 +4,11 @@ use super::config::{Arbiter, Config, Mode};
 use super::ledger::Ledger;
 use super::log::Position;
 use super::message::{FailoverFact, FailoverMessage};
-use super::node::Failover;
+use super::node::{Failover, Stage};
 use crate::replication::audit::Audit;
-use sim_core::{Instant, LocalInstant, NodeId, NodeSet, Observed, Verdict};
+use crate::replication::calm::Calm;
+use crate::replication::handovers::HandOvers;
+use sim_core::{Instant, LocalInstant, Node, NodeId, NodeSet, Observed, Verdict};
 use std::collections::BTreeMap;
 
 sim_core::rules! {
@@ -16,6 +18,9 @@ sim_core::rules! {
     pub const COMMITS_ARE_ITS_OWN: &str = "commits_are_its_own";
     /// Who is taken into the set of those in sync has everything on its disk that was acknowledged (KAFKA-7128).
     pub const IN_SYNC_HAS_ALL: &str = "in_sync_has_all";
+    /// A hand-over to a backup that follows and has all that was committed is neither given up nor won by another, unless something goes
+    /// wrong meanwhile.
+    pub const HAND_OVERS_SUCCEED: &str = "hand_overs_succeed";
 }
 
 /// A word that a node has given.
@@ -32,6 +37,8 @@ enum Pending {
     Applied(NodeId, Position),
     /// A primary says that these are in sync.
     InSync(NodeId, NodeSet),
+    /// A primary begins to hand over.
+    HandingOver(NodeId, NodeId),
 }
 
 /// The memory of these rules.
@@ -47,6 +54,8 @@ pub(super) struct Promises {
     /// Those in sync, as was said last.
     in_sync: NodeSet,
     pending: Vec<Pending>,
+    calm: Calm,
+    hand_overs: HandOvers,
     votes: u64,
     commits: u64,
     joined: u64,
@@ -54,11 +63,18 @@ pub(super) struct Promises {
 
 impl Promises {
     /// A node announces something.
-    pub fn on_fact(&mut self, config: &Config, node: NodeId, fact: &FailoverFact) {
+    pub fn on_fact(&mut self, config: &Config, audit: &mut Audit, at: Instant, node: NodeId, fact: &FailoverFact) {
         match *fact {
-            FailoverFact::Decided { epoch, .. } => {
+            FailoverFact::Decided { epoch, planned, .. } => {
                 self.leading.insert(node, epoch);
+                match self.hand_overs.under_way() {
+                    Some(handing) if handing.to != node || !planned => {
+                        self.check_handed_over(audit, at, node, "became the primary by itself");
+                    }
+                    _ => self.hand_overs.end(),
+                }
             }
+            FailoverFact::HandingOver { to, .. } => self.pending.push(Pending::HandingOver(node, to)),
             FailoverFact::SteppedDown { .. } => {
                 self.leading.remove(&node);
             }
@@ -81,6 +97,7 @@ impl Promises {
         what: &Observed<'_, Failover>,
         clocks: bool,
     ) {
+        self.calm.watch(at, what);
         match what {
             Observed::Delivered { from, to, message: FailoverMessage::Heartbeat { sent, .. }, .. } => {
                 self.heard.insert(*to, (Pledge { to: *from, at }, *sent));
@@ -134,11 +151,20 @@ impl Promises {
         audit: &mut Audit,
         at: Instant,
         ledger: &Ledger,
-        nodes: &[Option<Failover>],
+        (stepped, nodes): (NodeId, &[Option<Failover>]),
     ) {
+        if let Some(handing) = self.hand_overs.under_way().filter(|handing| handing.from == stepped) {
+            let lead = nodes[stepped.index()].as_ref().and_then(|node| node.lead.as_ref());
+            if lead.is_some_and(|lead| lead.handing.is_none()) {
+                self.check_handed_over(audit, at, handing.from, "gave it up");
+            }
+        }
         for pending in core::mem::take(&mut self.pending) {
             match pending {
                 Pending::Applied(node, entry) => self.check_commit(audit, at, node, entry),
+                Pending::HandingOver(from, to) => {
+                    self.hand_overs.begin(at, from, to, can_take_over(config, nodes, from, to));
+                }
                 Pending::InSync(node, set) => {
                     let new = set.minus(self.in_sync).without(node);
                     self.in_sync = set;
@@ -148,6 +174,15 @@ impl Promises {
                 }
             }
         }
+    }
+
+    /// What became of a hand-over is not what should have.
+    fn check_handed_over(&mut self, audit: &mut Audit, at: Instant, node: NodeId, what: &str) {
+        let Some(handing) = self.hand_overs.fail(&self.calm) else { return };
+        audit.fail(at, HAND_OVERS_SUCCEED, node, || {
+            let (from, to, begun) = (handing.from, handing.to, handing.begun);
+            format!("{from} began to hand over to {to} at {begun}, nothing went wrong, and {node} {what}")
+        });
     }
 
     fn check_commit(&mut self, audit: &mut Audit, at: Instant, node: NodeId, entry: Position) {
@@ -196,9 +231,23 @@ impl Promises {
             (PLEDGES_KEPT, votes, format!("{votes} votes")),
             (COMMITS_ARE_ITS_OWN, commits, format!("{commits} times something was committed")),
             (IN_SYNC_HAS_ALL, joined, format!("{joined} times somebody came into sync")),
+            (HAND_OVERS_SUCCEED, self.hand_overs.seen, format!("{} hand-overs", self.hand_overs.seen)),
         ];
         let broken = |name: &str| audit.violation().is_some_and(|violation| violation.rule == name);
         let seen = rows.into_iter().filter(|(rule, seen, _)| *seen > 0 || broken(rule));
         seen.map(|(rule, seen, detail)| audit.rule(rule, seen, detail)).collect()
     }
+}
+
+/// Whether `to` follows the primary `from` and has all it needs, everybody knows that primary's epoch to be the newest, and whoever has to
+/// agree can.
+fn can_take_over(config: &Config, nodes: &[Option<Failover>], from: NodeId, to: NodeId) -> bool {
+    let [Some(primary), Some(backup)] = [from, to].map(|node| nodes[node.index()].as_ref()) else { return false };
+    let in_sync = primary.lead.as_ref().is_some_and(|lead| config.mode != Mode::Sync || lead.in_sync.has(to));
+    let has_all = config.is_shared() || backup.has_joined() && backup.log().last() >= primary.committed();
+    let follows = backup.epoch() == primary.epoch() && backup.primary() == Some(from) && backup.stage == Stage::Backup;
+    let arbitrates =
+        |node: &Failover| node.arbiter.as_ref().is_some_and(|arbiter| arbiter.raft().role().name == "leader");
+    let agreed = config.arbiter != Arbiter::Quorum || nodes.iter().flatten().any(arbitrates);
+    in_sync && has_all && follows && agreed && nodes.iter().flatten().all(|node| node.epoch() <= primary.epoch())
 }

@@ -10,7 +10,9 @@ pub use crate::replication::audit::{
     READ_YOUR_WRITES, SNAPSHOTS_COMPLETE, STATE_MACHINE_SAFETY, VALIDITY, WRITES_FOLLOW_READS,
 };
 use crate::replication::audit::{Audit, Ended};
-use sim_core::{ClientId, Instant, NodeId, NodeSet, Observed, Observer, StateMachine, Verdict, Violation};
+use crate::replication::calm::Calm;
+use crate::replication::handovers::HandOvers;
+use sim_core::{ClientId, Instant, Node, NodeId, NodeSet, Observed, Observer, StateMachine, Verdict, Violation};
 use std::collections::BTreeMap;
 
 sim_core::rules! {
@@ -30,6 +32,8 @@ sim_core::rules! {
     pub const FORGOTTEN_DO_NOT_COUNT: &str = "forgotten_do_not_count";
     /// Nobody reads under a lease once another leader has been elected.
     pub const LEASES_EXCLUDE: &str = "leases_exclude";
+    /// Who is asked to take over, and can, is elected at its first try, unless something goes wrong meanwhile.
+    pub const HAND_OVERS_SUCCEED: &str = "hand_overs_succeed";
 }
 
 /// How much was looked at.
@@ -53,6 +57,7 @@ const MOST_BATCHES: usize = 10_000;
 enum Pending {
     Elected { ballot: Ballot, chosen: u64, first: u64 },
     Chosen { ballot: Ballot, first: u64, last: u64 },
+    HandingOver { ballot: Ballot, to: NodeId },
 }
 
 /// The invariants' memory over one run.
@@ -80,6 +85,10 @@ pub struct PaxosChecks {
     /// The newest slot known to be chosen.
     newest: u64,
     pending: Vec<(NodeId, Pending)>,
+    calm: Calm,
+    hand_overs: HandOvers,
+    /// The ballot in which the heir campaigns.
+    heirs_ballot: Option<Ballot>,
     counts: Counts,
 }
 
@@ -102,6 +111,9 @@ impl PaxosChecks {
             promised: vec![Ballot::ZERO; machines as usize],
             newest: 0,
             pending: Vec::new(),
+            calm: Calm::default(),
+            hand_overs: HandOvers::default(),
+            heirs_ballot: None,
             counts: Counts::default(),
         }
     }
@@ -135,9 +147,19 @@ impl PaxosChecks {
 
     fn on_fact(&mut self, at: Instant, node: NodeId, fact: PaxosFact) {
         match fact {
-            PaxosFact::Campaign { ballot } => self.on_proposer(at, node, ballot),
+            PaxosFact::Campaign { ballot } => {
+                self.on_proposer(at, node, ballot);
+                let heir = self.hand_overs.under_way().is_some_and(|handing| handing.to == node);
+                if heir && self.heirs_ballot.replace(ballot).is_some() {
+                    self.check_handed_over(at, node, "has to try again");
+                }
+            }
             PaxosFact::Elected { ballot, chosen, first } => {
                 self.on_proposer(at, node, ballot);
+                match self.hand_overs.under_way() {
+                    Some(handing) if handing.to != node => self.check_handed_over(at, node, "was elected instead"),
+                    _ => self.hand_overs.end(),
+                }
                 self.counts.elected += 1;
                 self.leads[node.index()] = Some(ballot);
                 self.highest = self.highest.max(ballot);
@@ -190,6 +212,21 @@ impl PaxosChecks {
             | PaxosFact::Wiped { .. }
             | PaxosFact::Unreadable { .. } => {}
         }
+    }
+
+    /// What became of a hand-over is not what should have.
+    fn check_handed_over(&mut self, at: Instant, node: NodeId, what: &str) {
+        let Some(handing) = self.hand_overs.fail(&self.calm) else { return };
+        self.audit.fail(at, HAND_OVERS_SUCCEED, node, || {
+            let (from, to, begun) = (handing.from, handing.to, handing.begun);
+            format!("{from} asked {to} to take over at {begun}, nothing went wrong, and {node} {what}")
+        });
+    }
+
+    /// Whether everybody follows the leader of `ballot`, and `to` can take over from it.
+    fn can_take_over<M: StateMachine>(nodes: &[Option<Paxos<M>>], ballot: Ballot, to: NodeId) -> bool {
+        let ready = |heir: &Paxos<M>| heir.promised() == ballot && heir.role().name == "follower" && !heir.is_blank();
+        nodes[to.index()].as_ref().is_some_and(ready) && nodes.iter().flatten().all(|node| node.promised() <= ballot)
     }
 
     /// A read that is answered in the step in which it comes is answered under a lease: nobody else was asked.
@@ -335,6 +372,10 @@ impl PaxosChecks {
         if c.lease_reads > 0 {
             verdicts.push(audit.rule(LEASES_EXCLUDE, c.lease_reads, format!("{} reads under leases", c.lease_reads)));
         }
+        if self.hand_overs.seen > 0 {
+            let seen = self.hand_overs.seen;
+            verdicts.push(audit.rule(HAND_OVERS_SUCCEED, seen, format!("{seen} hand-overs")));
+        }
         let front = nodes.iter().flatten().max_by_key(|node| node.applied());
         // Who was removed, or never added, need not have got anywhere.
         let initial = NodeSet::first(self.config.nodes as usize);
@@ -383,8 +424,12 @@ impl<M: StateMachine> Observer<Paxos<M>> for PaxosChecks {
                 let (id, piece) = ((snapshot.slot, snapshot.chain), (*offset, offset + u64::from(*length)));
                 self.audit.pieces.arrived(*to, id, piece, snapshot.bytes);
             }
+            Observed::Sent { from, to, message: PaxosMessage::TakeOver { ballot }, .. } => {
+                self.pending.push((*from, Pending::HandingOver { ballot: *ballot, to: *to }));
+            }
             _ => {}
         }
+        self.calm.watch(at, what);
         self.audit.watch(at, what);
     }
 
@@ -394,6 +439,10 @@ impl<M: StateMachine> Observer<Paxos<M>> for PaxosChecks {
             for (node, what) in pending.drain(..) {
                 let Some(leader) = &nodes[node.index()] else { continue };
                 match what {
+                    Pending::HandingOver { ballot, to } => {
+                        self.heirs_ballot = None;
+                        self.hand_overs.begin(at, node, to, Self::can_take_over(nodes, ballot, to));
+                    }
                     Pending::Elected { ballot, chosen, first } => self.check_leader(at, leader, ballot, chosen, first),
                     Pending::Chosen { ballot, first, last } => {
                         self.check_chosen(at, leader, ballot, first, last);

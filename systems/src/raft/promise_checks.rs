@@ -6,6 +6,7 @@ use super::node::Raft;
 use super::rounds::{Allowed, Rounds};
 use crate::replication::audit::Audit;
 use crate::replication::calm::Calm;
+use crate::replication::handovers::HandOvers;
 use sim_core::{ClientId, Instant, NodeId, Observed, StateMachine, Verdict};
 use std::collections::BTreeMap;
 
@@ -28,15 +29,6 @@ struct Heard {
     leader: NodeId,
     term: u64,
     at: Instant,
-}
-
-/// A hand-over under way.
-#[derive(Clone, Copy, Debug)]
-struct HandOver {
-    to: NodeId,
-    begun: Instant,
-    /// Whether the other one had everything then.
-    feasible: bool,
 }
 
 /// What is announced in a step and looked at when it is over.
@@ -63,13 +55,12 @@ pub(super) struct PromiseChecks {
     asked: Option<(NodeId, ClientId, u64)>,
     newest_term: u64,
     rounds: Rounds,
-    handing: Option<HandOver>,
+    hand_overs: HandOvers,
     pending: Vec<Pending>,
     votes: u64,
     lease_reads: u64,
     installed: u64,
     elections: u64,
-    hand_overs: u64,
 }
 
 impl PromiseChecks {
@@ -99,7 +90,7 @@ impl PromiseChecks {
                 self.rounds.elected();
                 self.pending.push(Pending::Elected { node });
                 self.newest_term = self.newest_term.max(term);
-                self.handing = None;
+                self.hand_overs.end();
             }
             RaftFact::Voted { term, candidate } if self.transfers.get(&(node, candidate)) != Some(&term) => {
                 self.pending.push(Pending::Vote { voter: node, candidate });
@@ -114,10 +105,8 @@ impl PromiseChecks {
             }
             RaftFact::HandingOver { to, .. } => self.pending.push(Pending::HandingOver { from: node, to }),
             RaftFact::HandOverFailed { to, .. } => {
-                if let Some(HandOver { begun, .. }) =
-                    self.handing.take().filter(|handing| handing.to == to && handing.feasible)
-                    && self.calm.was_since(begun)
-                {
+                if let Some(handing) = self.hand_overs.fail(&self.calm).filter(|handing| handing.to == to) {
+                    let begun = handing.begun;
                     audit.fail(at, HAND_OVERS_SUCCEED, node, || {
                         format!("{node} gave up handing over to {to}, which had everything, though nothing went wrong since {begun}")
                     });
@@ -178,13 +167,12 @@ impl PromiseChecks {
                 Pending::Installed { node, index } => self.check_installed(audit, at, (node, nodes(node)), index),
                 Pending::Read { node, term } => self.check_read(audit, at, (node, nodes(node)), term),
                 Pending::HandingOver { from, to } => {
-                    self.hand_overs += 1;
                     let [Some(leader), Some(follower)] = [from, to].map(nodes) else { continue };
                     let feasible = follower.term() == leader.term()
                         && follower.leader() == Some(from)
                         && follower.log().last() >= leader.commit()
                         && follower.may_campaign();
-                    self.handing = Some(HandOver { to, begun: at, feasible });
+                    self.hand_overs.begin(at, from, to, feasible);
                 }
                 Pending::Campaign { node, term } => self.check_campaign(audit, at, (node, nodes(node)), term),
                 Pending::Elected { node } => self.elections += u64::from(self.allowed(nodes(node)).is_some()),
@@ -284,7 +272,7 @@ impl PromiseChecks {
             (LEASES_EXCLUDE, self.lease_reads, "reads under leases"),
             (SNAPSHOTS_REPLACE, self.installed, "snapshots installed"),
             (ELECTIONS_END, self.elections, "elections"),
-            (HAND_OVERS_SUCCEED, self.hand_overs, "hand-overs"),
+            (HAND_OVERS_SUCCEED, self.hand_overs.seen, "hand-overs"),
         ];
         let broken = |name: &str| audit.violation().is_some_and(|violation| violation.rule == name);
         let seen = rows.into_iter().filter(|(rule, seen, _)| *seen > 0 || broken(rule));

@@ -1,5 +1,6 @@
 //! Since when nothing has gone wrong, as far as an observer can tell: no fault is on, nobody is down, nothing is lost between nodes.
 
+use sim_core::fault::Fault;
 use sim_core::{Instant, Node, NodeId, NodeSet, Observed, Peer};
 
 /// The memory of it.
@@ -24,6 +25,9 @@ impl Calm {
             Observed::Crashed { node, .. } => set(|this| &mut this.down, *node, true),
             Observed::Booted { node, .. } => set(|this| &mut this.down, *node, false),
             Observed::Paused { node, paused } => set(|this| &mut this.paused, *node, *paused),
+            // What an operator orders goes on in good order.
+            Observed::FaultStarted { injection, .. } | Observed::FaultEnded { injection, .. }
+                if matches!(injection.fault, Fault::Membership(_)) => {}
             Observed::FaultStarted { .. } => (self.faults, self.last) = (self.faults + 1, at),
             Observed::FaultEnded { .. } => (self.faults, self.last) = (self.faults.saturating_sub(1), at),
             Observed::Dropped { from: Peer::Node(_), to: Peer::Node(_), .. } => self.last = at,

@@ -3,6 +3,7 @@
 pub mod audit;
 pub(crate) mod calm;
 mod chain;
+pub(crate) mod handovers;
 mod leader_disk;
 mod pieces;
 mod queue;

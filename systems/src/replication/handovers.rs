@@ -1,0 +1,48 @@
+//! Hand-overs of the lead: one that can succeed must, where nothing goes wrong meanwhile.
+
+use super::calm::Calm;
+use sim_core::{Instant, NodeId};
+
+/// A hand-over under way.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct HandOver {
+    /// Who leads.
+    pub from: NodeId,
+    /// Who is to lead.
+    pub to: NodeId,
+    /// When it began.
+    pub begun: Instant,
+    /// Whether the other one had all it needed then.
+    feasible: bool,
+}
+
+/// The memory of them.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct HandOvers {
+    under_way: Option<HandOver>,
+    /// Those that had to succeed, unless something went wrong.
+    pub seen: u64,
+}
+
+impl HandOvers {
+    /// One begins.
+    pub fn begin(&mut self, begun: Instant, from: NodeId, to: NodeId, feasible: bool) {
+        self.seen += u64::from(feasible);
+        self.under_way = Some(HandOver { from, to, begun, feasible });
+    }
+
+    /// The one under way.
+    pub const fn under_way(&self) -> Option<HandOver> {
+        self.under_way
+    }
+
+    /// It has come to an end.
+    pub const fn end(&mut self) {
+        self.under_way = None;
+    }
+
+    /// It has come to an end, and not to what it should. Gives it back if nothing can excuse that.
+    pub fn fail(&mut self, calm: &Calm) -> Option<HandOver> {
+        self.under_way.take().filter(|handing| handing.feasible && calm.was_since(handing.begun))
+    }
+}
