@@ -284,7 +284,7 @@ fn an_acceptance_of_an_earlier_life_does_not_count() {
 
 #[test]
 fn a_lease_of_other_acceptors_is_none() {
-    let config = Config { leases: true, snapshot_every: 0, alpha: 2, ..Config::new(5) };
+    let config = Config { leases: true, snapshot_every: 0, alpha: 10, ..Config::new(5) };
     let mut c = Cluster::new(config, 1);
     c.elect(n(1));
     let old = NodeSet::first(5);
@@ -302,7 +302,7 @@ fn a_lease_of_other_acceptors_is_none() {
     // The lease is granted by n2 and n3, for n4 and n5 are cut off; then their slots are all decided.
     c.fire(n(1), HEARTBEAT);
     c.stabilize_but(|f| f.to.0 > 2 || f.from.0 > 2);
-    while c.node(n(1)).members() == Some(old) && op < 20 {
+    while c.node(n(1)).members() == Some(old) && op < 40 {
         c.request(n(1), ticket(1, op, 0), put(1, "b"));
         c.stabilize_but(|f| f.to.0 > 2 || f.from.0 > 2);
         op += 1;
