@@ -3,6 +3,7 @@
 use super::connections::way;
 use super::dues::Dues;
 use super::near::Near;
+use super::outstanding::Outstanding;
 use super::{Engine, Event};
 use crate::digest::Code;
 use crate::network::{Crossing, Passage};
@@ -10,7 +11,6 @@ use crate::{
     Client, ClientId, Drop, Instant, Move, Node, NodeId, Observed, Observer, Outcome, Parcel, Patience, Peer, Purpose,
     ReadsFrom, Rng, Routing, Seat, Ticket, hash,
 };
-use std::collections::VecDeque;
 
 /// What a node answers.
 #[derive(Clone, Debug, Hash)]
@@ -50,9 +50,7 @@ pub(super) struct ClientState<N: Node, C> {
     link_rng: Rng,
     /// What fancy links do to its messages: made on first use.
     packet_rng: Option<Box<Rng>>,
-    /// Operations from number `base` on; `None` where one has ended before an older one.
-    pending: VecDeque<Option<Pending<N>>>,
-    base: u64,
+    pending: Outstanding<Pending<N>>,
     /// When each of them wants attention.
     dues: Dues,
     /// The node that answered last or was hinted at.
@@ -74,8 +72,7 @@ impl<N: Node, C> ClientState<N, C> {
             rng: Rng::stream(seed, Purpose::Client, u64::from(id.0)),
             link_rng: Rng::stream(seed, Purpose::ClientLink, u64::from(id.0)),
             packet_rng: None,
-            pending: VecDeque::new(),
-            base: 0,
+            pending: Outstanding::default(),
             dues: Dues::default(),
             favourite: None,
             near,
@@ -98,21 +95,6 @@ impl<N: Node, C> ClientState<N, C> {
     /// The zone it sits in.
     pub const fn seat_zone(&self) -> u16 {
         self.seat.zone
-    }
-
-    fn pending(&mut self, op: u64) -> Option<&mut Pending<N>> {
-        let at = op.checked_sub(self.base)?;
-        self.pending.get_mut(usize::try_from(at).ok()?)?.as_mut()
-    }
-
-    fn remove(&mut self, op: u64) -> Option<Pending<N>> {
-        let at = usize::try_from(op.checked_sub(self.base)?).ok()?;
-        let ended = self.pending.get_mut(at)?.take();
-        while matches!(self.pending.front(), Some(None)) {
-            self.pending.pop_front();
-            self.base += 1;
-        }
-        ended
     }
 
     /// Whom to ask.
@@ -180,7 +162,13 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
     /// How many operations have not ended.
     #[must_use]
     pub fn pending_operations(&self) -> usize {
-        self.clients.iter().map(|c| c.pending.iter().flatten().count()).sum()
+        self.clients.iter().map(|c| c.pending.count()).sum()
+    }
+
+    /// How often clients looked at an operation that had not ended: a few times for each event, however many wait.
+    #[must_use]
+    pub fn looks(&self) -> u64 {
+        self.clients.iter().map(|client| client.pending.looks()).sum()
     }
 
     /// No client starts another operation; those under way go on.
@@ -192,10 +180,7 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
     pub fn abandon_operations(&mut self) {
         self.stop_clients();
         for client in 0..self.clients.len() {
-            let state = &self.clients[client];
-            let open: Vec<u64> =
-                (state.base..).zip(&state.pending).filter(|(_, p)| p.is_some()).map(|(op, _)| op).collect();
-            for op in open {
+            for op in self.clients[client].pending.numbers() {
                 self.end(ClientId(client as u32), op, None, Outcome::Unknown);
             }
         }
@@ -241,8 +226,8 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
     fn issue(&mut self, id: ClientId, request: N::Request) {
         let now = self.now;
         let state = &mut self.clients[id.index()];
-        let op = state.base + state.pending.len() as u64;
-        let ticket = Ticket { client: id, op, floor: state.base, attempt: 0 };
+        let op = state.pending.next();
+        let ticket = Ticket { client: id, op, floor: state.pending.base(), attempt: 0 };
         self.observer.observe(now, &Observed::Invoked { ticket, request: &request });
         self.digest.event(now.0, u64::from(id.0), Code::Client, hash::content(&(op, &request)));
         let nodes = self.nodes.len();
@@ -250,7 +235,7 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
         let to = state.choose((now, nodes), &request, None, None);
         let patience = state.seat.patience;
         let due = now + patience.attempt_timeout.min(patience.timeout);
-        state.pending.push_back(Some(Pending {
+        state.pending.begin(Pending {
             request: request.clone(),
             invoked: now,
             attempts: 1,
@@ -259,7 +244,7 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
             due,
             between: false,
             doubtful: (false, true),
-        }));
+        });
         self.ask(ticket, to, request, due);
     }
 
@@ -269,11 +254,11 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
         let now = self.now;
         let state = &mut self.clients[id.index()];
         let patience = state.seat.patience;
-        let floor = state.base;
-        let pending = state.pending(op).expect("an operation that is tried is pending");
+        let floor = state.pending.base();
+        let pending = state.pending.get(op).expect("an operation that is tried is pending");
         let (request, last, hint) = (pending.request.clone(), pending.asked, pending.hint.take());
         let to = state.choose((now, nodes), &request, Some(last), hint);
-        let pending = state.pending(op).expect("an operation that is tried is pending");
+        let pending = state.pending.get(op).expect("an operation that is tried is pending");
         let ticket = Ticket { client: id, op, floor, attempt: pending.attempts };
         pending.attempts += 1;
         pending.asked = to;
@@ -294,7 +279,7 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
             if let Some(again) = twice {
                 // Whatever one copy is answered, the other may still take effect.
                 let pending =
-                    self.clients[id.index()].pending(ticket.op).expect("an operation that is tried is pending");
+                    self.clients[id.index()].pending.get(ticket.op).expect("an operation that is tried is pending");
                 pending.doubtful.0 = true;
                 self.push(now + again, Event::Request { ticket, to, request: request.clone() });
             }
@@ -311,7 +296,7 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
         let now = self.now;
         let state = &mut self.clients[id.index()];
         let timeout = state.seat.patience.timeout;
-        let pending = state.pending(op).expect("an operation that is tried again is pending");
+        let pending = state.pending.get(op).expect("an operation that is tried again is pending");
         pending.between = true;
         pending.due = (now + wait).min(pending.invoked + timeout);
         let due = pending.due;
@@ -343,10 +328,10 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
         // First all that are due now: what is begun meanwhile is not due yet, or has an alarm of its own.
         let mut ops = Vec::new();
         while let Some((due, op)) = state.dues.first()
-            && (due <= now || state.pending(op).is_none_or(|pending| pending.due != due))
+            && (due <= now || state.pending.get(op).is_none_or(|pending| pending.due != due))
         {
             state.dues.pop();
-            if state.pending(op).is_some_and(|pending| pending.due == due) {
+            if state.pending.get(op).is_some_and(|pending| pending.due == due) {
                 ops.push(op);
             }
         }
@@ -356,7 +341,7 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
         }
         let state = &mut self.clients[id.index()];
         while let Some((due, op)) = state.dues.first() {
-            if state.pending(op).is_some_and(|pending| pending.due == due) {
+            if state.pending.get(op).is_some_and(|pending| pending.due == due) {
                 return self.set_alarm(id, due);
             }
             state.dues.pop();
@@ -368,7 +353,7 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
         let now = self.now;
         let state = &mut self.clients[id.index()];
         let patience = state.seat.patience;
-        let Some(pending) = state.pending(op).filter(|pending| pending.due <= now) else { return };
+        let Some(pending) = state.pending.get(op).filter(|pending| pending.due <= now) else { return };
         let deadline = pending.invoked + patience.timeout;
         let (between, attempts, asked, doubtful) =
             (pending.between, pending.attempts, pending.asked, pending.doubtful.1);
@@ -456,7 +441,7 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
         if let Some(near) = &mut state.near {
             near.answered(from);
         }
-        let Some(pending) = state.pending(ticket.op) else { return };
+        let Some(pending) = state.pending.get(ticket.op) else { return };
         match answer {
             Answer::Done(response) => {
                 if !N::is_read(&pending.request) || state.seat.reads_from == ReadsFrom::Leader {
@@ -483,7 +468,7 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
                 // A hint is followed at once the first time; without one, or when hints lead in circles, the client backs off.
                 let wait =
                     if news.is_some() && attempts <= 2 { crate::Duration::ZERO } else { state.backoff(attempts) };
-                state.pending(ticket.op).expect("it was pending a moment ago").hint = news;
+                state.pending.get(ticket.op).expect("it was pending a moment ago").hint = news;
                 self.try_after(id, ticket.op, wait);
             }
         }
@@ -492,8 +477,8 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
     fn end(&mut self, id: ClientId, op: u64, node: Option<NodeId>, outcome: Outcome<N::Response>) {
         let now = self.now;
         let state = &mut self.clients[id.index()];
-        let floor = state.base;
-        let Some(ended) = state.remove(op) else { return };
+        let floor = state.pending.base();
+        let Some(ended) = state.pending.end(op) else { return };
         self.digest.event(now.0, u64::from(id.0), Code::Client, op << 3 | (outcome.fate() as u64) << 1 | 1);
         let ticket = Ticket { client: id, op, floor, attempt: ended.attempts.saturating_sub(1) };
         self.observer.observe(

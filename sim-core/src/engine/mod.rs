@@ -13,6 +13,7 @@ mod machine;
 mod near;
 mod nodes;
 mod operator;
+mod outstanding;
 mod slab;
 mod timers;
 mod triggers;
