@@ -103,13 +103,13 @@ fn failures(out: &mut String, summary: &Summary, dir: &Path, again: &Again) {
             let _ = writeln!(out, "    {}", again.command(failure));
         }
     }
-    let kept = summary.failures.iter().map(|f| kept::path(dir, f.job, f.seed)).find(|k| k.join("record.json").exists());
-    if let Some(kept) = kept {
-        let _ = writeln!(out, "next: splitbrain shrink {}", quoted(&kept.display().to_string()));
-    }
     let more = (summary.failures.len() as u64).saturating_sub(ROWS as u64) + summary.failures_not_listed;
     if more > 0 {
         let _ = writeln!(out, "and {more} more in {SUMMARY}");
+    }
+    let kept = summary.failures.iter().map(|f| kept::path(dir, f.job, f.seed)).find(|k| k.join("record.json").exists());
+    if let Some(kept) = kept {
+        let _ = writeln!(out, "next: splitbrain shrink {}", quoted(&kept.display().to_string()));
     }
 }
 

@@ -3,7 +3,7 @@
 use super::{Cell, JobResult, Manifest, Outcome, Plan, Quantiles};
 use serde::{Deserialize, Serialize};
 use sim_core::metric::MetricKind;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// More failures than this are counted but not listed; `results.jsonl` has them all.
 const LISTED: usize = 1_000;
@@ -162,6 +162,8 @@ pub struct Tally<'a> {
     failures: BTreeMap<std::cmp::Reverse<Outcome>, Vec<Failure>>,
     not_listed: u64,
     rules: BTreeMap<String, RuleCount>,
+    /// Rules that had nothing to look at in a run that was not cut short by a broken one.
+    had_nothing: BTreeSet<String>,
     cells: Vec<(Counts, Columns)>,
 }
 
@@ -235,6 +237,7 @@ impl<'a> Tally<'a> {
             failures: BTreeMap::new(),
             not_listed: 0,
             rules: BTreeMap::new(),
+            had_nothing: BTreeSet::new(),
             cells: vec![Default::default(); plan.cells().len()],
         }
     }
@@ -259,6 +262,9 @@ impl<'a> Tally<'a> {
         result.held_rules.iter().for_each(|name| rule(name, |c| &mut c.held));
         if result.ruling == Outcome::Pass {
             return;
+        }
+        if result.ruling == Outcome::Inconclusive {
+            self.had_nothing.extend(result.inconclusive_rules.iter().map(|b| b.rule.clone()));
         }
         let list = self.failures.entry(std::cmp::Reverse(result.ruling)).or_default();
         // Of each kind at most as many as are listed of all.
@@ -299,7 +305,7 @@ impl<'a> Tally<'a> {
             }
             all.append(columns);
         }
-        let judged = |r: &RuleCount| r.failed + r.held > 0;
+        let never = |r: &RuleCount| r.failed + r.held == 0 && self.had_nothing.contains(&r.rule);
         Summary {
             schema_version: super::SCHEMA_VERSION,
             scenario: manifest.scenario.clone(),
@@ -313,10 +319,45 @@ impl<'a> Tally<'a> {
             metrics: manifest.metrics.clone(),
             failures,
             failures_not_listed: self.not_listed + more as u64,
-            never_exercised: self.rules.values().filter(|r| !judged(r)).map(|r| r.rule.clone()).collect(),
+            never_exercised: self.rules.values().filter(|r| never(r)).map(|r| r.rule.clone()).collect(),
             rules: self.rules.into_values().collect(),
             figures: all.figures(),
             cells,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sweep::{Broken, Shard};
+
+    #[test]
+    fn what_a_broken_rule_cut_short_was_not_left_without_anything_to_look_at() {
+        let plan = Plan::new("1..3".parse().expect("good"), Vec::new(), Shard::WHOLE).expect("good");
+        let manifest = Manifest {
+            schema_version: 1,
+            version: "0.1.0".into(),
+            fingerprint: "0011223344556677".into(),
+            scenario: "s".into(),
+            title: "t".into(),
+            system: "raft".into(),
+            seeds: "1..3".into(),
+            vary: Vec::new(),
+            jobs: 3,
+            shard: Shard::WHOLE,
+            charts: true,
+            metrics: Vec::new(),
+        };
+        let never = |ruling: Outcome| {
+            let mut tally = Tally::new(&plan);
+            let mut result = JobResult::of_panic(0, 1, Cell::default(), String::new());
+            result.ruling = ruling;
+            result.inconclusive_rules = vec![Broken { rule: "operations".into(), detail: "there were none".into() }];
+            tally.add(&result);
+            tally.finish(&manifest).never_exercised
+        };
+        assert_eq!(never(Outcome::Fail), Vec::<String>::new());
+        assert_eq!(never(Outcome::Inconclusive), ["operations"]);
     }
 }
