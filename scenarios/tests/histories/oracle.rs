@@ -20,8 +20,12 @@ enum What {
     Enqueue(i64),
     Dequeue,
     Drain,
+    /// Who asks is of interest to a lock that has an owner.
     Acquire,
     Release,
+    /// Adds a digit to what a key holds.
+    Append(i64),
+    Delete,
     /// Steps: the register, and what is written to it.
     Txn(Vec<(usize, Option<i64>)>),
 }
@@ -32,6 +36,8 @@ enum Told {
     Unknown,
     Failed,
     Done,
+    /// Not done, and said so.
+    Refused,
     Value(i64),
     Values(Vec<i64>),
 }
@@ -42,6 +48,10 @@ struct Op {
     told: Told,
     from: u64,
     to: u64,
+    /// Who asks: one after the other.
+    process: usize,
+    /// The key, of a store.
+    key: usize,
 }
 
 fn edn(value: i64) -> String {
@@ -67,8 +77,12 @@ impl Op {
             What::Enqueue(value) => both("enqueue", edn(*value)),
             What::Dequeue => ("dequeue", "nil".to_owned(), answer),
             What::Drain => ("drain", "nil".to_owned(), answer),
-            What::Acquire => both("acquire", "nil".to_owned()),
-            What::Release => both("release", "nil".to_owned()),
+            What::Acquire | What::Release => {
+                let f = if matches!(self.what, What::Acquire) { "acquire" } else { "release" };
+                (f, "nil".to_owned(), (self.told != Told::Refused).to_string())
+            }
+            What::Append(value) => both("append", format!("\"{value}\"")),
+            What::Delete => both("delete", "nil".to_owned()),
             What::Txn(steps) => {
                 let mut seen =
                     if let Told::Values(seen) = &self.told { seen.clone() } else { vec![NIL; 9] }.into_iter();
@@ -87,7 +101,7 @@ impl Op {
     }
 }
 
-fn text(ops: &[Op]) -> String {
+fn text(model: ModelName, ops: &[Op]) -> String {
     // At one moment, what begins is written before what ends: the two overlap.
     let mut events: Vec<(u64, bool, usize)> = Vec::new();
     for (i, op) in ops.iter().enumerate() {
@@ -103,7 +117,9 @@ fn text(ops: &[Op]) -> String {
             (true, Told::Failed) => (":fail", asked),
             (true, _) => (":ok", answered),
         };
-        writeln!(text, "{{:process {i}, :type {stage}, :f :{f}, :value {value}}}").expect("into memory");
+        let key = if model == ModelName::Kv { format!(", :key \"k{}\"", ops[i].key) } else { String::new() };
+        let process = ops[i].process;
+        writeln!(text, "{{:process {process}, :type {stage}, :f :{f}, :value {value}{key}}}").expect("into memory");
     }
     text
 }
@@ -119,6 +135,34 @@ fn after(model: ModelName, state: &[i64], op: &Op) -> Vec<Vec<i64>> {
         left
     };
     let only = |fits: bool, state: Vec<i64>| if fits { vec![state] } else { Vec::new() };
+    if model == ModelName::Kv {
+        let held = state[op.key];
+        let with = |value: i64| {
+            let mut state = state.to_vec();
+            state[op.key] = value;
+            vec![state]
+        };
+        return match &op.what {
+            What::Read => only(sees(held), state.to_vec()),
+            What::Write(value) => with(*value),
+            What::Append(digit) => with(if held == NIL { *digit } else { held * 10 + digit }),
+            What::Delete => with(NIL),
+            What::Cas(expect, value) if held == *expect => with(*value),
+            What::Cas(..) => only(!known, state.to_vec()),
+            other => unreachable!("a store is not asked {other:?}"),
+        };
+    }
+    if matches!(op.what, What::Acquire | What::Release) {
+        // Who holds it, from 1; nobody: 0. Of a mutex, anybody who holds it is as good as any other.
+        let me = if model == ModelName::Lock { op.process as i64 + 1 } else { 1 };
+        let (needed, then) = if matches!(op.what, What::Acquire) { (0, me) } else { (me, 0) };
+        let fits = state[0] == needed;
+        return match op.told {
+            Told::Refused => only(!fits, state.to_vec()),
+            Told::Unknown if !fits => vec![state.to_vec()],
+            _ => only(fits, vec![then]),
+        };
+    }
     match (&op.what, model) {
         (What::Read, ModelName::Set) => {
             let mut all = state.to_vec();
@@ -142,8 +186,7 @@ fn after(model: ModelName, state: &[i64], op: &Op) -> Vec<Vec<i64>> {
         (What::Dequeue, _) if state.is_empty() => only(sees(NIL), Vec::new()),
         (What::Dequeue, _) => (0..state.len()).filter(|i| sees(state[*i])).map(without).collect(),
         (What::Drain, _) => unreachable!("a drain is many dequeues"),
-        (What::Acquire, _) => only(state[0] == 0 || !known, vec![1]),
-        (What::Release, _) => only(state[0] == 1 || !known, vec![0]),
+        (What::Acquire | What::Release | What::Append(_) | What::Delete, _) => unreachable!("looked at above"),
         (What::Txn(steps), _) => {
             let (mut state, mut seen) = (state.to_vec(), Vec::new());
             for (key, value) in steps {
@@ -218,9 +261,23 @@ fn random(model: ModelName, rng: &mut Rng) -> Op {
             let step = |rng: &mut Rng| (rng.below(2) as usize, (rng.below(2) == 0).then(|| value(rng)));
             What::Txn((0..steps).map(|_| step(rng)).collect())
         }
+        // From 1: a digit in front would be lost.
+        ModelName::Kv => match rng.below(6) {
+            0 | 1 => What::Read,
+            2 => What::Write(value(rng) + 1),
+            3 => What::Append(value(rng) + 1),
+            4 => What::Cas(if rng.below(3) == 0 { NIL } else { value(rng) + 1 }, value(rng) + 1),
+            _ => What::Delete,
+        },
         _ => [What::Acquire, What::Release][rng.below(2) as usize].clone(),
     };
     let known = match &what {
+        What::Acquire | What::Release if rng.below(4) == 0 => Told::Refused,
+        What::Read if model == ModelName::Kv => match rng.below(5) {
+            0 => Told::Value(NIL),
+            1 => Told::Value(value(rng) * 10 + value(rng) + 11),
+            _ => Told::Value(value(rng) + 1),
+        },
         What::Read if model == ModelName::Set => Told::Values((0..3).filter(|_| rng.below(2) == 0).collect()),
         What::Read | What::Dequeue => Told::Value(value(rng) - i64::from(rng.below(3) == 0)),
         What::Drain => Told::Values((0..rng.below(3)).map(|_| value(rng)).collect()),
@@ -233,7 +290,7 @@ fn random(model: ModelName, rng: &mut Rng) -> Op {
     // What was read below 0 is nil, but for sums.
     let or_nil = |value: i64| if value < 0 { NIL } else { value };
     let known = match known {
-        Told::Value(value) if model == ModelName::Counter => Told::Value(value),
+        Told::Value(value) if matches!(model, ModelName::Counter | ModelName::Kv) => Told::Value(value),
         Told::Value(value) => Told::Value(or_nil(value)),
         Told::Values(values) => Told::Values(values.into_iter().map(or_nil).collect()),
         known => known,
@@ -244,7 +301,23 @@ fn random(model: ModelName, rng: &mut Rng) -> Op {
         _ => known,
     };
     let from = rng.below(8);
-    Op { what, told, from, to: from + rng.below(5) }
+    let key = if model == ModelName::Kv { rng.below(5) as usize / 4 } else { 0 };
+    Op { what, told, from, to: from + rng.below(5), process: 0, key }
+}
+
+/// Has few processes ask, each of them one thing at a time; one that was told nothing asks no more.
+fn seat(ops: &mut [Op], rng: &mut Rng) {
+    ops.sort_by_key(|op| op.from);
+    let mut free: Vec<u64> = Vec::new();
+    for op in ops {
+        let idle: Vec<usize> = (0..free.len()).filter(|process| free[*process] <= op.from).collect();
+        op.process = match idle.len() {
+            0 => free.len(),
+            n => idle[rng.below(n as u64) as usize],
+        };
+        free.resize(free.len().max(op.process + 1), 0);
+        free[op.process] = if op.told == Told::Unknown { u64::MAX } else { op.to + 1 };
+    }
 }
 
 /// Makes all that comes into a queue different: then much is known of it that equal elements hide.
@@ -269,7 +342,8 @@ fn agree(model: ModelName, start: &[i64], flags: &str, histories: u64) -> u64 {
         if seed % 2 == 1 {
             come_in_once(&mut ops, &mut rng);
         }
-        let text = text(&ops);
+        seat(&mut ops, &mut rng);
+        let text = text(model, &ops);
         let how = reading(flags);
         let judged = judge("x", &text, model, &how, BUDGET, &mut || true).unwrap_or_else(|p| panic!("{p}\n{text}"));
         let expected = oracle(model, &ops, start);
@@ -293,6 +367,8 @@ fn every_model_agrees_with_an_oracle() {
         (ModelName::Queue, &[], "--not-keyed"),
         (ModelName::UnorderedQueue, &[], "--not-keyed"),
         (ModelName::Mutex, &[0], "--not-keyed"),
+        (ModelName::Lock, &[0], "--not-keyed"),
+        (ModelName::Kv, &[NIL, NIL], "--not-keyed"),
     ] {
         let right = agree(model, start, flags, 3_000);
         assert!((200..2_900).contains(&right), "{}: {right} of 3000 are right: that proves little", model.name());
