@@ -252,7 +252,11 @@ where
 
 fn agrees<M: Model>(raw: &[Raw], functions: &[&str]) -> Result<(), TestCaseError> {
     let rows = rows::<M>(raw, functions);
-    let found = check::<M>(rows.iter().map(|(q, from, to, o)| (q, Instant(*from), Instant(*to), o)), BUDGET);
+    let row = |i: usize| {
+        let (request, from, to, outcome): &Row<M> = &rows[i];
+        (request, Instant(*from), Instant(*to), outcome)
+    };
+    let found = check::<M>(rows.len(), row, BUDGET);
     prop_assert_eq!(matches!(found, Linearizable::Yes { .. }), brute_force::<M>(&rows), "{:?}", raw);
     Ok(())
 }

@@ -53,7 +53,7 @@ pub use rng::{Purpose, Rng};
 pub use rule::Rule;
 pub use state_machine::StateMachine;
 pub use system::{
-    Bug, Collect, Entry, History, Invalid, LoadUnit, Operation, Phase, Profile, Shape, Span, System, node_ids,
+    Bug, Collect, Entry, History, Invalid, LoadUnit, Operation, Phase, Profile, Said, Shape, Span, System, node_ids,
 };
 pub use time::{Duration, Instant, LocalInstant};
 pub use verdict::{Budget, Verdict, Violation};

@@ -28,6 +28,9 @@ pub struct RunRecord {
     pub title: String,
     /// The system under test.
     pub system: String,
+    /// The model that its history is judged against (`splitbrain history --model`); empty if there is none.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub model: String,
     /// The seed.
     pub seed: u64,
     /// 16 hexadecimal digits, equal for equal runs.
@@ -93,7 +96,8 @@ pub struct RunRecord {
     pub ops: Vec<OpRecord>,
 }
 
-/// One operation of one client.
+/// One operation of one client. In `history.jsonl` clients, zones and nodes are numbered from 1, as they are named on the
+/// screen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OpRecord {
     /// The client's number: 5 is `c5`, as verdicts and traces call it.
@@ -104,7 +108,8 @@ pub struct OpRecord {
     pub class: Class,
     /// Whether it belongs to the probe grid.
     pub probe: bool,
-    /// Index of the client's zone.
+    /// Index of the client's zone; in files its number, 1 for the first.
+    #[serde(with = "from_one")]
     pub zone: u16,
     /// The shard it is about; 0 where there are none.
     #[serde(default, skip_serializing_if = "no_shard")]
@@ -115,10 +120,49 @@ pub struct OpRecord {
     pub return_ns: u64,
     /// How it ended.
     pub outcome: Fate,
-    /// Which node answered (0 is `n1`); `None` if nobody did.
+    /// Which node answered (0 is `n1`, which is 1 in files); `None` if nobody did.
+    #[serde(with = "from_one")]
     pub node: Option<u32>,
     /// How many tries it took.
     pub attempts: u32,
+}
+
+/// Indices count from 0, numbers in files from 1.
+mod from_one {
+    use serde::de::Error;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    /// An index, or none.
+    pub trait Index: Sized {
+        fn number(&self) -> Option<u64>;
+        fn of(number: Option<u64>) -> Option<Self>;
+    }
+
+    impl Index for u16 {
+        fn number(&self) -> Option<u64> {
+            Some(u64::from(*self) + 1)
+        }
+        fn of(number: Option<u64>) -> Option<Self> {
+            number?.checked_sub(1)?.try_into().ok()
+        }
+    }
+
+    impl Index for Option<u32> {
+        fn number(&self) -> Option<u64> {
+            self.map(|index| u64::from(index) + 1)
+        }
+        fn of(number: Option<u64>) -> Option<Self> {
+            number.map_or(Some(None), |number| Some(Some(number.checked_sub(1)?.try_into().ok()?)))
+        }
+    }
+
+    pub fn serialize<S: Serializer>(index: &impl Index, serializer: S) -> Result<S::Ok, S::Error> {
+        index.number().serialize(serializer)
+    }
+
+    pub fn deserialize<'de, I: Index, D: Deserializer<'de>>(deserializer: D) -> Result<I, D::Error> {
+        I::of(Option::deserialize(deserializer)?).ok_or_else(|| D::Error::custom("zones and nodes are numbered from 1"))
+    }
 }
 
 const fn always() -> bool {

@@ -2,8 +2,9 @@
 
 use crate::measures::Measures;
 use crate::metric::MetricKind;
+use crate::record::OpRecord;
 use crate::workload::Load;
-use crate::{Budget, Class, Client, ClientId, Duration, Fate, Instant, Node, NodeId, Observer, Outcome, Rule, Verdict};
+use crate::{Budget, Class, Client, ClientId, Duration, Instant, Node, NodeId, Observer, Outcome, Rule, Verdict};
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -121,42 +122,76 @@ pub struct Bug {
 }
 
 /// One operation with everything known about it.
-#[derive(Clone, Debug)]
-pub struct Entry<N: Node> {
+#[derive(Clone, Copy, Debug)]
+pub struct Entry<'a, N: Node> {
     /// The client.
     pub client: ClientId,
     /// The operation's number within the client.
     pub op: u64,
     /// What it asked.
-    pub request: N::Request,
+    pub request: &'a N::Request,
     /// When it began.
     pub invoked: Instant,
     /// When its client stopped waiting.
     pub returned: Instant,
     /// How it ended.
+    pub outcome: &'a Outcome<N::Response>,
+}
+
+/// What an operation asked and was answered.
+#[derive(Clone, Debug)]
+pub struct Said<N: Node> {
+    /// What it asked.
+    pub request: N::Request,
+    /// How it ended.
     pub outcome: Outcome<N::Response>,
 }
 
 /// What the clients saw: every operation, in order of its end. Kept only when a rule asks for it.
+///
+/// The records are those of the run's record, which outlives this: what was said is kept beside them, not with another
+/// copy of them.
 #[derive(Clone, Debug)]
 pub struct History<N: Node> {
-    /// The operations.
-    pub entries: Vec<Entry<N>>,
-    /// Whether `entries` was kept at all in this run.
+    /// The operations, without what they said.
+    pub ops: Vec<OpRecord>,
+    /// What each of them said; empty unless `kept`.
+    pub said: Vec<Said<N>>,
+    /// Whether what they said was kept at all in this run.
     pub kept: bool,
 }
 
 impl<N: Node> Default for History<N> {
     fn default() -> Self {
-        Self { entries: Vec::new(), kept: false }
+        Self { ops: Vec::new(), said: Vec::new(), kept: false }
     }
 }
 
 impl<N: Node> History<N> {
-    /// How many operations ended with `fate`.
+    /// How many operations are known with what they said.
     #[must_use]
-    pub fn count(&self, fate: Fate) -> usize {
-        self.entries.iter().filter(|e| e.outcome.fate() == fate).count()
+    pub const fn len(&self) -> usize {
+        self.said.len()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.said.is_empty()
+    }
+
+    /// The `i`-th operation to end.
+    #[must_use]
+    pub fn entry(&self, i: usize) -> Entry<'_, N> {
+        let (op, said) = (&self.ops[i], &self.said[i]);
+        Entry {
+            client: ClientId(op.client - 1),
+            op: op.op,
+            request: &said.request,
+            invoked: Instant(op.invoke_ns),
+            returned: Instant(op.return_ns),
+            outcome: &said.outcome,
+        }
     }
 }
 
@@ -175,6 +210,8 @@ pub struct Span {
 pub trait System: 'static {
     /// What scenario files call it in `system = "..."`.
     const NAME: &'static str;
+    /// The model that what its clients see is judged against, as `splitbrain history --model` calls it, if there is one.
+    const MODEL: Option<&'static str> = None;
     /// One sentence about it for `splitbrain list systems`.
     const ABOUT: &'static str;
     /// How many timer slots a node of it uses at most.

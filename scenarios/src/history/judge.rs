@@ -128,10 +128,7 @@ fn judge_as<M: Model>(
     let operations = if problems.count() == 0 { operations::<M>(&events, how, &lines) } else { Vec::new() };
     drop(events);
     problems.finish(Some(())).map_err(|problems| problems.first(SHOWN))?;
-    let rows = |of: &[usize]| -> Vec<_> {
-        of.iter().map(|i| &operations[*i]).map(|o| (&o.request, o.invoked, o.returned, &o.outcome)).collect()
-    };
-    let all: Vec<usize> = (0..operations.len()).collect();
+    let row = |i: usize| operations[i].observed();
     let mut judged = Judged {
         ruling: Ruling::Inconclusive,
         model: M::NAME.name(),
@@ -146,7 +143,7 @@ fn judge_as<M: Model>(
         order: Vec::new(),
         timed,
     };
-    match linearize::check_while::<M>(rows(&all), budget, go_on) {
+    match linearize::check_while::<M>(operations.len(), row, budget, go_on) {
         Linearizable::Yes { operations: 0, .. } => "no operation succeeded".clone_into(&mut judged.why),
         Linearizable::Yes { operations, parts } => {
             judged.ruling = Ruling::Linearizable;
@@ -161,9 +158,10 @@ fn judge_as<M: Model>(
         Linearizable::No { part, stuck, prefix } => {
             judged.ruling = Ruling::NotLinearizable;
             let of_part: Vec<usize> =
-                all.into_iter().filter(|i| M::part(&operations[*i].request).to_string() == part).collect();
+                (0..operations.len()).filter(|i| M::part(&operations[*i].request).to_string() == part).collect();
             let narrow = M::narrow(&of_part.iter().map(|i| &operations[*i]).collect::<Vec<_>>());
-            let conflict = narrow.unwrap_or_else(|| linearize::conflict::<M>(rows(&of_part), ATTEMPT, go_on));
+            let conflict =
+                narrow.unwrap_or_else(|| linearize::conflict::<M>(of_part.iter().map(|i| row(*i)), ATTEMPT, go_on));
             let conflict: Vec<usize> = conflict.into_iter().map(|i| of_part[i]).collect();
             let last = conflict.last().copied().unwrap_or(stuck);
             judged.why = format!("{} fits no order", sentence(&operations[last]));

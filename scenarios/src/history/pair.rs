@@ -1,6 +1,7 @@
 //! From lines to operations: each invocation with its end.
 
 use super::{Event, Lines, Model, Reading, Stage};
+use sim_core::linearize::Observed;
 use sim_core::{Instant, Outcome};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -34,6 +35,14 @@ pub struct Operation<M: Model> {
     pub outcome: Outcome<M::Response>,
     /// The lines of its beginning and its end.
     pub lines: (u32, Option<u32>),
+}
+
+impl<M: Model> Operation<M> {
+    /// It as a search for an order takes it.
+    #[must_use]
+    pub fn observed(&self) -> Observed<'_, M> {
+        (&self.request, self.invoked, self.returned, &self.outcome)
+    }
 }
 
 /// Pairs the events of each process.

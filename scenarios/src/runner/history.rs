@@ -41,16 +41,16 @@ pub(super) struct HistoryWriter<'scope> {
     batches: SyncSender<Batch>,
     /// Batches that are written, to be filled again.
     written: Receiver<Batch>,
-    thread: ScopedJoinHandle<'scope, io::Result<Vec<OpRecord>>>,
+    thread: ScopedJoinHandle<'scope, io::Result<()>>,
 }
 
 impl<'scope> HistoryWriter<'scope> {
-    /// Starts to write into `sink`; the operations are kept too if `keep_ops`.
-    pub fn start(scope: &'scope Scope<'scope, '_>, sink: &'scope mut (dyn Write + Send), keep_ops: bool) -> Self {
+    /// Starts to write into `sink`.
+    pub fn start(scope: &'scope Scope<'scope, '_>, sink: &'scope mut (dyn Write + Send)) -> Self {
         let (batches, ended) = sync_channel(AHEAD);
         let (back, written) = sync_channel(AHEAD);
         #[expect(clippy::disallowed_methods, reason = "it writes what the run says, and tells it nothing")]
-        let thread = scope.spawn(move || write(&ended, &back, sink, keep_ops));
+        let thread = scope.spawn(move || write(&ended, &back, sink));
         Self { batch: Batch::new(), batches, written, thread }
     }
 
@@ -77,8 +77,8 @@ impl<'scope> HistoryWriter<'scope> {
         self.batches.send(batch).ok();
     }
 
-    /// Waits until everything is written; gives the operations, if they were to be kept.
-    pub fn finish(mut self) -> io::Result<Vec<OpRecord>> {
+    /// Waits until everything is written.
+    pub fn finish(mut self) -> io::Result<()> {
         self.hand_on();
         drop(self.batches);
         self.thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
@@ -97,13 +97,7 @@ impl Batch {
     }
 }
 
-fn write(
-    batches: &Receiver<Batch>,
-    back: &SyncSender<Batch>,
-    sink: &mut dyn Write,
-    keep_ops: bool,
-) -> io::Result<Vec<OpRecord>> {
-    let mut kept = Vec::new();
+fn write(batches: &Receiver<Batch>, back: &SyncSender<Batch>, sink: &mut dyn Write) -> io::Result<()> {
     let mut buffer = Vec::with_capacity(2 * CHUNK);
     for mut batch in batches {
         let mut from = 0;
@@ -111,9 +105,6 @@ fn write(
             let [request, response] = operation.ends;
             line(&mut buffer, operation, &batch.said[from..request], &batch.said[request..response]);
             from = response;
-        }
-        if keep_ops {
-            kept.extend(batch.ended.iter().map(|operation| operation.record));
         }
         batch.ended.clear();
         batch.said.clear();
@@ -124,23 +115,23 @@ fn write(
             buffer.clear();
         }
     }
-    sink.write_all(&buffer)?;
-    Ok(kept)
+    sink.write_all(&buffer)
 }
 
+/// The line of an operation, with the fields of its record as that serializes them.
 fn line(buffer: &mut Vec<u8>, Ended { record, name, key, .. }: &Ended, request: &[u8], response: &[u8]) {
     let mut line = Line::with(buffer, "client", u64::from(record.client));
     line.number("op", record.op);
     line.word("class", if record.class == Class::Read { "read" } else { "write" });
     line.flag("probe", record.probe);
-    line.number("zone", u64::from(record.zone));
+    line.number("zone", u64::from(record.zone) + 1);
     if record.shard > 0 {
         line.number("shard", u64::from(record.shard));
     }
     line.number("invoke_ns", record.invoke_ns);
     line.number("return_ns", record.return_ns);
     line.word("outcome", fate(record.outcome));
-    line.number_or_null("node", record.node.map(u64::from));
+    line.number_or_null("node", record.node.map(|node| u64::from(node) + 1));
     line.number("attempts", u64::from(record.attempts));
     line.word("f", name);
     line.number_or_null("key", *key);

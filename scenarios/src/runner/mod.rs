@@ -82,8 +82,8 @@ type Watch<'a, S> =
 /// # Errors
 /// When the options do not fit, or the history or trace can not be written.
 pub fn run<S: System>(mut request: RunRequest<'_>) -> Result<RunRecord, RunError> {
-    let (history, keep_ops) = (request.history.take(), request.keep_ops);
-    thread::scope(|scope| within::<S>(request, history.map(|sink| HistoryWriter::start(scope, sink, keep_ops))))
+    let history = request.history.take();
+    thread::scope(|scope| within::<S>(request, history.map(|sink| HistoryWriter::start(scope, sink))))
 }
 
 fn within<S: System>(request: RunRequest<'_>, history: Option<HistoryWriter<'_>>) -> Result<RunRecord, RunError> {
@@ -223,6 +223,7 @@ fn finish<S: System, O: Observer<S::Node>>(
         scenario: scenario.name.clone(),
         title: scenario.report.title.clone().unwrap_or_else(|| scenario.title.clone()),
         system: S::NAME.to_owned(),
+        model: S::MODEL.unwrap_or_default().to_owned(),
         seed,
         digest: format!("{:016x}", engine.digest()),
         simulated_ns: engine.now().0,
@@ -251,7 +252,6 @@ fn finish<S: System, O: Observer<S::Node>>(
     let (checks, kept) = apart(observer, end)?;
     record.marks = kept.marks;
     record.facts = kept.facts;
-    record.ops = kept.ops;
     record.notes = kept.notes;
     record.notes.extend(crate::notes::unseen(scenario));
     let end = Instant(record.simulated_ns);
@@ -261,7 +261,7 @@ fn finish<S: System, O: Observer<S::Node>>(
     let span = Span { from: at(record.measure_from_ns), to: at(record.measure_to_ns), end: at(record.simulated_ns) };
     record.measures = S::measure(config, &kept.history, &checks, &nodes, span);
     if let Some(losses) = &mut record.measures.losses {
-        losses.count(&record.ops);
+        losses.count(if kept.keep_ops { &kept.history.ops } else { &[] });
     }
     for (node, keys) in record.nodes.iter_mut().zip(&record.measures.keys) {
         node.keys = *keys;
@@ -275,6 +275,9 @@ fn finish<S: System, O: Observer<S::Node>>(
         verdicts.extend(verdicts::answered(scenario, &kept.waits));
     }
     record.verdicts = verdicts::as_expected(verdicts, &scenario.expect.violates);
+    if kept.keep_ops {
+        record.ops = kept.history.ops;
+    }
     Ok(record)
 }
 

@@ -5,7 +5,7 @@ use crate::Scenario;
 use sim_core::measures::{Condition, Conditions};
 use sim_core::record::{Mark, OpRecord};
 use sim_core::{
-    Class, ClientId, Drop, Entry, Fact, Fate, History, Instant, Kind, Node, NodeId, Observed, Observer, Outcome, Peer,
+    Class, ClientId, Drop, Fact, Fate, History, Instant, Kind, Node, NodeId, Observed, Observer, Outcome, Peer, Said,
     System,
 };
 use std::collections::BTreeMap;
@@ -16,7 +16,9 @@ const MARKS: usize = 200_000;
 
 /// An [`Observer`] that keeps the makings of a report.
 pub(super) struct Recorder<'a, S: System> {
-    ops: Ops<'a>,
+    writer: Option<HistoryWriter<'a>>,
+    /// Whether operations are kept beyond what the history needs.
+    keep_ops: bool,
     history: History<S::Node>,
     marks: Vec<Mark>,
     marks_left_out: u64,
@@ -33,25 +35,13 @@ pub(super) struct Recorder<'a, S: System> {
     conditions: Conditions,
 }
 
-/// Where operations go that have ended.
-enum Ops<'a> {
-    /// Nowhere.
-    Dropped,
-    /// Into memory.
-    Kept(Vec<OpRecord>),
-    /// Into `history.jsonl`, and back at the end.
-    Written(HistoryWriter<'a>),
-}
-
 /// A fork of a run keeps what its trunk kept.
 impl<S: System> Clone for Recorder<'_, S> {
     fn clone(&self) -> Self {
+        assert!(self.writer.is_none(), "a run that writes its history does not fork");
         Self {
-            ops: match &self.ops {
-                Ops::Dropped => Ops::Dropped,
-                Ops::Kept(ops) => Ops::Kept(ops.clone()),
-                Ops::Written(_) => panic!("a run that writes its history does not fork"),
-            },
+            writer: None,
+            keep_ops: self.keep_ops,
             history: self.history.clone(),
             marks: self.marks.clone(),
             marks_left_out: self.marks_left_out,
@@ -92,8 +82,9 @@ pub(super) struct Progress {
 
 /// What a recorder kept.
 pub(super) struct Kept<S: System> {
-    pub ops: Vec<OpRecord>,
     pub history: History<S::Node>,
+    /// Whether its operations belong into the record.
+    pub keep_ops: bool,
     pub marks: Vec<Mark>,
     pub facts: BTreeMap<String, u64>,
     pub notes: Vec<String>,
@@ -118,11 +109,8 @@ impl<'a, S: System> Recorder<'a, S> {
         let probe_zones = scenario.probe_zones().into_iter().flat_map(|zone| [zone, zone]);
         let zones: Vec<u16> = workload_zones.chain(probe_zones).collect();
         Self {
-            ops: match (writer, keep_ops) {
-                (Some(writer), _) => Ops::Written(writer),
-                (None, true) => Ops::Kept(Vec::new()),
-                (None, false) => Ops::Dropped,
-            },
+            writer,
+            keep_ops,
             history: History { kept: keep_history, ..History::default() },
             marks: Vec::new(),
             marks_left_out: 0,
@@ -140,11 +128,9 @@ impl<'a, S: System> Recorder<'a, S> {
 
     /// Takes the recorder apart.
     pub fn finish(self) -> io::Result<Kept<S>> {
-        let ops = match self.ops {
-            Ops::Dropped => Vec::new(),
-            Ops::Kept(ops) => ops,
-            Ops::Written(writer) => writer.finish()?,
-        };
+        if let Some(writer) = self.writer {
+            writer.finish()?;
+        }
         let facts = self.names.iter().zip(self.counts).filter(|(_, n)| *n > 0);
         let mut notes = Vec::new();
         if self.marks_left_out > 0 {
@@ -153,8 +139,8 @@ impl<'a, S: System> Recorder<'a, S> {
         }
         let [reads, writes] = self.progress;
         Ok(Kept {
-            ops,
             history: self.history,
+            keep_ops: self.keep_ops,
             marks: self.marks,
             facts: facts.map(|(name, n)| ((*name).to_owned(), n)).collect(),
             notes,
@@ -237,22 +223,14 @@ impl<'a, S: System> Recorder<'a, S> {
             }
         }
         if self.history.kept {
-            self.history.entries.push(Entry {
-                client,
-                op,
-                request: request.clone(),
-                invoked,
-                returned: at,
-                outcome: outcome.clone(),
-            });
+            self.history.said.push(Said { request: request.clone(), outcome: outcome.clone() });
         }
-        match &mut self.ops {
-            Ops::Dropped => {}
-            Ops::Kept(ops) => ops.push(record),
-            Ops::Written(writer) => {
-                let response = if let Outcome::Ok(response) = outcome { Some(response) } else { None };
-                writer.add(record, &operation, request, response);
-            }
+        if self.keep_ops || self.history.kept {
+            self.history.ops.push(record);
+        }
+        if let Some(writer) = &mut self.writer {
+            let response = if let Outcome::Ok(response) = outcome { Some(response) } else { None };
+            writer.add(record, &operation, request, response);
         }
     }
 }

@@ -164,3 +164,96 @@ fn a_crowd_with_everything_told_is_still_decided() {
     });
     assert!(decided.count() > 0);
 }
+
+/// Something goes in and comes out: 40 enqueues at once of `kinds` different values, and what `out` says came out.
+fn equal_crowd(kinds: u64, out: &[u64]) -> String {
+    let mut text = String::new();
+    for stage in ["invoke", "ok"] {
+        (0..40).for_each(|i| line(&mut text, i, stage, &format!(":f :enqueue, :value {}", i % kinds)));
+    }
+    for value in out {
+        line(&mut text, 99, "invoke", ":f :dequeue, :value nil");
+        let value = if *value == 99 { "nil".to_owned() } else { value.to_string() };
+        line(&mut text, 99, "ok", &format!(":f :dequeue, :value {value}"));
+    }
+    text
+}
+
+#[test]
+fn a_crowd_of_equal_elements_is_decided_by_what_comes_out() {
+    for (model, kinds) in [ModelName::Queue, ModelName::UnorderedQueue]
+        .into_iter()
+        .flat_map(|model| [1, 4, 13].map(|kinds| (model, kinds)))
+    {
+        // Backwards: the last to begin came first.
+        let right: Vec<u64> = (0..30).rev().map(|i| i % kinds).collect();
+        let found = judged(&equal_crowd(kinds, &right), model, 10_000);
+        assert_eq!(found.ruling, Ruling::Linearizable, "{} of {kinds}: {}", model.name(), found.why);
+        // Empty where ten are left, and one more of a kind than came in.
+        let empty = [&right[..], &[99]].concat();
+        let too_many = [vec![0; 41], right].concat();
+        // All of a kind that came in and out belong to why one is left, or missing.
+        let of_a_kind = 2 * 40_usize.div_ceil(kinds as usize);
+        for (wrong, most) in [(empty, of_a_kind + 1), (too_many, of_a_kind + 1)] {
+            let found = judged(&equal_crowd(kinds, &wrong), model, 10_000);
+            assert_eq!(found.ruling, Ruling::NotLinearizable, "{} of {kinds}: {}", model.name(), found.why);
+            assert!(found.conflict.len() <= most, "{} of {kinds}: {:?}", model.name(), found.conflict);
+        }
+    }
+}
+
+/// A good history of a lock or a queue, and what is added to it.
+fn rounds(
+    count: u64,
+    more: &[(u64, &'static str, &str)],
+    round: impl Fn(u64) -> Vec<(u64, &'static str, String)>,
+) -> String {
+    let mut text = String::new();
+    for (process, f, value) in (0..count).flat_map(round).chain(more.iter().map(|(p, f, v)| (*p, *f, (*v).to_owned())))
+    {
+        line(&mut text, process, "invoke", &format!(":f :{f}, :value {value}"));
+        line(&mut text, process, "ok", &format!(":f :{f}, :value {value}"));
+    }
+    text
+}
+
+#[test]
+fn the_contradiction_of_a_lock_leaves_out_all_that_is_settled() {
+    let good = |i: u64| vec![(i % 3, "acquire", "nil".to_owned()), (i % 3, "release", "nil".to_owned())];
+    for model in [ModelName::Mutex, ModelName::Lock] {
+        assert_eq!(judged(&rounds(200, &[], good), model, 10_000).ruling, Ruling::Linearizable);
+        let twice = judged(&rounds(200, &[(1, "acquire", "nil"), (2, "acquire", "nil")], good), model, 10_000);
+        // Of a mutex the release before is shown as well.
+        let asked: Vec<&str> = twice.conflict.iter().rev().map(|o| o.process.as_str()).take(2).collect();
+        assert_eq!(asked, ["2", "1"], "{}", twice.why);
+        assert!(twice.conflict.len() <= 3, "{:?}", twice.conflict);
+        let freed = judged(&rounds(200, &[(1, "release", "nil")], good), model, 10_000);
+        assert_eq!(freed.ruling, Ruling::NotLinearizable, "{}", freed.why);
+        assert!(freed.conflict.len() <= 3, "{:?}", freed.conflict);
+    }
+}
+
+#[test]
+fn the_contradiction_of_elements_leaves_out_the_others() {
+    // Something came out of an unordered queue twice, long after all else had come and gone.
+    let good = |i: u64| vec![(i % 3, "enqueue", i.to_string()), (i % 5, "dequeue", i.to_string())];
+    let twice = judged(&rounds(300, &[(1, "dequeue", "150")], good), ModelName::UnorderedQueue, 10_000);
+    assert_eq!((twice.ruling, twice.conflict.len()), (Ruling::NotLinearizable, 3), "{}", twice.why);
+    // Found empty, though one of many had not come out.
+    let left = [(1, "enqueue", "a"), (1, "enqueue", "b"), (2, "dequeue", "a"), (1, "dequeue", "nil")];
+    let empty = judged(&rounds(300, &left, good), ModelName::UnorderedQueue, 10_000);
+    let asked: Vec<&str> = empty.conflict.iter().map(|o| o.request.as_str()).collect();
+    assert_eq!(asked, ["enqueue b", "dequeue"], "{}", empty.why);
+    // Two reads of a set, each of which saw what the other did not: no element contradicts itself.
+    let mut text = String::new();
+    (0..100).for_each(|i| line(&mut text, i, "invoke", &format!(":f :add, :value {i}")));
+    for (process, odd) in [(200, 0), (201, 1)] {
+        let seen: Vec<String> = (0..100).filter(|i| i % 2 == odd).map(|i| i.to_string()).collect();
+        line(&mut text, process, "invoke", ":f :read, :value nil");
+        line(&mut text, process, "ok", &format!(":f :read, :value [{}]", seen.join(" ")));
+    }
+    (0..100).for_each(|i| line(&mut text, i, "ok", &format!(":f :add, :value {i}")));
+    let parted = judged(&text, ModelName::Set, 100_000);
+    assert_eq!(parted.ruling, Ruling::NotLinearizable, "{}", parted.why);
+    assert!(parted.conflict.len() <= 4, "{:?}", parted.conflict.len());
+}

@@ -89,7 +89,7 @@ fn without<'a, S: Spec>(ops: &[Op<'a, S>], from: usize, to: usize) -> Vec<Op<'a,
     let mut gone: Vec<bool> = (0..ops.len()).map(|i| (from..to).contains(&i)).collect();
     for i in from..to {
         let op = &ops[i];
-        if op.answered.is_some_and(|(_, answer)| S::observed_only(op.request, answer)) {
+        if op.answered.is_some_and(|(_, answer)| S::only_constrains(op.request, answer)) {
             continue;
         }
         let others: Vec<_> = ops

@@ -1,10 +1,12 @@
-//! Looking ahead in a queue: what comes out came in once, and, if it is first in, first out, in the same order.
+//! Looking ahead in a queue: what comes out came in, and, if it is first in, first out, in the same order.
 
+use super::alike::{in_turn, spans};
 use super::{Op, Passage, Spec};
 use crate::Instant;
 use std::collections::BTreeMap;
 
-/// What is still to come into a queue, and when that comes out, in a part in which each element comes in once.
+/// What is still to come into a queue, and when that comes out, in a part in which it is known of equal elements which comes
+/// in first, as far as that makes a difference.
 pub(super) struct Lane {
     /// What each operation does.
     steps: Vec<Step>,
@@ -34,7 +36,7 @@ enum Step {
 
 impl Lane {
     pub fn of<S: Spec>(ops: &[Op<'_, S>]) -> Option<Self> {
-        let (mut enters, mut leaves) = (BTreeMap::new(), BTreeMap::new());
+        let (mut enters, mut leaves) = (BTreeMap::<_, Vec<usize>>::new(), BTreeMap::<_, Vec<usize>>::new());
         let (mut found_none, mut some_unknown) = (Vec::new(), false);
         let mut this = Self {
             steps: Vec::new(),
@@ -46,16 +48,15 @@ impl Lane {
         };
         for (i, op) in ops.iter().enumerate() {
             match S::passage(op.request, op.answered.map(|(_, answer)| answer))? {
-                Passage::Enters(element) => match enters.insert(element, i) {
-                    // Which of two equal ones came out, nobody can tell.
-                    Some(_) => return None,
-                    None => this.steps.push(Step::Stays),
-                },
+                Passage::Enters(element) => {
+                    enters.entry(element).or_default().push(i);
+                    this.steps.push(Step::Stays);
+                }
                 Passage::Leaves(element) => {
-                    this.is_broken |= leaves.insert(element, i).is_some();
+                    leaves.entry(element).or_default().push(i);
                     this.steps.push(Step::Leaves);
                 }
-                other @ (Passage::FindsNone | Passage::Unknown) => {
+                other @ (Passage::FindsNone | Passage::Unknown | Passage::Drains) => {
                     this.are_forgotten = false;
                     this.steps.push(Step::Other);
                     match other {
@@ -65,13 +66,26 @@ impl Lane {
                 }
             }
         }
-        this.is_broken |= leaves.keys().any(|element| !enters.contains_key(element));
+        // Of equal elements, the first to come in is the first to come out: any that come out are equal, too. But nobody
+        // knows which of them is gone that somebody took out without being told.
+        if some_unknown && enters.values().any(|enter| enter.len() > 1) {
+            return None;
+        }
+        let spans = spans(ops);
+        let mut pairs: Vec<(usize, Option<usize>)> = Vec::new();
+        for (element, enter) in &enters {
+            let leave = leaves.remove(element).unwrap_or_default();
+            this.is_broken |= leave.len() > enter.len();
+            let leave = in_turn(&spans, &leave)?.into_iter().map(Some).chain(core::iter::repeat(None));
+            pairs.extend(in_turn(&spans, enter)?.into_iter().zip(leave));
+        }
+        this.is_broken |= !leaves.is_empty();
         let ends = |i: usize| ops[i].answered.map(|(at, _)| at);
         // In before somebody looked, and out, if ever, only after: then it was in. Of those that came in before, the one
         // that stays longest counts.
-        let stays = |element: &str| leaves.get(element).map_or(Instant(u64::MAX), |out| ops[*out].invoked);
+        let stays = |out: Option<usize>| out.map_or(Instant(u64::MAX), |out| ops[out].invoked);
         let mut in_until: Vec<(Instant, Instant)> =
-            enters.iter().filter_map(|(element, i)| Some((ends(*i)?, stays(element)))).collect();
+            pairs.iter().filter_map(|(i, out)| Some((ends(*i)?, stays(*out)))).collect();
         in_until.sort_unstable();
         let mut longest = Instant(0);
         for (_, until) in &mut in_until {
@@ -83,10 +97,10 @@ impl Lane {
             before > 0 && ends(looks).is_some_and(|looked| in_until[before - 1].1 > looked)
         };
         this.is_broken |= !some_unknown && found_none.into_iter().any(was_in);
-        let mut pairs: Vec<(Option<Instant>, usize, usize)> =
-            enters.iter().filter_map(|(element, i)| leaves.get(element).map(|out| (ends(*out), *i, *out))).collect();
-        pairs.sort_unstable();
-        for (place, (ends, i, out)) in pairs.into_iter().enumerate() {
+        let mut passing: Vec<(Option<Instant>, usize, usize)> =
+            pairs.into_iter().filter_map(|(i, out)| out.map(|out| (ends(out), i, out))).collect();
+        passing.sort_unstable();
+        for (place, (ends, i, out)) in passing.into_iter().enumerate() {
             this.steps[i] = Step::Passes(place, ops[out].invoked);
             this.out.push((ends?, true));
         }

@@ -4,9 +4,11 @@
 //! The search is Wing and Gong's (1993) with Lowe's (2017) memory of states seen, part by part (P-compositionality:
 //! operations on different keys do not concern each other). An operation with an unknown outcome may take effect at any
 //! time after it began, or never. A search that runs out of budget says so; it never says pass. The budget counts what a
-//! part costs beyond a walk through its operations: a history is not hard because it is long.
+//! part costs beyond a walk through its operations: a history is not hard because it is long. A walk is free up to a number
+//! of states for each operation, so a search ends after a number of states that is linear in the length of its history.
 
 mod ahead;
+mod alike;
 mod conflict;
 mod growth;
 mod lane;
@@ -49,6 +51,11 @@ pub trait Spec {
         let _ = response;
         Self::is_read(request)
     }
+    /// Whether a history that has an order has one without the request, too, given what it was answered, so that a
+    /// contradiction can do without it.
+    fn only_constrains(request: &Self::Request, response: &Self::Response) -> bool {
+        Self::observed_only(request, response)
+    }
     /// The one state in which the request can be answered like this, if there is only one: what a read saw. Lets the
     /// search see early that an order leads nowhere; `None` is always right.
     fn needs(request: &Self::Request, response: &Self::Response) -> Option<Self::State> {
@@ -77,7 +84,8 @@ pub trait Spec {
         let _ = (state, larger);
         true
     }
-    /// What the request does in a queue; `None`, which is always right, if it does anything else.
+    /// What the request does in a queue; `None`, which is always right, if it does anything else. Where it is the same, and
+    /// known of both or of neither that they happened, the requests do and were answered the same.
     fn passage<'r>(request: &'r Self::Request, response: Option<&'r Self::Response>) -> Option<Passage<'r>> {
         let _ = (request, response);
         None
@@ -103,8 +111,8 @@ pub enum Makes<T> {
     State(T),
 }
 
-/// What a request does in a queue.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What a request does in a queue. Two of which this is the same can not be told apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Passage<'r> {
     /// This comes in.
     Enters(&'r str),
@@ -114,6 +122,8 @@ pub enum Passage<'r> {
     FindsNone,
     /// Nobody knows what comes out, if anything does.
     Unknown,
+    /// Nobody knows how much comes out.
+    Drains,
 }
 
 /// How requests that only add to what is there depend on each other.
@@ -167,69 +177,121 @@ struct Op<'a, S: Spec> {
 /// One operation of a history: what was asked, when it began, when its client stopped waiting, and how it ended.
 pub type Observed<'a, S> = (&'a <S as Spec>::Request, Instant, Instant, &'a Outcome<<S as Spec>::Response>);
 
-/// Searches for a linearization of `history`, visiting at most `budget` states. Indices in the answer are positions in
-/// `history`.
-pub fn check<'a, S: Spec + 'a>(history: impl IntoIterator<Item = Observed<'a, S>>, budget: u64) -> Linearizable {
-    check_while::<S>(history, budget, &mut || true)
+/// Searches for a linearization of the history of so many `operations`, of which `row` gives each, visiting at most
+/// `budget` states beyond a walk through them. Indices in the answer are those that `row` takes.
+pub fn check<'a, S: Spec + 'a>(operations: usize, row: impl Fn(usize) -> Observed<'a, S>, budget: u64) -> Linearizable {
+    check_while::<S>(operations, row, budget, &mut || true)
 }
 
 /// As [`check`], but gives up as soon as `go_on`, asked now and then, says no: for callers with a clock.
 pub fn check_while<'a, S: Spec + 'a>(
-    history: impl IntoIterator<Item = Observed<'a, S>>,
+    operations: usize,
+    row: impl Fn(usize) -> Observed<'a, S>,
     budget: u64,
     go_on: &mut dyn FnMut() -> bool,
 ) -> Linearizable {
-    let mut parts: BTreeMap<S::Part, Vec<Op<'_, S>>> = BTreeMap::new();
-    let mut operations = 0;
-    for (index, (request, invoked, returned, outcome)) in history.into_iter().enumerate() {
-        let Some(op) = Op::of(index, (request, invoked, returned, outcome)) else { continue };
-        operations += 1;
-        parts.entry(S::part(request)).or_default().push(op);
+    let at = |index: u32| Op::<'_, S>::of(index as usize, row(index as usize));
+    // Which operations belong to a part is kept as numbers: only the part that is looked at is there as operations.
+    let mut parts: BTreeMap<S::Part, Vec<u32>> = BTreeMap::new();
+    let mut ordered = 0;
+    for index in 0..u32::try_from(operations).expect("a history has fewer than 2^32 operations") {
+        let Some(op) = at(index) else { continue };
+        ordered += 1;
+        parts.entry(S::part(op.request)).or_default().push(index);
     }
     let count = parts.len();
-    let mut open: Vec<(S::Part, Vec<Op<'_, S>>)> = Vec::with_capacity(count);
-    for (part, mut ops) in parts {
-        // What nobody noticed may have mattered to something that nobody noticed either.
-        for _ in 0..3 {
-            let all: Vec<_> = ops.iter().map(|op| (op.request, op.answered.map(|(_, answer)| answer))).collect();
-            let before = ops.len();
-            ops.retain(|op| op.answered.is_some() || S::could_matter(op.request, &all));
-            if ops.len() == before {
-                break;
-            }
-        }
-        ops.sort_by_key(|op| (op.invoked, op.index));
+    let mut turns = Turns { budget, states: 0, slice: FIRST_SLICE, stopped: false, go_on };
+    let mut undecided: Vec<(S::Part, Vec<u32>)> = Vec::new();
+    let mut stuck = None;
+    for (part, indices) in parts {
+        let ops = worth_ordering(indices.into_iter().filter_map(at).collect());
+        // What needs no search is looked for in all parts, whatever a search of others says: it is told in three lines.
         if let Some(stale) = stale(&part, &ops) {
             let before = stale.before().map(|position| ops[position].index);
-            return refuted(&part, &ops, ops[stale.saw].index, before.collect(), go_on);
+            return refuted(&part, &ops, ops[stale.saw].index, before.collect(), turns.go_on);
         }
-        open.push((part, ops));
+        if stuck.is_some() {
+            continue;
+        }
+        let indices = || ops.iter().map(|op| op.index as u32).collect();
+        match turns.search(&part, &ops) {
+            Found::Order => {}
+            Found::Stuck { stuck: last, prefix } => stuck = Some((part, indices(), last, prefix)),
+            Found::OutOfBudget => undecided.push((part, indices())),
+        }
     }
     // In turn, with growing slices of the budget: a part that is hard must not hide another that is refuted at once.
-    let (mut states, mut slice, mut stopped) = (0_u64, FIRST_SLICE, false);
-    while !open.is_empty() {
-        let mut undecided = Vec::new();
-        for (part, ops) in open {
-            if !stopped {
-                let mut effort = Effort::new(slice.min(budget.saturating_sub(states)), go_on);
-                let found = search::<S>(&part, &ops, Ahead::of(&ops), &mut effort);
-                states += effort.states;
-                stopped = effort.stopped;
-                match found {
-                    Found::Order => continue,
-                    Found::Stuck { stuck, prefix } => return refuted(&part, &ops, stuck, prefix, go_on),
-                    Found::OutOfBudget => {}
-                }
+    while stuck.is_none() && !undecided.is_empty() {
+        if turns.is_over() {
+            let part = undecided[0].0.to_string();
+            return Linearizable::OutOfBudget { part, others: undecided.len() - 1, states: turns.states };
+        }
+        turns.slice = turns.slice.saturating_mul(GROWTH);
+        for (part, indices) in core::mem::take(&mut undecided) {
+            if stuck.is_some() {
+                break;
             }
-            undecided.push((part, ops));
+            let ops: Vec<_> = indices.iter().copied().filter_map(at).collect();
+            match turns.search(&part, &ops) {
+                Found::Order => {}
+                Found::Stuck { stuck: last, prefix } => stuck = Some((part, indices, last, prefix)),
+                Found::OutOfBudget => undecided.push((part, indices)),
+            }
         }
-        if let Some((part, _)) = undecided.first().filter(|_| stopped || states >= budget) {
-            return Linearizable::OutOfBudget { part: part.to_string(), others: undecided.len() - 1, states };
-        }
-        open = undecided;
-        slice = slice.saturating_mul(GROWTH);
     }
-    Linearizable::Yes { operations, parts: count }
+    match stuck {
+        None => Linearizable::Yes { operations: ordered, parts: count },
+        Some((part, indices, stuck, prefix)) => {
+            let ops: Vec<_> = indices.into_iter().filter_map(at).collect();
+            refuted(&part, &ops, stuck, prefix, turns.go_on)
+        }
+    }
+}
+
+/// The operations of a part that could explain anything, sorted by invocation.
+fn worth_ordering<S: Spec>(mut ops: Vec<Op<'_, S>>) -> Vec<Op<'_, S>> {
+    // What nobody noticed may have mattered to something that nobody noticed either.
+    for _ in 0..3 {
+        if ops.iter().all(|op| op.answered.is_some()) {
+            break;
+        }
+        let all: Vec<_> = ops.iter().map(|op| (op.request, op.answered.map(|(_, answer)| answer))).collect();
+        let before = ops.len();
+        ops.retain(|op| op.answered.is_some() || S::could_matter(op.request, &all));
+        if ops.len() == before {
+            break;
+        }
+    }
+    ops.sort_by_key(|op| (op.invoked, op.index));
+    ops
+}
+
+/// The budget, and the slice of it that each part gets in its turn.
+struct Turns<'g> {
+    budget: u64,
+    /// States visited so far, beyond walks through the operations.
+    states: u64,
+    slice: u64,
+    /// Whether the caller wants no more.
+    stopped: bool,
+    go_on: &'g mut dyn FnMut() -> bool,
+}
+
+impl Turns<'_> {
+    fn search<S: Spec>(&mut self, part: &S::Part, ops: &[Op<'_, S>]) -> Found {
+        if self.stopped {
+            return Found::OutOfBudget;
+        }
+        let mut effort = Effort::new(self.slice.min(self.budget.saturating_sub(self.states)), self.go_on);
+        let found = search::<S>(part, ops, Ahead::of(ops), &mut effort);
+        self.states += effort.states;
+        self.stopped = effort.stopped;
+        found
+    }
+
+    const fn is_over(&self) -> bool {
+        self.stopped || self.states >= self.budget
+    }
 }
 
 /// A part that has no order. Looking ahead finds out sooner, but then the order found is shorter than a person would make

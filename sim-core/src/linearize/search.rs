@@ -24,6 +24,10 @@ pub(super) struct Effort<'e> {
 
 /// States between two questions.
 const ASK_EVERY: u64 = 1 << 12;
+/// States for each operation that a walk without going back may visit at no cost.
+const FREE: u64 = 64;
+/// Candidates that cost as much to look at as a state to visit.
+const LOOKS: u64 = 8;
 
 impl<'e> Effort<'e> {
     pub fn new(budget: u64, go_on: &'e mut dyn FnMut() -> bool) -> Self {
@@ -77,7 +81,7 @@ struct Search<'s, 'a, 'e, S: Spec> {
     line: Timeline,
     /// The operation's number among the answered or the doubtful ones. They are numbered apart: a doubtful one may stay
     /// out for ever, and would keep the window open behind it.
-    number: Vec<usize>,
+    number: Vec<u32>,
     place: Place<S::State>,
     ahead: Ahead<S::State>,
     /// Answered operations in the order so far.
@@ -88,19 +92,29 @@ struct Search<'s, 'a, 'e, S: Spec> {
     went_back: bool,
     /// States visited since, without having gone back: they cost nothing if this leads further.
     straight: u64,
+    /// How many states may still be visited at no cost.
+    free: u64,
+    /// Candidates looked at that have not been charged yet.
+    looked_at: u64,
     effort: &'s mut Effort<'e>,
 }
 
 impl<S: Spec> Search<'_, '_, '_, S> {
     fn mark(&mut self, op: usize, on: bool) {
         let set = if self.ops[op].answered.is_some() { &mut self.place.done } else { &mut self.place.maybe };
-        set.set(self.number[op], on);
+        set.set(self.number[op] as usize, on);
+    }
+
+    /// So many states are visited.
+    fn visit(&mut self, states: u64) {
+        self.effort.visited += states;
+        let is_free = !self.went_back && self.straight + states <= self.free;
+        *if is_free { &mut self.straight } else { &mut self.effort.states } += states;
     }
 
     /// What `op` would do now: the state after it, if its answer fits.
     fn try_now(&mut self, op: usize) -> Option<S::State> {
-        self.effort.visited += 1;
-        *if self.went_back { &mut self.effort.states } else { &mut self.straight } += 1;
+        self.visit(1);
         let mut after = self.place.state.clone();
         let response = S::apply(&mut after, self.ops[op].request);
         self.ops[op].answered.is_none_or(|(_, answer)| *answer == response).then_some(after)
@@ -109,22 +123,32 @@ impl<S: Spec> Search<'_, '_, '_, S> {
     /// Adds the operations that could come next: those that began before any that is left has ended.
     fn candidates(&mut self, untried: &mut Vec<usize>) {
         let from = untried.len();
-        let mut place = self.line.next[0];
+        let mut place = self.line.first();
         while place != END {
-            let (op, is_return) = self.line.events[place];
+            let (op, is_return) = self.line.event(place);
             if is_return {
                 break;
             }
-            if self.is_welcome(op) {
-                untried.truncate(from);
-                untried.push(op);
-                return;
+            self.looked_at += 1;
+            if self.looked_at == LOOKS {
+                self.looked_at = 0;
+                self.visit(1);
             }
             untried.push(op);
-            place = self.line.next[place];
+            if !self.ahead.may_thin() && self.is_welcome(op) {
+                return leave_only(untried, from, op);
+            }
+            place = self.line.after(place);
+        }
+        if self.ahead.may_thin() {
+            self.ahead.thin(untried, from);
+            let welcome = (from..untried.len()).map(|i| untried[i]).find(|op| self.is_welcome(*op));
+            if let Some(op) = welcome {
+                return leave_only(untried, from, op);
+            }
         }
         // Answers mostly come in the order of the effects: try the one that ended first, first; doubtful ones last.
-        untried[from..].sort_by_key(|op| core::cmp::Reverse(self.line.return_at[*op].unwrap_or(END)));
+        untried[from..].sort_by_key(|op| core::cmp::Reverse(self.line.return_of(*op)));
     }
 
     /// Whether it fits and loses nothing by coming now: there is no need to try anything else.
@@ -144,8 +168,10 @@ impl<S: Spec> Search<'_, '_, '_, S> {
         self.line.lift(op);
         self.ordered += usize::from(self.ops[op].answered.is_some());
         if self.ordered > self.record {
-            // A walk that comes further without going back costs nothing: there is no more of it than operations.
+            // A walk that comes further without going back costs nothing, within reason: where many wait at once, each of
+            // its steps looks at all of them.
             self.record = self.ordered;
+            self.free -= self.straight;
             (self.went_back, self.straight) = (false, 0);
         }
         core::mem::replace(&mut self.place.state, after)
@@ -169,7 +195,7 @@ pub(super) fn search<S: Spec>(
     ahead: Ahead<S::State>,
     effort: &mut Effort<'_>,
 ) -> Found {
-    let mut number = vec![0; ops.len()];
+    let mut number = vec![0_u32; ops.len()];
     let (mut answered, mut doubtful) = (0, 0);
     for (i, op) in ops.iter().enumerate() {
         let counter = if op.answered.is_some() { &mut answered } else { &mut doubtful };
@@ -178,8 +204,20 @@ pub(super) fn search<S: Spec>(
     }
     let line = Timeline::new(ops);
     let place = Place { done: Window::default(), maybe: Window::default(), state: S::start(part) };
-    let (ordered, record, went_back, straight) = (0, 0, false, 0);
-    let mut search = Search { ops, line, number, place, ahead, ordered, record, went_back, straight, effort };
+    let mut search = Search {
+        ops,
+        line,
+        number,
+        place,
+        ahead,
+        ordered: 0,
+        record: 0,
+        went_back: false,
+        straight: 0,
+        free: ops.len() as u64 * FREE,
+        looked_at: 0,
+        effort,
+    };
     // Places from which every way on has been tried. A place is noted when it is left: until then nothing can come to it
     // again, because all that is tried from it has ordered more. So an order that is found without going back costs
     // nothing here.
@@ -188,7 +226,7 @@ pub(super) fn search<S: Spec>(
     let mut untried = Vec::new();
     search.candidates(&mut untried);
     let mut stack = vec![Frame { untried_from: 0, taken: None }];
-    while search.ordered < answered {
+    while search.ordered < answered as usize {
         if search.effort.is_spent() {
             return Found::OutOfBudget;
         }
@@ -232,12 +270,18 @@ pub(super) fn search<S: Spec>(
     Found::Order
 }
 
+/// Leaves one candidate of those from that place on.
+fn leave_only(untried: &mut Vec<usize>, from: usize, op: usize) {
+    untried.truncate(from);
+    untried.push(op);
+}
+
 /// Of the operations left, the answered one that ended first: it had to come by now.
 fn first_to_end(line: &Timeline) -> usize {
-    let mut place = line.next[0];
-    while place != END && !line.events[place].1 {
-        place = line.next[place];
+    let mut place = line.first();
+    while place != END && !line.event(place).1 {
+        place = line.after(place);
     }
     assert_ne!(place, END, "an answered operation is left, and so is its return");
-    line.events[place].0
+    line.event(place).0
 }

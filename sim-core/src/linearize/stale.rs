@@ -25,57 +25,65 @@ impl Stale {
     }
 }
 
-/// All that could make one state, in the order in which they began.
-#[derive(Default)]
+/// All that could make a state.
 struct Makers {
-    /// When it began, and the one among it and those before it that ends last; `None` for the end of one that may take
-    /// effect at any time.
-    begun: Vec<(Instant, Ending)>,
+    /// State, position, and of those of the same state up to here the position of the one that ends last; by state, and then
+    /// in the order in which they began.
+    made: Vec<(u32, u32, u32)>,
 }
 
-/// When an operation ends, `None` for never, and its position.
-type Ending = (Option<Instant>, usize);
-
-fn later(a: Ending, b: Ending) -> Ending {
-    match (a.0, b.0) {
-        (None, _) => a,
-        (_, None) => b,
-        (Some(x), Some(y)) => {
-            if x >= y {
-                a
-            } else {
-                b
-            }
-        }
-    }
+/// When an operation ends; `None` for one that may take effect at any time.
+fn end<S: Spec>(ops: &[Op<'_, S>], position: u32) -> Option<Instant> {
+    ops[position as usize].answered.map(|(at, _)| at)
 }
 
 impl Makers {
-    /// Of those that began before `at`, the one that ends last.
-    fn last_before(&self, at: Instant) -> Option<Ending> {
-        let count = self.begun.partition_point(|(begun, _)| *begun <= at);
-        count.checked_sub(1).map(|last| self.begun[last].1)
+    /// `made` are states and positions.
+    fn new<S: Spec>(ops: &[Op<'_, S>], mut made: Vec<(u32, u32, u32)>) -> Self {
+        made.sort_unstable();
+        for i in 1..made.len() {
+            let ((of, _, last), (state, position, _)) = (made[i - 1], made[i]);
+            let is_later = match (end(ops, last), end(ops, position)) {
+                (None, _) => false,
+                (_, None) => true,
+                (Some(before), Some(end)) => before < end,
+            };
+            if of == state && !is_later {
+                made[i].2 = last;
+            }
+        }
+        Self { made }
+    }
+
+    /// Of those of a state that began before `at`, the one that ends last.
+    fn last_before<S: Spec>(&self, ops: &[Op<'_, S>], state: u32, at: Instant) -> Option<u32> {
+        let after = |(of, position, _): &(u32, u32, u32)| (*of, ops[*position as usize].invoked) <= (state, at);
+        let before = self.made.partition_point(after).checked_sub(1)?;
+        let (of, _, last) = self.made[before];
+        (of == state).then_some(last)
     }
 }
 
-/// Operations that certainly left a state: when they began, and the earliest end among those that began no earlier, of
-/// two that left different states.
+/// Operations that certainly left a state.
 struct Certain {
-    invoked: Vec<Instant>,
-    /// For each, the two earliest ends from it on, of different states: `(end, position, state)`.
-    earliest: Vec<[Option<(Instant, usize, usize)>; 2]>,
+    /// Positions and states, in the order in which they began.
+    left: Vec<(u32, u32)>,
+    /// For each, of those that began no earlier the two with the earliest ends that left different states: places in `left`,
+    /// or `NONE`.
+    earliest: Vec<[u32; 2]>,
 }
 
+const NONE: u32 = u32::MAX;
+
 impl Certain {
-    /// `left` are `(invoked, returned, position, state)`, in the order in which they began.
-    fn new(left: &[(Instant, Instant, usize, usize)]) -> Self {
-        let mut best: [Option<(Instant, usize, usize)>; 2] = [None, None];
+    fn new<S: Spec>(ops: &[Op<'_, S>], left: Vec<(u32, u32)>) -> Self {
+        let mut best = [NONE; 2];
         let mut earliest = vec![best; left.len()];
-        for (i, (_, returned, position, state)) in left.iter().enumerate().rev() {
-            let this = Some((*returned, *position, *state));
-            let ends = |entry: Option<(Instant, usize, usize)>| entry.map(|(at, _, _)| at);
-            let is_earlier = |than| ends(than).is_none_or(|at| *returned < at);
-            if best[0].is_some_and(|(_, _, of)| of == *state) {
+        let returned = |i: u32| end(ops, left[i as usize].0);
+        for (i, (_, state)) in left.iter().enumerate().rev() {
+            let this = i as u32;
+            let is_earlier = |than: u32| than == NONE || returned(this) < returned(than);
+            if best[0] != NONE && left[best[0] as usize].1 == *state {
                 if is_earlier(best[0]) {
                     best[0] = this;
                 }
@@ -86,67 +94,59 @@ impl Certain {
             }
             earliest[i] = best;
         }
-        Self { invoked: left.iter().map(|(invoked, ..)| *invoked).collect(), earliest }
+        Self { left, earliest }
     }
 
     /// One that began after `after` (at any time, if `None`), ended before `before`, and left another state than `state`.
-    fn between(&self, after: Option<Instant>, before: Instant, state: usize) -> Option<usize> {
-        let from = after.map_or(0, |after| self.invoked.partition_point(|invoked| *invoked <= after));
-        let found = self.earliest.get(from)?.iter().flatten().find(|(_, _, left)| *left != state);
-        found.filter(|(returned, ..)| *returned < before).map(|(_, position, _)| *position)
+    fn between<S: Spec>(&self, ops: &[Op<'_, S>], after: Option<Instant>, before: Instant, state: u32) -> Option<u32> {
+        let began =
+            |after: Instant| self.left.partition_point(|(position, _)| ops[*position as usize].invoked <= after);
+        let earliest = self.earliest.get(after.map_or(0, began))?;
+        let mut others = earliest.iter().filter(|i| **i != NONE).map(|i| self.left[*i as usize]);
+        let (position, _) = others.find(|(_, left)| *left != state)?;
+        end(ops, position).is_some_and(|at| at < before).then_some(position)
     }
 }
 
 /// The stale observation that was answered first; `None` if there is none, or if it is not known of every operation what
 /// it makes. `ops` are sorted by invocation.
 pub(super) fn stale<S: Spec>(part: &S::Part, ops: &[Op<'_, S>]) -> Option<Stale> {
-    let mut numbers: BTreeMap<S::State, usize> = BTreeMap::new();
-    let mut makers: Vec<Makers> = Vec::new();
-    let mut number = |state: S::State, makers: &mut Vec<Makers>| {
-        let next = numbers.len();
-        let number = *numbers.entry(state).or_insert(next);
-        if number == next {
-            makers.push(Makers::default());
-        }
-        number
+    let mut numbers: BTreeMap<S::State, u32> = BTreeMap::new();
+    let mut number = |state: S::State| {
+        let next = numbers.len() as u32;
+        *numbers.entry(state).or_insert(next)
     };
-    let start = number(S::start(part), &mut makers);
-    let (mut saw, mut left) = (Vec::new(), Vec::new());
-    for (position, op) in ops.iter().enumerate() {
-        let needs = op.answered.and_then(|(_, answer)| S::needs(op.request, answer));
-        let needs = needs.map(|state| number(state, &mut makers));
-        let made = match S::makes(op.request)? {
+    let start = number(S::start(part));
+    let (mut made, mut saw, mut left) = (Vec::new(), Vec::new(), Vec::new());
+    for (position, op) in (0..).zip(ops) {
+        let needs = op.answered.and_then(|(_, answer)| S::needs(op.request, answer)).map(&mut number);
+        let makes = match S::makes(op.request)? {
             Makes::Nothing => None,
             Makes::State(_) if op.answered.is_some_and(|(_, answer)| S::observed_only(op.request, answer)) => None,
-            Makes::State(state) => Some(number(state, &mut makers)),
+            Makes::State(state) => Some(number(state)),
         };
-        let returned = op.answered.map(|(at, _)| at);
-        if let Some(state) = made {
-            let begun = &mut makers[state].begun;
-            let last = begun.last().map_or((returned, position), |(_, last)| later(*last, (returned, position)));
-            begun.push((op.invoked, last));
-        }
-        if let (Some(returned), Some(state)) = (returned, made.or(needs)) {
-            left.push((op.invoked, returned, position, state));
-        }
-        if let (Some(returned), Some(state)) = (returned, needs) {
+        made.extend(makes.map(|state| (state, position, position)));
+        if let Some((returned, _)) = op.answered {
+            left.extend(makes.or(needs).map(|state| (position, state)));
             // What it makes itself comes too late for it, but that is of no interest if it changes nothing.
-            saw.push((returned, position, state));
+            saw.extend(needs.map(|state| (returned, position, state)));
         }
     }
-    let certain = Certain::new(&left);
+    drop(numbers);
+    let (makers, certain) = (Makers::new(ops, made), Certain::new(ops, left));
     saw.sort_unstable();
-    saw.into_iter().find_map(|(returned, position, state)| {
-        let invoked = ops[position].invoked;
-        let (after, maker) = match makers[state].last_before(returned) {
+    let stale = |(returned, position, state): (Instant, u32, u32)| {
+        let invoked = ops[position as usize].invoked;
+        let saw = position as usize;
+        let maker = makers.last_before(ops, state, returned);
+        let after = match maker {
             // Somebody may have made it just now.
-            Some((None, _)) => return None,
-            Some((Some(ended), _)) if ended >= invoked => return None,
-            Some((Some(ended), maker)) => (Some(ended), Some(maker)),
-            None if state != start => return Some(Stale { maker: None, over: None, saw: position }),
-            None => (None, None),
+            Some(maker) => Some(end(ops, maker).filter(|ended| *ended < invoked)?),
+            None if state != start => return Some(Stale { maker: None, over: None, saw }),
+            None => None,
         };
-        let over = certain.between(after, invoked, state)?;
-        Some(Stale { maker, over: Some(over), saw: position })
-    })
+        let over = certain.between(ops, after, invoked, state)?;
+        Some(Stale { maker: maker.map(|maker| maker as usize), over: Some(over as usize), saw })
+    };
+    saw.into_iter().find_map(stale)
 }

@@ -32,8 +32,12 @@ impl Spec for Register {
 
 type Row = (Option<u64>, u64, u64, Outcome<u64>);
 
+fn row((request, from, to, outcome): &Row) -> Observed<'_, Register> {
+    (request, Instant(*from), Instant(*to), outcome)
+}
+
 fn judge(rows: &[Row], budget: u64) -> Linearizable {
-    check::<Register>(rows.iter().map(|(q, from, to, o)| (q, Instant(*from), Instant(*to), o)), budget)
+    check::<Register>(rows.len(), |i| row(&rows[i]), budget)
 }
 
 fn write(v: u64, from: u64, to: u64) -> Row {
@@ -53,6 +57,18 @@ fn a_long_history_costs_nothing_as_long_as_nothing_about_it_is_hard() {
     assert_eq!(judge(&rows, 0), Linearizable::Yes { operations: rows.len(), parts: 1 });
     let one_read_too_many: Vec<Row> = rows.iter().cloned().chain([read(7, 2_000_000, 2_000_001)]).collect();
     assert!(matches!(judge(&one_read_too_many, 0), Linearizable::No { .. }));
+}
+
+#[test]
+fn a_walk_through_a_crowd_is_paid_for_and_ends() {
+    // Nothing tells when the writes of a crowd came: each step of a straight walk looks at all of them.
+    let crowd: Vec<Row> = (0..3_000).map(|n| write(n, n, 3_000 + n)).collect();
+    let Linearizable::OutOfBudget { states, .. } = judge(&crowd, 10_000) else { panic!("it costs half a million") };
+    assert!(states <= 11_000, "{states}");
+    assert_eq!(judge(&crowd, 1_000_000), Linearizable::Yes { operations: crowd.len(), parts: 1 });
+    // A thin one is free.
+    let thin: Vec<Row> = (0..3_000).map(|n| write(n, n, n + 30)).collect();
+    assert_eq!(judge(&thin, 0), Linearizable::Yes { operations: thin.len(), parts: 1 });
 }
 
 #[test]
@@ -116,7 +132,7 @@ fn what_was_left_for_good_needs_no_search() {
         let rows: Vec<Row> = crowd().chain(rows.iter().cloned()).collect();
         let found = judge(&rows, 0);
         assert!(matches!(found, Linearizable::No { stuck, .. } if stuck == 30 + stale), "{found:?}: {rows:?}");
-        let rows = rows.iter().map(|(q, from, to, o)| (q, Instant(*from), Instant(*to), o));
+        let rows = rows.iter().map(row);
         assert!(conflict::<Register>(rows, 0, &mut || true).len() <= 3);
     }
     let right: [&[Row]; 4] = [
@@ -183,7 +199,7 @@ proptest::proptest! {
             })
             .collect();
         let some: Vec<usize> = conflict::<Register>(
-            rows.iter().map(|(q, from, to, o)| (q, Instant(*from), Instant(*to), o)), 1_000_000, &mut || true);
+            rows.iter().map(row), 1_000_000, &mut || true);
         let no = matches!(judge(&rows, 1_000_000), Linearizable::No { .. });
         proptest::prop_assert_eq!(no, !some.is_empty());
         if let Some(last) = some.last() {

@@ -267,6 +267,7 @@ pub struct FailoverSystem;
 
 impl System for FailoverSystem {
     const NAME: &'static str = "failover";
+    const MODEL: Option<&'static str> = Some("kv");
     const ABOUT: &'static str =
         "a key-value store on a primary and its backups, with arbiters, fencing and redirection";
     const TIMERS: u16 = TIMERS;

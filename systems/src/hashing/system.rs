@@ -229,6 +229,7 @@ pub struct HashingSystem;
 
 impl System for HashingSystem {
     const NAME: &'static str = "hashing";
+    const MODEL: Option<&'static str> = Some("kv");
     const ABOUT: &'static str =
         "a sharded key-value store in the manner of Dynamo: placements, quorums, hand-over and repair";
     const TIMERS: u16 = TIMERS;

@@ -142,8 +142,11 @@ pub fn judge_linearizable<N: Node<Request = KvCommand, Response = KvResponse>>(
     if !history.kept {
         return Verdict::Inconclusive { rule: RULE, why: "the history of this run was not kept".to_owned() };
     }
-    let rows = history.entries.iter().map(|e| (&e.request, e.invoked, e.returned, &e.outcome));
-    match linearize::check::<KvSpec>(rows, budget.states) {
+    let row = |i| {
+        let entry = history.entry(i);
+        (entry.request, entry.invoked, entry.returned, entry.outcome)
+    };
+    match linearize::check::<KvSpec>(history.len(), row, budget.states) {
         Linearizable::Yes { operations: 0, .. } => {
             Verdict::Inconclusive { rule: RULE, why: "no operation succeeded".to_owned() }
         }
@@ -155,8 +158,8 @@ pub fn judge_linearizable<N: Node<Request = KvCommand, Response = KvResponse>>(
             Verdict::Inconclusive { rule: RULE, why: format!("gave up on {part}{more} after {states} states") }
         }
         Linearizable::No { part, stuck, prefix } => {
-            let e = &history.entries[stuck];
-            let last = prefix.last().map(|i| &history.entries[*i]);
+            let e = history.entry(stuck);
+            let last = prefix.last().map(|i| history.entry(*i));
             let before = last.map_or_else(
                 || "nothing".to_owned(),
                 |l| format!("{} op {} ({}, begun at {})", l.client, l.op, l.request, l.invoked),
@@ -192,7 +195,11 @@ mod tests {
         Outcome::Ok(KvResponse::Value(Some(Value::new(v))))
     }
     fn judge(rows: &[Row]) -> Linearizable {
-        linearize::check::<KvSpec>(rows.iter().map(|(q, a, b, o)| (q, Instant(*a), Instant(*b), o)), 100_000)
+        let row = |i: usize| {
+            let (request, from, to, outcome) = &rows[i];
+            (request, Instant(*from), Instant(*to), outcome)
+        };
+        linearize::check::<KvSpec>(rows.len(), row, 100_000)
     }
 
     #[test]

@@ -205,6 +205,7 @@ pub struct PaxosSystem;
 
 impl System for PaxosSystem {
     const NAME: &'static str = "paxos";
+    const MODEL: Option<&'static str> = Some("kv");
     const ABOUT: &'static str =
         "a key-value store replicated by Multi-Paxos, with a stable leader and flexible quorums";
     const TIMERS: u16 = TIMERS;

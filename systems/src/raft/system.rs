@@ -254,6 +254,7 @@ pub struct RaftSystem;
 
 impl System for RaftSystem {
     const NAME: &'static str = "raft";
+    const MODEL: Option<&'static str> = Some("kv");
     const ABOUT: &'static str = "a key-value store replicated by Raft, as in Ongaro's dissertation";
     const TIMERS: u16 = TIMERS;
     type Node = Raft<Kv>;

@@ -1,8 +1,9 @@
 //! Random schedules over the hand-driven cluster: loss, duplication, reordering, cuts, crashes, power losses, retries.
 
 use super::{Cluster, Flight, Leaves, Paxos, Raft, Subject, TIMERS, Told};
+use sim_core::record::OpRecord;
 use sim_core::{
-    Budget, ClientId, Duration, Entry, History, Instant, NodeId, Order, Outcome, Purpose, Rng, Ticket, Timer, Verdict,
+    Budget, ClientId, Duration, History, Instant, NodeId, Order, Outcome, Purpose, Rng, Said, Ticket, Timer, Verdict,
     Violation,
 };
 use systems::kv::{self, KvCommand, KvResponse, Value};
@@ -180,7 +181,7 @@ pub fn storm<N: Subject>(config: N::Config, weather: Weather, seed: u64) -> Resu
         now: 0,
         weather,
         ops: (0..CLIENTS).map(|_| Vec::new()).collect(),
-        history: History { entries: Vec::new(), kept: true },
+        history: History { kept: true, ..History::default() },
         sides: vec![0; N::nodes(&config) as usize],
         one_way: false,
         late: Vec::new(),
@@ -407,14 +408,20 @@ impl<N: Subject> Run<N> {
 
     fn end(&mut self, client: usize, op: usize, outcome: Outcome<KvResponse>) {
         let entry = &self.ops[client][op];
-        self.history.entries.push(Entry {
-            client: ClientId(client as u32),
+        self.history.ops.push(OpRecord {
+            client: client as u32 + 1,
             op: op as u64,
-            request: entry.command.clone(),
-            invoked: entry.invoked,
-            returned: Instant(self.now),
-            outcome,
+            class: sim_core::Class::Write,
+            probe: false,
+            zone: 0,
+            shard: 0,
+            invoke_ns: entry.invoked.0,
+            return_ns: self.now,
+            outcome: outcome.fate(),
+            node: None,
+            attempts: 1,
         });
+        self.history.said.push(Said { request: entry.command.clone(), outcome });
     }
 
     fn listen(&mut self) {
@@ -472,7 +479,7 @@ impl<N: Subject> Run<N> {
         }
         let mut verdicts = N::verdicts(&self.cluster.checks, &self.cluster.nodes);
         verdicts.push(kv::judge_linearizable(&self.history, Budget::default()));
-        let answered = self.history.count(sim_core::Fate::Ok);
+        let answered = self.history.ops.iter().filter(|op| op.outcome == sim_core::Fate::Ok).count();
         if let Some(Verdict::Fail(violation)) = verdicts.iter().find(|v| matches!(v, Verdict::Fail(_))) {
             return Err(violation.clone());
         }

@@ -1,6 +1,7 @@
 //! A queue without an order: what came in comes out once, in any order.
 
-use super::super::{Answer, Datum, Event, Piece, Reading, Stage};
+use super::super::{Answer, Datum, Event, Operation, Piece, Reading, Stage};
+use super::elements::{Elements, Pair, contradiction};
 use super::queue::taken;
 use super::{Model, ModelName, Object, unknown};
 use core::fmt;
@@ -135,11 +136,15 @@ impl Spec for Bag {
             What::Enqueue(value) => Passage::Enters(value),
             What::Dequeue(Some(Some(value))) => Passage::Leaves(value),
             What::Dequeue(Some(None)) => Passage::FindsNone,
-            What::Dequeue(None) | What::Drain => Passage::Unknown,
+            What::Dequeue(None) => Passage::Unknown,
+            What::Drain => Passage::Drains,
         })
     }
     fn overtakes() -> bool {
         true
+    }
+    fn only_constrains(request: &Ask, _: &Told) -> bool {
+        request.what == What::Dequeue(Some(None))
     }
     fn could_matter(request: &Ask, all: &[(&Ask, Option<&Told>)]) -> bool {
         // What nobody took out makes a difference to nobody but who found it empty, and would rather it never came. That
@@ -194,5 +199,22 @@ impl Model for Bag {
             (ask, Told::Out(out))
         };
         out.iter().map(piece).collect()
+    }
+
+    fn narrow(operations: &[&Operation<Self>]) -> Option<Vec<usize>> {
+        contradiction(operations)
+    }
+}
+
+impl Elements for Bag {
+    fn element(operation: &Operation<Self>) -> Option<&Arc<str>> {
+        match &operation.request.what {
+            What::Enqueue(element) | What::Dequeue(Some(Some(element))) => Some(element),
+            What::Dequeue(_) | What::Drain => None,
+        }
+    }
+    fn pairs<'o>(_: &[&'o Arc<str>], _: &[&'o Operation<Self>]) -> Vec<Pair<'o>> {
+        // Elements overtake each other: they have nothing to do with each other.
+        Vec::new()
     }
 }

@@ -1,9 +1,11 @@
 //! A lock: held by at most one process, or at most once.
 
-use super::super::{Answer, Datum, Event, Reading};
+use super::super::{Answer, Datum, Event, Operation, Reading};
 use super::{Model, ModelName, Object, unknown};
 use core::fmt;
-use sim_core::linearize::{Makes, Spec};
+use sim_core::Outcome;
+use sim_core::linearize::{Linearizable, Makes, Spec, check, conflict};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// A lock, or one for each key: initially free. Only who holds it can give it back.
@@ -120,8 +122,76 @@ impl Spec for Mutex {
     }
 }
 
+/// States visited by each attempt to make a contradiction smaller.
+const ATTEMPT: u64 = 200_000;
+/// Operations that are easily looked through.
+const FEW: usize = 3;
+
+/// The operations that contradict each other since nobody was asking for a moment and it was clear who held the lock: only who
+/// got it last stands for all that was before.
+fn since_quiet<M>(operations: &[&Operation<M>], owner: fn(&Ask) -> &str) -> Vec<usize>
+where
+    M: Model<Request = Ask, Response = Told>,
+{
+    let row = |i: &usize| operations[*i].observed();
+    let found = conflict::<M>((0..operations.len()).map(|i| row(&i)), ATTEMPT, &mut || true);
+    // The few that tell of somebody who came too late need no shortening.
+    let Some(straw) = found.last().copied().filter(|_| found.len() > FEW) else { return found };
+    let end = operations[straw].returned;
+    let was_told = |i: usize| matches!(operations[i].outcome, Outcome::Ok(_)) && operations[i].returned <= end;
+    let mut all = found.clone();
+    all.sort_by_key(|i| (operations[*i].invoked, *i));
+    let unknown = Outcome::Unknown;
+    for quiet in (1..all.len()).rev() {
+        let (before, after) = all.split_at(quiet);
+        let began = operations[after[0]].invoked;
+        if !before.iter().all(|i| was_told(*i) && operations[*i].returned < began) {
+            continue;
+        }
+        let Some(holder) = holder(before, operations, owner) else { continue };
+        let few: Vec<usize> = holder.into_iter().chain(after.iter().copied()).collect();
+        let told = |i: usize| if was_told(i) { &operations[i].outcome } else { &unknown };
+        let row = |i: usize| {
+            let (request, invoked, returned, _) = row(&few[i]);
+            (request, invoked, returned, told(few[i]))
+        };
+        if let Linearizable::No { .. } = check::<M>(few.len(), row, ATTEMPT) {
+            let others = few.iter().copied().filter(|i| *i != straw);
+            return others.chain([straw]).collect();
+        }
+    }
+    found
+}
+
+/// Who got the lock last and still has it after all of these, which have ended: nobody, or the operation; `None` if that is not
+/// clear.
+fn holder<M>(ended: &[usize], operations: &[&Operation<M>], owner: fn(&Ask) -> &str) -> Option<Option<usize>>
+where
+    M: Model<Request = Ask, Response = Told>,
+{
+    // For each owner, how often it got the lock and has not given it back, and the last time it got it.
+    let mut held: BTreeMap<&str, (i64, Option<usize>)> = BTreeMap::new();
+    for i in ended {
+        let ask = &operations[*i].request;
+        if operations[*i].outcome != Outcome::Ok(Told(true)) {
+            continue;
+        }
+        let (count, last) = held.entry(owner(ask)).or_default();
+        *count += if ask.acquire { 1 } else { -1 };
+        if ask.acquire && last.is_none_or(|last| operations[last].returned < operations[*i].returned) {
+            *last = Some(*i);
+        }
+    }
+    let mut holders = held.into_values().filter(|(count, _)| *count != 0);
+    match (holders.next(), holders.next()) {
+        (None, _) => Some(None),
+        (Some((1, Some(last))), None) => Some(Some(last)),
+        _ => None,
+    }
+}
+
 macro_rules! locks {
-    ($name:ident, $forms:literal) => {
+    ($name:ident, $owner:expr, $forms:literal) => {
         impl Model for $name {
             const NAME: ModelName = ModelName::$name;
             const FORMS: &'static str = $forms;
@@ -131,9 +201,12 @@ macro_rules! locks {
             fn answer(_: &mut Ask, event: &Event, _: &Reading) -> Result<Answer<Told>, String> {
                 Ok(answer(event))
             }
+            fn narrow(operations: &[&Operation<Self>]) -> Option<Vec<usize>> {
+                Some(since_quiet(operations, $owner)).filter(|found| !found.is_empty())
+            }
         }
     };
 }
 
-locks!(Lock, "a lock knows acquire and release");
-locks!(Mutex, "a mutex knows acquire and release");
+locks!(Lock, |ask| &ask.process, "a lock knows acquire and release");
+locks!(Mutex, |_| "anybody", "a mutex knows acquire and release");

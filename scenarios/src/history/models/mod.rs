@@ -2,9 +2,9 @@
 
 mod bag;
 mod counter;
+mod elements;
 mod lock;
 mod multi_register;
-mod presence;
 mod queue;
 mod set;
 mod store;

@@ -1,11 +1,12 @@
 //! A queue: first in, first out.
 
 use super::super::{Answer, Datum, Event, Operation, Reading};
+use super::elements::{Elements, Pair, all_pairs, contradiction};
 use super::{Model, ModelName, Object, unknown};
 use core::fmt;
 use sim_core::Outcome;
-use sim_core::linearize::{Linearizable, Passage, Spec, check, conflict};
-use std::collections::{BTreeMap, VecDeque};
+use sim_core::linearize::{Passage, Spec};
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 /// A queue, or one for each key: initially empty.
@@ -112,39 +113,21 @@ impl Model for Queue {
     }
 
     fn narrow(operations: &[&Operation<Self>]) -> Option<Vec<usize>> {
-        // Without an element, and all that is known of it, the order of the others is what it was: so two elements that
-        // contradict each other contradict the whole.
-        let mut of: BTreeMap<Option<&Arc<str>>, Vec<usize>> = BTreeMap::new();
-        for (i, operation) in operations.iter().enumerate() {
-            let element = match (&operation.request.put, &operation.outcome) {
-                (Some(element), _) | (None, Outcome::Ok(Told::Out(Some(element)))) => Some(element),
-                (None, _) => None,
-            };
-            of.entry(element).or_default().push(i);
-        }
-        let others = of.remove(&None).unwrap_or_default();
-        let each: Vec<&Vec<usize>> = of.values().collect();
-        let alone = each.iter().map(|ops| vec![*ops]);
-        let pairs = (0..each.len()).flat_map(|i| (0..i).map(move |j| (i, j))).take(PAIRS);
-        let pairs = pairs.map(|(i, j)| vec![each[i], each[j]]);
-        for some in alone.chain(pairs) {
-            let mut few: Vec<usize> = some.into_iter().flatten().chain(&others).copied().collect();
-            few.sort_unstable();
-            let rows = || few.iter().map(|i| operations[*i]).map(|o| (&o.request, o.invoked, o.returned, &o.outcome));
-            if let Linearizable::No { .. } = check::<Self>(rows(), FEW) {
-                let found = conflict::<Self>(rows(), FEW, &mut || true);
-                return Some(found.into_iter().map(|i| few[i]).collect())
-                    .filter(|found: &Vec<usize>| !found.is_empty());
-            }
-        }
-        None
+        contradiction(operations)
     }
 }
 
-/// Pairs of elements that are held against each other.
-const PAIRS: usize = 50_000;
-/// States visited for each.
-const FEW: u64 = 1_000;
+impl Elements for Queue {
+    fn element(operation: &Operation<Self>) -> Option<&Arc<str>> {
+        match (&operation.request.put, &operation.outcome) {
+            (Some(element), _) | (None, Outcome::Ok(Told::Out(Some(element)))) => Some(element),
+            (None, _) => None,
+        }
+    }
+    fn pairs<'o>(elements: &[&'o Arc<str>], _: &[&'o Operation<Self>]) -> Vec<Pair<'o>> {
+        all_pairs(elements)
+    }
+}
 
 /// What came out; `None` if there was nothing.
 pub(super) fn taken(value: &Datum) -> Option<Arc<str>> {

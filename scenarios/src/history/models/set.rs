@@ -1,7 +1,7 @@
 //! A set: elements are added and removed, all of them are read.
 
 use super::super::{Answer, Datum, Event, Operation, Reading};
-use super::presence::{Look, contradiction};
+use super::elements::{Elements as OfElements, Pair, contradiction};
 use super::{Model, ModelName, Object, unknown};
 use core::fmt;
 use sim_core::Outcome;
@@ -67,6 +67,14 @@ impl Elements {
         self.0.iter().zip(&of.0).all(|(bucket, of)| Arc::ptr_eq(bucket, of) || bucket.is_subset(of))
     }
 
+    fn iter(&self) -> impl Iterator<Item = &Arc<str>> {
+        self.0.iter().flat_map(|bucket| bucket.iter())
+    }
+
+    fn first_not_in(&self, other: &Self) -> Option<&Arc<str>> {
+        self.iter().find(|element| !other.contains(element))
+    }
+
     fn contains(&self, element: &str) -> bool {
         self.0[Self::place(element)].contains(element)
     }
@@ -88,7 +96,7 @@ const SHOWN: usize = 12;
 impl fmt::Display for Told {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self::All(elements) = self else { return f.write_str("done") };
-        let mut some: Vec<&str> = elements.0.iter().flat_map(|bucket| bucket.iter()).map(|e| &**e).collect();
+        let mut some: Vec<&str> = elements.iter().map(|e| &**e).collect();
         // Shorter first: numbers in the order of numbers.
         some.sort_unstable_by_key(|element| (element.len(), *element));
         let more = some.len().saturating_sub(SHOWN);
@@ -190,22 +198,59 @@ impl Model for Members {
     }
 
     fn narrow(operations: &[&Operation<Self>]) -> Option<Vec<usize>> {
-        let mut elements: BTreeSet<&Arc<str>> = BTreeSet::new();
+        contradiction(operations)
+    }
+}
+
+/// What a read saw.
+fn saw(operation: &Operation<Members>) -> Option<&Elements> {
+    match &operation.outcome {
+        Outcome::Ok(Told::All(all)) => Some(all),
+        _ => None,
+    }
+}
+
+impl OfElements for Members {
+    fn element(operation: &Operation<Self>) -> Option<&Arc<str>> {
+        match &operation.request.what {
+            What::Add(element) | What::Remove(element) => Some(element),
+            What::Read => None,
+        }
+    }
+    fn seen(operation: &Operation<Self>) -> Vec<&Arc<str>> {
+        saw(operation).into_iter().flat_map(Elements::iter).collect()
+    }
+    fn among(operation: &Operation<Self>, elements: &[&Arc<str>]) -> Outcome<Told> {
+        let Some(all) = saw(operation) else { return operation.outcome.clone() };
+        let mut some = Elements::none();
+        for element in elements.iter().filter(|element| all.contains(element)) {
+            some.bucket(element).insert(Arc::clone(element));
+        }
+        Outcome::Ok(Told::All(some))
+    }
+    fn pairs<'o>(_: &[&'o Arc<str>], operations: &[&'o Operation<Self>]) -> Vec<Pair<'o>> {
+        let mut reads: Vec<&Elements> = operations.iter().filter_map(|operation| saw(operation)).collect();
+        reads.sort_by_key(|all| all.len());
+        // Of two reads each saw what the other did not: if any two did, then two next to each other in this order.
+        let mut pairs: Vec<Pair<'o>> = reads
+            .windows(2)
+            .filter_map(|two| Some([two[0].first_not_in(two[1])?, two[1].first_not_in(two[0])?]))
+            .collect();
+        // What began last of what a read saw, and what ended first of what it did not see.
+        let mut adds: Vec<(&Operation<Self>, &Arc<str>)> = Vec::new();
         for operation in operations {
-            match (&operation.request.what, &operation.outcome) {
-                (What::Add(element) | What::Remove(element), _) => {
-                    elements.insert(element);
-                }
-                (What::Read, Outcome::Ok(Told::All(all))) => elements.extend(all.0.iter().flat_map(|b| b.iter())),
-                (What::Read, _) => {}
+            if let What::Add(element) = &operation.request.what {
+                adds.push((operation, element));
             }
         }
-        // A set is right only if it is right of each element by itself.
-        contradiction(&elements, operations, |operation, element| match (&operation.request.what, &operation.outcome) {
-            (What::Add(added), _) => (&**added == element).then_some((Look::Comes, None)),
-            (What::Remove(removed), _) => (&**removed == element).then_some((Look::Goes, None)),
-            (What::Read, Outcome::Ok(Told::All(all))) => Some((Look::Is, Some(all.contains(element)))),
-            (What::Read, _) => None,
-        })
+        let answered = |operation: &Operation<Self>| matches!(operation.outcome, Outcome::Ok(_));
+        for all in reads {
+            let seen = adds.iter().filter(|(_, element)| all.contains(element));
+            let missed = adds.iter().filter(|(add, element)| answered(add) && !all.contains(element));
+            let last = seen.max_by_key(|(add, _)| add.invoked);
+            let first = missed.min_by_key(|(add, _)| add.returned);
+            pairs.extend(last.zip(first).map(|((_, last), (_, first))| [*last, *first]));
+        }
+        pairs
     }
 }
