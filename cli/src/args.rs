@@ -293,7 +293,7 @@ pub struct ReportArgs {
 /// Flags of `history`.
 #[derive(Debug, Args)]
 pub struct HistoryArgs {
-    /// history.jsonl of a run, maps of EDN or JSON, or the log lines of Jepsen
+    /// history.jsonl of a run, maps of EDN or JSON, or the log lines of Jepsen; - reads standard input
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
     /// What the history is judged against

@@ -8,22 +8,26 @@ use reports::{Witness, Witnessed};
 use scenarios::history::{FailedCas, Judged, ModelName, Reading, Ruling, Shown, judge};
 use sim_core::record::{RunRecord, VerdictRecord};
 use std::fmt::Write as _;
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Read};
 use std::path::Path;
 use std::time::Duration;
 
 /// Runs the command.
 pub fn history(args: &HistoryArgs) -> Exit {
-    let name = args.file.display().to_string();
-    let text = match std::fs::read(&args.file) {
-        Ok(bytes) => match String::from_utf8(bytes) {
-            Ok(text) => text,
-            Err(error) => {
-                let at = error.utf8_error().valid_up_to();
-                eprintln!("splitbrain: {name}: this is no text: byte {at} is not UTF-8");
-                return Exit::Usage;
-            }
-        },
+    let (name, bytes) = if scenarios::is_standard_input(&args.file) {
+        let mut bytes = Vec::new();
+        let read = std::io::stdin().lock().read_to_end(&mut bytes).map(|_| bytes);
+        ("standard input".to_owned(), read)
+    } else {
+        (args.file.display().to_string(), std::fs::read(&args.file))
+    };
+    let text = match bytes.map(String::from_utf8) {
+        Ok(Ok(text)) => text,
+        Ok(Err(error)) => {
+            let at = error.utf8_error().valid_up_to();
+            eprintln!("splitbrain: {name}: this is no text: byte {at} is not UTF-8");
+            return Exit::Usage;
+        }
         Err(error) => {
             eprintln!("splitbrain: {name}: can not be read: {error}");
             return Exit::Usage;
@@ -123,9 +127,8 @@ pub fn witness_of(dir: &Path, record: &RunRecord) -> Option<Witness> {
     record.verdicts.iter().find(|v| failed(v))?;
     let path = dir.join(reports::HISTORY);
     let text = std::fs::read_to_string(&path).ok()?;
-    // A system that is no key-value store has histories that this can not read: it then has no picture.
-    let judged =
-        judge(&path.display().to_string(), &text, ModelName::Kv, &Reading::default(), BUDGET, &mut || true).ok()?;
+    let model = ModelName::ALL.into_iter().find(|model| model.name() == record.model)?;
+    let judged = judge(&path.display().to_string(), &text, model, &Reading::default(), BUDGET, &mut || true).ok()?;
     witness(&format!("{}, seed {}", record.scenario, record.seed), &judged)
 }
 
@@ -206,4 +209,39 @@ fn table(rows: &[Shown]) -> String {
         let _ = writeln!(text, "  {process:a$}  {request:b$}  {answer:c$}  {lines}");
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_is_explained_by_the_model_of_its_system() {
+        let dir = std::env::temp_dir().join(format!("splitbrain-witness-{}", std::process::id()));
+        std::fs::create_dir_all(&dir).expect("a folder");
+        let line = |op: u32, f: &str, request: &str, response: &str| {
+            format!(
+                "{{\"client\":1,\"op\":{op},\"invoke_ns\":{op}0,\"return_ns\":{op}5,\"outcome\":\"ok\",\"f\":\"{f}\",\
+                 \"key\":null,\"request\":{request},\"response\":{response}}}\n"
+            )
+        };
+        let enter =
+            |op, value: &str| line(op, "enqueue", &format!("{{\"enqueue\":{{\"value\":\"{value}\"}}}}"), "\"done\"");
+        let leave = |op, value: &str| line(op, "dequeue", "\"dequeue\"", &format!("{{\"value\":\"{value}\"}}"));
+        let text = [enter(1, "a"), enter(2, "b"), leave(3, "b")].concat();
+        std::fs::write(dir.join(reports::HISTORY), text).expect("it is written");
+        let verdict = VerdictRecord {
+            rule: "linearizable".to_owned(),
+            verdict: sim_core::record::Ruling::Fail,
+            detail: String::new(),
+            broken_as_expected: false,
+        };
+        let of = |model: &str| {
+            let record = RunRecord { model: model.to_owned(), verdicts: vec![verdict.clone()], ..RunRecord::default() };
+            witness_of(&dir, &record).map(|witness| witness.finding)
+        };
+        assert_eq!(of("queue").as_deref(), Some("c1: dequeue, answered b, fits no order"));
+        assert_eq!((of("unordered-queue"), of("kv"), of("")), (None, None, None));
+        std::fs::remove_dir_all(dir).expect("it is there");
+    }
 }

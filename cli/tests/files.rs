@@ -317,9 +317,33 @@ fn standard_input_is_a_file() {
     let json = r#"{"scenario": {"name": "x", "system": "raft", "duration": "3s"}, "cluster": {"nodes": 3}}"#;
     let ran = piped(json, &["check", "-"]);
     assert_eq!(ran.status.code(), Some(0), "{}", ran.stderr);
+    let queue = std::fs::read_to_string(root().join("fixtures/histories/queue-twice.edn")).expect("it is there");
+    let ran = piped(&queue, &["history", "-", "--model", "queue"]);
+    assert_eq!(ran.status.code(), Some(1), "{}", ran.stderr);
+    assert!(ran.stdout.starts_with("standard input: NOT linearizable: "), "{}", ran.stdout);
     let bad = piped("[scenario]\nname = 5\n", &["check", "-"]);
     assert_eq!(bad.status.code(), Some(2));
     assert!(bad.stderr.contains("standard input:2"), "{}", bad.stderr);
+}
+
+/// Clients, nodes and zones have the numbers in files that they have on the screen: the first is 1.
+#[test]
+fn a_history_counts_from_one() {
+    let bench = Bench::new();
+    assert_eq!(bench.on("run", &[]).status.code(), Some(0));
+    let text = fs::read_to_string(bench.path("runs/small/1/history.jsonl")).expect("it is there");
+    let ops: Vec<serde_json::Value> = text.lines().map(parsed).collect();
+    let numbers = |field: &str| ops.iter().filter_map(|op| op[field].as_u64()).collect::<BTreeSet<u64>>();
+    assert_eq!(numbers("zone"), BTreeSet::from([1]));
+    assert_eq!(numbers("client"), BTreeSet::from([1, 2, 3, 4]));
+    assert!(numbers("node").iter().all(|node| (1..=3).contains(node)), "{:?}", numbers("node"));
+    let answered = format!("\"node\":{}", numbers("node").first().expect("somebody answered"));
+    let op = |node: &str| {
+        let line = text.lines().find(|line| line.contains(&answered)).expect("its line");
+        serde_json::from_str::<sim_core::record::OpRecord>(&line.replace(&answered, &format!("\"node\":{node}")))
+    };
+    assert_eq!((op("2").unwrap().node, op("2").unwrap().zone, op("null").unwrap().node), (Some(1), 0, None));
+    assert!(op("0").unwrap_err().to_string().contains("numbered from 1"));
 }
 
 fn edit(path: &Path, from: &str, to: &str) {
