@@ -182,7 +182,10 @@ impl Mechanisms {
             }
         }
         let (watched, panics) = (balancer.servers[server as usize], balancer.panics);
-        self.count_spared(at, from, server);
+        // A retry avoids who failed: where many fail, a spared one that works gets more than its share of those.
+        if before.is_none() {
+            self.count_spared(at, from, server);
+        }
         let health = self.config.health.filter(|_| !panics && !still)?;
         (watched.missed > health.unhealthy).then(|| {
             let name = self.config.server(server);

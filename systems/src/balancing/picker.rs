@@ -129,27 +129,15 @@ impl Picker {
             self.views.iter_mut().for_each(|view| view.stale = view.in_flight);
         }
         match config.policy {
-            Policy::Random => {
-                let at = self.any(rng);
-                Some(self.usable[self.but(at, but)])
-            }
+            Policy::Random => Some(self.usable[self.other(self.avoided(but), rng)]),
             Policy::RoundRobin => {
                 let at = self.usable.partition_point(|server| *server < self.turn) % n;
-                let server = self.usable[self.but(at, but)];
+                let at = if Some(at) == self.avoided(but) { (at + 1) % n } else { at };
+                let server = self.usable[at];
                 self.turn = server + 1;
                 Some(server)
             }
-            Policy::WeightedRandom => {
-                let mut draw = rng.below(self.weight);
-                let mut owner = |server: &u32| {
-                    let weight = u64::from(self.views[*server as usize].weight);
-                    let found = draw < weight;
-                    draw = draw.wrapping_sub(weight);
-                    found
-                };
-                let at = self.usable.iter().position(&mut owner).unwrap_or(0);
-                Some(self.usable[self.but(at, but)])
-            }
+            Policy::WeightedRandom => Some(self.usable[self.heavy(self.avoided(but).as_slice(), rng)]),
             Policy::WeightedRoundRobin => self.next_by_weight(but),
             Policy::LeastConnections => self.least(but, rng, |view| u64::from(self.load(view))),
             Policy::ShortestQueue => self.least(but, rng, |view| u64::from(view.told)),
@@ -181,9 +169,7 @@ impl Picker {
             }
             Policy::CentralQueue => {
                 let free = |server: &u32| self.views[*server as usize].in_flight < config.workers;
-                let start = self.any(rng);
-                let (before, behind) = self.usable.split_at(start);
-                behind.iter().chain(before).copied().find(|server| free(server) && (n == 1 || Some(*server) != but))
+                self.one_of(|server| free(server) && (n == 1 || Some(*server) != but), rng)
             }
         }
     }
@@ -193,13 +179,23 @@ impl Picker {
         if self.loads.0 == Duration::ZERO { view.in_flight } else { view.stale }
     }
 
-    fn any(&self, rng: &mut Rng) -> usize {
-        rng.below(self.usable.len() as u64) as usize
+    /// The place of the server to be avoided, if there is another.
+    fn avoided(&self, but: Option<u32>) -> Option<usize> {
+        but.filter(|_| self.usable.len() > 1).and_then(|server| self.usable.binary_search(&server).ok())
     }
 
-    /// Place `at`, or the next one if that is the server to be avoided.
-    fn but(&self, at: usize, but: Option<u32>) -> usize {
-        if Some(self.usable[at]) == but { (at + 1) % self.usable.len() } else { at }
+    /// Any place but that one. The next one instead would have the load of two.
+    fn other(&self, avoided: Option<usize>, rng: &mut Rng) -> usize {
+        let at = rng.below((self.usable.len() - usize::from(avoided.is_some())) as u64) as usize;
+        at + usize::from(avoided.is_some_and(|avoided| at >= avoided))
+    }
+
+    /// One of the servers that fit, each as likely as any other. (The first from a random place on would not do: who comes behind
+    /// servers that do not fit would have their share as well.)
+    fn one_of(&self, fits: impl Fn(&u32) -> bool, rng: &mut Rng) -> Option<u32> {
+        let fitting = self.usable.iter().filter(|server| fits(server)).count();
+        let chosen = if fitting > 1 { rng.below(fitting as u64) as usize } else { 0 };
+        self.usable.iter().copied().filter(|server| fits(server)).nth(chosen)
     }
 
     /// Whose turn it is by weight: everybody gets its weight in credit, and the one with the most pays for all.
@@ -214,45 +210,49 @@ impl Picker {
         Some(best)
     }
 
-    /// The one with the least of something for its weight once it has this request too, looking from a random place on, so that ties are fair.
+    /// The one with the least of something for its weight once it has this request too; ties are fair.
     fn least(&self, but: Option<u32>, rng: &mut Rng, of: impl Fn(&View) -> u64) -> Option<u32> {
-        let start = self.any(rng);
-        let (before, behind) = self.usable.split_at(start);
-        let mut best: Option<(u32, u64, u64)> = None;
-        for server in behind.iter().chain(before).copied() {
-            if Some(server) == but && self.usable.len() > 1 {
-                continue;
-            }
-            let view = &self.views[server as usize];
-            let (load, weight) = (of(view) + 1, u64::from(view.weight));
-            // load / weight < least / its weight, without a division.
-            if best.is_none_or(|(_, least, of)| load * of < least * weight) {
-                best = Some((server, load, weight));
-                if load == 1 && self.is_even {
-                    break;
-                }
-            }
+        let avoided = self.avoided(but);
+        // One without load cannot be beaten where all weigh the same, and this one is as likely as any.
+        let first = self.usable[self.other(avoided, rng)];
+        if self.is_even && of(&self.views[first as usize]) == 0 {
+            return Some(first);
         }
-        best.map(|(server, ..)| server)
+        // Its load with this request, and its weight.
+        let costs = |server: u32| {
+            let view = &self.views[server as usize];
+            (of(view) + 1, u64::from(view.weight))
+        };
+        let others = self.usable.iter().enumerate().filter(|(at, _)| Some(*at) != avoided);
+        // load / weight compared without a division.
+        let least = others.map(|(_, server)| costs(*server)).min_by(|a, b| (a.0 * b.1).cmp(&(b.0 * a.1)))?;
+        let fits = |server: &u32| {
+            let (load, weight) = costs(*server);
+            load * least.1 == least.0 * weight && (avoided.is_none() || Some(*server) != but)
+        };
+        self.one_of(fits, rng)
     }
 
     /// The cheapest of `count` different ones, drawn at random: each as likely as its weight says.
     fn drawn(&self, count: u32, but: Option<u32>, rng: &mut Rng, cost: impl Fn(&View) -> u128) -> Option<u32> {
-        let n = self.usable.len();
-        let count = (count as usize).min(n);
-        let mut drawn = [0_usize; MOST_CHOICES];
+        // The places that are taken, in order: first the one to be avoided. Drawn one after the other, so that the first is any of them:
+        // the first wins ties, and without load all tie.
+        let (mut taken, mut len) = ([0_usize; MOST_CHOICES + 1], 0);
+        if let Some(avoided) = self.avoided(but) {
+            (taken[0], len) = (avoided, 1);
+        }
         let mut best: Option<(u128, u32)> = None;
-        for i in 0..count.min(MOST_CHOICES) {
+        for _ in 0..(count as usize).min(self.usable.len() - len).min(MOST_CHOICES) {
             let at = if self.is_even {
-                // Floyd's way (1987) to different numbers without a second try.
-                let upto = n - count + i;
-                let at = rng.below(upto as u64 + 1) as usize;
-                if drawn[..i].contains(&at) { upto } else { at }
+                let free = rng.below((self.usable.len() - len) as u64) as usize;
+                taken[..len].iter().fold(free, |at, taken| at + usize::from(at >= *taken))
             } else {
-                self.heavy(&drawn[..i], rng)
+                self.heavy(&taken[..len], rng)
             };
-            drawn[i] = at;
-            let server = self.usable[self.but(at, but)];
+            let place = taken[..len].partition_point(|taken| *taken < at);
+            taken.copy_within(place..len, place + 1);
+            (taken[place], len) = (at, len + 1);
+            let server = self.usable[at];
             let cost = cost(&self.views[server as usize]);
             if best.is_none_or(|(least, _)| cost < least) {
                 best = Some((cost, server));

@@ -333,6 +333,61 @@ fn a_server_that_comes_back_is_given_less_at_first() {
     assert_eq!(share(&mut bench), 100);
 }
 
+/// The requests that each of six servers got of 3,000, of which `bad` fail at their first try.
+fn shares(bench: &mut Bench, bad: &[NodeId]) -> [u32; 6] {
+    let mut got = [0; 6];
+    for _ in 0..3000 {
+        let mut tries = bench.ask().into_iter().collect::<Vec<_>>();
+        while let Some((to, id)) = tries.pop() {
+            got[to.index() - 1] += 1;
+            bench.hear(to, if bad.contains(&to) { M::Failed { id } } else { M::Done { id } });
+            tries = bench.forwards();
+        }
+    }
+    got
+}
+
+fn are_even(got: &[u32]) -> bool {
+    got.iter().max() < got.iter().min().map(|least| least + least / 4).as_ref()
+}
+
+#[test]
+fn what_slow_start_spares_one_server_all_others_share() {
+    let options = BalancingOptions {
+        policy: Policy::LeastConnections,
+        eject_after: 1,
+        eject_for: ms(1000),
+        eject_most: percent(50),
+        slow_start: ms(1_000_000),
+        attempt_timeout: ms(1_000_000),
+        ..turns()
+    };
+    let mut bench = Bench::new(&options, 7, 0, 0);
+    bench.go_through(60, &[NodeId(1), NodeId(2)]);
+    bench.pass(1000);
+    // The first two are back; who follows them in the list must not be given what they would have had.
+    let got = shares(&mut bench, &[]);
+    assert!(got[0] + got[1] < 300 && are_even(&got[2..]), "{got:?}");
+}
+
+#[test]
+fn what_failed_at_one_server_all_others_share() {
+    for policy in [Policy::Random, Policy::WeightedRandom, Policy::LeastConnections, Policy::PowerOfChoices] {
+        let options = BalancingOptions {
+            policy,
+            attempts: 2,
+            retry_budget: percent(100),
+            retry_backoff: ms(0),
+            eject_after: 0,
+            attempt_timeout: ms(1_000_000),
+            ..turns()
+        };
+        let got = shares(&mut Bench::new(&options, 7, 0, 0), &[NodeId(3)]);
+        assert!(got.iter().sum::<u32>() > 3300, "retries: {got:?}");
+        assert!(are_even(&got[3..]) && are_even(&[got[0], got[1], got[3]]), "{policy:?}: {got:?}");
+    }
+}
+
 #[test]
 fn servers_come_and_go_by_order_and_the_turn_goes_on() {
     let mut bench = Bench::new(&BalancingOptions { balancers: 2, ..turns() }, 7, 2, 0);
