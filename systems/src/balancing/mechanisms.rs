@@ -32,7 +32,8 @@ const HEARSAY: Duration = Duration::secs(4);
 const SLACK: Duration = Duration::millis(1);
 /// Standard deviations of a count that are still luck.
 const LUCK: f64 = 6.0;
-/// Half of the time of slow start a server's weight rises from a tenth to a half of its own: 0.3 on the average, in steps.
+/// Half of the time of slow start a server's weight rises from a tenth to a half of its own: 0.3 on the average, in steps. (Its share
+/// is that weight's among all: where few others are in, much more than 0.3 of a full share.)
 const SPARED: f64 = 0.35;
 
 /// A rule that was broken: which, by whom, and what was seen.
@@ -86,7 +87,7 @@ pub(super) struct Mechanisms {
     change: i64,
     cancelled: bool,
     pending: Vec<Pending>,
-    /// Servers that are being spared: what they got, what their fair share was, and how many times.
+    /// Servers that are being spared: what they got, what their share of that was, and how many times.
     spared: (f64, f64, u32),
     /// When something happened last that balancers may not all know of.
     unsettled: Instant,
@@ -230,8 +231,8 @@ impl Mechanisms {
         let warm = balancer.servers.iter().filter(|watched| warms(watched)).count();
         // Beside others that are spared too it gets more.
         if warm == 1 {
-            let known = balancer.servers.iter().filter(|watched| watched.is_in).count() as f64;
-            self.spared.1 += 1.0 / known;
+            let others = balancer.servers.iter().filter(|watched| watched.is_in && !warms(watched)).count() as f64;
+            self.spared.1 += SPARED / (others + SPARED);
             self.spared.0 += f64::from(u8::from(warms(&balancer.servers[server as usize])));
         }
     }
@@ -356,14 +357,13 @@ impl Mechanisms {
     }
 
     fn judge_slow_start(&self) -> Option<Verdict> {
-        let (rule, (got, fair, times)) = (SLOW_START_SPARES, self.spared);
+        let (rule, (got, share, times)) = (SLOW_START_SPARES, self.spared);
         // Fewer show nothing.
-        if fair < 50.0 {
+        if share < 15.0 {
             return None;
         }
-        let share = SPARED * fair;
         let most = share + LUCK * libm::sqrt(share) + f64::from(times);
-        let told = format!("{got} requests in the first half of {times} slow starts; {fair:.0} would be a full share");
+        let told = format!("{got} requests in the first half of {times} slow starts; {share:.0} are their share");
         Some(if got > most { self.fail(rule, told) } else { Verdict::Pass { rule, detail: told } })
     }
 

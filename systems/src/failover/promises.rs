@@ -53,6 +53,8 @@ pub(super) struct Promises {
     leading: BTreeMap<NodeId, u64>,
     /// Those in sync, as was said last.
     in_sync: NodeSet,
+    /// Those that have started and not synced since: what they had on their disks they have there still, but make no claim yet.
+    starting: NodeSet,
     pending: Vec<Pending>,
     calm: Calm,
     hand_overs: HandOvers,
@@ -123,6 +125,8 @@ impl Promises {
             Observed::Crashed { node, .. } => {
                 self.leading.remove(node);
             }
+            Observed::Booted { node, .. } => self.starting = self.starting.with(*node),
+            Observed::Synced { node, ok: true, .. } => self.starting = self.starting.without(*node),
             _ => {}
         }
     }
@@ -209,7 +213,8 @@ impl Promises {
         for node in new.iter() {
             let Some(there) = nodes[node.index()].as_ref() else { continue };
             self.joined += 1;
-            let has = |entry: Position| there.log().holds(entry) && entry.offset <= there.durable();
+            let starts = self.starting.has(node);
+            let has = |entry: Position| there.log().holds(entry) && (starts || entry.offset <= there.durable());
             if let Some(entry) = ledger.newest().filter(|entry| !has(*entry)) {
                 audit.fail(at, IN_SYNC_HAS_ALL, node, || {
                     format!(
