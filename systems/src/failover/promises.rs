@@ -35,8 +35,8 @@ struct Pledge {
 enum Pending {
     /// A primary has applied up to this entry.
     Applied(NodeId, Position),
-    /// A primary says that these are in sync.
-    InSync(NodeId, NodeSet),
+    /// The primary of this epoch says that these are in sync.
+    InSync(NodeId, u64, NodeSet),
     /// A primary begins to hand over.
     HandingOver(NodeId, NodeId),
 }
@@ -83,8 +83,8 @@ impl Promises {
             FailoverFact::Applied { entry, .. } if self.leading.contains_key(&node) && !config.is_shared() => {
                 self.pending.push(Pending::Applied(node, entry));
             }
-            FailoverFact::InSyncChanged { nodes, .. } if config.keeps() => {
-                self.pending.push(Pending::InSync(node, nodes));
+            FailoverFact::InSyncChanged { epoch, nodes } if config.keeps() => {
+                self.pending.push(Pending::InSync(node, epoch, nodes));
             }
             _ => {}
         }
@@ -169,7 +169,9 @@ impl Promises {
                 Pending::HandingOver(from, to) => {
                     self.hand_overs.begin(at, from, to, can_take_over(config, nodes, from, to));
                 }
-                Pending::InSync(node, set) => {
+                // Where a later primary has acknowledged something, this one's word counts no more: it just has not heard.
+                Pending::InSync(_, epoch, _) if ledger.newest().is_some_and(|entry| entry.epoch > epoch) => {}
+                Pending::InSync(node, _, set) => {
                     let new = set.minus(self.in_sync).without(node);
                     self.in_sync = set;
                     if config.mode == Mode::Sync {
