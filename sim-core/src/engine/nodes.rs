@@ -583,11 +583,7 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
 
     /// The node stopped itself. Its supervisor starts it again, unless a fault keeps it down; never at once, because one
     /// that refuses to start (its disk is unreadable) would then be started forever without time going on.
-    ///
-    /// It comes back to what was durable, as if its machine had lost power. After a failed sync that is the kinder case: where the process
-    /// alone dies, the kernel has the pages of the failed sync for clean, so the next process reads them as if they were written, and no
-    /// later sync of its writes them (fsyncgate, PostgreSQL 2018). No protocol that trusts what it reads back survives that, and none here
-    /// is asked to.
+    /// It comes back to what was durable, as if its machine had lost power: no page cache outlives it (fsyncgate, PostgreSQL 2018).
     fn halt(&mut self, id: NodeId, why: &'static str) {
         self.crash(id, OnCrash::LoseUnsynced, Some(why));
         let token = self.machines[id.index()].cold.disk.token;

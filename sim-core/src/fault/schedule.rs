@@ -141,7 +141,9 @@ pub enum DiskChange {
     /// No sync completes.
     Stall,
     /// A sync fails with this probability. No later one makes durable what it covered. A node that stops itself for that finds what was
-    /// durable when it starts again: of a page cache that outlives its process nothing is modelled here.
+    /// durable when it starts again. That is the kinder case: where its process alone dies, the kernel has the pages of the failed sync
+    /// for clean, so the next process reads them as if they were written, and no sync of its own writes them. No protocol that trusts what
+    /// it reads back survives that, and none here is asked to.
     FailSync(Probability),
     /// There is no space: what is appended is refused, and the sync that should cover it fails
     /// ([`crate::SyncError::NoSpace`]).
