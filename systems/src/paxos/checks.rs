@@ -30,7 +30,7 @@ sim_core::rules! {
     pub const CHOSEN_VALUES_STAY: &str = "chosen_values_stay";
     /// What an acceptor has forgotten does not count for a leader that knows of that.
     pub const FORGOTTEN_DO_NOT_COUNT: &str = "forgotten_do_not_count";
-    /// Nobody reads under a lease once another leader has been elected.
+    /// Nobody reads under a lease once another leader has been elected who can propose behind what was read.
     pub const LEASES_EXCLUDE: &str = "leases_exclude";
     /// Who is asked to take over, and can, is elected at its first try, unless something goes wrong meanwhile.
     pub const HAND_OVERS_SUCCEED: &str = "hand_overs_succeed";
@@ -73,7 +73,7 @@ pub struct PaxosChecks {
     lives: BTreeMap<(u64, Ballot), BTreeMap<NodeId, Life>>,
     /// What each node knew of lives when its last step ended.
     known: Vec<Lives>,
-    /// The ballot that each node leads, and the highest one that anybody was elected for.
+    /// The ballot that each node leads, and the highest one whose leader could propose behind what was chosen.
     leads: Vec<Option<Ballot>>,
     highest: Ballot,
     /// The operation that a node is asked for in this step.
@@ -162,7 +162,6 @@ impl PaxosChecks {
                 }
                 self.counts.elected += 1;
                 self.leads[node.index()] = Some(ballot);
-                self.highest = self.highest.max(ballot);
                 self.pending.push((node, Pending::Elected { ballot, chosen, first }));
             }
             PaxosFact::Promised { ballot, .. } => self.on_yes(at, node, ballot, "promised to"),
@@ -451,6 +450,12 @@ impl<M: StateMachine> Observer<Paxos<M>> for PaxosChecks {
                 }
             }
             self.pending = pending;
+        }
+        // One that did not know who the acceptors are now can not choose anything before it does, and has the promises of those.
+        if let Some(ballot) = self.leads[stepped.index()].filter(|ballot| *ballot > self.highest)
+            && nodes[stepped.index()].as_ref().is_some_and(|leader| leader.may_propose(self.newest + 1))
+        {
+            self.highest = ballot;
         }
         if let Some(node) = nodes[stepped.index()].as_ref().filter(|node| node.lives.any()) {
             self.known[stepped.index()].clone_from(&node.lives);

@@ -40,8 +40,8 @@ impl Calm {
         (self.faults == 0 && self.down.is_empty() && self.paused.is_empty()).then_some(self.last)
     }
 
-    /// Whether it has been so since `then`.
+    /// Whether it has been so since before `then`: what is lost as it is sent is lost at that time.
     pub fn was_since(&self, then: Instant) -> bool {
-        self.since().is_some_and(|since| since <= then)
+        self.since().is_some_and(|since| since < then)
     }
 }
