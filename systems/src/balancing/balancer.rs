@@ -226,21 +226,31 @@ impl Balancer {
         self.picker.ended(this.server);
         self.picker.took(config, this.server, took, now);
         self.endpoints.served(config, this.server, fx);
-        if let Some(Hedge::Percentile(ppm)) = config.hedge {
-            self.estimate = moved(self.estimate, took, ppm);
-        }
+        self.took(config, took);
         if let Some(request) = self.requests.end(this.request) {
             fx.reply(request.ticket, Worked::Done);
             // The loser of a hedge is not needed any more.
             for id in request.others(Some(id)) {
                 if let Some(loser) = self.requests.take(id) {
                     self.picker.ended(loser.server);
+                    let under_way = now.since(loser.sent);
+                    if under_way > self.estimate {
+                        // However long it would have taken: it is one of those that take longer, or only the winners would count.
+                        self.took(config, under_way);
+                    }
                     fx.send(config.server(loser.server), BalancingMessage::Cancel { id });
                 }
             }
         }
         self.look(config, fx);
         self.send_waiting(config, fx);
+    }
+
+    /// A try took so long, or longer.
+    fn took(&mut self, config: &Config, took: Duration) {
+        if let Some(Hedge::Percentile(ppm)) = config.hedge {
+            self.estimate = moved(self.estimate, took, ppm);
+        }
     }
 
     /// A server has said that it will not do it.
