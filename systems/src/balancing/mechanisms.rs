@@ -14,6 +14,10 @@ sim_core::rules! {
     pub const EJECTION_CAP_KEPT: &str = "ejection_cap_kept";
     /// A request that failed at one server is tried at another, if there is one.
     pub const RETRIES_GO_ELSEWHERE: &str = "retries_go_elsewhere";
+    /// No server is asked for what nobody waits for any more.
+    pub const DEADLINES_KEPT: &str = "deadlines_kept";
+    /// A circuit that has opened rests for its time before a request may try it.
+    pub const CIRCUITS_REST: &str = "circuits_rest";
     /// A server that answers no health check in time gets nothing, except in panic.
     pub const CHECKS_COUNT_IN_TIME: &str = "checks_count_in_time";
     /// A server that came (back) gets the share that slow start gives it.
@@ -47,6 +51,8 @@ struct Watched {
     missed: u32,
     /// Until when slow start spares it for half.
     warms_until: Option<Instant>,
+    /// When its circuit opened, if nobody has tried it since.
+    opened: Option<Instant>,
     /// Whether it is a member, and is in.
     is_in: bool,
 }
@@ -57,8 +63,8 @@ struct Balancer {
     servers: Vec<Watched>,
     /// The round of checks under way, when it began, and whether nothing stood still since.
     round: Option<(CheckRound, Instant)>,
-    /// By place in its book: a request, and the server that it went to last.
-    tried: Vec<Option<(RequestNumber, u32)>>,
+    /// By place in its book: a request, the server that it went to last, and until when somebody waits for it.
+    tried: Vec<Option<(RequestNumber, u32, Option<Instant>)>>,
     panics: bool,
 }
 
@@ -95,6 +101,8 @@ pub(super) struct Mechanisms {
     ejections: u64,
     retries: u64,
     checks: u64,
+    deadlines: u64,
+    circuits: u64,
     steps: u64,
 }
 
@@ -113,6 +121,8 @@ impl Mechanisms {
             ejections: 0,
             retries: 0,
             checks: 0,
+            deadlines: 0,
+            circuits: 0,
             steps: 0,
             config: Rc::clone(config),
         }
@@ -125,7 +135,10 @@ impl Mechanisms {
         match what {
             Observed::Sent { from, to, message, .. } => return self.sent(at, *from, *to, message, still),
             Observed::Delivered { from, to, message, .. } => self.delivered(at, *from, *to, message),
-            Observed::Noted { node, fact } => self.noted(at, *node, *fact),
+            Observed::Noted { node, fact } => {
+                self.noted(at, *node, *fact);
+                return self.check_circuit(at, *node, *fact, still);
+            }
             Observed::Booted { node, .. } => {
                 self.unsettled = at;
                 match self.balancers.get_mut(node.index()) {
@@ -152,7 +165,9 @@ impl Mechanisms {
         use BalancingMessage as M;
         let server = to.0.wrapping_sub(self.config.balancers);
         match *message {
-            M::Forward { request, .. } => return self.forwarded(at, from, server, request, still),
+            M::Forward { request, within, .. } => {
+                return self.forwarded(at, (from, server), (request, within), still);
+            }
             M::Probe { round, .. } => self.checks_again(at, from, round, still),
             M::Done { .. } | M::Failed { .. } | M::Full { .. } => self.change -= 1,
             _ => {}
@@ -163,9 +178,8 @@ impl Mechanisms {
     fn forwarded(
         &mut self,
         at: Instant,
-        from: NodeId,
-        server: u32,
-        request: RequestNumber,
+        (from, server): (NodeId, u32),
+        (request, within): (RequestNumber, Option<Duration>),
         still: bool,
     ) -> Option<Broken> {
         let config = &self.config;
@@ -174,9 +188,17 @@ impl Mechanisms {
         if balancer.tried.len() <= place {
             balancer.tried.resize(place + 1, None);
         }
-        let before = balancer.tried[place].replace((request, server)).filter(|(before, _)| *before == request);
+        let before = balancer.tried[place].take().filter(|(before, ..)| *before == request);
+        let due = before.map_or(within.map(|within| at + within), |(.., due)| due);
+        balancer.tried[place] = Some((request, server, due));
+        self.deadlines += u64::from(due.is_some() && before.is_some());
+        if !still && let Some(due) = due.filter(|due| at > *due + SLACK) {
+            let late = at.since(due);
+            let detail = format!("{} gets a request {late} after its client has given up", config.server(server));
+            return Some((DEADLINES_KEPT, from, detail));
+        }
         // Hedges have several servers at a time, and who waits in a queue takes what is free.
-        if let Some((_, last)) = before.filter(|_| config.hedge.is_none() && config.policy != Policy::CentralQueue) {
+        if let Some((_, last, _)) = before.filter(|_| config.hedge.is_none() && config.policy != Policy::CentralQueue) {
             self.retries += 1;
             if last == server {
                 self.pending.push(Pending::SameAgain(from, server));
@@ -281,6 +303,30 @@ impl Mechanisms {
         }
     }
 
+    fn check_circuit(&mut self, at: Instant, node: NodeId, fact: BalancingFact, still: bool) -> Option<Broken> {
+        let open = self.config.breaker?.open;
+        let server = match fact {
+            BalancingFact::Opened { server } | BalancingFact::HalfOpened { server } => server,
+            _ => return None,
+        };
+        let opened = &mut self.balancers[node.index()].servers[server as usize].opened;
+        if matches!(fact, BalancingFact::Opened { .. }) {
+            *opened = Some(at);
+            return None;
+        }
+        let rested = at.since(opened.take()?);
+        self.circuits += 1;
+        let slack = Duration(SLACK.0 + open.0 / 1000);
+        (rested + slack < open && !still).then(|| {
+            let name = self.config.server(server);
+            (
+                CIRCUITS_REST,
+                node,
+                format!("the circuit of {name} is tried {rested} after it opened; it rests for {open}"),
+            )
+        })
+    }
+
     /// A step of `node` is over.
     #[inline]
     pub fn after_step(&mut self, node: NodeId, machine: &Machine) -> Option<Broken> {
@@ -335,6 +381,8 @@ impl Mechanisms {
             (EJECTION_CAP_KEPT, self.ejections, "ejections"),
             (RETRIES_GO_ELSEWHERE, self.retries, "retries"),
             (CHECKS_COUNT_IN_TIME, self.checks, "rounds of checks"),
+            (CIRCUITS_REST, self.circuits, "circuits tried again"),
+            (DEADLINES_KEPT, self.deadlines, "requests that were tried again before a deadline"),
             (ACCEPTED_JOBS_END, self.steps, "steps of servers"),
         ];
         let mut verdicts = Vec::new();
@@ -403,5 +451,55 @@ impl Mechanisms {
             });
         }
         verdicts
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{BalancingOptions, TryNumber};
+    use super::*;
+    use sim_core::units::DurationText;
+
+    const BALANCER: NodeId = NodeId(0);
+
+    fn mechanisms() -> Mechanisms {
+        let options = BalancingOptions {
+            deadline: DurationText(Duration::millis(300)),
+            breaker_failures: 1,
+            breaker_open: DurationText(Duration::millis(500)),
+            ..BalancingOptions::default()
+        };
+        Mechanisms::new(&Rc::new(options.validate(4, 0).expect("options that make sense")))
+    }
+
+    fn at(ms: u64) -> Instant {
+        Instant::ZERO + Duration::millis(ms)
+    }
+
+    fn rule(broken: Option<Broken>) -> Option<&'static str> {
+        broken.map(|(rule, ..)| rule)
+    }
+
+    #[test]
+    fn a_request_that_is_tried_after_its_deadline_is_found() {
+        let mut seen = mechanisms();
+        let mut send = |ms, id, left| {
+            let within = Some(Duration::millis(left));
+            let message = BalancingMessage::Forward { id: TryNumber(id), request: RequestNumber(7), within };
+            let (from, to) = (BALANCER, NodeId(1 + id as u32));
+            rule(seen.watch(at(ms), &Observed::Sent { from, to, message: &message, arrives: at(ms), number: 1 }, false))
+        };
+        assert_eq!((send(10, 0, 300), send(310, 1, 0)), (None, None), "at the deadline itself it may be either");
+        assert_eq!(send(320, 2, 0), Some(DEADLINES_KEPT));
+    }
+
+    #[test]
+    fn a_circuit_that_is_tried_too_early_is_found() {
+        let mut seen = mechanisms();
+        let mut note = |ms, fact| rule(seen.watch(at(ms), &Observed::Noted { node: BALANCER, fact }, false));
+        assert_eq!(note(10, BalancingFact::Opened { server: 1 }), None);
+        assert_eq!(note(510, BalancingFact::HalfOpened { server: 1 }), None);
+        assert_eq!(note(600, BalancingFact::Opened { server: 1 }), None);
+        assert_eq!(note(900, BalancingFact::HalfOpened { server: 1 }), Some(CIRCUITS_REST));
     }
 }

@@ -67,8 +67,8 @@ pub use config::{Breaker, Config, Ejection, HealthChecks, Hedge, MOST_WORKERS, S
 pub use fact::{BalancingFact, Reason};
 pub use gray::{Gray, Spell, When};
 pub use mechanisms::{
-    ACCEPTED_JOBS_END, BALANCERS_AGREE, CHECKS_COUNT_IN_TIME, EJECTION_CAP_KEPT, RETRIES_GO_ELSEWHERE,
-    SLOW_START_SPARES, SUBSETS_EVEN,
+    ACCEPTED_JOBS_END, BALANCERS_AGREE, CHECKS_COUNT_IN_TIME, CIRCUITS_REST, DEADLINES_KEPT, EJECTION_CAP_KEPT,
+    RETRIES_GO_ELSEWHERE, SLOW_START_SPARES, SUBSETS_EVEN,
 };
 pub use message::{BalancingMessage, CheckRound, RequestNumber, TryNumber, Work, Worked};
 pub use node::{Machine, Part, TIMERS};

@@ -8,7 +8,7 @@ use super::log::{Log, Position};
 use super::message::{FailoverFact, FailoverMessage};
 use super::node::Failover;
 use super::promises::Promises;
-pub use super::promises::{COMMITS_ARE_ITS_OWN, IN_SYNC_HAS_ALL, PLEDGES_KEPT};
+pub use super::promises::{COMMITS_ARE_ITS_OWN, IN_SYNC_HAS_ALL, PLEDGES_KEPT, ROLES_ARE_TRUE};
 use super::story::Story;
 use crate::kv::register::Registers;
 use crate::raft::{EmbeddedChecks, Raft};

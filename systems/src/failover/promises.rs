@@ -21,6 +21,8 @@ sim_core::rules! {
     /// A hand-over to a backup that follows and has all that was committed is neither given up nor won by another, unless something goes
     /// wrong meanwhile.
     pub const HAND_OVERS_SUCCEED: &str = "hand_overs_succeed";
+    /// A node says that it leads if and only if it does: operators, proxies and whoever aims at the leader go by it.
+    pub const ROLES_ARE_TRUE: &str = "roles_are_true";
 }
 
 /// A word that a node has given.
@@ -39,6 +41,8 @@ enum Pending {
     InSync(NodeId, u64, NodeSet),
     /// A primary begins to hand over.
     HandingOver(NodeId, NodeId),
+    /// A node begins to lead, or stops.
+    Role(NodeId),
 }
 
 /// The memory of these rules.
@@ -61,6 +65,7 @@ pub(super) struct Promises {
     votes: u64,
     commits: u64,
     joined: u64,
+    roles: u64,
 }
 
 impl Promises {
@@ -75,10 +80,12 @@ impl Promises {
                     }
                     _ => self.hand_overs.end(),
                 }
+                self.pending.push(Pending::Role(node));
             }
             FailoverFact::HandingOver { to, .. } => self.pending.push(Pending::HandingOver(node, to)),
             FailoverFact::SteppedDown { .. } => {
                 self.leading.remove(&node);
+                self.pending.push(Pending::Role(node));
             }
             FailoverFact::Applied { entry, .. } if self.leading.contains_key(&node) && !config.is_shared() => {
                 self.pending.push(Pending::Applied(node, entry));
@@ -171,6 +178,19 @@ impl Promises {
                 }
                 // Where a later primary has acknowledged something, this one's word counts no more: it just has not heard.
                 Pending::InSync(_, epoch, _) if ledger.newest().is_some_and(|entry| entry.epoch > epoch) => {}
+                Pending::Role(node) => {
+                    self.roles += 1;
+                    let Some((leads, role)) = nodes[node.index()].as_ref().map(|node| (node.leads(), node.role().name))
+                    else {
+                        continue;
+                    };
+                    if leads != (role == "leader") {
+                        audit.fail(at, ROLES_ARE_TRUE, node, || {
+                            let does = if leads { "leads" } else { "does not lead" };
+                            format!("{node} says that it is {role}, and {does}")
+                        });
+                    }
+                }
                 Pending::InSync(node, _, set) => {
                     let new = set.minus(self.in_sync).without(node);
                     self.in_sync = set;
@@ -237,6 +257,7 @@ impl Promises {
         let rows = [
             (PLEDGES_KEPT, votes, format!("{votes} votes")),
             (COMMITS_ARE_ITS_OWN, commits, format!("{commits} times something was committed")),
+            (ROLES_ARE_TRUE, self.roles, format!("{} times somebody began to lead, or stopped", self.roles)),
             (IN_SYNC_HAS_ALL, joined, format!("{joined} times somebody came into sync")),
             (HAND_OVERS_SUCCEED, self.hand_overs.seen, format!("{} hand-overs", self.hand_overs.seen)),
         ];

@@ -8,6 +8,7 @@ use super::measure::Watch;
 use super::message::{HashingFact, HashingMessage};
 use super::node::Machine;
 use super::order::Order;
+use super::orders::{ORDERS_TAKEN_UP, Orders};
 use super::placing::Placing;
 use super::version::{Held, Version};
 use crate::kv::register::{Registers, Wrong};
@@ -48,6 +49,7 @@ pub struct HashingChecks {
     placing: Placing,
     registers: Registers,
     order: Order,
+    orders: Orders,
     keepers: EmbeddedChecks,
     pub(super) watch: Watch,
     /// The newest version of each key that was acknowledged, and whether it was a delete.
@@ -95,6 +97,7 @@ impl HashingChecks {
             placing: Placing::new(config),
             registers: Registers::default(),
             order: Order::default(),
+            orders: Orders::default(),
             keepers: EmbeddedChecks::new(KEEPERS_AGREE, config.nodes),
             watch: Watch::new(config),
             acknowledged: BTreeMap::new(),
@@ -215,6 +218,9 @@ impl HashingChecks {
         if self.config.sloppy && self.deliveries > 0 {
             let detail = format!("{} hints delivered", self.deliveries);
             verdicts.push(rule(DELIVERED_HINTS_ARE_THERE, self.deliveries, detail));
+        }
+        if self.orders.taken_up > 0 {
+            verdicts.push(rule(ORDERS_TAKEN_UP, self.orders.taken_up, format!("{} orders", self.orders.taken_up)));
         }
         // A run that was cut short has not ended.
         if self.violation.is_none() {
@@ -345,6 +351,7 @@ impl Observer<Machine> for HashingChecks {
     fn observe(&mut self, at: Instant, what: &Observed<'_, Machine>) {
         self.now = at;
         self.watch_keepers(at, what);
+        self.orders.watch(what);
         self.watch.observe(at, what);
         match what {
             Observed::Noted { node, fact } => self.on_fact(at, *node, *fact),
@@ -411,6 +418,9 @@ impl Observer<Machine> for HashingChecks {
         }
         if let Some((node, key, version)) = self.delivered.take() {
             self.check_delivered(at, (node, nodes), key, version);
+        }
+        if let Some(detail) = self.orders.after_step(stepped, nodes) {
+            self.fail(at, ORDERS_TAKEN_UP, Some(stepped), detail);
         }
         self.keepers.after_step(at, |node: NodeId| inside(&nodes[node.index()]))?;
         self.violation.clone().map_or(Ok(()), Err)

@@ -86,8 +86,13 @@ impl Council {
         (role.name == "leader").then_some(role.rank)
     }
 
-    fn directory(&self) -> &Directory {
+    pub(super) fn directory(&self) -> &Directory {
         self.raft.node().machine()
+    }
+
+    /// Whether it has proposed a step that follows `epoch`.
+    pub(super) fn has_proposed(&self, epoch: u64) -> bool {
+        self.last.is_some_and(|(_, after)| after == epoch)
     }
 
     fn propose(&mut self, step: Step, fx: &mut Fx<'_>) {

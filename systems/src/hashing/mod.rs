@@ -82,6 +82,7 @@ mod measure;
 mod message;
 mod node;
 mod order;
+mod orders;
 mod placing;
 mod quorums;
 mod rule;

@@ -55,7 +55,7 @@ pub struct Machine {
     pub(super) deliveries: Deliveries,
     pub(super) council: Option<Council>,
     /// It has read its disk, and takes no part before a sync has covered what it has read.
-    opening: bool,
+    pub(super) opening: bool,
 }
 
 impl Machine {

@@ -7,8 +7,8 @@ use super::config::{Config, Setup};
 use super::measure::{METRICS, measure};
 use super::message::{FACT_KINDS, MESSAGE_KINDS};
 use super::node::{Machine, TIMERS};
-use super::placing;
 use super::rule::PlacementKind;
+use super::{orders, placing};
 use crate::kv::{self, KvCommand};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -307,7 +307,7 @@ impl System for HashingSystem {
     }
 
     fn rules() -> Vec<Rule> {
-        [checks::RULES, placing::RULES].concat()
+        [checks::RULES, placing::RULES, orders::RULES].concat()
     }
 
     fn bugs() -> &'static [Bug] {

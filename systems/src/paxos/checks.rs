@@ -3,7 +3,7 @@
 use super::ballot::Ballot;
 use super::config::Config;
 use super::message::{Life, PaxosFact, PaxosMessage};
-use super::node::Paxos;
+use super::node::{Paxos, Stage};
 use super::rejoin::Lives;
 pub use crate::replication::audit::{
     ACKNOWLEDGED_WRITES_SURVIVE, CONVERGENCE, EXACTLY_ONCE, FRESH_READS, MONOTONIC_READS, MONOTONIC_WRITES,
@@ -12,6 +12,8 @@ pub use crate::replication::audit::{
 use crate::replication::audit::{Audit, Ended};
 use crate::replication::calm::Calm;
 use crate::replication::handovers::HandOvers;
+use crate::replication::held_reads::HeldReads;
+use crate::replication::kept_snapshots::KeptSnapshots;
 use sim_core::{ClientId, Instant, Node, NodeId, NodeSet, Observed, Observer, StateMachine, Verdict, Violation};
 use std::collections::BTreeMap;
 
@@ -89,6 +91,8 @@ pub struct PaxosChecks {
     hand_overs: HandOvers,
     /// The ballot in which the heir campaigns.
     heirs_ballot: Option<Ballot>,
+    held: HeldReads,
+    kept: KeptSnapshots,
     counts: Counts,
 }
 
@@ -114,6 +118,8 @@ impl PaxosChecks {
             calm: Calm::default(),
             hand_overs: HandOvers::default(),
             heirs_ballot: None,
+            held: HeldReads::default(),
+            kept: KeptSnapshots::default(),
             counts: Counts::default(),
         }
     }
@@ -186,8 +192,12 @@ impl PaxosChecks {
             }
             PaxosFact::SnapshotInstalled { slot, chain, digest } => {
                 self.audit.installed(at, AGREEMENT, node, slot, chain, digest);
+                self.kept.noted(node, slot);
             }
-            PaxosFact::SnapshotTaken { slot } => self.audit.snapshot(node, slot),
+            PaxosFact::SnapshotTaken { slot } => {
+                self.audit.snapshot(node, slot);
+                self.kept.noted(node, slot);
+            }
             PaxosFact::ReadServed { slot, client, op } => {
                 self.on_read(at, node, client, op);
                 self.audit.read(at, node, slot, client, op);
@@ -205,7 +215,10 @@ impl PaxosChecks {
                     });
                 }
             }
-            PaxosFact::SteppedDown { .. } => self.leads[node.index()] = None,
+            PaxosFact::SteppedDown { .. } => {
+                self.leads[node.index()] = None;
+                self.held.stepped_down(node);
+            }
             PaxosFact::DiskTimedOut { .. }
             | PaxosFact::FirstCommit { .. }
             | PaxosFact::Wiped { .. }
@@ -392,6 +405,8 @@ impl PaxosChecks {
                     .is_none_or(|chain| chain == node.applied_chain),
             })
             .collect();
+        verdicts.extend(self.held.verdict(audit));
+        verdicts.extend(self.kept.verdict(audit));
         verdicts.extend(audit.verdicts(&ended, members.len()));
         verdicts
     }
@@ -400,6 +415,8 @@ impl PaxosChecks {
 impl<M: StateMachine> Observer<Paxos<M>> for PaxosChecks {
     fn observe(&mut self, at: Instant, what: &Observed<'_, Paxos<M>>) {
         self.audit.now = at;
+        self.held.watch(what, M::is_read);
+        self.kept.watch(what);
         if matches!(what, Observed::Delivered { .. } | Observed::Fired { .. } | Observed::Synced { .. }) {
             self.asked = None;
         }
@@ -457,6 +474,12 @@ impl<M: StateMachine> Observer<Paxos<M>> for PaxosChecks {
         {
             self.highest = ballot;
         }
+        let may_hold = |node: NodeId| {
+            nodes[node.index()].as_ref().is_none_or(|node| node.stage == Stage::Leader || node.standstill.is_on())
+        };
+        self.held.after_step(&mut self.audit, at, may_hold);
+        let base = || nodes[stepped.index()].as_ref().filter(|node| !node.is_blank()).map(Paxos::snapshot_slot);
+        self.kept.after_step(&mut self.audit, at, stepped, base);
         if let Some(node) = nodes[stepped.index()].as_ref().filter(|node| node.lives.any()) {
             self.known[stepped.index()].clone_from(&node.lives);
         }

@@ -168,6 +168,18 @@ impl Synod {
         matches!(self.phase, Phase::Decided { .. })
     }
 
+    /// Who it is.
+    #[must_use]
+    pub const fn me(&self) -> NodeId {
+        self.me
+    }
+
+    /// Whether it has a value to propose.
+    #[must_use]
+    pub fn proposes(&self) -> bool {
+        self.config.proposers.contains(&self.me)
+    }
+
     fn quorum(&self) -> usize {
         self.config.acceptors as usize / 2 + 1
     }

@@ -1,6 +1,7 @@
 //! Registration of the single-decree Synod: its options, its one rule, and the [`System`] itself.
 
 use super::single::{Config, FACT_KINDS, MESSAGE_KINDS, Synod, SynodFact, TIMERS};
+use crate::replication::calm::Calm;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sim_core::units::DurationText;
@@ -11,9 +12,14 @@ use sim_core::{
 };
 
 sim_core::rules! {
-    /// The rule: at most one value is decided.
+    /// At most one value is decided.
     const AGREEMENT: &str = "agreement";
+    /// Once nothing goes wrong any more, every proposer that waits when it is outbid learns a decision, and then rests.
+    const PROPOSERS_DECIDE: &str = "proposers_decide";
 }
+
+/// The longest pause is so many times a proposer's patience.
+const LONGEST_PAUSE: u64 = 1 << 10;
 
 /// The `[system]` options of `system = "synod"`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -36,16 +42,44 @@ impl Default for SynodOptions {
     }
 }
 
-/// Whether all decisions are the same.
+/// Whether all decisions are the same, and whether they come.
 #[derive(Clone, Debug, Default)]
 pub struct SynodChecks {
+    /// How long it may take when nothing goes wrong; `None` if it may never come.
+    patience: Option<Duration>,
+    calm: Calm,
+    now: Instant,
     decided: Option<u64>,
     decisions: u64,
     broken: Option<Violation>,
 }
 
+impl SynodChecks {
+    /// In the end: nothing has gone wrong for four times as long as any proposer pauses.
+    fn decide(&self, nodes: &[Option<Synod>]) -> Option<Verdict> {
+        let patience = self.patience?.times(4 * LONGEST_PAUSE);
+        let calm = self.calm.since().map_or(Duration::ZERO, |since| self.now.since(since));
+        let waits = nodes.iter().flatten().find(|node| node.proposes() && !node.decided());
+        Some(match waits {
+            None => Verdict::Pass { rule: PROPOSERS_DECIDE, detail: "all of them".to_owned() },
+            Some(_) if calm < patience => {
+                let why = format!("nothing went wrong for {calm} only, and it may take {patience}");
+                Verdict::Inconclusive { rule: PROPOSERS_DECIDE, why }
+            }
+            Some(node) => Verdict::Fail(Violation {
+                rule: PROPOSERS_DECIDE.to_owned(),
+                at: self.now,
+                node: Some(node.me()),
+                detail: format!("{} knows no decision, though nothing has gone wrong for {calm}", node.me()),
+            }),
+        })
+    }
+}
+
 impl Observer<Synod> for SynodChecks {
     fn observe(&mut self, at: Instant, what: &Observed<'_, Synod>) {
+        self.now = at;
+        self.calm.watch(at, what);
         let Observed::Noted { node, fact: SynodFact::Decided { value, ballot } } = what else { return };
         let first = *self.decided.get_or_insert(*value);
         self.decisions += 1;
@@ -100,8 +134,8 @@ impl System for SynodSystem {
         Generated::new(load, |op| op.unique)
     }
 
-    fn checks(_: &Config) -> SynodChecks {
-        SynodChecks::default()
+    fn checks(config: &Config) -> SynodChecks {
+        SynodChecks { patience: config.back_off.then_some(config.patience), ..SynodChecks::default() }
     }
 
     fn operation(_: &u64) -> Operation {
@@ -121,18 +155,19 @@ impl System for SynodSystem {
         RULES.to_vec()
     }
 
-    fn judge(_: &History<Synod>, checks: &SynodChecks, _: &[Option<Synod>], _: Budget, _: bool) -> Vec<Verdict> {
+    fn judge(_: &History<Synod>, checks: &SynodChecks, nodes: &[Option<Synod>], _: Budget, _: bool) -> Vec<Verdict> {
         let verdict = match checks.decisions {
             0 => Verdict::Inconclusive { rule: AGREEMENT, why: "nothing was decided".to_owned() },
             n => Verdict::Pass { rule: AGREEMENT, detail: format!("{n} decisions, one value") },
         };
-        vec![verdict]
+        core::iter::once(verdict).chain(checks.decide(nodes)).collect()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use sim_core::{Effects, LocalInstant, Node, Purpose, Replay, Rng, Timer, WriteId, Writes};
 
     #[test]
     fn all_problems_are_reported_at_once() {
@@ -156,5 +191,24 @@ mod tests {
         };
         assert_eq!((decide(1), decide(1)), (Ok(()), Ok(())));
         assert_eq!(decide(2).unwrap_err().rule, AGREEMENT);
+    }
+
+    #[test]
+    fn who_never_decides_is_found_once_it_has_had_the_time() {
+        let shape = Shape { node_zones: vec![0; 3], zones: vec!["a".to_owned()], spares: 0, max_drift_ppm: 0 };
+        let config = SynodSystem::configure(SynodOptions::default(), &shape).unwrap();
+        let (mut rng, mut at, mut out) = (Rng::stream(1, Purpose::Node, 2), Writes::at(WriteId(0)), Vec::new());
+        let mut fx = Effects::new(NodeId(2), LocalInstant(0), &mut rng, &mut at, &mut out);
+        let node = Synod::boot(&config, NodeId(2), Replay::empty(), &mut fx);
+        let nodes = [None, None, Some(node)];
+        let mut checks = SynodSystem::checks(&config);
+        let mut verdict = |at| {
+            checks.observe(at, &Observed::Fired { node: NodeId(2), timer: Timer(0) });
+            checks.decide(&nodes)
+        };
+        let soon = verdict(Instant::ZERO + Duration::secs(1));
+        assert!(matches!(soon, Some(Verdict::Inconclusive { .. })), "{soon:?}");
+        let late = verdict(Instant::ZERO + Duration::secs(1000));
+        assert!(matches!(late, Some(Verdict::Fail(_))), "{late:?}");
     }
 }

@@ -7,7 +7,7 @@ use super::config::Config;
 use super::message::{FACT_KINDS, MESSAGE_KINDS};
 use super::node::{Paxos, TIMERS};
 use crate::kv::{self, Kv, KvCommand};
-use crate::replication::{LeaderDisk, audit};
+use crate::replication::{LeaderDisk, audit, held_reads, kept_snapshots};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sim_core::units::{ByteSize, DurationText, RangeText};
@@ -260,7 +260,7 @@ impl System for PaxosSystem {
     }
 
     fn rules() -> Vec<Rule> {
-        [checks::RULES, audit::RULES, audit::OF_SESSIONS].concat()
+        [checks::RULES, audit::RULES, audit::OF_SESSIONS, held_reads::RULES, kept_snapshots::RULES].concat()
     }
 
     fn bugs() -> &'static [Bug] {

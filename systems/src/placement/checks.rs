@@ -9,7 +9,7 @@ use core::cell::OnceCell;
 use sim_core::{Instant, NodeId, Observed, Observer, Outcome, Verdict, Violation};
 
 sim_core::rules! {
-    /// Every key that was counted belongs to a member, as often as it has copies.
+    /// Every key that was counted belongs to a member, as often as it has copies, after each change to one that is a member by then.
     pub const EVERY_KEY_HAS_AN_OWNER: &str = "every_key_has_an_owner";
     /// Who builds the placement of the same members, named in another order, gives every key the same owner.
     pub const AGREEMENT: &str = "clients_with_one_view_agree";
@@ -63,10 +63,9 @@ impl PlacementChecks {
     fn owned(&self) -> Verdict {
         let (config, survey) = (&self.config, self.survey());
         let counts = core::iter::once(&survey.first).chain(survey.waves.iter().map(|wave| &wave.moved.after));
-        for (epoch, counts) in config.epochs().iter().zip(counts) {
-            let members = epoch.placement.members();
+        for ((epoch, members), counts) in config.epochs().iter().zip(config.ordered()).zip(counts) {
             let copies = u64::from(config.replicas).min(members.len() as u64) * config.keys;
-            let held: u64 = members.iter().map(|member| counts[member.node.index()]).sum();
+            let held: u64 = members.iter().map(|member| counts[member.index()]).sum();
             if held != copies {
                 let detail = format!("members hold {held} copies of {copies} after {:?}", epoch.event);
                 return fail(EVERY_KEY_HAS_AN_OWNER, epoch.at.0, detail);

@@ -14,6 +14,7 @@ use sim_core::workload::{Generated, Load};
 use sim_core::{
     Budget, Class, Duration, History, Invalid, LoadUnit, NodeId, Operation, Rule, Shape, Span, System, Verdict,
 };
+use std::collections::BTreeSet;
 use std::rc::Rc;
 
 /// The most keys a survey counts: four bytes each are kept.
@@ -145,6 +146,22 @@ impl PlacementConfig {
     #[must_use]
     pub fn epochs(&self) -> &[Epoch] {
         self.plan.epochs.get_or_init(|| self.plan.make())
+    }
+
+    /// Who is a member in each epoch by what was ordered, whatever the placement made of it.
+    #[must_use]
+    pub fn ordered(&self) -> Vec<BTreeSet<NodeId>> {
+        let mut members: BTreeSet<NodeId> = self.plan.first.iter().map(|member| member.node).collect();
+        let mut ordered = vec![members.clone()];
+        for (_, member, joins) in &self.plan.changes {
+            if *joins {
+                members.insert(member.node);
+            } else {
+                members.remove(&member.node);
+            }
+            ordered.push(members.clone());
+        }
+        ordered
     }
 }
 

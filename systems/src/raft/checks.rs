@@ -14,6 +14,8 @@ pub use crate::replication::audit::{
     READ_YOUR_WRITES, SNAPSHOTS_COMPLETE, STATE_MACHINE_SAFETY, VALIDITY, WRITES_FOLLOW_READS,
 };
 use crate::replication::audit::{Audit, Ended};
+use crate::replication::held_reads::HeldReads;
+use crate::replication::kept_snapshots::KeptSnapshots;
 use sim_core::{Instant, NodeId, NodeSet, Observed, Observer, StateMachine, Verdict, Violation};
 use std::collections::BTreeMap;
 
@@ -55,6 +57,8 @@ pub struct RaftChecks {
     counts: Counts,
     members: MemberChecks,
     promises: PromiseChecks,
+    held: HeldReads,
+    kept: KeptSnapshots,
 }
 
 impl RaftChecks {
@@ -71,6 +75,8 @@ impl RaftChecks {
             counts: Counts::default(),
             members: MemberChecks::default(),
             promises: PromiseChecks::new(nodes),
+            held: HeldReads::default(),
+            kept: KeptSnapshots::default(),
         }
     }
 
@@ -126,7 +132,10 @@ impl RaftChecks {
         self.promises.on_fact(&mut self.audit, at, (node, fact), self.leads[node.index()], anybody_leads);
         match fact {
             RaftFact::Elected { term, .. } => self.on_elected(at, node, term),
-            RaftFact::SteppedDown { .. } => self.leads[node.index()] = None,
+            RaftFact::SteppedDown { .. } => {
+                self.leads[node.index()] = None;
+                self.held.stepped_down(node);
+            }
             RaftFact::Appended { last, term, chain, .. } => self.on_appended(at, node, last, term, chain),
             RaftFact::Truncated { from } => self.on_truncated(at, node, from),
             RaftFact::Committed { index, term } => {
@@ -143,8 +152,12 @@ impl RaftChecks {
             }
             RaftFact::SnapshotInstalled { index, chain, digest } => {
                 self.audit.installed(at, STATE_MACHINE_SAFETY, node, index, chain, digest);
+                self.kept.noted(node, index);
             }
-            RaftFact::SnapshotTaken { index } => self.audit.snapshot(node, index),
+            RaftFact::SnapshotTaken { index } => {
+                self.audit.snapshot(node, index);
+                self.kept.noted(node, index);
+            }
             RaftFact::ReadServed { index, client, op } => self.audit.read(at, node, index, client, op),
             RaftFact::Campaign { .. }
             | RaftFact::FirstCommit { .. }
@@ -216,6 +229,8 @@ impl RaftChecks {
         ];
         verdicts.extend(self.members.verdicts(audit));
         verdicts.extend(self.promises.verdicts(audit));
+        verdicts.extend(self.held.verdict(audit));
+        verdicts.extend(self.kept.verdict(audit));
         // Who is no member gets nothing any more; whoever knows most knows who is one.
         let knows_most = nodes.iter().copied().flatten().max_by_key(|node| (node.commit(), node.term()));
         let members = knows_most.map_or(NodeSet::EMPTY, |node| node.log().configuration_at(node.commit()).electorate());
@@ -281,11 +296,22 @@ impl RaftChecks {
 
 impl<M: StateMachine> Observer<Raft<M>> for RaftChecks {
     fn observe(&mut self, at: Instant, what: &Observed<'_, Raft<M>>) {
+        self.held.watch(what, M::is_read);
+        self.kept.watch(what);
         self.watch(at, what);
     }
 
-    fn after_step(&mut self, at: Instant, _: NodeId, nodes: &[Option<Raft<M>>]) -> Result<(), Violation> {
+    fn after_step(&mut self, at: Instant, stepped: NodeId, nodes: &[Option<Raft<M>>]) -> Result<(), Violation> {
         self.step_is_over(at, |node: NodeId| nodes[node.index()].as_ref());
+        // Followers may hold reads where they answer those.
+        let may_hold = |node: NodeId| {
+            nodes[node.index()]
+                .as_ref()
+                .is_none_or(|node| node.config.follower_reads || node.lead.is_some() || node.standstill.is_on())
+        };
+        self.held.after_step(&mut self.audit, at, may_hold);
+        let base = || nodes[stepped.index()].as_ref().map(Raft::snapshot_index);
+        self.kept.after_step(&mut self.audit, at, stepped, base);
         self.audit.violation().cloned().map_or(Ok(()), Err)
     }
 }

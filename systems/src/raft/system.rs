@@ -10,7 +10,7 @@ use super::node::{Raft, TIMERS};
 use super::priorities::Priorities;
 use super::promise_checks;
 use crate::kv::{self, Kv, KvCommand};
-use crate::replication::{LeaderDisk, audit};
+use crate::replication::{LeaderDisk, audit, held_reads, kept_snapshots};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sim_core::units::{ByteSize, DurationText, RangeText};
@@ -308,7 +308,16 @@ impl System for RaftSystem {
     }
 
     fn rules() -> Vec<Rule> {
-        [checks::RULES, member_checks::RULES, promise_checks::RULES, audit::RULES, audit::OF_SESSIONS].concat()
+        [
+            checks::RULES,
+            member_checks::RULES,
+            promise_checks::RULES,
+            audit::RULES,
+            audit::OF_SESSIONS,
+            held_reads::RULES,
+            kept_snapshots::RULES,
+        ]
+        .concat()
     }
 
     fn bugs() -> &'static [Bug] {

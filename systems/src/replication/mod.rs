@@ -4,6 +4,8 @@ pub mod audit;
 pub(crate) mod calm;
 mod chain;
 pub(crate) mod handovers;
+pub(crate) mod held_reads;
+pub(crate) mod kept_snapshots;
 mod leader_disk;
 mod pieces;
 mod queue;

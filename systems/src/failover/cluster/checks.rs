@@ -3,7 +3,10 @@
 use super::config::Config;
 use super::data::{Position, StreamId};
 use super::duties::Duties;
-pub use super::duties::{OLD_OWNER_YIELDS, POSITIONS_GROW, RESTARTED_WAITS, VOTES_FOR_PRESENT_OWNERS};
+pub use super::duties::{
+    OLD_OWNER_YIELDS, POSITIONS_GROW, RESTARTED_WAITS, STALE_CLAIMS_CORRECTED, STREAMS_GO_ON, SUSPECTS_ARE_SILENT,
+    VOTES_FOR_PRESENT_OWNERS,
+};
 use super::message::{ClusterFact, ClusterMessage, ClusterResponse, How};
 use super::node::Cluster;
 use super::slots::{SLOTS, slot_of};
@@ -270,6 +273,9 @@ impl ClusterChecks {
             rule(OLD_OWNER_YIELDS, duties.words, format!("{} claims", duties.words)),
             rule(VOTES_FOR_PRESENT_OWNERS, duties.votes, format!("{} votes", duties.votes)),
             rule(POSITIONS_GROW, duties.steps, format!("{} steps", duties.steps)),
+            rule(SUSPECTS_ARE_SILENT, duties.suspicions, format!("{} suspicions", duties.suspicions)),
+            rule(STALE_CLAIMS_CORRECTED, duties.corrections, format!("{} claims", duties.corrections)),
+            rule(STREAMS_GO_ON, duties.streams, format!("{} streams", duties.streams)),
         ];
         // A run that was cut short by a violation says nothing about how things end.
         if self.violation.is_none() {
@@ -438,9 +444,7 @@ impl Observer<Cluster> for ClusterChecks {
     }
 
     fn after_step(&mut self, at: Instant, stepped: NodeId, nodes: &[Option<Cluster>]) -> Result<(), Violation> {
-        if let Some(node) = &nodes[stepped.index()]
-            && let Some((rule, node, detail)) = self.duties.after_step(stepped, node)
-        {
+        if let Some((rule, node, detail)) = self.duties.after_step(stepped, nodes) {
             self.fail(at, rule, node, detail);
         }
         if core::mem::take(&mut self.wrote)

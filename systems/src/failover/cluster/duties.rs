@@ -2,7 +2,7 @@
 
 use super::config::Config;
 use super::data::{Position, StreamId};
-use super::message::{ClusterFact, ClusterMessage, Header};
+use super::message::{ClusterFact, ClusterMessage, Header, HeaderNumber, Start};
 use super::node::Cluster;
 use super::slots::{Run, slots};
 use sim_core::{Duration, Instant, NodeId, Observed};
@@ -19,6 +19,12 @@ sim_core::rules! {
     /// Within a stream of writes no node goes back, except by losing what was not durable when it went down; nor to a stream that it
     /// left.
     pub const POSITIONS_GROW: &str = "positions_grow";
+    /// Nobody is suspected who was heard of within the node timeout.
+    pub const SUSPECTS_ARE_SILENT: &str = "suspects_are_silent";
+    /// A primary that claims slots which somebody has by a newer configuration is told so, each time it is news.
+    pub const STALE_CLAIMS_CORRECTED: &str = "stale_claims_corrected";
+    /// A primary's new stream begins where it stands, so that whoever has as much can go on from there.
+    pub const STREAMS_GO_ON: &str = "streams_go_on";
 }
 
 /// Somebody's word about slots.
@@ -41,6 +47,11 @@ struct Seen {
     at: Position,
     left: BTreeSet<StreamId>,
     voted: u64,
+    /// Its own configuration epoch.
+    config_epoch: u64,
+    /// When it was last handed anything on the bus, and the newest claim, by sender.
+    heard: BTreeMap<NodeId, Instant>,
+    claims: BTreeMap<NodeId, (Start, HeaderNumber)>,
     /// When it started again.
     restarted: Option<Instant>,
 }
@@ -54,18 +65,31 @@ pub(super) struct Duties {
     nodes: BTreeMap<NodeId, Seen>,
     /// What the node that steps was told.
     word: Option<(NodeId, Word)>,
+    /// Who is told of slots in this step: by whom, and whom.
+    corrected: Option<(NodeId, NodeId)>,
+    /// Inputs of this step: one that stood still takes many at a time.
+    inputs: u32,
     /// How often each rule was looked at.
     pub restarts: u64,
     pub words: u64,
     pub votes: u64,
     pub steps: u64,
+    pub streams: u64,
+    pub suspicions: u64,
+    pub corrections: u64,
 }
 
 impl Duties {
     /// Something happens.
     pub fn watch(&mut self, config: &Config, at: Instant, what: &Observed<'_, Cluster>) -> Option<Broken> {
+        if matches!(what, Observed::Delivered { .. } | Observed::Fired { .. } | Observed::Synced { .. }) {
+            self.inputs += 1;
+        }
         match what {
             Observed::Delivered { from, to, message, .. } => {
+                if message.is_on_bus() {
+                    self.nodes.entry(*to).or_default().heard.insert(*from, at);
+                }
                 self.word = match message {
                     ClusterMessage::Ping(header) | ClusterMessage::Pong(header) if header.primary.is_none() => {
                         Some((*to, Word::Claim(*from, Rc::clone(header))))
@@ -83,9 +107,31 @@ impl Duties {
                 self.nodes.insert(*node, Seen { restarted, ..Seen::default() });
             }
             Observed::Noted { node, fact: ClusterFact::Wrote { .. } } => return self.check_wait(config, at, *node),
+            Observed::Sent { from, to, message: ClusterMessage::Update { .. }, .. } => {
+                self.corrected = Some((*from, *to));
+            }
+            Observed::Noted { node, fact: ClusterFact::Suspected { node: of } } => {
+                return self.check_silent(config, at, *node, *of);
+            }
+            Observed::Noted { node, fact: ClusterFact::Began { after, .. } } => {
+                return self.check_stream(*node, *after);
+            }
             _ => {}
         }
         None
+    }
+
+    fn check_silent(&mut self, config: &Config, at: Instant, node: NodeId, of: NodeId) -> Option<Broken> {
+        self.suspicions += 1;
+        let heard = *self.nodes.get(&node)?.heard.get(&of)?;
+        // Its clock may run a little fast.
+        let least = Duration(config.node_timeout.0 - config.node_timeout.0 / 16);
+        let silent = at.since(heard);
+        (silent < least).then(|| {
+            let detail =
+                format!("it suspects {of}, of which it heard {silent} ago; the timeout is {}", config.node_timeout);
+            (SUSPECTS_ARE_SILENT, node, detail)
+        })
     }
 
     fn check_wait(&mut self, config: &Config, at: Instant, node: NodeId) -> Option<Broken> {
@@ -101,12 +147,27 @@ impl Duties {
         })
     }
 
+    /// It may have got further in the same step, but not back to where it was before.
+    fn check_stream(&mut self, node: NodeId, after: Position) -> Option<Broken> {
+        self.streams += 1;
+        let seen = self.nodes.entry(node).or_default();
+        let back = if after.stream == seen.at.stream {
+            after.offset < seen.at.offset
+        } else {
+            seen.left.contains(&after.stream) || after == Position::default()
+        };
+        back.then(|| (STREAMS_GO_ON, node, format!("its stream begins after {after}, and it stood at {}", seen.at)))
+    }
+
     /// A step of `node` is over.
-    pub fn after_step(&mut self, node: NodeId, cluster: &Cluster) -> Option<Broken> {
+    pub fn after_step(&mut self, node: NodeId, nodes: &[Option<Cluster>]) -> Option<Broken> {
+        let cluster = nodes[node.index()].as_ref()?;
         self.steps += 1;
         let seen = self.nodes.entry(node).or_default();
-        let (before, voted) = (seen.at, seen.voted);
-        (seen.at, seen.voted) = (cluster.at(), cluster.voted);
+        let (before, voted, config_epoch) = (seen.at, seen.voted, seen.config_epoch);
+        (seen.at, seen.voted, seen.config_epoch) = (cluster.at(), cluster.voted, cluster.config_epoch(node));
+        let alone = core::mem::take(&mut self.inputs) == 1;
+        let corrected = self.corrected.take().filter(|(by, _)| *by == node).map(|(_, whom)| whom);
         if before.stream != cluster.at().stream {
             seen.left.insert(before.stream);
         }
@@ -120,17 +181,44 @@ impl Duties {
             Word::Claim(from, header) => {
                 // One that is older than another it was sent before is no news.
                 let is_news = cluster.peers[from.index()].stamp == header.stamp;
-                is_news.then(|| self.check_yields(node, cluster, (from, header.config_epoch), &header.slots))?
+                if !is_news {
+                    return None;
+                }
+                let again = seen.claims.insert(from, header.stamp) == Some(header.stamp);
+                // One that is handed over twice is no news the second time.
+                if !again && alone && corrected != Some(from) && config_epoch == cluster.config_epoch(node) {
+                    let broken = self.check_corrected(node, cluster, from, &header);
+                    if broken.is_some() {
+                        return broken;
+                    }
+                }
+                self.check_yields(node, cluster, (from, header.config_epoch), &header.slots)
             }
             Word::Update { owner, config_epoch, runs } => {
                 let known = cluster.config_epoch(owner) == config_epoch && owner != node;
                 known.then(|| self.check_yields(node, cluster, (owner, config_epoch), &runs))?
             }
             Word::Vote(candidate, header) if cluster.voted != voted && cluster.voted == header.epoch => {
-                self.check_vote(node, cluster, candidate, &header)
+                self.check_vote(node, cluster, (candidate, nodes[candidate.index()].as_ref()), &header)
             }
             Word::Vote(..) => None,
         }
+    }
+
+    /// It has not told `from` anything of slots.
+    fn check_corrected(&mut self, node: NodeId, cluster: &Cluster, from: NodeId, header: &Header) -> Option<Broken> {
+        self.corrections += 1;
+        let newer = |slot: u16| {
+            let owner = cluster.slots().owner(slot)?;
+            (owner != from && cluster.config_epoch(owner) > header.config_epoch).then_some((slot, owner))
+        };
+        let (slot, owner) = slots(&header.slots).find_map(newer)?;
+        let detail = format!(
+            "{from} claims slot {slot} by config epoch {}, and is not told that {owner} has it by {}",
+            header.config_epoch,
+            cluster.config_epoch(owner)
+        );
+        Some((STALE_CLAIMS_CORRECTED, node, detail))
     }
 
     fn check_yields(
@@ -152,13 +240,24 @@ impl Duties {
         Some((OLD_OWNER_YIELDS, node, detail))
     }
 
-    fn check_vote(&mut self, node: NodeId, cluster: &Cluster, candidate: NodeId, header: &Header) -> Option<Broken> {
+    /// What a candidate wants is what it says, and what its own map gives it, which is what it takes if it wins.
+    fn check_vote(
+        &mut self,
+        node: NodeId,
+        cluster: &Cluster,
+        (candidate, its): (NodeId, Option<&Cluster>),
+        header: &Header,
+    ) -> Option<Broken> {
         self.votes += 1;
         let newer = |slot: &u16| {
             let owner = cluster.slots().owner(*slot);
             owner.is_some_and(|owner| cluster.config_epoch(owner) > header.config_epoch)
         };
-        let slot = slots(&header.slots).find(newer)?;
+        let primary = header.primary?;
+        // One that has learned more since it asked may not stand any more.
+        let asks = |its: &&Cluster| its.primary() == Some(primary) && its.config_epoch(primary) == header.config_epoch;
+        let its = its.filter(asks).map(|its| its.slots().runs(primary));
+        let slot = slots(&header.slots).chain(its.iter().flat_map(|runs| slots(runs))).find(newer)?;
         let owner = cluster.slots().owner(slot)?;
         let detail = format!(
             "it voted for {candidate}, which wants slot {slot} by config epoch {}; {owner} has that by {}",
@@ -166,5 +265,70 @@ impl Duties {
             cluster.config_epoch(owner)
         );
         Some((VOTES_FOR_PRESENT_OWNERS, node, detail))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::data::StreamId;
+    use super::super::system::ClusterOptions;
+    use super::*;
+    use sim_core::{Effects, LocalInstant, Node, Purpose, Replay, Rng, WriteId, Writes};
+
+    fn cluster(config: &Rc<Config>, me: NodeId) -> Cluster {
+        let (mut rng, mut at, mut out) = (Rng::stream(1, Purpose::Node, 0), Writes::at(WriteId(0)), Vec::new());
+        Cluster::boot(config, me, Replay::empty(), &mut Effects::new(me, LocalInstant(0), &mut rng, &mut at, &mut out))
+    }
+
+    #[test]
+    fn who_is_suspected_though_it_was_heard_of_is_found() {
+        let config = ClusterOptions::default().validate(6, 0).expect("options that make sense");
+        let (node, of) = (NodeId(1), NodeId(2));
+        let mut duties = Duties::default();
+        let mut message = |at| {
+            let message = ClusterMessage::Fail(NodeId(3));
+            duties.watch(&config, at, &Observed::Delivered { from: of, to: node, number: 1, message: &message });
+            let later = at + Duration(config.node_timeout.0 / 2);
+            duties.check_silent(&config, later, node, of).map(|(rule, ..)| rule)
+        };
+        assert_eq!(message(Instant(7)), Some(SUSPECTS_ARE_SILENT));
+        assert_eq!(
+            duties.check_silent(&config, Instant(7) + config.node_timeout, node, of).map(|(rule, ..)| rule),
+            None
+        );
+    }
+
+    #[test]
+    fn who_claims_what_another_has_and_is_not_told_is_found() {
+        let config = Rc::new(ClusterOptions::default().validate(6, 0).expect("options that make sense"));
+        let cluster = cluster(&config, NodeId(0));
+        let claim = |of: NodeId, config_epoch| Header {
+            stamp: (Start(1), HeaderNumber(1)),
+            epoch: 1,
+            config_epoch,
+            primary: None,
+            slots: cluster.slots().runs(of),
+            offset: 0,
+            gossip: Vec::new(),
+        };
+        let broken = |header: Header| Duties::default().check_corrected(NodeId(0), &cluster, NodeId(1), &header);
+        assert_eq!(broken(claim(NodeId(2), 0)).map(|(rule, ..)| rule), Some(STALE_CLAIMS_CORRECTED));
+        assert!(broken(claim(NodeId(1), 0)).is_none() && broken(claim(NodeId(2), 9)).is_none());
+    }
+
+    #[test]
+    fn a_stream_that_begins_where_its_node_stood_before_is_found() {
+        let node = NodeId(1);
+        let (old, at) = (Position { stream: StreamId(5), offset: 90 }, Position { stream: StreamId(7), offset: 100 });
+        let run = |after: Position| {
+            let mut duties = Duties::default();
+            duties.nodes.insert(node, Seen { at, left: BTreeSet::from([old.stream]), ..Seen::default() });
+            duties.check_stream(node, after).map(|(rule, ..)| rule)
+        };
+        assert_eq!(run(at), None);
+        assert_eq!(run(Position { stream: StreamId(7), offset: 101 }), None, "it has got further in the same step");
+        for after in [old, Position { stream: StreamId(7), offset: 99 }, Position::default()] {
+            assert_eq!(run(after), Some(STREAMS_GO_ON), "{after}");
+        }
     }
 }
