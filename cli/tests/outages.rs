@@ -203,6 +203,7 @@ at = "7s"
 duration = "10s"
 "#;
 
+/// Three replicas, or one; the leader's disk hangs.
 const DISK_STALLED: &str = r#"
 [scenario]
 name = "disk"
@@ -226,14 +227,61 @@ at = "7s"
 duration = "10s"
 "#;
 
+/// Five stores, of which the last ones die.
+const STORES_DIE: &str = r#"
+[scenario]
+name = "stores"
+system = "hashing"
+duration = "25s"
+warmup = "2s"
+[cluster]
+nodes = 5
+[system]
+replicas = 1
+read_quorum = 1
+write_quorum = 1
+[network]
+latency = "0.5ms..2ms"
+[[workload]]
+clients = 12
+rate = "100/s"
+[[fault]]
+kind = "crash"
+target = ["n5"]
+at = "7s"
+duration = "10s"
+"#;
+
 /// How clients may ask: open loops from 10 to 1000 a second, and a closed one.
 const LOADS: [&str; 4] = ["rate = \"10/s\"", "rate = \"100/s\"", "rate = \"1000/s\"", "think_time = \"20ms\""];
 
 #[test]
 fn an_outage_that_a_fault_decides_is_the_fault_s_whatever_the_load() {
     let shard = sharded(&["at = \"7s\"", "duration = \"10s\""], 3, false);
-    for (scope, text) in [("zone c", ZONE_CUT_OFF), ("writes", DISK_STALLED), ("1 of 3 shards", &shard)] {
-        for load in LOADS {
+    // A leader that writes before it sends, or that is alone and stands still: nobody takes over from either.
+    let before = "leader_disk = \"before_sending\"";
+    let of = |system: &str, option: &str| {
+        DISK_STALLED.replace("\"failover\"", &format!("\"{system}\"")).replace("arbiter = \"peers\"", option)
+    };
+    let (raft, paxos) = (of("raft", before), of("paxos", before));
+    let alone = of("raft", "leader_disk = \"blocking\"").replace("nodes = 3", "nodes = 1");
+    // Two of five: the keys that both of them hold have one holder left of three, and no quorum.
+    let quorums = STORES_DIE
+        .replace("replicas = 1\nread_quorum = 1\nwrite_quorum = 1\n", "")
+        .replace("[\"n5\"]", "[\"n4\", \"n5\"]");
+    let ends = &[LOADS[0], LOADS[2]][..];
+    let all = [
+        ("zone c", ZONE_CUT_OFF, &LOADS[..]),
+        ("writes", DISK_STALLED, &LOADS[..]),
+        ("1 of 3 shards", &shard, &LOADS[..]),
+        ("writes", &raft, ends),
+        ("writes", &paxos, ends),
+        ("everything", &alone, ends),
+        ("1 of 5 shards", STORES_DIE, ends),
+        ("3 of 10 shards", &quorums, ends),
+    ];
+    for (scope, text, loads) in all {
+        for load in loads {
             let text = text.replace("rate = \"100/s\"", load);
             for reads in ["0.1", "0.5", "0.9"] {
                 let report = report(&text, &[&format!("workload.0.read_ratio={reads}")], None);

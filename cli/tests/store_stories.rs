@@ -154,7 +154,8 @@ fn each_way_of_repair_does_its_part_alone() {
     let facts = |report: &Value, kind: &str| report["facts"][kind].as_u64().unwrap_or(0);
     let by_reading = run("zone-loss-nrw.toml", &["system.repair_interval=0s"]);
     assert!(facts(&by_reading, "read_repaired") > 500, "{}", by_reading["facts"]);
-    let by_hints = run("hinted-handoff.toml", &[]);
+    // Probes write the same few keys again and again: most of their hints give way to newer ones.
+    let by_hints = run("hinted-handoff.toml", &["probe.enabled=false"]);
     let (hinted, delivered) = (facts(&by_hints, "hinted"), facts(&by_hints, "delivered"));
     assert!(hinted > 100 && 2 * delivered > hinted, "{delivered} of {hinted} hints were delivered");
     // All of the tree, down to its last leaf.

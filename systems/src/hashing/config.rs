@@ -2,6 +2,7 @@
 
 use super::placement::{Member, RingShape, Spread};
 use super::rule::{PlacementKind, ring_shape};
+use super::shards::Lazily;
 use super::{HashingBug, Versions};
 use sim_core::{Duration, NodeId, NodeSet};
 use std::rc::Rc;
@@ -64,6 +65,8 @@ pub struct Setup {
     pub compact_every: u32,
     /// A known bug to re-introduce.
     pub bug: HashingBug,
+    /// Which keys share a fate.
+    pub(super) shards: Lazily,
 }
 
 impl Setup {

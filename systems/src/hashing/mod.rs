@@ -86,6 +86,7 @@ mod orders;
 mod placing;
 mod quorums;
 mod rule;
+mod shards;
 mod store;
 mod system;
 mod version;

@@ -8,6 +8,7 @@ use super::measure::{METRICS, measure};
 use super::message::{FACT_KINDS, MESSAGE_KINDS};
 use super::node::{Machine, TIMERS};
 use super::rule::PlacementKind;
+use super::shards::Lazily;
 use super::{orders, placing};
 use crate::kv::{self, KvCommand};
 use schemars::JsonSchema;
@@ -17,8 +18,8 @@ use sim_core::metric::MetricKind;
 use sim_core::units::{BitRate, ByteSize, DurationText};
 use sim_core::workload::Load;
 use sim_core::{
-    Budget, Bug, Duration, History, Invalid, LoadUnit, NodeId, NodeSet, Operation, Order, Rule, Shape, Span, System,
-    Verdict,
+    Budget, Bug, Duration, History, Invalid, LoadUnit, NodeId, NodeSet, Operation, Order, Profile, Rule, Shape, Span,
+    System, Verdict,
 };
 use std::rc::Rc;
 
@@ -219,6 +220,7 @@ impl HashingOptions {
             op_timeout: self.op_timeout.0,
             compact_every: self.compact_every,
             bug: self.bug,
+            shards: Lazily::default(),
         }))
     }
 }
@@ -258,6 +260,14 @@ impl System for HashingSystem {
             _ => "put",
         };
         Operation { name, ..operation }
+    }
+
+    fn profile(config: &Config) -> Profile {
+        Profile { shards: config.shard_count(), ..Profile::default() }
+    }
+
+    fn shard(config: &Config, key: u64) -> u16 {
+        config.shard_of(key)
     }
 
     fn load() -> LoadUnit {
