@@ -4,7 +4,7 @@ use crate::args::{DEFAULT_OUT, Format, RunArgs};
 use crate::exit::Exit;
 use crate::interrupt::{self, Kept};
 use crate::run_dir::{DirError, Partial};
-use crate::terminal::{self, headed, say_wrapped};
+use crate::terminal::{self, headed};
 use crate::told;
 use crate::wall::{Bar, Stopwatch};
 use reports::quoted;
@@ -77,18 +77,34 @@ pub fn run(registry: &Registry, args: &RunArgs) -> Exit {
         let seed = args.seed.unwrap_or(scenario.seed);
         if args.format == Format::Text {
             say(&headed(&format!("{}  seed {seed}", scenario.name), &again(args, path, scenario, seed)));
-            if let Some(draw) = scenario.draw(seed) {
-                crate::check::drawn(&draw);
-            }
-            scenarios::notes(scenario).iter().for_each(|note| say_wrapped(&format!("note: {note}"), 6));
         }
         let exit = match one(registry, args, scenario, seed) {
             Ok(exit) => exit,
             Err(trouble) => trouble.tell(),
         };
+        if args.format == Format::Text {
+            beside(args, path, scenario, seed);
+        }
         worst = worst.max(exit);
     }
     worst
+}
+
+/// What is worth knowing once the verdict has been read: what the seed drew of a swarm, and that `check` has notes.
+fn beside(args: &RunArgs, path: &Path, scenario: &Scenario, seed: u64) {
+    if let Some(draw) = scenario.draw(seed) {
+        crate::check::drawn(&draw);
+    }
+    let notes = match scenarios::notes(scenario).len() {
+        0 => return,
+        1 => "1 note".to_owned(),
+        n => format!("{n} notes"),
+    };
+    if scenarios::is_standard_input(path) {
+        return say(&format!("{notes} on this scenario: splitbrain check - tells\n"));
+    }
+    let set: String = args.set.iter().map(|set| format!(" --set {}", quoted(set))).collect();
+    say(&format!("{notes} on this scenario: splitbrain check {}{set}\n", quoted(&path.display().to_string())));
 }
 
 /// The command that makes a run again.

@@ -24,13 +24,13 @@ pub(crate) fn attribute(
     let overlaps = |from: u64, to: u64| from <= start.saturating_add(slack) && to >= start.saturating_sub(slack);
     let blamed = |f: &FaultRecord| f.bit && overlaps(f.start_ns, f.end_ns);
     let faults: Vec<usize> = (0..record.faults.len()).filter(|i| blamed(&record.faults[*i])).collect();
-    let standing = |c: &&Condition| c.is_standing(record.measure_from_ns, record.measure_to_ns);
-    let others = conditions.iter().filter(|c| overlaps(c.start_ns, c.end_ns));
-    let passing = others.clone().filter(|c| !standing(c)).map(|c| c.label.clone());
+    let last_resort = |c: &&Condition| c.is_last_resort(record.measure_from_ns, record.measure_to_ns);
+    let others = conditions.iter().filter(|c| overlaps(c.start_ns, c.end_ns) && c.may_cause(start));
+    let passing = others.clone().filter(|c| !last_resort(c)).map(|c| c.label.clone());
     let mut all: Vec<String> = faults.iter().map(|i| name(&record.faults[*i])).chain(passing).collect();
     if all.is_empty() {
         // What is so all the time explains a moment only where nothing else does.
-        all.extend(others.filter(standing).map(|c| c.label.clone()));
+        all.extend(others.filter(last_resort).map(|c| c.label.clone()));
     }
     if !all.is_empty() {
         let mut text = all[..all.len().min(NAMED)].join("; ");
@@ -57,7 +57,10 @@ fn announced(record: &RunRecord, (from, to): (u64, u64), end: u64) -> Option<Str
         let past = record.marks.partition_point(|mark| mark.at_ns <= to);
         record.marks.get(first..past).unwrap_or_default()
     };
-    let told = |mark: &Mark| format!("{} {}", crate::failover::name(record, mark.node), mark.kind.replace('_', " "));
+    let told = |mark: &Mark| {
+        let what = format!("{} {}", crate::failover::name(record, mark.node), mark.kind.replace('_', " "));
+        mark.why.as_ref().map_or_else(|| what.clone(), |why| format!("{what}: {why}"))
+    };
     let first = within(from, to).first().map(told);
     let steps: Vec<&str> = record.phases.iter().filter_map(|phase| phase.ends_with.as_deref()).collect();
     let mut counts: BTreeMap<usize, u64> = BTreeMap::new();
@@ -167,13 +170,19 @@ mod tests {
         assert_eq!(cause(&record(Vec::new()), &all).0, "n3 is gray: slow");
         assert_eq!(cause(&record(Vec::new()), &[slow]).0, "slow links between zones a and b", "where nothing else was");
         let crash = fault("crash of n1", 10 * S, 15 * S, true);
-        assert_eq!(cause(&record(vec![crash]), &all).0, "crash of n1; n3 is gray: slow");
+        assert_eq!(cause(&record(vec![crash.clone()]), &all).0, "crash of n1; n3 is gray: slow");
+        // Clients wait in any outage; only if they did before is their limit to blame, and only where nothing else is.
+        let limit =
+            |start_ns| Condition { kind: "client_limit".into(), ..condition("the clients' limit", start_ns, 20 * S) };
+        assert_eq!(cause(&record(Vec::new()), &[limit(10 * S)]).0, "no cause found");
+        assert_eq!(cause(&record(Vec::new()), &[limit(8 * S)]).0, "the clients' limit");
+        assert_eq!(cause(&record(vec![crash]), &[limit(8 * S)]).0, "crash of n1");
     }
 
     #[test]
     fn without_a_fault_the_system_tells_what_it_did() {
         let mut record = record(Vec::new());
-        let mark = |at_ns, node, kind: &str| Mark { at_ns, node, kind: kind.into(), detail: String::new() };
+        let mark = |at_ns, node, kind: &str| Mark { at_ns, node, kind: kind.into(), ..Mark::default() };
         record.marks = vec![mark(5 * S, 0, "elected"), mark(10 * S, 1, "stepped_down")];
         assert_eq!(cause(&record, &[]).0, "no fault was active: n2 stepped down");
         record.marks.extend([
@@ -183,5 +192,8 @@ mod tests {
         ]);
         let said = "no fault was active: n2 stepped down; then campaign 2 times, elected";
         assert_eq!(cause(&record, &[]).0, said);
+        record.marks.truncate(2);
+        record.marks[1].why = Some("its lease has run out".into());
+        assert_eq!(cause(&record, &[]).0, "no fault was active: n2 stepped down: its lease has run out");
     }
 }

@@ -16,6 +16,9 @@ const BUSY: u64 = 970;
 const SAMPLES: usize = 3;
 const SHORTEST: u64 = 1_000_000_000;
 
+/// What clients may have outstanding is all under way.
+const CLIENT_LIMIT: &str = "client_limit";
+
 /// A time in which something was wrong that is no fault.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Condition {
@@ -35,6 +38,17 @@ impl Condition {
     /// Whether it is so all the time.
     pub(crate) const fn is_standing(&self, from: u64, to: u64) -> bool {
         self.start_ns <= from && self.end_ns >= to
+    }
+
+    /// Whether it explains an outage only where nothing else does: what is so all the time, between these two, and clients that
+    /// wait, which is what they do in any outage; they had to before it.
+    pub(crate) fn is_last_resort(&self, from: u64, to: u64) -> bool {
+        self.kind == CLIENT_LIMIT || self.is_standing(from, to)
+    }
+
+    /// Whether it may be behind an outage that begins at `start`.
+    pub(crate) fn may_cause(&self, start: u64) -> bool {
+        self.kind != CLIENT_LIMIT || self.start_ns.saturating_add(SHORTEST) <= start
     }
 
     /// As charts show it: like a fault that bit.
@@ -58,6 +72,9 @@ pub(crate) fn of(record: &RunRecord) -> Vec<Condition> {
         .map(|c| Condition {
             kind: c.kind.clone(),
             label: match c.capacity_per_second {
+                Some(capacity) if c.kind == CLIENT_LIMIT => {
+                    format!("{}: {}", c.label, limit(c.offered_per_second, capacity))
+                }
                 Some(capacity) => format!("{}: {}", c.label, load(record, (c.from_ns, c.to_ns), Some(capacity))),
                 None => c.label.clone(),
             },
@@ -69,6 +86,15 @@ pub(crate) fn of(record: &RunRecord) -> Vec<Condition> {
     all.extend(overloads(record));
     all.sort_by(|a, b| (a.start_ns, a.end_ns, &a.label).cmp(&(b.start_ns, b.end_ns, &b.label)));
     all
+}
+
+/// `offered 20,000/s, it allows 190/s`; who does not think between two operations offers any number.
+fn limit(offered: Option<f64>, allowed: f64) -> String {
+    let rate = |per_second: f64| units::count(units::round_significant(per_second, 3).max(0.0) as u64);
+    match offered {
+        Some(offered) => format!("offered {}/s, it allows {}/s", rate(offered), rate(allowed)),
+        None => format!("it allows {}/s", rate(allowed)),
+    }
 }
 
 /// `offered 20,000/s, capacity 10,000/s`, in the clients' operations. Where nobody knows the capacity, it is what was answered
@@ -203,6 +229,7 @@ mod tests {
             from_ns: from * S,
             to_ns: 9 * S,
             capacity_per_second: capacity,
+            offered_per_second: None,
         };
         let mut record = RunRecord { nodes: busy().nodes, ops: busy().ops, ..RunRecord::default() };
         record.measures.conditions = vec![seen("overload", 5, Some(1234.5)), seen("gray", 2, None)];
@@ -211,5 +238,9 @@ mod tests {
         let labels: Vec<&str> = found.iter().map(|c| c.label.as_str()).collect();
         assert_eq!(labels, ["slow_link", "gray", "overload: offered 2,000/s, capacity 1,230/s"]);
         assert_eq!(found[0].nodes, ["n2"]);
+        let mut limit = seen(CLIENT_LIMIT, 1, Some(190.4));
+        (limit.label, limit.offered_per_second) = ("the clients' limit of 400".into(), Some(40_000.0));
+        record.conditions = vec![limit];
+        assert_eq!(of(&record)[0].label, "the clients' limit of 400: offered 40,000/s, it allows 190/s");
     }
 }

@@ -60,6 +60,7 @@ pub(crate) fn measure(record: &RunRecord) -> Load {
             disk_busy_fraction: share(n.disk_busy_ns),
             syncs: n.syncs,
             down_ns: n.down_ns,
+            probes: n.probes,
         })
         .collect();
     let carriers = || record.nodes.iter().filter(|n| n.carries);

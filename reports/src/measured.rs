@@ -4,7 +4,7 @@ use crate::failover::{FailoverReport, Replacement};
 use crate::goodput::Goodput;
 use crate::moves::{self, Moved};
 use crate::report::Report;
-use crate::view::plural;
+use crate::view::{Words, plural};
 use crate::{losses, metrics, units};
 use serde::Serialize;
 use sim_core::measures::Formula;
@@ -142,15 +142,19 @@ pub(crate) fn own_sentence(report: &Report) -> Option<String> {
     (!all.is_empty()).then(|| all.join("; "))
 }
 
-/// What harm was done though every rule held, the gravest first: `179 of 980 acknowledged writes lost`.
-pub(crate) fn harm(report: &Report) -> Vec<String> {
+/// What harm was done though every rule held, the gravest first: `179 of 980 acknowledged writes lost`, or `179 writes lost` in few
+/// words.
+pub(crate) fn harm(report: &Report, words: Words) -> Vec<String> {
     let harmful = report.metrics.iter().filter(|metric| metric.kind.harm && metric.value > 0.0);
-    let told = harmful.map(|m| match (&*m.kind.name, metrics::print(m.value, m.kind.unit)) {
-        ("lost_writes", lost) => {
+    let told = harmful.map(|m| match (&*m.kind.name, metrics::print(m.value, m.kind.unit), words) {
+        ("lost_writes", lost, Words::All) => {
             format!("{lost} of {} acknowledged writes lost", units::count(report.losses.acknowledged_writes))
         }
-        ("two_primaries", time) => format!("two primaries for {time}"),
-        (_, value) => format!("{value} {}", m.kind.title),
+        ("lost_writes", lost, Words::Few) if lost == "1" => "1 write lost".to_owned(),
+        ("lost_writes", lost, Words::Few) => format!("{lost} writes lost"),
+        ("two_primaries", time, Words::All) => format!("two primaries for {time}"),
+        ("two_primaries", time, Words::Few) => format!("two primaries {time}"),
+        (_, value, _) => format!("{value} {}", m.kind.title),
     });
     told.collect()
 }

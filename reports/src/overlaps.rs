@@ -1,12 +1,12 @@
 //! Puts outages of scopes that overlap together into entries, names them, and says what they cost.
 
-use crate::availability::{measured, served};
+use crate::availability::{in_time, measured, served};
 use crate::outages::{Found, Part};
 use crate::report::{Availability, Outage, ScopeAvailability, ScopeOutage};
-use crate::scopes::Scopes;
+use crate::scopes::{Scopes, scope_timeout};
 use crate::{phases, units};
-use sim_core::Class;
 use sim_core::record::RunRecord;
+use sim_core::{Class, Fate};
 
 /// Fills in what the outages say about availability.
 pub(crate) fn fill(a: &mut Availability, record: &RunRecord, scopes: &Scopes<'_>, found: &Found) {
@@ -122,6 +122,8 @@ fn entry(record: &RunRecord, scopes: &Scopes<'_>, parts: &[Part], asked: &[bool]
         open,
         scope: scopes.name(&down, asked),
         operations_lost: 0,
+        operations_failed: 0,
+        operations_late: 0,
         // Told when all is known that may be behind it.
         cause: String::new(),
         cause_faults: Vec::new(),
@@ -130,7 +132,7 @@ fn entry(record: &RunRecord, scopes: &Scopes<'_>, parts: &[Part], asked: &[bool]
     }
 }
 
-/// Counts the workload's operations that were under way while their own scope was down, and not served.
+/// Counts the workload's operations that were under way while their own scope was down, and not served, or late.
 fn count_lost(record: &RunRecord, scopes: &Scopes<'_>, groups: &[(u64, Vec<Part>)], outages: &mut [Outage]) {
     if outages.is_empty() {
         return;
@@ -141,7 +143,8 @@ fn count_lost(record: &RunRecord, scopes: &Scopes<'_>, groups: &[(u64, Vec<Part>
     }
     for op in record.ops.iter().filter(|op| !op.probe && measured(record, op)) {
         let parts = &of[scopes.index(op)];
-        if parts.is_empty() || served(record, op) {
+        let late = op.outcome == Fate::Ok && !in_time(op, scope_timeout(record));
+        if parts.is_empty() || served(record, op) && !late {
             continue;
         }
         // Those of a scope are in order of time and do not overlap.
@@ -149,7 +152,10 @@ fn count_lost(record: &RunRecord, scopes: &Scopes<'_>, groups: &[(u64, Vec<Part>
         if let Some((part, which)) = parts.get(next)
             && part.start_ns < op.return_ns
         {
-            outages[*which].operations_lost += 1;
+            let outage = &mut outages[*which];
+            outage.operations_lost += u64::from(!served(record, op));
+            outage.operations_failed += u64::from(op.outcome != Fate::Ok);
+            outage.operations_late += u64::from(late);
         }
     }
 }

@@ -87,12 +87,7 @@ mod tests {
                 .into(),
             marks: marks
                 .iter()
-                .map(|(at_ns, node, kind)| Mark {
-                    at_ns: *at_ns,
-                    node: *node,
-                    kind: (*kind).into(),
-                    detail: String::new(),
-                })
+                .map(|(at_ns, node, kind)| Mark { at_ns: *at_ns, node: *node, kind: (*kind).into(), ..Mark::default() })
                 .collect(),
             faults: vec![FaultRecord {
                 kind: "crash".into(),

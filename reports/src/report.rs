@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use sim_core::Class;
 use sim_core::measures::Formula;
 use sim_core::metric::Metric;
-use sim_core::record::Ruling;
+use sim_core::record::{ProbeLoad, Ruling};
 use std::collections::BTreeMap;
 
 /// The version of `report.json`.
@@ -253,6 +253,12 @@ pub struct Outage {
     pub scope: String,
     /// The workload's operations that were under way while their scope was down, and were not served.
     pub operations_lost: u64,
+    /// Those that were under way then and had no answer, or a refusal.
+    #[serde(default)]
+    pub operations_failed: u64,
+    /// Those that were answered after all, but so late that a probe would have given up.
+    #[serde(default)]
+    pub operations_late: u64,
     /// The faults that were active, for people.
     pub cause: String,
     /// Their indices in `faults`.
@@ -391,6 +397,9 @@ pub struct NodeLoad {
     pub syncs: u64,
     /// Time it was down.
     pub down_ns: u64,
+    /// What it did for probes, which is in none of the figures above but shares of time and syncs.
+    #[serde(default, skip_serializing_if = "ProbeLoad::is_none")]
+    pub probes: ProbeLoad,
 }
 
 /// Messages between nodes.

@@ -1,10 +1,10 @@
 //! The report on one screen of a terminal.
 
 use crate::causes::fault_name;
-use crate::report::{Report, Share, Verdict};
+use crate::report::{Outage, Report, Share, Verdict};
 use crate::shell::quoted;
 use crate::units;
-use crate::view::{self, Standing, plural};
+use crate::view::{self, Standing, Words, plural};
 use sim_core::record::Ruling;
 use std::fmt::Write;
 use std::path::Path;
@@ -13,6 +13,8 @@ use std::path::Path;
 const VERDICTS: usize = 3;
 /// Nodes whose load is shown at most.
 const NODES: usize = 4;
+/// A title of which less would be seen is left out.
+const TITLE: usize = 20;
 /// Where the texts begin.
 const LABEL: usize = 14;
 
@@ -30,7 +32,14 @@ pub fn summary(report: &Report, dir: &Path, width: usize, colour: bool) -> Strin
         Standing::Open => ("1;33", "INCONCLUSIVE"),
     };
     let title = if report.title.is_empty() { &report.scenario } else { &report.title };
-    page.row(tint, word, &format!("{}  \u{b7}  {title}", view::headline(report, 1)));
+    let room = page.width - LABEL;
+    let fits = |text: &String| text.chars().count() <= room;
+    // Every kind of harm is in it, in few words where there is no room for more; the title where there is.
+    let headline = Some(view::headline(report, Words::All)).filter(fits);
+    let headline = headline.unwrap_or_else(|| view::headline(report, Words::Few));
+    let titled = format!("{headline}  \u{b7}  {title}");
+    let left = room.saturating_sub(headline.chars().count());
+    page.wrapped(tint, word, if left >= TITLE.min(title.chars().count() + 5) { &titled } else { &headline }, ", ");
     verdicts(&mut page, &report.verdicts);
     // What is lost for good comes before what was only late.
     let told = measured(&mut page, report);
@@ -144,9 +153,9 @@ fn availability(page: &mut Page, report: &Report) {
         return;
     };
     let total = units::duration(a.total_outage_ns);
-    let lost: u64 = a.outages.iter().map(|o| o.operations_lost).sum();
-    let lost = units::count(lost);
-    page.row("", "outages", &format!("{}, {total} in all, {lost} operations lost", plural(a.outages.len(), "outage")));
+    let sum = |of: fn(&Outage) -> u64| a.outages.iter().map(of).sum::<u64>();
+    let cost = view::cost(sum(|o| o.operations_failed), sum(|o| o.operations_late));
+    page.row("", "outages", &format!("{}, {total} in all; {cost}", plural(a.outages.len(), "outage")));
     let at = units::moment(worst.start_ns);
     page.row("", "worst", &format!("{} at {at}, {}: {}", view::length(worst), worst.scope, worst.cause));
     if !worst.phases.is_empty() {

@@ -10,7 +10,7 @@ use crate::report::{Availability, Latency, Outage, Report, ScopeAvailability, Sh
 use crate::{failover, units};
 use serde::Serialize;
 use sim_core::Class;
-use sim_core::record::Ruling;
+use sim_core::record::{ProbeLoad, Ruling};
 
 /// More outages than this are left to `report.json`.
 const OUTAGES: usize = 60;
@@ -83,7 +83,9 @@ pub(crate) struct OutageRow {
     pub start: String,
     pub scope: String,
     pub duration: String,
-    pub lost: String,
+    /// Of the clients' operations: without an answer, and answered late.
+    pub failed: String,
+    pub late: String,
     pub cause: String,
     pub phases: String,
 }
@@ -184,7 +186,7 @@ impl Standing {
             Ruling::Fail => Self::Failed,
             Ruling::Inconclusive => Self::Open,
             Ruling::Pass if report.verdicts.iter().any(|v| v.broken_as_expected) => Self::AsExpected,
-            Ruling::Pass if harm(report).is_empty() => Self::Held,
+            Ruling::Pass if harm(report, Words::Few).is_empty() => Self::Held,
             Ruling::Pass => Self::Harmed,
         }
     }
@@ -204,20 +206,30 @@ fn verdict_name(verdict: &Verdict) -> &'static str {
     if verdict.broken_as_expected { "broken as expected" } else { ruling_name(verdict.verdict) }
 }
 
-/// Whether it held, in one sentence, with at most so many words about the harm that was done all the same, the gravest first.
-pub(crate) fn headline(report: &Report, harms: usize) -> String {
+/// How much is said of each harm.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Words {
+    All,
+    Few,
+}
+
+/// Whether it held, in one sentence, with all harm that was done whatever held, the gravest first.
+pub(crate) fn headline(report: &Report, words: Words) -> String {
     let broken: Vec<&str> = report.verdicts.iter().filter(|v| v.broken_as_expected).map(|v| v.rule.as_str()).collect();
-    if report.ruling == Ruling::Pass && !broken.is_empty() {
-        return format!("broken as expected: {}", broken.join(", "));
-    }
-    let held = rulings(report);
-    let mut harm = harm(report);
-    harm.truncate(harms);
+    let as_expected = report.ruling == Ruling::Pass && !broken.is_empty();
+    let ruled = if as_expected { format!("broken as expected: {}", broken.join(", ")) } else { rulings(report) };
+    let harm = harm(report, words).join(", ");
     match report.ruling {
-        _ if harm.is_empty() => held,
-        Ruling::Pass => format!("{held}, but {}", harm.join(", ")),
-        Ruling::Fail | Ruling::Inconclusive => format!("{held}; {}", harm.join(", ")),
+        _ if harm.is_empty() => ruled,
+        Ruling::Pass if !as_expected => format!("{ruled}, but {harm}"),
+        _ => format!("{ruled}; {harm}"),
     }
+}
+
+/// `0 operations failed, 128 late`.
+pub(crate) fn cost(failed: u64, late: u64) -> String {
+    let operations = if failed == 1 { "operation" } else { "operations" };
+    format!("{} {operations} failed, {} late", units::count(failed), units::count(late))
 }
 
 fn rulings(report: &Report) -> String {
@@ -265,8 +277,8 @@ impl<'a> View<'a> {
         Self {
             ruling: Standing::of(report).colour(),
             headline: match report.ruling {
-                Ruling::Inconclusive => format!("Inconclusive: {}", headline(report, usize::MAX)),
-                Ruling::Pass | Ruling::Fail => sentence_case(&headline(report, usize::MAX)),
+                Ruling::Inconclusive => format!("Inconclusive: {}", headline(report, Words::All)),
+                Ruling::Pass | Ruling::Fail => sentence_case(&headline(report, Words::All)),
             },
             measured: units::duration(report.measured_ns()),
             measured_span: units::span(report.measure_from_ns, report.measure_to_ns),
@@ -363,14 +375,13 @@ pub(crate) fn plural(n: usize, what: &str) -> String {
 
 fn worst_sentence(o: &Outage) -> String {
     let end = if o.open { " It had not ended when the measurement did." } else { "" };
-    let lost = if o.operations_lost == 1 { "operation was" } else { "operations were" };
     format!(
-        "The worst outage, of {}, began at {} and lasted {}. Cause: {}. {} {lost} lost.{end}",
+        "The worst outage, of {}, began at {} and lasted {}. Cause: {}. {}.{end}",
         o.scope,
         units::moment(o.start_ns),
         length(o),
         o.cause,
-        units::count(o.operations_lost),
+        cost(o.operations_failed, o.operations_late),
     )
 }
 
@@ -389,7 +400,8 @@ fn outage_row(o: &Outage) -> OutageRow {
         start: units::moment(o.start_ns),
         scope: o.scope.clone(),
         duration: length(o),
-        lost: units::count(o.operations_lost),
+        failed: units::count(o.operations_failed),
+        late: units::count(o.operations_late),
         cause: o.cause.clone(),
         phases: phases(o),
     }
@@ -504,8 +516,18 @@ fn load_sentence(report: &Report, total: u64) -> String {
         return "No node was asked anything.".into();
     };
     let figure = |value: Option<f64>| value.map_or_else(|| "\u{2013}".into(), units::significant);
+    let of_probes = |of: fn(&ProbeLoad) -> u64| l.per_node.iter().map(|node| of(&node.probes)).sum::<u64>();
+    let (asked, bytes) = (of_probes(|p| p.requests), of_probes(|p| p.bytes_in + p.bytes_out));
+    let beside = match asked {
+        0 => String::new(),
+        n => format!(
+            " Beside it, and in none of these figures: {} requests of probes, {}.",
+            units::count(n),
+            units::bytes(bytes)
+        ),
+    };
     format!(
-        "{} took {} % of {} requests, {} times the mean (coefficient of variation {}, Jain {}, Gini {}).",
+        "{} took {} % of {} requests, {} times the mean (coefficient of variation {}, Jain {}, Gini {}).{beside}",
         max.node,
         units::significant(max.requests as f64 * 100.0 / total.max(1) as f64),
         units::count(total),

@@ -1,6 +1,6 @@
 //! Where a node puts its outputs: one buffer per engine, drained after each step.
 
-use crate::{Duration, LocalInstant, Node, NodeId, Rng, Ticket, Timer, WriteId};
+use crate::{ClientId, Duration, LocalInstant, Node, NodeId, Rng, Ticket, Timer, WriteId};
 
 /// One output of a node.
 #[derive(Clone, Debug)]
@@ -70,6 +70,8 @@ pub enum Effect<N: Node> {
     Work {
         /// How long.
         took: Duration,
+        /// For whom, if it is one client's.
+        client: Option<ClientId>,
     },
     /// Stop the process: the node can not go on safely (a failed sync). It crashes, keeping what was durable.
     Halt {
@@ -266,10 +268,11 @@ impl<'a, N: Node> Effects<'a, N> {
     }
 
     /// Counts a piece of work that kept the node busy so long: for systems whose nodes do more than their clients ask them
-    /// directly. With several workers, its share. Reports take these for the node's load, instead of the requests handed to it.
+    /// directly. With several workers, its share. Reports take these for the node's load, instead of the requests handed to it; what
+    /// is done for `client`s that are probes is none.
     #[inline]
-    pub fn worked(&mut self, took: Duration) {
-        self.out.push(Effect::Work { took });
+    pub fn worked(&mut self, client: Option<ClientId>, took: Duration) {
+        self.out.push(Effect::Work { took, client });
     }
 
     /// Stops this process: it can not go on safely.

@@ -119,7 +119,7 @@ impl<I: Node> Embed<I> {
                 Effect::Sync => Effect::Sync,
                 Effect::Read { id } => Effect::Read { id },
                 Effect::Forget { before, lane } => Effect::Forget { before, lane },
-                Effect::Work { took } => Effect::Work { took },
+                Effect::Work { took, client } => Effect::Work { took, client },
                 Effect::Note { fact } => match wrap.fact(fact) {
                     Some(fact) => Effect::Note { fact },
                     None => continue,

@@ -109,6 +109,9 @@ pub struct Condition {
     /// For an overload: how many of the clients' operations per second all of those it is about can do.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub capacity_per_second: Option<f64>,
+    /// How many clients would begin if they could; what they did begin, where nobody says so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub offered_per_second: Option<f64>,
 }
 
 /// Conditions as they come and go, each named by its label.
@@ -186,24 +189,35 @@ impl Losses {
     pub const LISTED: usize = 100;
 
     /// Counts what clients saw: of what the system lists as lost or stale, the operations in `ops` that were served and
-    /// are no probes, each of them once.
+    /// are no probes, each of them once. Who acknowledged a lost write, and when, is what its client saw, too.
     pub fn count(&mut self, ops: &[OpRecord]) {
         let mut listed: Vec<(u32, u64)> = self.lost_writes.iter().map(|w| (w.client, w.op)).collect();
         listed.extend(self.stale.iter().map(|(client, op)| (client.0 + 1, *op)));
         listed.sort_unstable();
-        let mut seen: Vec<(u32, u64, Class)> = Vec::new();
+        let mut seen: Vec<(u32, u64, Class, u64, Option<u32>)> = Vec::new();
         if !listed.is_empty() {
             let served = ops.iter().filter(|op| op.outcome == Fate::Ok && !op.probe);
             let of_interest = served.filter(|op| listed.binary_search(&(op.client, op.op)).is_ok());
-            seen.extend(of_interest.map(|op| (op.client, op.op, op.class)));
-            seen.sort_unstable();
+            seen.extend(of_interest.map(|op| (op.client, op.op, op.class, op.return_ns, op.node)));
+            seen.sort_unstable_by_key(|(client, op, ..)| (*client, *op));
         }
-        let saw = |client: u32, op: u64, class| seen.binary_search(&(client, op, class)).is_ok();
-        self.lost_writes.retain(|w| saw(w.client, w.op, Class::Write));
+        let saw = |client: u32, op: u64, wanted| {
+            let at = seen.binary_search_by_key(&(client, op), |(client, op, ..)| (*client, *op)).ok()?;
+            let (_, _, class, return_ns, node) = seen[at];
+            (class == wanted).then_some((return_ns, node))
+        };
+        self.lost_writes.retain_mut(|w| {
+            let seen = saw(w.client, w.op, Class::Write);
+            if let Some((return_ns, node)) = seen {
+                (w.acknowledged_ns, w.node) = (return_ns, node.unwrap_or(w.node));
+            }
+            seen.is_some()
+        });
         self.lost = self.lost_writes.len() as u64;
         self.lost_writes.truncate(Self::LISTED);
         if let Some(reads) = &mut self.stale_reads {
-            *reads = self.stale.drain(..).filter(|(client, op)| saw(client.0 + 1, *op, Class::Read)).count() as u64;
+            *reads = self.stale.drain(..).filter(|(client, op)| saw(client.0 + 1, *op, Class::Read).is_some()).count()
+                as u64;
         }
     }
 }
@@ -387,7 +401,8 @@ mod tests {
         };
         losses.count(&ops);
         assert_eq!((losses.lost, losses.stale_reads), (1, Some(1)));
-        assert_eq!(losses.lost_writes, [lost(0, 1)], "no acknowledgement that its client did not see, and no probe");
+        let seen = LostWrite { acknowledged_ns: 1, ..lost(0, 1) };
+        assert_eq!(losses.lost_writes, [seen], "no acknowledgement that its client did not see, and no probe");
     }
 
     #[test]

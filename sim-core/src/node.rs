@@ -1,6 +1,6 @@
 //! The contract of a protocol participant: inputs are the methods, outputs go into [`Effects`]. No I/O anywhere.
 
-use crate::{Effects, Kind, NodeId, NodeSet, Order, Role, Ticket, Timer, WriteId};
+use crate::{ClientId, Effects, Kind, NodeId, NodeSet, Order, Role, Ticket, Timer, WriteId};
 use core::fmt::{self, Debug};
 use core::hash::Hash;
 use serde::Serialize;
@@ -15,6 +15,11 @@ pub trait Message: Clone + Debug + Hash + 'static {
     fn kind(&self) -> Kind;
     /// Size on the wire, in bytes, headers included.
     fn bytes(&self) -> u32;
+    /// Whose operation it is about, if it is about one alone: what is said for probes is no load.
+    #[inline]
+    fn client(&self) -> Option<ClientId> {
+        None
+    }
     /// What a trace tells of it, beside its kind: short, in words a reader of the paper knows.
     ///
     /// # Errors
@@ -32,6 +37,10 @@ pub trait Fact: Copy + Debug + Hash + 'static {
     /// with its time. Frequent ones (an entry committed) are only counted.
     fn landmark(&self) -> bool {
         false
+    }
+    /// Why it came to that, in a few words, where reports of outages should say so: `its lease has run out`.
+    fn why(&self) -> Option<&'static str> {
+        None
     }
     /// What a trace tells of it, beside its kind.
     ///

@@ -206,6 +206,33 @@ pub struct NodeRecord {
     pub syncs: u64,
     /// Time it was down.
     pub down_ns: u64,
+    /// What it did for probes, which is in none of the figures above but times and syncs.
+    #[serde(default, skip_serializing_if = "ProbeLoad::is_none")]
+    pub probes: ProbeLoad,
+}
+
+/// What a node did for probes, counted over the measured window.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProbeLoad {
+    /// Client requests handed to it, or whatever else the system counts.
+    pub requests: u64,
+    /// Bytes received, as far as they are known to be about a probe's operation alone: what replicates many operations together
+    /// is not.
+    pub bytes_in: u64,
+    /// Bytes sent, likewise.
+    pub bytes_out: u64,
+    /// Messages received from nodes, likewise.
+    pub messages_in: u64,
+    /// Messages sent to nodes, likewise.
+    pub messages_out: u64,
+}
+
+impl ProbeLoad {
+    /// Whether it did nothing for them.
+    #[must_use]
+    pub fn is_none(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// One fault as it happened.
@@ -254,7 +281,7 @@ pub struct PhaseRecord {
 }
 
 /// A landmark fact.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Mark {
     /// When.
     pub at_ns: u64,
@@ -264,6 +291,9 @@ pub struct Mark {
     pub kind: String,
     /// The whole fact, for people.
     pub detail: String,
+    /// Why it came to that, where the system says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
 }
 
 /// Message counts between nodes, over the whole run.

@@ -3,8 +3,8 @@
 #![allow(dead_code)] // each test and the gallery use a part
 
 use sim_core::record::{
-    Comparison, Expectation, FaultRecord, Mark, NodeRecord, OpRecord, PhaseRecord, Ruling, RunRecord, SCHEMA_VERSION,
-    VerdictRecord,
+    Comparison, Expectation, FaultRecord, Mark, NodeRecord, OpRecord, PhaseRecord, ProbeLoad, Ruling, RunRecord,
+    SCHEMA_VERSION, VerdictRecord,
 };
 use sim_core::{Class, Fate};
 
@@ -193,6 +193,7 @@ impl Sample {
                     disk_busy_ns: measured / 100 * (5 + share * 20 / (work + 1)),
                     syncs: share / 3,
                     down_ns: 0,
+                    probes: ProbeLoad::default(),
                 }
             })
             .collect();
@@ -238,6 +239,7 @@ impl Sample {
                     node: number as u32 % 5,
                     kind: kind.into(),
                     detail: format!("{kind} term {}", number + 2),
+                    why: None,
                 });
                 *record.facts.entry(kind.into()).or_default() += 1;
             }

@@ -24,7 +24,9 @@ use history::HistoryWriter;
 use recorder::{Kept, Recorder};
 use sampler::Sampler;
 use sim_core::fault::Schedule;
-use sim_core::record::{FaultRecord, Messages, NodeRecord, PhaseRecord, RunRecord, SCHEMA_VERSION, VerdictRecord};
+use sim_core::record::{
+    FaultRecord, Messages, NodeRecord, PhaseRecord, ProbeLoad, RunRecord, SCHEMA_VERSION, VerdictRecord,
+};
 use sim_core::{
     ActiveFault, Budget, Drop, Engine, FlightRecorder, Instant, NodeStats, Observer, Span, System, Violation,
 };
@@ -257,11 +259,13 @@ fn finish<S: System, O: Observer<S::Node>>(
     let end = Instant(record.simulated_ns);
     record.conditions = kept.conditions.finish(end);
     record.conditions.extend(conditions::slow_links(scenario, end));
+    let ops = if kept.keep_ops { &kept.history.ops[..] } else { &[] };
+    record.conditions.extend(conditions::client_limits(scenario, ops, end));
     let at = |ns| Instant(ns);
     let span = Span { from: at(record.measure_from_ns), to: at(record.measure_to_ns), end: at(record.simulated_ns) };
     record.measures = S::measure(config, &kept.history, &checks, &nodes, span);
     if let Some(losses) = &mut record.measures.losses {
-        losses.count(if kept.keep_ops { &kept.history.ops } else { &[] });
+        losses.count(ops);
     }
     for (node, keys) in record.nodes.iter_mut().zip(&record.measures.keys) {
         node.keys = *keys;
@@ -306,6 +310,13 @@ fn nodes<S: System>(
                 disk_busy_ns: did.disk_busy_ns,
                 syncs: did.syncs,
                 down_ns: did.down_ns,
+                probes: ProbeLoad {
+                    requests: S::load().of(did.probes.requests, did.probes.work),
+                    bytes_in: did.probes.bytes_in,
+                    bytes_out: did.probes.bytes_out,
+                    messages_in: did.probes.messages_in,
+                    messages_out: did.probes.messages_out,
+                },
             }
         })
         .collect()

@@ -170,8 +170,8 @@ impl<'a, S: System> Recorder<'a, S> {
         self.names[kind.index as usize] = kind.name;
         if fact.landmark() {
             if self.marks.len() < MARKS {
-                let detail = format!("{fact:?}");
-                self.marks.push(Mark { at_ns: at.0, node: node.0, kind: kind.name.to_owned(), detail });
+                let (detail, why) = (format!("{fact:?}"), fact.why().map(str::to_owned));
+                self.marks.push(Mark { at_ns: at.0, node: node.0, kind: kind.name.to_owned(), detail, why });
             } else {
                 self.marks_left_out += 1;
             }

@@ -390,6 +390,12 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
         }
     }
 
+    /// Whether something is done for a probe: those measure the load and are none.
+    #[inline(always)]
+    pub(super) fn is_for_probe(&self, client: Option<ClientId>) -> bool {
+        client.and_then(|client| self.clients.get(client.index())).is_some_and(|client| client.is_probe())
+    }
+
     /// A request is at its node's door.
     pub(super) fn request_reaches(&mut self, ticket: Ticket, to: NodeId, request: N::Request) {
         let (client, node) = (Peer::Client(ticket.client), Peer::Node(to));
@@ -403,7 +409,12 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
 
     /// A node answers a client.
     pub(super) fn answer(&mut self, from: NodeId, ticket: Ticket, answer: Answer<N::Response>, bytes: u32) {
-        self.machines[from.index()].stats.bytes_out += u64::from(bytes);
+        let probe = self.is_for_probe(Some(ticket.client));
+        let machine = &mut self.machines[from.index()];
+        machine.stats.bytes_out += u64::from(bytes);
+        if probe {
+            machine.probes().bytes_out += u64::from(bytes);
+        }
         let redirect = matches!(answer, Answer::Elsewhere(_));
         self.observer.observe(self.now, &Observed::Answered { ticket, node: from, redirect });
         if let Some((after, twice)) = self.client_link(Parcel::Answer(ticket), from, bytes, || hash::content(&answer)) {

@@ -38,7 +38,42 @@ impl Default for NodeSetup {
     }
 }
 
-/// What a machine has done since the start of the run.
+/// What a machine has done for probes, which are no load.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ProbeStats {
+    /// Messages about one of their operations alone ([`crate::Message::client`]), in and out.
+    pub messages_in: u64,
+    /// See above.
+    pub messages_out: u64,
+    /// Bytes of those, of requests and of answers.
+    pub bytes_in: u64,
+    /// See above.
+    pub bytes_out: u64,
+    /// Requests handed to it, or pieces of work, whichever its system counts.
+    pub requests: u64,
+    /// See above.
+    pub work: u64,
+    /// Time that its workers worked for them.
+    pub busy_ns: u64,
+}
+
+impl ProbeStats {
+    /// What was done between `earlier` and this.
+    #[must_use]
+    pub const fn since(&self, earlier: &Self) -> Self {
+        Self {
+            messages_in: self.messages_in - earlier.messages_in,
+            messages_out: self.messages_out - earlier.messages_out,
+            bytes_in: self.bytes_in - earlier.bytes_in,
+            bytes_out: self.bytes_out - earlier.bytes_out,
+            requests: self.requests - earlier.requests,
+            work: self.work - earlier.work,
+            busy_ns: self.busy_ns - earlier.busy_ns,
+        }
+    }
+}
+
+/// What a machine has done since the start of the run: what it did for probes is apart, but in its time and on its disk.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct NodeStats {
     /// Messages delivered to it by nodes.
@@ -63,6 +98,44 @@ pub struct NodeStats {
     pub syncs: u64,
     /// Time it was down.
     pub down_ns: u64,
+    /// What it did for probes.
+    pub probes: ProbeStats,
+}
+
+/// The same while it runs: all that a machine does, for probes too.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Counts {
+    pub messages_in: u64,
+    pub messages_out: u64,
+    pub bytes_in: u64,
+    pub bytes_out: u64,
+    pub requests: u64,
+    pub answered: u64,
+    pub work: u64,
+    pub busy_ns: u64,
+    pub disk_busy_ns: u64,
+    pub syncs: u64,
+    pub down_ns: u64,
+}
+
+impl Counts {
+    /// What is left without what was done for probes, with that beside it.
+    const fn without(self, probes: ProbeStats) -> NodeStats {
+        NodeStats {
+            messages_in: self.messages_in - probes.messages_in,
+            messages_out: self.messages_out - probes.messages_out,
+            bytes_in: self.bytes_in - probes.bytes_in,
+            bytes_out: self.bytes_out - probes.bytes_out,
+            requests: self.requests - probes.requests,
+            answered: self.answered,
+            work: self.work - probes.work,
+            busy_ns: self.busy_ns - probes.busy_ns,
+            disk_busy_ns: self.disk_busy_ns,
+            syncs: self.syncs,
+            down_ns: self.down_ns,
+            probes,
+        }
+    }
 }
 
 impl NodeStats {
@@ -81,6 +154,7 @@ impl NodeStats {
             disk_busy_ns: self.disk_busy_ns - earlier.disk_busy_ns,
             syncs: self.syncs - earlier.syncs,
             down_ns: self.down_ns - earlier.down_ns,
+            probes: self.probes.since(&earlier.probes),
         }
     }
 }
@@ -145,7 +219,7 @@ pub(crate) const CLOCK_OFF: u8 = 2;
 pub(crate) struct Machine<N: Node> {
     pub clock: Clock,
     pub cold: Box<Cold<N>>,
-    pub stats: NodeStats,
+    pub stats: Counts,
 }
 
 /// What only some events of a machine need.
@@ -165,6 +239,8 @@ pub(crate) struct Cold<N: Node> {
     pub outsider: bool,
     /// Timers that wait for a frozen clock to go on, and for how long after that. Only while it is frozen.
     pub frozen: Vec<(Timer, Duration)>,
+    /// What of all that it did was for probes, if it was ever asked by one.
+    pub probes: Option<Box<ProbeStats>>,
     /// Faults that keep it down.
     pub downs: u32,
     pub down_since: Option<Instant>,
@@ -191,12 +267,13 @@ impl<N: Node> Machine<N> {
             egress: (setup.egress, setup.egress_queue),
             outsider: false,
             frozen: Vec::new(),
+            probes: None,
             downs: 0,
             down_since: None,
             seed,
             index,
         };
-        Self { clock: setup.clock, cold: Box::new(cold), stats: NodeStats::default() }
+        Self { clock: setup.clock, cold: Box::new(cold), stats: Counts::default() }
     }
 
     pub fn reseed(&mut self, seed: u64) {
@@ -232,6 +309,60 @@ impl<N: Node> Machine<N> {
         self.cold.gate.get_or_insert_with(|| {
             Box::new(Gate { waiting: VecDeque::new(), work: None, pauses: 0, slow: Vec::new(), token: 0, boots: false })
         })
+    }
+
+    /// What it did for probes.
+    #[inline(never)]
+    pub fn probes(&mut self) -> &mut ProbeStats {
+        self.cold.probes.get_or_insert_default()
+    }
+
+    /// It sent a message, for a probe or not. Gives the message's number: 1 for the first, modulo 2^32.
+    #[inline(always)]
+    pub fn sent(&mut self, bytes: u32, probe: bool) -> u32 {
+        self.stats.messages_out += 1;
+        self.stats.bytes_out += u64::from(bytes);
+        if probe {
+            let probes = self.probes();
+            probes.messages_out += 1;
+            probes.bytes_out += u64::from(bytes);
+        }
+        self.stats.messages_out as u32
+    }
+
+    /// A message reached it.
+    #[inline(always)]
+    pub fn received(&mut self, bytes: u32, probe: bool) {
+        self.stats.messages_in += 1;
+        self.stats.bytes_in += u64::from(bytes);
+        if probe {
+            let probes = self.probes();
+            probes.messages_in += 1;
+            probes.bytes_in += u64::from(bytes);
+        }
+    }
+
+    /// A request reached it.
+    #[inline(always)]
+    pub fn asked(&mut self, bytes: u32, probe: bool) {
+        self.stats.requests += 1;
+        self.stats.bytes_in += u64::from(bytes);
+        if probe {
+            let probes = self.probes();
+            probes.requests += 1;
+            probes.bytes_in += u64::from(bytes);
+        }
+    }
+
+    /// It did a piece of work.
+    pub fn worked(&mut self, took: Duration, probe: bool) {
+        self.stats.work += 1;
+        self.stats.busy_ns += took.0;
+        if probe {
+            let probes = self.probes();
+            probes.work += 1;
+            probes.busy_ns += took.0;
+        }
     }
 
     /// What the engine must know before it can leave the machine alone: most never have a flag set.
@@ -305,7 +436,7 @@ impl<N: Node> Machine<N> {
         if let Some(since) = self.cold.down_since {
             stats.down_ns += now.since(since).0;
         }
-        stats
+        stats.without(self.cold.probes.as_deref().copied().unwrap_or_default())
     }
 }
 

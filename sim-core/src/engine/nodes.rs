@@ -108,8 +108,7 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
             Effect::Send { .. } | Effect::Arm { .. } | Effect::Halt { .. } => {}
             Effect::Reply { ticket, response } => {
                 let bytes = N::response_bytes(&response);
-                // Probes measure the load and are none.
-                let load = !self.clients[ticket.client.index()].is_probe();
+                let load = !self.is_for_probe(Some(ticket.client));
                 self.machines[id.index()].stats.answered += u64::from(load);
                 self.answer(id, ticket, Answer::Done(response), bytes);
             }
@@ -131,10 +130,9 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
             }
             Effect::Read { id: write } => self.start_read(id, write),
             Effect::Forget { before, lane } => self.machines[id.index()].cold.disk.forget(before, lane),
-            Effect::Work { took } => {
-                let stats = &mut self.machines[id.index()].stats;
-                stats.work += 1;
-                stats.busy_ns += took.0;
+            Effect::Work { took, client } => {
+                let probe = self.is_for_probe(client);
+                self.machines[id.index()].worked(took, probe);
             }
             Effect::Note { fact } => {
                 let kind = fact.kind();
@@ -197,10 +195,8 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
         let bytes = message.bytes();
         self.tally.sent[kind.index as usize] += 1;
         self.tally.names[kind.index as usize] = kind.name;
-        let machine = &mut self.machines[from.index()];
-        machine.stats.messages_out += 1;
-        machine.stats.bytes_out += u64::from(bytes);
-        let number = machine.stats.messages_out as u32;
+        let probe = self.is_for_probe(message.client());
+        let number = self.machines[from.index()].sent(bytes, probe);
         let bits = self.link_rngs[from.index()].next_u64();
         if from == to || !self.calm {
             self.send_with_care(from, to, number, message, bits);
@@ -345,9 +341,8 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
         let link = u64::from(to.0) << 32 | u64::from(from.0);
         self.digest.event(self.now.0, link, Code::Message, hash::content(&message));
         self.tally.delivered += 1;
-        let stats = &mut self.machines[to.index()].stats;
-        stats.messages_in += 1;
-        stats.bytes_in += u64::from(message.bytes());
+        let probe = self.is_for_probe(message.client());
+        self.machines[to.index()].received(message.bytes(), probe);
         self.observer.observe(self.now, &Observed::Delivered { from, to, number, message: &message });
         self.step_node(to, |n, fx| n.on_message(from, message, fx));
     }
@@ -366,9 +361,8 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
         let session = u64::from(to.0) << 32 | u64::from(ticket.client.0);
         // What it asks is in the digest since the client made it.
         self.digest.event(self.now.0, session, Code::Request, ticket.op << 16 ^ u64::from(ticket.attempt));
-        let stats = &mut self.machines[to.index()].stats;
-        stats.requests += u64::from(!self.clients[ticket.client.index()].is_probe());
-        stats.bytes_in += u64::from(N::request_bytes(&request));
+        let probe = self.is_for_probe(Some(ticket.client));
+        self.machines[to.index()].asked(N::request_bytes(&request), probe);
         self.observer.observe(self.now, &Observed::Requested { ticket, node: to });
         self.step_node(to, |n, fx| n.on_request(ticket, request, fx));
     }

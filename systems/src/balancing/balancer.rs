@@ -180,7 +180,7 @@ impl Balancer {
     /// Sends a request to some server, but not to `but` if there is another. False if there is none to send it to now.
     fn send(&mut self, config: &Config, request: RequestNumber, but: Option<u32>, fx: &mut Fx<'_>) -> bool {
         let Some(this) = self.requests.get(request) else { return false };
-        let (now, key, came) = (fx.now(), this.key, this.came);
+        let (now, key, came, client) = (fx.now(), this.key, this.came, this.ticket.client);
         let is_hedge = this.is_under_way();
         let Some(server) = self.picker.pick(config, key, but, now, fx.rng()) else {
             if is_hedge {
@@ -203,7 +203,7 @@ impl Balancer {
         self.picker.sent(server);
         self.endpoints.sent(config, server);
         let within = config.deadline.map(|deadline| Duration(deadline.0.saturating_sub(now.since(came).0)));
-        fx.send(config.server(server), BalancingMessage::Forward { id, request, within });
+        fx.send(config.server(server), BalancingMessage::Forward { id, client, request, within });
         if self.deadlines.is_empty() {
             fx.arm(DEADLINE, config.attempt_timeout);
         }
@@ -238,7 +238,10 @@ impl Balancer {
                         // However long it would have taken: it is one of those that take longer, or only the winners would count.
                         self.took(config, under_way);
                     }
-                    fx.send(config.server(loser.server), BalancingMessage::Cancel { id });
+                    fx.send(
+                        config.server(loser.server),
+                        BalancingMessage::Cancel { id, client: request.ticket.client },
+                    );
                 }
             }
         }

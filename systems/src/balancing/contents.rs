@@ -5,16 +5,16 @@ use super::gray::Gray;
 use super::message::{BalancingMessage as M, MESSAGE_KINDS, Work};
 use super::message::{CheckRound, RequestNumber, TryNumber};
 use crate::contents::{Told, vary};
-use sim_core::{Duration, NodeSet, Probability};
+use sim_core::{ClientId, Duration, NodeSet, Probability};
 
 #[test]
 fn messages_and_requests() {
     let mut told = Told::messages();
-    vary!(told, M::Forward { id: TryNumber(1) => TryNumber(2), request: RequestNumber(3) => RequestNumber(4), within: None => Some(Duration(3)) });
-    vary!(told, M::Cancel { id: TryNumber(1) => TryNumber(2) });
-    vary!(told, M::Done { id: TryNumber(1) => TryNumber(2) });
-    vary!(told, M::Failed { id: TryNumber(1) => TryNumber(2) });
-    vary!(told, M::Full { id: TryNumber(1) => TryNumber(2) });
+    vary!(told, M::Forward { id: TryNumber(1) => TryNumber(2), client: ClientId(0) => ClientId(1), request: RequestNumber(3) => RequestNumber(4), within: None => Some(Duration(3)) });
+    vary!(told, M::Cancel { id: TryNumber(1) => TryNumber(2), client: ClientId(0) => ClientId(1) });
+    vary!(told, M::Done { id: TryNumber(1) => TryNumber(2), client: ClientId(0) => ClientId(1) });
+    vary!(told, M::Failed { id: TryNumber(1) => TryNumber(2), client: ClientId(0) => ClientId(1) });
+    vary!(told, M::Full { id: TryNumber(1) => TryNumber(2), client: ClientId(0) => ClientId(1) });
     vary!(told, M::Queue { length: 1 => 2 });
     vary!(told, M::Probe { round: CheckRound(1) => CheckRound(2), connect: false => true });
     vary!(told, M::Health { round: CheckRound(1) => CheckRound(2), well: false => true });

@@ -485,7 +485,12 @@ mod tests {
         let mut seen = mechanisms();
         let mut send = |ms, id, left| {
             let within = Some(Duration::millis(left));
-            let message = BalancingMessage::Forward { id: TryNumber(id), request: RequestNumber(7), within };
+            let message = BalancingMessage::Forward {
+                id: TryNumber(id),
+                client: sim_core::ClientId(0),
+                request: RequestNumber(7),
+                within,
+            };
             let (from, to) = (BALANCER, NodeId(1 + id as u32));
             rule(seen.watch(at(ms), &Observed::Sent { from, to, message: &message, arrives: at(ms), number: 1 }, false))
         };

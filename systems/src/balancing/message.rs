@@ -2,7 +2,7 @@
 
 use crate::number::numbers;
 use serde::Serialize;
-use sim_core::{Duration, Kind, Message, NodeSet};
+use sim_core::{ClientId, Duration, Kind, Message, NodeSet};
 
 numbers! {
     /// A balancer's own number for one try of a request.
@@ -37,6 +37,8 @@ pub enum BalancingMessage {
     Forward {
         /// The try.
         id: TryNumber,
+        /// Whose request it is.
+        client: ClientId,
         /// The request.
         request: RequestNumber,
         /// How long its client will still wait, if the balancer knows.
@@ -46,21 +48,29 @@ pub enum BalancingMessage {
     Cancel {
         /// The try.
         id: TryNumber,
+        /// Whose request it is.
+        client: ClientId,
     },
     /// A server has done it.
     Done {
         /// The try.
         id: TryNumber,
+        /// Whose request it is.
+        client: ClientId,
     },
     /// A server could not do it.
     Failed {
         /// The try.
         id: TryNumber,
+        /// Whose request it is.
+        client: ClientId,
     },
     /// A server does not take it: its queue is full, or it sheds load.
     Full {
         /// The try.
         id: TryNumber,
+        /// Whose request it is.
+        client: ClientId,
     },
     /// How many requests a server has, waiting and under way.
     Queue {
@@ -108,6 +118,17 @@ impl Message for BalancingMessage {
             Self::Members { .. } => 8,
         };
         Kind::new(at, MESSAGE_KINDS[usize::from(at)])
+    }
+
+    fn client(&self) -> Option<ClientId> {
+        match self {
+            Self::Forward { client, .. }
+            | Self::Cancel { client, .. }
+            | Self::Done { client, .. }
+            | Self::Failed { client, .. }
+            | Self::Full { client, .. } => Some(*client),
+            Self::Queue { .. } | Self::Probe { .. } | Self::Health { .. } | Self::Members { .. } => None,
+        }
     }
 
     fn bytes(&self) -> u32 {

@@ -60,12 +60,14 @@ impl Node for Machine {
         let config = &*self.config;
         let server = from.0.wrapping_sub(config.balancers);
         match (&mut self.part, message) {
-            (Part::Server(server), M::Forward { id, within, .. }) => server.on_forward(config, from, id, within, fx),
-            (Part::Server(server), M::Cancel { id }) => server.on_cancel(config, from, id, fx),
+            (Part::Server(server), M::Forward { id, client, within, .. }) => {
+                server.on_forward(config, from, (id, client), within, fx);
+            }
+            (Part::Server(server), M::Cancel { id, .. }) => server.on_cancel(config, from, id, fx),
             (Part::Server(server), M::Probe { round, connect }) => server.on_probe(from, round, connect, fx),
-            (Part::Balancer(balancer), M::Done { id }) => balancer.on_done(config, id, fx),
-            (Part::Balancer(balancer), M::Full { id }) => balancer.on_refused(config, id, Reason::Refused, fx),
-            (Part::Balancer(balancer), M::Failed { id }) => balancer.on_refused(config, id, Reason::Failed, fx),
+            (Part::Balancer(balancer), M::Done { id, .. }) => balancer.on_done(config, id, fx),
+            (Part::Balancer(balancer), M::Full { id, .. }) => balancer.on_refused(config, id, Reason::Refused, fx),
+            (Part::Balancer(balancer), M::Failed { id, .. }) => balancer.on_refused(config, id, Reason::Failed, fx),
             (Part::Balancer(balancer), M::Queue { length }) => balancer.on_queue(server, length),
             (Part::Balancer(balancer), M::Health { round, well }) => {
                 balancer.on_health(config, server, round, well, fx)

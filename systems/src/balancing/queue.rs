@@ -3,7 +3,7 @@
 use super::message::TryNumber;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use sim_core::{Duration, LocalInstant, NodeId};
+use sim_core::{ClientId, Duration, LocalInstant, NodeId};
 use std::collections::VecDeque;
 
 /// The order of a queue, as written.
@@ -39,6 +39,8 @@ pub(super) struct Job {
     pub from: NodeId,
     /// Its number there.
     pub id: TryNumber,
+    /// Whose request it is.
+    pub client: ClientId,
     pub came: LocalInstant,
     /// When nobody waits for it any more.
     pub expires: Option<LocalInstant>,
@@ -116,7 +118,10 @@ mod tests {
     fn line(came: &[u64]) -> WaitingLine {
         let mut line = WaitingLine::new(at(0));
         for (id, ms) in (0..).map(TryNumber).zip(came) {
-            line.push(Job { from: NodeId(0), id, came: at(*ms), expires: Some(at(ms + 500)) }, at(*ms));
+            line.push(
+                Job { from: NodeId(0), id, client: ClientId(0), came: at(*ms), expires: Some(at(ms + 500)) },
+                at(*ms),
+            );
         }
         line
     }

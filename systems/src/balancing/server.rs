@@ -7,7 +7,7 @@ use super::message::{BalancingMessage, CheckRound, TryNumber};
 use super::node::Fx;
 use super::policy::Policy;
 use super::queue::{Job, Next, WaitingLine};
-use sim_core::{Duration, NodeId, Timer};
+use sim_core::{ClientId, Duration, NodeId, Timer};
 
 /// Comes due when the server turns gray, or is well again.
 const TURN: Timer = Timer(MOST_WORKERS as u16);
@@ -81,12 +81,12 @@ impl Server {
         &mut self,
         config: &Config,
         from: NodeId,
-        id: TryNumber,
+        (id, client): (TryNumber, ClientId),
         within: Option<Duration>,
         fx: &mut Fx<'_>,
     ) {
         let now = fx.now();
-        let job = Job { from, id, came: now, expires: within.map(|within| now + within) };
+        let job = Job { from, id, client, came: now, expires: within.map(|within| now + within) };
         let has_room = self.line.len() < config.queue_limit as usize;
         if self.hangs() {
             // Accepted, and that is all that anybody will hear of it; beyond the limit not even kept.
@@ -101,7 +101,7 @@ impl Server {
             self.line.push(job, now);
         } else {
             fx.note(BalancingFact::Refused);
-            return fx.send(from, BalancingMessage::Full { id });
+            return fx.send(from, BalancingMessage::Full { id, client });
         }
         self.tell(config, fx);
     }
@@ -136,14 +136,15 @@ impl Server {
     /// A worker is done.
     fn finish(&mut self, config: &Config, worker: u16, fx: &mut Fx<'_>) {
         let working = self.working[usize::from(worker)].take();
-        let Working { job: Job { from, id, .. }, takes, well } = working.expect("only workers at work have a timer");
+        let Working { job: Job { from, id, client, .. }, takes, well } =
+            working.expect("only workers at work have a timer");
         // Its share of the machine's time.
-        fx.worked(Duration(takes.0 / u64::from(config.workers)));
+        fx.worked(Some(client), Duration(takes.0 / u64::from(config.workers)));
         if well {
             fx.note(BalancingFact::Worked);
-            fx.send(from, BalancingMessage::Done { id });
+            fx.send(from, BalancingMessage::Done { id, client });
         } else {
-            fx.send(from, BalancingMessage::Failed { id });
+            fx.send(from, BalancingMessage::Failed { id, client });
         }
         self.take_next(config, worker, fx);
     }
@@ -157,7 +158,7 @@ impl Server {
                 Next::Expired(_) => fx.note(BalancingFact::Expired),
                 Next::Shed(job) => {
                     fx.note(BalancingFact::Shed);
-                    fx.send(job.from, BalancingMessage::Full { id: job.id });
+                    fx.send(job.from, BalancingMessage::Full { id: job.id, client: job.client });
                 }
             }
         }

@@ -507,6 +507,13 @@ impl sim_core::Fact for FailoverFact {
         }
     }
 
+    fn why(&self) -> Option<&'static str> {
+        match self {
+            Self::SteppedDown { why, .. } => Some(why),
+            _ => None,
+        }
+    }
+
     fn landmark(&self) -> bool {
         if let Self::Arbiter(inner) = self {
             return matches!(inner, RaftFact::Elected { .. });

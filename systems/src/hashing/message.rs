@@ -5,7 +5,7 @@ use super::version::{Held, Version};
 use crate::number::numbers;
 use crate::raft;
 use core::fmt;
-use sim_core::{Fact, Kind, Message, NodeId};
+use sim_core::{ClientId, Fact, Kind, Message, NodeId};
 use std::rc::Rc;
 
 /// How many leaves a Merkle tree has: the key space in equal parts, by the first bits of the hash.
@@ -190,6 +190,13 @@ impl Message for HashingMessage {
             Self::Blank { .. } => 14,
         };
         Kind::new(at, MESSAGE_KINDS[usize::from(at)])
+    }
+
+    fn client(&self) -> Option<ClientId> {
+        match self {
+            Self::Told { held: Some(held), .. } | Self::Store { held, .. } => Some(held.version.writer()),
+            _ => None,
+        }
     }
 
     fn bytes(&self) -> u32 {

@@ -160,7 +160,7 @@ impl Machine {
         if !self.admits(from, behalf, epoch, fx) || !self.is_fenced() {
             return;
         }
-        fx.worked(Duration::ZERO);
+        fx.worked(Some(held.version.writer()), Duration::ZERO);
         let ours = if hint { self.store.get(key) } else { self.store.own(key) };
         if ours.is_some_and(|ours| ours.version >= held.version) {
             return fx.send(from, HashingMessage::Stored { behalf, epoch });
@@ -261,8 +261,8 @@ impl Node for Machine {
             HashingMessage::Ask { op, epoch, key, bare } => {
                 // One that has lost its keys does not know what they hold.
                 if self.admits(from, Behalf::Op(op), epoch, fx) && self.store.life.is_none() {
-                    fx.worked(Duration::ZERO);
                     let (held, floor) = (self.store.get(key).cloned(), self.store.floor);
+                    fx.worked(held.as_ref().map(|held| held.version.writer()), Duration::ZERO);
                     fx.send(from, HashingMessage::Told { op, epoch, held, bare, floor });
                 }
             }

@@ -2,7 +2,7 @@
 
 use crate::kv::Value;
 use core::fmt;
-use sim_core::{LocalInstant, Ticket};
+use sim_core::{ClientId, LocalInstant, Ticket};
 
 /// When a value was written, relative to the others of its key: the larger one wins wherever two meet, so all replicas end
 /// with the same. Whose write it is breaks ties, so two writes never have the same version, and a retry has that of the first try
@@ -26,6 +26,11 @@ impl Version {
     /// Whether it is that of this operation.
     pub(super) const fn is_of(self, ticket: Ticket) -> bool {
         self.client == ticket.client.0 && self.op == ticket.op
+    }
+
+    /// Whose write it is. Probes have keys of their own, so what is held under a key says whether it is a probe's.
+    pub(super) const fn writer(self) -> ClientId {
+        ClientId(self.client)
     }
 
     /// Its share in digests.

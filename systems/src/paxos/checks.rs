@@ -124,6 +124,11 @@ impl PaxosChecks {
         }
     }
 
+    /// What any replicated service promises.
+    pub(super) const fn audit(&self) -> &Audit {
+        &self.audit
+    }
+
     /// The first rule that was broken, if any.
     #[must_use]
     pub const fn violation(&self) -> Option<&Violation> {
@@ -220,6 +225,7 @@ impl PaxosChecks {
                 self.held.stepped_down(node);
             }
             PaxosFact::DiskTimedOut { .. }
+            | PaxosFact::LeaseExpired { .. }
             | PaxosFact::FirstCommit { .. }
             | PaxosFact::Wiped { .. }
             | PaxosFact::Unreadable { .. } => {}

@@ -135,6 +135,7 @@ fn facts() {
     vary!(told, F::ReadServed { slot: 1 => 2, client: c1 => c2, op: 5 => 6 });
     vary!(told, F::Wiped { life: Life(1) => Life(2) });
     vary!(told, F::DiskTimedOut { ballot: b1 => b2 });
+    vary!(told, F::LeaseExpired { ballot: b1 => b2 });
     vary!(told, F::Rebuilt { life: Life(1) => Life(2) });
     vary!(told, F::Unreadable { record: 1 => 2 });
     vary!(told, F::Configured { from: 1 => 2, members: NodeSet::first(3) => NodeSet::first(4) });

@@ -91,6 +91,7 @@ pub(super) fn fact(fact: &PaxosFact, out: &mut dyn Write) -> fmt::Result {
         PaxosFact::Elected { ballot, chosen, first } => {
             write!(out, "leader of ballot {ballot}, chosen up to {chosen}, open up to {}", first - 1)
         }
+        PaxosFact::LeaseExpired { ballot } => write!(out, "nobody has renewed the lease of ballot {ballot}"),
         PaxosFact::DiskTimedOut { ballot } => write!(out, "its disk hangs: it leads ballot {ballot} no longer"),
         PaxosFact::SteppedDown { ballot } => write!(out, "no longer leader of ballot {ballot}"),
         PaxosFact::FirstCommit { ballot, slot } => write!(out, "up to {slot}, as leader of ballot {ballot}"),

@@ -48,6 +48,7 @@ pub const FACT_KINDS: &[&str] = &[
     "unreadable",
     "configured",
     "disk_timed_out",
+    "lease_expired",
 ];
 
 numbers! {
@@ -401,6 +402,11 @@ pub enum PaxosFact {
         /// The acceptors.
         members: NodeSet,
     },
+    /// Its lease has run out: a read finds that nobody has renewed it, and waits for a round of messages.
+    LeaseExpired {
+        /// The ballot it leads.
+        ballot: Ballot,
+    },
 }
 
 impl sim_core::Fact for PaxosFact {
@@ -424,6 +430,7 @@ impl sim_core::Fact for PaxosFact {
             Self::Unreadable { .. } => named(14),
             Self::Configured { .. } => named(15),
             Self::DiskTimedOut { .. } => named(16),
+            Self::LeaseExpired { .. } => named(17),
         }
     }
 
@@ -438,6 +445,7 @@ impl sim_core::Fact for PaxosFact {
                 | Self::Elected { .. }
                 | Self::SteppedDown { .. }
                 | Self::DiskTimedOut { .. }
+                | Self::LeaseExpired { .. }
                 | Self::FirstCommit { .. }
                 | Self::SnapshotInstalled { .. }
                 | Self::Wiped { .. }

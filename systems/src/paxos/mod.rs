@@ -52,6 +52,7 @@ mod disk;
 mod lead;
 mod learn;
 mod log;
+mod measure;
 mod members;
 mod message;
 mod node;

@@ -33,6 +33,8 @@ pub struct Reads<C> {
     asked: VecDeque<(ReadRound, LocalInstant)>,
     /// Since when a quorum has been loyal, and of which configuration: that which governs from this slot on.
     lease: Option<(LocalInstant, u64)>,
+    /// Whether it was said that it has run out, since it was renewed last.
+    said: bool,
     /// An empty buffer for the next round.
     spare: Vec<(Ticket, C)>,
 }
@@ -45,6 +47,7 @@ impl<C> Default for Reads<C> {
             newest: ReadRound(0),
             asked: VecDeque::new(),
             lease: None,
+            said: false,
             spare: Vec::new(),
         }
     }
@@ -78,6 +81,9 @@ impl<M: StateMachine> Paxos<M> {
         let lease = lead.reads.lease.filter(|(_, of)| *of == current);
         if knows && lease.is_some_and(|(since, _)| now.since(since) < self.config.lease()) {
             return self.serve(ticket, &command, fx);
+        }
+        if self.config.leases && knows && lease.is_some() && !core::mem::replace(&mut lead.reads.said, true) {
+            fx.note(PaxosFact::LeaseExpired { ballot: self.promised });
         }
         lead.reads.gathered.push((ticket, command));
         self.start_round(fx);
@@ -119,6 +125,7 @@ impl<M: StateMachine> Paxos<M> {
         let confirmed = lead.confirmed(quorum, acceptors);
         while let Some((_, asked)) = pop_if(&mut lead.reads.asked, |(number, _)| *number <= confirmed) {
             lead.reads.lease = Some((if late { fx.now() } else { asked }, since));
+            lead.reads.said = false;
         }
         let mut served = false;
         while let Some(lead) = &mut self.lead

@@ -10,10 +10,11 @@ use crate::kv::{self, Kv, KvCommand};
 use crate::replication::{LeaderDisk, audit, held_reads, kept_snapshots};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use sim_core::measures::Measures;
 use sim_core::units::{ByteSize, DurationText, RangeText};
 use sim_core::workload::Load;
 use sim_core::{
-    Budget, Bug, Duration, History, Invalid, Operation, Order, Phase, Profile, Rule, Shape, System, Verdict,
+    Budget, Bug, Duration, History, Invalid, Operation, Order, Phase, Profile, Rule, Shape, Span, System, Verdict,
 };
 
 /// Replicas that one group may have: beyond this nobody runs Paxos.
@@ -265,6 +266,16 @@ impl System for PaxosSystem {
 
     fn bugs() -> &'static [Bug] {
         CATALOGUE
+    }
+
+    fn measure(
+        _: &Config,
+        history: &History<Paxos<Kv>>,
+        checks: &PaxosChecks,
+        nodes: &[Option<Paxos<Kv>>],
+        _: Span,
+    ) -> Measures {
+        checks.measures(history, nodes)
     }
 
     fn judge(

@@ -39,7 +39,7 @@ impl Node for Owner {
         let epoch = epoch.unwrap_or(&self.config.epochs()[0]);
         let owner = epoch.placement.owner(key::of_number(lookup.key));
         if owner == fx.me() {
-            fx.worked(Duration::ZERO);
+            fx.worked(Some(ticket.client), Duration::ZERO);
             fx.reply(ticket, Found::Here);
         } else {
             fx.note(PlacementFact::Redirected);

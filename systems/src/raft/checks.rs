@@ -80,6 +80,11 @@ impl RaftChecks {
         }
     }
 
+    /// What any replicated service promises.
+    pub(super) const fn audit(&self) -> &Audit {
+        &self.audit
+    }
+
     /// The first rule that was broken, if any.
     #[must_use]
     pub const fn violation(&self) -> Option<&Violation> {
@@ -170,6 +175,7 @@ impl RaftChecks {
             | RaftFact::HandingOver { .. }
             | RaftFact::HandOverFailed { .. }
             | RaftFact::DiskTimedOut { .. }
+            | RaftFact::LeaseExpired { .. }
             | RaftFact::Unreadable { .. } => {}
         }
     }

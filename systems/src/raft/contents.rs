@@ -146,6 +146,7 @@ fn facts() {
     vary!(told, F::GaveUp { node: n1 => n2 });
     vary!(told, F::Left { index: 1 => 2 });
     vary!(told, F::DiskTimedOut { term: 1 => 2 });
+    vary!(told, F::LeaseExpired { term: 1 => 2 });
     vary!(told, F::Unreadable { record: 1 => 2 });
     vary!(told, F::HandingOver { term: 1 => 2, to: n1 => n2 });
     vary!(told, F::HandOverFailed { term: 1 => 2, to: n1 => n2 });

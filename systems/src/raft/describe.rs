@@ -78,6 +78,7 @@ pub(super) fn fact(fact: &RaftFact, out: &mut dyn Write) -> fmt::Result {
         RaftFact::ReadServed { index, client, op } => write!(out, "{client} op {op}, from the state at {index}"),
         RaftFact::HandingOver { term, to } => write!(out, "term {term}, to {to}"),
         RaftFact::HandOverFailed { term, to } => write!(out, "{to} did not take over term {term}"),
+        RaftFact::LeaseExpired { term } => write!(out, "nobody has renewed the lease of term {term}"),
         RaftFact::DiskTimedOut { term } => write!(out, "its disk hangs: it leads term {term} no longer"),
         RaftFact::Unreadable { record } => write!(out, "record {record}"),
         RaftFact::Configured { index, voters, joint } => {

@@ -21,6 +21,8 @@ pub struct Lease {
     since: Option<LocalInstant>,
     /// Whether it is gone for this term.
     void: bool,
+    /// Whether it was said that it has run out, since it held last.
+    said: bool,
 }
 
 impl Lease {
@@ -32,7 +34,7 @@ impl Lease {
     /// A quorum has confirmed all rounds up to `number`.
     pub(super) fn confirm(&mut self, number: ReadRound) {
         while let Some((_, asked)) = pop_if(&mut self.asked, |(asked, _)| *asked <= number) {
-            self.since = Some(asked);
+            (self.since, self.said) = (Some(asked), false);
         }
     }
 
@@ -44,6 +46,11 @@ impl Lease {
     /// Ends it for this term: somebody may disregard it, now or whenever a late message arrives.
     pub(super) const fn revoke(&mut self) {
         self.void = true;
+    }
+
+    /// A read finds that it does not hold. Whether it did before and nobody was told of its end.
+    pub(super) fn expires(&mut self) -> bool {
+        self.since.is_some() && !self.void && !core::mem::replace(&mut self.said, true)
     }
 
     /// Whether nobody else can have been elected yet.

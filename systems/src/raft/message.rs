@@ -52,6 +52,7 @@ pub const FACT_KINDS: &[&str] = &[
     "handing_over",
     "hand_over_failed",
     "disk_timed_out",
+    "lease_expired",
 ];
 
 numbers! {
@@ -456,6 +457,11 @@ pub enum RaftFact {
         /// The term it led.
         term: u64,
     },
+    /// Its lease has run out: a read finds that nobody has renewed it, and waits for a round of messages.
+    LeaseExpired {
+        /// The term it leads.
+        term: u64,
+    },
 }
 
 impl sim_core::Fact for RaftFact {
@@ -484,6 +490,7 @@ impl sim_core::Fact for RaftFact {
             Self::HandingOver { .. } => named(19),
             Self::HandOverFailed { .. } => named(20),
             Self::DiskTimedOut { .. } => named(21),
+            Self::LeaseExpired { .. } => named(22),
         }
     }
 
@@ -505,6 +512,7 @@ impl sim_core::Fact for RaftFact {
                 | Self::HandingOver { .. }
                 | Self::HandOverFailed { .. }
                 | Self::DiskTimedOut { .. }
+                | Self::LeaseExpired { .. }
         )
     }
 }

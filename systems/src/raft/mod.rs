@@ -59,6 +59,7 @@ mod follower_read;
 mod lead;
 mod lease;
 mod log;
+mod measure;
 mod member_checks;
 mod message;
 mod node;

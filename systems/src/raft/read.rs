@@ -92,6 +92,9 @@ impl<M: StateMachine> Raft<M> {
             return self.satisfy(&reader, self.commit, fx);
         }
         let Some(lead) = &mut self.lead else { return };
+        if self.config.leases && self.commit >= lead.first && lead.reads.lease.expires() {
+            fx.note(RaftFact::LeaseExpired { term: self.term });
+        }
         lead.reads.gathered.push(reader);
         self.start_round(fx);
     }

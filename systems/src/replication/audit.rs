@@ -4,6 +4,8 @@
 use super::pieces::Pieces;
 pub use super::seen::{MONOTONIC_READS, MONOTONIC_WRITES, READ_YOUR_WRITES, RULES as OF_SESSIONS, WRITES_FOLLOW_READS};
 use super::seen::{Seen, Short};
+use super::survivors::{Executions, Survivor};
+use sim_core::measures::LostWrite;
 use sim_core::{ClientId, Duration, Instant, Node, NodeId, Observed, Outcome, Ticket, Verdict, Violation};
 use std::collections::VecDeque;
 
@@ -81,18 +83,26 @@ impl Bits {
 
 /// Some operations of each client.
 #[derive(Clone, Debug, Default)]
-struct Operations(Vec<Bits>);
+pub(super) struct Operations(Vec<Bits>);
 
 impl Operations {
     fn has(&self, client: ClientId, op: u64) -> bool {
         self.0.get(client.index()).is_some_and(|bits| bits.has(op))
     }
 
-    fn add(&mut self, client: ClientId, op: u64) -> bool {
+    pub(super) fn add(&mut self, client: ClientId, op: u64) -> bool {
         if client.index() >= self.0.len() {
             self.0.resize_with(client.index() + 1, Bits::default);
         }
         self.0[client.index()].add(op)
+    }
+
+    /// All of them, client by client.
+    pub(super) fn all(&self) -> impl Iterator<Item = (ClientId, u64)> {
+        (0..).map(ClientId).zip(&self.0).flat_map(|(client, bits)| {
+            let most = bits.0.len() as u64 * 64;
+            (0..most).filter(|op| bits.has(*op)).map(move |op| (client, op))
+        })
     }
 }
 
@@ -117,6 +127,8 @@ pub(crate) struct Audit {
     basis: Option<(NodeId, ClientId, u64, Basis)>,
     requested: Operations,
     executed: Operations,
+    /// Where they were executed, as long as that may matter.
+    executions_at: Executions,
     /// The newest entry that a write was acknowledged for.
     acknowledged: u64,
     seen: Seen,
@@ -144,6 +156,7 @@ impl Audit {
             basis: None,
             requested: Operations::default(),
             executed: Operations::default(),
+            executions_at: Executions::default(),
             acknowledged: 0,
             seen: Seen::default(),
             pieces: Pieces::default(),
@@ -241,6 +254,7 @@ impl Audit {
             return;
         }
         self.executions += 1;
+        self.executions_at.add(index, client, op);
         let short = self.seen.wrote(client, op, index);
         self.check_seen(at, node, (client, op), index, short);
         if !self.requested.has(client, op) {
@@ -279,6 +293,12 @@ impl Audit {
         while self.start < needed && self.places.pop_front().is_some() {
             self.start += 1;
         }
+        self.executions_at.settle(needed);
+    }
+
+    /// The writes that were carried out and that `survivor` has not: where clients were told of them, they are lost.
+    pub fn lost(&self, survivor: &impl Survivor) -> Vec<LostWrite> {
+        self.executions_at.lost(&self.executed, survivor)
     }
 
     /// The next answer is to a read, from the state at `index`.

@@ -13,6 +13,7 @@ mod replicated;
 mod seen;
 mod sessions;
 mod slice;
+mod survivors;
 mod waiters;
 
 crate::number::numbers! {
@@ -27,4 +28,5 @@ pub(crate) use queue::pop_if;
 pub use replicated::{Image, Replicated};
 pub use sessions::{Sessions, Stamp, Standing};
 pub use slice::Slice;
+pub(crate) use survivors::{Survivor, losses};
 pub(crate) use waiters::Waiters;

@@ -2,7 +2,7 @@
 
 use super::{Sessions, Stamp, Standing};
 use sim_core::hash::Hashed;
-use sim_core::{StateMachine, hash};
+use sim_core::{ClientId, StateMachine, hash};
 
 /// What a session answer costs in a snapshot beside the response itself, in bytes.
 const SESSION_BYTES: u64 = 16;
@@ -63,6 +63,11 @@ impl<M: StateMachine> Replicated<M> {
     /// What is known about an operation.
     pub fn standing(&self, stamp: Stamp) -> Standing<M::Response> {
         self.sessions.standing(stamp.client, stamp.op)
+    }
+
+    /// Whether it is known that an operation was carried out.
+    pub(crate) fn remembers(&self, client: ClientId, op: u64) -> bool {
+        matches!(self.sessions.standing(client, op), Standing::Done(_))
     }
 
     /// The state machine.

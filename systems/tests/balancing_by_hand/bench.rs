@@ -10,6 +10,9 @@ use systems::balancing::{
     BalancingFact, BalancingMessage as M, BalancingOptions, Config, Machine, Part, Policy, TryNumber, Work,
 };
 
+/// Who asks.
+pub const CLIENT: ClientId = ClientId(0);
+
 /// One machine whose peers are played by the test.
 pub struct Bench {
     pub machine: Machine,
@@ -132,7 +135,7 @@ impl Bench {
     /// A client asks. Gives the first try and whom it went to.
     pub fn ask(&mut self) -> Option<(NodeId, TryNumber)> {
         self.asked += 1;
-        let ticket = Ticket { client: ClientId(0), op: self.asked, floor: 0, attempt: 0 };
+        let ticket = Ticket { client: CLIENT, op: self.asked, floor: 0, attempt: 0 };
         self.tell(&format!("request {}", self.asked));
         self.step(|machine, fx| machine.on_request(ticket, Work { key: ticket.op, write: false }, fx));
         self.forwards().pop()
@@ -141,9 +144,9 @@ impl Bench {
     pub fn hear(&mut self, from: NodeId, message: M) {
         let name = |id: &TryNumber| self.names.get(id).copied().unwrap_or(0);
         match &message {
-            M::Done { id } => self.tell(&format!("{from} has done try {}", name(id))),
-            M::Failed { id } => self.tell(&format!("{from} fails try {}", name(id))),
-            M::Full { id } => self.tell(&format!("{from} is full, for try {}", name(id))),
+            M::Done { id, .. } => self.tell(&format!("{from} has done try {}", name(id))),
+            M::Failed { id, .. } => self.tell(&format!("{from} fails try {}", name(id))),
+            M::Full { id, .. } => self.tell(&format!("{from} is full, for try {}", name(id))),
             _ => {}
         }
         self.step(|machine, fx| machine.on_message(from, message, fx));
@@ -163,7 +166,10 @@ impl Bench {
     /// Asks, and the server that gets it fails it if it is one of `bad`; the others do it. Gives who got it.
     pub fn ask_and_answer(&mut self, bad: &[NodeId]) -> Option<NodeId> {
         let (to, id) = self.ask()?;
-        self.hear(to, if bad.contains(&to) { M::Failed { id } } else { M::Done { id } });
+        self.hear(
+            to,
+            if bad.contains(&to) { M::Failed { id, client: CLIENT } } else { M::Done { id, client: CLIENT } },
+        );
         Some(to)
     }
 

@@ -2,7 +2,7 @@
 
 mod bench;
 
-use bench::Bench;
+use bench::{Bench, CLIENT};
 use sim_core::units::{DurationText, ProbabilityText};
 use sim_core::{Duration, Node, NodeId, NodeSet, Order};
 use systems::balancing::{
@@ -76,13 +76,13 @@ fn the_story_of_a_circuit() {
     // One may try; while it does, nobody else.
     let tries: Vec<_> = (0..3).filter_map(|_| bench.ask()).collect();
     assert_eq!(tries.iter().map(|(to, _)| *to).collect::<Vec<_>>(), [n3, n2, n2]);
-    bench.hear(n3, M::Failed { id: tries[0].1 });
-    bench.hear(n2, M::Done { id: tries[1].1 });
-    bench.hear(n2, M::Done { id: tries[2].1 });
+    bench.hear(n3, M::Failed { id: tries[0].1, client: CLIENT });
+    bench.hear(n2, M::Done { id: tries[1].1, client: CLIENT });
+    bench.hear(n2, M::Done { id: tries[2].1, client: CLIENT });
     bench.pass(1000);
     let (to, id) = bench.ask().expect("somebody");
     assert_eq!(to, n3);
-    bench.hear(n3, M::Done { id });
+    bench.hear(n3, M::Done { id, client: CLIENT });
     assert!(bench.has(BalancingFact::Closed { server: 1 }));
     // Both open: there is nobody to ask, and the reason is known.
     bench.go_through(4, &[n2, n3]);
@@ -118,14 +118,14 @@ fn retries_back_off_twice_as_long_each_time_and_stop_at_the_budget() {
     };
     let mut bench = Bench::new(&options, 4, 0, 0);
     let (to, id) = bench.ask().expect("somebody");
-    bench.hear(to, M::Failed { id });
+    bench.hear(to, M::Failed { id, client: CLIENT });
     bench.pass(49);
     assert!(bench.forwards().is_empty(), "half of the wait is certain");
     bench.pass(51);
     let (next, id) = bench.forwards().pop().expect("a second try");
     assert_ne!(next, to);
     // The budget was one for the one request: it is spent.
-    bench.hear(next, M::Failed { id });
+    bench.hear(next, M::Failed { id, client: CLIENT });
     bench.pass(1000);
     assert!(bench.has(BalancingFact::OutOfBudget) && bench.forwards().is_empty());
     assert_eq!(bench.refused, [1]);
@@ -133,13 +133,13 @@ fn retries_back_off_twice_as_long_each_time_and_stop_at_the_budget() {
     let kept: Vec<_> = (0..2).filter_map(|_| bench.ask()).collect();
     let (mut to, mut id) = bench.ask().expect("somebody");
     for wait in [100, 150, 150] {
-        bench.hear(to, M::Failed { id });
+        bench.hear(to, M::Failed { id, client: CLIENT });
         bench.pass(wait / 2 - 1);
         assert!(bench.forwards().is_empty());
         bench.pass(wait / 2 + 1);
         (to, id) = bench.forwards().pop().expect("another try");
     }
-    bench.hear(to, M::Failed { id });
+    bench.hear(to, M::Failed { id, client: CLIENT });
     assert_eq!(bench.refused, [1, 4], "four tries are all");
     assert_eq!(bench.in_flight(), (kept.len() as u64, kept.len() as u64));
 }
@@ -153,7 +153,7 @@ fn a_try_that_times_out_is_off_the_count_and_a_late_answer_is_nobodys() {
     bench.pass(100);
     assert!(bench.has(BalancingFact::GaveUp { server: to.0 - 1 }));
     assert_eq!((bench.in_flight(), bench.refused.as_slice()), ((0, 0), [1].as_slice()));
-    bench.hear(to, M::Done { id });
+    bench.hear(to, M::Done { id, client: CLIENT });
     assert_eq!((bench.in_flight(), bench.served.len()), ((0, 0), 0));
 }
 
@@ -168,16 +168,16 @@ fn a_hedge_asks_a_second_server_and_cancels_the_loser() {
     let (second, fast) = bench.forwards().pop().expect("a hedge");
     assert!(first != second && bench.has(BalancingFact::Hedged));
     assert_eq!(bench.in_flight(), (2, 2));
-    bench.hear(second, M::Done { id: fast });
+    bench.hear(second, M::Done { id: fast, client: CLIENT });
     assert_eq!((bench.served.as_slice(), bench.in_flight()), ([1].as_slice(), (0, 0)));
-    assert!(bench.sent.contains(&(first, M::Cancel { id: slow })));
+    assert!(bench.sent.contains(&(first, M::Cancel { id: slow, client: CLIENT })));
     // A hedge that fails is nothing: the first may still answer.
     let (first, slow) = bench.ask().expect("somebody");
     bench.pass(50);
     let (second, fast) = bench.forwards().pop().expect("a hedge");
-    bench.hear(second, M::Failed { id: fast });
+    bench.hear(second, M::Failed { id: fast, client: CLIENT });
     assert!(bench.refused.is_empty());
-    bench.hear(first, M::Done { id: slow });
+    bench.hear(first, M::Done { id: slow, client: CLIENT });
     assert_eq!((bench.served.as_slice(), bench.in_flight()), ([1, 2].as_slice(), (0, 0)));
 }
 
@@ -194,7 +194,7 @@ fn a_percentile_to_hedge_at_is_learned_from_answers() {
     for i in 0..4000_u64 {
         let (to, id) = bench.ask().expect("somebody");
         bench.pass(i * 37 % 100 + 1);
-        bench.hear(to, M::Done { id });
+        bench.hear(to, M::Done { id, client: CLIENT });
     }
     bench.forwards();
     bench.ask().expect("somebody");
@@ -296,7 +296,7 @@ fn every_policy_that_knows_weights_gives_each_server_its_share_under_load() {
             // Eighty under way at a time, each as long as the others.
             if open.len() > 80 {
                 let (to, id) = open.pop_front().expect("there are eighty");
-                bench.hear(to, M::Done { id });
+                bench.hear(to, M::Done { id, client: CLIENT });
             }
         }
         for (got, share) in got.iter().zip([4000_i64, 2000, 1000, 1000]) {
@@ -340,7 +340,10 @@ fn shares(bench: &mut Bench, bad: &[NodeId]) -> [u32; 6] {
         let mut tries = bench.ask().into_iter().collect::<Vec<_>>();
         while let Some((to, id)) = tries.pop() {
             got[to.index() - 1] += 1;
-            bench.hear(to, if bad.contains(&to) { M::Failed { id } } else { M::Done { id } });
+            bench.hear(
+                to,
+                if bad.contains(&to) { M::Failed { id, client: CLIENT } } else { M::Done { id, client: CLIENT } },
+            );
             tries = bench.forwards();
         }
     }
@@ -426,7 +429,7 @@ fn what_was_sent_before_a_restart_answers_nothing_after_it() {
     let (server, old) = before.ask().expect("a server");
     let mut after = Bench::of_seed(&turns(), 3, 0, 0, 2);
     after.ask();
-    after.hear(server, M::Done { id: old });
+    after.hear(server, M::Done { id: old, client: CLIENT });
     assert!(after.served.is_empty(), "the server has done another request");
 }
 
@@ -440,7 +443,7 @@ fn server(options: &BalancingOptions) -> Bench {
 fn forward(bench: &mut Bench, id: u64, within: Option<u64>) {
     let id = TryNumber(id);
     let within = within.map(Duration::millis);
-    bench.hear(NodeId(0), M::Forward { id, request: RequestNumber(id.0), within });
+    bench.hear(NodeId(0), M::Forward { id, client: CLIENT, request: RequestNumber(id.0), within });
 }
 
 fn said(bench: &mut Bench) -> Vec<M> {
@@ -453,10 +456,13 @@ fn a_server_drops_what_nobody_waits_for() {
     forward(&mut bench, 1, Some(100));
     forward(&mut bench, 2, Some(5));
     forward(&mut bench, 3, Some(100));
-    bench.hear(NodeId(0), M::Cancel { id: TryNumber(3) });
+    bench.hear(NodeId(0), M::Cancel { id: TryNumber(3), client: CLIENT });
     forward(&mut bench, 4, Some(100));
     bench.pass(25);
-    assert_eq!(said(&mut bench), [M::Done { id: TryNumber(1) }, M::Done { id: TryNumber(4) }]);
+    assert_eq!(
+        said(&mut bench),
+        [M::Done { id: TryNumber(1), client: CLIENT }, M::Done { id: TryNumber(4), client: CLIENT }]
+    );
     assert!(bench.has(BalancingFact::Expired));
 }
 
@@ -471,12 +477,16 @@ fn a_full_server_refuses_and_one_that_sheds_says_so() {
     };
     let mut bench = server(&options);
     (1..=4).for_each(|id| forward(&mut bench, id, None));
-    assert_eq!(said(&mut bench), [M::Full { id: TryNumber(4) }]);
+    assert_eq!(said(&mut bench), [M::Full { id: TryNumber(4), client: CLIENT }]);
     // The third has waited 20 ms, longer than anybody may.
     bench.pass(20);
     assert_eq!(
         said(&mut bench),
-        [M::Done { id: TryNumber(1) }, M::Done { id: TryNumber(2) }, M::Full { id: TryNumber(3) }]
+        [
+            M::Done { id: TryNumber(1), client: CLIENT },
+            M::Done { id: TryNumber(2), client: CLIENT },
+            M::Full { id: TryNumber(3), client: CLIENT }
+        ]
     );
     assert!(bench.has(BalancingFact::Refused) && bench.has(BalancingFact::Shed));
 }
@@ -499,14 +509,14 @@ fn gray_servers_are_slow_fail_or_hang() {
     slow.pass(29);
     assert!(said(&mut slow).is_empty());
     slow.pass(1);
-    assert_eq!(said(&mut slow), [M::Done { id: TryNumber(1) }]);
+    assert_eq!(said(&mut slow), [M::Done { id: TryNumber(1), client: CLIENT }]);
     assert_eq!(probe(&mut slow, false), well(true));
 
     let mut failing = gray(GrayKind::Failing);
     failing.pass(100);
     forward(&mut failing, 1, None);
     failing.pass(1);
-    assert_eq!(said(&mut failing), [M::Failed { id: TryNumber(1) }]);
+    assert_eq!(said(&mut failing), [M::Failed { id: TryNumber(1), client: CLIENT }]);
     assert_eq!((probe(&mut failing, false), probe(&mut failing, true)), (well(false), well(true)));
 
     let mut hung = gray(GrayKind::Hung);
@@ -520,7 +530,7 @@ fn gray_servers_are_slow_fail_or_hang() {
     assert!(said(&mut hung).is_empty());
     // Well again: it goes on where it was.
     hung.pass(1);
-    assert_eq!(said(&mut hung), [M::Done { id: TryNumber(1) }]);
+    assert_eq!(said(&mut hung), [M::Done { id: TryNumber(1), client: CLIENT }]);
     hung.pass(10);
-    assert_eq!(said(&mut hung), [M::Done { id: TryNumber(2) }]);
+    assert_eq!(said(&mut hung), [M::Done { id: TryNumber(2), client: CLIENT }]);
 }

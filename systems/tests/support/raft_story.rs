@@ -77,6 +77,7 @@ fn fact(fact: &RaftFact) -> Option<String> {
         RaftFact::Elected { term, .. } => format!("IS LEADER of term {term}"),
         RaftFact::SteppedDown { term } => format!("leads term {term} no longer"),
         RaftFact::DiskTimedOut { .. } => "waits no longer for its disk".to_owned(),
+        RaftFact::LeaseExpired { .. } => "has a lease no longer".to_owned(),
         RaftFact::FirstCommit { .. } | RaftFact::Executed { .. } => return None,
         RaftFact::Voted { term, candidate } => format!("votes for {candidate} in term {term}"),
         RaftFact::Appended { first, last, .. } if first == last => format!("adds entry {first} to its log"),

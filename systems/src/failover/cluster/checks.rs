@@ -11,6 +11,7 @@ use super::message::{ClusterFact, ClusterMessage, ClusterResponse, How};
 use super::node::Cluster;
 use super::slots::{SLOTS, slot_of};
 use super::streams::Streams;
+use crate::kv::register::Registers;
 use sim_core::{ClientId, Duration, Instant, NodeId, Observed, Observer, Outcome, Verdict, Violation};
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -108,6 +109,9 @@ pub struct ClusterChecks {
     pub(super) stale: BTreeMap<(NodeId, NodeId, Instant), (Instant, u64)>,
     pub(super) moved: u64,
     pub(super) refused: u64,
+    registers: Registers,
+    /// Reads that saw less than had been acknowledged.
+    pub(super) stale_reads: Vec<(ClientId, u64)>,
     duties: Duties,
     wrote: bool,
     counts: [u64; 4],
@@ -115,6 +119,10 @@ pub struct ClusterChecks {
 }
 
 impl ClusterChecks {
+    pub(super) fn config(&self) -> &Config {
+        &self.config
+    }
+
     /// Nothing seen yet.
     #[must_use]
     pub fn new(config: &Rc<Config>) -> Self {
@@ -136,6 +144,8 @@ impl ClusterChecks {
             stale: BTreeMap::new(),
             moved: 0,
             refused: 0,
+            registers: Registers::default(),
+            stale_reads: Vec::new(),
             duties: Duties::default(),
             wrote: false,
             counts: [0; 4],
@@ -194,6 +204,25 @@ impl ClusterChecks {
             }
             ClusterFact::Refused { why: super::message::Refusal::Moved } => self.moved += 1,
             ClusterFact::Refused { why: super::message::Refusal::ClusterDown } => self.refused += 1,
+            _ => {}
+        }
+    }
+
+    /// What clients ask and are told, key by key.
+    fn watch_registers(&mut self, at: Instant, what: &Observed<'_, Cluster>) {
+        match what {
+            Observed::Invoked { ticket, request } => self.registers.invoked(*ticket, &request.as_kv()),
+            Observed::Requested { ticket, .. } => self.registers.requested(*ticket),
+            Observed::Returned { ticket, request, invoked, outcome, .. } => {
+                let outcome = match outcome {
+                    Outcome::Ok(response) => Outcome::Ok(response.as_kv()),
+                    Outcome::Failed => Outcome::Failed,
+                    Outcome::Unknown => Outcome::Unknown,
+                };
+                if self.registers.returned(*ticket, (*invoked, at), &request.as_kv(), &outcome).is_some() {
+                    self.stale_reads.push((ticket.client, ticket.op));
+                }
+            }
             _ => {}
         }
     }
@@ -408,6 +437,7 @@ impl Observer<Cluster> for ClusterChecks {
         if let Some((rule, node, detail)) = self.duties.watch(&self.config, at, what) {
             self.fail(at, rule, node, detail);
         }
+        self.watch_registers(at, what);
         match what {
             Observed::Noted { node, fact } => self.on_fact(at, *node, fact),
             Observed::Delivered { from, to, message, .. } => match message {

@@ -27,6 +27,8 @@ impl ClusterChecks {
         });
         let losses = Losses {
             lost_writes: lost_writes.collect(),
+            stale_reads: Some(0),
+            stale: self.stale_reads.clone(),
             two_primaries: Some(self.two_primaries()),
             ..Losses::default()
         };
@@ -93,10 +95,12 @@ impl ClusterChecks {
         }
     }
 
-    /// Which shard a stream belongs to: the number of the primary that it goes back to.
+    /// Which shard a stream belongs to, numbered like those of operations: by the primary that had it at first. It goes back to
+    /// the disk of that one, or of one of its replicas.
     fn shard(&self, stream: StreamId) -> u32 {
         let root = self.streams.root(stream);
-        self.beginnings.iter().find(|b| b.stream == root).map_or(0, |b| b.node.0)
+        let node = self.beginnings.iter().find(|b| b.stream == root).map_or(NodeId(0), |b| b.node);
+        self.config().primary_of(node).unwrap_or(node).0
     }
 
     fn two_primaries(&self) -> Vec<TwoPrimaries> {

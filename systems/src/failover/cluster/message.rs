@@ -2,6 +2,7 @@
 
 use super::data::{Data, Entry, Position, StreamId};
 use super::slots::Runs;
+use crate::kv::{KvCommand, KvResponse, Value};
 use crate::number::numbers;
 use core::fmt;
 use serde::Serialize;
@@ -36,6 +37,14 @@ impl ClusterRequest {
             Self::Get { key } | Self::Set { key, .. } => *key,
         }
     }
+
+    /// The same asked of the store that rules about reads and writes are made for.
+    pub(super) fn as_kv(&self) -> KvCommand {
+        match self {
+            Self::Get { key } => KvCommand::Get { key: *key },
+            Self::Set { key, number, .. } => KvCommand::Put { key: *key, value: Value::number(*number, 0) },
+        }
+    }
 }
 
 /// What a client is answered.
@@ -46,6 +55,16 @@ pub enum ClusterResponse {
     Value(Option<u64>),
     /// Written, here.
     Done(Position),
+}
+
+impl ClusterResponse {
+    /// The same answered by that store.
+    pub(super) fn as_kv(&self) -> KvResponse {
+        match self {
+            Self::Value(number) => KvResponse::Value(number.map(|number| Value::number(number, 0))),
+            Self::Done(_) => KvResponse::Done,
+        }
+    }
 }
 
 numbers! {
