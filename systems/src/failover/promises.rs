@@ -91,6 +91,10 @@ impl Promises {
                 self.pending.push(Pending::Applied(node, entry));
             }
             FailoverFact::InSyncChanged { epoch, nodes } if config.keeps() => {
+                // Who has fallen behind meanwhile can not take over.
+                if self.hand_overs.under_way().is_some_and(|handing| handing.from == node && !nodes.has(handing.to)) {
+                    self.hand_overs.end();
+                }
                 self.pending.push(Pending::InSync(node, epoch, nodes));
             }
             _ => {}

@@ -1,6 +1,7 @@
 //! Handing over without loss: because an operator wants it, or because the preferred node is back.
 
 use super::FailoverBug;
+use super::config::Mode;
 use super::message::{FailoverFact, FailoverMessage};
 use super::node::{Failover, Fx};
 use super::primary::HandOver;
@@ -28,7 +29,10 @@ impl Failover {
         let Some(HandOver { to, since }) = lead.handing else { return self.look_after_preferred(fx) };
         let peer = &lead.peers[to.index()];
         let has_all = self.config.is_shared() || peer.joined && peer.durable == last;
-        if has_all && self.committed == last {
+        // Who is out of sync, or just being left out, may not lead, whatever it has by now.
+        let may_lead = self.config.mode != Mode::Sync
+            || lead.in_sync.has(to) && lead.change.as_ref().is_none_or(|change| change.nodes.has(to));
+        if has_all && may_lead && self.committed == last {
             // From here on it is over: what has been said can not be taken back.
             let epoch = self.epoch;
             self.step_down("it has handed over", Some(to), fx);
