@@ -258,7 +258,7 @@ const LOADS: [&str; 4] = ["rate = \"10/s\"", "rate = \"100/s\"", "rate = \"1000/
 #[test]
 fn an_outage_that_a_fault_decides_is_the_fault_s_whatever_the_load() {
     let shard = sharded(&["at = \"7s\"", "duration = \"10s\""], 3, false);
-    // A leader that writes before it sends, or that is alone and stands still: nobody takes over from either.
+    // A leader whose loop waits before it sends, or that is alone and stands still: nobody takes over from either.
     let before = "leader_disk = \"before_sending\"";
     let of = |system: &str, option: &str| {
         DISK_STALLED.replace("\"failover\"", &format!("\"{system}\"")).replace("arbiter = \"peers\"", option)
@@ -274,8 +274,8 @@ fn an_outage_that_a_fault_decides_is_the_fault_s_whatever_the_load() {
         ("zone c", ZONE_CUT_OFF, &LOADS[..]),
         ("writes", DISK_STALLED, &LOADS[..]),
         ("1 of 3 shards", &shard, &LOADS[..]),
-        ("writes", &raft, ends),
-        ("writes", &paxos, ends),
+        ("everything", &raft, ends),
+        ("everything", &paxos, ends),
         ("everything", &alone, ends),
         ("1 of 5 shards", STORES_DIE, ends),
         ("3 of 10 shards", &quorums, ends),
