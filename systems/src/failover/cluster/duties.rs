@@ -4,7 +4,7 @@ use super::config::Config;
 use super::data::{Position, StreamId};
 use super::message::{ClusterFact, ClusterMessage, Header, HeaderNumber, Start};
 use super::node::Cluster;
-use super::slots::{Run, slots};
+use super::slots::Run;
 use sim_core::{Duration, Instant, NodeId, Observed};
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
@@ -208,11 +208,8 @@ impl Duties {
     /// It has not told `from` anything of slots.
     fn check_corrected(&mut self, node: NodeId, cluster: &Cluster, from: NodeId, header: &Header) -> Option<Broken> {
         self.corrections += 1;
-        let newer = |slot: u16| {
-            let owner = cluster.slots().owner(slot)?;
-            (owner != from && cluster.config_epoch(owner) > header.config_epoch).then_some((slot, owner))
-        };
-        let (slot, owner) = slots(&header.slots).find_map(newer)?;
+        let newer = |(_, owner): &(u16, NodeId)| *owner != from && cluster.config_epoch(*owner) > header.config_epoch;
+        let (slot, owner) = cluster.slots().stretches(&header.slots).find(newer)?;
         let detail = format!(
             "{from} claims slot {slot} by config epoch {}, and is not told that {owner} has it by {}",
             header.config_epoch,
@@ -249,16 +246,13 @@ impl Duties {
         header: &Header,
     ) -> Option<Broken> {
         self.votes += 1;
-        let newer = |slot: &u16| {
-            let owner = cluster.slots().owner(*slot);
-            owner.is_some_and(|owner| cluster.config_epoch(owner) > header.config_epoch)
-        };
+        let newer = |(_, owner): &(u16, NodeId)| cluster.config_epoch(*owner) > header.config_epoch;
         let primary = header.primary?;
         // One that has learned more since it asked may not stand any more.
         let asks = |its: &&Cluster| its.primary() == Some(primary) && its.config_epoch(primary) == header.config_epoch;
         let its = its.filter(asks).map(|its| its.slots().runs(primary));
-        let slot = slots(&header.slots).chain(its.iter().flat_map(|runs| slots(runs))).find(newer)?;
-        let owner = cluster.slots().owner(slot)?;
+        let wanted = [Some(&header.slots), its.as_ref()].into_iter().flatten();
+        let (slot, owner) = wanted.flat_map(|runs| cluster.slots().stretches(runs)).find(newer)?;
         let detail = format!(
             "it voted for {candidate}, which wants slot {slot} by config epoch {}; {owner} has that by {}",
             header.config_epoch,
