@@ -97,8 +97,8 @@ fn limit(offered: Option<f64>, allowed: f64) -> String {
     }
 }
 
-/// `offered 20,000/s, capacity 10,000/s`, in the clients' operations. Where nobody knows the capacity, it is what was answered
-/// meanwhile, late answers included.
+/// `offered 20,000/s, capacity 10,000/s`, in the clients' operations. Where nobody knows the capacity, what was answered meanwhile is told
+/// instead, late answers included: that may be far less, where most of what is done is for clients that have gone.
 fn load(record: &RunRecord, (from, to): (u64, u64), capacity: Option<f64>) -> String {
     let ops = || record.ops.iter().filter(|op| !op.probe);
     let per_second = |count: usize| count as f64 * 1e9 / to.saturating_sub(from).max(1) as f64;
@@ -106,10 +106,9 @@ fn load(record: &RunRecord, (from, to): (u64, u64), capacity: Option<f64>) -> St
     let answered = ops().filter(|op| op.outcome == Fate::Ok && (from..to).contains(&op.return_ns)).count();
     let rate = |per_second: f64| units::count(units::round_significant(per_second, 3).max(0.0) as u64);
     match (capacity, answered) {
+        (Some(capacity), _) => format!("offered {}/s, capacity {}/s", rate(offered), rate(capacity)),
         (None, 0) => format!("offered {}/s, none answered", rate(offered)),
-        (capacity, _) => {
-            format!("offered {}/s, capacity {}/s", rate(offered), rate(capacity.unwrap_or(per_second(answered))))
-        }
+        (None, _) => format!("offered {}/s, answered {}/s", rate(offered), rate(per_second(answered))),
     }
 }
 
@@ -134,16 +133,20 @@ fn overloads(record: &RunRecord) -> Vec<Condition> {
     let mut found = Vec::new();
     let mut first = 0;
     while first < who.len() {
-        let past = (first..who.len()).find(|i| who[*i] != who[first]).unwrap_or(who.len());
+        // As long as somebody has too much to do who had so a sample before: in a cluster it spreads from one to others, and back.
+        let goes_on = |i: &usize| who[*i].iter().any(|node| who[*i - 1].contains(node));
+        let past = (first + 1..who.len()).find(|i| !goes_on(i)).unwrap_or(who.len());
         let (from, to) = (span(first).0, span(past - 1).1);
-        if !who[first].is_empty() && past - first >= SAMPLES && to - from >= SHORTEST {
+        let times = |node: usize| (first..past).filter(|i| who[*i].contains(&node)).count();
+        let busy: Vec<usize> = nodes.clone().filter(|node| times(*node) >= SAMPLES).collect();
+        if !busy.is_empty() && to - from >= SHORTEST {
             let did = |node: usize| (first..past).map(|i| work[node].get(i).copied().unwrap_or(0)).sum::<u64>();
-            let by_full: u64 = who[first].iter().map(|node| did(*node)).sum();
+            let by_full: u64 = busy.iter().map(|node| did(*node)).sum();
             let by_all: u64 = nodes.clone().map(did).sum();
-            let names: Vec<String> = who[first].iter().map(|node| name(record, *node as u32)).collect();
+            let names: Vec<String> = busy.iter().map(|node| name(record, *node as u32)).collect();
             let subject = match &names[..] {
                 [one] => format!("the CPU of {one} is busy all the time"),
-                many => format!("the CPUs of {} nodes are busy all the time", many.len()),
+                many => format!("overload of the CPUs of {} nodes", many.len()),
             };
             // Where others do most of the work, what the full ones can do is not what the cluster can do.
             let label = if by_full > 0 && by_full * 2 >= by_all {
@@ -201,7 +204,7 @@ mod tests {
         let mut record = busy();
         let found = of(&record);
         assert_eq!(found.len(), 1, "{found:?}");
-        let label = "the CPU of n1 is busy all the time: offered 2,000/s, capacity 1,000/s";
+        let label = "the CPU of n1 is busy all the time: offered 2,000/s, answered 1,000/s";
         let Condition { kind, label: said, nodes, start_ns, end_ns } = &found[0];
         assert_eq!((kind.as_str(), said.as_str(), nodes.as_slice()), ("overload", label, ["n1".to_owned()].as_slice()));
         assert_eq!((*start_ns, *end_ns), (3 * S, 7 * S));
@@ -218,6 +221,16 @@ mod tests {
         };
         record.faults.push(slow);
         assert!(of(&record).is_empty());
+    }
+
+    #[test]
+    fn an_overload_that_spreads_is_one() {
+        let mut record = busy();
+        // n2 joins n1 at 5 s, and has more to do for longer.
+        record.timeline.busy_ns[1] = (0..10).map(|i| if (5..9).contains(&i) { S } else { 0 }).collect();
+        let found = of(&record);
+        let [Condition { nodes, start_ns, end_ns, .. }] = &found[..] else { panic!("{found:?}") };
+        assert_eq!((nodes.len(), *start_ns, *end_ns), (2, 3 * S, 9 * S));
     }
 
     #[test]
