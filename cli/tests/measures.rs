@@ -253,7 +253,7 @@ fn an_overload_is_a_cause_with_its_figures() {
     let outages = seen.report["availability"]["outages"].as_array().expect("a list");
     let causes: Vec<String> = outages.iter().map(|o| text(&o["cause"])).collect();
     assert!(
-        causes.iter().any(|c| c.contains("busy all the time: offered ") && c.contains("/s, capacity ")),
+        causes.iter().any(|c| c.contains("busy all the time: offered ") && c.contains("/s, answered ")),
         "{causes:?} {}",
         seen.screen
     );
