@@ -178,7 +178,8 @@ impl Promises {
             match pending {
                 Pending::Applied(node, entry) => self.check_commit(audit, at, node, entry),
                 Pending::HandingOver(from, to) => {
-                    self.hand_overs.begin(at, from, to, can_take_over(config, nodes, from, to));
+                    let calm = self.calm.has_lasted(at, config.failure_timeout);
+                    self.hand_overs.begin(at, from, to, calm && can_take_over(config, nodes, from, to));
                 }
                 // Where a later primary has acknowledged something, this one's word counts no more: it just has not heard.
                 Pending::InSync(_, epoch, _) if ledger.newest().is_some_and(|entry| entry.epoch > epoch) => {}

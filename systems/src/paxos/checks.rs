@@ -463,7 +463,8 @@ impl<M: StateMachine> Observer<Paxos<M>> for PaxosChecks {
                 match what {
                     Pending::HandingOver { ballot, to } => {
                         self.heirs_ballot = None;
-                        self.hand_overs.begin(at, node, to, Self::can_take_over(nodes, ballot, to));
+                        let calm = self.calm.has_lasted(at, leader.config.election_max);
+                        self.hand_overs.begin(at, node, to, calm && Self::can_take_over(nodes, ballot, to));
                     }
                     Pending::Elected { ballot, chosen, first } => self.check_leader(at, leader, ballot, chosen, first),
                     Pending::Chosen { ballot, first, last } => {

@@ -57,7 +57,13 @@ pub struct Rejoin<C> {
     answers: Vec<(NodeId, Welcome<C>)>,
     /// Whether enough have answered; then only their chosen values are missing.
     learning: bool,
+    /// How often it has asked for those.
+    asked: usize,
 }
+
+/// One of so many questions for chosen values goes to somebody else than who knew the most: that one may have restarted since, and what
+/// is chosen is not on its disk.
+const ELSEWHERE: usize = 8;
 
 impl<C> Rejoin<C> {
     /// Who knows the most to be chosen, of those who know anything.
@@ -76,7 +82,7 @@ impl<M: StateMachine> Paxos<M> {
     /// Its disk is empty, and it does not know why.
     pub(super) fn begin_rejoin(&mut self, life: Life, fx: &mut Fx<'_, M>) {
         self.life = life;
-        self.rejoin = Some(Box::new(Rejoin { answers: Vec::new(), learning: false }));
+        self.rejoin = Some(Box::new(Rejoin { answers: Vec::new(), learning: false, asked: 0 }));
         fx.note(PaxosFact::Wiped { life });
         self.ask_to_rejoin(fx);
     }
@@ -87,7 +93,16 @@ impl<M: StateMachine> Paxos<M> {
         let target = rejoin.ahead().map(|(from, answer)| (*from, answer.report.commit));
         fx.arm(ELECTION, self.config.heartbeat);
         match target {
-            Some((from, commit)) if rejoin.learning && self.commit < commit => self.ask(from, fx),
+            Some((from, commit)) if rejoin.learning && self.commit < commit => {
+                let turn = rejoin.asked;
+                let next = (turn / ELSEWHERE) % (self.config.machines() as usize - 1).max(1);
+                let elsewhere = self.others().nth(next).filter(|_| turn % ELSEWHERE == ELSEWHERE - 1);
+                let whom = elsewhere.unwrap_or(from);
+                self.ask(whom, fx);
+                if let Some(rejoin) = &mut self.rejoin {
+                    rejoin.asked += 1;
+                }
+            }
             _ => {
                 let life = self.life;
                 for to in self.others() {

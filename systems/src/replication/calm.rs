@@ -1,7 +1,7 @@
 //! Since when nothing has gone wrong, as far as an observer can tell: no fault is on, nobody is down, nothing is lost between nodes.
 
 use sim_core::fault::Fault;
-use sim_core::{Instant, Node, NodeId, NodeSet, Observed, Peer};
+use sim_core::{Duration, Instant, Node, NodeId, NodeSet, Observed, Peer};
 
 /// The memory of it.
 #[derive(Clone, Debug, Default)]
@@ -38,6 +38,11 @@ impl Calm {
     /// Since when, if it is so now.
     pub fn since(&self) -> Option<Instant> {
         (self.faults == 0 && self.down.is_empty() && self.paused.is_empty()).then_some(self.last)
+    }
+
+    /// Whether it is so now and has been for `time`: after trouble somebody may be about to come forward already.
+    pub fn has_lasted(&self, now: Instant, time: Duration) -> bool {
+        self.since().is_some_and(|since| now.since(since) > time)
     }
 
     /// Whether it has been so since before `then`: what is lost as it is sent is lost at that time.
