@@ -178,7 +178,8 @@ impl Promises {
             match pending {
                 Pending::Applied(node, entry) => self.check_commit(audit, at, node, entry),
                 Pending::HandingOver(from, to) => {
-                    let calm = self.calm.has_lasted(at, config.failure_timeout);
+                    // Without an arbiter there may be two primaries, and the other one's word may end it.
+                    let calm = config.arbiter != Arbiter::None && self.calm.has_lasted(at, config.failure_timeout);
                     self.hand_overs.begin(at, from, to, calm && can_take_over(config, nodes, from, to));
                 }
                 // Where a later primary has acknowledged something, this one's word counts no more: it just has not heard.
