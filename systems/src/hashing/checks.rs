@@ -25,8 +25,8 @@ sim_core::rules! {
     pub const ACKNOWLEDGED_WRITES_SURVIVE: &str = "acknowledged_writes_survive";
     /// A read sees the last write that was acknowledged before it began, or one that was not.
     pub const READS_SEE_ACKNOWLEDGED_WRITES: &str = "reads_see_acknowledged_writes";
-    /// What was deleted does not come back, as long as no store is away for longer than half the time of grace, by whatever clocks
-    /// have jumped included: the other half is for bringing tombstones to those who lack them.
+    /// What was deleted does not come back, as long as stores are repaired and none is away for longer than half the time of grace,
+    /// by whatever clocks have jumped included: the other half is for bringing tombstones to those who lack them.
     pub const DELETED_KEYS_STAY_DELETED: &str = "deleted_keys_stay_deleted";
     /// A write that begins after another one of its key was acknowledged has the larger version.
     pub const LATER_WRITES_WIN: &str = "later_writes_win";
@@ -290,10 +290,17 @@ impl HashingChecks {
         self.config.is_regular() && self.gone.is_empty() && self.most_wiped < self.config.write_quorum as usize
     }
 
-    /// Whether the time of grace was too short for what happened: then keys may come back that were deleted.
-    fn is_out_of_grace(&self) -> bool {
+    /// Why keys may come back that were deleted: the time of grace was too short for what happened, or nobody used it. A delete is
+    /// acknowledged by W, and a store whose copy of it was lost hears of it by a repair alone.
+    fn out_of_grace(&self) -> Option<&'static str> {
         let jumped = self.jumped.values().max().copied().unwrap_or(0);
-        2 * (u128::from(self.away.0) + u128::from(jumped)) >= u128::from(self.config.tombstone_grace.0)
+        if self.config.repair_interval == Duration::ZERO && self.config.write_quorum < self.config.replicas {
+            Some("stores are not repaired, so some never hear of a delete")
+        } else if 2 * (u128::from(self.away.0) + u128::from(jumped)) >= u128::from(self.config.tombstone_grace.0) {
+            Some("a store was away, or a clock off, by more than half the time of grace")
+        } else {
+            None
+        }
     }
 
     /// Reads that saw what was deleted, where no rule forbids it.
@@ -392,7 +399,8 @@ impl Observer<Machine> for HashingChecks {
                     }
                     Some(Wrong::Deleted(detail)) => {
                         self.back += 1;
-                        if regular && !self.is_out_of_grace() {
+                        let forgotten = self.collected.contains_key(&request.key());
+                        if regular && (self.out_of_grace().is_none() || !forgotten) {
                             self.fail(at, DELETED_KEYS_STAY_DELETED, None, detail);
                         }
                     }
@@ -508,7 +516,7 @@ impl<'a> Ended<'a> {
                 machine.store.own(*key).map(|held| (held.version, node))
             });
             let Some((held, node)) = held.max().filter(|(held, _)| held < version) else { continue };
-            if self.checks.is_out_of_grace() {
+            if self.checks.out_of_grace().is_some() {
                 back += 1;
                 continue;
             }
@@ -516,9 +524,8 @@ impl<'a> Ended<'a> {
         }
         let deletes = self.checks.deletes;
         let mut detail = format!("{deletes} deletes, {collected} keys whose tombstones were forgotten");
-        if back > 0 || self.checks.back > 0 {
+        if let Some(why) = self.checks.out_of_grace().filter(|_| back > 0 || self.checks.back > 0) {
             let reads = self.checks.back;
-            let why = "a store was away, or a clock off, by more than half the time of grace";
             detail += &format!("; {why}: {back} keys are back, {reads} reads saw one");
         }
         Verdict::Pass { rule, detail }
@@ -533,7 +540,7 @@ impl<'a> Ended<'a> {
             return inconclusive("a change of members is still under way");
         }
         let up = |node: NodeId| self.nodes[node.index()].as_ref();
-        let out_of_grace = self.checks.is_out_of_grace();
+        let out_of_grace = self.checks.out_of_grace().is_some();
         let mut compared = 0_u64;
         for key in self
             .nodes

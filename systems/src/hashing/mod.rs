@@ -43,10 +43,12 @@
 //!
 //! # Deletes
 //!
-//! A delete is a write of a *tombstone*, which is stored, kept for others, repaired and handed over like a value. Each store forgets it
-//! when by its own clock `tombstone_grace` has passed since the delete. A store that is away for longer still has the value, and brings
-//! it back to everybody: the rule about it holds as long as nobody is away, and no clock off, by half of that time. What was
-//! forgotten leaves its counter behind (the *floor*), so that a later write wins against the tombstone where that is remembered still.
+//! A delete is a write of a *tombstone*, which is stored, kept for others, repaired and handed over like a value.
+//! Each store forgets it when by its own clock `tombstone_grace` has passed since the delete. A store that is away
+//! for longer still has the value, and brings it back to everybody, and so does one that the delete never reached, if
+//! nothing repairs it meanwhile: the rule about it holds as long as stores are repaired, and nobody is away, and no
+//! clock off, by half of that time. What was forgotten leaves its counter behind (the *floor*), so that a later write
+//! wins against the tombstone where that is remembered still.
 //!
 //! # A lost disk
 //!

@@ -178,8 +178,14 @@ impl Store {
     }
 
     /// The members, or who holds what under them, have changed: finds out anew whose each key is, and lets go of those
-    /// that are no longer `me`'s.
+    /// that are no longer `me`'s. What is still on its way to the disk stands there before this view, and is let go of as well when the
+    /// disk is read: so it is here, or a key that is `me`'s again before the disk is done would be there until the next crash only.
     pub fn regroup(&mut self, me: NodeId, holders: impl Fn(u64) -> NodeSet) {
+        for (_, pending) in &mut self.pending {
+            if matches!(pending, Pending::Put { key, .. } if !holders(place(*key).0).has(me)) {
+                *pending = Pending::Noted;
+            }
+        }
         self.data.retain(|(hash, _), entry| {
             entry.holders = holders(*hash);
             entry.holders.has(me)
