@@ -4,9 +4,9 @@ mod support;
 
 use sim_core::{Duration, Node};
 use support::{ELECTION, Flight, Leaves, Told, n, ticket};
-use systems::kv::{Kv, KvCommand, KvResponse, Value};
-use systems::raft::{Config, HEARTBEAT, RaftFact, RaftMessage};
-use systems::replication::LeaderDisk;
+use systems::consensus::raft::{Config, HEARTBEAT, RaftFact, RaftMessage};
+use systems::shared::kv::{Kv, KvCommand, KvResponse, Value};
+use systems::shared::replication::LeaderDisk;
 
 type Cluster = support::Cluster<support::Raft>;
 

@@ -5,7 +5,7 @@ use sim_core::{
     Writes,
 };
 use std::rc::Rc;
-use systems::failover::cluster::{
+use systems::control::cluster::{
     Cell, Cluster, ClusterBug, ClusterMessage, ClusterOptions, ClusterRequest, ClusterResponse, Config, Data, Entry,
     Gossip, Header, HeaderNumber, Nonce, Position, Record, SlotMap, Start, StreamId, TICK, slot_of,
 };

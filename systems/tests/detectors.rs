@@ -2,7 +2,7 @@
 
 use sim_core::{Duration, LocalInstant, NodeId, Probability, Purpose, Rng};
 use std::collections::BTreeMap;
-use systems::failover::detector::{
+use systems::control::failover::detector::{
     Detector, FixedTimeout, Gaps, Order, PhiAccrual, PhiConfig, Standing, Swim, SwimConfig, SwimEffect, SwimMessage,
 };
 

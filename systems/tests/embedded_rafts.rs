@@ -8,8 +8,8 @@ use sim_core::{
     Completion, Duration, Effects, Embed, Engine, EngineConfig, Fact, Instant, Kind, Message, Node, NodeId, NodeSetup,
     Observed, Observer, Patience, Probability, Replay, Role, Routing, Seat, Ticket, Timer, Verdict, Violation, Wrap,
 };
-use systems::kv::{self, Kv, KvCommand, KvResponse};
-use systems::raft::{Config, EmbeddedChecks, Raft, RaftBug, RaftFact, RaftMessage, Record, TIMERS};
+use systems::consensus::raft::{Config, EmbeddedChecks, Raft, RaftBug, RaftFact, RaftMessage, Record, TIMERS};
+use systems::shared::kv::{self, Kv, KvCommand, KvResponse};
 
 const SHARDS: u16 = 3;
 

@@ -9,7 +9,7 @@ use sim_core::{
 };
 use std::fmt::Write;
 use std::path::Path;
-use systems::hashing::{HashingChecks, HashingClient, HashingOptions, HashingSystem, Machine};
+use systems::storage::hashing::{HashingChecks, HashingClient, HashingOptions, HashingSystem, Machine};
 
 /// Writes down what concerns changes of members, and their taking over of keys.
 #[derive(Clone, Debug, Default)]

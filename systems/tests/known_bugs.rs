@@ -7,8 +7,8 @@ use sim_core::{Bug, System, Violation};
 use support::chaos::{Calm, paxos_storm_of, storm_of};
 use support::script::{self, Story};
 use support::{Paxos, Raft};
-use systems::paxos::{PaxosBug, PaxosSystem};
-use systems::raft::{RaftBug, RaftSystem};
+use systems::consensus::paxos::{PaxosBug, PaxosSystem};
+use systems::consensus::raft::{RaftBug, RaftSystem};
 
 /// The rule that must catch a bug, as `splitbrain list bugs` says.
 fn rule_of<S: System>(name: &str) -> &'static str {

@@ -4,9 +4,9 @@ mod support;
 
 use sim_core::{Duration, Effect, Effects, LocalInstant, Node, NodeId, NodeSet, Order, Purpose, Replay, Rng, Writes};
 use support::{Leaves, Told, n, ticket};
-use systems::kv::{Kv, KvCommand, KvResponse, Value};
-use systems::paxos::{Ballot, Config, HEARTBEAT, Paxos, PaxosFact, PaxosMessage, Record};
-use systems::replication::LeaderDisk;
+use systems::consensus::paxos::{Ballot, Config, HEARTBEAT, Paxos, PaxosFact, PaxosMessage, Record};
+use systems::shared::kv::{Kv, KvCommand, KvResponse, Value};
+use systems::shared::replication::LeaderDisk;
 
 type Cluster = support::Cluster<support::Paxos>;
 

@@ -5,7 +5,7 @@ use sim_core::network::{Latency, LinkPolicy, NetworkConfig};
 use sim_core::workload::Generated;
 use sim_core::{DiskPolicy, Duration, Engine, EngineConfig, Instant, NodeId, NodeSetup, Observed, Observer, Violation};
 use std::rc::Rc;
-use systems::paxos::single::{Config, Synod, SynodFact, TIMERS};
+use systems::consensus::synod::{Config, Synod, SynodFact, TIMERS};
 
 const DELAY: Duration = Duration::millis(1);
 

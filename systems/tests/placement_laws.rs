@@ -1,8 +1,8 @@
 //! What is known of placements in figures: the spread of rings, of jump hash and of Maglev's table, and the keys that move.
 
 use sim_core::NodeId;
-use systems::hashing::key;
-use systems::hashing::placement::{
+use systems::storage::hashing::key;
+use systems::storage::hashing::placement::{
     Bounded, Jump, Maglev, Member, Members, Modulo, Placement, Rendezvous, Ring, RingShape,
 };
 

@@ -2,8 +2,8 @@
 
 use proptest::prelude::*;
 use sim_core::NodeId;
-use systems::hashing::key;
-use systems::hashing::placement::{
+use systems::storage::hashing::key;
+use systems::storage::hashing::placement::{
     Anchor, Bounded, Collisions, Jump, Maglev, Member, Members, Modulo, MultiProbe, Placement, Refused, Rendezvous,
     Ring, RingShape, Spread, Ties, jump, replicas,
 };

@@ -8,7 +8,7 @@ use sim_core::{
     ReadsFrom, Routing, Seat,
 };
 use std::rc::Rc;
-use systems::balancing::{BalancingOptions, Config, Machine, Policy, TIMERS, Work};
+use systems::communication::balancing::{BalancingOptions, Config, Machine, Policy, TIMERS, Work};
 
 /// The natural logarithm of 100.
 const LN_100: f64 = 4.605_170_186;

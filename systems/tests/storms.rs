@@ -4,8 +4,8 @@ mod support;
 
 use sim_core::{Verdict, Violation};
 use support::chaos::{Calm, members_storm_of, paxos_members_storm_of, paxos_storm_of, storm_of};
-use systems::paxos::PaxosBug;
-use systems::raft::RaftBug;
+use systems::consensus::paxos::PaxosBug;
+use systems::consensus::raft::RaftBug;
 
 fn seeds() -> u64 {
     std::env::var("STORM_SEEDS").ok().and_then(|n| n.parse().ok()).unwrap_or(60)

@@ -39,5 +39,5 @@ fn transcripts_of_paxos_are_as_reviewed() {
 
 #[test]
 fn transcripts_of_failover_are_as_reviewed() {
-    as_reviewed("failover", 2, support::script::tell::<systems::failover::Failover>);
+    as_reviewed("failover", 2, support::script::tell::<systems::control::failover::Failover>);
 }

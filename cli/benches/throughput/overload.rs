@@ -4,8 +4,8 @@
 use super::w4;
 use sim_core::Duration;
 use std::time::Instant as Wall;
-use systems::kv::Kv;
-use systems::raft;
+use systems::consensus::raft;
+use systems::shared::kv::Kv;
 
 /// Every input takes the leader so long: some 2,500 commands a second.
 const CPU: Duration = Duration::micros(100);

@@ -8,8 +8,8 @@ use sim_core::{
     node_ids,
 };
 use std::rc::Rc;
-use systems::kv::{self, Kv, KvCommand};
-use systems::{paxos, raft};
+use systems::consensus::{paxos, raft};
+use systems::shared::kv::{self, Kv, KvCommand};
 
 /// What a round of W4 did.
 pub struct Round {

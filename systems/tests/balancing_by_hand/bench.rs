@@ -6,7 +6,7 @@ use sim_core::{
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::rc::Rc;
-use systems::balancing::{
+use systems::communication::balancing::{
     BalancingFact, BalancingMessage as M, BalancingOptions, Config, Machine, Part, Policy, TryNumber, Work,
 };
 

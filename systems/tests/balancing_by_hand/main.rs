@@ -5,7 +5,7 @@ mod bench;
 use bench::{Bench, CLIENT};
 use sim_core::units::{DurationText, ProbabilityText};
 use sim_core::{Duration, Node, NodeId, NodeSet, Order};
-use systems::balancing::{
+use systems::communication::balancing::{
     BalancingFact, BalancingMessage as M, BalancingOptions, CheckRound, GrayKind, GrayOptions, Policy, QueueOrder,
     RequestNumber, ServiceLaw, TryNumber,
 };
@@ -87,7 +87,7 @@ fn the_story_of_a_circuit() {
     // Both open: there is nobody to ask, and the reason is known.
     bench.go_through(4, &[n2, n3]);
     assert_eq!(bench.ask(), None);
-    assert!(bench.has(BalancingFact::Dropped { why: systems::balancing::Reason::CircuitOpen }));
+    assert!(bench.has(BalancingFact::Dropped { why: systems::communication::balancing::Reason::CircuitOpen }));
     as_reviewed("circuit", &bench.told);
 }
 
@@ -227,7 +227,7 @@ fn a_deadline_travels_with_the_request_and_ends_it() {
     assert_eq!(within(&mut bench), Some(Some(Duration::millis(100))), "what is left after a try of 200 ms");
     bench.pass(100);
     assert_eq!((bench.refused.as_slice(), bench.in_flight()), ([1].as_slice(), (0, 0)));
-    assert!(bench.has(BalancingFact::Dropped { why: systems::balancing::Reason::Deadline }));
+    assert!(bench.has(BalancingFact::Dropped { why: systems::communication::balancing::Reason::Deadline }));
 }
 
 #[test]

@@ -6,9 +6,9 @@ use sim_core::{
     Budget, ClientId, Duration, History, Instant, NodeId, Order, Outcome, Purpose, Rng, Said, Ticket, Timer, Verdict,
     Violation,
 };
-use systems::kv::{self, KvCommand, KvResponse, Value};
-use systems::paxos::{self, PaxosBug};
-use systems::raft::{Config, RaftBug};
+use systems::consensus::paxos::{self, PaxosBug};
+use systems::consensus::raft::{Config, RaftBug};
+use systems::shared::kv::{self, KvCommand, KvResponse, Value};
 
 /// What a schedule is made of: how often each kind of trouble strikes, in steps of about a millisecond; 0 is never.
 #[derive(Clone, Copy, Debug)]

@@ -3,8 +3,8 @@
 use super::script::Story;
 use sim_core::Node;
 use std::fmt::Write as _;
-use systems::failover::Failover;
-use systems::failover::{
+use systems::control::failover::Failover;
+use systems::control::failover::{
     Arbiter, Config, Entry, FailoverBug, FailoverFact, FailoverMessage, Mode, Payload, Record, Storage,
 };
 

@@ -14,12 +14,13 @@ use sim_core::{
     ClientId, Completion, Duration, Effect, Effects, Instant, LocalInstant, Node, NodeId, Observed, Observer, Order,
     Purpose, Replay, Rng, SyncError, Ticket, Timer, Verdict, Violation, WriteId, Writes,
 };
-use systems::failover::Failover;
-use systems::failover::checks::FailoverChecks;
-use systems::kv::{Kv, KvCommand, KvResponse};
-use systems::paxos::checks::PaxosChecks;
-use systems::raft::checks::RaftChecks;
-use systems::{failover, paxos, raft};
+use systems::consensus::paxos::checks::PaxosChecks;
+use systems::consensus::raft::checks::RaftChecks;
+use systems::consensus::{paxos, raft};
+use systems::control::failover;
+use systems::control::failover::Failover;
+use systems::control::failover::checks::FailoverChecks;
+use systems::shared::kv::{Kv, KvCommand, KvResponse};
 
 pub type Raft = raft::Raft<Kv>;
 pub type Paxos = paxos::Paxos<Kv>;

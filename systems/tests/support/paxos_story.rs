@@ -4,8 +4,8 @@ use super::Paxos;
 use super::script::Story;
 use sim_core::{Fact, Message, Node};
 use std::fmt::Write as _;
-use systems::kv::{Kv, KvCommand};
-use systems::paxos::{Ballot, Config, Entry, PaxosBug, PaxosFact, PaxosMessage, Payload, Record, Run};
+use systems::consensus::paxos::{Ballot, Config, Entry, PaxosBug, PaxosFact, PaxosMessage, Payload, Record, Run};
+use systems::shared::kv::{Kv, KvCommand};
 
 fn payload(entry: &Entry<KvCommand>) -> String {
     match entry.payload() {

@@ -4,8 +4,8 @@ use super::Raft;
 use super::script::Story;
 use sim_core::Node;
 use std::fmt::Write as _;
-use systems::kv::{Kv, KvCommand};
-use systems::raft::{Append, Config, Entry, Payload, RaftBug, RaftFact, RaftMessage, Record};
+use systems::consensus::raft::{Append, Config, Entry, Payload, RaftBug, RaftFact, RaftMessage, Record};
+use systems::shared::kv::{Kv, KvCommand};
 
 fn payload(entry: &Entry<KvCommand>) -> String {
     match &entry.payload {

@@ -5,8 +5,8 @@
 use super::{Cluster, Flight, Leaves, Raft, Subject, Told, n};
 use sim_core::{ClientId, Duration, NodeId, Order, Ticket};
 use std::fmt::Write as _;
-use systems::kv::{KvCommand, Value};
-use systems::raft::HEARTBEAT;
+use systems::consensus::raft::HEARTBEAT;
+use systems::shared::kv::{KvCommand, Value};
 
 /// A protocol whose doings can be told.
 pub trait Story: Subject {

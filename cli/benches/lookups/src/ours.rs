@@ -1,8 +1,8 @@
 //! Our placements.
 
 use super::{Candidate, Lookups, POINTS, TABLE, key};
-use systems::hashing::key as hash;
-use systems::hashing::placement::{
+use systems::storage::hashing::key as hash;
+use systems::storage::hashing::placement::{
     Anchor, Bounded, Jump, Maglev, Members, Modulo, MultiProbe, Placement, Rendezvous, Ring, RingShape, jump,
 };
 

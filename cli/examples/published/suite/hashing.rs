@@ -6,8 +6,8 @@ use super::lab::Lab;
 use super::row::{Findings, Place, Row};
 use super::stats;
 use sim_core::{NodeId, Purpose, Rng};
-use systems::hashing::key;
-use systems::hashing::placement::{
+use systems::storage::hashing::key;
+use systems::storage::hashing::placement::{
     Bounded, Jump, Maglev, Member, Members, Modulo, Placement, Rendezvous, Ring, RingShape,
 };
 
@@ -33,7 +33,7 @@ pub fn rows(lab: &Lab) -> Result<Findings, String> {
 
 /// A row; `band` says in words what `inside` has decided.
 fn row(figure: String, published: String, ours: String, band: String, inside: bool, runs: u64) -> Row {
-    let file = "systems::hashing::placement, no run".to_owned();
+    let file = "systems::storage::hashing::placement, no run".to_owned();
     Row { section: SECTION, figure, published, ours, band, place: Place::inside(inside), runs, file }
 }
 

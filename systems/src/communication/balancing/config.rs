@@ -1,0 +1,180 @@
+//! What balancers and servers are configured with.
+
+use super::bugs::BalancingBug;
+use super::gray::Spell;
+use super::policy::Policy;
+use super::queue::Discipline;
+use crate::storage::hashing::placement::Ring;
+use sim_core::network::Latency;
+use sim_core::{Duration, NodeId, Probability, Rng};
+use std::rc::Rc;
+
+/// The most workers a server may have: each has a timer slot.
+pub const MOST_WORKERS: u32 = 64;
+
+/// How long one request takes a worker.
+#[derive(Clone, Debug)]
+pub enum Service {
+    /// By one law.
+    One(Latency),
+    /// By the second law for a share of the requests, by the first for the others.
+    Two(Latency, Latency, Probability),
+}
+
+impl Service {
+    /// The mean, as far as 256 evenly spaced quantiles show it.
+    pub(super) fn mean(&self) -> Duration {
+        let of = |law: &Latency| (0..256_u32).map(|i| u128::from(law.sample(i << 24 | 1 << 23).0)).sum::<u128>() / 256;
+        let mean = match self {
+            Self::One(law) => of(law),
+            Self::Two(usual, long, share) => {
+                let (usual, long, share) = (of(usual) as f64, of(long) as f64, share.as_f64());
+                (usual + (long - usual) * share) as u128
+            }
+        };
+        Duration(mean as u64)
+    }
+
+    /// How long this one takes.
+    pub(super) fn draw(&self, rng: &mut Rng) -> Duration {
+        match self {
+            Self::One(law) => law.sample(rng.next_u32()),
+            Self::Two(usual, long, share) => {
+                let bits = rng.next_u64();
+                let law = if share.hit((bits >> 32) as u32) { long } else { usual };
+                law.sample(bits as u32)
+            }
+        }
+    }
+}
+
+/// Active health checks (HAProxy, Envoy, nginx plus).
+#[derive(Clone, Copy, Debug)]
+pub struct HealthChecks {
+    /// Between checks of one server.
+    pub interval: Duration,
+    /// How long an answer may take; at most the interval.
+    pub timeout: Duration,
+    /// So many bad ones in a row take a server out.
+    pub unhealthy: u32,
+    /// So many good ones in a row bring it back.
+    pub healthy: u32,
+    /// Whether a check only connects.
+    pub connect: bool,
+}
+
+/// Outlier ejection, the passive health check (Envoy, "Outlier detection").
+#[derive(Clone, Copy, Debug)]
+pub struct Ejection {
+    /// So many failures in a row eject a server.
+    pub after: u32,
+    /// For so long the first time, twice as long the second, and so on.
+    pub lasts: Duration,
+    /// But never longer than this.
+    pub longest: Duration,
+    /// The largest share of the servers that may be out for this, in parts per million; one may always.
+    pub most_ppm: u32,
+}
+
+/// A circuit breaker for each server (Nygard, "Release It!").
+#[derive(Clone, Copy, Debug)]
+pub struct Breaker {
+    /// So many failures in a row open it.
+    pub failures: u32,
+    /// After so long one request may try.
+    pub open: Duration,
+}
+
+/// Hedged requests (Dean and Barroso, "The Tail at Scale", 2013).
+#[derive(Clone, Copy, Debug)]
+pub enum Hedge {
+    /// A second server is asked after this long.
+    After(Duration),
+    /// ... after what this share of the answers take, in parts per million.
+    Percentile(u32),
+}
+
+/// One cluster: the first nodes are balancers, the others servers.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// How many nodes balance.
+    pub balancers: u32,
+    /// How many of the servers, the last ones, are no members at first.
+    pub spares: u32,
+    /// The weight of each server.
+    pub weights: Rc<[u32]>,
+    /// How requests are spread.
+    pub policy: Policy,
+    /// How many servers are drawn, where the policy draws several.
+    pub choices: u32,
+    /// How many servers each balancer knows; 0 for all (Google SRE book, chapter 20).
+    pub subset: u32,
+    /// How long one request takes a worker.
+    pub service: Service,
+    /// How many requests a server works on at a time.
+    pub workers: u32,
+    /// How many requests may wait at a server; it refuses more.
+    pub queue_limit: u32,
+    /// In which order, and for how long, they wait.
+    pub discipline: Discipline,
+    /// How long a balancer waits for a server before it gives up on it.
+    pub attempt_timeout: Duration,
+    /// How often a request is tried at most.
+    pub attempts: u32,
+    /// Tries that may follow failures, for each request, in parts per million; `None` for as many as fail.
+    pub retry_budget_ppm: Option<u32>,
+    /// The wait before the first retry, doubled for each further one, half of it random; and the longest.
+    pub backoff: (Duration, Duration),
+    /// When a second server is asked at the same time, if ever.
+    pub hedge: Option<Hedge>,
+    /// How long a request may take in all. It travels with the request: servers drop what comes too late.
+    pub deadline: Option<Duration>,
+    /// Requests that a balancer may have under way; it refuses more.
+    pub most_requests: Option<u32>,
+    /// Active health checks.
+    pub health: Option<HealthChecks>,
+    /// Passive ones.
+    pub ejection: Option<Ejection>,
+    /// If a smaller share of the servers is good, all are asked, in parts per million.
+    pub panic_below_ppm: u32,
+    /// Circuit breakers.
+    pub breaker: Option<Breaker>,
+    /// How long a server that comes (back) is spared: its weight grows from a tenth to all of it.
+    pub slow_start: Duration,
+    /// How much more than its share a server may hold under bounded hashing, in parts per million.
+    pub slack_ppm: u32,
+    /// The half-life of a peak EWMA.
+    pub half_life: Duration,
+    /// The ring of the servers, for bounded hashing.
+    pub ring: Option<Rc<Ring>>,
+    /// Gray servers.
+    pub gray: Rc<[Spell]>,
+    /// The known bug that is switched on.
+    pub bug: BalancingBug,
+}
+
+impl Config {
+    /// How many servers there are.
+    #[must_use]
+    pub fn servers(&self) -> u32 {
+        self.weights.len() as u32
+    }
+
+    /// Server number `server`, counted from 0.
+    #[must_use]
+    pub const fn server(&self, server: u32) -> NodeId {
+        NodeId(self.balancers + server)
+    }
+
+    /// Whether `node` balances.
+    #[must_use]
+    pub const fn is_balancer(&self, node: NodeId) -> bool {
+        node.0 < self.balancers
+    }
+
+    /// Whether this bug is switched on.
+    #[must_use]
+    pub fn has(&self, bug: BalancingBug) -> bool {
+        self.bug == bug
+    }
+}

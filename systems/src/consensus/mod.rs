@@ -1,0 +1,5 @@
+//! Consensus: nodes that fail agree on a value, on a log of values, and on who leads.
+
+pub mod paxos;
+pub mod raft;
+pub mod synod;

@@ -1,0 +1,47 @@
+//! What a run shows beside its rules: the acknowledged writes that are gone.
+
+use super::checks::PaxosChecks;
+use super::log::Payload;
+use super::node::{Paxos, Stage};
+use crate::shared::kv::Kv;
+use crate::shared::replication::{Survivor, losses};
+use sim_core::measures::Measures;
+use sim_core::{ClientId, History, NodeId, StateMachine};
+
+impl<M: StateMachine> Survivor for Paxos<M> {
+    fn node(&self) -> NodeId {
+        self.me
+    }
+
+    fn last(&self) -> u64 {
+        self.log().last()
+    }
+
+    fn base(&self) -> u64 {
+        self.log().base()
+    }
+
+    fn operation_at(&self, index: u64) -> Option<(ClientId, u64)> {
+        match self.log().slot(index)?.1.payload() {
+            Payload::Command { stamp, .. } => Some((stamp.client, stamp.op)),
+            Payload::Noop | Payload::Members(_) => None,
+        }
+    }
+
+    fn remembers(&self, client: ClientId, op: u64) -> bool {
+        self.state.remembers(client, op)
+    }
+}
+
+impl PaxosChecks {
+    /// What it measured of a finished run.
+    pub(super) fn measures(&self, history: &History<Paxos<Kv>>, nodes: &[Option<Paxos<Kv>>]) -> Measures {
+        let live = || nodes.iter().flatten();
+        // Whoever leads last decides what there is; without a leader, whoever can become one.
+        let survivor = {
+            let leader = live().filter(|node| node.stage == Stage::Leader).max_by_key(|node| node.promised());
+            leader.or_else(|| live().max_by_key(|node| (node.commit(), node.log().last())))
+        };
+        Measures { losses: losses(self.audit(), survivor, history), ..Measures::default() }
+    }
+}

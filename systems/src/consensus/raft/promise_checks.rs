@@ -1,0 +1,281 @@
+//! What Raft's nodes promise each other about leases, elections and hand-overs: each rule seen in the step that breaks it, rather than
+//! in what may come of that.
+
+use super::message::{RaftFact, RaftMessage};
+use super::node::Raft;
+use super::rounds::{Allowed, Rounds};
+use crate::shared::replication::audit::Audit;
+use crate::shared::replication::calm::Calm;
+use crate::shared::replication::handovers::HandOvers;
+use sim_core::{ClientId, Instant, NodeId, Observed, StateMachine, Verdict};
+use std::collections::BTreeMap;
+
+sim_core::rules! {
+    /// Under leases, who has answered a leader votes for nobody else within the shortest election timeout; not after a restart either.
+    pub const LOYALTY_KEPT: &str = "loyalty_kept";
+    /// Nobody reads under a lease once another leader has been elected.
+    pub const LEASES_EXCLUDE: &str = "leases_exclude";
+    /// Whoever begins anew from a snapshot keeps only what agrees with it.
+    pub const SNAPSHOTS_REPLACE: &str = "snapshots_replace";
+    /// Where nothing goes wrong any more, and election timeouts are spread over more than a question takes, an election ends.
+    pub const ELECTIONS_END: &str = "elections_end";
+    /// A hand-over to a follower that has everything succeeds, unless something goes wrong meanwhile.
+    pub const HAND_OVERS_SUCCEED: &str = "hand_overs_succeed";
+}
+
+/// What a follower was told by a leader.
+#[derive(Clone, Copy, Debug)]
+struct Heard {
+    leader: NodeId,
+    term: u64,
+    at: Instant,
+}
+
+/// What is announced in a step and looked at when it is over.
+#[derive(Clone, Copy, Debug)]
+enum Pending {
+    Vote { voter: NodeId, candidate: NodeId },
+    Installed { node: NodeId, index: u64 },
+    Read { node: NodeId, term: u64 },
+    HandingOver { from: NodeId, to: NodeId },
+    Campaign { node: NodeId, term: u64 },
+    Elected { node: NodeId },
+}
+
+/// The memory of these rules.
+#[derive(Clone, Debug, Default)]
+pub(super) struct PromiseChecks {
+    calm: Calm,
+    /// By node: what it was told last, and what it has answered last.
+    heard: Vec<Option<Heard>>,
+    answered: Vec<Option<Heard>>,
+    /// The last term in which a candidate asked a voter as the leader's own successor.
+    transfers: BTreeMap<(NodeId, NodeId), u64>,
+    /// The operation that a node is asked for in this step.
+    asked: Option<(NodeId, ClientId, u64)>,
+    newest_term: u64,
+    rounds: Rounds,
+    hand_overs: HandOvers,
+    pending: Vec<Pending>,
+    votes: u64,
+    lease_reads: u64,
+    installed: u64,
+    elections: u64,
+}
+
+impl PromiseChecks {
+    /// Nothing seen yet of a cluster of `nodes`.
+    pub fn new(nodes: u32) -> Self {
+        let nodes = nodes as usize;
+        Self { heard: vec![None; nodes], answered: vec![None; nodes], rounds: Rounds::new(nodes), ..Self::default() }
+    }
+
+    /// A node announces something; `leads` is the term it leads. Whoever knows nothing of a leader may campaign in vain beside it, where it
+    /// is no member any more.
+    pub fn on_fact(
+        &mut self,
+        audit: &mut Audit,
+        at: Instant,
+        (node, fact): (NodeId, RaftFact),
+        leads: Option<u64>,
+        anybody_leads: bool,
+    ) {
+        match fact {
+            RaftFact::Campaign { term, pre } => {
+                let calm = self.calm.since().filter(|_| !anybody_leads);
+                self.rounds.campaign(at, node, (term, pre), calm);
+                self.pending.push(Pending::Campaign { node, term });
+            }
+            RaftFact::Elected { term, .. } => {
+                self.rounds.elected();
+                self.pending.push(Pending::Elected { node });
+                self.newest_term = self.newest_term.max(term);
+                self.hand_overs.end();
+            }
+            RaftFact::Voted { term, candidate } if self.transfers.get(&(node, candidate)) != Some(&term) => {
+                self.pending.push(Pending::Vote { voter: node, candidate });
+            }
+            RaftFact::SnapshotInstalled { index, .. } => self.pending.push(Pending::Installed { node, index }),
+            RaftFact::ReadServed { client, op, .. } => {
+                if let (Some(term), Some(asked)) = (leads, self.asked)
+                    && asked == (node, client, op)
+                {
+                    self.pending.push(Pending::Read { node, term });
+                }
+            }
+            RaftFact::HandingOver { to, .. } => self.pending.push(Pending::HandingOver { from: node, to }),
+            RaftFact::HandOverFailed { to, .. } => {
+                if let Some(handing) = self.hand_overs.fail(&self.calm).filter(|handing| handing.to == to) {
+                    let begun = handing.begun;
+                    audit.fail(at, HAND_OVERS_SUCCEED, node, || {
+                        format!("{node} gave up handing over to {to}, which had everything, though nothing went wrong since {begun}")
+                    });
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Something else happens.
+    #[inline]
+    pub fn watch<M: StateMachine>(&mut self, at: Instant, what: &Observed<'_, Raft<M>>) {
+        match what {
+            Observed::Delivered { from, to, message, .. } => {
+                self.asked = None;
+                match message {
+                    RaftMessage::Append(_) | RaftMessage::Heartbeat { .. } | RaftMessage::InstallSnapshot { .. } => {
+                        self.heard[to.index()] = Some(Heard { leader: *from, term: message.term(), at });
+                    }
+                    RaftMessage::RequestVote { term, transfer, pre: false, .. } => {
+                        self.rounds.asked(at, *from, *term, self.calm.since());
+                        if *transfer {
+                            self.transfers.insert((*to, *from), *term);
+                        }
+                    }
+                    _ => {}
+                }
+            }
+            Observed::Sent { from, to, message, .. } => match message {
+                RaftMessage::Alive { term, .. } | RaftMessage::Appended { term, .. } => {
+                    let heard = self.heard[from.index()];
+                    if heard.is_some_and(|heard| (heard.leader, heard.term) == (*to, *term)) {
+                        self.answered[from.index()] = heard;
+                    }
+                }
+                _ => {}
+            },
+            Observed::Requested { ticket, node } => self.asked = Some((*node, ticket.client, ticket.op)),
+            Observed::Fired { .. } | Observed::Synced { .. } => self.asked = None,
+            other => self.calm.watch(at, other),
+        }
+    }
+
+    /// A step is over.
+    #[inline]
+    pub fn after_step<'a, M: StateMachine>(
+        &mut self,
+        audit: &mut Audit,
+        at: Instant,
+        nodes: &impl Fn(NodeId) -> Option<&'a Raft<M>>,
+    ) {
+        if self.pending.is_empty() {
+            return;
+        }
+        for pending in core::mem::take(&mut self.pending) {
+            match pending {
+                Pending::Vote { voter, candidate } => self.check_vote(audit, at, (voter, nodes(voter)), candidate),
+                Pending::Installed { node, index } => self.check_installed(audit, at, (node, nodes(node)), index),
+                Pending::Read { node, term } => self.check_read(audit, at, (node, nodes(node)), term),
+                Pending::HandingOver { from, to } => {
+                    let [Some(leader), Some(follower)] = [from, to].map(nodes) else { continue };
+                    let feasible = follower.term() == leader.term()
+                        && follower.leader() == Some(from)
+                        && follower.log().last() >= leader.commit()
+                        && follower.may_campaign();
+                    self.hand_overs.begin(at, from, to, feasible);
+                }
+                Pending::Campaign { node, term } => self.check_campaign(audit, at, (node, nodes(node)), term),
+                Pending::Elected { node } => self.elections += u64::from(self.allowed(nodes(node)).is_some()),
+            }
+        }
+    }
+
+    /// How long an election may take, if that is known.
+    fn allowed<M: StateMachine>(&self, node: Option<&Raft<M>>) -> Option<Allowed> {
+        let config = &node?.config;
+        self.rounds.allowed((config.election_min, config.election_max), config.tick)
+    }
+
+    fn check_campaign<M: StateMachine>(
+        &self,
+        audit: &mut Audit,
+        at: Instant,
+        (node, raft): (NodeId, Option<&Raft<M>>),
+        term: u64,
+    ) {
+        if let Some((campaigns, took)) = self.rounds.too_many(at, self.allowed(raft)) {
+            audit.fail(at, ELECTIONS_END, node, || {
+                format!(
+                    "{node} campaigns in term {term}, the {campaigns}th in a row in which nobody has been elected, for {took}"
+                )
+            });
+        }
+    }
+
+    fn check_vote<M: StateMachine>(
+        &mut self,
+        audit: &mut Audit,
+        at: Instant,
+        (voter, raft): (NodeId, Option<&Raft<M>>),
+        candidate: NodeId,
+    ) {
+        let Some(config) = raft.map(|node| &node.config).filter(|config| config.leases) else {
+            return;
+        };
+        self.votes += 1;
+        // As long as a lease at least, whatever the clocks are.
+        let least = config.lease();
+        let Some(Heard { leader, at: heard, .. }) = self.answered[voter.index()] else { return };
+        if leader != candidate && at.since(heard) < least {
+            audit.fail(at, LOYALTY_KEPT, voter, || {
+                format!(
+                    "{voter} voted for {candidate} {} after it had heard from {leader} and told it so; the lease of that may last \
+                     {}",
+                    at.since(heard),
+                    config.election_min
+                )
+            });
+        }
+    }
+
+    fn check_installed<M: StateMachine>(
+        &mut self,
+        audit: &mut Audit,
+        at: Instant,
+        (node, raft): (NodeId, Option<&Raft<M>>),
+        index: u64,
+    ) {
+        self.installed += 1;
+        let Some(raft) = raft else { return };
+        let Some(snapshot) = raft.snapshot.as_ref().filter(|snapshot| snapshot.index == index) else { return };
+        let (here, of) = (raft.log().term(index), snapshot.term);
+        if here.is_some_and(|here| here != of) {
+            audit.fail(at, SNAPSHOTS_REPLACE, node, || {
+                format!("{node} has a snapshot up to entry {index} of term {of}, and its log goes on behind one of term {here:?}")
+            });
+        }
+    }
+
+    fn check_read<M: StateMachine>(
+        &mut self,
+        audit: &mut Audit,
+        at: Instant,
+        (node, raft): (NodeId, Option<&Raft<M>>),
+        term: u64,
+    ) {
+        if !raft.is_some_and(|raft| raft.config.leases) {
+            return;
+        }
+        self.lease_reads += 1;
+        let newest = self.newest_term;
+        if newest > term {
+            audit.fail(at, LEASES_EXCLUDE, node, || {
+                format!("{node}, leader of term {term}, read under its lease after another one had been elected in term {newest}")
+            });
+        }
+    }
+
+    /// What these rules say, of what happened.
+    pub fn verdicts(&self, audit: &Audit) -> Vec<Verdict> {
+        let rows = [
+            (LOYALTY_KEPT, self.votes, "votes under leases"),
+            (LEASES_EXCLUDE, self.lease_reads, "reads under leases"),
+            (SNAPSHOTS_REPLACE, self.installed, "snapshots installed"),
+            (ELECTIONS_END, self.elections, "elections"),
+            (HAND_OVERS_SUCCEED, self.hand_overs.seen, "hand-overs"),
+        ];
+        let broken = |name: &str| audit.violation().is_some_and(|violation| violation.rule == name);
+        let seen = rows.into_iter().filter(|(rule, seen, _)| *seen > 0 || broken(rule));
+        seen.map(|(rule, seen, what)| audit.rule(rule, seen, format!("{seen} {what}"))).collect()
+    }
+}

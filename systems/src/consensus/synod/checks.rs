@@ -1,0 +1,122 @@
+//! Agreement, and that it comes.
+
+use super::message::SynodFact;
+use super::node::{Config, Synod};
+use crate::shared::replication::calm::Calm;
+use sim_core::{Duration, Instant, NodeId, Observed, Observer, Verdict, Violation};
+
+sim_core::rules! {
+    /// At most one value is decided.
+    pub const AGREEMENT: &str = "agreement";
+    /// Once nothing goes wrong any more, every proposer that waits when it is outbid learns a decision, and then rests.
+    pub const PROPOSERS_DECIDE: &str = "proposers_decide";
+}
+
+/// The longest pause is so many times a proposer's patience.
+const LONGEST_PAUSE: u64 = 1 << 10;
+
+/// Whether all decisions are the same, and whether they come.
+#[derive(Clone, Debug, Default)]
+pub struct SynodChecks {
+    /// How long it may take when nothing goes wrong; `None` if it may never come.
+    patience: Option<Duration>,
+    calm: Calm,
+    now: Instant,
+    decided: Option<u64>,
+    decisions: u64,
+    broken: Option<Violation>,
+}
+
+impl SynodChecks {
+    /// Nothing seen yet.
+    #[must_use]
+    pub fn new(config: &Config) -> Self {
+        Self { patience: config.back_off.then_some(config.patience), ..Self::default() }
+    }
+
+    /// What can be said at the end.
+    pub(super) fn verdicts(&self, nodes: &[Option<Synod>]) -> Vec<Verdict> {
+        let agreement = match self.decisions {
+            0 => Verdict::Inconclusive { rule: AGREEMENT, why: "nothing was decided".to_owned() },
+            n => Verdict::Pass { rule: AGREEMENT, detail: format!("{n} decisions, one value") },
+        };
+        core::iter::once(agreement).chain(self.decide(nodes)).collect()
+    }
+
+    /// In the end: nothing has gone wrong for four times as long as any proposer pauses.
+    fn decide(&self, nodes: &[Option<Synod>]) -> Option<Verdict> {
+        let patience = self.patience?.times(4 * LONGEST_PAUSE);
+        let calm = self.calm.since().map_or(Duration::ZERO, |since| self.now.since(since));
+        let waits = nodes.iter().flatten().find(|node| node.proposes() && !node.decided());
+        Some(match waits {
+            None => Verdict::Pass { rule: PROPOSERS_DECIDE, detail: "all of them".to_owned() },
+            Some(_) if calm < patience => {
+                let why = format!("nothing went wrong for {calm} only, and it may take {patience}");
+                Verdict::Inconclusive { rule: PROPOSERS_DECIDE, why }
+            }
+            Some(node) => Verdict::Fail(Violation {
+                rule: PROPOSERS_DECIDE.to_owned(),
+                at: self.now,
+                node: Some(node.me()),
+                detail: format!("{} knows no decision, though nothing has gone wrong for {calm}", node.me()),
+            }),
+        })
+    }
+}
+
+impl Observer<Synod> for SynodChecks {
+    fn observe(&mut self, at: Instant, what: &Observed<'_, Synod>) {
+        self.now = at;
+        self.calm.watch(at, what);
+        let Observed::Noted { node, fact: SynodFact::Decided { value, ballot } } = what else { return };
+        let first = *self.decided.get_or_insert(*value);
+        self.decisions += 1;
+        if first != *value && self.broken.is_none() {
+            let detail = format!("{value} is decided in ballot {ballot}, {first} was before");
+            self.broken = Some(Violation { rule: AGREEMENT.to_owned(), at, node: Some(*node), detail });
+        }
+    }
+
+    fn after_step(&mut self, _: Instant, _: NodeId, _: &[Option<Synod>]) -> Result<(), Violation> {
+        self.broken.take().map_or(Ok(()), Err)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::consensus::paxos::Ballot;
+    use crate::consensus::synod::{SynodOptions, SynodSystem};
+    use sim_core::{Effects, LocalInstant, Node, Purpose, Replay, Rng, Shape, System, Timer, WriteId, Writes};
+
+    #[test]
+    fn two_values_are_one_too_many() {
+        let mut checks = SynodChecks::default();
+        let mut decide = |value| {
+            let fact = SynodFact::Decided { ballot: Ballot { round: 1, node: 0 }, value };
+            checks.observe(Instant(7), &Observed::Noted { node: NodeId(1), fact });
+            checks.after_step(Instant(7), NodeId(1), &[])
+        };
+        assert_eq!((decide(1), decide(1)), (Ok(()), Ok(())));
+        assert_eq!(decide(2).unwrap_err().rule, AGREEMENT);
+    }
+
+    #[test]
+    fn who_never_decides_is_found_once_it_has_had_the_time() {
+        let shape = Shape { node_zones: vec![0; 3], zones: vec!["a".to_owned()], spares: 0, max_drift_ppm: 0 };
+        let config = SynodSystem::configure(SynodOptions::default(), &shape).unwrap();
+        let (mut rng, mut at, mut out) = (Rng::stream(1, Purpose::Node, 2), Writes::at(WriteId(0)), Vec::new());
+        let mut fx = Effects::new(NodeId(2), LocalInstant(0), &mut rng, &mut at, &mut out);
+        let node = Synod::boot(&config, NodeId(2), Replay::empty(), &mut fx);
+        let nodes = [None, None, Some(node)];
+        let mut checks = SynodChecks::new(&config);
+        let mut verdict = |at| {
+            checks.observe(at, &Observed::Fired { node: NodeId(2), timer: Timer(0) });
+            checks.decide(&nodes)
+        };
+        let soon = verdict(Instant::ZERO + Duration::secs(1));
+        assert!(matches!(soon, Some(Verdict::Inconclusive { .. })), "{soon:?}");
+        let late = verdict(Instant::ZERO + Duration::secs(1000));
+        assert!(matches!(late, Some(Verdict::Fail(_))), "{late:?}");
+    }
+}

@@ -1,0 +1,45 @@
+//! Published bugs of primary-backup systems, each re-introduced by one condition at one place.
+//!
+//! A bug is a property of the configuration: `config.has(FailoverBug::X)` appears exactly once in the protocol, where the
+//! correct code makes the decision that the published code got wrong.
+
+crate::shared::catalogue::catalogue! {
+    FailoverBug;
+    AckBeforeReplication, "ack_before_replication",
+        "A write is acknowledged once the primary has it, although backups should have it too.",
+        "acknowledged_writes_survive", "F1: redis issue 6062";
+    OldPrimaryNotFenced, "old_primary_not_fenced",
+        "Writes carry no epoch that counts: backups and voters go on with the primary of an older one.",
+        "one_primary", "F2: redis issue 1073; bitnami charts issue 5418; helm charts issue 21303";
+    QuorumOfOne, "quorum_of_one",
+        "One vote, the candidate's own, is enough to be promoted.",
+        "one_primary", "F3: elasticsearch issue 10935; sighupio issue 18";
+    StaleBackupPromoted, "stale_backup_promoted",
+        "Whoever is alive may follow, whatever its log lacks.",
+        "acknowledged_writes_survive", "F5: elasticsearch issue 39282; Kafka's unclean leader election";
+    TruncateToHighWatermark, "truncate_to_high_watermark",
+        "A backup that joins cuts its log at what it knows to be committed, which lags, instead of asking where the logs part.",
+        "acknowledged_writes_survive", "F6: KIP-101; kafka pull request 2808";
+    WatermarkBeforeTruncation, "watermark_before_truncation",
+        "A backup that joins takes over the primary's high watermark before it has cut what the primary does not have.",
+        "logs_agree", "F8: KAFKA-14704; kafka pull request 13230";
+    FailBackFlapping, "fail_back_flapping",
+        "The preferred node gets the lead back the moment it is heard again.",
+        "settles", "F12: folklore";
+    RestartTrustsPageCache, "restart_trusts_page_cache",
+        "What a restarted node finds on its disk counts as durable, though it may be in the page cache only.",
+        "acknowledged_writes_survive", "PostgreSQL commit 2ce439f3 (2015), which syncs the data directory after a crash";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_what_scenario_files_say() {
+        assert_eq!(FailoverBug::ALL.len(), CATALOGUE.len());
+        for (bug, row) in FailoverBug::ALL.iter().zip(CATALOGUE) {
+            assert_eq!(bug.name(), row.name);
+        }
+    }
+}

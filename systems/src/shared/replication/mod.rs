@@ -1,0 +1,32 @@
+//! What every consensus protocol here shares: a state machine behind exactly-once client sessions.
+
+pub mod audit;
+pub(crate) mod calm;
+mod chain;
+pub(crate) mod handovers;
+pub(crate) mod held_reads;
+pub(crate) mod kept_snapshots;
+mod leader_disk;
+mod pieces;
+mod queue;
+mod replicated;
+mod seen;
+mod sessions;
+mod slice;
+mod survivors;
+mod waiters;
+
+crate::shared::number::numbers! {
+    /// A leader's own number for a round of messages that shows whether it still leads.
+    ReadRound;
+}
+
+pub(crate) use chain::link;
+pub use leader_disk::LeaderDisk;
+pub(crate) use leader_disk::{Input, Standstill};
+pub(crate) use queue::pop_if;
+pub use replicated::{Image, Replicated};
+pub use sessions::{Sessions, Stamp, Standing};
+pub use slice::Slice;
+pub(crate) use survivors::{Survivor, losses};
+pub(crate) use waiters::Waiters;

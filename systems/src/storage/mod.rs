@@ -1,0 +1,4 @@
+//! Storage: which node holds which key, how many copies there are, and what reading and writing them promises.
+
+pub mod hashing;
+pub mod placement;
