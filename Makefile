@@ -23,7 +23,8 @@ bench:           ## how fast the engine, Raft, Paxos and lookups are; writes tar
 
 BUG_SEEDS ?= 1..2000
 bugs:            ## switches every known bug on in the chaos files; fails if one is not caught within BUG_SEEDS (1..2000)
-	$(CARGO) run --quiet --release --package splitbrain --example bugs -- $(BUG_SEEDS)
+	$(CARGO) run --quiet --release --package splitbrain -- bugs --seeds $(BUG_SEEDS) \
+	    $(addprefix scenarios/library/,$(SYSTEMS))
 
 published:       ## measures what papers publish and holds it to a band; writes target/published/ and docs/published.md
 	$(CARGO) run --quiet --release --package splitbrain --example published

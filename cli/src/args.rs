@@ -1,6 +1,6 @@
 //! The command line as written: every flag, its help, its default.
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use scenarios::sweep::{Seeds, Shard, Vary};
 use sim_core::units::DurationText;
 use std::path::PathBuf;
@@ -15,6 +15,13 @@ pub struct Cli {
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
+}
+
+impl Cli {
+    /// The command line of the program that people started, under its own name.
+    pub fn named() -> clap::Command {
+        Self::command().name(reports::program()).bin_name(reports::program())
+    }
 }
 
 const EXIT_CODES: &str = "\
@@ -47,6 +54,8 @@ pub enum Command {
     Diff(DiffArgs),
     /// Make the report of finished runs and sweeps again from their files
     Report(ReportArgs),
+    /// Switch known bugs on in storms, one at a time: which rule catches each, and how soon?
+    Bugs(BugsArgs),
     /// Judge a recorded history: is there an order that explains every answer?
     History(HistoryArgs),
     /// List what there is
@@ -288,6 +297,23 @@ pub struct ReportArgs {
     /// What is printed
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub format: Format,
+}
+
+/// Flags of `bugs`.
+#[derive(Debug, Args)]
+pub struct BugsArgs {
+    /// Scenario files that hold without a bug, or folders of them; those called chaos*.toml are tried first
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// Which seeds, at most: 7, or 1..2000 (both ends included), or 1..10,20..30
+    #[arg(long, value_name = "SEEDS", default_value = "1..2000")]
+    pub seeds: Seeds,
+    /// Only this bug (may be repeated)
+    #[arg(long, value_name = "NAME")]
+    pub bug: Vec<String>,
+    /// How many runs at a time [default: one a core]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub jobs: Option<u16>,
 }
 
 /// Flags of `history`.

@@ -6,8 +6,7 @@ use crate::failing::{self, Failing};
 use crate::run::say;
 use crate::sweep::{job, workers};
 use crate::wall::{Spinner, Stopwatch};
-use reports::quoted;
-use reports::{BugProbability, ForkPoint, Jump, JumpEvent};
+use reports::{BugProbability, ForkPoint, Jump, JumpEvent, program, quoted};
 use scenarios::Registry;
 use scenarios::bisect::{self, Finding, Sample};
 use scenarios::runner::{ForkRequest, RunRequest, TraceMode};
@@ -49,7 +48,7 @@ pub fn bisect(registry: &Registry, args: &BisectArgs) -> Exit {
         let margin = (jump.to_ns - jump.from_ns).max(1_000_000);
         let (from, to) =
             (Instant(jump.from_ns.saturating_sub(margin)), Instant((jump.to_ns + margin).min(record.simulated_ns)));
-        say(&format!("    splitbrain trace {} --from {from} --to {to}\n", quoted(&args.dir.display().to_string())));
+        say(&format!("    {} trace {} --from {from} --to {to}\n", program(), quoted(&args.dir.display().to_string())));
     }
     let runs: u64 = samples.iter().map(|s| u64::from(s.forks)).sum();
     let seconds = watch.elapsed().as_secs_f64();

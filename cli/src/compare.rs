@@ -8,7 +8,7 @@ use crate::sweep::pages::Pages;
 use crate::sweep::{self, Made, workers};
 use crate::terminal::{headed, say_lines};
 use reports::compare::{BrokenRule, Comparison, Difference, RunFigures, Side};
-use reports::quoted;
+use reports::{program, quoted};
 use scenarios::sweep::{JobResult, Outcome, Plan, Shard, Summary};
 use scenarios::{Registry, Scenario};
 use std::path::{Path, PathBuf};
@@ -42,7 +42,7 @@ fn whole(
         let (file_a, file_b, out) = (file(&args.a), file(&args.b), out_flag(&args.out));
         let head = format!("{label_a} and {label_b}  {} seeds", plan.seeds().count());
         let seeds = plan.seeds();
-        say(&headed(&head, &format!("splitbrain compare {file_a} {file_b} --seeds {seeds}{out}{set}")));
+        say(&headed(&head, &format!("{} compare {file_a} {file_b} --seeds {seeds}{out}{set}", program())));
     }
     let pool = workers::pool_of(args.jobs)?;
     let one = |scenario: &Scenario, name: &str| {

@@ -3,12 +3,11 @@
 use crate::args::{Cli, CompletionsArgs};
 use crate::exit::Exit;
 use crate::run::say;
-use clap::CommandFactory;
 
 /// Runs the command.
 pub fn completions(args: &CompletionsArgs) -> Exit {
     let mut script = Vec::new();
-    clap_complete::generate(args.shell, &mut Cli::command(), "splitbrain", &mut script);
+    clap_complete::generate(args.shell, &mut Cli::named(), reports::program(), &mut script);
     say(&String::from_utf8_lossy(&script));
     Exit::Held
 }

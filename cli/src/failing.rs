@@ -3,7 +3,7 @@
 use crate::exit::Exit;
 use crate::run::{self, Sinks, Trouble};
 use crate::sweep::job;
-use reports::quoted;
+use reports::{program, quoted};
 use scenarios::runner::{RunRequest, TraceMode};
 use scenarios::shrink::{Hit, Sighting};
 use scenarios::{Registry, Scenario};
@@ -49,10 +49,11 @@ pub fn open(registry: &Registry, dir: &Path, rule: Option<&str>) -> Result<Faili
     if record.digest != recorded.digest {
         eprintln!(
             "splitbrain: {}: scenario.toml is no longer the run that record.json tells of: digest {}, recorded {}; \
-             the file was changed, or another version of splitbrain wrote it. Run it again: splitbrain run {}",
+             the file was changed, or another version of splitbrain wrote it. Run it again: {} run {}",
             dir.display(),
             record.digest,
             recorded.digest,
+            program(),
             quoted(&dir.join("scenario.toml").display().to_string()),
         );
         return Err(Exit::Differed);

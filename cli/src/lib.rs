@@ -1,11 +1,84 @@
-//! The systems the program knows, compiled once for all that need them: the command line, the examples, the tests.
+//! The composition root: every verb of the command line, over whatever systems a program knows. `main.rs` is a program that
+//! knows this repository's; somebody else's has the same lines and a registry of its own.
 
-use scenarios::Registry;
+mod args;
+mod bisect;
+pub mod bugs;
+mod check;
+mod compare;
+mod completions;
+mod diff;
+mod exit;
+mod failing;
+mod history;
+mod interrupt;
+mod lines;
+mod list;
+mod merge;
+mod recorded;
+mod replay;
+mod report;
+mod run;
+mod run_dir;
+mod shrink;
+mod sweep;
+mod terminal;
+mod told;
+mod trace;
+mod wall;
 
-/// Every system the program knows. A program for somebody else's protocol has another line here.
+pub use scenarios::Registry;
+pub use sim_core;
+
+use args::{Cli, Command};
+use clap::FromArgMatches;
+use exit::Exit;
+use std::path::Path;
+use std::process::ExitCode;
+
+/// Every system of this repository.
 #[must_use]
 pub fn registry() -> Registry {
     let mut registry = Registry::new();
     systems::collect(&mut registry);
     registry
+}
+
+/// The whole command line, for the systems of `registry`: what a program's own `main` returns.
+#[must_use]
+pub fn main(registry: Registry) -> ExitCode {
+    // People are told to use the program that they started.
+    let name = std::env::args_os().next().and_then(|path| Some(Path::new(&path).file_stem()?.to_str()?.to_owned()));
+    reports::set_program(&name.unwrap_or_else(|| env!("CARGO_PKG_NAME").to_owned()));
+    let parsed = Cli::from_arg_matches(&Cli::named().get_matches());
+    let cli = parsed.unwrap_or_else(|error| error.exit());
+    interrupt::watch();
+    // A panic is a bug in splitbrain, whatever the input was: say so, with the code that means it.
+    let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| dispatch(&registry, &cli)));
+    outcome.unwrap_or_else(|_| {
+        eprintln!("\nsplitbrain: this is a bug in splitbrain, not in your scenario. Please report it with the command you ran.");
+        Exit::Bug
+    })
+    .into()
+}
+
+fn dispatch(registry: &Registry, cli: &Cli) -> Exit {
+    match &cli.command {
+        Command::Run(args) => run::run(registry, args),
+        Command::Sweep(args) => sweep::sweep(registry, args),
+        Command::Merge(args) => merge::merge(args),
+        Command::Compare(args) => compare::compare(registry, args),
+        Command::Check(args) => check::check(registry, args),
+        Command::Replay(args) => replay::replay(registry, args),
+        Command::Shrink(args) => shrink::shrink(registry, args),
+        Command::Bisect(args) => bisect::bisect(registry, args),
+        Command::Trace(args) => trace::trace(registry, args),
+        Command::Diff(args) => diff::diff(registry, args),
+        Command::Report(args) => report::report(args),
+        Command::Bugs(args) => bugs::bugs(registry, args),
+        Command::History(args) => history::history(args),
+        Command::List(args) => list::list(registry, args),
+        Command::Schema => list::schema(registry),
+        Command::Completions(args) => completions::completions(args),
+    }
 }

@@ -221,7 +221,7 @@ fn library(registry: &Registry) -> Option<Listed> {
     for file in files {
         let (title, system) = match scenarios::load(&file, &[], registry) {
             Ok(scenario) => (scenario.title, scenario.system),
-            Err(_) => ("does not check; see `splitbrain check`".to_owned(), String::new()),
+            Err(_) => ("does not check; see `check`".to_owned(), String::new()),
         };
         listed.entry(0, 60, &file.display().to_string(), &title);
         all.push(json!({ "file": file.display().to_string(), "title": title, "system": system }));

@@ -7,7 +7,7 @@ use crate::run::{exit_of, say};
 use crate::sweep::folder::MANIFEST;
 use crate::sweep::{self, again, text};
 use crate::terminal;
-use reports::quoted;
+use reports::{program, quoted};
 use sim_core::record::RunRecord;
 use std::fs;
 use std::path::Path;
@@ -94,9 +94,10 @@ fn hint(dir: &Path) -> Option<String> {
     if let Ok(why) = fs::read_to_string(dir.join("panic.txt")) {
         let file = dir.join("scenario.toml");
         return Some(format!(
-            "{}: splitbrain panicked in this run, so there is nothing to report: {}; `splitbrain run {}` makes it again",
+            "{}: splitbrain panicked in this run, so there is nothing to report: {}; `{} run {}` makes it again",
             dir.display(),
             why.trim(),
+            program(),
             quoted(&file.display().to_string()),
         ));
     }

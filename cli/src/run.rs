@@ -7,7 +7,7 @@ use crate::run_dir::{DirError, Partial};
 use crate::terminal::{self, headed};
 use crate::told;
 use crate::wall::{Bar, Stopwatch};
-use reports::quoted;
+use reports::{program, quoted};
 use scenarios::runner::{Evidence, RunError, RunRequest, TraceMode};
 use scenarios::{Registry, Scenario};
 use sim_core::fault::Schedule;
@@ -101,10 +101,10 @@ fn beside(args: &RunArgs, path: &Path, scenario: &Scenario, seed: u64) {
         n => format!("{n} notes"),
     };
     if scenarios::is_standard_input(path) {
-        return say(&format!("{notes} on this scenario: splitbrain check - tells\n"));
+        return say(&format!("{notes} on this scenario: {} check - tells\n", program()));
     }
     let set: String = args.set.iter().map(|set| format!(" --set {}", quoted(set))).collect();
-    say(&format!("{notes} on this scenario: splitbrain check {}{set}\n", quoted(&path.display().to_string())));
+    say(&format!("{notes} on this scenario: {} check {}{set}\n", program(), quoted(&path.display().to_string())));
 }
 
 /// The command that makes a run again.
@@ -112,9 +112,9 @@ fn again(args: &RunArgs, path: &Path, scenario: &Scenario, seed: u64) -> String 
     if scenarios::is_standard_input(path) {
         // What came through a pipe is gone; the folder has it.
         let dir = args.out.join(&scenario.name).join(seed.to_string());
-        return format!("splitbrain replay {}", quoted(&dir.display().to_string()));
+        return format!("{} replay {}", program(), quoted(&dir.display().to_string()));
     }
-    let mut command = format!("splitbrain run {}", quoted(&path.display().to_string()));
+    let mut command = format!("{} run {}", program(), quoted(&path.display().to_string()));
     if let Some(seed) = args.seed {
         command.push_str(&format!(" --seed {seed}"));
     }

@@ -7,7 +7,7 @@ use crate::run::{self, Bars, Trouble, say};
 use crate::run_dir::Partial;
 use crate::sweep::{job, workers};
 use crate::wall::{Spinner, Stopwatch};
-use reports::quoted;
+use reports::{program, quoted};
 use scenarios::runner::TraceMode;
 use scenarios::scenario::Plan;
 use scenarios::shrink::{self, Oracle, Shrunk, Sighting, Size, Task};
@@ -216,8 +216,9 @@ impl Story<'_> {
         };
         text.push_str(&format!("{} runs; {end}\n", self.shrunk.runs));
         let (file, dir) = (dir.join("scenario.toml"), quoted(&dir.display().to_string()));
+        let program = program();
         text.push_str(&format!(
-            "\nresult  {}\n    splitbrain replay {dir}\n    splitbrain trace {dir}\n    splitbrain bisect {dir}\n",
+            "\nresult  {}\n    {program} replay {dir}\n    {program} trace {dir}\n    {program} bisect {dir}\n",
             file.display()
         ));
         text
@@ -226,8 +227,9 @@ impl Story<'_> {
     /// What stands above the scenario in its file.
     fn preface(&self) -> String {
         let mut text = format!(
-            "# Shrunk: {} still fails here. Made by `splitbrain shrink {}` in {} runs:\n",
+            "# Shrunk: {} still fails here. Made by `{} shrink {}` in {} runs:\n",
             self.rule,
+            program(),
             quoted(&self.from.display().to_string()),
             self.shrunk.runs
         );

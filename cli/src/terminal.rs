@@ -46,7 +46,7 @@ pub fn say_wrapped(text: &str, hanging: usize) {
 pub fn say_lines(text: &str) {
     for line in text.lines() {
         let path = |word: &str| word.contains('/') && word != "/";
-        let whole = line.contains("splitbrain ") || line.split(' ').any(path);
+        let whole = line.contains(&format!("{} ", reports::program())) || line.split(' ').any(path);
         let lead = line.len() - line.trim_start_matches(' ').len();
         say(&if whole { format!("{line}\n") } else { wrapped(line, lead + 4, width()) });
     }

@@ -62,7 +62,7 @@ pub use report::{
     Availability, Fault, Latencies, Latency, Load, Messages, NodeLoad, Outage, Phase, REPORT_SCHEMA_VERSION, Report,
     ScopeAvailability, ScopeOutage, Share, Stall, Verdict,
 };
-pub use shell::quoted;
+pub use shell::{program, quoted, set_program};
 pub use summary::summary;
 pub use verdicts::RULES;
 pub use witness::{Witness, Witnessed};

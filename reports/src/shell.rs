@@ -1,5 +1,20 @@
 //! Commands as a shell takes them.
 
+use std::sync::OnceLock;
+
+static PROGRAM: OnceLock<String> = OnceLock::new();
+
+/// Says under which name people started the program: `splitbrain`, unless somebody's own program has its verbs. The first call counts.
+pub fn set_program(name: &str) {
+    let _ = PROGRAM.set(name.to_owned());
+}
+
+/// The program that commands begin with which people are told to use.
+#[must_use]
+pub fn program() -> &'static str {
+    PROGRAM.get().map_or("splitbrain", String::as_str)
+}
+
 /// A word of a command, in quotes if a shell would take it apart.
 #[must_use]
 pub fn quoted(text: &str) -> String {

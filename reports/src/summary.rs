@@ -2,7 +2,7 @@
 
 use crate::causes::fault_name;
 use crate::report::{Outage, Report, Share, Verdict};
-use crate::shell::quoted;
+use crate::shell::{program, quoted};
 use crate::units;
 use crate::view::{self, Standing, Words, plural};
 use sim_core::record::Ruling;
@@ -52,7 +52,7 @@ pub fn summary(report: &Report, dir: &Path, width: usize, colour: bool) -> Strin
         page.row("", "besides", &format!("{} at {}{more}", first.label, units::moment(first.start_ns)));
     }
     page.whole("report", &dir.join("report.html").display().to_string());
-    page.whole("again", &format!("splitbrain replay {}", quoted(&dir.display().to_string())));
+    page.whole("again", &format!("{} replay {}", program(), quoted(&dir.display().to_string())));
     page.row("", "digest", &report.digest);
     page.out
 }

@@ -6,7 +6,7 @@ use crate::args::SweepArgs;
 use crate::run::out_flag;
 use crate::terminal::{headed, width, wrapped};
 use core::fmt::Write;
-use reports::quoted;
+use reports::{program, quoted};
 use scenarios::Scenario;
 use scenarios::sweep::{Cell, CellSummary, Counts, Failure, Figures, Plan, Quantiles, Shard, Spread, Summary};
 use sim_core::metric::{Better, MetricKind, Unit};
@@ -30,7 +30,7 @@ pub fn head(args: &SweepArgs, plan: &Plan, scenario: &Scenario) -> String {
     flags.push_str(&out_flag(&args.out));
     let file = quoted(&args.file.display().to_string());
     let head = format!("{}  {}", scenario.name, number(plan.share(), "run", "runs"));
-    headed(&head, &format!("splitbrain sweep {file}{flags}"))
+    headed(&head, &format!("{} sweep {file}{flags}", program()))
 }
 
 /// How a single run of a sweep is made again without its folder.
@@ -54,7 +54,7 @@ impl Again {
     fn command(&self, failure: &Failure) -> String {
         let varied: String =
             failure.values.iter().map(|(k, v)| format!(" --set {}", quoted(&format!("{k}={v}")))).collect();
-        format!("splitbrain run {} --seed {}{}{varied}", self.file, failure.seed, self.set)
+        format!("{} run {} --seed {}{}{varied}", program(), self.file, failure.seed, self.set)
     }
 }
 
@@ -98,7 +98,7 @@ fn failures(out: &mut String, summary: &Summary, dir: &Path, again: &Again) {
         out.push_str(&wrapped(&text, 4, width()));
         let kept = kept::path(dir, failure.job, failure.seed);
         if kept.join("record.json").exists() {
-            let _ = writeln!(out, "    splitbrain replay {}", quoted(&kept.display().to_string()));
+            let _ = writeln!(out, "    {} replay {}", program(), quoted(&kept.display().to_string()));
         } else {
             let _ = writeln!(out, "    {}", again.command(failure));
         }
@@ -109,7 +109,7 @@ fn failures(out: &mut String, summary: &Summary, dir: &Path, again: &Again) {
     }
     let kept = summary.failures.iter().map(|f| kept::path(dir, f.job, f.seed)).find(|k| k.join("record.json").exists());
     if let Some(kept) = kept {
-        let _ = writeln!(out, "next: splitbrain shrink {}", quoted(&kept.display().to_string()));
+        let _ = writeln!(out, "next: {} shrink {}", program(), quoted(&kept.display().to_string()));
     }
 }
 

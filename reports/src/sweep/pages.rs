@@ -99,6 +99,7 @@ impl<'a> Page<'a> {
         environment.add_template(name, template).expect("the template parses");
         let template = environment.get_template(name).expect("it was just added");
         let rendered = template.render(context! {
+            program => crate::program(),
             s => Value::from(Serde(self.summary)),
             headline => &self.headline,
             harmed => !harm(self.summary).is_empty(),

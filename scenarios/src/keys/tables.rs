@@ -32,7 +32,7 @@ pub static SCENARIO: Section = Section {
         Key::new("name", Name, "", "a short name, fit for a folder"),
         Key::new("title", Text, "the name", "one sentence for people"),
         Key::new("description", Text, "", "more than a sentence"),
-        Key::new("system", Name, "", "the system under test; `splitbrain list systems` names them"),
+        Key::new("system", Name, "", "the system under test; `list systems` names them"),
         Key::new("duration", Duration, "", "how long load is applied, warm-up included; then everything is healed"),
         Key::new("warmup", Duration, "0s", "how much of the start is not measured"),
         Key::new("settle", Duration, "5s", "how long the healed cluster has before it is judged"),

@@ -75,7 +75,7 @@ fn rule(world: &World) -> impl Fn(&Value, &Context<'_>) -> Option<String> {
         if !world.rules.is_empty() && !world.rules.contains(&name.as_str()) {
             let help = suggest::help(&name, &world.rules);
             let what = format!("no rule is called `{name}`");
-            context.wrong(value.span, what, format!("{help}; `splitbrain list rules` names them"));
+            context.wrong(value.span, what, format!("{help}; `list rules` names them"));
         }
         Some(name)
     }

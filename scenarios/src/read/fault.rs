@@ -453,7 +453,7 @@ fn membership(reader: &Reader<'_>, world: &World) -> Option<Fault> {
             MemberChange::Transfer => "the system can not hand leadership over when asked to",
             _ => "the system can not change its members",
         };
-        reader.wrong("change", what, "`splitbrain list systems` says which orders a system takes");
+        reader.wrong("change", what, "`list systems` says which orders a system takes");
     }
     Some(Fault::Membership(change))
 }

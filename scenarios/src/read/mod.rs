@@ -93,7 +93,7 @@ fn looks_like_yaml(text: &str) -> bool {
 /// Every problem with it.
 pub fn parse(text: &Text<'_>, systems: &dyn Systems) -> Result<Scenario, Diagnostics> {
     if text.text.trim().is_empty() {
-        let help = "a scenario needs at least [scenario] and [cluster]; `splitbrain list scenarios` names examples";
+        let help = "a scenario needs at least [scenario] and [cluster]; `list scenarios` names examples";
         return Err(Diagnostics::of_file(text.name, "the file is empty", help));
     }
     let problems = Problems::default();

@@ -1,110 +1,120 @@
-//! `make bugs`: proves that the shipped chaos files find every known bug, and nothing where there is none.
+//! `splitbrain bugs`: proves that the given storms find every known bug of their systems, and nothing where there is none.
 //!
-//! Usage: `bugs [SEEDS [BUG...]]`, seeds as in `splitbrain sweep`. Every bug of every system is switched on in each of its
-//! chaos files, seed by seed, until a named rule is broken; if none is, in the system's other stories. Ends with 1 if a
-//! bug escapes, or if a seed that was needed is not clean without a bug.
+//! Every bug of a system is switched on in each of its storms, seed by seed, until a named rule is broken; if none is, in its
+//! other files. Ends with 1 if a bug escapes, or if a seed that was needed is not clean without a bug.
 
 mod catch;
 
-use catch::{Catch, Ended, Storm, first, load, run};
+pub use catch::{Catch, Ended, Storm, files, first, load, run};
+
+use crate::args::BugsArgs;
+use crate::exit::Exit;
+use crate::run::say;
+use crate::sweep::{job, workers};
 use scenarios::Registry;
 use scenarios::sweep::Seeds;
-use std::process::ExitCode;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// As much as the main thread has.
-const STACK: usize = 8 << 20;
-
-fn main() -> ExitCode {
-    let mut args = std::env::args().skip(1);
-    let seeds: Seeds = match args.next().as_deref().unwrap_or("1..2000").parse() {
-        Ok(seeds) => seeds,
-        Err(error) => {
-            eprintln!("bugs [SEEDS [BUG...]]: {error}");
-            return ExitCode::from(2);
-        }
+/// Runs the command.
+pub(crate) fn bugs(registry: &Registry, args: &BugsArgs) -> Exit {
+    let pool = match workers::pool_of(args.jobs) {
+        Ok(pool) => pool,
+        Err(error) => return error.tell(),
     };
-    match hunt(&seeds, &args.collect::<Vec<_>>()) {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::FAILURE,
+    match hunt(registry, &pool, args) {
+        Ok(true) => Exit::Held,
+        Ok(false) => Exit::Failed,
         Err(errors) => {
-            eprintln!("{errors}");
-            ExitCode::from(2)
+            eprintln!("splitbrain: {errors}");
+            Exit::Usage
         }
     }
 }
 
 /// Whether every bug was caught, and by nothing that also happens without it.
-fn hunt(seeds: &Seeds, only: &[String]) -> Result<bool, String> {
+fn hunt(registry: &Registry, pool: &rayon::ThreadPool, args: &BugsArgs) -> Result<bool, String> {
     // A panic is counted, not caught: thousands of messages about one would help nobody.
-    std::panic::set_hook(Box::new(|_| {}));
-    let pool = rayon::ThreadPoolBuilder::new().stack_size(STACK).build().map_err(|error| error.to_string())?;
-    let registry = splitbrain::registry();
+    let _quiet = job::Quiet::begin();
+    let (seeds, only) = (&args.seeds, &args.bug);
+    let given = catch::files(&args.files)?;
+    let plain = [load(registry, &given[0], None)?, load(registry, &given[1], None)?];
     let mut good = true;
     let (mut needed, mut escaped) = (Vec::new(), 0);
     for name in only {
         if !registry.iter().any(|system| system.bugs().iter().any(|bug| bug.name == name)) {
-            return Err(format!("no system has a bug {name:?}; `splitbrain list bugs` shows all"));
+            return Err(format!("no system has a bug {name:?}; `list bugs` shows all"));
         }
     }
     for system in registry.iter() {
-        let groups = catch::files(system.name());
+        // Its files, and what they are without a bug.
+        let groups: [Vec<(&PathBuf, &Storm)>; 2] = std::array::from_fn(|group| {
+            let of_it = given[group].iter().zip(&plain[group]);
+            of_it.filter(|(_, storm)| storm.scenario.system == system.name()).collect()
+        });
         let asked = |name: &str| only.is_empty() || only.iter().any(|only| only == name);
-        if !system.bugs().iter().any(|bug| asked(bug.name)) {
+        if groups.iter().all(Vec::is_empty) || !system.bugs().iter().any(|bug| asked(bug.name)) {
             continue;
         }
-        println!(
-            "{:28} {:4} {:32} {:24} {:>5} {:>6} {:>10} {:>7}",
+        say(&format!(
+            "{:28} {:4} {:32} {:24} {:>5} {:>6} {:>10} {:>7}\n",
             "bug", "id", "broken rule", "file", "seed", "runs", "simulated", "panics"
-        );
+        ));
         let mut furthest = [vec![0; groups[0].len()], vec![0; groups[1].len()]];
         for bug in system.bugs().iter().filter(|bug| asked(bug.name)) {
             let id = bug.source.split(':').next().unwrap_or("");
             // The stories are asked only about what no storm has found: they expect more of availability.
             let mut caught = None;
             for (group, files) in groups.iter().enumerate() {
-                let storms = load(&registry, files, Some(bug.name))?;
-                caught = first(&pool, &registry, &storms, seeds).map(|catch| (group, catch));
+                let files: Vec<PathBuf> = files.iter().map(|(path, _)| (*path).clone()).collect();
+                let storms = load(registry, &files, Some(bug.name))?;
+                caught = first(pool, registry, &storms, seeds).map(|catch| (group, catch));
                 if caught.is_some() {
                     break;
                 }
                 furthest[group].fill(seeds.count());
             }
             let Some((group, Catch { file, seed, seeds: tried, rules, runs, simulated_ns, panics })) = caught else {
-                println!("{:28} {id:4} ESCAPED {} seeds of each file", bug.name, seeds.count());
+                say(&format!("{:28} {id:4} ESCAPED {} seeds of each file\n", bug.name, seeds.count()));
                 escaped += 1;
                 good = false;
                 continue;
             };
-            let name = groups[group][file].file_stem().unwrap_or_default().display().to_string();
+            let name = &groups[group][file].1.name;
             let (rules, seconds) = (rules.join(","), simulated_ns as f64 / 1e9);
-            println!("{:28} {id:4} {rules:32} {name:24} {seed:>5} {runs:>6} {seconds:>9.1}s {panics:>7}", bug.name);
+            say(&format!(
+                "{:28} {id:4} {rules:32} {name:24} {seed:>5} {runs:>6} {seconds:>9.1}s {panics:>7}\n",
+                bug.name
+            ));
             needed.push(runs);
             for (at, upto) in furthest[group].iter_mut().enumerate() {
                 *upto = (*upto).max(if at <= file { tried } else { tried - 1 });
             }
         }
         for (files, furthest) in groups.iter().zip(&furthest) {
-            for (storm, &upto) in load(&registry, files, None)?.iter().zip(furthest) {
-                let dirty = dirty(&pool, &registry, storm, seeds, upto);
+            for ((_, storm), &upto) in files.iter().zip(furthest) {
+                let dirty = dirty(pool, registry, storm, seeds, upto);
                 match dirty.first() {
                     None if upto == 0 => {}
-                    None => println!("{}: the {upto} seeds it took are clean without a bug", storm.name),
+                    None => say(&format!("{}: the {upto} seeds it took are clean without a bug\n", storm.name)),
                     Some((seed, ended)) => {
                         let (name, count) = (&storm.name, dirty.len());
-                        println!(
-                            "{name}: {count} of the {upto} seeds it took are NOT clean without a bug, first {seed}: {ended:?}"
-                        );
+                        say(&format!(
+                            "{name}: {count} of the {upto} seeds it took are NOT clean without a bug, first {seed}: {ended:?}\n"
+                        ));
                         good = false;
                     }
                 }
             }
         }
     }
+    if needed.len() + escaped == 0 {
+        return Err("none of these files is of a system that has such a bug; `list bugs` shows all".to_owned());
+    }
     needed.sort_unstable();
     let all = needed.len() + escaped;
     let median = needed.get(all / 2).map_or("more than were made".to_owned(), u64::to_string);
-    println!("{} of {all} bugs caught, median runs needed: {median}", needed.len());
+    say(&format!("{} of {all} bugs caught, median runs needed: {median}\n", needed.len()));
     Ok(good)
 }
 

@@ -1,14 +1,14 @@
 //! Switches known bugs on in the chaos files of their system, and looks for the first run that breaks a named rule.
 
+use crate::sweep::job;
 use scenarios::runner::{RunRequest, TraceMode};
 use scenarios::sweep::Seeds;
 use scenarios::{Override, Registry, Scenario};
 use sim_core::record::Ruling;
-use std::panic::{self, AssertUnwindSafe};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// A file of the library: a name to show, and the scenario with one bug on, or with none.
+/// A scenario file: a name to show, and the scenario with one bug on, or with none.
 pub struct Storm {
     /// The file's name without `.toml`.
     pub name: String,
@@ -16,16 +16,27 @@ pub struct Storm {
     pub scenario: Scenario,
 }
 
-/// The library's files about a system, by name: its chaos files, and its stories.
-pub fn files(system: &str) -> [Vec<PathBuf>; 2] {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../scenarios/library").join(system);
-    let Ok(entries) = std::fs::read_dir(folder) else { return Default::default() };
-    let name = |path: &Path| path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    let mut files: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
-    files.retain(|path| path.extension().is_some_and(|extension| extension == "toml"));
-    files.sort();
-    let (chaos, stories) = files.into_iter().partition(|path| name(path).starts_with("chaos"));
-    [chaos, stories]
+/// The scenario files that `paths` name, files or folders of them: the storms, called `chaos*`, and the others.
+///
+/// # Errors
+/// A folder that can not be read.
+pub fn files(paths: &[PathBuf]) -> Result<[Vec<PathBuf>; 2], String> {
+    let mut files = Vec::new();
+    for path in paths {
+        if !path.is_dir() {
+            files.push(path.clone());
+            continue;
+        }
+        let entries =
+            std::fs::read_dir(path).map_err(|error| format!("{}: can not be read: {error}", path.display()))?;
+        let mut all: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
+        all.retain(|path| path.extension().is_some_and(|extension| extension == "toml"));
+        all.sort();
+        files.extend(all);
+    }
+    let storm = |path: &PathBuf| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("chaos"));
+    let (chaos, others) = files.into_iter().partition(storm);
+    Ok([chaos, others])
 }
 
 /// Reads `files` with `bug` switched on, or with no bug.
@@ -73,7 +84,7 @@ pub fn run(registry: &Registry, scenario: &Scenario, seed: u64) -> (Ended, u64) 
         let broken = report.verdicts.iter().filter(|verdict| verdict.verdict == Ruling::Fail);
         (broken.map(|verdict| verdict.rule.clone()).collect::<Vec<_>>(), report.simulated_ns)
     };
-    match panic::catch_unwind(AssertUnwindSafe(work)) {
+    match job::caught(work) {
         Ok((broken, ns)) if broken.is_empty() => (Ended::Clean, ns),
         Ok((broken, ns)) => (Ended::Broke(broken), ns),
         Err(_) => (Ended::Panicked, 0),
