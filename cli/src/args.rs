@@ -25,7 +25,7 @@ impl Cli {
 }
 
 const EXIT_CODES: &str = "\
-Exit codes: 0 all held; 1 a safety rule or an expectation failed; 2 bad usage or bad scenario; 3 inconclusive (a checker \
+Exit codes: 0 all held; 1 a safety rule or an expectation failed (a panic in a node is the broken rule no_panic); 2 bad usage or bad scenario; 3 inconclusive (a checker \
 ran out of budget, or a fault never bit); 4 a replay or twin run differed; 70 a bug in splitbrain; 74 the machine would \
 not (a full disk, a read-only folder, a file where a folder should be); 130 interrupted.";
 

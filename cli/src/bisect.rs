@@ -4,14 +4,14 @@ use crate::args::BisectArgs;
 use crate::exit::Exit;
 use crate::failing::{self, Failing};
 use crate::run::say;
-use crate::sweep::{job, workers};
+use crate::sweep::workers;
 use crate::wall::{Spinner, Stopwatch};
 use reports::{BugProbability, ForkPoint, Jump, JumpEvent, program, quoted};
 use scenarios::Registry;
 use scenarios::bisect::{self, Finding, Sample};
 use scenarios::runner::{ForkRequest, RunRequest, TraceMode};
 use sim_core::fault::Schedule;
-use sim_core::{Instant, hash};
+use sim_core::{Instant, hash, panics};
 use std::io::{self, Write};
 use std::ops::Range;
 use std::sync::Mutex;
@@ -108,7 +108,6 @@ impl Forks<'_> {
     /// What becomes of the forks of these numbers at these times. Their seeds depend on the run, the time and the number
     /// alone.
     fn sample(&self, times: &[Instant], numbers: Range<u32>) -> Vec<Sample> {
-        let _quiet = job::Quiet::begin();
         let seeds = |at: Instant| -> Vec<u64> {
             numbers.clone().map(|k| hash::of(&[self.failing.scenario.seed, at.0, k.into()])).collect()
         };
@@ -129,14 +128,14 @@ impl Forks<'_> {
         times.iter().zip(failed).map(|(at, failed)| Sample { at: *at, forks: numbers.len() as u32, failed }).collect()
     }
 
-    /// How many of the forks break the rule. One that panics does not: nobody knows what it would have done.
+    /// How many of the forks break the rule. One in which splitbrain itself panics does not: nobody knows what it would have done.
     fn broken(&self, at: Instant, seeds: &[u64]) -> u32 {
         let Failing { scenario, rule, .. } = self.failing;
         let Some(system) = self.registry.get(&scenario.system) else { return 0 };
         let keep_ops = failing::needs_figures(rule);
         let mut broken = 0;
         let request = ForkRequest { scenario, schedule: self.schedule, seed: scenario.seed, at, seeds, keep_ops };
-        let made = job::caught(|| {
+        let made = panics::caught(|| {
             system.fork(&request, &mut |record| broken += u32::from(failing::sighting(&record, rule).is_some()))
         });
         debug_assert!(!matches!(made, Ok(Err(_))), "the options were checked");

@@ -2,13 +2,12 @@
 
 use crate::exit::Exit;
 use crate::run::{self, Sinks, Trouble};
-use crate::sweep::job;
 use reports::{program, quoted};
 use scenarios::runner::{RunRequest, TraceMode};
 use scenarios::shrink::{Hit, Sighting};
 use scenarios::{Registry, Scenario};
 use sim_core::record::{Ruling, RunRecord};
-use sim_core::{Instant, NodeId};
+use sim_core::{Instant, NodeId, panics};
 use std::path::Path;
 
 /// A run that broke a rule.
@@ -88,7 +87,7 @@ pub fn open(registry: &Registry, dir: &Path, rule: Option<&str>) -> Result<Faili
 }
 
 /// Makes the run of a resolved scenario and says what it looked like if it breaks the rule. A run that cannot be made, or
-/// that panics, does not.
+/// in which splitbrain itself panics, does not.
 pub fn test(registry: &Registry, scenario: &Scenario, rule: &str) -> Option<Sighting> {
     let system = registry.get(&scenario.system)?;
     let schedule = scenarios::expand(scenario, scenario.seed);
@@ -105,7 +104,7 @@ pub fn test(registry: &Registry, scenario: &Scenario, rule: &str) -> Option<Sigh
             progress: &mut |_| {},
         })
     };
-    sighting(&job::caught(run).ok()?.ok()?, rule)
+    sighting(&panics::caught(run).ok()?.ok()?, rule)
 }
 
 /// Whether the rule is about the report's figures, so that its operations are needed.

@@ -5,7 +5,7 @@ use crate::exit::Exit;
 use crate::failing::{self, Failing};
 use crate::run::{self, Bars, Trouble, say};
 use crate::run_dir::Partial;
-use crate::sweep::{job, workers};
+use crate::sweep::workers;
 use crate::wall::{Spinner, Stopwatch};
 use reports::{program, quoted};
 use scenarios::runner::TraceMode;
@@ -135,7 +135,6 @@ struct Crowd<'a> {
 
 impl Oracle for Crowd<'_> {
     fn first(&mut self, candidates: &[Scenario]) -> Option<(usize, Sighting)> {
-        let _quiet = job::Quiet::begin();
         let (next, best) = (AtomicUsize::new(0), AtomicUsize::new(usize::MAX));
         let found: Mutex<Option<(usize, Sighting)>> = Mutex::new(None);
         let (registry, rule) = (self.registry, self.rule);

@@ -5,7 +5,7 @@ use scenarios::runner::{Evidence, RunError, RunRequest, TraceMode};
 use scenarios::{Registry, Scenario};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use sim_core::record::RunRecord;
+use sim_core::record::{Ruling, RunRecord};
 use sim_core::workload::{Generated, Load};
 use sim_core::{
     Budget, Class, Collect, Duration, Effects, Fact, History, Instant, Invalid, Kind, Message, Node, NodeId, Observer,
@@ -24,6 +24,8 @@ enum Trouble {
     /// It sends what it should not know: how often this thread has come here.
     Flaky,
     Panics,
+    /// Its rule does, which is nobody's node.
+    RulePanics,
     BreaksARule,
 }
 
@@ -110,6 +112,10 @@ struct Rule(Options);
 impl Observer<Ring> for Rule {
     fn after_step(&mut self, at: Instant, stepped: NodeId, nodes: &[Option<Ring>]) -> Result<(), Violation> {
         let number = nodes[stepped.index()].as_ref().map_or(0, |n| n.number);
+        assert!(
+            self.0.trouble != Trouble::RulePanics || number < self.0.after,
+            "{number} is more than a rule can bear"
+        );
         if self.0.trouble == Trouble::BreaksARule && number >= self.0.after {
             let detail = format!("the number is {number}");
             return Err(Violation { rule: "small_numbers".to_owned(), at, node: Some(stepped), detail });
@@ -168,12 +174,12 @@ fn asked(trouble: &str, after: u64, clients: u32, rate: &str) -> Scenario {
 }
 
 fn run(scenario: &Scenario, evidence: &mut Evidence) -> RunRecord {
-    made(scenario, evidence, None).expect("nothing is written")
+    made(scenario, Some(evidence), None).expect("nothing is written")
 }
 
 fn made(
     scenario: &Scenario,
-    evidence: &mut Evidence,
+    evidence: Option<&mut Evidence>,
     history: Option<&mut (dyn Write + Send + 'static)>,
 ) -> Result<RunRecord, RunError> {
     let schedule = scenarios::expand(scenario, 1);
@@ -186,7 +192,7 @@ fn made(
         trace: None,
         trace_mode: TraceMode::default(),
         keep_ops: true,
-        evidence: Some(evidence),
+        evidence,
         progress: &mut |_| {},
     };
     registry.get("ring").expect("it is registered").run(request)
@@ -252,17 +258,36 @@ fn a_broken_rule_is_told_with_the_events_before_it() {
 static LAST_WORDS: Mutex<Vec<Vec<String>>> = Mutex::new(Vec::new());
 
 #[test]
-fn a_panic_is_told_with_the_events_before_it() {
+fn a_panic_of_a_node_is_a_broken_rule_and_the_run_goes_on_to_its_record() {
+    let scenario = scenario("panics", 100);
+    let record = run(&scenario, &mut Evidence { on_panic: |_| panic!("it is no bug here"), ..Evidence::default() });
+    let broken: Vec<_> = record.verdicts.iter().filter(|v| v.verdict == Ruling::Fail).collect();
+    let [verdict] = &broken[..] else { panic!("{broken:?}") };
+    assert_eq!(verdict.rule, "no_panic");
+    let says = " on n2: the number 100 is too much for n2 (scenarios/tests/evidence.rs:";
+    assert!(verdict.detail.contains(says) && verdict.detail.starts_with("at 0.1"), "{}", verdict.detail);
+    assert!(record.last_events.iter().any(|line| line.contains("Number(100)")), "{:#?}", record.last_events);
+    // The same run with or without anybody who wants to explain it, and beside a twin.
+    let mut twin = Evidence { twin: true, ..Evidence::default() };
+    assert_eq!(run(&scenario, &mut twin).verdicts, record.verdicts);
+    assert!(twin.parted.is_none() && twin.twin_record.is_some_and(|twin| twin.digest == record.digest));
+    let plain = made(&scenario, None, None).expect("nothing is written");
+    assert_eq!((plain.digest, plain.verdicts), (record.digest, record.verdicts));
+}
+
+#[test]
+fn any_other_panic_is_told_with_the_events_before_it() {
     let on_panic = |lines: &[String]| LAST_WORDS.lock().expect("nobody panics with it").push(lines.to_vec());
     let mut evidence = Evidence { on_panic, ..Evidence::default() };
-    let scenario = scenario("panics", 100);
+    let scenario = scenario("rule_panics", 100);
     let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| run(&scenario, &mut evidence)));
     assert!(panicked.is_err());
     let told = LAST_WORDS.lock().expect("nobody panics with it");
     let [words] = &told[..] else { panic!("told {} times", told.len()) };
     let last = words.last().expect("something happened before");
-    assert!(last.contains("\"delivered\""), "{last}");
-    assert!(words.iter().rev().find(|l| l.contains("\"sent\"")).is_some_and(|l| l.contains("Number(100)")));
+    // The rule looks at what the node has done with the number 100.
+    assert!(last.contains("\"sent\"") && last.contains("Number(101)"), "{last}");
+    assert!(words.iter().any(|l| l.contains("\"sent\"") && l.contains("Number(100)")));
 }
 
 #[test]
@@ -293,7 +318,7 @@ fn a_history_is_written_beside_the_run_and_changes_nothing_in_it() {
     let scenario = asked("none", 0, 100, "100k/s");
     let alone = run(&scenario, &mut Evidence::default());
     let mut lines = Vec::new();
-    let record = made(&scenario, &mut Evidence::default(), Some(&mut lines)).expect("memory is not full");
+    let record = made(&scenario, Some(&mut Evidence::default()), Some(&mut lines)).expect("memory is not full");
     assert_eq!(record, alone);
     assert!(record.ops.len() > 10_000, "{}", record.ops.len());
     let lines = String::from_utf8(lines).expect("it is text");
@@ -304,8 +329,8 @@ fn a_history_is_written_beside_the_run_and_changes_nothing_in_it() {
     }
     // Full at once, in the middle, and at the very last byte.
     for left in [0, lines.len() / 2, lines.len() - 1] {
-        let full = made(&scenario, &mut Evidence::default(), Some(&mut Left(left)));
+        let full = made(&scenario, Some(&mut Evidence::default()), Some(&mut Left(left)));
         assert!(matches!(&full, Err(RunError::Io(why)) if why.kind() == ErrorKind::StorageFull), "{full:?}");
     }
-    assert!(made(&scenario, &mut Evidence::default(), Some(&mut Left(lines.len()))).is_ok());
+    assert!(made(&scenario, Some(&mut Evidence::default()), Some(&mut Left(lines.len()))).is_ok());
 }

@@ -9,6 +9,7 @@ pub mod linearize;
 pub mod measures;
 pub mod metric;
 pub mod network;
+pub mod panics;
 pub mod queue;
 pub mod record;
 pub mod seal;

@@ -1,9 +1,9 @@
 //! Switches known bugs on in the chaos files of their system, and looks for the first run that breaks a named rule.
 
-use crate::sweep::job;
-use scenarios::runner::{RunRequest, TraceMode};
+use scenarios::runner::{NO_PANIC, RunRequest, TraceMode};
 use scenarios::sweep::Seeds;
 use scenarios::{Override, Registry, Scenario};
+use sim_core::panics;
 use sim_core::record::Ruling;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -60,11 +60,18 @@ pub enum Ended {
     Clean,
     /// These rules were.
     Broke(Vec<String>),
-    /// The code panicked: that is not catching anything.
+    /// The code panicked: that is not catching anything, unless the bug is known for it.
     Panicked,
 }
 
-/// One run, and its simulated time in nanoseconds (zero if it panicked).
+/// Whether a panic is what the bug that is switched on is known for.
+fn panics_by_bug(registry: &Registry, scenario: &Scenario) -> bool {
+    let bugs = registry.get(&scenario.system).map_or(&[][..], |system| system.bugs());
+    let on = scenario.options.get("bug").and_then(|bug| bug.as_str());
+    bugs.iter().any(|bug| Some(bug.name) == on && bug.violates == NO_PANIC)
+}
+
+/// One run, and its simulated time in nanoseconds (zero if splitbrain itself panicked).
 pub fn run(registry: &Registry, scenario: &Scenario, seed: u64) -> (Ended, u64) {
     let work = || {
         let system = registry.get(&scenario.system).expect("a checked scenario names a registered system");
@@ -84,8 +91,11 @@ pub fn run(registry: &Registry, scenario: &Scenario, seed: u64) -> (Ended, u64) 
         let broken = report.verdicts.iter().filter(|verdict| verdict.verdict == Ruling::Fail);
         (broken.map(|verdict| verdict.rule.clone()).collect::<Vec<_>>(), report.simulated_ns)
     };
-    match job::caught(work) {
+    match panics::caught(work) {
         Ok((broken, ns)) if broken.is_empty() => (Ended::Clean, ns),
+        Ok((broken, ns)) if broken.iter().any(|rule| rule == NO_PANIC) && !panics_by_bug(registry, scenario) => {
+            (Ended::Panicked, ns)
+        }
         Ok((broken, ns)) => (Ended::Broke(broken), ns),
         Err(_) => (Ended::Panicked, 0),
     }

@@ -10,7 +10,7 @@ pub use catch::{Catch, Ended, Storm, files, first, load, run};
 use crate::args::BugsArgs;
 use crate::exit::Exit;
 use crate::run::say;
-use crate::sweep::{job, workers};
+use crate::sweep::workers;
 use scenarios::Registry;
 use scenarios::sweep::Seeds;
 use std::path::PathBuf;
@@ -34,8 +34,6 @@ pub(crate) fn bugs(registry: &Registry, args: &BugsArgs) -> Exit {
 
 /// Whether every bug was caught, and by nothing that also happens without it.
 fn hunt(registry: &Registry, pool: &rayon::ThreadPool, args: &BugsArgs) -> Result<bool, String> {
-    // A panic is counted, not caught: thousands of messages about one would help nobody.
-    let _quiet = job::Quiet::begin();
     let (seeds, only) = (&args.seeds, &args.bug);
     let given = catch::files(&args.files)?;
     let plain = [load(registry, &given[0], None)?, load(registry, &given[1], None)?];

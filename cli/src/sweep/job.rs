@@ -1,11 +1,10 @@
-//! One run of a sweep: nothing is written, nothing drawn, and a panic is a result like any other.
+//! One run of a sweep: nothing is written, nothing drawn, and a bug in splitbrain is a result like any other.
 
 use scenarios::runner::{RunRequest, TraceMode};
 use scenarios::sweep::{Broken, Cell, Job, JobResult, Outcome};
 use scenarios::{Registry, Scenario};
+use sim_core::panics::caught;
 use sim_core::record::Ruling;
-use std::cell::{Cell as Slot, RefCell};
-use std::panic::{self, AssertUnwindSafe};
 
 /// Makes the run and keeps what `results.jsonl` wants of it.
 pub fn run(registry: &Registry, scenario: &Scenario, job: Job, values: &Cell) -> JobResult {
@@ -32,52 +31,6 @@ pub fn run(registry: &Registry, scenario: &Scenario, job: Job, values: &Cell) ->
 /// Runs `work`; a panic in it becomes a result that says so.
 pub fn guard(job: Job, values: &Cell, work: impl FnOnce() -> JobResult) -> JobResult {
     caught(work).unwrap_or_else(|message| JobResult::of_panic(job.index, job.seed, values.clone(), message))
-}
-
-/// What `work` gives, or what it said when it panicked.
-pub fn caught<T>(work: impl FnOnce() -> T) -> Result<T, String> {
-    GUARDED.set(true);
-    // Nothing outlives the closure but its result: all it shares with others is read only.
-    let outcome = panic::catch_unwind(AssertUnwindSafe(work));
-    GUARDED.set(false);
-    outcome.map_err(|_| MESSAGE.take().unwrap_or_else(|| "a panic without a message".to_owned()))
-}
-
-thread_local! {
-    static GUARDED: Slot<bool> = const { Slot::new(false) };
-    static MESSAGE: RefCell<Option<String>> = const { RefCell::new(None) };
-}
-
-/// While it lives, a panic inside of [`caught`] is kept, with its place, rather than printed.
-pub struct Quiet;
-
-impl Quiet {
-    /// Begins.
-    pub fn begin() -> Self {
-        let before = panic::take_hook();
-        panic::set_hook(Box::new(move |info| {
-            if GUARDED.get() {
-                let place = info.location().map_or_else(String::new, |l| format!(" at {}:{}", l.file(), l.line()));
-                let payload = info.payload();
-                let text = payload.downcast_ref::<&str>().copied();
-                let text = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str));
-                let message = text.unwrap_or("a panic without a message");
-                MESSAGE.set(Some(format!("{message}{place}")));
-            } else {
-                before(info);
-            }
-        }));
-        Self
-    }
-}
-
-impl Drop for Quiet {
-    fn drop(&mut self) {
-        // A hook can not be changed while panicking; then it does not matter either.
-        if !std::thread::panicking() {
-            let _ = panic::take_hook();
-        }
-    }
 }
 
 fn of_report(job: Job, values: &Cell, report: &reports::Report) -> JobResult {

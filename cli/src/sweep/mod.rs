@@ -113,7 +113,6 @@ pub fn make(
     interrupt::keeps(interrupt::Kept::Results(folder.dir().join(folder::JOURNAL), folder.dir().join(folder::RESULTS)));
     let watch = Stopwatch::start();
     {
-        let _quiet = job::Quiet::begin();
         let run = |job: Job| job::run(registry, &scenarios[job.cell], job, &plan.cells()[job.cell]);
         workers::make(pool, plan, &folder, run).inspect_err(|_| {
             eprintln!("splitbrain: the finished runs are kept; the same command goes on from there");
@@ -214,10 +213,7 @@ mod tests {
         let second = Folder::open(dir.clone(), &plan, manifest, &mut |_| {}).expect_err("it is in use");
         assert!(second.to_string().contains("another splitbrain"), "{second}");
         let pool = workers::pool(2).expect("two threads");
-        {
-            let _quiet = job::Quiet::begin();
-            workers::make(&pool, &plan, &folder, run).expect("the disk is fine");
-        }
+        workers::make(&pool, &plan, &folder, run).expect("the disk is fine");
         let done = folder.finish(3, &mut |_| {}).expect("finishes");
         std::fs::remove_dir_all(&dir).expect("can be removed");
         done
@@ -239,6 +235,6 @@ mod tests {
         assert_eq!(kept.iter().map(|r| r.seed).collect::<Vec<_>>(), [3, 13, 23]);
         let first = &summary.failures[0];
         assert_eq!((first.job, first.rules.as_slice()), (2, ["panic".to_owned()].as_slice()));
-        assert!(first.detail.starts_with("seed 3 is unlucky at "), "{}", first.detail);
+        assert!(first.detail.starts_with("seed 3 is unlucky ("), "{}", first.detail);
     }
 }

@@ -14,6 +14,8 @@ sim_core::rules! {
     pub const LINEARIZABLE: &str = "linearizable";
     /// The run has no more events than `scenario.max_events`.
     pub const MAX_EVENTS: &str = "max_events";
+    /// No node's own code panics; says the node, what it said, the file and the line.
+    pub const NO_PANIC: &str = "no_panic";
     /// With `expect.violates`: at least one of the rules that it names is broken.
     pub const VIOLATES: &str = "expect.violates";
 }

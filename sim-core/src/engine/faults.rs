@@ -93,11 +93,13 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
         self.faults.over = true;
         self.faults.pending.clear();
         self.update_calm();
-        for index in 0..self.faults.state.len() {
-            if self.faults.state[index].is_active() {
-                self.fault_end(index);
+        self.guarded(|this| {
+            for index in 0..this.faults.state.len() {
+                if this.faults.state[index].is_active() {
+                    this.fault_end(index);
+                }
             }
-        }
+        });
     }
 
     pub(super) fn fault_start(&mut self, index: usize) {

@@ -28,7 +28,7 @@ use crate::network::{LinkPolicy, NetworkConfig, Trouble};
 use crate::queue::{EventQueue, Key, Queue};
 use crate::{
     Client, ClientId, Duration, Instant, Kind, Node, NodeId, Observer, Purpose, ReadsFrom, Rng, Seat, Ticket,
-    Violation, Writes, node_ids,
+    Violation, Writes, node_ids, panics,
 };
 use clients::{Answer, ClientState};
 use machine::Machine;
@@ -236,9 +236,7 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
             let at = this.schedule.injections()[index].at;
             this.push(at, Event::FaultStart { index });
         }
-        for node in crate::node_ids(n) {
-            this.boot(node);
-        }
+        this.guarded(|this| crate::node_ids(n).for_each(|node| this.boot(node)));
         this.note_members();
         this
     }
@@ -279,16 +277,29 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
     /// # Errors
     /// The rule an observer saw broken; the run stays where it happened.
     pub fn run_until(&mut self, until: Instant) -> Result<(), Violation> {
-        while self.violation.is_none()
-            && let Some(key) = self.queue.pop_until(until.0)
-        {
-            self.handle(key);
-        }
+        self.guarded(|this| {
+            while this.violation.is_none()
+                && let Some(key) = this.queue.pop_until(until.0)
+            {
+                this.handle(key);
+            }
+        });
         if let Some(violation) = &self.violation {
             return Err(violation.clone());
         }
         self.now = self.now.max(until);
         Ok(())
+    }
+
+    /// Does `work`. A panic in a node's own code is a broken rule like any other, and the run stays where it happened.
+    fn guarded(&mut self, work: impl FnOnce(&mut Self)) {
+        if let Err((id, detail)) = panics::of_nodes(|| work(self)) {
+            // Nobody may look at what it was in the middle of, nor is half of a step carried out.
+            self.nodes[id.index()] = None;
+            self.effects.clear();
+            let (at, node) = (self.now, Some(id));
+            self.violation.get_or_insert(Violation { rule: "no_panic".to_owned(), at, node, detail });
+        }
     }
 
     /// A run of more than this many events ends there, with the rule `max_events` broken: messages that beget messages for
@@ -313,7 +324,7 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
         }
         match self.queue.pop_until(until.0) {
             Some(key) => {
-                self.handle(key);
+                self.guarded(|this| this.handle(key));
                 true
             }
             None => {

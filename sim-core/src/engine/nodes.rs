@@ -11,7 +11,7 @@ use crate::network::{Crossing, Passage};
 use crate::queue::{Key, Queue};
 use crate::{
     Client, Clock, Drop, Duration, Effect, Effects, Fact, Instant, LocalInstant, Message, Node, NodeId, Observed,
-    Observer, Parcel, Peer, Ticket, Timer,
+    Observer, Parcel, Peer, Ticket, Timer, panics,
 };
 
 /// The least time a supervisor takes to start a node that has halted.
@@ -25,7 +25,7 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
         let Some(node) = self.nodes[id.index()].as_mut() else { return };
         let rng = &mut self.node_rngs[id.index()];
         let mut fx = Effects::new(id, local, rng, &mut self.writes[id.index()], &mut self.effects);
-        input(node, &mut fx);
+        panics::within(id, || input(node, &mut fx));
         if !self.effects.is_empty() {
             self.carry_out(id);
         }
@@ -190,7 +190,9 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
     /// A message leaves its node: one draw decides loss and latency.
     #[inline(always)]
     fn send(&mut self, from: NodeId, to: NodeId, message: N::Message) {
-        assert!(to.index() < self.nodes.len(), "{from} sends to {to}, of {} nodes", self.nodes.len());
+        if to.index() >= self.nodes.len() {
+            panics::blame(from, &format!("{from} sends to {to}, of {} nodes", self.nodes.len()));
+        }
         let kind = message.kind();
         let bytes = message.bytes();
         self.tally.sent[kind.index as usize] += 1;
@@ -513,7 +515,7 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
         let local = machine.clock.show(self.now);
         let rng = &mut self.node_rngs[id.index()];
         let mut fx = Effects::new(id, local, rng, &mut self.writes[id.index()], &mut self.effects);
-        let node = N::boot(&self.config, id, machine.cold.disk.replay(), &mut fx);
+        let node = panics::within(id, || N::boot(&self.config, id, machine.cold.disk.replay(), &mut fx));
         machine.cold.outsider = !node.can_be_member();
         self.nodes[id.index()] = Some(node);
         self.carry_out(id);
