@@ -8,6 +8,7 @@ mod check;
 mod compare;
 mod completions;
 mod diff;
+mod executable;
 mod exit;
 mod failing;
 mod history;

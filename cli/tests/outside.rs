@@ -2,7 +2,11 @@
 
 mod support;
 
-use support::splitbrain;
+use std::fs::{self, OpenOptions};
+use std::io::Write;
+use std::path::Path;
+use std::process::Command;
+use support::{Ran, Scratch, ended, splitbrain};
 
 #[test]
 fn bugs_are_looked_for_in_the_files_that_are_named() {
@@ -25,4 +29,53 @@ fn a_bug_that_no_file_can_show_is_bad_usage() {
         assert_eq!(ran.status.code(), Some(2), "{args:?}: {}{}", ran.stdout, ran.stderr);
         assert!(ran.stderr.contains(says), "{args:?}: {}", ran.stderr);
     }
+}
+
+/// A scenario of few events.
+const SMALL: &str = r#"
+[scenario]
+name = "small"
+system = "synod"
+duration = "1s"
+settle = "500ms"
+[cluster]
+nodes = 3
+[[workload]]
+clients = 1
+rate = "10/s"
+[report]
+charts = false
+"#;
+
+fn shown(path: &Path) -> &str {
+    path.to_str().expect("UTF-8")
+}
+
+#[test]
+fn results_that_other_code_made_are_not_continued() {
+    let scratch = Scratch::new();
+    let file = scratch.path().join("small.toml");
+    fs::write(&file, SMALL).expect("writes");
+    let copy = scratch.path().join("copied");
+    fs::copy(env!("CARGO_BIN_EXE_splitbrain"), &copy).expect("a program can be copied");
+    let sweep = |program: &Path| -> Ran {
+        let args = ["sweep", shown(&file), "--seeds", "1..3", "--out", shown(scratch.path())];
+        ended(Command::new(program).args(args).output().expect("it runs"))
+    };
+    let first = sweep(Path::new(env!("CARGO_BIN_EXE_splitbrain")));
+    assert!(matches!(first.status.code(), Some(0 | 3)), "{}{}", first.stdout, first.stderr);
+
+    let same = sweep(&copy);
+    assert_eq!(same.status.code(), first.status.code(), "{}{}", same.stdout, same.stderr);
+    assert!(same.stderr.contains("3 of 3 runs were made earlier"), "{}", same.stderr);
+    // People are told to use the program that they started.
+    assert!(same.stdout.contains("copied sweep ") && !same.stdout.contains("splitbrain sweep "), "{}", same.stdout);
+
+    // What follows a program in its file is no part of it for the system, and other code for us.
+    let mut program = OpenOptions::new().append(true).open(&copy).expect("it can be opened");
+    program.write_all(b"other code").expect("it can be written");
+    drop(program);
+    let other = sweep(&copy);
+    assert_eq!(other.status.code(), Some(2), "{}{}", other.stdout, other.stderr);
+    assert!(other.stderr.contains("made by another build of this program"), "{}", other.stderr);
 }

@@ -10,6 +10,7 @@ pub mod text;
 pub mod workers;
 
 use crate::args::{Format, SweepArgs};
+use crate::executable;
 use crate::exit::Exit;
 use crate::interrupt;
 use crate::run::say;
@@ -104,7 +105,10 @@ pub fn make(
     dir: PathBuf,
     look: &mut dyn FnMut(&JobResult),
 ) -> Result<Made, FolderError> {
-    let manifest = plan.manifest(env!("CARGO_PKG_VERSION"), scenarios, metrics(registry, scenarios));
+    let executable = executable::hash()
+        .map_err(|error| FolderError::Machine(format!("the running program can not be read: {error}")))?;
+    let program = (env!("CARGO_PKG_VERSION"), executable.as_str());
+    let manifest = plan.manifest(program, scenarios, metrics(registry, scenarios));
     let mut folder = Folder::open(dir, plan, manifest, &mut |note| eprintln!("splitbrain: {note}"))?;
     let earlier = folder.done();
     if earlier > 0 {
@@ -196,6 +200,7 @@ mod tests {
         let manifest = Manifest {
             schema_version: scenarios::sweep::SCHEMA_VERSION,
             version: "test".to_owned(),
+            executable: "fedcba9876543210".to_owned(),
             fingerprint: "0123456789abcdef".to_owned(),
             scenario: name.to_owned(),
             title: name.to_owned(),

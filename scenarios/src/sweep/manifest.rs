@@ -12,6 +12,9 @@ pub struct Manifest {
     pub schema_version: u32,
     /// The version of splitbrain that made the results.
     pub version: String,
+    /// 16 hexadecimal digits over the program that made them: its version says little about code that is being worked on.
+    #[serde(default)]
+    pub executable: String,
     /// 16 hexadecimal digits over everything that the results depend on.
     pub fingerprint: String,
     /// The scenario's name.
@@ -79,6 +82,9 @@ impl Manifest {
         if self.schema_version != other.schema_version || self.version != other.version {
             return of("made by version", &other.version, &self.version);
         }
+        if self.executable != other.executable {
+            return Some("made by another build of this program (its code has changed since)".to_owned());
+        }
         if self.scenario != other.scenario {
             return of("of scenario", &other.scenario, &self.scenario);
         }
@@ -144,6 +150,7 @@ mod tests {
         let manifest = Manifest {
             schema_version: 1,
             version: "0.1.0".into(),
+            executable: "8899aabbccddeeff".into(),
             fingerprint: "0011223344556677".into(),
             scenario: "s".into(),
             title: "t".into(),
@@ -173,6 +180,7 @@ mod tests {
             error(&[shard(1, 2), two])
         };
         assert!(changed(|m| m.version = "0.2.0".into()).contains("version 0.2.0, not 0.1.0"));
+        assert!(changed(|m| m.executable = "ff".into()).contains("another build"));
         assert!(changed(|m| m.fingerprint = "ff".into()).contains("other contents"));
         assert!(changed(|m| m.seeds = "1..8".into()).contains("over seeds 1..8, not 1..9"));
         assert!(changed(|m| m.scenario = "u".into()).contains("of scenario u, not s"));

@@ -147,15 +147,21 @@ impl Plan {
         Some(Job { index, cell, seed: self.seeds.get(index % self.seeds.count())? })
     }
 
-    /// What a folder says about itself, so that it is not taken for another sweep's. `scenarios` has one entry a cell,
-    /// `metrics` are followed.
+    /// What a folder says about itself, so that it is not taken for another sweep's: made by a program of this version and this
+    /// hash. `scenarios` has one entry a cell, `metrics` are followed.
     #[must_use]
-    pub fn manifest(&self, version: &str, scenarios: &[Scenario], metrics: Vec<MetricKind>) -> Manifest {
+    pub fn manifest(
+        &self,
+        (version, executable): (&str, &str),
+        scenarios: &[Scenario],
+        metrics: Vec<MetricKind>,
+    ) -> Manifest {
         let first = &scenarios[0];
         Manifest {
             schema_version: super::SCHEMA_VERSION,
             version: version.to_owned(),
-            fingerprint: self.fingerprint(version, scenarios),
+            executable: executable.to_owned(),
+            fingerprint: self.fingerprint((version, executable), scenarios),
             scenario: first.name.clone(),
             title: first.title.clone(),
             system: first.system.clone(),
@@ -168,15 +174,17 @@ impl Plan {
         }
     }
 
-    /// One number for everything a result depends on: the version, the scenarios as meant (after `--set` and `--vary`,
+    /// One number for everything a result depends on: the program, the scenarios as meant (after `--set` and `--vary`,
     /// with every file they refer to), the seeds and the grid. Equal for all shards of one sweep.
-    fn fingerprint(&self, version: &str, scenarios: &[Scenario]) -> String {
+    fn fingerprint(&self, (version, executable): (&str, &str), scenarios: &[Scenario]) -> String {
         let mut hash = Mixer::default();
         for scenario in scenarios {
             // All of it, as the reader understood it. Its own seed is never used in a sweep.
             hash.bytes(format!("{:?}", Scenario { seed: 0, ..scenario.clone() }).as_bytes());
         }
-        hash.bytes(format!("{version} {} {} {:?}", super::SCHEMA_VERSION, self.seeds, self.axes).as_bytes());
+        hash.bytes(
+            format!("{version} {executable} {} {} {:?}", super::SCHEMA_VERSION, self.seeds, self.axes).as_bytes(),
+        );
         format!("{:016x}", hash.finish())
     }
 }

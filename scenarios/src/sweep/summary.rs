@@ -338,6 +338,7 @@ mod tests {
         let manifest = Manifest {
             schema_version: 1,
             version: "0.1.0".into(),
+            executable: "8899aabbccddeeff".into(),
             fingerprint: "0011223344556677".into(),
             scenario: "s".into(),
             title: "t".into(),
