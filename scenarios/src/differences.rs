@@ -15,8 +15,8 @@ pub struct FieldDifference {
     pub b: Option<String>,
 }
 
-/// Every field in which runs of `a` and `b` with this seed differ, in the order of their paths. Names, titles, expectations
-/// and the report's looks are not part of a run.
+/// Every field in which runs of `a` and `b` with this seed differ, in the order of their paths. Names, titles,
+/// expectations and the report's looks are not part of a run.
 #[must_use]
 pub fn differences(a: &Scenario, b: &Scenario, seed: u64) -> Vec<FieldDifference> {
     let table = |scenario: &Scenario| {

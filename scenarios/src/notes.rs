@@ -17,7 +17,8 @@ pub fn notes(scenario: &Scenario) -> Vec<String> {
         if late > 0 {
             let all: usize = recordings.iter().map(|recording| recording.events.len()).sum();
             notes.push(format!(
-                "fault {number}: {late} of {all} recorded lines are beyond the end of the load at {end}, and do not happen"
+                "fault {number}: {late} of {all} recorded lines are beyond the end of the load at {end}, and do not \
+                 happen"
             ));
         }
     }
@@ -32,7 +33,8 @@ pub fn unseen(scenario: &Scenario) -> Vec<String> {
     let mut notes = Vec::new();
     if let Some(recovery) = scenario.profile.recovery.filter(|recovery| probe.timeout > *recovery) {
         notes.push(format!(
-            "outages shorter than {} are not seen: [probe] timeout is that long, and {} may need no more than {recovery} to recover",
+            "outages shorter than {} are not seen: [probe] timeout is that long, and {} may need no more than \
+             {recovery} to recover",
             probe.timeout, scenario.system
         ));
     }

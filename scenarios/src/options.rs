@@ -27,7 +27,8 @@ pub trait Systems {
     /// # Errors
     /// Every option that makes no sense.
     fn options(&self, system: &str, given: &toml::Table, shape: &Shape) -> Result<toml::Table, Vec<OptionProblem>>;
-    /// The names of a system's kinds of messages and of facts; empty if it has not listed them, or there is no such system.
+    /// The names of a system's kinds of messages and of facts; empty if it has not listed them, or there is no such
+    /// system.
     fn kinds(&self, system: &str) -> (Names, Names) {
         let _ = system;
         (&[], &[])

@@ -67,8 +67,8 @@ pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Opti
         .map(|n| n.1)
 }
 
-/// The help text for a word that is none of `known`: what it was probably meant to be, or all of them if they are few, or
-/// those that are like it.
+/// The help text for a word that is none of `known`: what it was probably meant to be, or all of them if they are few,
+/// or those that are like it.
 #[must_use]
 pub fn help(word: &str, known: &[&str]) -> String {
     let lower = plain(word);

@@ -333,7 +333,8 @@ fn crowded(seed: u64, rounds: u64, values: u64, one_unknown_in: u64) -> String {
         }
     }
     format!(
-        "{{:process 9999, :type :invoke, :f :write, :value 0}}\n{{:process 9999, :type :ok, :f :write, :value 0}}\n{text}"
+        "{{:process 9999, :type :invoke, :f :write, :value 0}}\n{{:process 9999, :type :ok, :f :write, :value \
+         0}}\n{text}"
     )
 }
 

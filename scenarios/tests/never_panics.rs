@@ -119,24 +119,31 @@ proptest! {
     }
 
     #[test]
-    fn text_that_looks_like_toml(text in "([\\[\\]{}=\"'.,#\n a-z0-9\\-\\\\é]|scenario|cluster|fault|duration|\"1s\"){0,120}") {
+    fn text_that_looks_like_toml(text in "([\\[\\]{}=\"'.,#\n \
+        a-z0-9\\-\\\\é]|scenario|cluster|fault|duration|\"1s\"){0,120}") {
         read(&text, false, &[]);
         read(&text, true, &[]);
     }
 
     #[test]
-    fn text_that_looks_like_json(text in "([\\[\\]{}:\",\n 0-9eE+\\-.\\\\u]|\"scenario\"|\"cluster\"|null|true){0,120}") {
+    fn text_that_looks_like_json(text in "([\\[\\]{}:\",\n \
+        0-9eE+\\-.\\\\u]|\"scenario\"|\"cluster\"|null|true){0,120}") {
         read(&text, true, &[]);
     }
 
     #[test]
-    fn mutated_files(which in any::<usize>(), edits in proptest::collection::vec((any::<usize>(), any::<usize>(), any::<u8>()), 1..8)) {
+    fn mutated_files(
+        which in any::<usize>(),
+        edits in proptest::collection::vec((any::<usize>(), any::<usize>(), any::<u8>()), 1..8),
+    ) {
         let files = good_files();
         read(&mutate(&files[which % files.len()], &edits), false, &[]);
     }
 
     #[test]
-    fn arbitrary_overrides(sets in proptest::collection::vec("[a-z]{1,9}(\\.([a-z_]{1,9}|[0-9])){0,3}=\\PC{0,20}|\\PC{0,30}", 0..4)) {
+    fn arbitrary_overrides(sets in proptest::collection::vec(
+        "[a-z]{1,9}(\\.([a-z_]{1,9}|[0-9])){0,3}=\\PC{0,20}|\\PC{0,30}", 0..4,
+    )) {
         let files = good_files();
         let sets: Vec<Override> = sets.into_iter().map(Override::new).collect();
         read(&files[0], false, &sets);

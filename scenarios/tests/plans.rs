@@ -73,7 +73,8 @@ fn a_range_of_times_is_drawn_from_evenly() {
 #[test]
 fn a_process_keeps_to_its_time() {
     let scenario = read(
-        "[[fault]]\nkind = \"pause\"\ntarget = \"leader\"\nat = \"20s\"\nmtbf = \"300ms\"\nmttr = \"100ms\"\nuntil = \"30s\"\n",
+        "[[fault]]\nkind = \"pause\"\ntarget = \"leader\"\nat = \"20s\"\nmtbf = \"300ms\"\nmttr = \"100ms\"\nuntil = \
+         \"30s\"\n",
     );
     let all = injections(&scenario, 1);
     assert!((10..=50).contains(&all.len()), "{}", all.len());
@@ -96,7 +97,8 @@ fn a_recorded_process_is_read_from_its_file() {
 #[test]
 fn a_rolling_restart_goes_from_node_to_node() {
     let scenario = read(
-        "[[fault]]\nkind = \"crash\"\ntarget = [\"zone:a\", \"n2\"]\nat = \"10s\"\nduration = \"1s\"\nrolling = \"2s\"\nevery = \"50s\"\n",
+        "[[fault]]\nkind = \"crash\"\ntarget = [\"zone:a\", \"n2\"]\nat = \"10s\"\nduration = \"1s\"\nrolling = \
+         \"2s\"\nevery = \"50s\"\n",
     );
     let step = |i: &Injection| format!("{} {}-{}", i.target, i.at, i.until);
     let all: Vec<String> = injections(&scenario, 1).iter().map(step).collect();
@@ -129,7 +131,8 @@ fn a_rolling_restart_takes_no_more_at_a_time_than_it_may() {
 fn what_came_in_order_may_heal_in_another() {
     let cuts = |heal: &str, seed| {
         let text = format!(
-            "[[fault]]\nkind = \"partition\"\ntarget = \"all\"\nat = \"10s\"\nduration = \"8s\"\nrolling = \"1s\"\n{heal}\n"
+            "[[fault]]\nkind = \"partition\"\ntarget = \"all\"\nat = \"10s\"\nduration = \"8s\"\nrolling = \
+             \"1s\"\n{heal}\n"
         );
         injections(&read(&text), seed)
     };
@@ -222,7 +225,8 @@ fn weights_and_lengths_stay_in_their_range() {
 
 #[test]
 fn settings_are_drawn_among_those_given() {
-    let swarm = "[swarm.vary]\nsystem = { snapshot_every = [0, 50], max_batch = [\"1 B\", \"64 KiB\"] }\nnetwork = { loss = [0, \"10%\"] }\n";
+    let swarm = "[swarm.vary]\nsystem = { snapshot_every = [0, 50], max_batch = [\"1 B\", \"64 KiB\"] }\nnetwork = \
+        { loss = [0, \"10%\"] }\n";
     let scenario = read(swarm);
     let mut seen = BTreeSet::new();
     for seed in 0..200 {
@@ -236,7 +240,8 @@ fn settings_are_drawn_among_those_given() {
 #[test]
 fn limits_are_part_of_the_schedule_and_of_the_resolved_file() {
     let scenario = read(
-        "[limits]\nmax_down = 2\nkeep_quorum = true\n[[fault]]\nkind = \"crash\"\ntarget = \"all\"\nat = \"1s\"\nduration = \"1s\"\n",
+        "[limits]\nmax_down = 2\nkeep_quorum = true\n[[fault]]\nkind = \"crash\"\ntarget = \"all\"\nat = \
+         \"1s\"\nduration = \"1s\"\n",
     );
     let schedule = expand(&scenario, 1);
     assert_eq!(schedule.limits(), &scenario.limits);

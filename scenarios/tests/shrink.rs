@@ -85,7 +85,8 @@ proptest! {
         nodes in 1_usize..=5,
         loss: bool,
     ) {
-        let needs = Needs { faults: faults.into_iter().collect(), clients, nodes, duration: 1500, loss, seeds: Vec::new() };
+        let faults = faults.into_iter().collect();
+        let needs = Needs { faults, clients, nodes, duration: 1500, loss, seeds: Vec::new() };
         let (shrunk, asked) = shrunk(&needs, 100_000, 0);
         let small = &shrunk.scenario;
         prop_assert!(needs.fails(small) && !shrunk.cut_short);

@@ -59,8 +59,8 @@ pub trait Client<N: Node>: 'static {
     fn done(&mut self, now: Instant, op: u64, outcome: &Outcome<N::Response>) {
         let _ = (now, op, outcome);
     }
-    /// Whom to ask, for a client that keeps a map of who has what; `None` leaves it to the engine. Asked before each try
-    /// under [`Routing::Sticky`]; `tried` is whom the try before went to.
+    /// Whom to ask, for a client that keeps a map of who has what; `None` leaves it to the engine. Asked before each
+    /// try under [`Routing::Sticky`]; `tried` is whom the try before went to.
     fn route(&mut self, request: &N::Request, tried: Option<NodeId>) -> Option<NodeId> {
         let _ = (request, tried);
         None

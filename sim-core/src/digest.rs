@@ -1,4 +1,5 @@
-//! The run's digest: one number that proves two runs equal, down to what every message, request, answer, record and fact says.
+//! The run's digest: one number that proves two runs equal, down to what every message, request, answer, record and
+//! fact says.
 
 /// What an event is, for the digest. The numbers are part of every recorded digest: never renumber.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

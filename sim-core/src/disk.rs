@@ -223,7 +223,8 @@ impl<R: Clone> Disk<R> {
         self.flights.iter_mut().filter_map(held).collect()
     }
 
-    /// A sync in flight is over; `ok` unless the device failed. The number is of the sync that starts at once, if one does.
+    /// A sync in flight is over; `ok` unless the device failed. The number is of the sync that starts at once, if one
+    /// does.
     pub fn finish_sync(
         &mut self,
         number: u32,
@@ -345,8 +346,8 @@ impl<R: Clone> Disk<R> {
         }
         let mut lost = Lost { records: had - self.records.len(), belied: Vec::new() };
         if how == OnCrash::Keep {
-            // A process that dies empties neither the page cache nor the disk's own: it finds there what it has written,
-            // and until a sync of its next life covers that, a power loss still takes it.
+            // A process that dies empties neither the page cache nor the disk's own: it finds there what it has
+            // written, and until a sync of its next life covers that, a power loss still takes it.
             return lost;
         }
         // What is on the disk when it comes back is what it has: there is no cache left to lose it from.

@@ -80,7 +80,8 @@ pub enum Effect<N: Node> {
     },
 }
 
-/// What a device counts for ever: its writes, and which logs on it were ever written to. It survives crashes, and wiping.
+/// What a device counts for ever: its writes, and which logs on it were ever written to. It survives crashes, and
+/// wiping.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Writes {
     next: WriteId,
@@ -224,7 +225,8 @@ impl<'a, N: Node> Effects<'a, N> {
         self.out.push(Effect::Disarm { timer });
     }
 
-    /// Appends `record` to the disk and says where it stands. Durable only once [`crate::Completion::Synced`] covers it.
+    /// Appends `record` to the disk and says where it stands. Durable only once [`crate::Completion::Synced`] covers
+    /// it.
     #[inline]
     pub fn append(&mut self, record: N::Record) -> WriteId {
         let id = self.writes.take(self.lane);
@@ -232,8 +234,9 @@ impl<'a, N: Node> Effects<'a, N> {
         id
     }
 
-    /// Whether this node's log on the disk (its lane, if it is embedded in another) was ever written to. A device counts its writes
-    /// for ever, so a log that is empty and was used has been wiped, or lost all of it before anything was durable.
+    /// Whether this node's log on the disk (its lane, if it is embedded in another) was ever written to. A device
+    /// counts its writes for ever, so a log that is empty and was used has been wiped, or lost all of it before
+    /// anything was durable.
     #[must_use]
     pub fn disk_was_used(&self) -> bool {
         self.writes.has(self.lane)
@@ -267,9 +270,9 @@ impl<'a, N: Node> Effects<'a, N> {
         self.out.push(Effect::Note { fact });
     }
 
-    /// Counts a piece of work that kept the node busy so long: for systems whose nodes do more than their clients ask them
-    /// directly. With several workers, its share. Reports take these for the node's load, instead of the requests handed to it; what
-    /// is done for `client`s that are probes is none.
+    /// Counts a piece of work that kept the node busy so long: for systems whose nodes do more than their clients ask
+    /// them directly. With several workers, its share. Reports take these for the node's load, instead of the requests
+    /// handed to it; what is done for `client`s that are probes is none.
     #[inline]
     pub fn worked(&mut self, client: Option<ClientId>, took: Duration) {
         self.out.push(Effect::Work { took, client });

@@ -62,9 +62,9 @@ pub fn of(words: &[u64]) -> u64 {
     mixer.finish()
 }
 
-/// The hash of all that a value holds, by its own [`Hash`]: derived, so that a field more is a field more in it. The same on every
-/// machine, for types without `usize` and without slices of integers wider than a byte (std gives a hasher the machine's own bytes
-/// of those; give the integers a type of their own).
+/// The hash of all that a value holds, by its own [`Hash`]: derived, so that a field more is a field more in it. The
+/// same on every machine, for types without `usize` and without slices of integers wider than a byte (std gives a
+/// hasher the machine's own bytes of those; give the integers a type of their own).
 #[inline]
 #[must_use]
 pub fn content<T: Hash + ?Sized>(value: &T) -> u64 {
@@ -73,8 +73,8 @@ pub fn content<T: Hash + ?Sized>(value: &T) -> u64 {
     hasher.finish()
 }
 
-/// What [`content`] feeds a value to: a rotation and a multiplication for each field. Each step can be undone, so two values that
-/// differ in one field of up to 64 bits never have the same hash.
+/// What [`content`] feeds a value to: a rotation and a multiplication for each field. Each step can be undone, so two
+/// values that differ in one field of up to 64 bits never have the same hash.
 struct Content(u64);
 
 impl Content {
@@ -163,8 +163,8 @@ impl Hasher for Content {
     }
 }
 
-/// A value that can not change any more, with its [`content`], worked out once: for what is shared by many messages and disks. Its
-/// own [`Hash`] is one word.
+/// A value that can not change any more, with its [`content`], worked out once: for what is shared by many messages and
+/// disks. Its own [`Hash`] is one word.
 #[derive(Clone, Copy)]
 pub struct Hashed<T> {
     hash: u64,

@@ -306,8 +306,8 @@ pub struct Formula {
     pub note: String,
 }
 
-/// The probability that at least `k` of `n` are up, each with probability `up`, independently of the others: the sum over
-/// i = k..n of C(n, i) up^i (1 - up)^(n - i).
+/// The probability that at least `k` of `n` are up, each with probability `up`, independently of the others: the sum
+/// over i = k..n of C(n, i) up^i (1 - up)^(n - i).
 #[must_use]
 pub fn k_of_n(k: u32, n: u32, up: f64) -> f64 {
     let ways = |i: u32| (1..=i).fold(1.0, |ways, j| ways * f64::from(n - i + j) / f64::from(j));

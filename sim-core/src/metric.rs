@@ -41,8 +41,8 @@ pub struct MetricKind {
     pub unit: Unit,
     /// Which way it is better.
     pub better: Better,
-    /// Whether any of it is harm: a promise to clients that was not kept. A run with harm is never shown as a plain success,
-    /// even where its design allows it.
+    /// Whether any of it is harm: a promise to clients that was not kept. A run with harm is never shown as a plain
+    /// success, even where its design allows it.
     #[serde(default)]
     pub harm: bool,
 }

@@ -7,9 +7,9 @@ use serde::Serialize;
 
 /// What nodes send each other. Passed by value: nothing is encoded, but everything is charged for its size.
 ///
-/// Derive [`Hash`], here as for requests, responses, records and facts: all that they hold enters the run's digest, so that two
-/// runs that differ in a single value have different digests (see [`crate::hash::content`]; large shared parts can be
-/// [`crate::hash::Hashed`] once).
+/// Derive [`Hash`], here as for requests, responses, records and facts: all that they hold enters the run's digest, so
+/// that two runs that differ in a single value have different digests (see [`crate::hash::content`]; large shared parts
+/// can be [`crate::hash::Hashed`] once).
 pub trait Message: Clone + Debug + Hash + 'static {
     /// Which class of message this is, for counters, traces and packet faults that aim at a kind.
     fn kind(&self) -> Kind;
@@ -75,7 +75,8 @@ pub trait Node: Sized + 'static {
     fn on_message(&mut self, from: NodeId, message: Self::Message, fx: &mut Effects<'_, Self>);
     /// An armed timer came due on the node's own clock.
     fn on_timer(&mut self, timer: Timer, fx: &mut Effects<'_, Self>);
-    /// A client asks something. Answer with [`Effects::reply`], [`Effects::redirect`] or [`Effects::refuse`], now or later.
+    /// A client asks something. Answer with [`Effects::reply`], [`Effects::redirect`] or [`Effects::refuse`], now or
+    /// later.
     fn on_request(&mut self, ticket: Ticket, request: Self::Request, fx: &mut Effects<'_, Self>) {
         let _ = request;
         fx.refuse(ticket);
@@ -115,8 +116,8 @@ pub trait Node: Sized + 'static {
     fn role(&self) -> Role {
         Role::NONE
     }
-    /// Whether an operator may give it orders; of several, the one of the highest rank gets them. The leader, unless the system
-    /// has none.
+    /// Whether an operator may give it orders; of several, the one of the highest rank gets them. The leader, unless
+    /// the system has none.
     fn takes_orders(&self) -> bool {
         self.role().name == "leader"
     }
@@ -124,8 +125,8 @@ pub trait Node: Sized + 'static {
     fn can_be_member(&self) -> bool {
         true
     }
-    /// The members of the cluster in the newest configuration that this node knows to be in force for good (in Raft, the
-    /// newest committed one); `None` if the system has no membership.
+    /// The members of the cluster in the newest configuration that this node knows to be in force for good (in Raft,
+    /// the newest committed one); `None` if the system has no membership.
     fn members(&self) -> Option<NodeSet> {
         None
     }
@@ -199,8 +200,8 @@ impl<'a, R> Replay<'a, R> {
 /// Why a sync failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SyncError {
-    /// The device failed. Records after the last [`Completion::Synced`] may or may not be there, and asking again proves
-    /// nothing: the kernel may have dropped the dirty pages.
+    /// The device failed. Records after the last [`Completion::Synced`] may or may not be there, and asking again
+    /// proves nothing: the kernel may have dropped the dirty pages.
     Io,
     /// There was no space for some of the records: those are not there and never will be. A later sync can succeed, but
     /// does not bring them back.

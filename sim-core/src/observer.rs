@@ -246,8 +246,8 @@ pub enum Observed<'a, N: Node> {
 }
 
 impl<'a, N: Node> Observed<'a, N> {
-    /// The same for a node inside this one (see [`crate::Embed`]), if it is about the machine or its links rather than about what the outer
-    /// node says, writes or is asked.
+    /// The same for a node inside this one (see [`crate::Embed`]), if it is about the machine or its links rather than
+    /// about what the outer node says, writes or is asked.
     #[must_use]
     pub const fn of_the_machine<I: Node>(&self) -> Option<Observed<'a, I>> {
         Some(match *self {

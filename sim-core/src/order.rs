@@ -3,8 +3,8 @@
 use crate::{NodeId, NodeSet};
 use core::fmt;
 
-/// What an operator asks of the node that leads. Asked again and again until it is done, so it says what shall be, not what
-/// shall change: obeying twice is obeying once.
+/// What an operator asks of the node that leads. Asked again and again until it is done, so it says what shall be, not
+/// what shall change: obeying twice is obeying once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Order {
     /// The voters shall be exactly these.

@@ -1,7 +1,8 @@
-//! Panics: one in a node's own code is a broken rule of its run; any other is a bug of whoever makes the run, and goes on.
+//! Panics: one in a node's own code is a broken rule of its run; any other is a bug of whoever makes the run, and goes
+//! on.
 //!
-//! Where a panic happened only the hook of the process is told, so there is one hook for all who want to know: it is silent
-//! about a panic that somebody here catches, and leaves every other to the hook that was there before.
+//! Where a panic happened only the hook of the process is told, so there is one hook for all who want to know: it is
+//! silent about a panic that somebody here catches, and leaves every other to the hook that was there before.
 
 use crate::NodeId;
 use std::cell::{Cell, RefCell};

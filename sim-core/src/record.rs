@@ -79,8 +79,8 @@ pub struct RunRecord {
     /// What the system measured beyond what every system has.
     #[serde(default, skip_serializing_if = "Measures::is_empty")]
     pub measures: Measures,
-    /// Times in which something was wrong that is no fault of the plan and that every system has: links that were full or
-    /// are slow. Those that the system sees are in `measures`.
+    /// Times in which something was wrong that is no fault of the plan and that every system has: links that were full
+    /// or are slow. Those that the system sees are in `measures`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub conditions: Vec<Condition>,
     /// How the nodes were over time, where somebody wants to see it.
@@ -96,8 +96,8 @@ pub struct RunRecord {
     pub ops: Vec<OpRecord>,
 }
 
-/// One operation of one client. In `history.jsonl` clients, zones and nodes are numbered from 1, as they are named on the
-/// screen.
+/// One operation of one client. In `history.jsonl` clients, zones and nodes are numbered from 1, as they are named on
+/// the screen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OpRecord {
     /// The client's number: 5 is `c5`, as verdicts and traces call it.
@@ -216,8 +216,8 @@ pub struct NodeRecord {
 pub struct ProbeLoad {
     /// Client requests handed to it, or whatever else the system counts.
     pub requests: u64,
-    /// Bytes received, as far as they are known to be about a probe's operation alone: what replicates many operations together
-    /// is not.
+    /// Bytes received, as far as they are known to be about a probe's operation alone: what replicates many operations
+    /// together is not.
     pub bytes_in: u64,
     /// Bytes sent, likewise.
     pub bytes_out: u64,

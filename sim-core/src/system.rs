@@ -63,8 +63,8 @@ pub struct Operation {
 pub enum LoadUnit {
     /// Client requests handed to a node.
     Requests,
-    /// What nodes do beyond what clients ask of them directly ([`crate::Effects::worked`]): what people call one such piece, in the
-    /// plural.
+    /// What nodes do beyond what clients ask of them directly ([`crate::Effects::worked`]): what people call one such
+    /// piece, in the plural.
     Work(&'static str),
 }
 
@@ -210,7 +210,8 @@ pub struct Span {
 pub trait System: 'static {
     /// What scenario files call it in `system = "..."`.
     const NAME: &'static str;
-    /// The model that what its clients see is judged against, as `splitbrain history --model` calls it, if there is one.
+    /// The model that what its clients see is judged against, as `splitbrain history --model` calls it, if there is
+    /// one.
     const MODEL: Option<&'static str> = None;
     /// One sentence about it for `splitbrain list systems`.
     const ABOUT: &'static str;
@@ -281,7 +282,8 @@ pub trait System: 'static {
         Measures::default()
     }
     /// Its own figures of a run, each named once: [`System::measure`] gives them their values
-    /// ([`Measures::set`](crate::measures::Measures::set)), and reports, sweeps, comparisons and `[expect]` take them from there.
+    /// ([`Measures::set`](crate::measures::Measures::set)), and reports, sweeps, comparisons and `[expect]` take them
+    /// from there.
     fn metrics() -> &'static [MetricKind] {
         &[]
     }
@@ -289,7 +291,8 @@ pub trait System: 'static {
     fn phases() -> &'static [Phase] {
         &[]
     }
-    /// The names of its kinds of messages, so that faults that name others can be refused; empty if nobody has listed them.
+    /// The names of its kinds of messages, so that faults that name others can be refused; empty if nobody has listed
+    /// them.
     fn message_kinds() -> &'static [&'static str] {
         &[]
     }

@@ -427,7 +427,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn printing_and_reading_are_inverses(n in any::<u64>(), m in any::<u64>(), p in 0..=1_000_000_000_u32, shift in 0..64_u32) {
+        fn printing_and_reading_are_inverses(
+            n in any::<u64>(), m in any::<u64>(), p in 0..=1_000_000_000_u32, shift in 0..64_u32,
+        ) {
             let (n, m) = (n >> shift, m >> shift);
             let duration = DurationText(Duration(n));
             prop_assert_eq!(duration.to_string().parse(), Ok(duration));

@@ -69,8 +69,8 @@ impl Stage {
             None if self.gap == Duration::ZERO => None,
             None => Some(at + crate::network::exponential(self.gap, rng.next_u32())),
             Some((until, end_gap)) => {
-                // The expected number of arrivals up to a time is a parabola; the next arrival is where it has grown by an
-                // exponential draw. Sums, products and square roots are the same bits on every machine.
+                // The expected number of arrivals up to a time is a parabola; the next arrival is where it has grown by
+                // an exponential draw. Sums, products and square roots are the same bits on every machine.
                 const ONE: u64 = 1 << 40;
                 let draw = crate::network::exponential(Duration(ONE), rng.next_u32()).0 as f64 / ONE as f64;
                 let rate = |gap: Duration| if gap == Duration::ZERO { 0.0 } else { 1.0 / gap.0 as f64 };
@@ -132,7 +132,8 @@ pub enum Keys {
 }
 
 impl Keys {
-    /// Zipf popularity: the k-th key has weight 1 / k^s. The table is built once, with a libm that is the same everywhere.
+    /// Zipf popularity: the k-th key has weight 1 / k^s. The table is built once, with a libm that is the same
+    /// everywhere.
     #[must_use]
     pub fn zipf(count: u64, s: f64) -> Self {
         let weights: Vec<f64> = (1..=count).map(|k| libm::pow(k as f64, -s)).collect();
@@ -224,7 +225,8 @@ impl<N: Node> Generated<N> {
             unique: load.tag << 40 | self.issued,
             size: load.value_size,
         };
-        // Drawn last and only where there are any, so that a load without deletes is what it was before there were some.
+        // Drawn last and only where there are any, so that a load without deletes is what it was before there were
+        // some.
         if !load.deletes.is_never() && rng.chance(load.deletes) && verb == Verb::Put {
             op.verb = Verb::Delete;
         }

@@ -411,8 +411,8 @@ fn a_client_that_sleeps_until_now_does_not_stop_time() {
     assert!(run.now() > Instant::ZERO);
 }
 
-/// Each of them times out at an instant of its own. If every alarm looked at all that wait, each event would cost thousands of
-/// looks, not a few.
+/// Each of them times out at an instant of its own. If every alarm looked at all that wait, each event would cost
+/// thousands of looks, not a few.
 #[test]
 fn whoever_waits_for_very_many_answers_pays_for_each_once() {
     let script = Script { request: |_, _, _, _| {}, remember: false, ..Script::default() };

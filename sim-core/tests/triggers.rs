@@ -7,8 +7,8 @@ use support::*;
 
 const CRASH: Fault = Fault::Crash { on_crash: OnCrash::LoseUnsynced };
 
-/// Node 0 sends a note to each other in turn, every millisecond from 1 ms on; it arrives 1 ms later and is acknowledged.
-/// Whoever gets a note says so.
+/// Node 0 sends a note to each other in turn, every millisecond from 1 ms on; it arrives 1 ms later and is
+/// acknowledged. Whoever gets a note says so.
 fn rounds() -> Script {
     Script {
         boot: |me, fx| {
@@ -111,7 +111,8 @@ fn waiting_changes_nothing_else() {
 fn a_message_that_waits_for_a_paused_node_counts_when_it_is_handled() {
     let pause = injection(2, Fault::Pause, Target::Node(NodeId(1)), at(1), at(9));
     let run = run_with(vec![pause, waiting(after(message("note"), 4, None), Target::Trigger, 0, Instant::FAR)], 30);
-    // Node 2 gets one at 3, 5 and 7 ms; the fourth is at 9 ms, when node 1 begins on its backlog or node 2 gets another.
+    // Node 2 gets one at 3, 5 and 7 ms; the fourth is at 9 ms, when node 1 begins on its backlog or node 2 gets
+    // another.
     assert_eq!(crashes(&run).first().map(|(at, _)| *at), Some(9));
 }
 

@@ -1,11 +1,11 @@
 //! The code under test: protocols without I/O, each a function from input to effects. Knows `sim_core` only.
 //!
-//! They are grouped as the field is taught: [`consensus`], [`storage`], [`communication`], [`control`]; [`shared`] is the floor
-//! they stand on.
+//! They are grouped as the field is taught: [`consensus`], [`storage`], [`communication`], [`control`]; [`shared`] is
+//! the floor they stand on.
 //!
 //! Every system has the same rooms: `mod.rs` says what it is and which papers it follows, `node.rs` is the participant,
-//! `message.rs` what nodes send, `client.rs` the load, `checks.rs` the invariants, `bugs.rs` the published bugs that can
-//! be switched on, `system.rs` the options and the registration.
+//! `message.rs` what nodes send, `client.rs` the load, `checks.rs` the invariants, `bugs.rs` the published bugs that
+//! can be switched on, `system.rs` the options and the registration.
 
 pub mod communication;
 pub mod consensus;

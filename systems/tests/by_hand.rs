@@ -319,7 +319,8 @@ fn under_leases_a_voter_is_loyal_whatever_it_forgot_in_a_restart() {
 fn with_ticks_a_voter_counts_those_since_it_heard_its_leader() {
     let tick = Duration::millis(10);
     let config = Config { tick: Some(tick), snapshot_every: 0, pre_vote: false, ..Config::new(3) };
-    // One that has counted fourteen ticks takes its leader for alive, whatever the clock says; after the fifteenth it votes.
+    // One that has counted fourteen ticks takes its leader for alive, whatever the clock says; after the fifteenth it
+    // votes.
     for (ticks, votes) in [(14, false), (15, true)] {
         let mut c = Cluster::new(config, 1);
         let elect = |c: &mut Cluster| {

@@ -325,6 +325,9 @@ fn all_data_that_writes_have_overtaken_takes_no_replica_back() {
     assert_eq!(n4.node().at(), at(3));
     let out = n4.tell(1, ClusterMessage::Full { at: at(2), data: Rc::new(Data::default()), nonce });
     assert_eq!((n4.node().at(), n4.node().data().len()), (at(3), 1), "its primary may have counted on it");
-    let says = |effect: &Effect<Cluster>| matches!(effect, Effect::Send { message: ClusterMessage::Replicated(upto), .. } if *upto == at(3));
+    let says = |effect: &Effect<Cluster>| {
+        let Effect::Send { message: ClusterMessage::Replicated(upto), .. } = effect else { return false };
+        *upto == at(3)
+    };
     assert!(out.iter().any(says));
 }

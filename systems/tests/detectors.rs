@@ -243,8 +243,8 @@ fn at(periods: u64) -> LocalInstant {
     LocalInstant(periods * Duration::secs(1).0)
 }
 
-/// The paper, section 3.1: with random probing the expected time to the first detection is `1 / (1 - (1 - 1/(n-1))^(n-1))` periods,
-/// which tends to `e / (e - 1)` = 1.58.
+/// The paper, section 3.1: with random probing the expected time to the first detection is `1 / (1 - (1 -
+/// 1/(n-1))^(n-1))` periods, which tends to `e / (e - 1)` = 1.58.
 #[test]
 fn swim_detects_in_e_over_e_minus_one_periods() {
     let config = SwimConfig { order: Order::Random, ..SwimConfig::default() };
@@ -267,7 +267,8 @@ fn swim_detects_in_e_over_e_minus_one_periods() {
     assert!((expected - 1.582).abs() < 0.02);
 }
 
-/// The paper, section 4.3: with shuffled rounds every member probes every other at least once in `2 (n - 1) - 1` periods.
+/// The paper, section 4.3: with shuffled rounds every member probes every other at least once in `2 (n - 1) - 1`
+/// periods.
 #[test]
 fn in_shuffled_rounds_everybody_notices_by_himself_within_two_rounds() {
     let nodes = 12_u32;

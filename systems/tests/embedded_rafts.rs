@@ -1,5 +1,5 @@
-//! Three Rafts inside one node type: a sharded store in miniature, over crashes and power losses. They are held to the rules of free
-//! ones.
+//! Three Rafts inside one node type: a sharded store in miniature, over crashes and power losses. They are held to the
+//! rules of free ones.
 
 use sim_core::fault::{Fault, Injection, OnCrash, Schedule, Target};
 use sim_core::network::{Latency, LinkPolicy, NetworkConfig};

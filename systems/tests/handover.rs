@@ -1,4 +1,5 @@
-//! Transcripts of a sharded store whose members change: what the nodes tell each other and announce, as a reader sees it.
+//! Transcripts of a sharded store whose members change: what the nodes tell each other and announce, as a reader sees
+//! it.
 
 use sim_core::fault::{Fault, Injection, MemberChange, OnCrash, Schedule, Target};
 use sim_core::network::{Latency, LinkPolicy, NetworkConfig};

@@ -113,14 +113,16 @@ fn a_vote_answered_after_the_first_of_two_writes() {
 
 #[test]
 fn a_vote_that_arrives_twice() {
-    let steps = "campaign n1\nsync n1\ndeliver n1->n2\nsync n2\nduplicate n2->n1\ndeliver n2->n1\ncampaign n3\nsync n3\n\
+    let steps = "campaign n1\nsync n1\ndeliver n1->n2\nsync n2\nduplicate n2->n1\ndeliver n2->n1\ncampaign n3\nsync \
+        n3\n\
                  deliver n3->n4\ndeliver n3->n5\nsync n4\nsync n5\ndeliver n4->n3\ndeliver n5->n3";
     steps_catch(RaftBug::DuplicateVotesCounted, "5 pre_vote=false check_quorum=false", steps);
 }
 
 #[test]
 fn a_vote_of_an_earlier_term() {
-    let steps = "campaign n1\nsync n1\ndeliver n1->n2\nsync n2\ncampaign n1\nsync n1\ncampaign n3\ncampaign n3\nsync n3\n\
+    let steps = "campaign n1\nsync n1\ndeliver n1->n2\nsync n2\ncampaign n1\nsync n1\ncampaign n3\ncampaign n3\nsync \
+        n3\n\
                  deliver n3->n2 newest\nsync n2\ndeliver n2->n3\ndeliver n2->n1";
     steps_catch(RaftBug::StaleVotesCounted, "3 pre_vote=false check_quorum=false", steps);
 }
@@ -185,7 +187,8 @@ fn a_promise_to_an_earlier_ballot() {
 
 #[test]
 fn a_lease_counted_from_when_the_grant_arrives() {
-    // n2's grant is late. When it has run out n2 leads, with n3, and acknowledges a write; then the grant arrives at n1.
+    // n2's grant is late. When it has run out n2 leads, with n3, and acknowledges a write; then the grant arrives at
+    // n1.
     let steps = "campaign n1\nstabilize\nask n1 c1 put k1 a\nstabilize\nheartbeat n1\ndeliver n1->n2\ndrop n1->n3\n\
                  campaign n2\nsync n2\ndeliver n2->n3\nsync n3\ndeliver n3->n2\nask n2 c1 put k1 b\nsync n2\n\
                  deliver n2->n3\nsync n3\ndeliver n3->n2\ndeliver n2->n1 oldest\nask n1 c2 get k1";

@@ -260,7 +260,8 @@ fn an_acceptance_of_an_earlier_life_does_not_count() {
     };
     c.request(n(1), ticket(1, 0, 0), put(1, "a"));
     c.sync(n(1));
-    // n2's acceptance is on its way when its disk is lost, and n3 gets the proposal after it has told n2 that it knows of nothing.
+    // n2's acceptance is on its way when its disk is lost, and n3 gets the proposal after it has told n2 that it knows
+    // of nothing.
     let at = first(&c, 1, 2);
     c.deliver(at);
     c.sync(n(2));
@@ -289,7 +290,8 @@ fn a_lease_of_other_acceptors_is_none() {
     c.elect(n(1));
     c.request(n(1), ticket(1, 0, 0), put(1, "a"));
     beat(&mut c, n(1));
-    // All have granted a lease. Then n4 and n5, who are to be the majority, promise to help their leader, and hear of nothing more.
+    // All have granted a lease. Then n4 and n5, who are to be the majority, promise to help their leader, and hear of
+    // nothing more.
     let new: NodeSet = [n(1), n(4), n(5)].into_iter().collect();
     c.order(n(1), Order::Members(new));
     let promises = |message: &_| matches!(message, PaxosMessage::Prepare { .. } | PaxosMessage::Promise { .. });

@@ -1,4 +1,5 @@
-//! What is known of placements in figures: the spread of rings, of jump hash and of Maglev's table, and the keys that move.
+//! What is known of placements in figures: the spread of rings, of jump hash and of Maglev's table, and the keys that
+//! move.
 
 use sim_core::NodeId;
 use systems::storage::hashing::key;
@@ -132,8 +133,8 @@ fn bounded_loads_are_bounded() {
     }
 }
 
-/// The same paper's simulation, 100 servers with a point each and 10,000 keys: how many keys move when a server goes. Its own are a
-/// hundred; the others overflow from server to server.
+/// The same paper's simulation, 100 servers with a point each and 10,000 keys: how many keys move when a server goes.
+/// Its own are a hundred; the others overflow from server to server.
 #[test]
 fn bounded_loads_move_what_overflows_and_no_more() {
     let hashes: Vec<u64> = (0..10_000).map(key::of_number).collect();

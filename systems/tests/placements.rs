@@ -245,7 +245,9 @@ fn jump_is_the_papers() {
 
 proptest! {
     #[test]
-    fn points_are_found_as_a_plain_search_finds_them(nodes in 1_u32..30, points in 1_u32..40, bits in 4_u32..=64, key: u64) {
+    fn points_are_found_as_a_plain_search_finds_them(
+        nodes in 1_u32..30, points in 1_u32..40, bits in 4_u32..=64, key: u64,
+    ) {
         let shape = RingShape { bits, ..RingShape::with_points(points) };
         let ring = Ring::new(Members::alike(nodes), shape);
         // The owner of a key is the first that a walk offers, and the walk is in the order of the circle.

@@ -47,7 +47,8 @@ fn correct_paxos_weathers_every_change_of_members() {
     weather(|seed| paxos_members_storm_of(seed, PaxosBug::None));
 }
 
-/// Prints, for every bug, which rules catch it and how soon: `STORM_SEEDS=2000 cargo test ... -- --ignored --nocapture`.
+/// Prints, for every bug, which rules catch it and how soon: `STORM_SEEDS=2000 cargo test ... -- --ignored
+/// --nocapture`.
 #[test]
 #[ignore = "a survey, not a test"]
 fn survey() {

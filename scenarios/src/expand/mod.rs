@@ -12,8 +12,9 @@ use sim_core::{Duration, Instant, Purpose, Rng, hash};
 
 /// The concrete schedule of a scenario, for one seed.
 ///
-/// An injection's id names its luck. It depends on the fault itself, on which repetition it is and for whom, never on the
-/// other faults. All flaps of one repetition share an id: it is the same link that flaps, not another one each time.
+/// An injection's id names its luck. It depends on the fault itself, on which repetition it is and for whom, never on
+/// the other faults. All flaps of one repetition share an id: it is the same link that flaps, not another one each
+/// time.
 #[must_use]
 pub fn expand(scenario: &Scenario, seed: u64) -> Schedule {
     let drawn = scenario.drawn(seed);

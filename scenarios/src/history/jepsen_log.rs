@@ -1,5 +1,5 @@
-//! The log lines of Jepsen, and its `history.txt`: process, stage, function, value and error, with tabs or blanks between
-//! them, behind whatever the logger puts first.
+//! The log lines of Jepsen, and its `history.txt`: process, stage, function, value and error, with tabs or blanks
+//! between them, behind whatever the logger puts first.
 
 use super::reader::{Notation, Reader};
 use super::{Datum, Event, Lines, Stage};

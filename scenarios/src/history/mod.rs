@@ -1,9 +1,10 @@
-//! Histories that somebody recorded, ours or not: read from a file, judged against a model, explained if they are wrong.
+//! Histories that somebody recorded, ours or not: read from a file, judged against a model, explained if they are
+//! wrong.
 //!
 //! [`read`] turns a file into [`Event`]s whatever its format: our `history.jsonl`, the log lines of Jepsen, or maps as
-//! Jepsen and Knossos keep them, in EDN or JSON. A [`Model`] turns what was asked and answered into requests and responses
-//! of a sequential object; [`judge`] searches for an order (`sim_core::linearize`) and, if there is none, for the smallest
-//! contradiction.
+//! Jepsen and Knossos keep them, in EDN or JSON. A [`Model`] turns what was asked and answered into requests and
+//! responses of a sequential object; [`judge`] searches for an order (`sim_core::linearize`) and, if there is none, for
+//! the smallest contradiction.
 //!
 //! An operation without an end, or one that ended with `:info`, may take effect at any later time or never. One that
 //! ended with `:fail` did not happen. Where a file can be read in two ways that matter, a [`Reading`] says which.

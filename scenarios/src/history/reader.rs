@@ -1,7 +1,7 @@
 //! Reads one value: EDN as Clojure programs print it, or JSON.
 //!
-//! Histories hold more of Clojure than data formats do: records with a tag in front, big numbers, regular expressions and
-//! objects within errors. All of that becomes a [`Datum`]; what is of no interest to a history becomes a text.
+//! Histories hold more of Clojure than data formats do: records with a tag in front, big numbers, regular expressions
+//! and objects within errors. All of that becomes a [`Datum`]; what is of no interest to a history becomes a text.
 
 use super::Datum;
 

@@ -93,7 +93,8 @@ pub static FAULT: Section = Section {
             "recorded",
             Takes::Path,
             "",
-            "as recorded: a file of lines `time value`, or `node time value`, in seconds (also since 1970), 1 for up and 0 for \
+            "as recorded: a file of lines `time value`, or `node time value`, in seconds (also since 1970), 1 for up \
+             and 0 for \
              down; SimGrid's PERIODICITY and LOOPAFTER repeat it",
         ),
         Key::new("until", Duration, "scenario.duration", "with `mtbf` or `recorded`: no failure from then on"),
@@ -141,7 +142,8 @@ pub static FAULT: Section = Section {
             "peers",
             Target,
             "everyone",
-            "only on links whose other end is one of these, or `clients`; a partition: `clients`, who alone are cut off",
+            "only on links whose other end is one of these, or `clients`; a partition: `clients`, who alone are cut \
+             off",
         )
         .only(&["partition", "packet"]),
         Key::new("messages", Texts, "all", "only messages of these kinds").only(&["packet"]),

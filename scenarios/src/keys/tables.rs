@@ -191,7 +191,8 @@ pub static WORKLOAD: Section = Section {
             "delete_ratio",
             Probability,
             "0",
-            "share of the writes that are left that remove their key; like the two above, a plain write in a system without them",
+            "share of the writes that are left that remove their key; like the two above, a plain write in a system \
+             without them",
         ),
         Key::new("keys", Takes::KeySpace, "1000", "which keys are touched"),
         Key::new("value_size", Size, "64 B", "size of written values"),

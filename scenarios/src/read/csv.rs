@@ -1,4 +1,5 @@
-//! Cuts comma-separated text into fields that know their places: quotes, semicolons, tabs and Windows line ends included.
+//! Cuts comma-separated text into fields that know their places: quotes, semicolons, tabs and Windows line ends
+//! included.
 
 use super::section::Context;
 use crate::diagnostics::Span;

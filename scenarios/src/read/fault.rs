@@ -78,7 +78,8 @@ fn plan(reader: &Reader<'_>, swarm: bool, world: &World, names: &mut BTreeMap<St
             &fault,
             Some(Fault::Membership(MemberChange::Grow { .. } | MemberChange::Shrink { .. } | MemberChange::Transfer))
         )
-        || matches!(&fault, Some(Fault::Partition { shape, .. }) if !matches!(shape, Shape::Isolate | Shape::OneWay { .. }));
+        || matches!(&fault, Some(Fault::Partition { shape, .. })
+            if !matches!(shape, Shape::Isolate | Shape::OneWay { .. }));
     let whom = match (reader.has("target"), optional) {
         (true, _) => whom,
         // A shape that draws everything by itself is drawn over all nodes.

@@ -18,7 +18,8 @@ pub fn check(plans: &[(Plan, &Reader<'_>)], world: &World, duration: Duration) {
     let mut parts: Vec<Vec<NodeId>> = Vec::new();
     let mut spells: Vec<(Instant, Instant, usize, usize)> = Vec::new();
     for (i, (plan, reader)) in plans.iter().enumerate() {
-        // When something that waits will happen is not known; what comes at random may well meet itself; and a fault with an id was written by a machine that knew it.
+        // When something that waits will happen is not known; what comes at random may well meet itself; and a fault
+        // with an id was written by a machine that knew it.
         let known = plan.after.is_none() && plan.process.is_none() && plan.spread == Duration::ZERO;
         if !known || reader.has("id") {
             continue;

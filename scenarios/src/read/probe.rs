@@ -70,7 +70,8 @@ pub fn patience(workloads: &[Workload]) -> Duration {
 }
 
 impl Around<'_> {
-    /// Each shard comes to its turn within a window; and probes take no more than a tenth of what is known to be the capacity.
+    /// Each shard comes to its turn within a window; and probes take no more than a tenth of what is known to be the
+    /// capacity.
     fn every(&self) -> Duration {
         let shards = u64::from(self.profile.shards).clamp(1, SHARDS_A_WINDOW);
         let in_turn = Duration((self.window.0 / shards).max(1_000_000));
@@ -80,8 +81,9 @@ impl Around<'_> {
         EVERY.min(in_turn).max(light)
     }
 
-    /// Long enough for an operation on the slowest links, or else an outage would be seen where there is none; no longer, because
-    /// whoever waits through an outage does not see it. Where nobody takes over from anybody, as patient as clients are.
+    /// Long enough for an operation on the slowest links, or else an outage would be seen where there is none; no
+    /// longer, because whoever waits through an outage does not see it. Where nobody takes over from anybody, as
+    /// patient as clients are.
     fn timeout(&self) -> Duration {
         let patience = patience(self.workloads);
         match self.profile.recovery {
@@ -90,8 +92,8 @@ impl Around<'_> {
         }
     }
 
-    /// How long an operation takes when all goes well, but slowly: sent on by whoever was asked first, a round trip between nodes,
-    /// a wait for a sync that is under way and one of its own.
+    /// How long an operation takes when all goes well, but slowly: sent on by whoever was asked first, a round trip
+    /// between nodes, a wait for a sync that is under way and one of its own.
     fn operation(&self) -> Duration {
         let slow = |latency: &Latency| latency.sample(u32::MAX / 100 * 99);
         let rules = self.network.rules.iter().filter_map(|rule| rule.change.latency.as_ref());

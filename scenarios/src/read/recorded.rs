@@ -21,9 +21,9 @@ struct Event {
     up: bool,
 }
 
-/// The recordings in a file of lines `time value` or `node time value`: seconds, and 1 for up or 0 for down, in the order
-/// in which the file first names their nodes. `PERIODICITY p` repeats all of it every p seconds, `LOOPAFTER d` d seconds
-/// after its last line, as in SimGrid's profiles. Times since 1970 count from the earliest in the file.
+/// The recordings in a file of lines `time value` or `node time value`: seconds, and 1 for up or 0 for down, in the
+/// order in which the file first names their nodes. `PERIODICITY p` repeats all of it every p seconds, `LOOPAFTER d` d
+/// seconds after its last line, as in SimGrid's profiles. Times since 1970 count from the earliest in the file.
 pub fn recorded(path: &str, span: Span, context: &Context<'_>) -> Option<Vec<Recording>> {
     let text = match context.files.read(path) {
         Ok(text) => text,

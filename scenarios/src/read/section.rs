@@ -64,7 +64,8 @@ pub struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    /// Reads `value`, which should be a table; one that is not, and every key that `section` does not know, is a problem.
+    /// Reads `value`, which should be a table; one that is not, and every key that `section` does not know, is a
+    /// problem.
     pub fn new(section: &'static Section, value: &'a Value, context: &'a Context<'a>) -> Self {
         let table = match &value.kind {
             Kind::Table(table) => Some(table),

@@ -1,5 +1,5 @@
-//! What is wrong in a run without being a fault: links that are too slow for what is asked over them, and clients that may not
-//! ask as much as they would because all that they may have outstanding waits.
+//! What is wrong in a run without being a fault: links that are too slow for what is asked over them, and clients that
+//! may not ask as much as they would because all that they may have outstanding waits.
 
 use crate::Scenario;
 use crate::scenario::{Pace, Workload};
@@ -35,8 +35,8 @@ pub(super) fn slow_links(scenario: &Scenario, end: Instant) -> Vec<Condition> {
 /// A moment of waiting is no limit: clients are looked at in windows of so many nanoseconds.
 const WINDOW: u64 = 1_000_000_000;
 
-/// The times in which clients of closed loops had all operations under way that they may have, and those took half as long as
-/// an operation may take, or longer: what they ask for then is decided by their limit.
+/// The times in which clients of closed loops had all operations under way that they may have, and those took half as
+/// long as an operation may take, or longer: what they ask for then is decided by their limit.
 pub(super) fn client_limits(scenario: &Scenario, ops: &[OpRecord], end: Instant) -> Vec<Condition> {
     let mut found = Vec::new();
     let mut first = 1;
@@ -59,8 +59,8 @@ fn limited<'a>(
     ops: impl Iterator<Item = &'a OpRecord>,
     end: Instant,
 ) -> Vec<Condition> {
-    // Of each window: how many operations began, how long those were under way in it that began or ended in it, and by how many
-    // the number of those changes that are under way all through it.
+    // Of each window: how many operations began, how long those were under way in it that began or ended in it, and by
+    // how many the number of those changes that are under way all through it.
     let windows = (end.0 / WINDOW) as usize + 2;
     let (mut begun, mut within, mut change) = (vec![0_u64; windows], vec![0_u64; windows], vec![0_i64; windows + 1]);
     for op in ops {

@@ -94,8 +94,8 @@ pub struct Evidence {
     pub stop_after: u64,
     /// Where `stop_after` is set: from which event on the last events are wanted.
     pub stop_from: u64,
-    /// Whether the last events are kept as the run goes. Keeping them takes a tenth of a run's time, so a run that breaks
-    /// without is made again, to the same end, for what happened last.
+    /// Whether the last events are kept as the run goes. Keeping them takes a tenth of a run's time, so a run that
+    /// breaks without is made again, to the same end, for what happened last.
     pub flight: bool,
     /// Told the last events, as lines of a trace, if the run panics.
     pub on_panic: fn(&[String]),

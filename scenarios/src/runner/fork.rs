@@ -1,9 +1,9 @@
 //! Forks of a run: up to some time it is the run itself, behind that the same faults with fresh luck.
 //!
-//! What a fork's seed changes is everything that is still to be drawn: loss, latency and tampering on every link, how long
-//! disks take and whether they fail, what nodes draw (election timeouts), what clients will ask and when, whom faults
-//! still to come hit where that is a draw. What it does not change: the concrete schedule, what is under way when the run
-//! forks (messages, armed timers, syncs), and what was drawn once at the start (clock offsets and drifts).
+//! What a fork's seed changes is everything that is still to be drawn: loss, latency and tampering on every link, how
+//! long disks take and whether they fail, what nodes draw (election timeouts), what clients will ask and when, whom
+//! faults still to come hit where that is a draw. What it does not change: the concrete schedule, what is under way
+//! when the run forks (messages, armed timers, syncs), and what was drawn once at the start (clock offsets and drifts).
 
 use super::recorder::Recorder;
 use super::{RunError, cluster, finish, phases};
@@ -28,8 +28,8 @@ pub struct ForkRequest<'a> {
     pub keep_ops: bool,
 }
 
-/// Runs to the fork, then each fork to its end, healing, settling and judging included. `each` is given their records in
-/// the order of the seeds. If a rule is broken before the fork, all of them are that run.
+/// Runs to the fork, then each fork to its end, healing, settling and judging included. `each` is given their records
+/// in the order of the seeds. If a rule is broken before the fork, all of them are that run.
 ///
 /// # Errors
 /// When the options do not fit the system.

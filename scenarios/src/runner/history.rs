@@ -1,7 +1,9 @@
-//! Writes `history.jsonl`: a line for each operation that has ended, made and written beside the run, on a thread of its own.
+//! Writes `history.jsonl`: a line for each operation that has ended, made and written beside the run, on a thread of
+//! its own.
 //!
-//! A run is one thread, and its lines are a fifth of its work. They decide nothing in it: the thread gets the operations in
-//! order and tells the run nothing before its end, so neither the run nor the bytes depend on how fast it is.
+//! A run is one thread, and its lines are a fifth of its work. They decide nothing in it: the thread gets the
+//! operations in order and tells the run nothing before its end, so neither the run nor the bytes depend on how fast it
+//! is.
 
 use super::line::Line;
 use serde::Serialize;
@@ -20,8 +22,8 @@ const CHUNK: usize = 1 << 16;
 /// Bytes that a request and its response take, mostly.
 const SAID: usize = 64;
 
-/// Operations that have ended, and what they said: JSON that only the run's own thread can make, because what clients ask and
-/// are answered is shared with its nodes.
+/// Operations that have ended, and what they said: JSON that only the run's own thread can make, because what clients
+/// ask and are answered is shared with its nodes.
 struct Batch {
     ended: Vec<Ended>,
     said: Vec<u8>,

@@ -1,4 +1,5 @@
-//! One line of `trace.jsonl` or `history.jsonl`: a JSON object, written without a serializer, because a run has millions of them.
+//! One line of `trace.jsonl` or `history.jsonl`: a JSON object, written without a serializer, because a run has
+//! millions of them.
 
 use sim_core::{Fact, Instant, Message, Node, NodeId, Observed, Outcome, Parcel, Peer, Role, Ticket};
 use std::fmt::{self, Write};

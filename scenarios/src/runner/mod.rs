@@ -168,8 +168,8 @@ fn last_events<S: System>(
     Ok(evidence.last)
 }
 
-/// Runs on to `until`, or to the end and what belongs there. `stats` gets an entry at the end of each phase, so its length
-/// says in which phase the run is. Gives the rule that was broken, if one was.
+/// Runs on to `until`, or to the end and what belongs there. `stats` gets an entry at the end of each phase, so its
+/// length says in which phase the run is. Gives the rule that was broken, if one was.
 fn phases(
     scenario: &Scenario,
     run: &mut impl Run,

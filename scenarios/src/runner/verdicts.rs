@@ -43,8 +43,8 @@ pub(super) fn of_verdict(verdict: &Verdict) -> VerdictRecord {
     }
 }
 
-/// After the storm, heal and demand progress: some write that began after the faults were over must succeed, or some read
-/// where nothing is ever written.
+/// After the storm, heal and demand progress: some write that began after the faults were over must succeed, or some
+/// read where nothing is ever written.
 pub(super) fn recovery(scenario: &Scenario, (class, progress): (Class, Progress)) -> VerdictRecord {
     let heal = scenario.heal_at();
     let (one, many) = match class {

@@ -40,9 +40,9 @@ pub enum Heal {
 pub enum Law {
     /// Exponential: it fails at any moment with the same chance, whatever its age.
     Exponential,
-    /// Weibull, with this shape in thousandths. Below 1000, what has just failed fails again soon; hardware in the field
-    /// has about 700 (Schroeder and Gibson, "A large-scale study of failures in high-performance computing systems",
-    /// DSN 2006, section 5).
+    /// Weibull, with this shape in thousandths. Below 1000, what has just failed fails again soon; hardware in the
+    /// field has about 700 (Schroeder and Gibson, "A large-scale study of failures in high-performance computing
+    /// systems", DSN 2006, section 5).
     Weibull {
         /// The shape in thousandths.
         shape_milli: u32,

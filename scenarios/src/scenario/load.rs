@@ -158,8 +158,8 @@ impl Workload {
     }
 }
 
-/// The availability probe: one light client per zone that issues one read and one write on a fixed grid, of each shard in
-/// turn. It is not part of the load.
+/// The availability probe: one light client per zone that issues one read and one write on a fixed grid, of each shard
+/// in turn. It is not part of the load.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Probe {
     /// Whether it runs.

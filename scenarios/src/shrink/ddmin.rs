@@ -65,7 +65,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_needed_is_found_exactly(n in 1_usize..120, picks in proptest::collection::btree_set(0_usize..120, 0..6)) {
+        fn what_is_needed_is_found_exactly(
+            n in 1_usize..120, picks in proptest::collection::btree_set(0_usize..120, 0..6),
+        ) {
             let needed: Vec<usize> = picks.into_iter().filter(|i| *i < n).collect();
             let (result, _) = shrunk(n, |c| needed.iter().all(|i| c.contains(i)));
             prop_assert_eq!(result, needed);
@@ -75,7 +77,10 @@ mod tests {
         #[test]
         fn the_result_fails_and_no_item_can_be_left_out(n in 1_usize..60, modulus in 1_usize..9, least in 0_usize..30) {
             let whole: usize = (0..n).sum();
-            let fails = |c: &[usize]| c.iter().sum::<usize>() % modulus == whole % modulus && c.iter().sum::<usize>() >= least.min(whole);
+            let fails = |c: &[usize]| {
+                let sum = c.iter().sum::<usize>();
+                sum % modulus == whole % modulus && sum >= least.min(whole)
+            };
             let (result, _) = shrunk(n, fails);
             prop_assert!(fails(&result));
             for i in 0..result.len() {

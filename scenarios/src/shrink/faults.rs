@@ -75,7 +75,8 @@ fn targets(plan: &Plan, hit: Option<&Hit>, nodes: usize) -> Vec<Plan> {
         if nodes.len() < 2 { Vec::new() } else { (0..nodes.len()).map(|i| aim(these(without(i)))).collect() }
     };
     // A shape that draws its sides draws them from all nodes.
-    let drawn = matches!(&plan.fault, Fault::Partition { shape, .. } if !matches!(shape, Shape::Isolate | Shape::OneWay { .. }));
+    let drawn = matches!(&plan.fault, Fault::Partition { shape, .. }
+        if !matches!(shape, Shape::Isolate | Shape::OneWay { .. }));
     match &plan.target {
         Target::Node(_) => Vec::new(),
         Target::Nodes(list) => one_less(list),

@@ -51,8 +51,8 @@ pub struct Hit {
 
 /// Makes runs and says whether they break the rule.
 pub trait Oracle {
-    /// The first of `candidates` whose run breaks the rule. May make runs behind it as well, at the same time; that must
-    /// not change the answer.
+    /// The first of `candidates` whose run breaks the rule. May make runs behind it as well, at the same time; that
+    /// must not change the answer.
     fn first(&mut self, candidates: &[Scenario]) -> Option<(usize, Sighting)>;
 }
 
@@ -170,8 +170,8 @@ impl Search<'_> {
         });
     }
 
-    /// Leaves out parts of a storm of faults with other seeds than the one at hand. In a storm every fault steers all that
-    /// comes after it, so each is needed for this seed's violation, where another seed does without.
+    /// Leaves out parts of a storm of faults with other seeds than the one at hand. In a storm every fault steers all
+    /// that comes after it, so each is needed for this seed's violation, where another seed does without.
     ///
     /// Few large parts are tried with many seeds, many small parts with few: about as many runs each.
     fn calm(&mut self, runs_each: u64) {

@@ -1,4 +1,5 @@
-//! Less time: what comes after the violation is cut off, what comes before it is drawn together, and times become round.
+//! Less time: what comes after the violation is cut off, what comes before it is drawn together, and times become
+//! round.
 
 use super::Sighting;
 use crate::Scenario;

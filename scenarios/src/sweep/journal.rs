@@ -1,8 +1,8 @@
 //! Files of results, a line a run: the journal of a running sweep, in the order in which runs finish, and the finished
 //! `results.jsonl` in job order.
 //!
-//! A line is written with one call. What a kill can leave behind is a last line without its end: it is dropped, and its run
-//! is made again.
+//! A line is written with one call. What a kill can leave behind is a last line without its end: it is dropped, and its
+//! run is made again.
 
 use super::JobResult;
 use std::collections::BTreeMap;

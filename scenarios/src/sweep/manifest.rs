@@ -12,7 +12,8 @@ pub struct Manifest {
     pub schema_version: u32,
     /// The version of splitbrain that made the results.
     pub version: String,
-    /// 16 hexadecimal digits over the program that made them: its version says little about code that is being worked on.
+    /// 16 hexadecimal digits over the program that made them: its version says little about code that is being worked
+    /// on.
     #[serde(default)]
     pub executable: String,
     /// 16 hexadecimal digits over everything that the results depend on.

@@ -1,12 +1,13 @@
-//! Sweeps: one scenario under many seeds and settings. Planning and bookkeeping only; who runs the jobs is up to the caller.
+//! Sweeps: one scenario under many seeds and settings. Planning and bookkeeping only; who runs the jobs is up to the
+//! caller.
 //!
 //! ```text
 //! Seeds x Vary --Plan--> Job, Job, ...    a run each, in any order, on any machine
 //! JobResult, JobResult, ... --journal--> results.jsonl in job order --Summary--> summary.json
 //! ```
 //!
-//! A result depends on its job alone, and a summary on the results in job order alone. So it does not matter how the work
-//! was divided, how often it was interrupted, or in which order it finished: the files have the same bytes.
+//! A result depends on its job alone, and a summary on the results in job order alone. So it does not matter how the
+//! work was divided, how often it was interrupted, or in which order it finished: the files have the same bytes.
 
 mod journal;
 mod manifest;

@@ -147,8 +147,8 @@ impl Plan {
         Some(Job { index, cell, seed: self.seeds.get(index % self.seeds.count())? })
     }
 
-    /// What a folder says about itself, so that it is not taken for another sweep's: made by a program of this version and this
-    /// hash. `scenarios` has one entry a cell, `metrics` are followed.
+    /// What a folder says about itself, so that it is not taken for another sweep's: made by a program of this version
+    /// and this hash. `scenarios` has one entry a cell, `metrics` are followed.
     #[must_use]
     pub fn manifest(
         &self,

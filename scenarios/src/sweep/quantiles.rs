@@ -1,4 +1,5 @@
-//! Quantiles of one figure over many runs: exact, by rank, without interpolation, so that each is a figure some run had.
+//! Quantiles of one figure over many runs: exact, by rank, without interpolation, so that each is a figure some run
+//! had.
 
 use serde::{Deserialize, Serialize};
 

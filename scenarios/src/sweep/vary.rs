@@ -44,7 +44,8 @@ impl FromStr for Vary {
     }
 }
 
-/// Splits at commas, except inside of brackets and quotes: `[1, 2]` and `{ count = 3, dist = "zipf" }` are one value each.
+/// Splits at commas, except inside of brackets and quotes: `[1, 2]` and `{ count = 3, dist = "zipf" }` are one value
+/// each.
 fn split(text: &str) -> Result<Vec<String>, String> {
     let mut values = vec![String::new()];
     let (mut depth, mut quote, mut escaped) = (0_i32, None, false);

@@ -1,5 +1,5 @@
-//! What a verdict costs: a hard part hides no other, a long history is not a hard one, and crowds are no trouble to models
-//! whose order makes no difference.
+//! What a verdict costs: a hard part hides no other, a long history is not a hard one, and crowds are no trouble to
+//! models whose order makes no difference.
 
 use super::{BUDGET, crowded};
 use scenarios::history::{Judged, ModelName, Reading, Ruling, judge};
@@ -15,7 +15,8 @@ fn line(text: &mut String, process: u64, stage: &str, rest: &str) {
 
 #[test]
 fn a_hard_part_hides_no_other() {
-    // Thirty writes at once, and reads that go back and forth between two of them: no order fits, and all must be tried.
+    // Thirty writes at once, and reads that go back and forth between two of them: no order fits, and all must be
+    // tried.
     let mut text = String::new();
     let write = |i: u64| format!(":f :put, :key \"a\", :value {i}");
     (0..30).for_each(|i| line(&mut text, i, "invoke", &write(i)));

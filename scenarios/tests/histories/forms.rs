@@ -80,7 +80,8 @@ INFO  jepsen.util - 1\t:fail\t:cas\t[1 2]\t:connection-refused
 
 #[test]
 fn lines_are_counted_as_an_editor_counts_them() {
-    let text = "; recorded on a Monday\n# by hand\n\n[{:type :invoke,\n :f :read,\n :value nil,\n :process 3}\n #_{:process 9}\n ; the answer\n\n {:process 3,\n  :type :ok, :f :read, :value #{\"}\" \\}}}]\n";
+    let text = "; recorded on a Monday\n# by hand\n\n[{:type :invoke,\n :f :read,\n :value nil,\n :process 3}\n \
+        #_{:process 9}\n ; the answer\n\n {:process 3,\n  :type :ok, :f :read, :value #{\"}\" \\}}}]\n";
     let lines: Vec<u32> = events(text).iter().map(|event| event.4).collect();
     assert_eq!(lines, [4, 11]);
     let wrong = text.replace(":type :ok, ", "");
@@ -123,7 +124,8 @@ fn no_more_than_a_screen_is_shown() {
 
 #[test]
 fn a_line_that_is_cut_off_does_not_hide_those_after_it() {
-    let text = "{:process 5, :type :invoke, :f :read\n{:process 1, :type :maybe, :f :read, :value 1}\n{:process 2, :type :ok, :value 1}\n";
+    let text = "{:process 5, :type :invoke, :f :read\n{:process 1, :type :maybe, :f :read, :value 1}\n{:process 2, \
+        :type :ok, :value 1}\n";
     let shown = judged(text, ModelName::Register, "").expect_err("it is wrong");
     for what in ["x:1:", "x:2:", "x:3:", "3 problems"] {
         assert!(shown.contains(what), "{what}: {shown}");
@@ -166,7 +168,8 @@ fn tuples_are_keys_and_values_if_nothing_else_fits_and_never_silently() {
     let cas = cas.replace("[1 2]", "[9 [1 2]]") + asks_with_key;
     assert_eq!(judged(&format!("{first}{cas}"), Register, "--initial 1"), Ok(Ruling::Linearizable));
     // A transaction of two steps is a list of two, and no tuple.
-    let txn = "{:process 0, :type :invoke, :f :txn, :value [[:w :x 1] [:r :x nil]]}\n{:process 0, :type :ok, :f :txn, :value [[:w :x 1] [:r :x 1]]}\n";
+    let txn = "{:process 0, :type :invoke, :f :txn, :value [[:w :x 1] [:r :x nil]]}\n{:process 0, :type :ok, :f :txn, \
+        :value [[:w :x 1] [:r :x 1]]}\n";
     assert_eq!(judged(txn, ModelName::MultiRegister, ""), Ok(Ruling::Linearizable));
     let keyed = txn.replace("[[:w", "[7 [[:w").replace("]]}", "]]]}");
     assert_eq!(judged(&keyed, ModelName::MultiRegister, ""), Ok(Ruling::Linearizable));

@@ -476,7 +476,8 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
                 }
                 let news = hint.filter(|h| *h != from);
                 state.favourite = news;
-                // A hint is followed at once the first time; without one, or when hints lead in circles, the client backs off.
+                // A hint is followed at once the first time; without one, or when hints lead in circles, the client
+                // backs off.
                 let wait =
                     if news.is_some() && attempts <= 2 { crate::Duration::ZERO } else { state.backoff(attempts) };
                 state.pending.get(ticket.op).expect("it was pending a moment ago").hint = news;
@@ -501,8 +502,8 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
         self.act(id);
     }
 
-    /// One crossing between a client and a node: when it arrives (and a duplicate of it), or `None` if it is lost. `content` is the
-    /// hash of what it says, unless that is in the digest already.
+    /// One crossing between a client and a node: when it arrives (and a duplicate of it), or `None` if it is lost.
+    /// `content` is the hash of what it says, unless that is in the digest already.
     fn client_link(
         &mut self,
         what: Parcel,

@@ -1,5 +1,5 @@
-//! Ordered links, as TCP makes them: what is sent arrives in order, late rather than not at all; a cut holds it, and what
-//! breaks the connection takes all of it. And the way out of a machine, which everything that leaves it shares.
+//! Ordered links, as TCP makes them: what is sent arrives in order, late rather than not at all; a cut holds it, and
+//! what breaks the connection takes all of it. And the way out of a machine, which everything that leaves it shares.
 
 use super::{Engine, Event};
 use crate::network::Busy;
@@ -148,9 +148,10 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
         }
     }
 
-    /// A process that dies takes its connections with it: what waits on either way, and what is under way to it, be it from a node or from
-    /// a client. Whatever runs there next answers that with a reset; a client that is only asked to wait hears nothing of it, as it hears
-    /// nothing of a dead machine. What is under way *from* it has left its machine, and arrives.
+    /// A process that dies takes its connections with it: what waits on either way, and what is under way to it, be it
+    /// from a node or from a client. Whatever runs there next answers that with a reset; a client that is only asked to
+    /// wait hears nothing of it, as it hears nothing of a dead machine. What is under way *from* it has left its
+    /// machine, and arrives.
     pub(super) fn break_connections(&mut self, node: NodeId) {
         let ways: Vec<Way> =
             self.connections.ways.keys().copied().filter(|(from, to)| *from == node.0 || *to == node.0).collect();

@@ -4,8 +4,8 @@ use crate::Instant;
 use core::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 
-/// Operations by the time they are due. An operation that has another due time since, or has ended, is still here with its old
-/// one: whoever takes it out looks.
+/// Operations by the time they are due. An operation that has another due time since, or has ended, is still here with
+/// its old one: whoever takes it out looks.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Dues {
     /// In order: nearly all, because what comes later mostly is due later.

@@ -401,8 +401,8 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
         }
     }
 
-    /// The nodes a target means now; `trigger` is where the fault's trigger was met. Every choice is drawn from the fault's
-    /// own stream, among the members.
+    /// The nodes a target means now; `trigger` is where the fault's trigger was met. Every choice is drawn from the
+    /// fault's own stream, among the members.
     pub(super) fn resolve(&self, target: &Target, trigger: Option<NodeId>, rng: &mut Rng) -> Vec<NodeId> {
         self.resolve_among(&self.pool(), target, trigger, rng)
     }

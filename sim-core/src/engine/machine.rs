@@ -73,7 +73,8 @@ impl ProbeStats {
     }
 }
 
-/// What a machine has done since the start of the run: what it did for probes is apart, but in its time and on its disk.
+/// What a machine has done since the start of the run: what it did for probes is apart, but in its time and on its
+/// disk.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct NodeStats {
     /// Messages delivered to it by nodes.

@@ -256,8 +256,8 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
         id
     }
 
-    /// The nodes by how long the way to them is for a client in `zone`, those of its own zone first among equals; beyond
-    /// that clients take turns.
+    /// The nodes by how long the way to them is for a client in `zone`, those of its own zone first among equals;
+    /// beyond that clients take turns.
     fn nearest(&self, zone: u16, client: ClientId) -> near::Near {
         let way = |node: NodeId| {
             let site = self.network.node_site[node.index()];
@@ -302,8 +302,8 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
         }
     }
 
-    /// A run of more than this many events ends there, with the rule `max_events` broken: messages that beget messages for
-    /// ever would otherwise never let the simulated time pass.
+    /// A run of more than this many events ends there, with the rule `max_events` broken: messages that beget messages
+    /// for ever would otherwise never let the simulated time pass.
     pub const fn limit_events(&mut self, max_events: u64) {
         self.max_events = max_events;
     }

@@ -280,7 +280,8 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
         self.drop_message(Peer::Node(from), Peer::Node(to), what, why, hash::content(message));
     }
 
-    /// Something that was sent arrives nowhere. `content` is the hash of what it says, unless that is in the digest already.
+    /// Something that was sent arrives nowhere. `content` is the hash of what it says, unless that is in the digest
+    /// already.
     #[inline(never)]
     pub(super) fn drop_message(&mut self, from: Peer, to: Peer, what: Parcel, why: Drop, content: u64) {
         if matches!(what, Parcel::Message(..)) {
@@ -577,9 +578,10 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
         self.check(id);
     }
 
-    /// The node stopped itself. Its supervisor starts it again, unless a fault keeps it down; never at once, because one
-    /// that refuses to start (its disk is unreadable) would then be started forever without time going on.
-    /// It comes back to what was durable, as if its machine had lost power: no page cache outlives it (fsyncgate, PostgreSQL 2018).
+    /// The node stopped itself. Its supervisor starts it again, unless a fault keeps it down; never at once, because
+    /// one that refuses to start (its disk is unreadable) would then be started forever without time going on. It comes
+    /// back to what was durable, as if its machine had lost power: no page cache outlives it (fsyncgate, PostgreSQL
+    /// 2018).
     fn halt(&mut self, id: NodeId, why: &'static str) {
         self.crash(id, OnCrash::LoseUnsynced, Some(why));
         let token = self.machines[id.index()].cold.disk.token;

@@ -1,5 +1,5 @@
-//! A client's operations that have not ended. There may be a million of them, so whoever wants one names it: each look is
-//! counted, that a test can tell whether an event costs more where more of them wait.
+//! A client's operations that have not ended. There may be a million of them, so whoever wants one names it: each look
+//! is counted, that a test can tell whether an event costs more where more of them wait.
 
 use std::collections::VecDeque;
 

@@ -1,7 +1,8 @@
 //! Faults that wait for something to happen: the n-th message of a kind that is handled, the n-th fact of a kind,
 //! the beginning or end of another fault.
 //!
-//! While none waits, nothing is counted: a waiting trigger takes the engine off its calm path, like a packet fault does.
+//! While none waits, nothing is counted: a waiting trigger takes the engine off its calm path, like a packet fault
+//! does.
 
 use super::{Engine, Event};
 use crate::fault::{Cue, Trigger};
@@ -26,8 +27,8 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
         self.update_calm();
     }
 
-    /// A message is about to be handled by `node`, or it has announced a fact. A fault that has waited for it happens once
-    /// the node is done with the step.
+    /// A message is about to be handled by `node`, or it has announced a fact. A fault that has waited for it happens
+    /// once the node is done with the step.
     #[inline(never)]
     pub(super) fn cue(&mut self, node: NodeId, kind: &str, fact: bool) {
         self.cue_at(&[node], |cue| match cue {

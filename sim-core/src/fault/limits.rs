@@ -2,8 +2,8 @@
 
 use super::Sides;
 
-/// What the faults may not do, all together. Applied when a fault fires, because only then it is known whom it hits: what
-/// it would do too much is held back.
+/// What the faults may not do, all together. Applied when a fault fires, because only then it is known whom it hits:
+/// what it would do too much is held back.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Limits {
     /// At most this many nodes are down or paused at once.
@@ -22,8 +22,9 @@ impl Limits {
         self.max_down.is_none() && self.max_cut.is_none() && !self.keep_quorum
     }
 
-    /// Whether a cluster may be in this state: which nodes are members (all others do not count), which are down or paused,
-    /// and which cuts are in force. Fewer nodes down and fewer cuts are never forbidden where more are permitted.
+    /// Whether a cluster may be in this state: which nodes are members (all others do not count), which are down or
+    /// paused, and which cuts are in force. Fewer nodes down and fewer cuts are never forbidden where more are
+    /// permitted.
     #[must_use]
     pub fn permit(&self, members: &[bool], down: &[bool], cuts: &[&Sides]) -> bool {
         let all = || (0..down.len()).filter(|node| members[*node]);

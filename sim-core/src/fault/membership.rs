@@ -60,9 +60,9 @@ impl MemberChange {
         matches!(self, Self::Add | Self::Grow { .. })
     }
 
-    /// The order it is in a cluster of `members`. `targets` are those of the fault that it can concern (members, or others
-    /// for a change about newcomers); `others` may join, in the order in which the operator would take them. `None` if
-    /// there is nothing to change, or nobody would be left. Beside it, who is concerned.
+    /// The order it is in a cluster of `members`. `targets` are those of the fault that it can concern (members, or
+    /// others for a change about newcomers); `others` may join, in the order in which the operator would take them.
+    /// `None` if there is nothing to change, or nobody would be left. Beside it, who is concerned.
     pub(crate) fn plan(
         &self,
         members: NodeSet,

@@ -9,8 +9,8 @@ use std::sync::Arc;
 /// What a crash leaves of what was appended but not yet synced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum OnCrash {
-    /// All of it: the process died, the operating system did not. It stays in the page cache: a power loss takes it unless
-    /// a sync has covered it since.
+    /// All of it: the process died, the operating system did not. It stays in the page cache: a power loss takes it
+    /// unless a sync has covered it since.
     Keep,
     /// None of it: the machine lost power.
     LoseUnsynced,
@@ -115,8 +115,8 @@ pub enum ClockChange {
     Step(i64),
     /// It runs this many parts per million fast (negative: slow), until the fault ends.
     Drift(i32),
-    /// It stands still until the fault ends and then goes on from where it stood, as a counter that was stopped does. What
-    /// it missed stays missed, and timers that run on it wait for it.
+    /// It stands still until the fault ends and then goes on from where it stood, as a counter that was stopped does.
+    /// What it missed stays missed, and timers that run on it wait for it.
     Freeze,
 }
 
@@ -140,10 +140,11 @@ pub enum DiskChange {
     Slow(Latency),
     /// No sync completes.
     Stall,
-    /// A sync fails with this probability. No later one makes durable what it covered. A node that stops itself for that finds what was
-    /// durable when it starts again. That is the kinder case: where its process alone dies, the kernel has the pages of the failed sync
-    /// for clean, so the next process reads them as if they were written, and no sync of its own writes them. No protocol that trusts what
-    /// it reads back survives that, and none here is asked to.
+    /// A sync fails with this probability. No later one makes durable what it covered. A node that stops itself for
+    /// that finds what was durable when it starts again. That is the kinder case: where its process alone dies, the
+    /// kernel has the pages of the failed sync for clean, so the next process reads them as if they were written, and
+    /// no sync of its own writes them. No protocol that trusts what it reads back survives that, and none here is asked
+    /// to.
     FailSync(Probability),
     /// There is no space: what is appended is refused, and the sync that should cover it fails
     /// ([`crate::SyncError::NoSpace`]).
@@ -319,8 +320,8 @@ pub struct Schedule {
 }
 
 impl Schedule {
-    /// A schedule; sorted by start, and by id at equal starts. What waits begins to wait first: it may be for another of
-    /// the same moment.
+    /// A schedule; sorted by start, and by id at equal starts. What waits begins to wait first: it may be for another
+    /// of the same moment.
     #[must_use]
     pub fn new(mut injections: Vec<Injection>) -> Self {
         injections.sort_by_key(|i| (i.at, i.after.is_none(), i.id));

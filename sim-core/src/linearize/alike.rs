@@ -1,4 +1,5 @@
-//! Operations of a queue that nobody could tell apart: of those that could come now, the one that has to come first does.
+//! Operations of a queue that nobody could tell apart: of those that could come now, the one that has to come first
+//! does.
 
 use super::{Op, Passage, Spec};
 use crate::Instant;
@@ -6,8 +7,8 @@ use std::collections::BTreeMap;
 
 /// Which operations ask the same and were answered the same, in a part that is a queue.
 ///
-/// If an order takes one of them now, and later another one that could have come now and must come no later, then the two
-/// can change places: nothing else notices. So only one of them need be tried.
+/// If an order takes one of them now, and later another one that could have come now and must come no later, then the
+/// two can change places: nothing else notices. So only one of them need be tried.
 pub(super) struct Alike {
     /// For each operation, the number of its kind.
     kinds: Vec<u32>,
@@ -81,8 +82,8 @@ pub(super) fn spans<S: Spec>(ops: &[Op<'_, S>]) -> Vec<Span> {
     ops.iter().enumerate().map(span).collect()
 }
 
-/// Puts operations that are alike into the order in which they can be taken to come; `None` if one lies within another, so
-/// that either may have to come first.
+/// Puts operations that are alike into the order in which they can be taken to come; `None` if one lies within another,
+/// so that either may have to come first.
 pub(super) fn in_turn(spans: &[Span], alike: &[usize]) -> Option<Vec<usize>> {
     let mut turns: Vec<Span> = alike.iter().map(|op| spans[*op]).collect();
     turns.sort_unstable();

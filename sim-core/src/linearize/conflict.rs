@@ -9,13 +9,13 @@ use core::cell::Cell;
 /// The smallest set of operations found that has no order, as indices into `history`, the one whose answer is
 /// the last straw at the end. Only the operations of one part may be given.
 ///
-/// Everything left out is left out soundly: what began after the last straw, an answer that came after it (the operation
-/// may then have happened or not), and whatever changed nothing, or nothing that anybody saw. So if the rest has no order,
-/// neither has the whole. Each attempt visits at most `budget` states; one that runs out counts as having an order, which
-/// only makes the set larger.
+/// Everything left out is left out soundly: what began after the last straw, an answer that came after it (the
+/// operation may then have happened or not), and whatever changed nothing, or nothing that anybody saw. So if the rest
+/// has no order, neither has the whole. Each attempt visits at most `budget` states; one that runs out counts as having
+/// an order, which only makes the set larger.
 ///
-/// Gives nothing if `go_on`, asked now and then, says no before it is known which operation is the last straw, and a larger
-/// set if it says so later.
+/// Gives nothing if `go_on`, asked now and then, says no before it is known which operation is the last straw, and a
+/// larger set if it says so later.
 pub fn conflict<'a, S: Spec + 'a>(
     history: impl IntoIterator<Item = Observed<'a, S>>,
     budget: u64,
@@ -24,8 +24,8 @@ pub fn conflict<'a, S: Spec + 'a>(
     let mut ops: Vec<Op<'_, S>> = history.into_iter().enumerate().filter_map(|(i, row)| Op::of(i, row)).collect();
     ops.sort_by_key(|op| (op.invoked, op.index));
     let Some(part) = ops.first().map(|op| S::part(op.request)) else { return Vec::new() };
-    // A crowd leaves no smaller set that is complete: all who could make the state that was seen belong to it. The last of
-    // them stands for the others, which had ended before it.
+    // A crowd leaves no smaller set that is complete: all who could make the state that was seen belong to it. The last
+    // of them stands for the others, which had ended before it.
     if let Some(stale) = stale(&part, &ops) {
         return stale.before().chain([stale.saw]).map(|position| ops[position].index).collect();
     }
@@ -40,7 +40,8 @@ pub fn conflict<'a, S: Spec + 'a>(
     let mut returns: Vec<Instant> = ops.iter().filter_map(|op| op.answered.map(|(at, _)| at)).collect();
     returns.sort_unstable();
     returns.dedup();
-    // A history whose beginning has no order has none itself: the first return with which there is none can be bisected.
+    // A history whose beginning has no order has none itself: the first return with which there is none can be
+    // bisected.
     let last = returns.partition_point(|at| !fails(&until(&ops, *at)));
     let Some(last_straw) = returns.get(last).copied() else { return Vec::new() };
     if stopped.get() {

@@ -2,8 +2,8 @@
 
 use super::{Growth, Op, Spec};
 
-/// The states that somebody still has to see, in a part in which every operation only adds to what is there: a state must
-/// be able to grow into the smallest of them, or it leads nowhere.
+/// The states that somebody still has to see, in a part in which every operation only adds to what is there: a state
+/// must be able to grow into the smallest of them, or it leads nowhere.
 pub(super) struct Outlook<T> {
     /// The states that are seen, each able to grow into the next, and how many operations left see them.
     seen: Vec<(T, u32)>,
@@ -63,8 +63,8 @@ impl<T: Clone + Eq> Outlook<T> {
         !self.is_broken && self.seen.get(self.next).is_none_or(|(smallest, _)| S::can_grow_into(state, smallest))
     }
 
-    /// Whether an operation that leads to `state`, or changes nothing, may come now without a thought for the others: all
-    /// who still look see it anyway, and it stands in nobody's way.
+    /// Whether an operation that leads to `state`, or changes nothing, may come now without a thought for the others:
+    /// all who still look see it anyway, and it stands in nobody's way.
     pub fn welcomes<S: Spec<State = T>>(&self, op: &Op<'_, S>, before: &T, state: &T) -> bool {
         let is_of_use = match op.answered {
             Some(_) => true,

@@ -5,8 +5,8 @@ use super::{Op, Passage, Spec};
 use crate::Instant;
 use std::collections::BTreeMap;
 
-/// What is still to come into a queue, and when that comes out, in a part in which it is known of equal elements which comes
-/// in first, as far as that makes a difference.
+/// What is still to come into a queue, and when that comes out, in a part in which it is known of equal elements which
+/// comes in first, as far as that makes a difference.
 pub(super) struct Lane {
     /// What each operation does.
     steps: Vec<Step>,
@@ -66,8 +66,8 @@ impl Lane {
                 }
             }
         }
-        // Of equal elements, the first to come in is the first to come out: any that come out are equal, too. But nobody
-        // knows which of them is gone that somebody took out without being told.
+        // Of equal elements, the first to come in is the first to come out: any that come out are equal, too. But
+        // nobody knows which of them is gone that somebody took out without being told.
         if some_unknown && enters.values().any(|enter| enter.len() > 1) {
             return None;
         }
@@ -81,8 +81,8 @@ impl Lane {
         }
         this.is_broken |= !leaves.is_empty();
         let ends = |i: usize| ops[i].answered.map(|(at, _)| at);
-        // In before somebody looked, and out, if ever, only after: then it was in. Of those that came in before, the one
-        // that stays longest counts.
+        // In before somebody looked, and out, if ever, only after: then it was in. Of those that came in before, the
+        // one that stays longest counts.
         let stays = |out: Option<usize>| out.map_or(Instant(u64::MAX), |out| ops[out].invoked);
         let mut in_until: Vec<(Instant, Instant)> =
             pairs.iter().filter_map(|(i, out)| Some((ends(*i)?, stays(*out)))).collect();

@@ -1,8 +1,8 @@
 //! Where a search has been: fingerprints of places, in bounded memory.
 //!
-//! A place is kept as 128 bits, not whole: two of fifty million meet with a probability of 4e-24. When the memory is full,
-//! a new fingerprint takes the place of another. The search may then come to a place twice, which costs time and decides
-//! nothing.
+//! A place is kept as 128 bits, not whole: two of fifty million meet with a probability of 4e-24. When the memory is
+//! full, a new fingerprint takes the place of another. The search may then come to a place twice, which costs time and
+//! decides nothing.
 
 use crate::hash::Mixer;
 use core::hash::{Hash, Hasher};

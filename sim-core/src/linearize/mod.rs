@@ -3,9 +3,10 @@
 //!
 //! The search is Wing and Gong's (1993) with Lowe's (2017) memory of states seen, part by part (P-compositionality:
 //! operations on different keys do not concern each other). An operation with an unknown outcome may take effect at any
-//! time after it began, or never. A search that runs out of budget says so; it never says pass. The budget counts what a
-//! part costs beyond a walk through its operations: a history is not hard because it is long. A walk is free up to a number
-//! of states for each operation, so a search ends after a number of states that is linear in the length of its history.
+//! time after it began, or never. A search that runs out of budget says so; it never says pass. The budget counts what
+//! a part costs beyond a walk through its operations: a history is not hard because it is long. A walk is free up to a
+//! number of states for each operation, so a search ends after a number of states that is linear in the length of its
+//! history.
 
 mod ahead;
 mod alike;
@@ -67,14 +68,14 @@ pub trait Spec {
         let _ = request;
         None
     }
-    /// What state the request can lead to, whatever the state before; `None` if that depends on it. One that was answered,
-    /// and is not [`Spec::observed_only`], did lead there.
+    /// What state the request can lead to, whatever the state before; `None` if that depends on it. One that was
+    /// answered, and is not [`Spec::observed_only`], did lead there.
     fn makes(request: &Self::Request) -> Option<Makes<Self::State>> {
         let _ = request;
         None
     }
-    /// How the request adds to what is there, if it takes nothing away, whatever the state; reads do neither. Of a part of
-    /// nothing else it is known early that an order leads nowhere. `None` is always right.
+    /// How the request adds to what is there, if it takes nothing away, whatever the state; reads do neither. Of a part
+    /// of nothing else it is known early that an order leads nowhere. `None` is always right.
     fn growth(request: &Self::Request) -> Option<Growth> {
         let _ = request;
         None
@@ -84,8 +85,8 @@ pub trait Spec {
         let _ = (state, larger);
         true
     }
-    /// What the request does in a queue; `None`, which is always right, if it does anything else. Where it is the same, and
-    /// known of both or of neither that they happened, the requests do and were answered the same.
+    /// What the request does in a queue; `None`, which is always right, if it does anything else. Where it is the same,
+    /// and known of both or of neither that they happened, the requests do and were answered the same.
     fn passage<'r>(request: &'r Self::Request, response: Option<&'r Self::Response>) -> Option<Passage<'r>> {
         let _ = (request, response);
         None
@@ -294,8 +295,8 @@ impl Turns<'_> {
     }
 }
 
-/// A part that has no order. Looking ahead finds out sooner, but then the order found is shorter than a person would make
-/// it: this looks for a better witness without, for a while.
+/// A part that has no order. Looking ahead finds out sooner, but then the order found is shorter than a person would
+/// make it: this looks for a better witness without, for a while.
 fn refuted<S: Spec>(
     part: &S::Part,
     ops: &[Op<'_, S>],

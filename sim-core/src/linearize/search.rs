@@ -168,8 +168,8 @@ impl<S: Spec> Search<'_, '_, '_, S> {
         self.line.lift(op);
         self.ordered += usize::from(self.ops[op].answered.is_some());
         if self.ordered > self.record {
-            // A walk that comes further without going back costs nothing, within reason: where many wait at once, each of
-            // its steps looks at all of them.
+            // A walk that comes further without going back costs nothing, within reason: where many wait at once, each
+            // of its steps looks at all of them.
             self.record = self.ordered;
             self.free -= self.straight;
             (self.went_back, self.straight) = (false, 0);
@@ -218,8 +218,8 @@ pub(super) fn search<S: Spec>(
         looked_at: 0,
         effort,
     };
-    // Places from which every way on has been tried. A place is noted when it is left: until then nothing can come to it
-    // again, because all that is tried from it has ordered more. So an order that is found without going back costs
+    // Places from which every way on has been tried. A place is noted when it is left: until then nothing can come to
+    // it again, because all that is tried from it has ordered more. So an order that is found without going back costs
     // nothing here.
     let mut hopeless = Memory::new();
     let mut longest: (usize, Vec<usize>, usize) = (0, Vec::new(), 0);

@@ -1,7 +1,7 @@
 //! The plainest contradiction, found without a search: somebody saw a state that had certainly been left for good.
 //!
-//! A crowd on one key makes the search exhaust every order before it can say no. A stale read needs none of that: all who
-//! could make the state it saw had ended, then somebody left another one, and only then it began.
+//! A crowd on one key makes the search exhaust every order before it can say no. A stale read needs none of that: all
+//! who could make the state it saw had ended, then somebody left another one, and only then it began.
 
 use super::{Makes, Op, Spec};
 use crate::Instant;
@@ -27,8 +27,8 @@ impl Stale {
 
 /// All that could make a state.
 struct Makers {
-    /// State, position, and of those of the same state up to here the position of the one that ends last; by state, and then
-    /// in the order in which they began.
+    /// State, position, and of those of the same state up to here the position of the one that ends last; by state, and
+    /// then in the order in which they began.
     made: Vec<(u32, u32, u32)>,
 }
 
@@ -68,8 +68,8 @@ impl Makers {
 struct Certain {
     /// Positions and states, in the order in which they began.
     left: Vec<(u32, u32)>,
-    /// For each, of those that began no earlier the two with the earliest ends that left different states: places in `left`,
-    /// or `NONE`.
+    /// For each, of those that began no earlier the two with the earliest ends that left different states: places in
+    /// `left`, or `NONE`.
     earliest: Vec<[u32; 2]>,
 }
 
@@ -97,7 +97,8 @@ impl Certain {
         Self { left, earliest }
     }
 
-    /// One that began after `after` (at any time, if `None`), ended before `before`, and left another state than `state`.
+    /// One that began after `after` (at any time, if `None`), ended before `before`, and left another state than
+    /// `state`.
     fn between<S: Spec>(&self, ops: &[Op<'_, S>], after: Option<Instant>, before: Instant, state: u32) -> Option<u32> {
         let began =
             |after: Instant| self.left.partition_point(|(position, _)| ops[*position as usize].invoked <= after);
@@ -108,8 +109,8 @@ impl Certain {
     }
 }
 
-/// The stale observation that was answered first; `None` if there is none, or if it is not known of every operation what
-/// it makes. `ops` are sorted by invocation.
+/// The stale observation that was answered first; `None` if there is none, or if it is not known of every operation
+/// what it makes. `ops` are sorted by invocation.
 pub(super) fn stale<S: Spec>(part: &S::Part, ops: &[Op<'_, S>]) -> Option<Stale> {
     let mut numbers: BTreeMap<S::State, u32> = BTreeMap::new();
     let mut number = |state: S::State| {

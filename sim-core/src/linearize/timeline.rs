@@ -6,8 +6,8 @@ use crate::Instant;
 /// Behind the last place.
 pub(super) const END: u32 = u32::MAX;
 
-/// The calls and returns of a part in order of time, as a list from which operations can be lifted and put back. Place 0 is its
-/// head.
+/// The calls and returns of a part in order of time, as a list from which operations can be lifted and put back. Place
+/// 0 is its head.
 pub(super) struct Timeline {
     /// The operation of each place, doubled, and one more if that is its return.
     events: Vec<u32>,

@@ -30,7 +30,8 @@ pub struct LinkPolicy {
     pub bandwidth: u64,
     /// How many bytes may wait for the link before it drops.
     pub queue_bytes: u64,
-    /// Messages of each sender to each receiver arrive in order, and none is lost but with the connection: what TCP gives.
+    /// Messages of each sender to each receiver arrive in order, and none is lost but with the connection: what TCP
+    /// gives.
     pub ordered: bool,
     /// An ordered link that could deliver nothing for this long has lost its connection, with all that waited.
     pub connection_timeout: Duration,

@@ -260,8 +260,8 @@ impl Trouble {
         self.cuts.iter().any(|cut| cut.cuts(from, to, client_zone))
     }
 
-    /// What becomes of a message on a link that is not plain, or while something is in force. `rng` is the stream of the
-    /// link's own policy; every fault has its own.
+    /// What becomes of a message on a link that is not plain, or while something is in force. `rng` is the stream of
+    /// the link's own policy; every fault has its own.
     pub fn pass<'a>(&mut self, crossing: &Crossing, policy: &LinkPolicy, rng: impl FnOnce() -> &'a mut Rng) -> Passage {
         let (from, to, client_zone) = crossing.ends;
         if self.cut(from, to, client_zone) {

@@ -24,13 +24,13 @@ const TOO_FEW: usize = 12;
 /// * less than 1024 turns ahead: in `coarse`, unsorted, turn by turn;
 /// * later: in `far`, a heap.
 ///
-/// When the front is used up, the next occupied bucket becomes the current one and is sorted into it, together with what
-/// `far` has for that bucket; before that, a turn in `coarse` that has come is dealt to the ring. With few
-/// keys pending the current bucket is the last there is, so all of them are in the front and nothing is dealt.
+/// When the front is used up, the next occupied bucket becomes the current one and is sorted into it, together with
+/// what `far` has for that bucket; before that, a turn in `coarse` that has come is dealt to the ring. With few keys
+/// pending the current bucket is the last there is, so all of them are in the front and nothing is dealt.
 ///
 /// Slow steps (a refill, a push that did not find its place at once) use up patience. When it is gone, the geometry is
-/// compared with the one the latest delays ask for, and everything is filed anew if they differ by more than a factor of
-/// two. Patience grows with the number of keys, so that this costs each of them little.
+/// compared with the one the latest delays ask for, and everything is filed anew if they differ by more than a factor
+/// of two. Patience grows with the number of keys, so that this costs each of them little.
 #[derive(Clone, Debug)]
 pub struct CalendarQueue {
     front: Front,

@@ -29,8 +29,8 @@ struct Tail {
 /// An empty turn: like a full chunk, so that the first key fetches one.
 const EMPTY: Tail = Tail { chunk: NONE, fill: CHUNK as u32 };
 
-/// The turns to come. A million keys thrown all over a ring of a million buckets miss the cache each time; appended to a
-/// thousand lists, and dealt to a small ring when their turn comes, they hardly do.
+/// The turns to come. A million keys thrown all over a ring of a million buckets miss the cache each time; appended to
+/// a thousand lists, and dealt to a small ring when their turn comes, they hardly do.
 #[derive(Clone, Debug)]
 pub(super) struct Coarse {
     tails: Vec<Tail>,

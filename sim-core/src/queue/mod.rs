@@ -2,8 +2,8 @@
 //!
 //! [`CalendarQueue`] is what the engine runs on; [`BinaryQueue`], the standard library's heap, is what it is measured
 //! against and tested beside. The queue is the largest single cost of an event, so it was chosen by measurement: a
-//! constant number of keys pending, pop one, push one. Nanoseconds per pop and push, 2026-11-21, two shared cores, all in
-//! one process; ratios within the table mean something, absolute figures do not (`cargo run --release -p sim-core
+//! constant number of keys pending, pop one, push one. Nanoseconds per pop and push, 2026-11-21, two shared cores, all
+//! in one process; ratios within the table mean something, absolute figures do not (`cargo run --release -p sim-core
 //! --example queues` prints today's).
 //!
 //! ```text
@@ -45,10 +45,10 @@
 //! run, and the rest is what it pays for noting the delays.
 //!
 //! Also measured: one large ring for a million keys instead of a small one dealt turn by turn takes about 50 ns
-//! (uniform) and 80 ns (timers). Bringing four buckets to the front at once saves a tenth with long delays and costs half
-//! again when half of the delays are zero, so it is one. From 1 to 1.5 keys per bucket it hardly matters, from 2.5 on
-//! sorting shows. Instructions are not the limit below 100 k pending (a sixth fewer changed nothing): what remains is
-//! whether a bucket holds another key, which no branch predictor can know.
+//! (uniform) and 80 ns (timers). Bringing four buckets to the front at once saves a tenth with long delays and costs
+//! half again when half of the delays are zero, so it is one. From 1 to 1.5 keys per bucket it hardly matters, from 2.5
+//! on sorting shows. Instructions are not the limit below 100 k pending (a sixth fewer changed nothing): what remains
+//! is whether a bucket holds another key, which no branch predictor can know.
 
 mod binary;
 mod calendar;

@@ -1,7 +1,8 @@
-//! The shape of every catalogue of known bugs: an enum for the option, its names, and what `splitbrain list bugs` shows.
+//! The shape of every catalogue of known bugs: an enum for the option, its names, and what `splitbrain list bugs`
+//! shows.
 
-/// `catalogue! { Bugs; Variant, "name", "what is wrong", "the rule that catches it", "where it was published"; ... }` makes the
-/// enum `Bugs`, with `None` for correct code, and `CATALOGUE`.
+/// `catalogue! { Bugs; Variant, "name", "what is wrong", "the rule that catches it", "where it was published"; ... }`
+/// makes the enum `Bugs`, with `None` for correct code, and `CATALOGUE`.
 macro_rules! catalogue {
     ($bugs:ident; $($variant:ident, $name:literal, $about:literal, $violates:literal, $source:literal;)*) => {
         #[doc = concat!("A known bug; [`", stringify!($bugs), "::None`] is correct code.")]

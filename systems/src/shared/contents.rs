@@ -52,7 +52,8 @@ impl<T: Hash> Told<T> {
     }
 }
 
-/// Writes down what a hasher is given: slices of integers come as the machine's own bytes, which differ between machines.
+/// Writes down what a hasher is given: slices of integers come as the machine's own bytes, which differ between
+/// machines.
 #[derive(Debug, Default)]
 struct Calls(Vec<Call>);
 
@@ -102,8 +103,8 @@ impl Hasher for Calls {
     }
 }
 
-/// `vary!(told, Message::Vote { term: 1 => 2, granted: true => false })` makes one value with what stands before the arrows, and for
-/// each field one in which only that is another. `wrap` makes of it what is sent, written or announced.
+/// `vary!(told, Message::Vote { term: 1 => 2, granted: true => false })` makes one value with what stands before the
+/// arrows, and for each field one in which only that is another. `wrap` makes of it what is sent, written or announced.
 macro_rules! vary {
     ($told:ident, $($name:ident)::+ { $($field:ident: $usual:expr => $other:expr),* $(,)? }) => {
         vary!($told, core::convert::identity, $($name)::+ { $($field: $usual => $other),* })

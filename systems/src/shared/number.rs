@@ -1,5 +1,5 @@
-//! Numbers that name things on the wire: each kind is a type of its own, so that the answer about one thing is never taken for that
-//! about another which happens to have the same number.
+//! Numbers that name things on the wire: each kind is a type of its own, so that the answer about one thing is never
+//! taken for that about another which happens to have the same number.
 
 /// A number that things are named by in turn.
 pub(crate) trait Counts {

@@ -35,8 +35,8 @@ pub struct Bench {
 }
 
 impl Bench {
-    /// The machine at place `me` of a cluster of `nodes`. One that takes turns begins with the first server, so that a story is easy
-    /// to follow.
+    /// The machine at place `me` of a cluster of `nodes`. One that takes turns begins with the first server, so that a
+    /// story is easy to follow.
     pub fn new(options: &BalancingOptions, nodes: u32, spares: u32, me: u32) -> Self {
         let turns = matches!(options.policy, Policy::RoundRobin | Policy::WeightedRoundRobin) && me < options.balancers;
         let begins = |seed: &u64| Self::of_seed(options, nodes, spares, me, *seed).ask().map(|(to, _)| to.0);

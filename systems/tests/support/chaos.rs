@@ -277,8 +277,8 @@ impl<N: Subject> Run<N> {
         self.cluster.crash(id, leaves);
     }
 
-    /// Only while all others know what they have promised, and will know it after a crash: no protocol survives the loss
-    /// of a majority's memory.
+    /// Only while all others know what they have promised, and will know it after a crash: no protocol survives the
+    /// loss of a majority's memory.
     fn wipe(&mut self) {
         let id = self.any_node();
         let knows = |node: &N| sim_core::Node::role(node).name != "rejoining";

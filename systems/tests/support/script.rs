@@ -1,6 +1,7 @@
 //! Transcripts: a text that drives the cluster, and what happened, told so that anybody can follow.
 //!
-//! A line is a command or, behind `#`, a sentence for the reader. See the match in [`Script::run_line`] for the commands.
+//! A line is a command or, behind `#`, a sentence for the reader. See the match in [`Script::run_line`] for the
+//! commands.
 
 use super::{Cluster, Flight, Leaves, Raft, Subject, Told, n};
 use sim_core::{ClientId, Duration, NodeId, Order, Ticket};

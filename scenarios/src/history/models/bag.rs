@@ -147,8 +147,8 @@ impl Spec for Bag {
         request.what == What::Dequeue(Some(None))
     }
     fn could_matter(request: &Ask, all: &[(&Ask, Option<&Told>)]) -> bool {
-        // What nobody took out makes a difference to nobody but who found it empty, and would rather it never came. That
-        // something is out makes a difference only to them.
+        // What nobody took out makes a difference to nobody but who found it empty, and would rather it never came.
+        // That something is out makes a difference only to them.
         all.iter().any(|(other, told)| match (&request.what, &other.what, told) {
             (What::Enqueue(value), What::Dequeue(Some(Some(out))), Some(_)) => value == out,
             (What::Dequeue(Some(Some(_)) | None) | What::Drain, What::Dequeue(Some(None)), Some(_)) => true,

@@ -1,5 +1,6 @@
-//! A few elements of a set or of a queue. What happened to them has to have an order by itself: the others can be left out with
-//! all that is known of them. So a contradiction is looked for in one element, then in two, and only then in all.
+//! A few elements of a set or of a queue. What happened to them has to have an order by itself: the others can be left
+//! out with all that is known of them. So a contradiction is looked for in one element, then in two, and only then in
+//! all.
 
 use super::super::Operation;
 use super::Model;
@@ -41,8 +42,8 @@ pub(super) const PAIRS: usize = 50_000;
 /// States visited for each of them.
 const PAIRED: u64 = 1_000;
 
-/// The operations on one element, or on two, that contradict each other, if there are such: as indices, the last straw at the
-/// end.
+/// The operations on one element, or on two, that contradict each other, if there are such: as indices, the last straw
+/// at the end.
 pub(super) fn contradiction<M: Elements>(operations: &[&Operation<M>]) -> Option<Vec<usize>> {
     let mut about: BTreeMap<&Arc<str>, Vec<usize>> = BTreeMap::new();
     let mut about_all = Vec::new();

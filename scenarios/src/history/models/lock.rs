@@ -127,8 +127,8 @@ const ATTEMPT: u64 = 200_000;
 /// Operations that are easily looked through.
 const FEW: usize = 3;
 
-/// The operations that contradict each other since nobody was asking for a moment and it was clear who held the lock: only who
-/// got it last stands for all that was before.
+/// The operations that contradict each other since nobody was asking for a moment and it was clear who held the lock:
+/// only who got it last stands for all that was before.
 fn since_quiet<M>(operations: &[&Operation<M>], owner: fn(&Ask) -> &str) -> Vec<usize>
 where
     M: Model<Request = Ask, Response = Told>,
@@ -163,8 +163,8 @@ where
     found
 }
 
-/// Who got the lock last and still has it after all of these, which have ended: nobody, or the operation; `None` if that is not
-/// clear.
+/// Who got the lock last and still has it after all of these, which have ended: nobody, or the operation; `None` if
+/// that is not clear.
 fn holder<M>(ended: &[usize], operations: &[&Operation<M>], owner: fn(&Ask) -> &str) -> Option<Option<usize>>
 where
     M: Model<Request = Ask, Response = Told>,

@@ -235,7 +235,8 @@ impl Balancer {
                     self.picker.ended(loser.server);
                     let under_way = now.since(loser.sent);
                     if under_way > self.estimate {
-                        // However long it would have taken: it is one of those that take longer, or only the winners would count.
+                        // However long it would have taken: it is one of those that take longer, or only the winners
+                        // would count.
                         self.took(config, under_way);
                     }
                     fx.send(
@@ -512,8 +513,8 @@ fn give_up(ticket: Ticket, why: Reason, fx: &mut Fx<'_>) {
     fx.refuse(ticket);
 }
 
-/// The estimate of what a share of answers take at most, after one that took so long: up by that share of a step if it took
-/// longer, down by the rest of it if not. It settles where as many steps go up as down.
+/// The estimate of what a share of answers take at most, after one that took so long: up by that share of a step if it
+/// took longer, down by the rest of it if not. It settles where as many steps go up as down.
 fn moved(estimate: Duration, took: Duration, ppm: u32) -> Duration {
     if estimate == Duration::ZERO {
         return took;

@@ -10,7 +10,10 @@ use sim_core::{ClientId, Duration, NodeSet, Probability};
 #[test]
 fn messages_and_requests() {
     let mut told = Told::messages();
-    vary!(told, M::Forward { id: TryNumber(1) => TryNumber(2), client: ClientId(0) => ClientId(1), request: RequestNumber(3) => RequestNumber(4), within: None => Some(Duration(3)) });
+    vary!(told, M::Forward {
+        id: TryNumber(1) => TryNumber(2), client: ClientId(0) => ClientId(1),
+        request: RequestNumber(3) => RequestNumber(4), within: None => Some(Duration(3)),
+    });
     vary!(told, M::Cancel { id: TryNumber(1) => TryNumber(2), client: ClientId(0) => ClientId(1) });
     vary!(told, M::Done { id: TryNumber(1) => TryNumber(2), client: ClientId(0) => ClientId(1) });
     vary!(told, M::Failed { id: TryNumber(1) => TryNumber(2), client: ClientId(0) => ClientId(1) });

@@ -1,5 +1,5 @@
-//! Which servers a balancer may ask: members of its subset, trusted by health checks and by what became of requests, or all of
-//! them in panic; and none whose circuit is open.
+//! Which servers a balancer may ask: members of its subset, trusted by health checks and by what became of requests, or
+//! all of them in panic; and none whose circuit is open.
 
 use super::bugs::BalancingBug;
 use super::config::Config;

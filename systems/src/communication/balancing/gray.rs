@@ -39,7 +39,8 @@ impl Gray {
 pub enum When {
     /// Once: from, until, counted from the start of the run.
     Once(Instant, Instant),
-    /// At random: the means of the times between and of the times gray, both exponential; and when all is well for good.
+    /// At random: the means of the times between and of the times gray, both exponential; and when all is well for
+    /// good.
     Process(Duration, Duration, Instant),
 }
 

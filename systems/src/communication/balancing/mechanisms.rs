@@ -1,5 +1,6 @@
-//! What each mechanism of balancing promises: the cap of ejections, slow start, retries elsewhere, checks in time, subsets, and servers
-//! that end what they have taken. Each rule is judged where its mechanism is on and came into play.
+//! What each mechanism of balancing promises: the cap of ejections, slow start, retries elsewhere, checks in time,
+//! subsets, and servers that end what they have taken. Each rule is judged where its mechanism is on and came into
+//! play.
 
 use super::config::{Config, HealthChecks};
 use super::fact::BalancingFact;
@@ -36,8 +37,8 @@ const HEARSAY: Duration = Duration::secs(4);
 const SLACK: Duration = Duration::millis(1);
 /// Standard deviations of a count that are still luck.
 const LUCK: f64 = 6.0;
-/// Half of the time of slow start a server's weight rises from a tenth to a half of its own: 0.3 on the average, in steps. (Its share
-/// is that weight's among all: where few others are in, much more than 0.3 of a full share.)
+/// Half of the time of slow start a server's weight rises from a tenth to a half of its own: 0.3 on the average, in
+/// steps. (Its share is that weight's among all: where few others are in, much more than 0.3 of a full share.)
 const SPARED: f64 = 0.35;
 
 /// A rule that was broken: which, by whom, and what was seen.
@@ -88,7 +89,8 @@ enum Pending {
 pub(super) struct Mechanisms {
     config: Rc<Config>,
     balancers: Vec<Balancer>,
-    /// By server: the jobs it has by the sums, and what this step has changed of that; whether something was cancelled in it.
+    /// By server: the jobs it has by the sums, and what this step has changed of that; whether something was cancelled
+    /// in it.
     jobs: Vec<i64>,
     change: i64,
     cancelled: bool,
@@ -128,7 +130,8 @@ impl Mechanisms {
         }
     }
 
-    /// Something happens. `still` says whether something stands still or stood still a short time ago: machines or clocks.
+    /// Something happens. `still` says whether something stands still or stood still a short time ago: machines or
+    /// clocks.
     #[inline]
     pub fn watch(&mut self, at: Instant, what: &Observed<'_, Machine>, still: bool) -> Option<Broken> {
         self.now = at;
@@ -363,7 +366,8 @@ impl Mechanisms {
                         Pending::SameAgain(node, server) if balancer.choices() > 1 => {
                             let (name, choices) = (self.config.server(server), balancer.choices());
                             let detail = format!(
-                                "a request that failed at {name} goes there again, with {choices} servers to choose from"
+                                "a request that failed at {name} goes there again, with {choices} servers to choose \
+                                 from"
                             );
                             broken = Some((RETRIES_GO_ELSEWHERE, node, detail));
                         }

@@ -1,8 +1,9 @@
 //! Load balancing: clients, balancers and servers with queues, and what becomes of waiting times and of trouble.
 //!
-//! The first nodes are balancers, the others servers. A balancer passes each request to a server that its policy chooses,
-//! and tries elsewhere what is refused or takes too long, within a budget. A server works on some requests at a time and
-//! queues others up to a limit. Service times are drawn from a law, so that queueing theory can be held against it.
+//! The first nodes are balancers, the others servers. A balancer passes each request to a server that its policy
+//! chooses, and tries elsewhere what is refused or takes too long, within a budget. A server works on some requests at
+//! a time and queues others up to a limit. Service times are drawn from a law, so that queueing theory can be held
+//! against it.
 //!
 //! | What | Where in the literature | File |
 //! |---|---|---|
@@ -22,13 +23,13 @@
 //! | Queue limits, adaptive LIFO, controlled delay | Facebook, Fail at Scale, 2015 | `queue.rs`, `server.rs` |
 //! | Gray servers: slow, failing, hung | Huang et al., Gray Failure, HotOS'17 | `gray.rs`, `server.rs` |
 //!
-//! Servers come and go by an operator's order, which any balancer takes and tells the others. A server that leaves finishes
-//! what it has.
+//! Servers come and go by an operator's order, which any balancer takes and tells the others. A server that leaves
+//! finishes what it has.
 //!
 //! # What is not
 //!
-//! Zone-aware routing and priorities; random aperture; a queue in the balancer for anything but the central queue; outlier
-//! detection by success rate. Cancelling takes a request out of a queue, but does not stop a worker.
+//! Zone-aware routing and priorities; random aperture; a queue in the balancer for anything but the central queue;
+//! outlier detection by success rate. Cancelling takes a request out of a queue, but does not stop a worker.
 
 mod balancer;
 mod bugs;

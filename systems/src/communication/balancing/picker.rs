@@ -40,8 +40,8 @@ pub struct Picker {
     weight: u64,
     /// Whether they all have the same.
     is_even: bool,
-    /// How many turns it takes among the first servers before its first request. Random: balancers that start together would all begin
-    /// with the same server.
+    /// How many turns it takes among the first servers before its first request. Random: balancers that start together
+    /// would all begin with the same server.
     head_start: Option<u64>,
     /// How old the loads may be that servers are compared by, and when they were last looked at.
     loads: (Duration, LocalInstant),
@@ -190,8 +190,8 @@ impl Picker {
         at + usize::from(avoided.is_some_and(|avoided| at >= avoided))
     }
 
-    /// One of the servers that fit, each as likely as any other. (The first from a random place on would not do: who comes behind
-    /// servers that do not fit would have their share as well.)
+    /// One of the servers that fit, each as likely as any other. (The first from a random place on would not do: who
+    /// comes behind servers that do not fit would have their share as well.)
     fn one_of(&self, fits: impl Fn(&u32) -> bool, rng: &mut Rng) -> Option<u32> {
         let fitting = self.usable.iter().filter(|server| fits(server)).count();
         let chosen = if fitting > 1 { rng.below(fitting as u64) as usize } else { 0 };
@@ -235,8 +235,8 @@ impl Picker {
 
     /// The cheapest of `count` different ones, drawn at random: each as likely as its weight says.
     fn drawn(&self, count: u32, but: Option<u32>, rng: &mut Rng, cost: impl Fn(&View) -> u128) -> Option<u32> {
-        // The places that are taken, in order: first the one to be avoided. Drawn one after the other, so that the first is any of them:
-        // the first wins ties, and without load all tie.
+        // The places that are taken, in order: first the one to be avoided. Drawn one after the other, so that the
+        // first is any of them: the first wins ties, and without load all tie.
         let (mut taken, mut len) = ([0_usize; MOST_CHOICES + 1], 0);
         if let Some(avoided) = self.avoided(but) {
             (taken[0], len) = (avoided, 1);

@@ -12,7 +12,8 @@ pub(super) struct Probes {
 }
 
 impl Probes {
-    /// None yet; rounds are numbered from behind `round`, which is random, so that no answer to a check before a crash counts.
+    /// None yet; rounds are numbered from behind `round`, which is random, so that no answer to a check before a crash
+    /// counts.
     pub const fn new(round: CheckRound) -> Self {
         Self { round, silent: Vec::new() }
     }

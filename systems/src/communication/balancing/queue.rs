@@ -16,8 +16,8 @@ pub enum QueueOrder {
     /// The newest first, whenever the queue has not been empty for a while: those who come now can still be served in
     /// time, those who have waited long are gone already (Facebook, "Fail at Scale", 2015: adaptive LIFO).
     AdaptiveLifo,
-    /// First in, first out, but whenever the queue has not been empty for a while, nothing may wait longer than the target
-    /// (Facebook's variant of controlled delay).
+    /// First in, first out, but whenever the queue has not been empty for a while, nothing may wait longer than the
+    /// target (Facebook's variant of controlled delay).
     ControlledDelay,
 }
 
@@ -28,7 +28,8 @@ pub struct Discipline {
     pub order: QueueOrder,
     /// What a request may wait under controlled delay while there is a standing queue.
     pub target: Duration,
-    /// A queue that was not empty for so long is a standing one; and what a request may wait at most under controlled delay.
+    /// A queue that was not empty for so long is a standing one; and what a request may wait at most under controlled
+    /// delay.
     pub interval: Duration,
 }
 

@@ -50,8 +50,8 @@ pub(super) struct Try {
     pub sent: LocalInstant,
 }
 
-/// Requests and tries, each found by its number: the place in the lower half, a count in the upper half that tells it from
-/// whoever had the place before.
+/// Requests and tries, each found by its number: the place in the lower half, a count in the upper half that tells it
+/// from whoever had the place before.
 #[derive(Clone, Debug)]
 pub(super) struct Requests {
     requests: Vec<Option<Request>>,
@@ -62,8 +62,8 @@ pub(super) struct Requests {
 }
 
 impl Requests {
-    /// None yet; they will be counted from behind `newest`, which is random, so that no answer to a try before a crash is taken for
-    /// that to another.
+    /// None yet; they will be counted from behind `newest`, which is random, so that no answer to a try before a crash
+    /// is taken for that to another.
     pub const fn new(newest: u32) -> Self {
         Self { requests: Vec::new(), free_requests: Vec::new(), tries: Vec::new(), free_tries: Vec::new(), newest }
     }

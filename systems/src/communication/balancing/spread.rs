@@ -1,4 +1,5 @@
-//! Who gets how much, over stretches of many requests: each its share in quiet times, and nobody too much who only fails.
+//! Who gets how much, over stretches of many requests: each its share in quiet times, and nobody too much who only
+//! fails.
 
 use super::checks::{BALANCED, BLACK_HOLE};
 use super::config::Config;
@@ -86,8 +87,8 @@ impl Spread {
         self.judged
     }
 
-    /// A request is sent to `server`, maybe in panic, which asks bad servers too. `is_in` says whom all balancers trust: who is out gets no share, and that has not changed
-    /// in a quiet time.
+    /// A request is sent to `server`, maybe in panic, which asks bad servers too. `is_in` says whom all balancers
+    /// trust: who is out gets no share, and that has not changed in a quiet time.
     #[inline]
     pub fn sent(&mut self, at: Instant, server: u32, panics: bool, is_in: impl Fn(usize) -> bool) -> Option<Broken> {
         let mut broken = None;
@@ -125,7 +126,8 @@ impl Spread {
             broken = over.map(|server| {
                 let (got, (share, most)) = (self.sent[*server], most(server));
                 let detail = format!(
-                    "got {got} of {total} requests in a quiet time; its share is {share:.0}, and {most:.0} could be luck"
+                    "got {got} of {total} requests in a quiet time; its share is {share:.0}, and {most:.0} could be \
+                     luck"
                 );
                 (BALANCED, *server as u32, detail)
             });

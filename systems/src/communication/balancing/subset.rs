@@ -1,11 +1,14 @@
-//! Deterministic subsetting: which servers a balancer knows, so that each is known to as many (Google SRE book, chapter 20).
+//! Deterministic subsetting: which servers a balancer knows, so that each is known to as many (Google SRE book, chapter
+//! 20).
 
 use sim_core::hash;
 
-/// The servers among `members` that balancer number `balancer` uses, in order: `size` of them, or all if there are no more.
+/// The servers among `members` that balancer number `balancer` uses, in order: `size` of them, or all if there are no
+/// more.
 ///
-/// Balancers come in rounds. Each round shuffles the servers in its own way and deals them out in pieces of `size`, so that
-/// within a round no server is dealt twice. The shuffle is by hash: a server more or less leaves the others' order alone.
+/// Balancers come in rounds. Each round shuffles the servers in its own way and deals them out in pieces of `size`, so
+/// that within a round no server is dealt twice. The shuffle is by hash: a server more or less leaves the others' order
+/// alone.
 #[must_use]
 pub fn subset(members: &[u32], balancer: u32, size: u32) -> Vec<u32> {
     let size = size as usize;

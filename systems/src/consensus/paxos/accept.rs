@@ -55,8 +55,8 @@ impl<M: StateMachine> Paxos<M> {
         }
     }
 
-    /// The leader of the promised ballot says that everything up to `commit` is chosen. What was accepted in its ballot is
-    /// what was chosen, because it proposes nothing else; what was accepted before it need not be.
+    /// The leader of the promised ballot says that everything up to `commit` is chosen. What was accepted in its ballot
+    /// is what was chosen, because it proposes nothing else; what was accepted before it need not be.
     fn on_announced(&mut self, commit: u64, fx: &mut Fx<'_, M>) {
         self.announced = self.announced.max(commit);
         self.follow_chosen(fx);

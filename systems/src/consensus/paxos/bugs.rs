@@ -24,7 +24,8 @@ crate::shared::catalogue::catalogue! {
         "Acceptors are counted by message, so a duplicated message is two acceptors.",
         "chosen_by_quorum", "P11: textbook";
     GapsNotFilled, "gaps_not_filled",
-        "A new leader proposes nothing in slots of which no promise tells anything, so nothing behind them is ever applied.",
+        "A new leader proposes nothing in slots of which no promise tells anything, so nothing behind them is ever \
+         applied.",
         "convergence", "P13: Paxos Made Simple, section 3";
     HigherSlotsForgotten, "higher_slots_forgotten",
         "A new leader asks only about the slots it knows of itself, and begins behind them.",

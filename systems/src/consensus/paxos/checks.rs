@@ -280,7 +280,8 @@ impl PaxosChecks {
         if counts < quorum && !forgotten.is_empty() {
             self.audit.fail(at, FORGOTTEN_DO_NOT_COUNT, leader.me, || {
                 format!(
-                    "{} found the batch of slot {first} chosen by {counts} of {quorum} acceptors and {forgotten}, which it knew to have lost their disks since",
+                    "{} found the batch of slot {first} chosen by {counts} of {quorum} acceptors and {forgotten}, \
+                     which it knew to have lost their disks since",
                     leader.me
                 )
             });
@@ -297,7 +298,8 @@ impl PaxosChecks {
         if said < quorum || from > first {
             self.audit.fail(at, CHOSEN_BY_QUORUM, node, || {
                 format!(
-                    "{node} found slots {first} to {last} chosen in ballot {ballot}, but of the acceptors {acceptors} from \
+                    "{node} found slots {first} to {last} chosen in ballot {ballot}, but of the acceptors {acceptors} \
+                     from \
                      slot {from} on only {said} have accepted them: {who}"
                 )
             });
@@ -338,14 +340,18 @@ impl PaxosChecks {
             if !leader.may_propose(slot) {
                 return;
             }
-            // A candidate may find out late that it was elected; what higher ballots have chosen meanwhile, its own will not.
+            // A candidate may find out late that it was elected; what higher ballots have chosen meanwhile, its own
+            // will not.
             let Some((since, value)) = self.audit.value(slot) else { continue };
             if since >= (ballot.round, ballot.node) {
                 continue;
             }
             if slot >= first {
                 return self.audit.fail(at, CHOSEN_VALUES_STAY, me, || {
-                    format!("{me} leads ballot {ballot} and takes slot {first} and on for free, but {slot} was chosen before")
+                    format!(
+                        "{me} leads ballot {ballot} and takes slot {first} and on for free, but {slot} was chosen \
+                        before"
+                    )
                 });
             }
             if leader.log().slot(slot).is_some_and(|(of, entry)| of == ballot && entry.hash() != value) {
@@ -475,7 +481,8 @@ impl<M: StateMachine> Observer<Paxos<M>> for PaxosChecks {
             }
             self.pending = pending;
         }
-        // One that did not know who the acceptors are now can not choose anything before it does, and has the promises of those.
+        // One that did not know who the acceptors are now can not choose anything before it does, and has the promises
+        // of those.
         if let Some(ballot) = self.leads[stepped.index()].filter(|ballot| *ballot > self.highest)
             && nodes[stepped.index()].as_ref().is_some_and(|leader| leader.may_propose(self.newest + 1))
         {

@@ -88,8 +88,8 @@ impl Config {
         self.alpha as u64
     }
 
-    /// Sizes of the quorums of a configuration: majorities stay majorities; otherwise the smaller one stays what it is, or
-    /// becomes a majority, and the other one meets it as before.
+    /// Sizes of the quorums of a configuration: majorities stay majorities; otherwise the smaller one stays what it is,
+    /// or becomes a majority, and the other one meets it as before.
     const fn quorums(&self, members: NodeSet) -> (u32, u32) {
         let (n, majority) = (members.len() as u32, self.nodes / 2 + 1);
         if n == self.nodes {
@@ -117,8 +117,8 @@ impl Config {
         self.quorums(members).1
     }
 
-    /// How many of these acceptors, itself not counted, a replica with a wiped disk must have asked: enough to meet every
-    /// quorum that it may have been part of.
+    /// How many of these acceptors, itself not counted, a replica with a wiped disk must have asked: enough to meet
+    /// every quorum that it may have been part of.
     pub(super) const fn rejoin(&self, members: NodeSet) -> u32 {
         let (q1, q2) = self.quorums(members);
         let smaller = if q1 < q2 { q1 } else { q2 };

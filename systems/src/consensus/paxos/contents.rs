@@ -91,7 +91,9 @@ fn parts_of_messages() {
         state.apply(Stamp { client: ClientId(3), op, floor: 1 }, &KvCommand::Delete { key: 1 }, true);
         state.snapshot(true)
     };
-    vary!(told, S { slot: 1 => 2, chain: 3 => 4, bytes: 5 => 6, image: image(1) => image(2), members: members(3) => members(4) });
+    vary!(told, S {
+        slot: 1 => 2, chain: 3 => 4, bytes: 5 => 6, image: image(1) => image(2), members: members(3) => members(4),
+    });
     let mut told = Told::others();
     vary!(told, Welcomed {
         life: Life(1) => Life(2),

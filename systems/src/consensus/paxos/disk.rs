@@ -22,7 +22,8 @@ pub struct Disk<M: StateMachine> {
     written: Upto,
     /// End of the newest record with the promise.
     hard: Upto,
-    /// Its own proposals that are not durable yet: where the record ends, the ballot, the first slot, and when it was written.
+    /// Its own proposals that are not durable yet: where the record ends, the ballot, the first slot, and when it was
+    /// written.
     pending: VecDeque<(Upto, Ballot, u64, LocalInstant)>,
     /// Messages that may be sent once the disk is durable up to some point.
     held: VecDeque<(Upto, NodeId, PaxosMessage<M>)>,
@@ -172,8 +173,8 @@ impl<M: StateMachine> Paxos<M> {
         self.write(Record::Snapshot { snapshot, base, after: self.disk.written }, fx)
     }
 
-    /// Builds promise, slots, snapshot and state from the disk. A disk without a promise was never used, or was wiped; one
-    /// that can not be read is no better than a wiped one, because what is missing may have been a promise.
+    /// Builds promise, slots, snapshot and state from the disk. A disk without a promise was never used, or was wiped;
+    /// one that can not be read is no better than a wiped one, because what is missing may have been a promise.
     pub(super) fn replay(&mut self, disk: Replay<'_, Record<M>>, fx: &mut Fx<'_, M>) {
         let formatted = disk.iter().any(|(_, record)| matches!(record, Ok(Record::Hard { .. }) | Err(Unreadable)));
         if !formatted {
@@ -244,8 +245,8 @@ impl<M: StateMachine> Paxos<M> {
             // The snapshot that let the log begin there is gone: only a disk that lies about syncs loses it.
             return Err(WriteId(self.disk.written));
         }
-        // Where the process died alone, all this may stand in the page cache only: nothing that was read counts as durable
-        // before a sync of this life has covered it.
+        // Where the process died alone, all this may stand in the page cache only: nothing that was read counts as
+        // durable before a sync of this life has covered it.
         self.disk.hard = self.disk.written;
         if self.config.has(PaxosBug::RestartTrustsPageCache) {
             self.disk.synced = self.disk.written;

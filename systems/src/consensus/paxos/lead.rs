@@ -156,8 +156,8 @@ impl<M: StateMachine> Paxos<M> {
         self.flush(fx);
     }
 
-    /// How many slots it may propose in from its next one on, all of one configuration: no more than `alpha` behind what
-    /// it knows to be chosen, or it would not know the acceptors, and only where a quorum of those has promised.
+    /// How many slots it may propose in from its next one on, all of one configuration: no more than `alpha` behind
+    /// what it knows to be chosen, or it would not know the acceptors, and only where a quorum of those has promised.
     pub(super) fn room(&self) -> u64 {
         let Some(next) = self.lead.as_ref().map(|lead| lead.next).filter(|next| self.may_propose(*next)) else {
             return 0;
@@ -203,8 +203,8 @@ impl<M: StateMachine> Paxos<M> {
         }
     }
 
-    /// Proposes values for the slots that were open when it was elected, as far as there is room: the accepted one of the
-    /// highest ballot, or nothing if no acceptor of the quorum has accepted any (Paxos Made Simple, P2c).
+    /// Proposes values for the slots that were open when it was elected, as far as there is room: the accepted one of
+    /// the highest ballot, or nothing if no acceptor of the quorum has accepted any (Paxos Made Simple, P2c).
     pub(super) fn propose_open(&mut self, fx: &mut Fx<'_, M>) {
         while let Some(lead) = &self.lead
             && lead.next < lead.first
@@ -235,8 +235,8 @@ impl<M: StateMachine> Paxos<M> {
         }
     }
 
-    /// Proposes values for its next slots: accepts them itself and asks all other acceptors to, while its own disk write goes on or, by
-    /// `leader_disk`, after it.
+    /// Proposes values for its next slots: accepts them itself and asks all other acceptors to, while its own disk
+    /// write goes on or, by `leader_disk`, after it.
     pub(super) fn propose_batch(&mut self, entries: Slice<M::Command>, fx: &mut Fx<'_, M>) {
         let Some(lead) = &mut self.lead else { return };
         if entries.is_empty() {
@@ -349,8 +349,8 @@ impl<M: StateMachine> Paxos<M> {
         self.go_on_changing(fx);
     }
 
-    /// Whether it knows everything that is chosen: what was open when it was elected is decided, and a quorum of those who
-    /// accept in the next slot has promised.
+    /// Whether it knows everything that is chosen: what was open when it was elected is decided, and a quorum of those
+    /// who accept in the next slot has promised.
     pub(super) fn knows_chosen(&self) -> bool {
         let next = self.commit + 1;
         self.lead.as_ref().is_some_and(|lead| next >= lead.first) && self.may_propose(next)

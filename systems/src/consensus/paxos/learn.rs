@@ -71,7 +71,8 @@ impl<M: StateMachine> Paxos<M> {
         let mut run = Run { first, ballot: Ballot::CHOSEN, entries };
         if let Some(lead) = &self.lead {
             // Behind this, a leader that was replaced without knowing it would learn what its successor has chosen, and
-            // then tell those who still follow it that everything up to there is chosen: but they hold its own proposals.
+            // then tell those who still follow it that everything up to there is chosen: but they hold its own
+            // proposals.
             if first > lead.chosen {
                 return;
             }

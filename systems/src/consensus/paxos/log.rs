@@ -1,5 +1,5 @@
-//! The acceptor's slots in memory: what was accepted where, in which ballot. Slots may be accepted in any order, so there
-//! may be gaps.
+//! The acceptor's slots in memory: what was accepted where, in which ballot. Slots may be accepted in any order, so
+//! there may be gaps.
 
 use super::ballot::Ballot;
 use crate::shared::replication::Stamp;
@@ -30,8 +30,8 @@ pub enum Payload<C> {
     },
 }
 
-/// The value of one slot. Its slot is its place; its ballot belongs to the acceptance, not to the value. It never changes, so its hash
-/// is worked out once for all messages, logs and disks.
+/// The value of one slot. Its slot is its place; its ballot belongs to the acceptance, not to the value. It never
+/// changes, so its hash is worked out once for all messages, logs and disks.
 #[derive(Clone, Debug)]
 pub struct Entry<C>(Hashed<Payload<C>>);
 
@@ -251,8 +251,8 @@ impl<M: StateMachine> Log<M> {
         self.runs.range(self.locate(slot + 1)..).map(move |(run, _)| run.behind::<M>(slot))
     }
 
-    /// Entries of consecutive slots from `from` to at most `to`, at most `max_bytes` of them but at least one if there is
-    /// one.
+    /// Entries of consecutive slots from `from` to at most `to`, at most `max_bytes` of them but at least one if there
+    /// is one.
     pub(super) fn slice(&self, from: u64, to: u64, max_bytes: u32) -> Slice<M::Command> {
         let (mut joined, mut bytes, mut slot) = (Vec::new(), 0_u32, from);
         'full: while slot <= to {

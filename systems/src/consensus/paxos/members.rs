@@ -1,7 +1,8 @@
 //! Who are the acceptors of which slots (Lamport, Malkhi, Zhou: "Reconfiguring a state machine", 2010).
 //!
 //! A configuration that is chosen in slot `s` governs the slots from `s + alpha` on. Whoever proposes in slot `i` knows
-//! everything that was chosen up to `i - alpha`, so it knows who has to accept: the configuration is state like any other.
+//! everything that was chosen up to `i - alpha`, so it knows who has to accept: the configuration is state like any
+//! other.
 
 use super::config::Config;
 use super::log::Payload;

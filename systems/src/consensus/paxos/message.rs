@@ -183,8 +183,8 @@ pub enum PaxosMessage<M: StateMachine> {
         /// All slots up to this one are chosen: there may be more to ask for.
         commit: u64,
     },
-    /// A piece of a snapshot, for those who ask about slots that are gone from the log. The piece's bytes are charged for;
-    /// the content arrives by reference with each piece, and is used once all pieces have arrived.
+    /// A piece of a snapshot, for those who ask about slots that are gone from the log. The piece's bytes are charged
+    /// for; the content arrives by reference with each piece, and is used once all pieces have arrived.
     Piece {
         /// Where the piece begins, in bytes.
         offset: u64,
@@ -249,7 +249,8 @@ impl<M: StateMachine> Message for PaxosMessage<M> {
 pub enum Record<M: StateMachine> {
     /// The first write of a node that finds an empty disk.
     Blank,
-    /// What an acceptor must never forget beside what it accepted. A disk without this record is a new one, or was wiped.
+    /// What an acceptor must never forget beside what it accepted. A disk without this record is a new one, or was
+    /// wiped.
     Hard {
         /// No ballot below this one gets its help.
         promised: Ballot,

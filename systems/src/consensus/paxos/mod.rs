@@ -20,9 +20,9 @@
 //! | The Synod, one value only | Paxos Made Simple 2 | [`super::synod`] |
 //! | Client sessions, exactly-once execution | Raft dissertation 6.3 | [`crate::shared::replication`] |
 //!
-//! The rooms are those of [`crate::consensus::raft`], and so are most names: `prepare.rs` is its `election.rs`, `accept.rs` its
-//! `follow.rs`. What differs is the protocol: any node may lead, however little it knows, because phase 1 tells it the
-//! rest; slots are accepted in any order; and what is in a log is not chosen until it is known to be.
+//! The rooms are those of [`crate::consensus::raft`], and so are most names: `prepare.rs` is its `election.rs`,
+//! `accept.rs` its `follow.rs`. What differs is the protocol: any node may lead, however little it knows, because phase
+//! 1 tells it the rest; slots are accepted in any order; and what is in a log is not chosen until it is known to be.
 //!
 //! # What is not (yet)
 //!
@@ -30,12 +30,12 @@
 //!
 //! # Things worth knowing
 //!
-//! * A follower knows a slot to be chosen if the leader says so and it has accepted that slot *in the leader's ballot*, or
-//!   if somebody told it the chosen value. What it accepted in an earlier ballot may be something else.
-//! * A leader that lags learns only what was chosen before its own ballot. What was chosen later comes from its successor,
-//!   and those who still follow the old one hold other values.
-//! * Acceptors are loyal to a leader they hear from (`check_quorum`), like voters in Raft: it keeps a node that was cut off
-//!   from disturbing the others when it comes back. Switched off, this is Paxos as in the papers.
+//! * A follower knows a slot to be chosen if the leader says so and it has accepted that slot *in the leader's ballot*,
+//!   or if somebody told it the chosen value. What it accepted in an earlier ballot may be something else.
+//! * A leader that lags learns only what was chosen before its own ballot. What was chosen later comes from its
+//!   successor, and those who still follow the old one hold other values.
+//! * Acceptors are loyal to a leader they hear from (`check_quorum`), like voters in Raft: it keeps a node that was cut
+//!   off from disturbing the others when it comes back. Switched off, this is Paxos as in the papers.
 //! * Without leases nothing that is sent depends on a clock for its correctness; clocks only decide when to try.
 
 mod accept;

@@ -229,8 +229,9 @@ impl<M: StateMachine> Paxos<M> {
         true
     }
 
-    /// Whether it may not help `candidate` now: it has heard from another leader within the shortest timeout, or has just
-    /// promised to another candidate. Without leases this guards availability only; with them it is what they mean.
+    /// Whether it may not help `candidate` now: it has heard from another leader within the shortest timeout, or has
+    /// just promised to another candidate. Without leases this guards availability only; with them it is what they
+    /// mean.
     pub(super) fn is_loyal(&self, candidate: NodeId, now: LocalInstant) -> bool {
         let within = |since: LocalInstant| now.since(since) < self.config.election_min;
         if self.config.leases && within(self.booted) {

@@ -1,5 +1,5 @@
-//! Phase 1: a candidate prepares a ballot for all open slots at once, and goes on with what the promises say was accepted
-//! (Paxos Made Simple, section 3).
+//! Phase 1: a candidate prepares a ballot for all open slots at once, and goes on with what the promises say was
+//! accepted (Paxos Made Simple, section 3).
 
 use super::ballot::Ballot;
 use super::bugs::PaxosBug;

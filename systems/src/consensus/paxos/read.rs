@@ -1,5 +1,5 @@
-//! Linearizable reads without a slot: by a round of messages that shows that nobody else has been elected, or under a lease
-//! that shows it beforehand (Paxos Made Live, section 5.2).
+//! Linearizable reads without a slot: by a round of messages that shows that nobody else has been elected, or under a
+//! lease that shows it beforehand (Paxos Made Live, section 5.2).
 //!
 //! Rounds ask no clock. Leases rest on one promise: no clock drifts more than the cluster says.
 
@@ -94,8 +94,8 @@ impl<M: StateMachine> Paxos<M> {
         fx.reply(ticket, self.state.machine().read(command));
     }
 
-    /// Begins a round for the gathered reads: if a quorum of phase 2 answers a message sent from now on, no quorum of phase
-    /// 1 had promised to anybody else before now, so nobody else has chosen anything.
+    /// Begins a round for the gathered reads: if a quorum of phase 2 answers a message sent from now on, no quorum of
+    /// phase 1 had promised to anybody else before now, so nobody else has chosen anything.
     pub(super) fn start_round(&mut self, fx: &mut Fx<'_, M>) {
         let knows = self.knows_chosen();
         let Some(lead) = &mut self.lead else { return };
@@ -112,8 +112,8 @@ impl<M: StateMachine> Paxos<M> {
         self.on_round(fx);
     }
 
-    /// Another node has confirmed a round: serves the reads of every round that a quorum of those has confirmed who accept
-    /// in the next slot. Nobody else has chosen anything there before the round began.
+    /// Another node has confirmed a round: serves the reads of every round that a quorum of those has confirmed who
+    /// accept in the next slot. Nobody else has chosen anything there before the round began.
     pub(super) fn on_round(&mut self, fx: &mut Fx<'_, M>) {
         if !self.knows_chosen() {
             return;

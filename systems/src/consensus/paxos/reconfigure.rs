@@ -1,7 +1,8 @@
 //! The leader's part in changing who the acceptors are, and in handing its office over.
 //!
-//! It lets those who join learn what was chosen, proposes the configuration like any other value, asks those for promises
-//! who have not given any, and fills the slots that the old configuration still governs. Whoever leaves is told so.
+//! It lets those who join learn what was chosen, proposes the configuration like any other value, asks those for
+//! promises who have not given any, and fills the slots that the old configuration still governs. Whoever leaves is
+//! told so.
 
 use super::ballot::Ballot;
 use super::lead::Peer;
@@ -15,7 +16,8 @@ use sim_core::{NodeId, NodeSet, Order, StateMachine};
 pub struct Change {
     /// Who they shall be.
     wanted: Option<NodeSet>,
-    /// Those who accept nothing that counts, but hear everything: they will join, or do not know yet that they were removed.
+    /// Those who accept nothing that counts, but hear everything: they will join, or do not know yet that they were
+    /// removed.
     pub(super) learners: NodeSet,
     /// A configuration is proposed, and not known to be chosen.
     proposed: bool,
@@ -70,7 +72,8 @@ impl<M: StateMachine> Paxos<M> {
         self.try_proposing(fx);
     }
 
-    /// Proposes the configuration that was asked for, one at a time, once those who join know what was chosen a heartbeat ago.
+    /// Proposes the configuration that was asked for, one at a time, once those who join know what was chosen a
+    /// heartbeat ago.
     fn try_proposing(&mut self, fx: &mut Fx<'_, M>) {
         let (from, newest) = self.members.newest();
         let knows = self.knows_chosen() && from <= self.commit + 1;
@@ -232,8 +235,8 @@ impl<M: StateMachine> Paxos<M> {
         }
     }
 
-    /// It is not an acceptor any more, and everything is decided where it was one. As soon as a quorum of those who are has
-    /// promised, and one of them knows that it is one, that one takes over.
+    /// It is not an acceptor any more, and everything is decided where it was one. As soon as a quorum of those who are
+    /// has promised, and one of them knows that it is one, that one takes over.
     fn retire(&mut self, fx: &mut Fx<'_, M>) {
         let (since, acceptors) = self.members.of(self.commit + 1);
         if self.lacks_promises() {

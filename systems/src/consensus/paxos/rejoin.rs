@@ -1,13 +1,14 @@
 //! A replica whose disk was wiped must not take part before it knows again what it may have promised and accepted.
 //!
 //! Paxos Made Live lets it wait for one complete instance; that is not enough, because promises and acceptances it gave
-//! before may still be on their way (Michael et al., "Recovering Shared Objects Without Stable Storage", DISC 2017). So it
-//! does what they propose: it begins a new *life*, has enough others write that down, and learns from them. Each of them
-//! tells of the new life with every later promise and acceptance, so that what the old life said no longer counts beside
-//! theirs; and whatever they said before, it has learned from them.
+//! before may still be on their way (Michael et al., "Recovering Shared Objects Without Stable Storage", DISC 2017). So
+//! it does what they propose: it begins a new *life*, has enough others write that down, and learns from them. Each of
+//! them tells of the new life with every later promise and acceptance, so that what the old life said no longer counts
+//! beside theirs; and whatever they said before, it has learned from them.
 //!
-//! It does not know who the acceptors are now. The foremost of those who have answered knows who they are up to some slot,
-//! and if the answers meet every quorum of those, they tell of every configuration that can have been chosen behind it.
+//! It does not know who the acceptors are now. The foremost of those who have answered knows who they are up to some
+//! slot, and if the answers meet every quorum of those, they tell of every configuration that can have been chosen
+//! behind it.
 
 use super::ballot::Ballot;
 use super::log::Run;
@@ -61,8 +62,8 @@ pub struct Rejoin<C> {
     asked: usize,
 }
 
-/// One of so many questions for chosen values goes to somebody else than who knew the most: that one may have restarted since, and what
-/// is chosen is not on its disk.
+/// One of so many questions for chosen values goes to somebody else than who knew the most: that one may have restarted
+/// since, and what is chosen is not on its disk.
 const ELSEWHERE: usize = 8;
 
 impl<C> Rejoin<C> {

@@ -1,4 +1,5 @@
-//! A leader and its own disk: a loop that stands still while the disk syncs, and a watchdog that ends a leadership the disk holds up.
+//! A leader and its own disk: a loop that stands still while the disk syncs, and a watchdog that ends a leadership the
+//! disk holds up.
 
 use super::message::PaxosFact;
 use super::node::{ELECTION, Fx, HEARTBEAT, Paxos, Stage};
@@ -6,8 +7,8 @@ use crate::shared::replication::{Input, LeaderDisk};
 use sim_core::{LocalInstant, StateMachine, Timer};
 
 impl<M: StateMachine> Paxos<M> {
-    /// A timer of a loop that stands still: only the watchdog is not part of it. The loop's own clock stands still, too, so a quorum
-    /// is not missed because nobody was listened to.
+    /// A timer of a loop that stands still: only the watchdog is not part of it. The loop's own clock stands still,
+    /// too, so a quorum is not missed because nobody was listened to.
     pub(super) fn on_timer_at_standstill(&mut self, timer: Timer, fx: &mut Fx<'_, M>) {
         match timer {
             ELECTION => fx.arm(ELECTION, self.config.election_min),

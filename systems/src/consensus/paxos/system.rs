@@ -38,19 +38,20 @@ pub struct PaxosOptions {
     pub q2: Option<u32>,
     /// A configuration that is chosen governs the slots from so many later on; no more may be open at a time.
     pub alpha: u32,
-    /// Whether a leader that does not hear from a quorum steps down, and acceptors are loyal to a leader they hear from.
+    /// Whether a leader that does not hear from a quorum steps down, and acceptors are loyal to a leader they hear
+    /// from.
     pub check_quorum: bool,
     /// Whether every failed attempt to lead doubles the range of the time before the next.
     pub back_off: bool,
-    /// Whether the leader serves reads from its own state under a lease as long as the shortest election timeout, instead
-    /// of asking a quorum. Right as long as no clock drifts more than `clock_drift` says.
+    /// Whether the leader serves reads from its own state under a lease as long as the shortest election timeout,
+    /// instead of asking a quorum. Right as long as no clock drifts more than `clock_drift` says.
     pub leases: bool,
-    /// What a leader's messages have to do with its own disk: nothing (`parallel`), values are proposed to others once they are durable
-    /// here, and all else waits too, reads included, but for heartbeats (`before_sending`), or all it does waits while a sync is under way,
-    /// heartbeats too (`blocking`).
+    /// What a leader's messages have to do with its own disk: nothing (`parallel`), values are proposed to others once
+    /// they are durable here, and all else waits too, reads included, but for heartbeats (`before_sending`), or all it
+    /// does waits while a sync is under way, heartbeats too (`blocking`).
     pub leader_disk: LeaderDisk,
-    /// A leader whose write is not durable for so long steps down, and prepares no ballot while that lasts. Looked at with every
-    /// heartbeat; never, unless given.
+    /// A leader whose write is not durable for so long steps down, and prepares no ballot while that lasts. Looked at
+    /// with every heartbeat; never, unless given.
     pub disk_timeout: Option<DurationText>,
     /// Slots applied between two snapshots; 0 never takes one.
     pub snapshot_every: u64,
@@ -91,7 +92,8 @@ impl Default for PaxosOptions {
 }
 
 impl PaxosOptions {
-    /// The configuration of a cluster of `nodes` replicas and `spares` that may become replicas, whose clocks drift at most `drift_ppm` parts per million.
+    /// The configuration of a cluster of `nodes` replicas and `spares` that may become replicas, whose clocks drift at
+    /// most `drift_ppm` parts per million.
     ///
     /// # Errors
     /// Every option that makes no sense, alone or with another.

@@ -64,7 +64,8 @@ crate::shared::catalogue::catalogue! {
         "acknowledged_writes_survive", "R27: textbook; ZooKeeper analogue";
     RestartTrustsPageCache, "restart_trusts_page_cache",
         "A server takes what it reads back after its process died for durable, though only a sync makes it so.",
-        "acknowledged_writes_survive", "PostgreSQL commit 2ce439f3 (2015), which syncs the data directory after a crash";
+        "acknowledged_writes_survive", "PostgreSQL commit 2ce439f3 (2015), which syncs the data directory after a \
+         crash";
     SuccessByIndex, "success_by_index",
         "A client is answered when anything commits at its command's index, even another leader's entry.",
         "acknowledged_writes_survive", "R29: 6.824 lab 3";
@@ -79,7 +80,8 @@ crate::shared::catalogue::catalogue! {
         "exactly_once", "R37: Raft dissertation, chapter 6";
     ChangeBeforeOwnCommit, "change_before_own_commit",
         "A new leader changes the members before it has committed anything of its own term.",
-        "changes_follow_own_commit", "R40: raft-dev erratum of July 2015 to the dissertation's section 4.1; copycat issue 23";
+        "changes_follow_own_commit", "R40: raft-dev erratum of July 2015 to the dissertation's section 4.1; copycat \
+         issue 23";
     TwoChangesAtOnce, "two_changes_at_once",
         "A second change of the members begins before the first is committed.",
         "configurations_overlap", "R41: Raft dissertation, section 4.1; etcd confchange_disable_validation.txt";
@@ -90,7 +92,8 @@ crate::shared::catalogue::catalogue! {
         "A new server gets its vote while its log is still empty.",
         "voters_are_caught_up", "R45: Raft dissertation, section 4.2.1";
     ReadBeforeReplay, "read_before_replay",
-        "A node that was told how far reads must have got answers from what it has applied, which after a restart is little.",
+        "A node that was told how far reads must have got answers from what it has applied, which after a restart is \
+         little.",
         "fresh_reads", "R38: redisraft issue 18";
     LocalReads, "local_reads",
         "A leader answers reads from its own state without asking whether it is still leader.",
@@ -99,7 +102,8 @@ crate::shared::catalogue::catalogue! {
         "A new leader serves reads at its commit index before it has committed anything of its own term.",
         "fresh_reads", "R48: etcd issue 7331";
     LeaseByTicks, "lease_by_ticks",
-        "A lease lasts until the leader's next ticks find that nobody answers, however long that is by anybody's clock.",
+        "A lease lasts until the leader's next ticks find that nobody answers, however long that is by anybody's \
+         clock.",
         "fresh_reads", "R51: tikv issues 964 and 1127; etcd issue 6005";
     LeaseKeptInTransfer, "lease_kept_in_transfer",
         "A leader that has told another node to take over goes on to read under its lease.",

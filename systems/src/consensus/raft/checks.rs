@@ -1,5 +1,5 @@
-//! Raft's invariants (Raft paper, figure 3), watched on every run from what the nodes announce, at a constant cost each. What
-//! any replicated service promises is in [`crate::shared::replication::audit`].
+//! Raft's invariants (Raft paper, figure 3), watched on every run from what the nodes announce, at a constant cost
+//! each. What any replicated service promises is in [`crate::shared::replication::audit`].
 
 use super::member_checks::MemberChecks;
 pub use super::member_checks::{

@@ -15,7 +15,8 @@ pub struct Config {
     pub members: u32,
     /// The first of those who vote at first.
     pub first: u32,
-    /// Whether the voters are replaced all at once, through a joint configuration (dissertation 4.3), or one by one (4.1).
+    /// Whether the voters are replaced all at once, through a joint configuration (dissertation 4.3), or one by one
+    /// (4.1).
     pub joint: bool,
     /// How many rounds of replication a new server has to catch up (4.2.1).
     pub catch_up_rounds: u32,
@@ -29,9 +30,11 @@ pub struct Config {
     pub tick: Option<Duration>,
     /// Whether a node asks around before it disturbs anyone with a new term (dissertation 9.6).
     pub pre_vote: bool,
-    /// Whether a leader that does not hear from a quorum steps down, and voters are loyal to a live leader (6.2, 4.2.3).
+    /// Whether a leader that does not hear from a quorum steps down, and voters are loyal to a live leader (6.2,
+    /// 4.2.3).
     pub check_quorum: bool,
-    /// Whether the leader reads from its own state under a lease of `election_min`, rather than asking a quorum (6.4.1).
+    /// Whether the leader reads from its own state under a lease of `election_min`, rather than asking a quorum
+    /// (6.4.1).
     pub leases: bool,
     /// Whether followers answer reads, once they have asked their leader how far they must have got (6.4).
     pub follower_reads: bool,
@@ -113,8 +116,8 @@ impl Config {
         of(configuration.voters) && (!configuration.is_joint() || of(configuration.outgoing))
     }
 
-    /// How long a leader may trust a lease, on its own clock, from when it asked for it: its clock may be as slow, and the
-    /// voters' as fast, as clocks may be.
+    /// How long a leader may trust a lease, on its own clock, from when it asked for it: its clock may be as slow, and
+    /// the voters' as fast, as clocks may be.
     pub(super) const fn lease(&self) -> Duration {
         const MILLION: u128 = 1_000_000;
         let drift = self.drift_ppm as u128;

@@ -9,8 +9,8 @@ use sim_core::{NodeId, NodeSet};
 pub struct Configuration {
     /// Those whose votes count.
     pub voters: NodeSet,
-    /// While one set of voters replaces another, the set that goes (C-old of section 4.3): a decision takes a majority of
-    /// each. Empty at all other times.
+    /// While one set of voters replaces another, the set that goes (C-old of section 4.3): a decision takes a majority
+    /// of each. Empty at all other times.
     pub outgoing: NodeSet,
     /// Those who get the log but have no vote yet (4.2.1).
     pub learners: NodeSet,
@@ -53,8 +53,8 @@ impl Configuration {
         self.electorate().has(node)
     }
 
-    /// Whether no decision under this one can be made without somebody who takes part in any decision under `other`: what
-    /// keeps two leaders from being elected in one term (4.1).
+    /// Whether no decision under this one can be made without somebody who takes part in any decision under `other`:
+    /// what keeps two leaders from being elected in one term (4.1).
     #[must_use]
     pub fn overlaps(&self, other: &Self) -> bool {
         // A joint decision takes both majorities, so either of them may be the one that overlaps.

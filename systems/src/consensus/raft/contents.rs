@@ -60,15 +60,28 @@ fn snapshot(index: u64) -> Rc<Snapshot<Kv>> {
 fn messages() {
     let mut told = Told::messages();
     let (a, b) = (|| slice([entry(1, put(1, 1))]), || slice([entry(1, put(1, 2))]));
-    vary!(told, M::RequestVote { term: 1 => 2, last_index: 5 => 6, last_term: 3 => 4, pre: false => true, transfer: false => true });
+    vary!(told, M::RequestVote {
+        term: 1 => 2, last_index: 5 => 6, last_term: 3 => 4, pre: false => true, transfer: false => true,
+    });
     vary!(told, M::Vote { term: 1 => 2, granted: false => true, pre: false => true });
-    vary!(told, M::Append, Append { term: 1 => 2, prev_index: 5 => 6, prev_term: 3 => 4, commit: 7 => 8, round: ReadRound(9) => ReadRound(10), entries: a() => b() });
+    vary!(told, M::Append, Append {
+        term: 1 => 2, prev_index: 5 => 6, prev_term: 3 => 4, commit: 7 => 8, round: ReadRound(9) => ReadRound(10),
+        entries: a() => b(),
+    });
     vary!(told, M::Appended { term: 1 => 2, match_index: 5 => 6, round: ReadRound(9) => ReadRound(10) });
-    vary!(told, M::Rejected { term: 1 => 2, prev_index: 5 => 6, conflict_term: 3 => 4, conflict_index: 7 => 8, round: ReadRound(9) => ReadRound(10) });
+    vary!(told, M::Rejected {
+        term: 1 => 2, prev_index: 5 => 6, conflict_term: 3 => 4, conflict_index: 7 => 8,
+        round: ReadRound(9) => ReadRound(10),
+    });
     vary!(told, M::Heartbeat { term: 1 => 2, commit: 5 => 6, round: ReadRound(9) => ReadRound(10) });
     vary!(told, M::Alive { term: 1 => 2, round: ReadRound(9) => ReadRound(10) });
-    vary!(told, M::InstallSnapshot { term: 1 => 2, offset: 5 => 6, round: ReadRound(9) => ReadRound(10), length: 7 => 8, snapshot: snapshot(10) => snapshot(11) });
-    vary!(told, M::SnapshotReceived { term: 1 => 2, index: 5 => 6, received: 7 => 8, round: ReadRound(9) => ReadRound(10) });
+    vary!(told, M::InstallSnapshot {
+        term: 1 => 2, offset: 5 => 6, round: ReadRound(9) => ReadRound(10), length: 7 => 8,
+        snapshot: snapshot(10) => snapshot(11),
+    });
+    vary!(told, M::SnapshotReceived {
+        term: 1 => 2, index: 5 => 6, received: 7 => 8, round: ReadRound(9) => ReadRound(10),
+    });
     vary!(told, M::TimeoutNow { term: 1 => 2 });
     vary!(told, M::ReadIndex { term: 1 => 2, number: Question(5) => Question(6) });
     vary!(told, M::ReadIndexReply { term: 1 => 2, number: Question(5) => Question(6), index: 7 => 8 });
@@ -116,7 +129,9 @@ fn entries_and_snapshots() {
 fn records() {
     let mut told = Told::others();
     vary!(told, R::Hard { term: 1 => 2, vote: None => Some(NodeId(0)) });
-    vary!(told, R::Entries { first: 1 => 2, prev_term: 3 => 4, entries: slice([Entry::noop(4)]) => slice([Entry::noop(5)]) });
+    vary!(told, R::Entries {
+        first: 1 => 2, prev_term: 3 => 4, entries: slice([Entry::noop(4)]) => slice([Entry::noop(5)]),
+    });
     vary!(told, R::Truncate { from: 1 => 2 });
     told.add("a snapshot", &R::Snapshot(snapshot(10)));
     told.add("another snapshot", &R::Snapshot(snapshot(11)));
@@ -135,7 +150,9 @@ fn facts() {
     vary!(told, F::Appended { first: 1 => 2, last: 5 => 6, term: 3 => 4, chain: 7 => 8 });
     vary!(told, F::Truncated { from: 1 => 2 });
     vary!(told, F::Committed { index: 1 => 2, term: 3 => 4 });
-    vary!(told, F::Executed { index: 1 => 2, chain: 3 => 4, client: ClientId(0) => ClientId(1), op: 5 => 6, fresh: false => true });
+    vary!(told, F::Executed {
+        index: 1 => 2, chain: 3 => 4, client: ClientId(0) => ClientId(1), op: 5 => 6, fresh: false => true,
+    });
     vary!(told, F::Applied { index: 1 => 2, chain: 3 => 4, digest: 5 => 6 });
     vary!(told, F::SnapshotTaken { index: 1 => 2 });
     vary!(told, F::SnapshotInstalled { index: 1 => 2, chain: 3 => 4, digest: 5 => 6 });

@@ -215,8 +215,8 @@ impl<M: StateMachine> Raft<M> {
         }
     }
 
-    /// Writes what a restart needs beside the retained entries, and forgets the rest once that is durable. `kept` is the
-    /// first retained record with entries, if any.
+    /// Writes what a restart needs beside the retained entries, and forgets the rest once that is durable. `kept` is
+    /// the first retained record with entries, if any.
     pub(super) fn compact_disk(&mut self, snapshot: WriteId, kept: Option<WriteId>, fx: &mut Fx<'_, M>) {
         self.write_hard(fx);
         let before = kept.map_or(snapshot, |kept| kept.min(snapshot));
@@ -240,10 +240,11 @@ impl<M: StateMachine> Raft<M> {
     /// Builds term, vote, log, snapshot and state from the disk.
     ///
     /// # Errors
-    /// The first record that can not be read, or that does not fit what is there before it. What it said is unknown: it may have been a vote, or entries that count as
-    /// stored in somebody's quorum. Cutting the log there, or starting anew, is how real systems lose acknowledged writes
-    /// (Alagappan et al., "Protocol-Aware Recovery for Consensus-Based Storage", FAST'18, table 1); so the node stays out.
-    /// Fetching the lost part from the others, as that paper's CTRL does, is not implemented.
+    /// The first record that can not be read, or that does not fit what is there before it. What it said is unknown: it
+    /// may have been a vote, or entries that count as stored in somebody's quorum. Cutting the log there, or starting
+    /// anew, is how real systems lose acknowledged writes (Alagappan et al., "Protocol-Aware Recovery for
+    /// Consensus-Based Storage", FAST'18, table 1); so the node stays out. Fetching the lost part from the others, as
+    /// that paper's CTRL does, is not implemented.
     pub(super) fn replay(&mut self, disk: Replay<'_, Record<M>>, now: LocalInstant) -> Result<(), WriteId> {
         for (id, record) in disk.iter() {
             self.disk.written = id.0 + 1;
@@ -254,8 +255,8 @@ impl<M: StateMachine> Raft<M> {
                     self.replay_entries(id, *first, *prev_term, entries)?;
                 }
                 Record::Snapshot(snapshot) => {
-                    // A snapshot from before the log's beginning is not the newest: the one that let the log begin there
-                    // follows.
+                    // A snapshot from before the log's beginning is not the newest: the one that let the log begin
+                    // there follows.
                     let covers = snapshot.index >= self.log.base();
                     if covers && self.log.term(snapshot.index) != Some(snapshot.term) {
                         self.log = Log::after(snapshot.index, snapshot.term, snapshot.configuration);
@@ -266,8 +267,8 @@ impl<M: StateMachine> Raft<M> {
                 }
             }
         }
-        // Where the process died alone, all this may stand in the page cache only: nothing that was read counts as durable
-        // before a sync of this life has covered it.
+        // Where the process died alone, all this may stand in the page cache only: nothing that was read counts as
+        // durable before a sync of this life has covered it.
         self.disk.hard = self.disk.written;
         if self.config.has(RaftBug::RestartTrustsPageCache) {
             (self.disk.synced, self.disk.durable) = (self.disk.written, self.log.last());

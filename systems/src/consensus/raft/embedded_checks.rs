@@ -42,7 +42,8 @@ impl EmbeddedChecks {
         self.checks.watch::<M>(at, &Observed::Noted { node, fact });
     }
 
-    /// Something that is not about the Raft happens: what befalls an outer node's machine or its links befalls the one inside.
+    /// Something that is not about the Raft happens: what befalls an outer node's machine or its links befalls the one
+    /// inside.
     #[inline]
     pub fn watch<N: Node, M: StateMachine>(&mut self, at: Instant, what: &Observed<'_, N>) {
         if let Some(inside) = what.of_the_machine::<Raft<M>>() {

@@ -1,8 +1,8 @@
-//! Reads at followers (dissertation 6.4): a follower asks its leader how far it must have applied the log, waits until it
-//! has, and answers by itself. That costs the leader two small messages for many reads.
+//! Reads at followers (dissertation 6.4): a follower asks its leader how far it must have applied the log, waits until
+//! it has, and answers by itself. That costs the leader two small messages for many reads.
 //!
-//! What the leader names was committed when it was asked, and it was leader then: so it goes through the same round, or the same
-//! lease, as the leader's own reads.
+//! What the leader names was committed when it was asked, and it was leader then: so it goes through the same round, or
+//! the same lease, as the leader's own reads.
 
 use super::RaftBug;
 use super::message::{Question, RaftMessage};
@@ -16,8 +16,8 @@ use std::collections::VecDeque;
 /// A follower's unanswered reads.
 #[derive(Clone, Debug)]
 pub struct FollowerReads<C> {
-    /// The newest question's number. They begin anywhere, so that no answer to an earlier life of this node is taken for one to
-    /// this life.
+    /// The newest question's number. They begin anywhere, so that no answer to an earlier life of this node is taken
+    /// for one to this life.
     newest: Question,
     /// The newest one that was answered, or that no answer is awaited to any more.
     answered: Question,

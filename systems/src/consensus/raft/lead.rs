@@ -178,7 +178,8 @@ impl<M: StateMachine> Raft<M> {
         }
     }
 
-    /// Up to where its log may be sent: all of it, while its own disk write goes on (dissertation 10.2.1), or what it has itself.
+    /// Up to where its log may be sent: all of it, while its own disk write goes on (dissertation 10.2.1), or what it
+    /// has itself.
     fn sendable(&self) -> u64 {
         match self.config.leader_disk {
             LeaderDisk::BeforeSending => self.log.last().min(self.disk.durable()),
@@ -272,8 +273,8 @@ impl<M: StateMachine> Raft<M> {
         peer.heard();
         let confirms = peer.confirm(round);
         if peer.rejected(prev_index) {
-            // Skip a whole term at a time: go on behind our last entry of the follower's term there, or before all of its
-            // entries of that term if we have none.
+            // Skip a whole term at a time: go on behind our last entry of the follower's term there, or before all of
+            // its entries of that term if we have none.
             let same = self.log.last_at_most(prev_index.saturating_sub(1), conflict_term);
             let shares = conflict_term > 0 && self.log.term(same) == Some(conflict_term);
             let hint = if shares { same + 1 } else { conflict_index };

@@ -1,9 +1,9 @@
-//! Leases: a quorum that answered a heartbeat elects nobody else for a while, so its leader may read without asking again
-//! (dissertation 6.4.1).
+//! Leases: a quorum that answered a heartbeat elects nobody else for a while, so its leader may read without asking
+//! again (dissertation 6.4.1).
 //!
-//! Rests on one promise: no clock drifts more than the cluster says. And on three rules beside it: a voter is loyal whatever
-//! it forgot in a restart, a lease begins when the heartbeats are *sent*, and a leader that has told another node to take over
-//! at once has no lease any more in its term, however that ends.
+//! Rests on one promise: no clock drifts more than the cluster says. And on three rules beside it: a voter is loyal
+//! whatever it forgot in a restart, a lease begins when the heartbeats are *sent*, and a leader that has told another
+//! node to take over at once has no lease any more in its term, however that ends.
 
 use super::RaftBug;
 use super::config::Config;
@@ -71,8 +71,8 @@ impl<M: StateMachine> Raft<M> {
                 .is_some_and(|lead| self.commit >= lead.first && lead.reads.lease.holds(fx.now(), config))
     }
 
-    /// Whether it may not help to replace a leader: it has heard from one, of whatever term, within the shortest election
-    /// timeout, or may have and has forgotten it in a restart.
+    /// Whether it may not help to replace a leader: it has heard from one, of whatever term, within the shortest
+    /// election timeout, or may have and has forgotten it in a restart.
     pub(super) fn is_bound(&self, now: LocalInstant) -> bool {
         self.config.leases && (self.stage == Stage::Leader || now.since(self.heard) < self.config.election_min)
     }

@@ -38,7 +38,8 @@ pub struct Content<C> {
     pub payload: Payload<C>,
 }
 
-/// One entry of the log. Its index is its place. It never changes, so its hash is worked out once for all messages, logs and disks.
+/// One entry of the log. Its index is its place. It never changes, so its hash is worked out once for all messages,
+/// logs and disks.
 #[derive(Clone, Debug)]
 pub struct Entry<C>(Hashed<Content<C>>);
 

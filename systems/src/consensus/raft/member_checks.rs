@@ -9,8 +9,8 @@ use sim_core::{Duration, Instant, NodeId, Observed, StateMachine, Verdict};
 sim_core::rules! {
     /// No two configurations that may be acted on at once can decide without a server in common.
     pub const CONFIGURATIONS_OVERLAP: &str = "configurations_overlap";
-    /// A leader changes the members only once an entry of its own term is committed: before, a change by an earlier leader that it
-    /// does not know of may still be committed, and the two need not overlap (raft-dev, July 2015).
+    /// A leader changes the members only once an entry of its own term is committed: before, a change by an earlier
+    /// leader that it does not know of may still be committed, and the two need not overlap (raft-dev, July 2015).
     pub const CHANGES_FOLLOW_OWN_COMMIT: &str = "changes_follow_own_commit";
     /// Whoever is elected has a vote.
     pub const LEADERS_ARE_MEMBERS: &str = "leaders_are_members";
@@ -120,7 +120,8 @@ impl MemberChecks {
             let (commit, first) = (leader.commit(), lead.first);
             audit.fail(at, CHANGES_FOLLOW_OWN_COMMIT, node, || {
                 format!(
-                    "{node} changes the members in term {} with entries committed up to {commit}; its first of that term is \
+                    "{node} changes the members in term {} with entries committed up to {commit}; its first of that \
+                     term is \
                      {first}: it can not know of every change that may yet be committed",
                     leader.term()
                 )

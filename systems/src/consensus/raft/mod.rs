@@ -30,17 +30,18 @@
 //!
 //! # What is not (yet)
 //!
-//! Reads as log entries, and leases that are renewed by anything but heartbeats and reads. A transfer that failed leaves its
-//! leader without a lease until the next election.
+//! Reads as log entries, and leases that are renewed by anything but heartbeats and reads. A transfer that failed
+//! leaves its leader without a lease until the next election.
 //!
 //! # Things worth knowing
 //!
 //! * The network may reorder. A follower keeps a few appends that overtook an earlier one, and asks again only if more
 //!   than that did. TCP would do this for a real implementation.
 //! * Without leases nothing that is sent depends on a clock for its correctness; clocks only decide when to try.
-//! * A batch of entries is one allocation, shared by the leader's log, the messages, the followers' logs and every disk.
-//! * A leader that steps down leaves clients unanswered whose entries may yet be committed by its successor; it must not
-//!   tell them "no".
+//! * A batch of entries is one allocation, shared by the leader's log, the messages, the followers' logs and every
+//!   disk.
+//! * A leader that steps down leaves clients unanswered whose entries may yet be committed by its successor; it must
+//!   not tell them "no".
 
 mod apply;
 mod bugs;

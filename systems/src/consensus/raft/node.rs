@@ -166,8 +166,8 @@ impl<M: StateMachine> Raft<M> {
 
     /// Becomes, or stays, a follower in `term`, which is not older than its own.
     ///
-    /// A newer term alone is no reason to wait longer, only a leader is, or a vote (Raft paper, figure 2): otherwise candidates
-    /// that can not win would put off those who can.
+    /// A newer term alone is no reason to wait longer, only a leader is, or a vote (Raft paper, figure 2): otherwise
+    /// candidates that can not win would put off those who can.
     pub(super) fn follow(&mut self, term: u64, leader: Option<NodeId>, fx: &mut Fx<'_, M>) {
         if term > self.term {
             self.term = term;
@@ -206,7 +206,8 @@ impl<M: StateMachine> Raft<M> {
     }
 
     /// Whether it has a leader that it may not desert: one it heard from within the shortest election timeout
-    /// (dissertation 6.2 and 4.2.3). Without leases this guards availability, never safety, so a drifting clock does no harm.
+    /// (dissertation 6.2 and 4.2.3). Without leases this guards availability, never safety, so a drifting clock does no
+    /// harm.
     fn is_loyal(&self, fx: &Fx<'_, M>) -> bool {
         self.config.check_quorum
             && !self.config.has(super::RaftBug::NoStickiness)

@@ -129,8 +129,8 @@ impl<M: StateMachine> Peer<M> {
     /// Whether a rejection of an append behind `prev_index` is about what was sent last, rather than stale.
     pub(super) const fn rejected(&self, prev_index: u64) -> bool {
         match self.flow {
-            // A follower that refuses what it had acknowledged has lost it: asking again at once would get the same answer,
-            // over and over.
+            // A follower that refuses what it had acknowledged has lost it: asking again at once would get the same
+            // answer, over and over.
             Flow::Probe { .. } => prev_index + 1 == self.next && prev_index > self.match_index,
             Flow::Replicate => prev_index > self.match_index,
             Flow::Snapshot => false,

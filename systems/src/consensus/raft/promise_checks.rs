@@ -1,5 +1,5 @@
-//! What Raft's nodes promise each other about leases, elections and hand-overs: each rule seen in the step that breaks it, rather than
-//! in what may come of that.
+//! What Raft's nodes promise each other about leases, elections and hand-overs: each rule seen in the step that breaks
+//! it, rather than in what may come of that.
 
 use super::message::{RaftFact, RaftMessage};
 use super::node::Raft;
@@ -11,13 +11,15 @@ use sim_core::{ClientId, Instant, NodeId, Observed, StateMachine, Verdict};
 use std::collections::BTreeMap;
 
 sim_core::rules! {
-    /// Under leases, who has answered a leader votes for nobody else within the shortest election timeout; not after a restart either.
+    /// Under leases, who has answered a leader votes for nobody else within the shortest election timeout; not after a
+    /// restart either.
     pub const LOYALTY_KEPT: &str = "loyalty_kept";
     /// Nobody reads under a lease once another leader has been elected.
     pub const LEASES_EXCLUDE: &str = "leases_exclude";
     /// Whoever begins anew from a snapshot keeps only what agrees with it.
     pub const SNAPSHOTS_REPLACE: &str = "snapshots_replace";
-    /// Where nothing goes wrong any more, and election timeouts are spread over more than a question takes, an election ends.
+    /// Where nothing goes wrong any more, and election timeouts are spread over more than a question takes, an election
+    /// ends.
     pub const ELECTIONS_END: &str = "elections_end";
     /// A hand-over to a follower that has everything succeeds, unless something goes wrong meanwhile.
     pub const HAND_OVERS_SUCCEED: &str = "hand_overs_succeed";
@@ -70,8 +72,8 @@ impl PromiseChecks {
         Self { heard: vec![None; nodes], answered: vec![None; nodes], rounds: Rounds::new(nodes), ..Self::default() }
     }
 
-    /// A node announces something; `leads` is the term it leads. Whoever knows nothing of a leader may campaign in vain beside it, where it
-    /// is no member any more.
+    /// A node announces something; `leads` is the term it leads. Whoever knows nothing of a leader may campaign in vain
+    /// beside it, where it is no member any more.
     pub fn on_fact(
         &mut self,
         audit: &mut Audit,
@@ -108,7 +110,10 @@ impl PromiseChecks {
                 if let Some(handing) = self.hand_overs.fail(&self.calm).filter(|handing| handing.to == to) {
                     let begun = handing.begun;
                     audit.fail(at, HAND_OVERS_SUCCEED, node, || {
-                        format!("{node} gave up handing over to {to}, which had everything, though nothing went wrong since {begun}")
+                        format!(
+                            "{node} gave up handing over to {to}, which had everything, though nothing went wrong \
+                            since {begun}"
+                        )
                     });
                 }
             }
@@ -196,7 +201,8 @@ impl PromiseChecks {
         if let Some((campaigns, took)) = self.rounds.too_many(at, self.allowed(raft)) {
             audit.fail(at, ELECTIONS_END, node, || {
                 format!(
-                    "{node} campaigns in term {term}, the {campaigns}th in a row in which nobody has been elected, for {took}"
+                    "{node} campaigns in term {term}, the {campaigns}th in a row in which nobody has been elected, \
+                     for {took}"
                 )
             });
         }
@@ -219,7 +225,8 @@ impl PromiseChecks {
         if leader != candidate && at.since(heard) < least {
             audit.fail(at, LOYALTY_KEPT, voter, || {
                 format!(
-                    "{voter} voted for {candidate} {} after it had heard from {leader} and told it so; the lease of that may last \
+                    "{voter} voted for {candidate} {} after it had heard from {leader} and told it so; the lease of \
+                     that may last \
                      {}",
                     at.since(heard),
                     config.election_min
@@ -241,7 +248,10 @@ impl PromiseChecks {
         let (here, of) = (raft.log().term(index), snapshot.term);
         if here.is_some_and(|here| here != of) {
             audit.fail(at, SNAPSHOTS_REPLACE, node, || {
-                format!("{node} has a snapshot up to entry {index} of term {of}, and its log goes on behind one of term {here:?}")
+                format!(
+                    "{node} has a snapshot up to entry {index} of term {of}, and its log goes on behind one of \
+                    term {here:?}"
+                )
             });
         }
     }
@@ -260,7 +270,10 @@ impl PromiseChecks {
         let newest = self.newest_term;
         if newest > term {
             audit.fail(at, LEASES_EXCLUDE, node, || {
-                format!("{node}, leader of term {term}, read under its lease after another one had been elected in term {newest}")
+                format!(
+                    "{node}, leader of term {term}, read under its lease after another one had been elected in \
+                    term {newest}"
+                )
             });
         }
     }

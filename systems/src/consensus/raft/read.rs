@@ -1,5 +1,5 @@
-//! Linearizable reads without the log: ReadIndex (dissertation 6.4), which asks no clock, so that drifting ones do no harm;
-//! or under a lease, which `lease.rs` watches.
+//! Linearizable reads without the log: ReadIndex (dissertation 6.4), which asks no clock, so that drifting ones do no
+//! harm; or under a lease, which `lease.rs` watches.
 
 use super::RaftBug;
 use super::lease::Lease;

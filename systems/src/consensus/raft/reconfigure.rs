@@ -1,5 +1,6 @@
-//! Changing the members: learners catch up, then voters change one by one or through a joint configuration (dissertation,
-//! chapter 4, with the correction of July 2015: no change before an entry of the leader's own term is committed).
+//! Changing the members: learners catch up, then voters change one by one or through a joint configuration
+//! (dissertation, chapter 4, with the correction of July 2015: no change before an entry of the leader's own term is
+//! committed).
 
 use super::RaftBug;
 use super::configuration::Configuration;
@@ -9,8 +10,8 @@ use super::node::{Fx, Raft};
 use super::progress::Peer;
 use sim_core::{Duration, LocalInstant, NodeId, NodeSet, StateMachine};
 
-/// A server without a vote, as its leader sees it catch up in rounds (4.2.1): in each it gets what the leader held when the
-/// round began.
+/// A server without a vote, as its leader sees it catch up in rounds (4.2.1): in each it gets what the leader held when
+/// the round began.
 #[derive(Clone, Copy, Debug)]
 pub struct Newcomer {
     node: NodeId,
@@ -39,8 +40,9 @@ impl<M: StateMachine> Raft<M> {
         self.log.configuration_index() <= self.commit && !self.log.configuration().everyone().has(self.me)
     }
 
-    /// Whether it may try to lead. One that is about to be removed may, as long as it does not know that this is committed:
-    /// it can be the only one who can still bring the configuration without it to the others (4.2.2, figure 4.6).
+    /// Whether it may try to lead. One that is about to be removed may, as long as it does not know that this is
+    /// committed: it can be the only one who can still bring the configuration without it to the others (4.2.2, figure
+    /// 4.6).
     pub(super) fn may_campaign(&self) -> bool {
         let mut may_be_in_force = self.log.configurations_from(self.commit);
         may_be_in_force.any(|(_, configuration)| configuration.votes(self.me))
@@ -76,10 +78,11 @@ impl<M: StateMachine> Raft<M> {
         let Some(lead) = &mut self.lead else { return };
         let voters = lead.voters.fill(configuration.voters, &self.config);
         if lead.outgoing.fill(configuration.outgoing, &self.config) || voters {
-            // Clients would see no difference if it were kept. Who campaigns under the new configuration has it from this leader, later than
-            // the lease was asked for, and has been loyal since; who does not know it needs a majority of one that every quorum of the lease
-            // meets, or, in a joint one's place, of voters who hold the joint entry and refuse a log without it. But that rests on how
-            // configurations follow each other, and a round of heartbeats costs less than the argument.
+            // Clients would see no difference if it were kept. Who campaigns under the new configuration has it from
+            // this leader, later than the lease was asked for, and has been loyal since; who does not know it needs a
+            // majority of one that every quorum of the lease meets, or, in a joint one's place, of voters who hold the
+            // joint entry and refuse a log without it. But that rests on how configurations follow each other, and a
+            // round of heartbeats costs less than the argument.
             lead.reads.lease.forget();
         }
         lead.newcomers.retain(|newcomer| learners.has(newcomer.node));
@@ -129,7 +132,8 @@ impl<M: StateMachine> Raft<M> {
         if under_way && !self.config.has(RaftBug::TwoChangesAtOnce) {
             return None;
         }
-        // A change by an earlier leader may be somewhere, uncommitted: an entry of this term keeps it from being committed.
+        // A change by an earlier leader may be somewhere, uncommitted: an entry of this term keeps it from being
+        // committed.
         if self.commit < lead.first && !self.config.has(RaftBug::ChangeBeforeOwnCommit) {
             return None;
         }
@@ -181,7 +185,8 @@ impl<M: StateMachine> Raft<M> {
         let bytes = entry.bytes::<M>();
         let Some(lead) = &mut self.lead else { return };
         for node in next.everyone().minus(now.everyone()).iter() {
-            // Whatever was known about it when it was a member before says nothing: it may have come back with another disk.
+            // Whatever was known about it when it was a member before says nothing: it may have come back with another
+            // disk.
             lead.peers[node.index()] = Peer::new(last + 1);
         }
         self.append_batch(Slice::new([entry].into(), bytes), fx);

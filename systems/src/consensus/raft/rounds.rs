@@ -1,10 +1,12 @@
-//! How long an election may take where nothing goes wrong: by how far election timeouts are spread, and how long questions take.
+//! How long an election may take where nothing goes wrong: by how far election timeouts are spread, and how long
+//! questions take.
 
 use sim_core::{Duration, Instant, NodeId};
 
 /// How seldom an election takes longer than is allowed for: one of 2^24.
 const SELDOM: f64 = 1.0 / (1 << 24) as f64;
-/// As many campaigns in vain at least, whatever time they took: so many in a row lost by a toss each are one of 2^24 too.
+/// As many campaigns in vain at least, whatever time they took: so many in a row lost by a toss each are one of 2^24
+/// too.
 const CAMPAIGNS: u32 = 24;
 /// More turns than this are not waited for: no run is long enough to tell chance from a defect.
 const MOST_TURNS: u32 = 200;
@@ -44,7 +46,8 @@ impl Rounds {
         Self { began: vec![None; nodes], ..Self::default() }
     }
 
-    /// A node campaigns; nothing has gone wrong since `calm`, if it is so now and nobody leads. What goes before a campaign is part of it.
+    /// A node campaigns; nothing has gone wrong since `calm`, if it is so now and nobody leads. What goes before a
+    /// campaign is part of it.
     pub fn campaign(&mut self, at: Instant, node: NodeId, (term, pre): (u64, bool), calm: Option<Instant>) {
         let last = &mut self.began[node.index()];
         let goes_on = last.is_some_and(|last| last.term == term && last.pre && !pre);
@@ -82,13 +85,14 @@ impl Rounds {
         (campaigns > CAMPAIGNS.max(allowed.turns) && took > allowed.time).then_some((campaigns, took))
     }
 
-    /// What is allowed for with timeouts between these; `tick` is what they are counted in. Nothing is demanded where timeouts are spread
-    /// over so little that votes are split most of the time, which is no defect of the election but of its settings (Raft paper, figure
-    /// 16: with 150 ms for everyone an election lasts for tens of seconds).
+    /// What is allowed for with timeouts between these; `tick` is what they are counted in. Nothing is demanded where
+    /// timeouts are spread over so little that votes are split most of the time, which is no defect of the election but
+    /// of its settings (Raft paper, figure 16: with 150 ms for everyone an election lasts for tens of seconds).
     ///
-    /// Somebody has a log as new as any that all the others hold. A turn, in which its timeout runs out once, is won at least if nobody else's
-    /// runs out while its question is on the way, nor so shortly before that another question is. The times at which `n` timeouts run
-    /// out, spread evenly over `s`, leave a given one `2w` to itself with a probability of `(1 - 2w / s)^(n - 1)` or more.
+    /// Somebody has a log as new as any that all the others hold. A turn, in which its timeout runs out once, is won at
+    /// least if nobody else's runs out while its question is on the way, nor so shortly before that another question
+    /// is. The times at which `n` timeouts run out, spread evenly over `s`, leave a given one `2w` to itself with a
+    /// probability of `(1 - 2w / s)^(n - 1)` or more.
     pub fn allowed(&self, (lo, hi): (Duration, Duration), tick: Option<Duration>) -> Option<Allowed> {
         let spread = hi.0.saturating_sub(lo.0);
         let window = self.window.max(tick.unwrap_or_default());

@@ -1,4 +1,5 @@
-//! A leader and its own disk: a loop that stands still while the disk syncs, and a watchdog that ends a leadership the disk holds up.
+//! A leader and its own disk: a loop that stands still while the disk syncs, and a watchdog that ends a leadership the
+//! disk holds up.
 
 use super::message::RaftFact;
 use super::node::{ELECTION, Fx, HEARTBEAT, Raft, Stage};
@@ -6,8 +7,8 @@ use crate::shared::replication::{Input, LeaderDisk};
 use sim_core::{LocalInstant, StateMachine, Timer};
 
 impl<M: StateMachine> Raft<M> {
-    /// A timer of a loop that stands still: only the watchdog is not part of it. The loop's own clock stands still, too, so a quorum
-    /// is not missed because nobody was listened to.
+    /// A timer of a loop that stands still: only the watchdog is not part of it. The loop's own clock stands still,
+    /// too, so a quorum is not missed because nobody was listened to.
     pub(super) fn on_timer_at_standstill(&mut self, timer: Timer, fx: &mut Fx<'_, M>) {
         match timer {
             ELECTION => fx.arm(ELECTION, self.config.election_min),
@@ -17,7 +18,8 @@ impl<M: StateMachine> Raft<M> {
         }
     }
 
-    /// A heartbeat is due while the loop stands still. Where it is sent beside the loop it goes out, and says nothing new.
+    /// A heartbeat is due while the loop stands still. Where it is sent beside the loop it goes out, and says nothing
+    /// new.
     pub(super) fn heartbeat_at_standstill(&mut self, fx: &mut Fx<'_, M>) {
         if self.config.leader_disk != LeaderDisk::BeforeSending {
             self.standstill.heartbeat = true;

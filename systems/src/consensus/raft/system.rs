@@ -33,8 +33,8 @@ pub enum Reads {
     /// A quorum, each time, whether anybody else has been elected. No clock matters.
     #[default]
     ReadIndex,
-    /// Its own clock, while a quorum that has answered it must not elect anybody else. Right as long as no clock drifts more
-    /// than `[cluster] max_drift` says.
+    /// Its own clock, while a quorum that has answered it must not elect anybody else. Right as long as no clock drifts
+    /// more than `[cluster] max_drift` says.
     Lease,
 }
 
@@ -57,8 +57,9 @@ pub struct RaftOptions {
     pub election_timeout: RangeText,
     /// How often a leader is heard from at least.
     pub heartbeat_interval: DurationText,
-    /// In which steps a node waits: all of its timeouts are whole numbers of them, and drawn as such, as in etcd and tikv. etcd's defaults
-    /// are `tick = "100ms"`, `election_timeout = "1s..1900ms"`, `heartbeat_interval = "100ms"`. By exact timers, unless given.
+    /// In which steps a node waits: all of its timeouts are whole numbers of them, and drawn as such, as in etcd and
+    /// tikv. etcd's defaults are `tick = "100ms"`, `election_timeout = "1s..1900ms"`, `heartbeat_interval = "100ms"`.
+    /// By exact timers, unless given.
     pub tick: Option<DurationText>,
     /// Whether a node asks around before it disturbs the others with a new term.
     pub pre_vote: bool,
@@ -66,15 +67,15 @@ pub struct RaftOptions {
     pub check_quorum: bool,
     /// What a leader asks before it answers a read: a quorum (`read_index`) or its own clock (`lease`).
     pub reads: Reads,
-    /// Whether followers answer reads themselves, once they have asked the leader how far they must have got. Whom clients ask
-    /// is the workload's `reads_from`.
+    /// Whether followers answer reads themselves, once they have asked the leader how far they must have got. Whom
+    /// clients ask is the workload's `reads_from`.
     pub follower_reads: bool,
     /// What a leader's messages have to do with its own disk: nothing (`parallel`), entries wait for its own write, and
-    /// its loop with them, reads included, but for heartbeats (`before_sending`, as hashicorp/raft), or all it does waits while a sync is
-    /// under way, heartbeats too (`blocking`, as the loop of etcd).
+    /// its loop with them, reads included, but for heartbeats (`before_sending`, as hashicorp/raft), or all it does
+    /// waits while a sync is under way, heartbeats too (`blocking`, as the loop of etcd).
     pub leader_disk: LeaderDisk,
-    /// A leader whose write is not durable for so long steps down, and stands for no election while that lasts. Looked at with every
-    /// heartbeat; never, unless given.
+    /// A leader whose write is not durable for so long steps down, and stands for no election while that lasts. Looked
+    /// at with every heartbeat; never, unless given.
     pub disk_timeout: Option<DurationText>,
     /// How the members change: all at once (`joint`) or one after another (`single`).
     pub membership: Membership,
@@ -94,9 +95,9 @@ pub struct RaftOptions {
     pub max_inflight_bytes: ByteSize,
     /// How many batches may be uncommitted before requests gather for the next one.
     pub pipeline: u32,
-    /// Who should lead rather than others: `{ "zone:a" = 2, n4 = 0 }`. A node's own number counts more than its zone's; 1 is
-    /// what nobody has said. A leader hands over to a healthy, up-to-date node of higher priority. A node of priority 0 never
-    /// campaigns by itself, even if nobody else can.
+    /// Who should lead rather than others: `{ "zone:a" = 2, n4 = 0 }`. A node's own number counts more than its zone's;
+    /// 1 is what nobody has said. A leader hands over to a healthy, up-to-date node of higher priority. A node of
+    /// priority 0 never campaigns by itself, even if nobody else can.
     pub priorities: BTreeMap<String, u8>,
     /// A known bug to re-introduce, by name (see `splitbrain list bugs`).
     pub bug: RaftBug,

@@ -1,10 +1,11 @@
 //! How a node waits: by timers, or in ticks, as etcd and tikv do.
 //!
-//! With `tick` a node knows no time but the number of its ticks. A ticker, of a phase of its own, advances two counters; what arrives
-//! sets them to zero, and an election, a count of the quorum and a heartbeat are due when a counter has reached a whole number. Waits
-//! are shorter than they say by up to a tick. That is more than a detail: two nodes draw the same number often (one pair of ten, at
-//! ten ticks and defaults), and one whose leader has been silent for ten of its own ticks may ask another that has counted nine, which
-//! still takes that leader for alive and does not answer. Elections that fail so make the tail of real fail-over times.
+//! With `tick` a node knows no time but the number of its ticks. A ticker, of a phase of its own, advances two
+//! counters; what arrives sets them to zero, and an election, a count of the quorum and a heartbeat are due when a
+//! counter has reached a whole number. Waits are shorter than they say by up to a tick. That is more than a detail: two
+//! nodes draw the same number often (one pair of ten, at ten ticks and defaults), and one whose leader has been silent
+//! for ten of its own ticks may ask another that has counted nine, which still takes that leader for alive and does not
+//! answer. Elections that fail so make the tail of real fail-over times.
 
 use super::node::{ELECTION, Fx, HEARTBEAT, Raft, Stage};
 use sim_core::{Duration, StateMachine};

@@ -1,9 +1,9 @@
-//! Handing leadership over (dissertation 3.10): the leader lets requests wait, brings its successor up to date, and tells it to
-//! campaign at once, with leave to disturb everybody.
+//! Handing leadership over (dissertation 3.10): the leader lets requests wait, brings its successor up to date, and
+//! tells it to campaign at once, with leave to disturb everybody.
 //!
-//! Requests that wait are not in the log, so when the leader steps down their clients can be sent to the successor. If nothing
-//! has come of it after an election timeout, the leader takes them up again. What it can not take back is the word it has
-//! sent: that may arrive late, so it has no lease any more in this term.
+//! Requests that wait are not in the log, so when the leader steps down their clients can be sent to the successor. If
+//! nothing has come of it after an election timeout, the leader takes them up again. What it can not take back is the
+//! word it has sent: that may arrive late, so it has no lease any more in this term.
 
 use super::RaftBug;
 use super::message::{RaftFact, RaftMessage};

@@ -19,8 +19,8 @@ pub struct Config {
     pub acceptors: u32,
     /// Nodes that propose, each its own value: its number plus one. They may be acceptors too.
     pub proposers: Vec<NodeId>,
-    /// Whether a proposer that was outbid waits a random time that doubles with every failure, from `patience` on. Without
-    /// it tries again at once.
+    /// Whether a proposer that was outbid waits a random time that doubles with every failure, from `patience` on.
+    /// Without it tries again at once.
     pub back_off: bool,
     /// How long a proposer waits for answers before it tries again.
     pub patience: Duration,

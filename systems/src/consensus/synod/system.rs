@@ -18,8 +18,8 @@ pub struct SynodOptions {
     pub acceptors: Option<u32>,
     /// How many nodes propose, from the last on; they may be acceptors too.
     pub proposers: u32,
-    /// Whether a proposer that was outbid waits a random time that doubles with every failure, instead of trying again at
-    /// once.
+    /// Whether a proposer that was outbid waits a random time that doubles with every failure, instead of trying again
+    /// at once.
     pub back_off: bool,
     /// How long a proposer waits for answers, and the range of its first pause.
     pub patience: DurationText,

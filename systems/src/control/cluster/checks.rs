@@ -1,4 +1,5 @@
-//! What must hold of the cluster, watched on every run: votes, owners, who may write and be promoted, and which writes may be lost.
+//! What must hold of the cluster, watched on every run: votes, owners, who may write and be promoted, and which writes
+//! may be lost.
 
 use super::config::Config;
 use super::data::{Position, StreamId};
@@ -19,17 +20,20 @@ use std::rc::Rc;
 sim_core::rules! {
     /// A primary votes once in an epoch, whatever happens to it.
     pub const ONE_VOTE_PER_EPOCH: &str = "one_vote_per_epoch";
-    /// At most one replica of a shard wins an epoch. (Two of different shards may: who votes changes with every fail-over, and not all
-    /// know at once. The configuration epochs that then collide are told apart: see `config_epochs_unique`.)
+    /// At most one replica of a shard wins an epoch. (Two of different shards may: who votes changes with every
+    /// fail-over, and not all know at once. The configuration epochs that then collide are told apart: see
+    /// `config_epochs_unique`.)
     pub const ONE_WINNER_PER_EPOCH: &str = "one_winner_per_epoch";
     /// Under one configuration epoch, one node at most carries out writes for a slot.
     pub const ONE_OWNER: &str = "one_owner_per_slot_and_epoch";
-    /// A primary that hears from no majority of the primaries, and of them through nobody, carries out no writes after the node timeout,
-    /// and half of it more that may pass before it asks. Time in which it stands still does not count: nothing tells it of that.
+    /// A primary that hears from no majority of the primaries, and of them through nobody, carries out no writes after
+    /// the node timeout, and half of it more that may pass before it asks. Time in which it stands still does not
+    /// count: nothing tells it of that.
     pub const MINORITY_STOPS: &str = "minority_stops";
     /// No replica is promoted that was out of touch with its primary for longer than it may have been.
     pub const PROMOTED_IS_FRESH: &str = "promoted_is_fresh";
-    /// Acknowledged writes are lost only if they had not reached the replica that was promoted, or the disk of the primary that restarted.
+    /// Acknowledged writes are lost only if they had not reached the replica that was promoted, or the disk of the
+    /// primary that restarted.
     pub const LOSSES_ALLOWED: &str = "losses_allowed";
     /// In the end every slot is served by exactly one node.
     pub const EVERY_SLOT_SERVED: &str = "every_slot_served";
@@ -173,7 +177,8 @@ impl ClusterChecks {
                 self.streams.begin(stream, after);
                 let in_order = old.is_some_and(|old| self.hears_most(old, at));
                 if how == How::Started {
-                    // It takes the others for alive, and asks them from now on: its disk may have kept it from that since it booted.
+                    // It takes the others for alive, and asks them from now on: its disk may have kept it from that
+                    // since it booted.
                     self.heard[node.index()].fill(at);
                 }
                 self.beginnings.push(Beginning { at, node, how, after, stream, old, in_order, served: None });
@@ -246,8 +251,8 @@ impl ClusterChecks {
         }
     }
 
-    /// How long a primary may go on to write without hearing a majority: it asks when an answer is half a node timeout old, and looks at
-    /// both with its ticks, by a clock that may be wrong.
+    /// How long a primary may go on to write without hearing a majority: it asks when an answer is half a node timeout
+    /// old, and looks at both with its ticks, by a clock that may be wrong.
     fn patience(&self, at: Instant) -> Duration {
         let config = &self.config;
         let drift = u128::from(at.0) * 2 * u128::from(config.drift_ppm) / 1_000_000;

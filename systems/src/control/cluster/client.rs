@@ -48,8 +48,8 @@ impl Client<Cluster> for ClusterClient {
         (tried != Some(owner)).then_some(owner)
     }
 
-    /// `MOVED`. From the node that had the slot, it is about this slot. From another one, asked because that one was silent, all its
-    /// slots have a new owner: a real client reads the whole map then.
+    /// `MOVED`. From the node that had the slot, it is about this slot. From another one, asked because that one was
+    /// silent, all its slots have a new owner: a real client reads the whole map then.
     fn turned_away(&mut self, request: &ClusterRequest, from: NodeId, hint: Option<NodeId>) {
         let slot = usize::from(slot_of(request.key()));
         let (old, Some(new)) = (self.map[slot], hint.map(|hint| hint.0 as u16)) else { return };

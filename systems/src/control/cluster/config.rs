@@ -60,8 +60,8 @@ pub struct Config {
 }
 
 impl Config {
-    /// Whose replica a node is at first; `None` for a primary. Dealt so that replica and primary sit in different zones, where zones
-    /// are dealt round-robin and there are as many as primaries.
+    /// Whose replica a node is at first; `None` for a primary. Dealt so that replica and primary sit in different
+    /// zones, where zones are dealt round-robin and there are as many as primaries.
     #[must_use]
     pub const fn primary_of(&self, node: NodeId) -> Option<NodeId> {
         let round = node.0 / self.primaries;

@@ -66,7 +66,9 @@ fn messages() {
     vary!(told, M::Update { owner: N1 => N2, config_epoch: 1 => 2, slots: runs(3) => runs(4) });
     vary!(told, M::Vote { epoch: 1 => 2 });
     vary!(told, M::Psync { at: position(1) => position(2), nonce: Nonce(3) => Nonce(4) });
-    vary!(told, M::Writes { after: position(1) => position(2), stream: StreamId(3) => StreamId(4), entries: entries(1) => entries(2) });
+    vary!(told, M::Writes {
+        after: position(1) => position(2), stream: StreamId(3) => StreamId(4), entries: entries(1) => entries(2),
+    });
     vary!(told, M::Full { at: position(1) => position(2), data: data(1) => data(2), nonce: Nonce(3) => Nonce(4) });
     told.add("a place reached", &M::Replicated(position(1)));
     told.add("another place reached", &M::Replicated(position(2)));
@@ -153,7 +155,9 @@ fn facts() {
     vary!(told, F::EpochRaised { epoch: 1 => 2 });
     told.add("up", &F::Up);
     told.add("down", &F::Down);
-    vary!(told, F::Wrote { slot: 1 => 2, key: 3 => 4, epoch: 5 => 6, at: position(1) => position(2), over: position(3) => position(4) });
+    vary!(told, F::Wrote {
+        slot: 1 => 2, key: 3 => 4, epoch: 5 => 6, at: position(1) => position(2), over: position(3) => position(4),
+    });
     vary!(told, F::FullSync { after: Duration(1) => Duration(2) });
     vary!(told, F::Refused { why: Refusal::Moved => Refusal::ClusterDown });
     told.covers(FACT_KINDS);

@@ -1,16 +1,18 @@
-//! Who is there: pings that must be answered, what is told of others with every ping and pong, and when a majority holds a node for
-//! failed.
+//! Who is there: pings that must be answered, what is told of others with every ping and pong, and when a majority
+//! holds a node for failed.
 //!
-//! As `clusterCron`, `clusterSendPing` and `clusterProcessGossipSection` of Redis 7.0 do it. Silence alone means nothing: what counts is a
-//! ping without an answer, and one is sent only when the last answer is half the node timeout old, or by chance. Word of it travels with
-//! pings and pongs only, so two primaries that both suspect a third hold it for failed when the next message happens to pass between them.
+//! As `clusterCron`, `clusterSendPing` and `clusterProcessGossipSection` of Redis 7.0 do it. Silence alone means
+//! nothing: what counts is a ping without an answer, and one is sent only when the last answer is half the node timeout
+//! old, or by chance. Word of it travels with pings and pongs only, so two primaries that both suspect a third hold it
+//! for failed when the next message happens to pass between them.
 
 use super::gossip::Peer;
 use super::message::{ClusterFact, ClusterMessage, Gossip};
 use super::node::{Cluster, Fx};
 use sim_core::{Duration, LocalInstant, NodeId, NodeSet};
 
-/// Reports of failure count for so many node timeouts; a failed primary that nobody replaced is taken back after as many.
+/// Reports of failure count for so many node timeouts; a failed primary that nobody replaced is taken back after as
+/// many.
 const REPORT_LASTS: u64 = 2;
 /// Every how many ticks a node pings one at random: of a few drawn, the one whose last answer is oldest.
 const RANDOM_PING: u64 = 10;
@@ -197,7 +199,8 @@ impl Cluster {
         }
     }
 
-    /// A failed node that answers is taken back: a replica at once, a primary when nobody has replaced it for some time.
+    /// A failed node that answers is taken back: a replica at once, a primary when nobody has replaced it for some
+    /// time.
     fn take_back(&mut self, node: NodeId, fx: &mut Fx<'_>) {
         let Some(since) = self.peers[node.index()].failed else { return };
         let lasts = self.config.node_timeout.times(REPORT_LASTS);

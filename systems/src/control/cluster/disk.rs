@@ -1,4 +1,5 @@
-//! What a node keeps on its disk: its configuration (`nodes.conf`) and its data (the append-only file), and how it starts from them.
+//! What a node keeps on its disk: its configuration (`nodes.conf`) and its data (the append-only file), and how it
+//! starts from them.
 
 use super::bugs::ClusterBug;
 use super::config::{Config, Fsync};
@@ -26,7 +27,8 @@ pub struct Conf {
 }
 
 impl Conf {
-    /// What all nodes start with: even shares, and configuration epochs 1, 2, 3 ... as `redis-cli --cluster create` gives them.
+    /// What all nodes start with: even shares, and configuration epochs 1, 2, 3 ... as `redis-cli --cluster create`
+    /// gives them.
     pub(super) fn first(config: &Config) -> Self {
         let node = |node: u32| match config.primary_of(NodeId(node)) {
             None => (None, u64::from(node) + 1),
@@ -87,7 +89,8 @@ pub(super) struct Found {
     pub data: Data,
 }
 
-/// Reads a disk back. `None` if some of it can not be read: then the node must not start, for it may have been its last vote.
+/// Reads a disk back. `None` if some of it can not be read: then the node must not start, for it may have been its last
+/// vote.
 pub(super) fn read(disk: Replay<'_, Record>) -> Option<Found> {
     let mut found = Found { conf: None, at: Position::default(), data: Data::default() };
     for (_, record) in disk.iter() {

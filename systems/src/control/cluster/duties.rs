@@ -1,4 +1,5 @@
-//! What each node owes the others while the cluster changes: seen in the step that breaks it, rather than in what may come of it.
+//! What each node owes the others while the cluster changes: seen in the step that breaks it, rather than in what may
+//! come of it.
 
 use super::config::Config;
 use super::data::{Position, StreamId};
@@ -16,8 +17,8 @@ sim_core::rules! {
     pub const OLD_OWNER_YIELDS: &str = "old_owner_yields";
     /// No vote for a replica of one that lost its slots, as far as the voter knows.
     pub const VOTES_FOR_PRESENT_OWNERS: &str = "votes_for_present_owners";
-    /// Within a stream of writes no node goes back, except by losing what was not durable when it went down; nor to a stream that it
-    /// left.
+    /// Within a stream of writes no node goes back, except by losing what was not durable when it went down; nor to a
+    /// stream that it left.
     pub const POSITIONS_GROW: &str = "positions_grow";
     /// Nobody is suspected who was heard of within the node timeout.
     pub const SUSPECTS_ARE_SILENT: &str = "suspects_are_silent";

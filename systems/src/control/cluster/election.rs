@@ -34,7 +34,8 @@ impl Cluster {
         (0..).map(NodeId).zip(&self.peers).filter(sibling).count() as u64
     }
 
-    /// Whether the data is too old to be promoted: nothing was heard of the primary for too long before it was given up.
+    /// Whether the data is too old to be promoted: nothing was heard of the primary for too long before it was given
+    /// up.
     fn is_stale(&self, now: LocalInstant) -> bool {
         if self.config.has(ClusterBug::DataAgeIgnored) || self.config.validity_factor == 0 {
             return false;
@@ -122,8 +123,8 @@ impl Cluster {
         fx.send(to, ClusterMessage::Vote { epoch });
     }
 
-    /// A vote arrived. One that was long under way does not make a primary of a replica whose data has become too old meanwhile
-    /// (in Redis, `clusterHandleSlaveFailover` looks at both ages before it counts).
+    /// A vote arrived. One that was long under way does not make a primary of a replica whose data has become too old
+    /// meanwhile (in Redis, `clusterHandleSlaveFailover` looks at both ages before it counts).
     pub(super) fn on_vote(&mut self, from: NodeId, epoch: u64, fx: &mut Fx<'_>) {
         let (now, vote_timeout) = (fx.now(), self.vote_timeout());
         let stale = self.is_stale(now);
@@ -140,8 +141,8 @@ impl Cluster {
         }
     }
 
-    /// Has won: the new configuration is written down before anybody is told. Else a crash could leave the old primary a replica of
-    /// this node, and this node, which has forgotten, a replica of the old primary.
+    /// Has won: the new configuration is written down before anybody is told. Else a crash could leave the old primary
+    /// a replica of this node, and this node, which has forgotten, a replica of the old primary.
     fn promote(&mut self, old: NodeId, epoch: u64, fx: &mut Fx<'_>) {
         self.campaign = None;
         self.promoting = true;

@@ -30,7 +30,8 @@ pub(super) struct Peer {
     pub stamp: (Start, HeaderNumber),
     /// When this node last voted for a replica of it.
     pub voted_at: Option<LocalInstant>,
-    /// What it claimed last, by which configuration epoch, and the version of this node's map by which nothing was wrong with that.
+    /// What it claimed last, by which configuration epoch, and the version of this node's map by which nothing was
+    /// wrong with that.
     agreed: Option<(Runs, u64, u64)>,
 }
 
@@ -199,8 +200,8 @@ impl Cluster {
         }
     }
 
-    /// Tells `from` who owns slots that it takes for its own (or its primary's), if somebody does by a newer configuration.
-    /// Whether that was so.
+    /// Tells `from` who owns slots that it takes for its own (or its primary's), if somebody does by a newer
+    /// configuration. Whether that was so.
     fn correct(&mut self, from: NodeId, header: &Header, fx: &mut Fx<'_>) -> bool {
         let claims = header.primary.unwrap_or(from);
         let newer = |slot: u16| {
@@ -260,7 +261,8 @@ impl Cluster {
         }
     }
 
-    /// Whether this node serves: it sees a majority of the primaries, and all slots have an owner in order, if that is asked for.
+    /// Whether this node serves: it sees a majority of the primaries, and all slots have an owner in order, if that is
+    /// asked for.
     pub(super) fn look_at_state(&mut self, fx: &mut Fx<'_>) {
         let now = fx.now();
         let owners = self.slots.owners();

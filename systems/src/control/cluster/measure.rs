@@ -1,4 +1,5 @@
-//! What a run came to: fail-overs with their phases, acknowledged writes that are lost, and times in which two nodes wrote.
+//! What a run came to: fail-overs with their phases, acknowledged writes that are lost, and times in which two nodes
+//! wrote.
 
 use super::checks::{Beginning, ClusterChecks, Mark};
 use super::data::StreamId;
@@ -95,8 +96,8 @@ impl ClusterChecks {
         }
     }
 
-    /// Which shard a stream belongs to, numbered like those of operations: by the primary that had it at first. It goes back to
-    /// the disk of that one, or of one of its replicas.
+    /// Which shard a stream belongs to, numbered like those of operations: by the primary that had it at first. It goes
+    /// back to the disk of that one, or of one of its replicas.
     fn shard(&self, stream: StreamId) -> u32 {
         let root = self.streams.root(stream);
         let node = self.beginnings.iter().find(|b| b.stream == root).map_or(NodeId(0), |b| b.node);

@@ -173,7 +173,8 @@ impl ClusterMessage {
         }
     }
 
-    /// Whether it travels on the cluster bus, so that it shows its sender to be there; replication has connections of its own.
+    /// Whether it travels on the cluster bus, so that it shows its sender to be there; replication has connections of
+    /// its own.
     pub(super) const fn is_on_bus(&self) -> bool {
         !matches!(self, Self::Psync { .. } | Self::Writes { .. } | Self::Full { .. } | Self::Replicated(_))
     }

@@ -1,12 +1,14 @@
-//! Cluster mode: several primaries over hash slots, each with replicas, that notice and replace a failed primary by themselves.
+//! Cluster mode: several primaries over hash slots, each with replicas, that notice and replace a failed primary by
+//! themselves.
 //!
-//! In the manner of Redis Cluster (the cluster specification at redis.io; `cluster_legacy.c` was read for what it leaves open).
-//! 16,384 slots are shared out among primaries. Nodes ping each other, when an answer is half the node timeout old and by chance, and tell
-//! what they think of some others with every ping and pong. A node that leaves pings of a majority of the primaries unanswered for the node
-//! timeout has *failed*, once word of that has met; a replica of it waits, longer if others have more data, and asks the
-//! primaries for votes in a new epoch. Each votes once in an epoch, and remembers it; votes that come when the replica's data has
-//! become too old count no more. Who wins owns the slots by that epoch, and of two that say they own a slot the newer configuration
-//! epoch is believed. Replication is asynchronous: what is acknowledged can be lost.
+//! In the manner of Redis Cluster (the cluster specification at redis.io; `cluster_legacy.c` was read for what it
+//! leaves open). 16,384 slots are shared out among primaries. Nodes ping each other, when an answer is half the node
+//! timeout old and by chance, and tell what they think of some others with every ping and pong. A node that leaves
+//! pings of a majority of the primaries unanswered for the node timeout has *failed*, once word of that has met; a
+//! replica of it waits, longer if others have more data, and asks the primaries for votes in a new epoch. Each votes
+//! once in an epoch, and remembers it; votes that come when the replica's data has become too old count no more. Who
+//! wins owns the slots by that epoch, and of two that say they own a slot the newer configuration epoch is believed.
+//! Replication is asynchronous: what is acknowledged can be lost.
 //!
 //! | What | File |
 //! |---|---|
@@ -21,27 +23,31 @@
 //!
 //! # How near it is
 //!
-//! `scenarios/library/published/failover-cluster/primary-killed.toml` is 35 trials with a real Redis Cluster 7.0.15 (`fixtures/trials/`): with
-//! nothing fitted, the two distributions of recovery can not be told apart (Kolmogorov-Smirnov, 5 %). Half of the time until a failure is
-//! declared is the node timeout; the rest is waiting for a reason to ping, and for word to pass between those who suspect already.
+//! `scenarios/library/published/failover-cluster/primary-killed.toml` is 35 trials with a real Redis Cluster 7.0.15
+//! (`fixtures/trials/`): with nothing fitted, the two distributions of recovery can not be told apart
+//! (Kolmogorov-Smirnov, 5 %). Half of the time until a failure is declared is the node timeout; the rest is waiting for
+//! a reason to ping, and for word to pass between those who suspect already.
 //!
 //! # What it does not promise
 //!
-//! Who votes is who is a primary with slots, as far as each node knows. A fail-over changes that, and is agreed on by the primaries before it,
-//! not by those after it: so an old primary that does not know its successor, and the successor, can both vote in the next epoch, and
-//! two replicas of different shards can win it. The storm finds that about once in a thousand seeds. Configuration epochs that collide are
-//! told apart afterwards, which is why the specification has a rule for it.
+//! Who votes is who is a primary with slots, as far as each node knows. A fail-over changes that, and is agreed on by
+//! the primaries before it, not by those after it: so an old primary that does not know its successor, and the
+//! successor, can both vote in the next epoch, and two replicas of different shards can win it. The storm finds that
+//! about once in a thousand seeds. Configuration epochs that collide are told apart afterwards, which is why the
+//! specification has a rule for it.
 //!
 //! # What is different
 //!
-//! Messages may be lost and overtake each other, as there are no connections: headers carry numbers, and writes that are not
-//! acknowledged are sent again, as are pings. Nodes tick ten times a second, as Redis does, but more often at node timeouts below 2 s. A client that is told `MOVED` by anybody but the node it
-//! took for the owner corrects all slots of that node, where a real one reads the whole map. `wait` holds the answer back, where `WAIT`
-//! is a command of its own.
+//! Messages may be lost and overtake each other, as there are no connections: headers carry numbers, and writes that
+//! are not acknowledged are sent again, as are pings. Nodes tick ten times a second, as Redis does, but more often at
+//! node timeouts below 2 s. A client that is told `MOVED` by anybody but the node it took for the owner corrects all
+//! slots of that node, where a real one reads the whole map. `wait` holds the answer back, where `WAIT` is a command of
+//! its own.
 //!
 //! # What is not (yet)
 //!
-//! Moving slots between primaries (`ASK`), manual fail-over, migration of replicas to orphaned primaries, changes of the nodes.
+//! Moving slots between primaries (`ASK`), manual fail-over, migration of replicas to orphaned primaries, changes of
+//! the nodes.
 
 mod bugs;
 mod checks;

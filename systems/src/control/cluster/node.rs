@@ -60,7 +60,8 @@ pub struct Cluster {
     /// Whether its configuration has changed since it was last written down.
     pub(super) dirty: bool,
     pub(super) campaign: Option<Campaign>,
-    /// It has won, and its new configuration is on its way to the disk: until then nothing else is written down, and nobody is told.
+    /// It has won, and its new configuration is on its way to the disk: until then nothing else is written down, and
+    /// nobody is told.
     pub(super) promoting: bool,
     /// Since when it serves nobody, if it does not.
     pub(super) down: bool,

@@ -1,4 +1,5 @@
-//! Replication: a primary streams its writes to its replicas without waiting for them, and sends all data to one that is too far behind.
+//! Replication: a primary streams its writes to its replicas without waiting for them, and sends all data to one that
+//! is too far behind.
 
 use super::data::{Data, Entry, Position, StreamId};
 use super::disk::Record;

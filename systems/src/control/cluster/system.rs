@@ -28,13 +28,15 @@ const SHORTEST_TIMEOUT: Duration = Duration::millis(20);
 pub struct ClusterOptions {
     /// How many of the nodes, the first ones, are primaries at first; the others are dealt to them as replicas.
     pub primaries: u32,
-    /// How long a ping may be without an answer before the node is suspected. A node is pinged when its last answer is half as old.
+    /// How long a ping may be without an answer before the node is suspected. A node is pinged when its last answer is
+    /// half as old.
     pub node_timeout: DurationText,
     /// How long a replica waits before it asks for votes; as much again at random.
     pub election_delay: DurationText,
     /// How much longer it waits for each replica of the same primary that has more data.
     pub rank_delay: DurationText,
-    /// How long a replica may have been out of touch with its primary and still be promoted, in node timeouts; 0 for any time.
+    /// How long a replica may have been out of touch with its primary and still be promoted, in node timeouts; 0 for
+    /// any time.
     pub validity_factor: u32,
     /// How long a primary that was in a minority, or has restarted, waits before it serves again.
     pub rejoin_delay: DurationText,
@@ -117,7 +119,8 @@ impl ClusterOptions {
             ping_after: Duration(self.node_timeout.0.0 / 2),
             repeat_after: Duration(self.node_timeout.0.0 / 8),
             keepalive: Duration(self.node_timeout.0.0 / 4),
-            // Redis looks ten times a second. At timeouts below 2 s, for which it was not made, this model looks more often.
+            // Redis looks ten times a second. At timeouts below 2 s, for which it was not made, this model looks more
+            // often.
             tick: Duration((self.node_timeout.0.0 / 20).clamp(1_000_000, 100_000_000)),
             election_delay: self.election_delay.0,
             rank_delay: self.rank_delay.0,

@@ -1,8 +1,9 @@
-//! The arbiter as a quorum of its own: who is the primary is kept by a Raft of the last nodes, composed from this project's own.
+//! The arbiter as a quorum of its own: who is the primary is kept by a Raft of the last nodes, composed from this
+//! project's own.
 //!
-//! What is agreed on is a [`Seat`]: the primary, its epoch, and who is in sync. A primary renews its claim through the log;
-//! an arbiter that leads lets others claim the seat only when it has seen no renewal for a lease. The claim carries how many
-//! renewals it rests on, so that one that was under way meanwhile wins.
+//! What is agreed on is a [`Seat`]: the primary, its epoch, and who is in sync. A primary renews its claim through the
+//! log; an arbiter that leads lets others claim the seat only when it has seen no renewal for a lease. The claim
+//! carries how many renewals it rests on, so that one that was under way meanwhile wins.
 
 use super::message::{FailoverFact, FailoverMessage, PetitionNumber, Record};
 use super::node::{Failover, Fx, Response, SEAT, TIMERS_OF_ITS_OWN};
@@ -150,7 +151,8 @@ impl StateMachine for Seat {
 /// What the Raft answered: a ruling, or who else may know.
 type Answers = Vec<(Ticket, Result<Ruling, Option<NodeId>>)>;
 
-/// How the Raft's inputs and outputs travel. Its answers go to data nodes, so they are kept here instead of sent to a client.
+/// How the Raft's inputs and outputs travel. Its answers go to data nodes, so they are kept here instead of sent to a
+/// client.
 #[derive(Debug, Default)]
 struct Lane {
     answers: RefCell<Answers>,

@@ -101,7 +101,8 @@ impl Failover {
 
     /// The primary's state.
     pub(super) fn on_install(&mut self, from: NodeId, snapshot: &Rc<Snapshot>, fx: &mut Fx<'_>) {
-        // One that comes late, after a restart say: all of it is in this log, and what is behind may have been acknowledged.
+        // One that comes late, after a restart say: all of it is in this log, and what is behind may have been
+        // acknowledged.
         let known = self.log.last() >= snapshot.offset && self.log.lineage(snapshot.offset) == snapshot.lineage;
         if known || (self.joined && self.log.last() >= snapshot.offset) {
             if self.joined {

@@ -1,7 +1,7 @@
 //! Published bugs of primary-backup systems, each re-introduced by one condition at one place.
 //!
-//! A bug is a property of the configuration: `config.has(FailoverBug::X)` appears exactly once in the protocol, where the
-//! correct code makes the decision that the published code got wrong.
+//! A bug is a property of the configuration: `config.has(FailoverBug::X)` appears exactly once in the protocol, where
+//! the correct code makes the decision that the published code got wrong.
 
 crate::shared::catalogue::catalogue! {
     FailoverBug;
@@ -18,7 +18,8 @@ crate::shared::catalogue::catalogue! {
         "Whoever is alive may follow, whatever its log lacks.",
         "acknowledged_writes_survive", "F5: elasticsearch issue 39282; Kafka's unclean leader election";
     TruncateToHighWatermark, "truncate_to_high_watermark",
-        "A backup that joins cuts its log at what it knows to be committed, which lags, instead of asking where the logs part.",
+        "A backup that joins cuts its log at what it knows to be committed, which lags, instead of asking where the \
+         logs part.",
         "acknowledged_writes_survive", "F6: KIP-101; kafka pull request 2808";
     WatermarkBeforeTruncation, "watermark_before_truncation",
         "A backup that joins takes over the primary's high watermark before it has cut what the primary does not have.",
@@ -28,7 +29,8 @@ crate::shared::catalogue::catalogue! {
         "settles", "F12: folklore";
     RestartTrustsPageCache, "restart_trusts_page_cache",
         "What a restarted node finds on its disk counts as durable, though it may be in the page cache only.",
-        "acknowledged_writes_survive", "PostgreSQL commit 2ce439f3 (2015), which syncs the data directory after a crash";
+        "acknowledged_writes_survive", "PostgreSQL commit 2ce439f3 (2015), which syncs the data directory after a \
+         crash";
 }
 
 #[cfg(test)]

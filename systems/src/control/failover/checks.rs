@@ -1,4 +1,5 @@
-//! What fail-over promises, watched on every run: each rule where the design makes the promise, and a count where it does not.
+//! What fail-over promises, watched on every run: each rule where the design makes the promise, and a count where it
+//! does not.
 
 use super::arbiter::Seat;
 use super::config::{Config, Promote};
@@ -147,7 +148,8 @@ impl FailoverChecks {
     fn on_acknowledged(&mut self, at: Instant, node: NodeId, epoch: u64, basis: Position, told: Told) {
         self.counts.acknowledged += 1;
         let late = self.story.is_superseded(node, epoch);
-        // Where losses are allowed, a write belongs to the primary it was lost with, even if the next one did not serve yet.
+        // Where losses are allowed, a write belongs to the primary it was lost with, even if the next one did not serve
+        // yet.
         let decided = !self.config.keeps() && self.primaries.range(epoch + 1..).next().is_some();
         self.ledger.acknowledged(basis, told, late || decided);
         if late && self.config.excludes() {
@@ -311,7 +313,8 @@ impl FailoverChecks {
             let Some(log) = nodes[supporter.index()].as_ref().map(Failover::log) else { continue };
             if let Some((entry, _)) = lacking.iter().find(|(entry, _)| log.holds(*entry)) {
                 let detail = format!(
-                    "{node} leads epoch {epoch} without entry {} of epoch {}, which was acknowledged and which {supporter} \
+                    "{node} leads epoch {epoch} without entry {} of epoch {}, which was acknowledged and which \
+                     {supporter} \
                      had when it agreed",
                     entry.offset, entry.epoch
                 );
@@ -320,7 +323,8 @@ impl FailoverChecks {
         }
     }
 
-    /// Whose log counts at the end: the shared storage's, or that of the newest primary that runs, or else the most advanced.
+    /// Whose log counts at the end: the shared storage's, or that of the newest primary that runs, or else the most
+    /// advanced.
     fn last_log<'a>(&self, nodes: &'a [Option<Failover>]) -> Option<&'a Failover> {
         if let Some(storage) = self.config.storage_node().and_then(|node| nodes[node.index()].as_ref()) {
             return Some(storage);
@@ -464,7 +468,8 @@ impl FailoverChecks {
                 continue;
             }
             let detail = format!(
-                "{} ended in epoch {} with entries up to {} applied, the primary {} in epoch {} with {}; committed long \
+                "{} ended in epoch {} with entries up to {} applied, the primary {} in epoch {} with {}; committed \
+                 long \
                  before: {due}",
                 node.me,
                 node.epoch(),

@@ -1,5 +1,5 @@
-//! What a node is configured with: the options as meant, validated (see `system.rs` for the options as written), and what a
-//! design promises with them.
+//! What a node is configured with: the options as meant, validated (see `system.rs` for the options as written), and
+//! what a design promises with them.
 
 use super::bugs::FailoverBug;
 use super::detector::{Detector, FixedTimeout, Gaps, PhiAccrual, PhiConfig};
@@ -39,7 +39,8 @@ pub enum Arbiter {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Promote {
-    /// The one with the most advanced log of those that can be reached, and only if no acknowledged write can be missing.
+    /// The one with the most advanced log of those that can be reached, and only if no acknowledged write can be
+    /// missing.
     #[default]
     MostAdvanced,
     /// The first that notices, whatever its log holds.
@@ -284,7 +285,8 @@ impl Config {
         if self.has(FailoverBug::QuorumOfOne) { 1 } else { self.voters().len() / 2 + 1 }
     }
 
-    /// Logs that must have been looked at before anybody follows: so many that one of them holds every acknowledged write.
+    /// Logs that must have been looked at before anybody follows: so many that one of them holds every acknowledged
+    /// write.
     #[must_use]
     pub(super) const fn logs_needed(&self) -> usize {
         if self.is_shared() {
@@ -319,8 +321,8 @@ impl Config {
         self.fencing && self.arbiter != Arbiter::None
     }
 
-    /// How long a primary may trust its lease, on its own clock, from when it asked for it: its clock may be as slow, and the
-    /// others' as fast, as clocks may be.
+    /// How long a primary may trust its lease, on its own clock, from when it asked for it: its clock may be as slow,
+    /// and the others' as fast, as clocks may be.
     #[must_use]
     pub(super) const fn lease_held(&self) -> Duration {
         const MILLION: u128 = 1_000_000;

@@ -93,19 +93,30 @@ fn messages() {
         transfer: false => true,
         in_sync: in_sync(5) => in_sync(6),
     });
-    vary!(told, M::Voice { epoch: 1 => 2, poll: false => true, granted: false => true, in_sync: in_sync(5) => in_sync(6) });
+    vary!(told, M::Voice {
+        epoch: 1 => 2, poll: false => true, granted: false => true, in_sync: in_sync(5) => in_sync(6),
+    });
     vary!(told, M::Newer { epoch: 1 => 2 });
     vary!(told, M::TakeOver { epoch: 1 => 2 });
     vary!(told, M::SetInSync { in_sync: in_sync(5) => in_sync(6) });
-    vary!(told, M::Petition { number: PetitionNumber(1) => PetitionNumber(2), petition: Petition::Renew { epoch: 3 } => Petition::Renew { epoch: 4 } });
+    vary!(told, M::Petition {
+        number: PetitionNumber(1) => PetitionNumber(2),
+        petition: Petition::Renew { epoch: 3 } => Petition::Renew { epoch: 4 },
+    });
     vary!(told, M::Ruled { number: PetitionNumber(1) => PetitionNumber(2), ruling: ruling(false) => ruling(true) });
     vary!(told, M::NotHere { number: PetitionNumber(1) => PetitionNumber(2), hint: None => Some(N1) });
     vary!(told, M::Mount { epoch: 1 => 2 });
     vary!(told, M::Mounted { epoch: 1 => 2, entries: entries(1) => entries(2) });
     vary!(told, M::InSyncSet { epoch: 1 => 2, version: SetVersion(3) => SetVersion(4) });
-    vary!(told, M::Swim, SwimMessage::Ping { seq: ProbeNumber(1) => ProbeNumber(2), news: news(Standing::Alive) => news(Standing::Dead) });
-    vary!(told, M::Swim, SwimMessage::PingReq { seq: ProbeNumber(1) => ProbeNumber(2), target: N1 => N2, news: vec![] => news(Standing::Dead) });
-    vary!(told, M::Swim, SwimMessage::Ack { seq: ProbeNumber(1) => ProbeNumber(2), news: vec![] => news(Standing::Dead) });
+    vary!(told, M::Swim, SwimMessage::Ping {
+        seq: ProbeNumber(1) => ProbeNumber(2), news: news(Standing::Alive) => news(Standing::Dead),
+    });
+    vary!(told, M::Swim, SwimMessage::PingReq {
+        seq: ProbeNumber(1) => ProbeNumber(2), target: N1 => N2, news: vec![] => news(Standing::Dead),
+    });
+    vary!(told, M::Swim, SwimMessage::Ack {
+        seq: ProbeNumber(1) => ProbeNumber(2), news: vec![] => news(Standing::Dead),
+    });
     raft_messages(&mut told);
     told.covers(MESSAGE_KINDS);
 }
@@ -113,27 +124,38 @@ fn messages() {
 #[test]
 fn parts_of_messages() {
     let mut told = Told::others();
-    vary!(told, InSync { epoch: 1 => 2, version: SetVersion(3) => SetVersion(4), nodes: NodeSet::first(1) => NodeSet::first(2) });
+    vary!(told, InSync {
+        epoch: 1 => 2, version: SetVersion(3) => SetVersion(4), nodes: NodeSet::first(1) => NodeSet::first(2),
+    });
     let mut told = Told::others();
     vary!(told, Position { epoch: 1 => 2, offset: 3 => 4 });
     let mut told = Told::others();
-    vary!(told, Seat { epoch: 1 => 2, primary: None => Some(N1), renewals: 3 => 4, in_sync: NodeSet::EMPTY => NodeSet::first(2) });
+    vary!(told, Seat {
+        epoch: 1 => 2, primary: None => Some(N1), renewals: 3 => 4, in_sync: NodeSet::EMPTY => NodeSet::first(2),
+    });
     let mut told = Told::others();
     vary!(told, Ruling { granted: false => true, seat: seat() => Seat { epoch: 9, ..seat() } });
     let mut told = Told::others();
-    vary!(told, Petition::Claim { node: N1 => N2, epoch: 1 => 2, renewals: 3 => 4, transfer: false => true, unclean: false => true });
+    vary!(told, Petition::Claim {
+        node: N1 => N2, epoch: 1 => 2, renewals: 3 => 4, transfer: false => true, unclean: false => true,
+    });
     vary!(told, Petition::Renew { epoch: 1 => 2 });
     vary!(told, Petition::SetInSync { epoch: 1 => 2, nodes: NodeSet::EMPTY => NodeSet::first(2) });
     vary!(told, Petition::Release { epoch: 1 => 2 });
     let mut told = Told::others();
-    vary!(told, Update { node: N1 => N2, incarnation: Incarnation(1) => Incarnation(2), standing: Standing::Alive => Standing::Suspect });
+    vary!(told, Update {
+        node: N1 => N2, incarnation: Incarnation(1) => Incarnation(2), standing: Standing::Alive => Standing::Suspect,
+    });
     let mut told = Told::others();
     let image = |op| {
         let mut state = Replicated::<Kv>::default();
         state.apply(Stamp { client: ClientId(3), op, floor: 1 }, &KvCommand::Delete { key: 1 }, true);
         state.snapshot(true)
     };
-    vary!(told, Snapshot { offset: 1 => 2, chain: 3 => 4, lineage: vec![(1, 1)] => vec![(1, 2)], image: image(1) => image(2), bytes: 5 => 6 });
+    vary!(told, Snapshot {
+        offset: 1 => 2, chain: 3 => 4, lineage: vec![(1, 1)] => vec![(1, 2)], image: image(1) => image(2),
+        bytes: 5 => 6,
+    });
     let mut told = Told::others();
     told.add("a write", &entry(1, 1));
     told.add("another operation", &entry(2, 1));

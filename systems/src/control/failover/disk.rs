@@ -221,8 +221,8 @@ impl Failover {
     /// Builds everything from the disk.
     ///
     /// # Errors
-    /// The first record that can not be read, or that does not fit what is there before it: what it said may have been a
-    /// promise, or entries that were acknowledged.
+    /// The first record that can not be read, or that does not fit what is there before it: what it said may have been
+    /// a promise, or entries that were acknowledged.
     pub(super) fn replay(&mut self, disk: Replay<'_, Record>) -> Result<(), WriteId> {
         for (id, record) in disk.iter() {
             self.disk.written = id.0 + 1;
@@ -255,8 +255,8 @@ impl Failover {
                 }
             }
         }
-        // Where the process died alone, all this may stand in the page cache only: nothing that was read counts as durable
-        // before a sync of this life has covered it.
+        // Where the process died alone, all this may stand in the page cache only: nothing that was read counts as
+        // durable before a sync of this life has covered it.
         self.disk.promised = self.disk.written;
         if self.config.has(FailoverBug::RestartTrustsPageCache) {
             (self.disk.synced, self.disk.durable) = (self.disk.written, self.log.last());

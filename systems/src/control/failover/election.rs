@@ -1,4 +1,5 @@
-//! Who leads: a node that hears no primary asks around, and is promoted if the arbiter agrees and its log lacks nothing.
+//! Who leads: a node that hears no primary asks around, and is promoted if the arbiter agrees and its log lacks
+//! nothing.
 
 use super::FailoverBug;
 use super::arbiter::{Petition, Ruling, Seat};
@@ -249,8 +250,8 @@ impl Failover {
         }
     }
 
-    /// Begins a new epoch and asks for votes. Without an arbiter there is nobody to ask (the two-node mistake), but every
-    /// epoch is one node's alone.
+    /// Begins a new epoch and asks for votes. Without an arbiter there is nobody to ask (the two-node mistake), but
+    /// every epoch is one node's alone.
     fn campaign(&mut self, transfer: bool, fx: &mut Fx<'_>) {
         if self.config.arbiter == Arbiter::Quorum {
             return self.claim(transfer, fx);

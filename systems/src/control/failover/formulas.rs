@@ -1,7 +1,8 @@
-//! What theory says of a run, beside what was measured: a majority of those who decide is up, and a primary fails and is replaced.
+//! What theory says of a run, beside what was measured: a majority of those who decide is up, and a primary fails and
+//! is replaced.
 //!
-//! The rates are those that the run showed. What is predicted from them rests on failures that come at random and independently of each
-//! other: where the two figures differ, they did not.
+//! The rates are those that the run showed. What is predicted from them rests on failures that come at random and
+//! independently of each other: where the two figures differ, they did not.
 
 use super::config::{Arbiter, Config};
 use super::message::FailoverFact;
@@ -123,7 +124,8 @@ impl Uptime {
             measured: Some(1.0 - self.without_majority as f64 / whole),
             unit: Unit::Fraction,
             note: format!(
-                "with what this run showed: each of them up {:.3} % of the time, {} crashes; if they fail on their own, not together",
+                "with what this run showed: each of them up {:.3} % of the time, {} crashes; if they fail on their \
+                 own, not together",
                 up * 100.0,
                 self.crashes
             ),
@@ -164,7 +166,8 @@ impl Uptime {
                 measured: (served > 0.0).then(|| 1.0 - self.unserved as f64 / served),
                 unit: Unit::Fraction,
                 note: note(
-                    "a share of time, for writes; measured is the time with a primary that was up and promoted, so it also counts \
+                    "a share of time, for writes; measured is the time with a primary that was up and promoted, so it \
+                     also counts \
                      when nobody could follow",
                 ),
             },
@@ -175,7 +178,8 @@ impl Uptime {
                 measured: (lives.len() >= ENOUGH).then(|| ended / lives.len() as f64),
                 unit: Unit::Fraction,
                 note: note(
-                    "not an availability: it counts no repairs, and failures must come at random; measured is the share of \
+                    "not an availability: it counts no repairs, and failures must come at random; measured is the \
+                     share of \
                      primaries that lasted no longer",
                 ),
             },

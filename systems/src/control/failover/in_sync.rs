@@ -1,5 +1,5 @@
-//! Who is in sync (`mode = "sync"`): the set shrinks by those who lag and grows by those who have caught up, and every change is
-//! known to the arbiter before it counts (Kafka's in-sync replicas).
+//! Who is in sync (`mode = "sync"`): the set shrinks by those who lag and grows by those who have caught up, and every
+//! change is known to the arbiter before it counts (Kafka's in-sync replicas).
 
 use super::arbiter::Petition;
 use super::config::{Arbiter, Mode};
@@ -110,7 +110,8 @@ impl Failover {
         for node in self.config.data_nodes().without(self.me).iter() {
             let peer = &lead.peers[node.index()];
             let lags = now.since(peer.caught_up) > self.config.lag;
-            // What earlier primaries have committed a new one knows only once its own first entry is committed (KAFKA-7128).
+            // What earlier primaries have committed a new one knows only once its own first entry is committed
+            // (KAFKA-7128).
             let back = peer.joined && peer.durable >= committed.max(lead.start) && !lags;
             if if lead.in_sync.has(node) { !lags } else { back } {
                 nodes.insert(node);

@@ -62,8 +62,8 @@ impl Ledger {
         self.read.entry(key(basis)).or_insert(told);
     }
 
-    /// The entries that were acknowledged before `epoch` and that `log` lacks, the newest first. What primaries of newer epochs have
-    /// acknowledged, one that was decided on late need not have: it can acknowledge nothing itself.
+    /// The entries that were acknowledged before `epoch` and that `log` lacks, the newest first. What primaries of
+    /// newer epochs have acknowledged, one that was decided on late need not have: it can acknowledge nothing itself.
     pub fn lacks(&mut self, log: &Log, epoch: u64) -> Vec<(Position, Told)> {
         let before = self.held.iter().rev().filter(|(_, told)| told.epoch < epoch);
         let lacking = before.take_while(|(at, _)| !log.holds(entry(**at)));
@@ -90,8 +90,8 @@ impl Ledger {
         self.read.len()
     }
 
-    /// Acknowledged writes that the final log lacks, in the order of their acknowledgements. An operation counts once however
-    /// many tries were acknowledged, and not at all if one of them is there.
+    /// Acknowledged writes that the final log lacks, in the order of their acknowledgements. An operation counts once
+    /// however many tries were acknowledged, and not at all if one of them is there.
     pub fn lost(&self, log: &Log) -> Vec<LostWrite> {
         let all = || self.held.iter().chain(&self.missing);
         let mut done: BTreeSet<(ClientId, u64)> =

@@ -309,7 +309,8 @@ impl Message for FailoverMessage {
     }
 }
 
-/// What a node writes to its disk. Replayed in order, the records give back what it has promised, its log and its snapshot.
+/// What a node writes to its disk. Replayed in order, the records give back what it has promised, its log and its
+/// snapshot.
 #[derive(Clone, Debug, Hash)]
 pub enum Record {
     /// It goes along with no older epoch, and in this one with nobody else than this node.

@@ -21,18 +21,20 @@
 //!
 //! # What a design promises
 //!
-//! Not every one of these designs is a good one, and that is the point: two nodes without an arbiter, or a primary that is not
-//! fenced, are run as they are, and what they lose is measured. [`Config::keeps`] says whether no acknowledged write may be
-//! lost, [`Config::excludes`] whether no two nodes may accept writes at once. What is promised is a rule; what is not is counted.
+//! Not every one of these designs is a good one, and that is the point: two nodes without an arbiter, or a primary that
+//! is not fenced, are run as they are, and what they lose is measured. [`Config::keeps`] says whether no acknowledged
+//! write may be lost, [`Config::excludes`] whether no two nodes may accept writes at once. What is promised is a rule;
+//! what is not is counted.
 //!
 //! # Things worth knowing
 //!
-//! * Whoever votes has written down that it goes along with no older epoch, so the logs that a candidate is compared with can
-//!   not grow behind its back. With k backups in every acknowledgement, all data nodes but k must have been looked at.
-//! * A primary acknowledges and reads only under its lease: enough voters have answered heartbeats that it sent less than
-//!   `lease` ago, and those vote for nobody else that long. It never renews itself.
-//! * A backup that joins asks where its newest epoch ends in the primary's log and cuts the rest. If that was applied, the state
-//!   is built anew from its snapshot, or fetched.
+//! * Whoever votes has written down that it goes along with no older epoch, so the logs that a candidate is compared
+//!   with can not grow behind its back. With k backups in every acknowledgement, all data nodes but k must have been
+//!   looked at.
+//! * A primary acknowledges and reads only under its lease: enough voters have answered heartbeats that it sent less
+//!   than `lease` ago, and those vote for nobody else that long. It never renews itself.
+//! * A backup that joins asks where its newest epoch ends in the primary's log and cuts the rest. If that was applied,
+//!   the state is built anew from its snapshot, or fetched.
 
 mod arbiter;
 mod backup;

@@ -1,8 +1,10 @@
-//! Watching by probes (`detector = "swim"`): SWIM put into a node, and what the death of the primary as it sees it sets off.
+//! Watching by probes (`detector = "swim"`): SWIM put into a node, and what the death of the primary as it sees it sets
+//! off.
 //!
-//! All who hear the primary's heartbeats are members, and probe each other. SWIM says which machine is gone, not who leads: a primary
-//! that restarted or stepped down is alive, so whoever hears it ask for the lead itself knows that it has none. And gossip is
-//! late news: who was heard from within two heartbeats is not held for dead, whatever is said of it.
+//! All who hear the primary's heartbeats are members, and probe each other. SWIM says which machine is gone, not who
+//! leads: a primary that restarted or stepped down is alive, so whoever hears it ask for the lead itself knows that it
+//! has none. And gossip is late news: who was heard from within two heartbeats is not held for dead, whatever is said
+//! of it.
 
 use super::config::{Config, Suspicion};
 use super::detector::{Order, Standing, Swim, SwimConfig, SwimEffect, SwimMessage};

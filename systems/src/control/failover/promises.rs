@@ -1,4 +1,5 @@
-//! What nodes promise each other while they run, each rule seen in the step that breaks it rather than in what may come of that.
+//! What nodes promise each other while they run, each rule seen in the step that breaks it rather than in what may come
+//! of that.
 
 use super::config::{Arbiter, Config, Mode};
 use super::ledger::Ledger;
@@ -12,14 +13,16 @@ use sim_core::{Instant, LocalInstant, Node, NodeId, NodeSet, Observed, Verdict};
 use std::collections::BTreeMap;
 
 sim_core::rules! {
-    /// Who has answered a primary, or voted for one, votes for nobody else until that one's lease is over; not after a restart either.
+    /// Who has answered a primary, or voted for one, votes for nobody else until that one's lease is over; not after a
+    /// restart either.
     pub const PLEDGES_KEPT: &str = "pledges_kept";
-    /// A primary commits what earlier ones have left only together with an entry of its own epoch (Raft paper, figure 8).
+    /// A primary commits what earlier ones have left only together with an entry of its own epoch (Raft paper, figure
+    /// 8).
     pub const COMMITS_ARE_ITS_OWN: &str = "commits_are_its_own";
     /// Who is taken into the set of those in sync has everything on its disk that was acknowledged (KAFKA-7128).
     pub const IN_SYNC_HAS_ALL: &str = "in_sync_has_all";
-    /// A hand-over to a backup that follows and has all that was committed is neither given up nor won by another, unless something goes
-    /// wrong meanwhile.
+    /// A hand-over to a backup that follows and has all that was committed is neither given up nor won by another,
+    /// unless something goes wrong meanwhile.
     pub const HAND_OVERS_SUCCEED: &str = "hand_overs_succeed";
     /// A node says that it leads if and only if it does: operators, proxies and whoever aims at the leader go by it.
     pub const ROLES_ARE_TRUE: &str = "roles_are_true";
@@ -57,7 +60,8 @@ pub(super) struct Promises {
     leading: BTreeMap<NodeId, u64>,
     /// Those in sync, as was said last.
     in_sync: NodeSet,
-    /// Those that have started and not synced since: what they had on their disks they have there still, but make no claim yet.
+    /// Those that have started and not synced since: what they had on their disks they have there still, but make no
+    /// claim yet.
     starting: NodeSet,
     pending: Vec<Pending>,
     calm: Calm,
@@ -182,7 +186,8 @@ impl Promises {
                     let calm = config.arbiter != Arbiter::None && self.calm.has_lasted(at, config.failure_timeout);
                     self.hand_overs.begin(at, from, to, calm && can_take_over(config, nodes, from, to));
                 }
-                // Where a later primary has acknowledged something, this one's word counts no more: it just has not heard.
+                // Where a later primary has acknowledged something, this one's word counts no more: it just has not
+                // heard.
                 Pending::InSync(_, epoch, _) if ledger.newest().is_some_and(|entry| entry.epoch > epoch) => {}
                 Pending::Role(node) => {
                     self.roles += 1;
@@ -223,7 +228,8 @@ impl Promises {
         if entry.epoch != epoch {
             audit.fail(at, COMMITS_ARE_ITS_OWN, node, || {
                 format!(
-                    "{node}, the primary of epoch {epoch}, took entry {} of epoch {} for committed, and none of its own",
+                    "{node}, the primary of epoch {epoch}, took entry {} of epoch {} for committed, and none of its \
+                     own",
                     entry.offset, entry.epoch
                 )
             });
@@ -246,7 +252,8 @@ impl Promises {
             if let Some(entry) = ledger.newest().filter(|entry| !has(*entry)) {
                 audit.fail(at, IN_SYNC_HAS_ALL, node, || {
                     format!(
-                        "{primary} takes {node} for in sync, but that has entries up to {} on its disk, and entry {} of epoch \
+                        "{primary} takes {node} for in sync, but that has entries up to {} on its disk, and entry {} \
+                         of epoch \
                          {} was acknowledged",
                         there.durable(),
                         entry.offset,
@@ -273,8 +280,8 @@ impl Promises {
     }
 }
 
-/// Whether `to` follows the primary `from` and has all it needs, everybody knows that primary's epoch to be the newest, and whoever has to
-/// agree can.
+/// Whether `to` follows the primary `from` and has all it needs, everybody knows that primary's epoch to be the newest,
+/// and whoever has to agree can.
 fn can_take_over(config: &Config, nodes: &[Option<Failover>], from: NodeId, to: NodeId) -> bool {
     let [Some(primary), Some(backup)] = [from, to].map(|node| nodes[node.index()].as_ref()) else { return false };
     let in_sync = primary.lead.as_ref().is_some_and(|lead| config.mode != Mode::Sync || lead.in_sync.has(to));

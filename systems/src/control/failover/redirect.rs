@@ -19,8 +19,8 @@ impl Directory {
         }
     }
 
-    /// Whom `client` would ask now. A node that is asked by somebody who would not have come to it sends him there, so that
-    /// clients reach a new primary no sooner than their way of finding it allows.
+    /// Whom `client` would ask now. A node that is asked by somebody who would not have come to it sends him there, so
+    /// that clients reach a new primary no sooner than their way of finding it allows.
     pub fn asked(&self, client: ClientId, config: &Config, now: LocalInstant) -> Option<NodeId> {
         let known = match config.redirect {
             Redirect::Hints => true,

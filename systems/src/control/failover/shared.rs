@@ -1,11 +1,12 @@
-//! One storage that all share (`storage = "shared"`): the last node keeps the journal, whoever leads mounts it and writes to it, and
-//! an epoch goes with every write as a fencing token.
+//! One storage that all share (`storage = "shared"`): the last node keeps the journal, whoever leads mounts it and
+//! writes to it, and an epoch goes with every write as a fencing token.
 //!
-//! The storage is a disk with a network, as a SAN is: it executes nothing and knows nobody. A block that is written where another
-//! one was replaces it, and a journal ends where it does not continue: so what an old primary writes behind its successor's
-//! back takes the place of what that had acknowledged. With `fencing` the storage notes the newest epoch it was mounted with
-//! and refuses what comes with an older one (Kleppmann 2016); a lease can not do that, because nobody knows how long a write that
-//! was sent in time is under way. The journal is never compacted, and mounting reads all of it.
+//! The storage is a disk with a network, as a SAN is: it executes nothing and knows nobody. A block that is written
+//! where another one was replaces it, and a journal ends where it does not continue: so what an old primary writes
+//! behind its successor's back takes the place of what that had acknowledged. With `fencing` the storage notes the
+//! newest epoch it was mounted with and refuses what comes with an older one (Kleppmann 2016); a lease can not do that,
+//! because nobody knows how long a write that was sent in time is under way. The journal is never compacted, and
+//! mounting reads all of it.
 
 use super::log::{Entry, Log, Payload};
 use super::message::{FailoverFact, FailoverMessage};

@@ -25,8 +25,8 @@ const MOST_NODES: usize = 99;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct FailoverOptions {
-    /// When a write is acknowledged: once the primary has it (`async`), once `acks` backups have it too (`semi_sync`), or once
-    /// all that are in sync have it (`sync`).
+    /// When a write is acknowledged: once the primary has it (`async`), once `acks` backups have it too (`semi_sync`),
+    /// or once all that are in sync have it (`sync`).
     pub mode: Mode,
     /// Backups that must have a write on disk before it is acknowledged, with `semi_sync`.
     pub acks: u32,
@@ -34,12 +34,13 @@ pub struct FailoverOptions {
     pub lag: DurationText,
     /// Copies in sync, the primary's included, without which no write is accepted, with `sync`.
     pub min_in_sync: u32,
-    /// Where the data is: on every node that may lead (`replicated`), or on the last node, which takes no part in anything else and
-    /// is written to by whoever leads (`shared`). With `shared` there are no copies, so `mode` means nothing.
+    /// Where the data is: on every node that may lead (`replicated`), or on the last node, which takes no part in
+    /// anything else and is written to by whoever leads (`shared`). With `shared` there are no copies, so `mode` means
+    /// nothing.
     pub storage: Storage,
-    /// Who decides which node leads: nobody (`none`: whoever does not hear the primary promotes itself), a majority of the data
-    /// nodes (`peers`), a majority of those and of the last node, which only votes (`witness`), or a Raft of the last `arbiters`
-    /// nodes (`quorum`).
+    /// Who decides which node leads: nobody (`none`: whoever does not hear the primary promotes itself), a majority of
+    /// the data nodes (`peers`), a majority of those and of the last node, which only votes (`witness`), or a Raft of
+    /// the last `arbiters` nodes (`quorum`).
     pub arbiter: Arbiter,
     /// How many of the last nodes run the arbiter's Raft, with `quorum`.
     pub arbiters: u32,
@@ -47,9 +48,10 @@ pub struct FailoverOptions {
     pub heartbeat_interval: DurationText,
     /// How long a primary may be silent before it is taken for dead.
     pub failure_timeout: DurationText,
-    /// How a silent primary is taken for dead: after `failure_timeout` (`timeout`), or when so long a silence is improbable by the
-    /// gaps between heartbeats seen so far (`phi`, phi accrual), or when it answers neither this node's probes nor those of others,
-    /// and does not object to being suspected (`swim`, Das et al. 2002: the nodes probe each other).
+    /// How a silent primary is taken for dead: after `failure_timeout` (`timeout`), or when so long a silence is
+    /// improbable by the gaps between heartbeats seen so far (`phi`, phi accrual), or when it answers neither this
+    /// node's probes nor those of others, and does not object to being suspected (`swim`, Das et al. 2002: the nodes
+    /// probe each other).
     pub detector: Suspicion,
     /// With `phi`: a silence of probability ten to the minus this is a death.
     pub phi_threshold: u32,
@@ -59,14 +61,15 @@ pub struct FailoverOptions {
     pub probe_timeout: DurationText,
     /// With `swim`: how many others are asked (k in section 3.1); 0 asks nobody.
     pub indirect_probes: u32,
-    /// With `swim`: how long who does not answer is only suspected and may object (section 4.2); "0s" takes it for dead at once.
+    /// With `swim`: how long who does not answer is only suspected and may object (section 4.2); "0s" takes it for dead
+    /// at once.
     pub suspicion_time: DurationText,
-    /// How long a primary may lead on its own after it was last confirmed; whoever confirmed it votes for nobody else that
-    /// long. `failure_timeout` unless it is written.
+    /// How long a primary may lead on its own after it was last confirmed; whoever confirmed it votes for nobody else
+    /// that long. `failure_timeout` unless it is written.
     pub lease: Option<DurationText>,
-    /// Whether a primary that is not confirmed for a lease stops by itself. Without it an old primary goes on until it hears of
-    /// its successor. With `storage = "shared"` it is also whether the storage refuses writes with an older epoch than the newest it
-    /// has seen (fencing tokens).
+    /// Whether a primary that is not confirmed for a lease stops by itself. Without it an old primary goes on until it
+    /// hears of its successor. With `storage = "shared"` it is also whether the storage refuses writes with an older
+    /// epoch than the newest it has seen (fencing tokens).
     pub fencing: bool,
     /// Which backup follows: the one with the most advanced log, and only if no acknowledged write can be missing
     /// (`most_advanced`), or the first that notices (`first`).

@@ -1,4 +1,5 @@
-//! The memory of what clients wrote, key by key: whether a read may have seen what it saw (a regular register, Lamport 1986).
+//! The memory of what clients wrote, key by key: whether a read may have seen what it saw (a regular register, Lamport
+//! 1986).
 
 use super::{KvCommand, KvResponse};
 use sim_core::{ClientId, Instant, Outcome, Ticket};
@@ -78,8 +79,8 @@ impl Registers {
         }
     }
 
-    /// A node is asked. One that is asked for the same again may carry it out late, when it has long been acknowledged: nothing
-    /// tells it that it is. Such a write counts as one that has not ended.
+    /// A node is asked. One that is asked for the same again may carry it out late, when it has long been acknowledged:
+    /// nothing tells it that it is. Such a write counts as one that has not ended.
     pub fn requested(&mut self, ticket: Ticket) {
         let Some((key, value, before)) = self.asked.get_mut(&(ticket.client, ticket.op)) else { return };
         if core::mem::replace(before, true) {
@@ -115,7 +116,8 @@ impl Registers {
                 let told = |what: &str| {
                     let write = if delete { "delete" } else { "write" };
                     let told = format!(
-                        "a read of k{key} begun at {invoked} saw {what}, but a {write} begun at {begun} was acknowledged before"
+                        "a read of k{key} begun at {invoked} saw {what}, but a {write} begun at {begun} was \
+                         acknowledged before"
                     );
                     Some(if delete { Wrong::Deleted(told) } else { Wrong::Stale(told) })
                 };

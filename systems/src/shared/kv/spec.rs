@@ -1,5 +1,5 @@
-//! The store as one copy would behave, key by key: what histories are judged against. Shares no code with the replicated
-//! one beyond the values, so that a mistake in one shows against the other.
+//! The store as one copy would behave, key by key: what histories are judged against. Shares no code with the
+//! replicated one beyond the values, so that a mistake in one shows against the other.
 
 use super::{KvCommand, KvResponse, LARGEST_VALUE, Value};
 use core::cmp::Ordering;
@@ -121,8 +121,8 @@ impl Spec for KvSpec {
 
     fn could_matter(request: &KvCommand, all: &[(&KvCommand, Option<&KvResponse>)]) -> bool {
         let (KvCommand::Put { value, .. } | KvCommand::Cas { value, .. }) = request else { return true };
-        // A value that nobody saw was overwritten unseen, or never written: no difference, unless an append grew it or a
-        // compare-and-set met it, found or not.
+        // A value that nobody saw was overwritten unseen, or never written: no difference, unless an append grew it or
+        // a compare-and-set met it, found or not.
         all.iter().any(|(other, answer)| match (other, answer) {
             (KvCommand::Get { .. }, Some(KvResponse::Value(Some(seen)))) => seen == value,
             (KvCommand::Cas { expect, .. }, Some(KvResponse::Swapped(false))) => expect.as_ref() != Some(value),
@@ -165,7 +165,8 @@ pub fn judge_linearizable<N: Node<Request = KvCommand, Response = KvResponse>>(
                 |l| format!("{} op {} ({}, begun at {})", l.client, l.op, l.request, l.invoked),
             );
             let detail = format!(
-                "{part}: {} op {} ({}, from {} to {}) answered {:?}, which fits no order; {} operations fit, the last of \
+                "{part}: {} op {} ({}, from {} to {}) answered {:?}, which fits no order; {} operations fit, the last \
+                 of \
                  them {before}",
                 e.client,
                 e.op,

@@ -1,5 +1,5 @@
-//! What a replicated service promises whatever protocol is behind it, watched on every run from what the nodes announce, at
-//! a constant cost each.
+//! What a replicated service promises whatever protocol is behind it, watched on every run from what the nodes
+//! announce, at a constant cost each.
 
 use super::pieces::Pieces;
 pub use super::seen::{MONOTONIC_READS, MONOTONIC_WRITES, READ_YOUR_WRITES, RULES as OF_SESSIONS, WRITES_FOLLOW_READS};
@@ -393,7 +393,8 @@ impl Audit {
         }
     }
 
-    /// What the rules of the service say about a finished run of a cluster of so many `nodes`, of which those in `ended` run.
+    /// What the rules of the service say about a finished run of a cluster of so many `nodes`, of which those in
+    /// `ended` run.
     pub fn verdicts(&self, ended: &[Ended], nodes: usize) -> Vec<Verdict> {
         let mut verdicts = self.rules();
         verdicts.insert(4, self.convergence(ended, nodes));
@@ -445,7 +446,8 @@ impl Audit {
                 at: self.now,
                 node: Some(node.node),
                 detail: format!(
-                    "{} ended at entry {} in state {:016x}, {} at entry {} in state {:016x}; decided long before: {due}",
+                    "{} ended at entry {} in state {:016x}, {} at entry {} in state {:016x}; decided long before: \
+                     {due}",
                     node.node, node.applied, node.digest, front.node, front.applied, front.digest
                 ),
             });

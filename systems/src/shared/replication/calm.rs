@@ -1,4 +1,5 @@
-//! Since when nothing has gone wrong, as far as an observer can tell: no fault is on, nobody is down, nothing is lost between nodes.
+//! Since when nothing has gone wrong, as far as an observer can tell: no fault is on, nobody is down, nothing is lost
+//! between nodes.
 
 use sim_core::fault::Fault;
 use sim_core::{Duration, Instant, Node, NodeId, NodeSet, Observed, Peer};

@@ -5,7 +5,8 @@ use sim_core::{ClientId, Instant, Node, NodeId, Observed, Ticket, Verdict};
 use std::collections::{BTreeMap, BTreeSet};
 
 sim_core::rules! {
-    /// Who stops leading sends away those whose reads it still holds: a read has no effect, so nobody need wait for its client to give up.
+    /// Who stops leading sends away those whose reads it still holds: a read has no effect, so nobody need wait for its
+    /// client to give up.
     pub const READS_LET_GO: &str = "reads_let_go";
 }
 
@@ -41,7 +42,8 @@ impl HeldReads {
         self.stepped_down = Some(node);
     }
 
-    /// A step is over. `may_hold` says of a node that it may have reads again: it leads anew, or some of its inputs still wait.
+    /// A step is over. `may_hold` says of a node that it may have reads again: it leads anew, or some of its inputs
+    /// still wait.
     pub fn after_step(&mut self, audit: &mut Audit, at: Instant, may_hold: impl FnOnce(NodeId) -> bool) {
         let Some(node) = self.stepped_down.take() else { return };
         let held = self.held.remove(&node).unwrap_or_default();

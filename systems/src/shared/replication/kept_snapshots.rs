@@ -5,7 +5,8 @@ use sim_core::{Instant, Node, NodeId, Observed, Verdict};
 use std::collections::BTreeMap;
 
 sim_core::rules! {
-    /// A snapshot that a node has taken, or begun anew from, and has synced is there after a restart, unless the disk was lost.
+    /// A snapshot that a node has taken, or begun anew from, and has synced is there after a restart, unless the disk
+    /// was lost.
     pub const SNAPSHOTS_STAY: &str = "snapshots_stay";
 }
 
@@ -62,8 +63,8 @@ impl KeptSnapshots {
         disk.newest = Some((index, disk.written));
     }
 
-    /// A step of `node` is over, in which it may have booted: then with a log that begins behind a snapshot at `base`. `None` if it found
-    /// that its disk is no more what it was.
+    /// A step of `node` is over, in which it may have booted: then with a log that begins behind a snapshot at `base`.
+    /// `None` if it found that its disk is no more what it was.
     pub fn after_step(&mut self, audit: &mut Audit, at: Instant, node: NodeId, base: impl FnOnce() -> Option<u64>) {
         let Some(disk) = self.disks.get_mut(&node).filter(|disk| disk.booted) else { return };
         disk.booted = false;

@@ -16,7 +16,8 @@ pub struct Replicated<M: StateMachine> {
     executed: u64,
 }
 
-/// The whole replicated state at one point of the log, sessions included. It never changes, so its hash is worked out once.
+/// The whole replicated state at one point of the log, sessions included. It never changes, so its hash is worked out
+/// once.
 #[derive(Clone, Debug, Hash)]
 pub struct Image<M: StateMachine>(Hashed<Whole<M>>);
 

@@ -1,8 +1,8 @@
-//! What each client has seen, and what it therefore must see from now on: the four session guarantees (Terry et al., "Session
-//! guarantees for weakly consistent replicated data", 1994), in terms of places in the log.
+//! What each client has seen, and what it therefore must see from now on: the four session guarantees (Terry et al.,
+//! "Session guarantees for weakly consistent replicated data", 1994), in terms of places in the log.
 //!
-//! An operation owes something only to those whose answers had reached its client before it was begun. So operations that
-//! overlap owe each other nothing, nor does one whose fate is unknown ever count as seen.
+//! An operation owes something only to those whose answers had reached its client before it was begun. So operations
+//! that overlap owe each other nothing, nor does one whose fate is unknown ever count as seen.
 
 use sim_core::ClientId;
 use std::collections::VecDeque;
@@ -24,7 +24,8 @@ const MOST_REMEMBERED: usize = 1 << 12;
 /// One operation.
 #[derive(Clone, Copy, Debug, Default)]
 struct Mark {
-    /// The newest of its client's writes, and the newest state its client had read, when it was begun: entries of the log.
+    /// The newest of its client's writes, and the newest state its client had read, when it was begun: entries of the
+    /// log.
     writes: u64,
     reads: u64,
     /// The newest entry that any write was acknowledged for when it first reached a node.

@@ -20,8 +20,8 @@ pub(crate) trait Survivor {
     fn remembers(&self, client: ClientId, op: u64) -> bool;
 }
 
-/// Where operations were carried out, from the newest entry on that every node has in a snapshot: what is before is forgotten only
-/// with the disks of all.
+/// Where operations were carried out, from the newest entry on that every node has in a snapshot: what is before is
+/// forgotten only with the disks of all.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Executions {
     at: VecDeque<(u64, ClientId, u64)>,

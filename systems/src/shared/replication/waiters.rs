@@ -1,4 +1,5 @@
-//! Those who wait until what they asked for is applied: in the order of the log, and by operation once somebody asks again.
+//! Those who wait until what they asked for is applied: in the order of the log, and by operation once somebody asks
+//! again.
 
 use sim_core::{ClientId, Ticket};
 use std::collections::{BTreeMap, VecDeque};
@@ -8,8 +9,9 @@ use std::collections::{BTreeMap, VecDeque};
 pub(crate) struct Waiters {
     /// The place of each in the log, in order, and who asked first.
     queue: VecDeque<(u64, Ticket)>,
-    /// The newest try of each operation that waits. Made when the first retry comes, and kept until nobody waits: who is
-    /// answered at the first try never pays for it, and however many wait, a retry is found without looking at them all.
+    /// The newest try of each operation that waits. Made when the first retry comes, and kept until nobody waits: who
+    /// is answered at the first try never pays for it, and however many wait, a retry is found without looking at them
+    /// all.
     newest: Option<BTreeMap<(ClientId, u64), Ticket>>,
 }
 

@@ -1,12 +1,13 @@
 //! Published bugs of sharded stores, each re-introduced by one condition at one place.
 //!
-//! A bug is a property of the configuration: `config.has(HashingBug::X)` appears exactly once, where the correct code makes
-//! the decision that the published code got wrong.
+//! A bug is a property of the configuration: `config.has(HashingBug::X)` appears exactly once, where the correct code
+//! makes the decision that the published code got wrong.
 
 crate::shared::catalogue::catalogue! {
     HashingBug;
     PointOverwritten, "point_overwritten",
-        "Points of a ring live in a map from hash to node: a collision overwrites, and a removal deletes the other's point.",
+        "Points of a ring live in a map from hash to node: a collision overwrites, and a removal deletes the other's \
+         point.",
         "no_move_between_survivors", "H1: pekko issue 3279; uhashring issue 6; libring issue 9";
     TieByArrival, "tie_by_arrival",
         "Which of two points with the same hash owns the keys before them depends on who joined first.",

@@ -402,8 +402,8 @@ fn a_hint_and_an_operation_of_the_same_number_are_two_things() {
     assert_eq!((store.replied.len(), store.node.hinted().count()), (1, 0));
 }
 
-/// The price of having no sessions, as `mod.rs` says: a client's first try reaches the holders when its second was acknowledged long
-/// ago, and another client has been told that its own write, begun after that, is done. That is lost.
+/// The price of having no sessions, as `mod.rs` says: a client's first try reaches the holders when its second was
+/// acknowledged long ago, and another client has been told that its own write, begun after that, is done. That is lost.
 #[test]
 fn a_try_that_comes_late_overwrites_what_was_acknowledged_after_another_try_of_it() {
     let mut late = Hand::new(n(2), 0);

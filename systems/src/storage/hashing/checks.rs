@@ -1,5 +1,6 @@
-//! What must hold of the store, watched on every run: no acknowledged write is lost, reads see what was acknowledged, nobody serves
-//! what was addressed by another view, replicas agree in the end; and, in `placing.rs`, the rules about placements.
+//! What must hold of the store, watched on every run: no acknowledged write is lost, reads see what was acknowledged,
+//! nobody serves what was addressed by another view, replicas agree in the end; and, in `placing.rs`, the rules about
+//! placements.
 
 use super::config::Config;
 use super::council::{Council, PROPOSER};
@@ -21,12 +22,14 @@ use sim_core::{
 use std::collections::BTreeMap;
 
 sim_core::rules! {
-    /// What was acknowledged is there in the end, or something newer, as long as fewer than W nodes are gone with their disks.
+    /// What was acknowledged is there in the end, or something newer, as long as fewer than W nodes are gone with their
+    /// disks.
     pub const ACKNOWLEDGED_WRITES_SURVIVE: &str = "acknowledged_writes_survive";
     /// A read sees the last write that was acknowledged before it began, or one that was not.
     pub const READS_SEE_ACKNOWLEDGED_WRITES: &str = "reads_see_acknowledged_writes";
-    /// What was deleted does not come back, as long as stores are repaired and none is away for longer than half the time of grace,
-    /// by whatever clocks have jumped included: the other half is for bringing tombstones to those who lack them.
+    /// What was deleted does not come back, as long as stores are repaired and none is away for longer than half the
+    /// time of grace, by whatever clocks have jumped included: the other half is for bringing tombstones to those who
+    /// lack them.
     pub const DELETED_KEYS_STAY_DELETED: &str = "deleted_keys_stay_deleted";
     /// A write that begins after another one of its key was acknowledged has the larger version.
     pub const LATER_WRITES_WIN: &str = "later_writes_win";
@@ -290,8 +293,8 @@ impl HashingChecks {
         self.config.is_regular() && self.gone.is_empty() && self.most_wiped < self.config.write_quorum as usize
     }
 
-    /// Why keys may come back that were deleted: the time of grace was too short for what happened, or nobody used it. A delete is
-    /// acknowledged by W, and a store whose copy of it was lost hears of it by a repair alone.
+    /// Why keys may come back that were deleted: the time of grace was too short for what happened, or nobody used it.
+    /// A delete is acknowledged by W, and a store whose copy of it was lost hears of it by a repair alone.
     fn out_of_grace(&self) -> Option<&'static str> {
         let jumped = self.jumped.values().max().copied().unwrap_or(0);
         if self.config.repair_interval == Duration::ZERO && self.config.write_quorum < self.config.replicas {
@@ -325,7 +328,8 @@ impl HashingChecks {
         }
     }
 
-    /// Acknowledged writes that nobody will read: overruled by an older one, or gone with the disks of all who had them.
+    /// Acknowledged writes that nobody will read: overruled by an older one, or gone with the disks of all who had
+    /// them.
     pub(super) fn lost(&self, nodes: &[Option<Machine>]) -> Vec<LostWrite> {
         let ended = Ended::new(self, nodes);
         let gone = ended.gone().map(|(key, version)| {
@@ -550,8 +554,9 @@ impl<'a> Ended<'a> {
             .collect::<std::collections::BTreeSet<_>>()
         {
             let holders: Vec<NodeId> = newest.holders(key).0.into_iter().filter(|node| up(*node).is_some()).collect();
-            // A tombstone that others have forgotten is as good as nothing. So is what it had deleted, if a clock is too far off:
-            // it comes and goes, as some forget the tombstone early and learn of it again, until the time of grace is over for all.
+            // A tombstone that others have forgotten is as good as nothing. So is what it had deleted, if a clock is
+            // too far off: it comes and goes, as some forget the tombstone early and learn of it again, until the time
+            // of grace is over for all.
             let forgotten = self.checks.collected.get(&key);
             let counts = |held: &&Held| {
                 forgotten.is_none_or(|upto| *upto < held.version) || held.value().is_some() && !out_of_grace

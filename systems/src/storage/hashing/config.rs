@@ -10,7 +10,8 @@ use std::rc::Rc;
 /// The configuration all nodes share.
 pub type Config = Rc<Setup>;
 
-/// One cluster: the first nodes may be routers only, the first few keep the directory, and all that are no routers store.
+/// One cluster: the first nodes may be routers only, the first few keep the directory, and all that are no routers
+/// store.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Setup {
     /// How many nodes there are, spares included.
@@ -100,8 +101,8 @@ impl Setup {
         !self.sloppy && self.versions == Versions::Quorum && self.read_quorum + self.write_quorum > self.replicas
     }
 
-    /// Of how many holders of a key those who take it over must have heard: so many that every quorum of the old view is met,
-    /// of writes in any case, of reads if they promise anything.
+    /// Of how many holders of a key those who take it over must have heard: so many that every quorum of the old view
+    /// is met, of writes in any case, of reads if they promise anything.
     #[must_use]
     pub fn copy_quorum(&self) -> u32 {
         let smallest = if self.is_regular() { self.read_quorum.min(self.write_quorum) } else { self.write_quorum };

@@ -42,8 +42,13 @@ fn entries(value: u64) -> Rc<[(u64, Held)]> {
 fn messages() {
     let mut told = Told::messages();
     vary!(told, M::Ask { op: OpNumber(1) => OpNumber(2), epoch: 3 => 4, key: 5 => 6, bare: false => true });
-    vary!(told, M::Told { op: OpNumber(1) => OpNumber(2), epoch: 3 => 4, held: None => Some(held(1)), bare: false => true, floor: 5 => 6 });
-    vary!(told, M::Store { behalf: Behalf::Op(OpNumber(1)) => Behalf::Hint(HintNumber(1)), epoch: 3 => 4, key: 5 => 6, held: held(1) => held(2), hint: false => true });
+    vary!(told, M::Told {
+        op: OpNumber(1) => OpNumber(2), epoch: 3 => 4, held: None => Some(held(1)), bare: false => true, floor: 5 => 6,
+    });
+    vary!(told, M::Store {
+        behalf: Behalf::Op(OpNumber(1)) => Behalf::Hint(HintNumber(1)), epoch: 3 => 4, key: 5 => 6,
+        held: held(1) => held(2), hint: false => true,
+    });
     vary!(told, M::Stored { behalf: Behalf::Op(OpNumber(1)) => Behalf::Hint(HintNumber(1)), epoch: 3 => 4 });
     vary!(told, M::Refused { behalf: Behalf::Op(OpNumber(1)) => Behalf::Op(OpNumber(2)), view: view(3) => view(4) });
     told.add("a view", &M::View(view(1)));
@@ -53,7 +58,10 @@ fn messages() {
     vary!(told, M::Tree { epoch: 1 => 2, leaves: leaves(1) => leaves(2), floor: 3 => 4 });
     told.add("the same tree", &M::Tree { epoch: 1, leaves: None, floor: 3 });
     vary!(told, M::Fetch { epoch: 1 => 2, leaf: 3 => 4, after: Some((5, 6)) => Some((5, 7)) });
-    vary!(told, M::Piece { epoch: 1 => 2, leaf: 3 => 4, after: None => Some((5, 7)), entries: entries(1) => entries(2), more: false => true });
+    vary!(told, M::Piece {
+        epoch: 1 => 2, leaf: 3 => 4, after: None => Some((5, 7)), entries: entries(1) => entries(2),
+        more: false => true,
+    });
     vary!(told, M::Copied { epoch: 1 => 2 });
     vary!(told, M::Wiped { life: Life(1) => Life(2) });
     vary!(told, M::Blank { epoch: 1 => 2 });
@@ -74,7 +82,9 @@ fn parts_of_messages() {
     let mut told = Told::others();
     let sets = |n| -> Rc<[NodeSet]> { [NodeSet::first(n)].into() };
     let losses = |life| -> Rc<[(NodeId, Life)]> { [(N1, Life(life))].into() };
-    vary!(told, View { epoch: 1 => 2, past: sets(1) => sets(2), next: None => Some(NodeSet::EMPTY), fenced: losses(1) => losses(2) });
+    vary!(told, View {
+        epoch: 1 => 2, past: sets(1) => sets(2), next: None => Some(NodeSet::EMPTY), fenced: losses(1) => losses(2),
+    });
     let mut told = Told::others();
     vary!(told, Directory { view: view(1) => view(2) });
     told.add("the first", &Directory::start());

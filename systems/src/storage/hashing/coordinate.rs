@@ -1,5 +1,5 @@
-//! Coordinating one operation: ask the holders of a key, or have them store, until a quorum has answered (Dynamo, 4.5; the
-//! two rounds of a write are those of Lynch and Shvartsman 1997).
+//! Coordinating one operation: ask the holders of a key, or have them store, until a quorum has answered (Dynamo, 4.5;
+//! the two rounds of a write are those of Lynch and Shvartsman 1997).
 
 use super::message::{Behalf, HashingFact, HashingMessage, OpNumber};
 use super::node::{COORDINATE, Fx, Machine};
@@ -50,7 +50,8 @@ pub(super) struct Op {
 }
 
 impl Op {
-    /// Whether `need` of every group have answered. A holder that stands there twice counts twice, which is a matter of the placement.
+    /// Whether `need` of every group have answered. A holder that stands there twice counts twice, which is a matter of
+    /// the placement.
     fn has(&self, need: u32) -> bool {
         self.groups.iter().all(|group| {
             let heard = |nodes: &[NodeId]| nodes.iter().filter(|node| self.heard.contains_key(node)).count();
@@ -94,7 +95,8 @@ impl Machine {
         let (key, now) = (request.key(), fx.now());
         let write = match request {
             KvCommand::Get { .. } => None,
-            // What is added depends on what was there, which two who write at once do not agree on: everything is a put.
+            // What is added depends on what was there, which two who write at once do not agree on: everything is a
+            // put.
             KvCommand::Put { value, .. } | KvCommand::Append { value, .. } | KvCommand::Cas { value, .. } => {
                 Some(What::Value(value))
             }
@@ -135,7 +137,8 @@ impl Machine {
         let hash = super::key::of_number(self.ops[&number].key);
         let rules = || core::iter::once(&self.rule).chain(&self.next_rule);
         let holders: Vec<Vec<NodeId>> = rules().map(|rule| rule.holders(&self.config, hash)).collect();
-        // Who holds it under one set of members stores it as its own, and lets go of it with the other set: it keeps nothing for others.
+        // Who holds it under one set of members stores it as its own, and lets go of it with the other set: it keeps
+        // nothing for others.
         let fallbacks = |rule: &Rule| rule.fallbacks(&self.config, hash, &holders.concat());
         let sloppy = self.config.sloppy;
         let groups: Vec<Group> = rules()

@@ -1,4 +1,5 @@
-//! The directory: who the members are, in epochs. A small state machine on the project's own Raft, and the view that nodes have of it.
+//! The directory: who the members are, in epochs. A small state machine on the project's own Raft, and the view that
+//! nodes have of it.
 
 use super::config::Setup;
 use super::message::Life;
@@ -7,12 +8,14 @@ use sim_core::hash::{self, Mixer};
 use sim_core::{NodeId, NodeSet, StateMachine};
 use std::rc::Rc;
 
-/// Who the members are, as of an epoch. An odd epoch is a change under way: keys belong to their holders under both sets.
+/// Who the members are, as of an epoch. An odd epoch is a change under way: keys belong to their holders under both
+/// sets.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct View {
     /// Counts every step of every change.
     pub epoch: u64,
-    /// The sets there were, oldest first, after the one the cluster began with; placements may depend on how they followed.
+    /// The sets there were, oldest first, after the one the cluster began with; placements may depend on how they
+    /// followed.
     pub past: Rc<[NodeSet]>,
     /// The members that there will be, while a change is under way.
     pub next: Option<NodeSet>,

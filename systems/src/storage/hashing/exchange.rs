@@ -1,6 +1,6 @@
 //! Taking over keys, and repair: two stores compare Merkle trees over what both hold, and one fetches what it has not
-//! (Dynamo, 4.7). The same exchange hands keys over to new holders: their trees are empty at first, and after a crash of either
-//! end only what is still missing differs.
+//! (Dynamo, 4.7). The same exchange hands keys over to new holders: their trees are empty at first, and after a crash
+//! of either end only what is still missing differs.
 
 use super::message::{HashingFact, HashingMessage, LEAVES, Leaf};
 use super::node::{EXCHANGE, Fx, Machine};
@@ -75,9 +75,9 @@ impl Machine {
 
     /// Whether it has heard of so many old members that every quorum of every key it takes over is among them.
     ///
-    /// One that has lost its keys does not count for what it holds. A write that it has acknowledged with others is on W - 1 of the
-    /// N - 1 other holders, so it must hear N - W + 1 of those: all but W - 2. If others have lost theirs too and say so, there
-    /// is no more to be had than what the rest has.
+    /// One that has lost its keys does not count for what it holds. A write that it has acknowledged with others is on
+    /// W - 1 of the N - 1 other holders, so it must hear N - W + 1 of those: all but W - 2. If others have lost theirs
+    /// too and say so, there is no more to be had than what the rest has.
     pub(super) fn has_copied(&self) -> bool {
         let members = self.stores(self.view.members(&self.config));
         let missing = members.without(self.me).minus(self.exchange.copied.1);
@@ -92,8 +92,8 @@ impl Machine {
         missing.len() <= spared as usize || missing.minus(self.exchange.blank).is_empty()
     }
 
-    /// Whether what this node says counts: it has not lost its disk, or an epoch has begun since, so that nothing counts that it
-    /// promised before.
+    /// Whether what this node says counts: it has not lost its disk, or an epoch has begun since, so that nothing
+    /// counts that it promised before.
     pub(super) fn is_fenced(&self) -> bool {
         self.store.life.is_none_or(|life| self.view.fenced.contains(&(self.me, life)))
     }
@@ -194,8 +194,8 @@ impl Machine {
         fx.arm(EXCHANGE, self.config.resend);
     }
 
-    /// Whether a store may tell others what it has under the view of `epoch`: it must go by that view for good, or a crash
-    /// could make it take writes under the one before.
+    /// Whether a store may tell others what it has under the view of `epoch`: it must go by that view for good, or a
+    /// crash could make it take writes under the one before.
     fn shares(&mut self, from: NodeId, epoch: u64, fx: &mut Fx<'_>) -> bool {
         match epoch.cmp(&self.view.epoch) {
             Ordering::Less => fx.send(from, HashingMessage::View(self.view.clone())),

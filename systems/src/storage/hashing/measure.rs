@@ -1,5 +1,5 @@
-//! What a run shows of the store beside its rules: what each change of members moved, which keys are hot, and the closed forms that
-//! belong to it.
+//! What a run shows of the store beside its rules: what each change of members moved, which keys are hot, and the
+//! closed forms that belong to it.
 
 use super::checks::HashingChecks;
 use super::config::Config;
@@ -101,7 +101,10 @@ impl Watch {
                 predicted: *bytes as f64 * 8e9 / bandwidth,
                 measured: Some(*took as f64),
                 unit: Unit::Time,
-                note: format!("{bytes} bytes, one store after the other; all of a leaf comes again if one key of it differs; round trips and syncs come on top"),
+                note: format!(
+                    "{bytes} bytes, one store after the other; all of a leaf comes again if one key of it \
+                    differs; round trips and syncs come on top"
+                ),
             },
         ));
         formulas

@@ -154,9 +154,9 @@ impl Machine {
         hint: bool,
         fx: &mut Fx<'_>,
     ) {
-        // A store whose disk was wiped takes nothing before all know of it: in the epoch before, acknowledgements of its earlier life may be
-        // under way. It is the new epoch that makes those void; what it took here sooner would be on its disk all the same, so nothing would
-        // be lost by that. Waiting leaves one thing less to reason about.
+        // A store whose disk was wiped takes nothing before all know of it: in the epoch before, acknowledgements of
+        // its earlier life may be under way. It is the new epoch that makes those void; what it took here sooner would
+        // be on its disk all the same, so nothing would be lost by that. Waiting leaves one thing less to reason about.
         if !self.admits(from, behalf, epoch, fx) || !self.is_fenced() {
             return;
         }

@@ -1,5 +1,5 @@
-//! The order of writes as their versions tell it, which excuses no write that was tried again: later writes have larger versions, and
-//! reads see no smaller one than was acknowledged before they began.
+//! The order of writes as their versions tell it, which excuses no write that was tried again: later writes have larger
+//! versions, and reads see no smaller one than was acknowledged before they began.
 
 use super::message::{Behalf, HashingMessage};
 use super::version::{Held, Version, What};

@@ -4,8 +4,8 @@ use super::node::Machine;
 use sim_core::{NodeId, NodeSet, Observed, Order};
 
 sim_core::rules! {
-    /// A leader that is asked for other members while no change is under way begins one, if every key keeps as many holders as it is
-    /// promised.
+    /// A leader that is asked for other members while no change is under way begins one, if every key keeps as many
+    /// holders as it is promised.
     pub const ORDERS_TAKEN_UP: &str = "orders_taken_up";
 }
 

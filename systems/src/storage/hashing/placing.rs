@@ -1,5 +1,6 @@
-//! What must hold of placements, looked at whenever a node goes by another view: keys have holders, apart from each other, on
-//! whom all agree; a change moves no key between nodes that were there before and after; and nobody has too much.
+//! What must hold of placements, looked at whenever a node goes by another view: keys have holders, apart from each
+//! other, on whom all agree; a change moves no key between nodes that were there before and after; and nobody has too
+//! much.
 
 use super::config::{Config, Setup};
 use super::key;
@@ -195,15 +196,16 @@ const fn weighs(kind: PlacementKind) -> bool {
     matches!(kind, PlacementKind::Ring | PlacementKind::Rendezvous | PlacementKind::Maglev | PlacementKind::Bounded)
 }
 
-/// The relative standard deviation of a node's share that the placement itself has among `n` nodes; `None` where nobody promises one.
+/// The relative standard deviation of a node's share that the placement itself has among `n` nodes; `None` where nobody
+/// promises one.
 pub(super) fn spread(setup: &Setup, n: f64) -> Option<f64> {
     match setup.placement {
         // With few bits points coincide, and the smaller id has the arc.
         PlacementKind::Ring if setup.ring_bits < 32 => None,
         PlacementKind::Ring => Some(((n - 1.0) / (n * f64::from(setup.points) + 1.0)).sqrt()),
-        // What the paper has for many nodes; and with few, those without a close neighbour share what one with such a neighbour
-        // lacks. A gap of x means has the part 1 - exp(-21 x) of its share, which over exponential x has a relative variance of
-        // 1/43 (21 probes).
+        // What the paper has for many nodes; and with few, those without a close neighbour share what one with such a
+        // neighbour lacks. A gap of x means has the part 1 - exp(-21 x) of its share, which over exponential x has a
+        // relative variance of 1/43 (21 probes).
         PlacementKind::MultiProbe => Some((0.05 * 0.05 + 1.0 / (43.0 * (n - 1.0).max(1.0))).sqrt()),
         PlacementKind::Maglev => Some(0.01),
         // A tenth more at most, and that of 1024 parts in all.

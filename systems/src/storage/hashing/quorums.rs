@@ -1,4 +1,5 @@
-//! How much of the time a quorum of a key's holders is up: what a run came to, beside the closed form for nodes that fail independently.
+//! How much of the time a quorum of a key's holders is up: what a run came to, beside the closed form for nodes that
+//! fail independently.
 
 use super::config::Config;
 use super::key;
@@ -85,8 +86,10 @@ impl Power {
         let (n, up) = (config.replicas, seen.up);
         let lived = up / (1.0 - up) * seen.repair;
         let note = format!(
-            "a = {:.3} %, the share of the time that a store was up: {} crashes, {lived:.1} s up and {:.1} s down on average; the formula \
-             takes the holders of a key to fail independently, which those that share a zone, a rack or a release do not",
+            "a = {:.3} %, the share of the time that a store was up: {} crashes, {lived:.1} s up and {:.1} s down on \
+             average; the formula \
+             takes the holders of a key to fail independently, which those that share a zone, a rack or a release do \
+             not",
             up * 100.0,
             seen.crashes,
             seen.repair,

@@ -1,4 +1,5 @@
-//! The placement a store uses: one of the algorithms, chosen by an option, and how it follows the members from one set to the next.
+//! The placement a store uses: one of the algorithms, chosen by an option, and how it follows the members from one set
+//! to the next.
 
 use super::config::Setup;
 use super::placement::{

@@ -1,8 +1,9 @@
 //! Shards of the store: keys that share a fate, so that an outage can be named after those that are gone.
 //!
-//! What decides whether a key is served is which stores hold it. So a shard is the keys of one set of holders, as long as there
-//! are few such sets ([`MOST`]); of larger clusters, where sets are many and each holds little, it is the keys of one first holder,
-//! and there are as many as stores. Both by the placement that the store begins with: a key stays in its shard whoever takes it over.
+//! What decides whether a key is served is which stores hold it. So a shard is the keys of one set of holders, as long
+//! as there are few such sets ([`MOST`]); of larger clusters, where sets are many and each holds little, it is the keys
+//! of one first holder, and there are as many as stores. Both by the placement that the store begins with: a key stays
+//! in its shard whoever takes it over.
 
 use super::config::Setup;
 use super::key;
@@ -61,7 +62,8 @@ impl Shards {
     }
 }
 
-/// The shards as soon as anybody asks for them. No part of what makes two configurations different: they follow from the rest.
+/// The shards as soon as anybody asks for them. No part of what makes two configurations different: they follow from
+/// the rest.
 #[derive(Clone, Debug, Default)]
 pub struct Lazily(OnceCell<Shards>);
 

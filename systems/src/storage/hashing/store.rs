@@ -1,6 +1,7 @@
 //! What one node holds: keys on its disk, those it keeps for others, and what is on its way to the disk.
 //!
-//! What was written counts only once it is durable: nobody is told of it before, so nobody sees what a crash takes back.
+//! What was written counts only once it is durable: nobody is told of it before, so nobody sees what a crash takes
+//! back.
 
 use super::directory::View;
 use super::key;
@@ -83,8 +84,8 @@ pub(super) struct Store {
     hints: BTreeMap<u64, Held>,
     /// Tombstones by when the keys were deleted; some of these have been overwritten or given away since.
     graves: BTreeSet<(LocalInstant, Place)>,
-    /// The largest counter of a tombstone that was forgotten, here or by one whose keys are taken over. A write must win against that
-    /// too: somebody whose clock is behind may remember it still.
+    /// The largest counter of a tombstone that was forgotten, here or by one whose keys are taken over. A write must
+    /// win against that too: somebody whose clock is behind may remember it still.
     pub floor: u64,
     /// The disk was wiped, and has not been filled again; tells this loss from others.
     pub life: Option<Life>,
@@ -98,8 +99,9 @@ pub(super) struct Store {
 }
 
 impl Store {
-    /// Reads the disk of `me`. Gives what is on it, and the newest view if there is one. `holders` says whose keys are whose under a
-    /// view: what the node let go of then must not be there when it is its own again, because it may have been deleted meanwhile.
+    /// Reads the disk of `me`. Gives what is on it, and the newest view if there is one. `holders` says whose keys are
+    /// whose under a view: what the node let go of then must not be there when it is its own again, because it may have
+    /// been deleted meanwhile.
     pub fn replay<H: Fn(u64) -> NodeSet>(
         disk: Replay<'_, Record>,
         me: NodeId,
@@ -178,8 +180,9 @@ impl Store {
     }
 
     /// The members, or who holds what under them, have changed: finds out anew whose each key is, and lets go of those
-    /// that are no longer `me`'s. What is still on its way to the disk stands there before this view, and is let go of as well when the
-    /// disk is read: so it is here, or a key that is `me`'s again before the disk is done would be there until the next crash only.
+    /// that are no longer `me`'s. What is still on its way to the disk stands there before this view, and is let go of
+    /// as well when the disk is read: so it is here, or a key that is `me`'s again before the disk is done would be
+    /// there until the next crash only.
     pub fn regroup(&mut self, me: NodeId, holders: impl Fn(u64) -> NodeSet) {
         for (_, pending) in &mut self.pending {
             if matches!(pending, Pending::Put { key, .. } if !holders(place(*key).0).has(me)) {
@@ -208,8 +211,8 @@ impl Store {
         self.wait(id, Pending::Noted, fx);
     }
 
-    /// Forgets the tombstones of keys that were deleted `grace` ago or before. They are still on the disk, and are forgotten again
-    /// when that is read.
+    /// Forgets the tombstones of keys that were deleted `grace` ago or before. They are still on the disk, and are
+    /// forgotten again when that is read.
     pub fn collect(&mut self, grace: Duration, fx: &mut Fx<'_>) {
         while let Some((at, place)) = self.graves.first().copied()
             && fx.now().0 >= at.0.saturating_add(grace.0)
@@ -225,7 +228,8 @@ impl Store {
         }
     }
 
-    /// Another store has forgotten tombstones up to this counter, which is news: on the disk it counts as a piece that was fetched.
+    /// Another store has forgotten tombstones up to this counter, which is news: on the disk it counts as a piece that
+    /// was fetched.
     pub fn raise(&mut self, floor: u64, fx: &mut Fx<'_>) {
         self.floor = floor;
         let id = fx.append(Record::Floor { counter: floor });
@@ -326,8 +330,8 @@ impl Store {
             floor: self.floor,
             life: self.life,
         };
-        // What is on its way to the disk stands before the image there, and would be forgotten with the rest. The newest
-        // version of a key wins when it is read back, in whatever order.
+        // What is on its way to the disk stands before the image there, and would be forgotten with the rest. The
+        // newest version of a key wins when it is read back, in whatever order.
         for (_, pending) in &self.pending {
             match pending {
                 Pending::Put { key, held, .. } => image.data.push((*key, held.clone())),
@@ -352,8 +356,8 @@ impl Store {
         leaves
     }
 
-    /// The next keys of a leaf that `me` and `other` both hold, behind `after`, until they are `bytes` or more; and whether
-    /// there are others.
+    /// The next keys of a leaf that `me` and `other` both hold, behind `after`, until they are `bytes` or more; and
+    /// whether there are others.
     pub fn leaf(
         &self,
         (me, other): (NodeId, NodeId),

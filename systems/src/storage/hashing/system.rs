@@ -60,8 +60,8 @@ pub struct HashingOptions {
     pub versions: Versions,
     /// Whether the next nodes stand in for holders that do not answer, and bring them what they missed later.
     pub sloppy: bool,
-    /// How long a store remembers that a key was deleted. It must be longer than any store is away, or what that one still has
-    /// comes back.
+    /// How long a store remembers that a key was deleted. It must be longer than any store is away, or what that one
+    /// still has comes back.
     pub tombstone_grace: DurationText,
     /// Whether a read brings what it found to those who had less, before it answers.
     pub read_repair: bool,

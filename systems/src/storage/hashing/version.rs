@@ -4,9 +4,9 @@ use crate::shared::kv::Value;
 use core::fmt;
 use sim_core::{ClientId, LocalInstant, Ticket};
 
-/// When a value was written, relative to the others of its key: the larger one wins wherever two meet, so all replicas end
-/// with the same. Whose write it is breaks ties, so two writes never have the same version, and a retry has that of the first try
-/// if nothing came between.
+/// When a value was written, relative to the others of its key: the larger one wins wherever two meet, so all replicas
+/// end with the same. Whose write it is breaks ties, so two writes never have the same version, and a retry has that of
+/// the first try if nothing came between.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Version {
     /// A Lamport counter, or a hybrid clock in microseconds.
@@ -50,8 +50,8 @@ impl fmt::Display for Version {
 pub enum What {
     /// A value.
     Value(Value),
-    /// Nothing any more, and that must be remembered (a tombstone, or death certificate: Demers et al. 1987, section 1.4): whoever
-    /// has the value still would bring it back to those who only lack it.
+    /// Nothing any more, and that must be remembered (a tombstone, or death certificate: Demers et al. 1987, section
+    /// 1.4): whoever has the value still would bring it back to those who only lack it.
     Tombstone {
         /// When it was deleted, by the clock of who coordinated that.
         at: LocalInstant,

@@ -9,13 +9,16 @@ use core::cell::OnceCell;
 use sim_core::{Instant, NodeId, Observed, Observer, Outcome, Verdict, Violation};
 
 sim_core::rules! {
-    /// Every key that was counted belongs to a member, as often as it has copies, after each change to one that is a member by then.
+    /// Every key that was counted belongs to a member, as often as it has copies, after each change to one that is a
+    /// member by then.
     pub const EVERY_KEY_HAS_AN_OWNER: &str = "every_key_has_an_owner";
     /// Who builds the placement of the same members, named in another order, gives every key the same owner.
     pub const AGREEMENT: &str = "clients_with_one_view_agree";
-    /// A change moves keys to who joins and from who leaves, and none between nodes that stay. Not promised by all rules.
+    /// A change moves keys to who joins and from who leaves, and none between nodes that stay. Not promised by all
+    /// rules.
     pub const NO_MOVE_BETWEEN_SURVIVORS: &str = "no_move_between_survivors";
-    /// A lookup is answered by who owns its key at some moment while it is under way. Nodes with wrong clocks break this.
+    /// A lookup is answered by who owns its key at some moment while it is under way. Nodes with wrong clocks break
+    /// this.
     pub const OWNERS_ANSWER: &str = "owners_answer";
     /// Under bounded loads no node holds more than its share and the slack.
     pub const BOUNDED: &str = "bounded_loads";

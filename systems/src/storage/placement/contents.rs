@@ -1,4 +1,5 @@
-//! Every field of every request, answer and fact of placement is in the run's digest. There are no messages and no records.
+//! Every field of every request, answer and fact of placement is in the run's digest. There are no messages and no
+//! records.
 
 use super::message::{FACT_KINDS, Found, Lookup, PlacementFact};
 use crate::shared::contents::{Told, vary};

@@ -96,8 +96,8 @@ pub struct Epoch {
     pub placement: AnyPlacement,
 }
 
-/// The members over time, and who owns what under each: tables that are made when somebody first asks, once for all copies of a
-/// configuration.
+/// The members over time, and who owns what under each: tables that are made when somebody first asks, once for all
+/// copies of a configuration.
 #[derive(Debug)]
 struct Plan {
     layout: Layout,

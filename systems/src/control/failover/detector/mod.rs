@@ -1,7 +1,8 @@
 //! Failure detectors without I/O: told what a node hears and when, they say whom it should hold for gone.
 //!
-//! In an asynchronous network nobody can tell a slow node from a dead one (Chandra and Toueg 1996): every detector trades
-//! the time until a dead node is noticed against how often a live one is wronged. They differ in what they ask for and how.
+//! In an asynchronous network nobody can tell a slow node from a dead one (Chandra and Toueg 1996): every detector
+//! trades the time until a dead node is noticed against how often a live one is wronged. They differ in what they ask
+//! for and how.
 //!
 //! | Detector | Listens to | Holds a node for gone | File |
 //! |---|---|---|---|
@@ -9,7 +10,8 @@
 //! | [`PhiAccrual`] | heartbeats | when so long a silence has probability `10^-phi` by the gaps seen so far | `phi.rs` |
 //! | [`Swim`] | answers to its own probes, and gossip | when neither it nor anybody it asks gets an answer, and nobody objects | `swim.rs` |
 //!
-//! The first two are passive and share the shape of [`Detector`]. SWIM sends messages and has members, so it has a shape of its own.
+//! The first two are passive and share the shape of [`Detector`]. SWIM sends messages and has members, so it has a
+//! shape of its own.
 
 mod phi;
 mod swim;

@@ -1,8 +1,9 @@
-//! Phi accrual (Hayashibara, Défago, Yared, Katayama 2004): how improbable a silence is, by the gaps between heartbeats so far.
+//! Phi accrual (Hayashibara, Défago, Yared, Katayama 2004): how improbable a silence is, by the gaps between heartbeats
+//! so far.
 //!
-//! `phi(t) = -log10 P(gap > t)`, so a threshold of 3 wrongs a live node once in a thousand heartbeats, if the gaps follow the
-//! assumed law and enough of them were seen. The law is the paper's normal one (as in Akka, which also has the floor under the deviation
-//! and the pause that is put up with) or the exponential one that Cassandra assumes.
+//! `phi(t) = -log10 P(gap > t)`, so a threshold of 3 wrongs a live node once in a thousand heartbeats, if the gaps
+//! follow the assumed law and enough of them were seen. The law is the paper's normal one (as in Akka, which also has
+//! the floor under the deviation and the pause that is put up with) or the exponential one that Cassandra assumes.
 
 use sim_core::{Duration, LocalInstant, NodeId};
 use std::collections::{BTreeMap, VecDeque};
@@ -45,8 +46,8 @@ struct Seen {
     deadline: LocalInstant,
 }
 
-/// The phi accrual detector. What steers is integer: the threshold is turned into deviations (or means) once, with a libm that is
-/// the same on every machine.
+/// The phi accrual detector. What steers is integer: the threshold is turned into deviations (or means) once, with a
+/// libm that is the same on every machine.
 #[derive(Clone, Debug)]
 pub struct PhiAccrual {
     config: PhiConfig,
@@ -104,8 +105,9 @@ impl PhiAccrual {
         self.seen.remove(&node);
     }
 
-    /// A heartbeat of `from` arrived. Of a gap much longer than was put up with, only twice that is remembered: it says how long the
-    /// node was gone, not how its heartbeats vary. (Leaving such gaps out, as Akka does, lets a low threshold feed on itself.)
+    /// A heartbeat of `from` arrived. Of a gap much longer than was put up with, only twice that is remembered: it says
+    /// how long the node was gone, not how its heartbeats vary. (Leaving such gaps out, as Akka does, lets a low
+    /// threshold feed on itself.)
     pub fn heard(&mut self, from: NodeId, now: LocalInstant) {
         let Some(seen) = self.seen.get_mut(&from) else {
             return self.watch(from, now);

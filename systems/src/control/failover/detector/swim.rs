@@ -1,13 +1,15 @@
-//! SWIM (Das, Gupta, Motivala 2002): members probe each other one at a time, ask others to probe for them, and gossip what they find.
+//! SWIM (Das, Gupta, Motivala 2002): members probe each other one at a time, ask others to probe for them, and gossip
+//! what they find.
 //!
-//! Each period a member pings one other. If no answer comes in time it asks `helpers` others to ping it too. If none of them hears
-//! anything by the end of the period, the member is *suspected*; it has `suspicion` to hear of that and object with a higher incarnation
-//! number, or is confirmed *dead*. Everything learned travels on the messages that are sent anyway. From Lifeguard (Dadgar, Phillips,
-//! Currey 2018) come the local health multiplier (a member whose own probes fail probes more slowly and waits longer) and telling a
-//! suspect of the suspicion whenever anything is sent to it; its shrinking suspicion timeouts and negative acknowledgements are not here.
+//! Each period a member pings one other. If no answer comes in time it asks `helpers` others to ping it too. If none of
+//! them hears anything by the end of the period, the member is *suspected*; it has `suspicion` to hear of that and
+//! object with a higher incarnation number, or is confirmed *dead*. Everything learned travels on the messages that are
+//! sent anyway. From Lifeguard (Dadgar, Phillips, Currey 2018) come the local health multiplier (a member whose own
+//! probes fail probes more slowly and waits longer) and telling a suspect of the suspicion whenever anything is sent to
+//! it; its shrinking suspicion timeouts and negative acknowledgements are not here.
 //!
-//! Beyond the paper, death is not final: a member that hears of its own death objects like one that is suspected, and one dead member
-//! is probed in each round, so that two halves of a healed partition find each other again.
+//! Beyond the paper, death is not final: a member that hears of its own death objects like one that is suspected, and
+//! one dead member is probed in each round, so that two halves of a healed partition find each other again.
 
 use crate::shared::number::{Counts, numbers};
 use sim_core::{Duration, LocalInstant, NodeId, Rng};
@@ -374,7 +376,8 @@ impl Swim {
             return;
         }
         let Some(member) = self.members.get(&update.node) else { return };
-        // Section 4.2: within an incarnation the worse news holds; a newer incarnation overrides. Unlike there, death is not final.
+        // Section 4.2: within an incarnation the worse news holds; a newer incarnation overrides. Unlike there, death
+        // is not final.
         if (update.incarnation, update.standing) > (member.incarnation, member.standing) {
             self.believe(update, now, out);
         }
@@ -396,7 +399,8 @@ impl Swim {
         self.news.push((update, 0));
     }
 
-    /// Gossip for a message to `to`: what was sent least often first, and always what `to` is held for, if that is not alive.
+    /// Gossip for a message to `to`: what was sent least often first, and always what `to` is held for, if that is not
+    /// alive.
     fn news_for(&mut self, to: NodeId) -> Vec<Update> {
         let enough = self.config.spread * (self.members.len() + 1).ilog2().max(1);
         let mut news: Vec<Update> = Vec::new();

@@ -3,8 +3,9 @@
 use sim_core::{Duration, LocalInstant, NodeId};
 use std::collections::BTreeMap;
 
-/// A fixed heartbeat timeout `D`. With heartbeats every `T` that take between `a` and `b`, a node that dies is suspected
-/// between `D - T + a` and `D + b` after its death; no live one ever is while no heartbeat is lost and `D > T + b - a`.
+/// A fixed heartbeat timeout `D`. With heartbeats every `T` that take between `a` and `b`, a node that dies is
+/// suspected between `D - T + a` and `D + b` after its death; no live one ever is while no heartbeat is lost and `D > T
+/// + b - a`.
 #[derive(Clone, Debug)]
 pub struct FixedTimeout {
     timeout: Duration,

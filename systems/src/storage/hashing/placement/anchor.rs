@@ -1,5 +1,5 @@
-//! AnchorHash: a fixed set of buckets, of which some are in use; a key whose bucket is not wanders on among those that were
-//! left when it went (Mendelson et al. 2020, algorithm 3).
+//! AnchorHash: a fixed set of buckets, of which some are in use; a key whose bucket is not wanders on among those that
+//! were left when it went (Mendelson et al. 2020, algorithm 3).
 
 use super::{Member, Members, Placement, Refused};
 use crate::storage::hashing::key;

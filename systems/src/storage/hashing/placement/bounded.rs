@@ -5,9 +5,10 @@ use super::{Member, Members, Placement, Refused, Ring, RingShape};
 use sim_core::NodeId;
 use std::collections::BTreeMap;
 
-/// A ring whose nodes hold at most `ceil((1 + e) * m * w / W)` of `m` keys, where `w` is the node's weight of all `W`. Where it is
-/// known how many keys there will be, that bound holds from the first key on: one that grows with every key turns early keys away
-/// from nodes that have room in the end, and a change of the members then moves several times as many as it must.
+/// A ring whose nodes hold at most `ceil((1 + e) * m * w / W)` of `m` keys, where `w` is the node's weight of all `W`.
+/// Where it is known how many keys there will be, that bound holds from the first key on: one that grows with every key
+/// turns early keys away from nodes that have room in the end, and a change of the members then moves several times as
+/// many as it must.
 #[derive(Clone, Debug)]
 pub struct Bounded {
     ring: Ring,

@@ -1,4 +1,5 @@
-//! Jump consistent hash: no memory at all, but its buckets are numbered and only the last can go (Lamping and Veach 2014).
+//! Jump consistent hash: no memory at all, but its buckets are numbered and only the last can go (Lamping and Veach
+//! 2014).
 
 use super::{Member, Members, Placement, Refused};
 use sim_core::NodeId;
@@ -63,8 +64,8 @@ impl Placement for Jump {
         Ok(())
     }
 
-    /// The paper has no way for any but the last to leave. Here the last one takes the bucket of the one that leaves, and
-    /// its own keys are spread: twice as much moves as must.
+    /// The paper has no way for any but the last to leave. Here the last one takes the bucket of the one that leaves,
+    /// and its own keys are spread: twice as much moves as must.
     fn leave(&mut self, node: NodeId) -> Result<(), Refused> {
         self.members.remove(node)?;
         let at = self.buckets.iter().position(|bucket| *bucket == node).expect("members have buckets");

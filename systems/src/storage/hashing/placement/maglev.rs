@@ -16,8 +16,8 @@ pub struct Maglev {
 }
 
 impl Maglev {
-    /// A table of `size` entries, which must be a prime; by default the smallest size that is over a hundred times the number
-    /// of nodes, which keeps the fullest within about 1 % of the mean.
+    /// A table of `size` entries, which must be a prime; by default the smallest size that is over a hundred times the
+    /// number of nodes, which keeps the fullest within about 1 % of the mean.
     ///
     /// # Panics
     /// If `size` is no prime, or smaller than the number of members.

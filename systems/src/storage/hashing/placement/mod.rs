@@ -11,9 +11,9 @@
 //! | [`Anchor`] | Mendelson et al. 2020 | no | what must | O(1), until many have left |
 //! | [`Bounded`] | Mirrokni, Thorup and Zadimoghaddam 2016 | points | what must and what overflows | as the ring |
 //!
-//! All of them take the same hash of the key ([`super::key`]), and none depends on the order in which members were named
-//! or joined, [`Anchor`] and [`Jump`] apart: what they remember of joins and leaves is part of what they are, and clients
-//! that should agree must have seen the same of them.
+//! All of them take the same hash of the key ([`super::key`]), and none depends on the order in which members were
+//! named or joined, [`Anchor`] and [`Jump`] apart: what they remember of joins and leaves is part of what they are, and
+//! clients that should agree must have seen the same of them.
 
 mod anchor;
 mod any;
@@ -65,8 +65,8 @@ pub trait Placement: Clone {
     /// Memory it takes, in bytes.
     fn bytes(&self) -> usize;
 
-    /// Offers nodes for the key in the order in which they should hold it, the owner first, some perhaps more than once,
-    /// until `take` wants no more or every member was offered.
+    /// Offers nodes for the key in the order in which they should hold it, the owner first, some perhaps more than
+    /// once, until `take` wants no more or every member was offered.
     fn prefer(&self, key: u64, mut take: impl FnMut(NodeId) -> bool) {
         let (members, mut hash) = (self.members(), key);
         for attempt in 1..=MOST_REHASHES {

@@ -11,8 +11,8 @@ pub struct Modulo {
 }
 
 impl Modulo {
-    /// `slots`: the fixed number that is taken first, as some do to "prepare for growth". It helps nothing, and unless it
-    /// is a multiple of the number of nodes it makes the first ones fuller.
+    /// `slots`: the fixed number that is taken first, as some do to "prepare for growth". It helps nothing, and unless
+    /// it is a multiple of the number of nodes it makes the first ones fuller.
     #[must_use]
     pub const fn new(members: Members, slots: Option<u64>) -> Self {
         Self { members, slots }

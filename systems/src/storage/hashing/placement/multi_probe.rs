@@ -1,5 +1,5 @@
-//! Multi-probe consistent hashing: one point a node, but every key looks from several places and takes the nearest point
-//! (Appleton and O'Reilly 2015).
+//! Multi-probe consistent hashing: one point a node, but every key looks from several places and takes the nearest
+//! point (Appleton and O'Reilly 2015).
 
 use super::{Member, Members, Placement, Refused, Ring, RingShape};
 use crate::storage::hashing::key;
@@ -30,8 +30,8 @@ impl MultiProbe {
 impl Placement for MultiProbe {
     #[inline]
     fn owner(&self, key: u64) -> NodeId {
-        // Each probe is a hash of its own. Probes a step apart (double hashing) are cheaper and see the same gaps together, which
-        // makes the fullest node fuller: by 4 % with 5 probes.
+        // Each probe is a hash of its own. Probes a step apart (double hashing) are cheaper and see the same gaps
+        // together, which makes the fullest node fuller: by 4 % with 5 probes.
         let mut nearest = self.ring.next(key);
         for probe in 1..self.probes {
             let found = self.ring.next(key::again(key, PROBES | u64::from(probe)));

@@ -1,5 +1,5 @@
-//! The ring: every node has points on a circle of hashes, and owns what lies before them (Karger et al. 1997; many points
-//! a node: Dynamo 2007, 4.2).
+//! The ring: every node has points on a circle of hashes, and owns what lies before them (Karger et al. 1997; many
+//! points a node: Dynamo 2007, 4.2).
 
 use super::points::{Point, Points};
 use super::{Member, Members, Placement, Refused};
@@ -12,8 +12,8 @@ pub enum Collisions {
     /// Both stay.
     #[default]
     Kept,
-    /// The later one takes the place of the earlier one, and its removal removes whatever is there: what a map from hash
-    /// to node does.
+    /// The later one takes the place of the earlier one, and its removal removes whatever is there: what a map from
+    /// hash to node does.
     Overwritten,
 }
 
