@@ -52,6 +52,9 @@ fn writes_are_counted_once_however_often_they_were_tried() {
 #[test]
 fn a_design_that_loses_writes_is_no_plain_success() {
     let seen = run("scenarios/library/failover/two-nodes.toml", &[]);
+    let beside = seen.report["tracks"][0]["spans"].as_array().expect("who led").iter().filter(|turn| turn["kind"] == 1);
+    let beside: u64 = beside.map(|turn| ns(&turn["end_ns"]) - ns(&turn["start_ns"])).sum();
+    assert_eq!(beside, ns(&seen.report["losses"]["two_primaries_ns"]), "{}", seen.report["tracks"]);
     let losses = &seen.report["losses"];
     assert!(losses["lost_writes"].as_u64() > Some(100), "{losses}");
     assert!(losses["two_primaries_ns"].as_u64() > Some(4_000_000_000), "{losses}");
@@ -87,6 +90,10 @@ fn replicated_logs_say_what_clients_lost() {
         assert_eq!(seen.report["losses"]["lost_writes"], 0, "{file}: {}", seen.report["losses"]);
         assert!(line(&seen.screen, "losses").contains("none of "), "{}", seen.screen);
         assert!(!seen.screen.contains("goodput"), "{}", seen.screen);
+        // Whoever was elected led, and until something ended it.
+        let turns = seen.report["tracks"][0]["spans"].as_array().expect("who led");
+        assert_eq!(Some(turns.len() as u64), seen.report["facts"]["elected"].as_u64(), "{file}: {turns:?}");
+        assert!(turns.iter().all(|turn| ns(&turn["start_ns"]) < ns(&turn["end_ns"])), "{file}: {turns:?}");
     }
 }
 

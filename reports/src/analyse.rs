@@ -38,6 +38,9 @@ pub fn analyse(record: &RunRecord) -> Report {
         failover: None,
         metrics: record.measures.metrics.clone(),
         formulas: record.measures.formulas.iter().map(formula).collect(),
+        tables: record.measures.tables.clone(),
+        tracks: record.measures.tracks.clone(),
+        curves: record.measures.curves.clone(),
         messages: Messages {
             sent: record.messages.sent,
             delivered: record.messages.delivered,

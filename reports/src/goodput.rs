@@ -46,9 +46,9 @@ pub struct GoodputBin {
 /// The report's part on goodput, for systems that measure load: a protocol that orders commands has its throughput.
 pub(crate) fn measure(record: &RunRecord) -> Option<Goodput> {
     let time = record.measure_to_ns.saturating_sub(record.measure_from_ns);
-    // What is lost, a protocol that orders commands tells as well.
-    let beside_losses = Measures { losses: None, ..record.measures.clone() };
-    if time == 0 || beside_losses.is_empty() && record.timeline.gauges.is_empty() {
+    // What is lost and who led, a protocol that orders commands tells as well.
+    let beside_these = Measures { losses: None, tracks: Vec::new(), ..record.measures.clone() };
+    if time == 0 || beside_these.is_empty() && record.timeline.gauges.is_empty() {
         return None;
     }
     let bin_ns = bin_length(time, BINS);

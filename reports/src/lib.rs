@@ -15,6 +15,7 @@ mod causes;
 mod charts;
 pub mod compare;
 mod conditions;
+mod curves;
 mod distributions;
 mod failover;
 mod files;

@@ -27,24 +27,27 @@ pub fn html(report: &Report, charts: &[Chart]) -> String {
 
 /// A chart as templates have it.
 #[derive(Serialize)]
-pub(crate) struct Figure {
-    name: &'static str,
-    title: &'static str,
+pub(crate) struct Figure<'a> {
+    name: &'a str,
+    title: &'a str,
+    about: &'a str,
+    group: &'static str,
     svg: String,
 }
 
-impl Figure {
+impl<'a> Figure<'a> {
     /// Without its drawing, for pages that refer to a file.
-    pub(crate) fn named(chart: &Chart) -> Self {
-        Self { name: chart.name, title: chart.title, svg: String::new() }
+    pub(crate) fn named(chart: &'a Chart) -> Self {
+        let Chart { name, title, about, group, .. } = chart;
+        Self { name, title, about, group, svg: String::new() }
     }
 }
 
-pub(crate) fn figures(charts: &[Chart]) -> Vec<Figure> {
+pub(crate) fn figures(charts: &[Chart]) -> Vec<Figure<'_>> {
     charts.iter().map(|chart| Figure { svg: chart.svg(), ..Figure::named(chart) }).collect()
 }
 
-fn render(name: &str, template: &str, report: &Report, charts: &[Figure]) -> String {
+fn render(name: &str, template: &str, report: &Report, charts: &[Figure<'_>]) -> String {
     let mut environment = environment();
     environment.add_template(name, template).expect("the template parses");
     let (v, charts) = (Value::from(Serde(View::of(report))), Value::from(Serde(charts)));
@@ -65,10 +68,7 @@ pub(crate) fn environment() -> Environment<'static> {
     environment.add_filter("time", move |ns: Option<u64>| ns.map_or_else(unknown, units::duration));
     environment.add_filter("percent", move |share: Option<f64>| share.map_or_else(unknown, units::percent));
     environment.add_filter("count", units::count);
-    environment.add_filter("capitalize_first", |text: String| {
-        let mut letters = text.chars();
-        letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
-    });
+    environment.add_filter("capitalize_first", |text: String| units::capitalised(&text));
     environment
 }
 

@@ -36,7 +36,7 @@ pub struct NodeQueue {
 
 /// The gauge of queues, if the system has one.
 pub(crate) fn gauge(record: &RunRecord) -> Option<&Gauge> {
-    record.timeline.gauges.iter().find(|gauge| gauge.name == QUEUE)
+    record.timeline.gauges.iter().find(|gauge| gauge.kind.name == QUEUE)
 }
 
 /// Whether the node carries load; one that the record does not know does.
@@ -73,12 +73,16 @@ fn summary(lengths: &mut [u64]) -> Option<(u64, f64, u64)> {
 mod tests {
     use super::*;
     use sim_core::measures::Timeline;
+    use sim_core::metric::MetricKind;
     use sim_core::record::NodeRecord;
 
     #[test]
     fn only_measured_samples_of_nodes_that_carry_count() {
         let node = |name: &str, carries| NodeRecord { name: name.into(), carries, ..NodeRecord::default() };
-        let gauge = Gauge { name: QUEUE.into(), nodes: vec![vec![90, 90, 90, 90], vec![80, 1, 3, 70]] };
+        let gauge = Gauge {
+            kind: MetricKind { name: QUEUE.into(), ..MetricKind::default() },
+            nodes: vec![vec![90, 90, 90, 90], vec![80, 1, 3, 70]],
+        };
         let record = RunRecord {
             measure_from_ns: 10,
             measure_to_ns: 30,

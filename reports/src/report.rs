@@ -8,9 +8,12 @@ use crate::moves::{HotKey, Moved};
 use crate::queues::Queues;
 use serde::{Deserialize, Serialize};
 use sim_core::Class;
+use sim_core::curve::Curve;
 use sim_core::measures::Formula;
 use sim_core::metric::Metric;
 use sim_core::record::{ProbeLoad, Ruling};
+use sim_core::table::Table;
+use sim_core::track::Track;
 use std::collections::BTreeMap;
 
 /// The version of `report.json`.
@@ -69,6 +72,15 @@ pub struct Report {
     /// Closed forms beside what the run came to.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub formulas: Vec<Formula>,
+    /// The system's own tables.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tables: Vec<Table>,
+    /// Who held, ran or led what from when to when, as the system tells it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tracks: Vec<Track>,
+    /// The system's own figures over time.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub curves: Vec<Curve>,
     /// Messages between nodes, over the whole run.
     pub messages: Messages,
     /// What was done to the cluster.

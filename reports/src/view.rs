@@ -278,7 +278,7 @@ impl<'a> View<'a> {
             ruling: Standing::of(report).colour(),
             headline: match report.ruling {
                 Ruling::Inconclusive => format!("Inconclusive: {}", headline(report, Words::All)),
-                Ruling::Pass | Ruling::Fail => sentence_case(&headline(report, Words::All)),
+                Ruling::Pass | Ruling::Fail => units::capitalised(&headline(report, Words::All)),
             },
             measured: units::duration(report.measured_ns()),
             measured_span: units::span(report.measure_from_ns, report.measure_to_ns),
@@ -361,11 +361,6 @@ impl<'a> View<'a> {
             report,
         }
     }
-}
-
-fn sentence_case(text: &str) -> String {
-    let mut letters = text.chars();
-    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
 
 /// `1 outage`, `4 outages`.

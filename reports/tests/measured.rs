@@ -4,6 +4,7 @@ mod sample;
 
 use reports::analyse;
 use sample::{cases, expect};
+use sim_core::curve::{Curve, Line};
 use sim_core::metric::{MetricKind, Unit};
 use sim_core::record::{Comparison, Ruling, RunRecord};
 
@@ -127,6 +128,32 @@ fn a_systems_own_figures_need_no_code_here() {
     assert!(
         reports::markdown(&analyse(&record), &[]).contains("| double charges | 3 | payments that were made twice |")
     );
+}
+
+#[test]
+fn a_systems_own_tracks_and_curves_need_no_code_here() {
+    let mut record = cases::leader_crash();
+    let kind = MetricKind::new("lag", "consumer lag", Unit::Time, "how far each consumer is behind");
+    let line = |name: &str, lag: f64| Line { name: name.into(), values: vec![lag, 2.0 * lag, lag] };
+    let at_ns = [20, 30, 40].map(|s| s * sample::S).into();
+    record.measures.curves = vec![Curve { kind, at_ns, lines: vec![line("orders", 1e9), line("bills", 2e9)] }];
+    let report = analyse(&record);
+    let charts = reports::draw(&report, &record);
+    let names: Vec<&str> = charts.iter().map(|chart| chart.name.as_str()).collect();
+    assert!(names.ends_with(&["track-leaders", "curve-lag"]), "{names:?}");
+    let page = reports::html(&report, &charts);
+    for told in
+        ["<h2>Who led</h2>", "From when to when each node led.", "<h2>Consumer lag</h2>", "at most 4 s, of bills"]
+    {
+        assert!(page.contains(told), "{told}");
+    }
+    // n2 leads on for 920 ms after n4 was elected, and nobody leads for 330, 220 and 600 ms.
+    assert!(page.contains("Who led: 5 in 5 turns, nobody for 1.15 s, more than one for 920 ms"));
+    let text = reports::markdown(&report, &charts);
+    assert!(text.contains("![Consumer lag](charts/curve-lag.png)") && text.contains("## Who led"), "{text}");
+    let json: serde_json::Value = serde_json::from_str(&report.to_json()).expect("it is JSON");
+    assert_eq!(json["tracks"][0]["spans"][2]["label"], "term 3");
+    assert_eq!(json["curves"][0]["lines"][1]["name"], "bills");
 }
 
 #[test]

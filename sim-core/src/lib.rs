@@ -3,6 +3,7 @@
 //! Start with [`Node`], the one trait a protocol implements, and [`System`], what a crate registers. Everything is a
 //! function of the seed: no wall clock, no threads, no hashing with random keys.
 
+pub mod curve;
 pub mod fault;
 pub mod hash;
 pub mod linearize;
@@ -13,6 +14,8 @@ pub mod panics;
 pub mod queue;
 pub mod record;
 pub mod seal;
+pub mod table;
+pub mod track;
 pub mod units;
 pub mod workload;
 

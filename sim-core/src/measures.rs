@@ -1,8 +1,11 @@
 //! What a system measured of a run beyond what every system has: keys that moved, fail-overs, what was lost, figures of
 //! its own, and formulas to hold beside the simulation. Plain data, kept in the [`crate::record::RunRecord`].
 
+use crate::curve::Curve;
 use crate::metric::{Metric, MetricKind, Unit};
 use crate::record::OpRecord;
+use crate::table::Table;
+use crate::track::Track;
 use crate::{Class, ClientId, Duration, Fate, Instant};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -39,6 +42,15 @@ pub struct Measures {
     /// Closed forms, each beside what the run came to.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub formulas: Vec<Formula>,
+    /// Its own tables.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub tables: Vec<Table>,
+    /// Who held, ran or led what from when to when.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub tracks: Vec<Track>,
+    /// Its own figures over time.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub curves: Vec<Curve>,
 }
 
 impl Measures {
@@ -340,8 +352,9 @@ impl Timeline {
 /// One figure of each node over time.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Gauge {
-    /// What it is, e.g. `queue`.
-    pub name: String,
+    /// What it is.
+    #[serde(flatten)]
+    pub kind: MetricKind,
     /// The samples of each node.
     pub nodes: Vec<Vec<u64>>,
 }

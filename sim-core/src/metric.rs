@@ -30,6 +30,7 @@ pub enum Better {
 
 /// A kind of figure.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct MetricKind {
     /// What files call it: `lost_writes`. What counts in [`Unit::Time`] is in nanoseconds.
     pub name: Cow<'static, str>,
@@ -43,7 +44,6 @@ pub struct MetricKind {
     pub better: Better,
     /// Whether any of it is harm: a promise to clients that was not kept. A run with harm is never shown as a plain
     /// success, even where its design allows it.
-    #[serde(default)]
     pub harm: bool,
 }
 

@@ -261,8 +261,8 @@ pub trait System: 'static {
         let _ = node;
         0
     }
-    /// What is measured of its nodes over time, e.g. `queue`: figures that [`System::gauge`] reads.
-    fn gauges() -> &'static [&'static str] {
+    /// What is measured of its nodes over time: figures that [`System::gauge`] reads, each a curve of the report.
+    fn gauges() -> &'static [MetricKind] {
         &[]
     }
     /// Figure `which` of [`System::gauges`], of a node that is up.

@@ -16,18 +16,10 @@ use crate::units;
 pub(crate) fn draw(c: &Comparison) -> Vec<Chart> {
     let overlay = |i: usize, figure, measure| spread::draw(&overlay(c, &c.figures[i], figure, measure));
     vec![
-        Chart { name: "difference", title: "Difference in total outage, seed by seed", scene: differences(c) },
-        Chart { name: "total-outage", title: "Total outage of both", scene: overlay(0, "total outage", Measure::Time) },
-        Chart {
-            name: "longest-outage",
-            title: "Longest outage of both",
-            scene: overlay(1, "longest outage", Measure::Time),
-        },
-        Chart {
-            name: "availability",
-            title: "Availability of both",
-            scene: overlay(2, "availability", Measure::Share),
-        },
+        Chart::new("difference", "Difference in total outage, seed by seed", differences(c)),
+        Chart::new("total-outage", "Total outage of both", overlay(0, "total outage", Measure::Time)),
+        Chart::new("longest-outage", "Longest outage of both", overlay(1, "longest outage", Measure::Time)),
+        Chart::new("availability", "Availability of both", overlay(2, "availability", Measure::Share)),
     ]
 }
 

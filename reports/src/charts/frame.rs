@@ -38,7 +38,7 @@ pub(crate) fn title(scene: &mut Scene, finding: &str, about: &str) {
     scene.text((MARGIN, 106.0), fit(about, LABEL, false, room), LABEL, MUTED, Anchor::Start);
 }
 
-/// `raft-leader-crash · raft · seed 42`, then what the chart shows.
+/// `leader-crash · seed 42`, then what the chart shows.
 pub(crate) fn about(report: &Report, shows: &str) -> String {
     format!("{shows}  \u{b7}  {}, seed {}", report.scenario, report.seed)
 }

@@ -7,10 +7,12 @@ mod anatomy;
 mod availability;
 mod bug_probability;
 pub(crate) mod compare;
+mod curve;
 mod distributions;
 mod failovers;
 mod fonts;
 mod frame;
+mod gantt;
 mod goodput;
 mod heat_map;
 mod keys_moved;
@@ -19,7 +21,6 @@ mod load;
 mod messages;
 mod palette;
 mod place;
-mod queues;
 mod render;
 mod scale;
 mod scene;
@@ -30,10 +31,12 @@ mod witness;
 mod work_over_time;
 
 use crate::bug_probability::BugProbability;
+use crate::curves;
 use crate::distributions::Distributions;
 use crate::latency::Histograms;
 use crate::report::Report;
 use crate::series;
+use crate::units::capitalised;
 use crate::witness::Witness;
 use scene::Scene;
 use sim_core::record::RunRecord;
@@ -42,13 +45,26 @@ use sim_core::record::RunRecord;
 #[derive(Clone, Debug)]
 pub struct Chart {
     /// The name of its files, without extension.
-    pub name: &'static str,
+    pub name: String,
     /// What it shows, for a heading and for readers who can not see it.
-    pub title: &'static str,
+    pub title: String,
+    /// What a system says of it, for those that systems ask for.
+    pub(crate) about: String,
+    /// Which of those it is: `track` or `curve`; empty for all others.
+    pub(crate) group: &'static str,
     scene: Scene,
 }
 
 impl Chart {
+    pub(crate) fn new(name: &str, title: &str, scene: Scene) -> Self {
+        Self { name: name.into(), title: title.into(), about: String::new(), group: "", scene }
+    }
+
+    fn of_system(group: &'static str, (name, title, about): (&str, &str, &str), scene: Scene) -> Self {
+        let name = format!("{group}-{name}");
+        Self { group, about: capitalised(about), ..Self::new(&name, &capitalised(title), scene) }
+    }
+
     /// As SVG, 1600 pixels wide, readable without fonts installed.
     #[must_use]
     pub fn svg(&self) -> String {
@@ -70,28 +86,36 @@ pub fn draw(report: &Report, record: &RunRecord) -> Vec<Chart> {
         || (series::served_over_time(record, report, 700), Histograms::of(record)),
     );
     let always = [
-        Chart { name: "availability", title: "Availability over time", scene: availability::draw(report, &served) },
-        Chart { name: "activity", title: "Throughput and latency over time", scene: activity::draw(report, &activity) },
-        Chart { name: "outages", title: "Anatomy of the worst outages", scene: anatomy::draw(report) },
-        Chart { name: "latency", title: "Latency distribution", scene: latency::draw(report, &histograms) },
-        Chart { name: "load", title: "Load per node", scene: load::draw(report) },
-        Chart { name: "messages", title: "Messages by kind", scene: messages::draw(report) },
+        Chart::new("availability", "Availability over time", availability::draw(report, &served)),
+        Chart::new("activity", "Throughput and latency over time", activity::draw(report, &activity)),
+        Chart::new("outages", "Anatomy of the worst outages", anatomy::draw(report)),
+        Chart::new("latency", "Latency distribution", latency::draw(report, &histograms)),
+        Chart::new("load", "Load per node", load::draw(report)),
+        Chart::new("messages", "Messages by kind", messages::draw(report)),
     ];
     let measured = [
         ("failovers", "Anatomy of fail-overs", failovers::draw(report)),
         ("goodput", "Goodput against offered load", goodput::draw(report)),
         ("load-over-time", "Load over time", work_over_time::draw(report, record)),
-        ("queues", "Queue lengths over time", queues::draw(report, record)),
         ("keys-moved", "Keys moved, before and after", keys_moved::draw(report)),
     ];
-    let some = measured.into_iter().filter_map(|(name, title, scene)| Some(Chart { name, title, scene: scene? }));
-    always.into_iter().chain(some).collect()
+    let some = measured.into_iter().filter_map(|(name, title, scene)| Some(Chart::new(name, title, scene?)));
+    let tracks = report.tracks.iter().filter_map(|track| {
+        let told = (&*track.name, &*track.title, &*track.about);
+        Some(Chart::of_system("track", told, gantt::draw(report, track)?))
+    });
+    let curves = curves::of(record);
+    let curves = curves.iter().filter_map(|curve| {
+        let told = (&*curve.kind.name, &*curve.kind.title, &*curve.kind.about);
+        Some(Chart::of_system("curve", told, curve::draw(report, curve)?))
+    });
+    always.into_iter().chain(some).chain(tracks).chain(curves).collect()
 }
 
 /// Draws how likely failure was over the time of a run.
 #[must_use]
 pub fn draw_bug_probability(bisected: &BugProbability) -> Chart {
-    Chart { name: "bug-probability", title: "When the run became doomed", scene: bug_probability::draw(bisected) }
+    Chart::new("bug-probability", "When the run became doomed", bug_probability::draw(bisected))
 }
 
 /// Draws the contradiction in a history that is not linearizable, with the faults of that moment.
@@ -99,13 +123,13 @@ pub fn draw_bug_probability(bisected: &BugProbability) -> Chart {
 pub fn draw_witness(witness: &Witness, report: Option<&Report>) -> Chart {
     let faults = report.map_or(&[][..], |report| &report.faults);
     let scene = witness::draw(witness, faults);
-    Chart { name: "linearizability", title: "Why the history is not linearizable", scene }
+    Chart::new("linearizability", "Why the history is not linearizable", scene)
 }
 
 /// Draws two panels of cumulative distributions; `name` is that of the files.
 #[must_use]
-pub fn draw_distributions(name: &'static str, what: &Distributions) -> Chart {
-    Chart { name, title: "Cumulative distributions", scene: distributions::draw(what) }
+pub fn draw_distributions(name: &str, what: &Distributions) -> Chart {
+    Chart::new(name, "Cumulative distributions", distributions::draw(what))
 }
 
 #[cfg(test)]

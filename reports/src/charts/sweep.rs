@@ -11,13 +11,13 @@ pub(crate) fn draw(sweep: &Sweep) -> Vec<Chart> {
     let mut charts = Vec::new();
     match sweep.axes.len() {
         0 => {}
-        1 => charts.push(Chart { name: "along", title: "Longest outage by value", scene: along::draw(sweep) }),
-        2 => charts.push(Chart { name: "grid", title: "Longest outage by cell", scene: heat_map::draw(sweep, "") }),
+        1 => charts.push(Chart::new("along", "Longest outage by value", along::draw(sweep))),
+        2 => charts.push(Chart::new("grid", "Longest outage by cell", heat_map::draw(sweep, ""))),
         _ => {
             let rest: Vec<&str> = sweep.axes[2..].iter().map(|axis| axis.key.as_str()).collect();
             let pooled = format!(", whatever {} is", rest.join(" and "));
             let scene = heat_map::draw(&sweep.pooled(2), &pooled);
-            charts.push(Chart { name: "grid", title: "Longest outage by cell", scene });
+            charts.push(Chart::new("grid", "Longest outage by cell", scene));
         }
     }
     let figures: [(&'static str, &'static str, &'static str, Measure, Pick); 2] = [
@@ -25,7 +25,7 @@ pub(crate) fn draw(sweep: &Sweep) -> Vec<Chart> {
         ("availability", "Availability over runs", "availability", Measure::Share, Cell::available),
     ];
     for (name, title, figure, measure, pick) in figures {
-        charts.push(Chart { name, title, scene: spread::draw(&over(sweep, figure, measure, pick)) });
+        charts.push(Chart::new(name, title, spread::draw(&over(sweep, figure, measure, pick))));
     }
     charts
 }

@@ -40,6 +40,15 @@ pub fn leader_crash() -> RunRecord {
         expect("longest_outage", Comparison::AtMost, 1e9, "<= 1s"),
         expect("write_p99", Comparison::AtMost, 50e6, "<= 50ms"),
     ];
+    let turns = [
+        (2, 1, 0, 10_000),
+        (0, 2, 10_330, 25_000),
+        (4, 3, 25_220, 40_000),
+        (1, 5, 40_600, 51_200),
+        (3, 6, 50_280, 60_000),
+    ];
+    let turn = |(node, term, from, to): (u32, u32, u64, u64)| (node, format!("term {term}"), from * MS, to * MS);
+    record.measures.tracks = vec![measured::leaders(turns.map(turn))];
     record
 }
 
@@ -129,6 +138,7 @@ pub fn hundred_nodes() -> RunRecord {
         node.requests = 2000 + (i as u64 * 7919) % 700 + if i == 36 { 2500 } else { 0 };
         node.keys = 9000 + (i as u64 * 104_729) % 2000;
     }
+    record.measures.tracks = vec![measured::tasks(60, record.simulated_ns)];
     record
 }
 

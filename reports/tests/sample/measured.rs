@@ -2,8 +2,12 @@
 
 use super::{MS, S};
 use sim_core::measures::{Failover, Failovers, Formula, Gauge, Losses, LostWrite, TwoPrimaries};
-use sim_core::metric::Unit;
+use sim_core::metric::{MetricKind, Unit};
 use sim_core::record::RunRecord;
+use sim_core::track::{Span, Track};
+use sim_core::{Instant, NodeId};
+
+static QUEUE: MetricKind = MetricKind::new("queue", "requests in the queue", Unit::Number, "what waits at each server");
 
 /// As many samples as runs have.
 const SAMPLES: u64 = 200;
@@ -22,7 +26,38 @@ pub fn work(record: &mut RunRecord, of: impl Fn(u64, u64) -> u64) {
 /// How long the queue of a node was at sample i.
 pub fn queues(record: &mut RunRecord, of: impl Fn(u64, u64) -> u64) {
     let nodes = table(record, of);
-    record.timeline.gauges.push(Gauge { name: "queue".into(), nodes });
+    record.timeline.gauges.push(Gauge { kind: QUEUE.clone(), nodes });
+}
+
+/// Who led, as far as that is known: `of` gives node and label of each turn in order, with its beginning and end.
+pub fn leaders(turns: impl IntoIterator<Item = (u32, String, u64, u64)>) -> Track {
+    let mut track = Track::new("leaders", "Who led", "from when to when each node led", "leads").exclusive();
+    for (node, label, from, to) in turns {
+        track.begin(Instant(from), NodeId(node), label);
+        track.end(Instant(to), NodeId(node));
+    }
+    track
+}
+
+/// Tasks over workers, three attempts of each beside each other, some of them in vain.
+pub fn tasks(workers: u64, end: u64) -> Track {
+    let mut track = Track::new("tasks", "Tasks over workers", "what each worker ran", "runs")
+        .or("runs in vain", true)
+        .or("a backup", false);
+    let step = end / 40;
+    for i in 0..workers * 30 {
+        let start_ns = i / workers * step + i % 7 * step / 9;
+        let length = if i % 3 == 0 { step / 2 } else { 2 * step };
+        let label = format!("map {i}, attempt {}", i % 4);
+        track.spans.push(Span {
+            row: format!("w{}", i % workers),
+            label,
+            kind: (i % 11) as usize % 3,
+            start_ns,
+            end_ns: start_ns + length,
+        });
+    }
+    track
 }
 
 /// A crash, a needless one with two primaries, a fail-back, and one that never ended.

@@ -15,7 +15,7 @@ impl<S: System> Sampler<S> {
     /// Nothing sampled yet.
     pub fn new(nodes: usize) -> Self {
         let empty = || vec![Vec::new(); nodes];
-        let gauges = S::gauges().iter().map(|name| Gauge { name: (*name).to_owned(), nodes: empty() }).collect();
+        let gauges = S::gauges().iter().map(|kind| Gauge { kind: kind.clone(), nodes: empty() }).collect();
         Self {
             timeline: Timeline { at_ns: Vec::new(), work: empty(), busy_ns: empty(), gauges },
             last: Vec::new(),

@@ -11,6 +11,7 @@ use super::message::{MESSAGE_KINDS, Work};
 use super::node::{Machine, Part, TIMERS};
 use super::options::BalancingOptions;
 use sim_core::measures::Measures;
+use sim_core::metric::{MetricKind, Unit};
 use sim_core::workload::Load;
 use sim_core::{
     Budget, Bug, Class, History, Invalid, LoadUnit, NodeId, Operation, Profile, Rule, Shape, Span, System, Verdict,
@@ -20,6 +21,16 @@ use std::rc::Rc;
 /// Balancers before servers with queues.
 #[derive(Debug)]
 pub struct BalancingSystem;
+
+static GAUGES: &[MetricKind] = &[
+    MetricKind::new("queue", "requests in the queue", Unit::Number, "what waits and is worked on at each server"),
+    MetricKind::new(
+        "in_flight",
+        "requests in flight",
+        Unit::Number,
+        "what each balancer has sent and has no answer to",
+    ),
+];
 
 impl System for BalancingSystem {
     const NAME: &'static str = "balancing";
@@ -61,8 +72,8 @@ impl System for BalancingSystem {
         !config.is_balancer(node)
     }
 
-    fn gauges() -> &'static [&'static str] {
-        &["queue", "in_flight"]
+    fn gauges() -> &'static [MetricKind] {
+        GAUGES
     }
 
     /// What waits and is worked on at a server; what a balancer has sent and has no answer to.

@@ -173,6 +173,7 @@ impl PaxosChecks {
                 }
                 self.counts.elected += 1;
                 self.leads[node.index()] = Some(ballot);
+                self.audit.leaders.begin(at, node, format!("ballot {ballot}"));
                 self.pending.push((node, Pending::Elected { ballot, chosen, first }));
             }
             PaxosFact::Promised { ballot, .. } => self.on_yes(at, node, ballot, "promised to"),
@@ -222,6 +223,7 @@ impl PaxosChecks {
             }
             PaxosFact::SteppedDown { .. } => {
                 self.leads[node.index()] = None;
+                self.audit.leaders.end(at, node);
                 self.held.stepped_down(node);
             }
             PaxosFact::DiskTimedOut { .. }

@@ -97,6 +97,7 @@ impl RaftChecks {
                 .fail(at, ELECTION_SAFETY, node, || format!("{node} was elected in term {term}, and so was {other}"));
         }
         self.leads[node.index()] = Some(term);
+        self.audit.leaders.begin(at, node, format!("term {term}"));
         self.elected = Some((node, term));
     }
 
@@ -139,6 +140,7 @@ impl RaftChecks {
             RaftFact::Elected { term, .. } => self.on_elected(at, node, term),
             RaftFact::SteppedDown { .. } => {
                 self.leads[node.index()] = None;
+                self.audit.leaders.end(at, node);
                 self.held.stepped_down(node);
             }
             RaftFact::Appended { last, term, chain, .. } => self.on_appended(at, node, last, term, chain),

@@ -6,7 +6,7 @@ use super::node::{Raft, Stage};
 use crate::shared::kv::Kv;
 use crate::shared::replication::{Survivor, losses};
 use sim_core::measures::Measures;
-use sim_core::{ClientId, History, NodeId, StateMachine};
+use sim_core::{ClientId, History, Instant, NodeId, StateMachine};
 
 impl<M: StateMachine> Survivor for Raft<M> {
     fn node(&self) -> NodeId {
@@ -35,13 +35,17 @@ impl<M: StateMachine> Survivor for Raft<M> {
 
 impl RaftChecks {
     /// What it measured of a finished run.
-    pub(super) fn measures(&self, history: &History<Raft<Kv>>, nodes: &[Option<Raft<Kv>>]) -> Measures {
+    pub(super) fn measures(&self, history: &History<Raft<Kv>>, nodes: &[Option<Raft<Kv>>], end: Instant) -> Measures {
         let live = || nodes.iter().flatten();
         // Whoever leads last decides what there is; without a leader, whoever can become one.
         let survivor = {
             let leader = live().filter(|node| node.stage == Stage::Leader).max_by_key(|node| node.term());
             leader.or_else(|| live().max_by_key(|node| (node.log().last_term(), node.log().last())))
         };
-        Measures { losses: losses(self.audit(), survivor, history), ..Measures::default() }
+        Measures {
+            losses: losses(self.audit(), survivor, history),
+            tracks: vec![self.audit().leaders.finish(end)],
+            ..Measures::default()
+        }
     }
 }

@@ -331,9 +331,9 @@ impl System for RaftSystem {
         history: &History<Raft<Kv>>,
         checks: &RaftChecks,
         nodes: &[Option<Raft<Kv>>],
-        _: Span,
+        span: Span,
     ) -> Measures {
-        checks.measures(history, nodes)
+        checks.measures(history, nodes, span.end)
     }
 
     fn judge(

@@ -97,7 +97,7 @@ impl FailoverChecks {
             config: *config,
             audit: Audit::new(config.nodes),
             ledger: Ledger::default(),
-            story: Story::default(),
+            story: Story::new(),
             promises: Promises::default(),
             uptime: Uptime::new(config),
             arbiters: (config.arbiter_nodes().next().is_some())
@@ -504,6 +504,7 @@ impl FailoverChecks {
             }),
             failover: Some(Failovers { failovers }),
             formulas: self.formulas(span),
+            tracks: vec![self.story.leaders(span.end)],
             ..Measures::default()
         }
     }

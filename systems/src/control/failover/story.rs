@@ -2,10 +2,15 @@
 
 use super::message::FailoverFact;
 use super::node::Failover;
+use crate::shared::replication::leaders;
 use sim_core::fault::Fault;
 use sim_core::measures::{Failover as Replacement, TwoPrimaries};
+use sim_core::track::{Span, Track};
 use sim_core::{Instant, NodeId, Observed};
 use std::collections::BTreeMap;
+
+/// A primary's time that overlaps with that of a newer one, as long as it accepts writes.
+const BESIDE_A_NEWER: &str = "accepts writes beside a newer primary";
 
 /// A primary's time.
 #[derive(Clone, Debug)]
@@ -44,9 +49,28 @@ pub(super) struct Story {
     promoted: BTreeMap<u64, (Instant, NodeId)>,
     /// Acknowledgements by primaries that were not the newest, by epoch.
     split: BTreeMap<u64, TwoPrimaries>,
+    leaders: Track,
 }
 
 impl Story {
+    /// Nothing seen yet.
+    pub fn new() -> Self {
+        Self { leaders: leaders().or(BESIDE_A_NEWER, true), ..Self::default() }
+    }
+
+    /// Who led when, and who accepted writes beside a newer primary.
+    pub fn leaders(&self, end: Instant) -> Track {
+        let mut leaders = self.leaders.finish(end);
+        leaders.spans.extend(self.two_primaries().into_iter().map(|split| Span {
+            row: NodeId(split.nodes[0]).to_string(),
+            label: format!("{} writes", split.writes),
+            kind: 1,
+            start_ns: split.from_ns,
+            end_ns: split.to_ns,
+        }));
+        leaders
+    }
+
     /// A newer primary than that of `epoch` serves, on another node.
     pub fn is_superseded(&self, node: NodeId, epoch: u64) -> bool {
         self.promoted.range(epoch + 1..).any(|(_, (_, other))| *other != node)
@@ -102,6 +126,7 @@ impl Story {
     }
 
     fn stopped(&mut self, at: Instant, node: NodeId) {
+        self.leaders.end(at, node);
         if let Some(reign) = self.reign.as_mut().filter(|reign| reign.node == node) {
             reign.stopped.get_or_insert(at);
         }
@@ -124,6 +149,7 @@ impl Story {
             FailoverFact::Decided { epoch, planned, .. } => self.on_decided(at, node, *epoch, *planned),
             FailoverFact::Promoted { epoch } => {
                 self.promoted.insert(*epoch, (at, node));
+                self.leaders.begin(at, node, format!("epoch {epoch}"));
                 if let Some(failover) = self.failover(*epoch) {
                     failover.promoted_ns = Some(at.0);
                 }

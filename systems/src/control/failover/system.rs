@@ -12,6 +12,7 @@ use crate::shared::replication::audit;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sim_core::measures::Measures;
+use sim_core::metric::{MetricKind, Unit};
 use sim_core::units::DurationText;
 use sim_core::workload::Load;
 use sim_core::{
@@ -268,6 +269,12 @@ impl FailoverOptions {
 #[derive(Debug)]
 pub struct FailoverSystem;
 
+static GAUGES: &[MetricKind] = &[
+    MetricKind::new("log_end", "log end", Unit::Number, "the newest entry that each node has in its log")
+        .more_is_better(),
+    MetricKind::new("epoch", "epoch", Unit::Number, "the newest epoch that each node knows of"),
+];
+
 impl System for FailoverSystem {
     const NAME: &'static str = "failover";
     const MODEL: Option<&'static str> = Some("kv");
@@ -311,8 +318,8 @@ impl System for FailoverSystem {
         node.store().keys()
     }
 
-    fn gauges() -> &'static [&'static str] {
-        &["log_end", "epoch"]
+    fn gauges() -> &'static [MetricKind] {
+        GAUGES
     }
 
     fn gauge(node: &Failover, which: usize) -> u64 {

@@ -1,11 +1,13 @@
 //! What a replicated service promises whatever protocol is behind it, watched on every run from what the nodes
 //! announce, at a constant cost each.
 
+use super::leaders;
 use super::pieces::Pieces;
 pub use super::seen::{MONOTONIC_READS, MONOTONIC_WRITES, READ_YOUR_WRITES, RULES as OF_SESSIONS, WRITES_FOLLOW_READS};
 use super::seen::{Seen, Short};
 use super::survivors::{Executions, Survivor};
 use sim_core::measures::LostWrite;
+use sim_core::track::Track;
 use sim_core::{ClientId, Duration, Instant, Node, NodeId, Observed, Outcome, Ticket, Verdict, Violation};
 use std::collections::VecDeque;
 
@@ -134,6 +136,8 @@ pub(crate) struct Audit {
     seen: Seen,
     /// Of snapshots under way.
     pub pieces: Pieces,
+    /// Who led when, as far as the protocol tells.
+    pub leaders: Track,
     /// How far decisions had got at moments of the last few seconds, oldest first.
     fronts: VecDeque<(Instant, u64)>,
     /// When anything was seen last.
@@ -160,6 +164,7 @@ impl Audit {
             acknowledged: 0,
             seen: Seen::default(),
             pieces: Pieces::default(),
+            leaders: leaders(),
             fronts: VecDeque::new(),
             now: Instant::ZERO,
             compared: 0,
@@ -348,7 +353,10 @@ impl Audit {
             }
             Observed::Returned { ticket, outcome: Outcome::Ok(_), .. } => self.seen.returned(ticket.client, ticket.op),
             // What it applied was in memory.
-            Observed::Crashed { node, .. } => self.nodes[node.index()].applied = 0,
+            Observed::Crashed { node, .. } => {
+                self.nodes[node.index()].applied = 0;
+                self.leaders.end(at, node);
+            }
             _ => {}
         }
         None

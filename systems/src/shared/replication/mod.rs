@@ -7,6 +7,7 @@ pub(crate) mod handovers;
 pub(crate) mod held_reads;
 pub(crate) mod kept_snapshots;
 mod leader_disk;
+mod leaders;
 mod pieces;
 mod queue;
 mod replicated;
@@ -24,6 +25,7 @@ crate::shared::number::numbers! {
 pub(crate) use chain::link;
 pub use leader_disk::LeaderDisk;
 pub(crate) use leader_disk::{Input, Standstill};
+pub(crate) use leaders::leaders;
 pub(crate) use queue::pop_if;
 pub use replicated::{Image, Replicated};
 pub use sessions::{Sessions, Stamp, Standing};

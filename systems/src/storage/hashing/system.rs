@@ -14,7 +14,7 @@ use crate::shared::kv::{self, KvCommand};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sim_core::measures::Measures;
-use sim_core::metric::MetricKind;
+use sim_core::metric::{MetricKind, Unit};
 use sim_core::units::{BitRate, ByteSize, DurationText};
 use sim_core::workload::Load;
 use sim_core::{
@@ -229,6 +229,11 @@ impl HashingOptions {
 #[derive(Debug)]
 pub struct HashingSystem;
 
+static GAUGES: &[MetricKind] = &[
+    MetricKind::new("keys", "keys held", Unit::Number, "the keys that each store holds"),
+    MetricKind::new("epoch", "epoch", Unit::Number, "the epoch of the view that each store goes by"),
+];
+
 impl System for HashingSystem {
     const NAME: &'static str = "hashing";
     const MODEL: Option<&'static str> = Some("kv");
@@ -282,8 +287,8 @@ impl System for HashingSystem {
         node.keys()
     }
 
-    fn gauges() -> &'static [&'static str] {
-        &["keys", "epoch"]
+    fn gauges() -> &'static [MetricKind] {
+        GAUGES
     }
 
     fn metrics() -> &'static [MetricKind] {

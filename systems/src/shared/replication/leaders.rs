@@ -1,0 +1,9 @@
+//! Who led when, as a track of the report.
+
+use sim_core::track::Track;
+
+/// The track with no leader yet. Its rows are nodes.
+pub(crate) fn leaders() -> Track {
+    let about = "from when to when each node led: who is cut off leads in vain until it learns of its successor";
+    Track::new("leaders", "Who led", about, "leads").exclusive()
+}
