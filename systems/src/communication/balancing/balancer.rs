@@ -233,6 +233,7 @@ impl Balancer {
             for id in request.others(Some(id)) {
                 if let Some(loser) = self.requests.take(id) {
                     self.picker.ended(loser.server);
+                    self.endpoints.undecided(loser.server, fx);
                     let under_way = now.since(loser.sent);
                     if under_way > self.estimate {
                         // However long it would have taken: it is one of those that take longer, or only the winners
@@ -319,21 +320,27 @@ impl Balancer {
     fn give_up_tries(&mut self, config: &Config, fx: &mut Fx<'_>) {
         let now = fx.now();
         while let Some((due, id)) = self.deadlines.front().copied() {
-            let is_under_way = self.requests.has_try(id);
+            let is_under_way = self.requests.get_try(id).is_some();
             if due > now && is_under_way {
                 fx.arm(DEADLINE, due.since(now));
                 break;
             }
             self.deadlines.pop_front();
-            if is_under_way && let Some((request, server)) = self.give_up_try(config, id, fx) {
+            if is_under_way && let Some((request, server)) = self.give_up_try(config, id, true, fx) {
                 self.look(config, fx);
                 self.failed(config, request, id, server, Reason::Timeout, fx);
             }
         }
     }
 
-    /// Nobody waits for this try any more. Gives its request and its server.
-    fn give_up_try(&mut self, config: &Config, id: TryNumber, fx: &mut Fx<'_>) -> Option<(RequestNumber, u32)> {
+    /// Nobody waits for this try any more, and it is `its_own` fault, or not, that it was not served. Gives its request and its server.
+    fn give_up_try(
+        &mut self,
+        config: &Config,
+        id: TryNumber,
+        its_own: bool,
+        fx: &mut Fx<'_>,
+    ) -> Option<(RequestNumber, u32)> {
         let this = self.requests.take(id)?;
         let (now, server) = (fx.now(), this.server);
         if !config.has(BalancingBug::InFlightLeak) {
@@ -342,7 +349,11 @@ impl Balancer {
         // It may have been slow, or dead: so much at least.
         self.picker.took(config, server, now.since(this.sent), now);
         fx.note(BalancingFact::GaveUp { server });
-        self.endpoints.failed(config, server, false, fx);
+        if its_own {
+            self.endpoints.failed(config, server, false, fx);
+        } else {
+            self.endpoints.undecided(server, fx);
+        }
         Some((this.request, server))
     }
 
@@ -412,7 +423,8 @@ impl Balancer {
                 (Later::Retry(but), Some(_)) => drop(self.send(config, request, Some(but), fx)),
                 (Later::Hedge, Some(this)) => {
                     // One that is between tries, or has two already, needs no other.
-                    if let Some(server) = this.only_try().and_then(|id| self.requests.server(id))
+                    if let Some(server) =
+                        this.only_try().and_then(|id| self.requests.get_try(id)).map(|this| this.server)
                         && self.may_retry(config)
                         && self.send(config, request, Some(server), fx)
                     {
@@ -434,8 +446,13 @@ impl Balancer {
             }
             self.expiries.pop_front();
             if let Some(this) = this {
-                for id in this.clone().others(None) {
-                    self.give_up_try(config, id, fx);
+                let (came, this) = (this.came, this.clone());
+                for id in this.others(None) {
+                    // Who got it when most of its time had been spent elsewhere is not slow for that. Otherwise a queue that is longer
+                    // than what clients wait would open every circuit, and keep it open: each trial would be with the oldest request.
+                    let its_own =
+                        self.requests.get_try(id).is_none_or(|this| now.since(this.sent) >= this.sent.since(came));
+                    self.give_up_try(config, id, its_own, fx);
                 }
                 self.drop_request(request, Reason::Deadline, fx);
             }

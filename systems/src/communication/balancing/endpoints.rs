@@ -77,6 +77,7 @@ impl Endpoints {
         if !first {
             for server in self.mine.iter().filter(|server| !mine.contains(server)) {
                 fx.note(BalancingFact::Left { server: *server });
+                self.all[*server as usize] = Endpoint::new();
             }
             for server in mine.iter().filter(|server| !self.mine.contains(server)) {
                 fx.note(BalancingFact::Joined { server: *server });
@@ -85,6 +86,11 @@ impl Endpoints {
         }
         self.stale |= first || mine != self.mine;
         self.mine = mine;
+    }
+
+    /// Whether it uses this server. What one still answers that has left is no news of anybody.
+    fn has(&self, server: u32) -> bool {
+        self.mine.binary_search(&server).is_ok()
     }
 
     /// The members this balancer uses.
@@ -123,7 +129,7 @@ impl Endpoints {
 
     /// A request goes to `server`.
     pub fn sent(&mut self, config: &Config, server: u32) {
-        if config.breaker.is_none() {
+        if config.breaker.is_none() || !self.has(server) {
             return;
         }
         let endpoint = &mut self.all[server as usize];
@@ -135,7 +141,7 @@ impl Endpoints {
 
     /// `server` has served a request.
     pub fn served(&mut self, config: &Config, server: u32, fx: &mut Fx<'_>) {
-        if config.breaker.is_none() && config.ejection.is_none() {
+        if (config.breaker.is_none() && config.ejection.is_none()) || !self.has(server) {
             return;
         }
         let endpoint = &mut self.all[server as usize];
@@ -147,8 +153,21 @@ impl Endpoints {
         }
     }
 
+    /// `server` has neither served a request nor failed to: its circuit may be tried with another.
+    pub fn undecided(&mut self, server: u32, fx: &mut Fx<'_>) {
+        let endpoint = &mut self.all[server as usize];
+        if endpoint.circuit == Circuit::HalfOpen(true) {
+            endpoint.circuit = Circuit::HalfOpen(false);
+            self.stale = true;
+            fx.note(BalancingFact::HalfOpened { server });
+        }
+    }
+
     /// `server` has not served a request. A full queue is no reason to eject a server: the others would be full soon.
     pub fn failed(&mut self, config: &Config, server: u32, overload: bool, fx: &mut Fx<'_>) {
+        if !self.has(server) {
+            return;
+        }
         let now = fx.now();
         if let Some(breaker) = config.breaker {
             let endpoint = &mut self.all[server as usize];
@@ -194,7 +213,7 @@ impl Endpoints {
 
     /// A health check of `server` went well or did not.
     pub fn checked(&mut self, config: &Config, server: u32, well: bool, fx: &mut Fx<'_>) {
-        let Some(checks) = config.health else { return };
+        let Some(checks) = config.health.filter(|_| self.has(server)) else { return };
         let endpoint = &mut self.all[server as usize];
         if endpoint.healthy == well {
             endpoint.against = 0;

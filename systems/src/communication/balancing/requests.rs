@@ -126,13 +126,9 @@ impl Requests {
         id
     }
 
-    pub fn has_try(&self, id: TryNumber) -> bool {
-        self.server(id).is_some()
-    }
-
-    /// Who has this try.
-    pub fn server(&self, id: TryNumber) -> Option<u32> {
-        self.tries.get(id.0 as u32 as usize)?.as_ref().filter(|this| this.id == id).map(|this| this.server)
+    /// The try with this number, if it is still under way.
+    pub fn get_try(&self, id: TryNumber) -> Option<&Try> {
+        self.tries.get(id.0 as u32 as usize)?.as_ref().filter(|this| this.id == id)
     }
 
     /// The try with this number, if it is still under way; it is not any more.
