@@ -8,7 +8,7 @@ help:            ## list the verbs
 
 test: lint doc   ## format, lints, docs, every test, every library scenario
 	$(CARGO) test --workspace --quiet
-	$(CARGO) test --config cli/tests/optimised.toml --quiet --package splitbrain --test library same_seed
+	$(CARGO) test --config cli/tests/optimised.toml --quiet --package splitbrain --test all library::same_seed
 
 lint:            ## format and lints, warnings are errors
 	$(CARGO) fmt --all --check

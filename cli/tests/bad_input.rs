@@ -1,8 +1,6 @@
 //! What bad input gets from the command line: one clear message per problem, the right exit code, nothing half-written.
 
-mod support;
-
-use support::{Scratch, root, splitbrain};
+use crate::support::{Scratch, root, splitbrain};
 
 #[test]
 fn every_invalid_fixture_is_refused_with_exit_code_2() {
@@ -84,7 +82,7 @@ fn a_full_disk_leaves_nothing_half_written() {
 }
 
 /// What `check` says of a scenario with these lines in it.
-fn checked(lines: &str, set: &[&str]) -> support::Ran {
+fn checked(lines: &str, set: &[&str]) -> crate::support::Ran {
     let scratch = Scratch::new();
     let file = scratch.path().join("x.toml");
     let text = format!(

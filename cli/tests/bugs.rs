@@ -1,14 +1,12 @@
 //! A short part of `make bugs`: `fixtures/bugs.txt` lists the known bugs of all systems that the shipped chaos files find within two
 //! seeds, which are clean without them.
 
-mod support;
-
+use crate::support::root;
 use rayon::prelude::*;
 use scenarios::Registry;
 use splitbrain::bugs::{Ended, Storm, files, first, load, run};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
-use support::root;
 
 const SEEDS: u64 = 2;
 

@@ -1,9 +1,7 @@
 //! `compare`: a difference that is there is found, one that is not is not claimed, and machines may fail on the way.
 
-mod support;
-
+use crate::support::{Ran, Scratch, splitbrain};
 use std::path::{Path, PathBuf};
-use support::{Ran, Scratch, splitbrain};
 
 /// A leader crash; `rest` is added to the file.
 fn scenario(scratch: &Scratch, file: &str, name: &str, timeout: &str, rest: &str) -> String {

@@ -3,12 +3,10 @@
 //! come of it, byte for byte. With `SPLITBRAIN_UPDATE=1` blocks and pictures are made anew (blocks whole: shorten them by
 //! hand), so that what reads oddly in the text around them can be seen in the difference.
 
-mod support;
-
+use crate::support::{Scratch, ended, root, splitbrain};
 use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
-use support::{Scratch, ended, root, splitbrain};
 
 fn updating() -> bool {
     std::env::var_os("SPLITBRAIN_UPDATE").is_some()
@@ -89,7 +87,7 @@ fn the_experiment_is_what_happens() {
         let shown: Vec<&str> = borrowed[block.from..block.to].to_vec();
         let command = with(&block.command, renamed.as_ref());
         let args: Vec<&str> = command.split_whitespace().collect();
-        let ran = ended(support::command(&args).current_dir(scratch.path()).output().expect("the binary runs"));
+        let ran = ended(crate::support::command(&args).current_dir(scratch.path()).output().expect("the binary runs"));
         assert!(ran.status.code().is_some_and(|code| code < 2), "{command}: {}", ran.stderr);
         let Some(line) = missing(&shown, &ran.stdout) else { continue };
         wrong.push(format!("line {}: `{command}` does not print: {line}", block.from + 1));

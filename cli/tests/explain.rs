@@ -3,12 +3,11 @@
 
 #[path = "explain/histories.rs"]
 mod histories;
-mod support;
 
+use crate::support::{Ran, Scratch, root, splitbrain};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use support::{Ran, Scratch, root, splitbrain};
 
 const SCENARIO: &str = r#"
 [scenario]

@@ -1,14 +1,12 @@
 //! Folders and commands: evidence is never replaced, an interrupted command leaves nothing begun, what is printed can be
 //! pasted and fits, what is listed is all there is, and what was edited is refused.
 
-mod support;
-
+use crate::support::{Ran, Scratch, command, in_columns, piped, root, splitbrain};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use support::{Ran, Scratch, command, in_columns, piped, root, splitbrain};
 
 const SMALL: &str = r#"
 [scenario]
@@ -116,7 +114,7 @@ fn interrupted(args: &[&str], signal: &str, ready: impl Fn() -> bool) -> Ran {
     }
     let sent = Command::new("kill").args([signal, &child.id().to_string()]).status().expect("kill runs");
     assert!(sent.success());
-    support::ended(child.wait_with_output().expect("it ends"))
+    crate::support::ended(child.wait_with_output().expect("it ends"))
 }
 
 #[cfg(unix)]
@@ -155,7 +153,7 @@ fn pasted(stdout: &str) -> Ran {
     let line = again.replacen("splitbrain", &format!("'{binary}'"), 1);
     let mut shell = Command::new("sh");
     shell.args(["-c", &line]).current_dir(root()).env("NO_COLOR", "1");
-    support::ended(shell.output().expect("sh runs"))
+    crate::support::ended(shell.output().expect("sh runs"))
 }
 
 #[test]
@@ -438,7 +436,7 @@ fn a_public_validator_accepts_the_library() {
     let validate = |files: &[String]| {
         let mut validator = Command::new("check-jsonschema");
         validator.args(["--default-filetype", "toml", "--schemafile", schema.to_str().unwrap()]).args(files);
-        support::ended(validator.current_dir(root()).output().expect("it runs"))
+        crate::support::ended(validator.current_dir(root()).output().expect("it runs"))
     };
     let ran = validate(&files);
     assert!(ran.status.success(), "{}{}", ran.stdout, ran.stderr);

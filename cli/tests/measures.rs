@@ -1,9 +1,7 @@
 //! What is printed is true in cases that people met: losses and recovery, held to what clients saw (`fixtures/cases/`).
 
-mod support;
-
+use crate::support::{Scratch, splitbrain};
 use serde_json::Value as Json;
-use support::{Scratch, splitbrain};
 
 /// The report of a run in a scratch folder, what it printed, and its history.
 struct Seen {

@@ -1,7 +1,5 @@
 //! Outages as people meet them: the right length under the right name, whatever else the clients do meanwhile.
 
-mod support;
-
 use rayon::prelude::*;
 use reports::{Report, analyse};
 use scenarios::runner::{RunRequest, TraceMode};
@@ -41,7 +39,7 @@ fn report(text: &str, set: &[&str], seed: Option<u64>) -> Report {
 
 /// A case somebody met, as it lies in `fixtures/outages/`.
 fn case(name: &str, set: &[&str]) -> Report {
-    let path = support::root().join("fixtures/outages").join(name);
+    let path = crate::support::root().join("fixtures/outages").join(name);
     report(&std::fs::read_to_string(path).expect("the case is there"), set, None)
 }
 
@@ -147,7 +145,7 @@ fn check_says_what_probes_can_not_see() {
 
 #[test]
 fn who_waits_when_a_run_is_stopped_was_not_served() {
-    let path = support::root().join("scenarios/library/negative/wiped-disk.toml");
+    let path = crate::support::root().join("scenarios/library/negative/wiped-disk.toml");
     let report = report(&std::fs::read_to_string(path).expect("it is in the library"), &[], None);
     let a = &report.availability;
     assert!(report.simulated_ns < 15 * S, "a rule breaks and stops the run");
@@ -157,7 +155,7 @@ fn who_waits_when_a_run_is_stopped_was_not_served() {
 
 #[test]
 fn the_scenario_of_the_readme_shows_its_outages() {
-    let readme = std::fs::read_to_string(support::root().join("README.md")).expect("there is one");
+    let readme = std::fs::read_to_string(crate::support::root().join("README.md")).expect("there is one");
     let from = readme.find("```toml\n").expect("a scenario") + "```toml\n".len();
     let text = &readme[from..from + readme[from..].find("```").expect("its end")];
     let report = report(text, &[], None);

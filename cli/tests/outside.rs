@@ -1,12 +1,10 @@
 //! What a program for somebody else's protocol has: the verbs of the library, over a registry of its own.
 
-mod support;
-
+use crate::support::{Ran, Scratch, ended, splitbrain};
 use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::path::Path;
 use std::process::Command;
-use support::{Ran, Scratch, ended, splitbrain};
 
 #[test]
 fn bugs_are_looked_for_in_the_files_that_are_named() {

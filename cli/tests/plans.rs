@@ -1,10 +1,8 @@
 //! Plans as a person meets them: a swarm that bites, limits that hold back, clients that wait too long, seeds that
 //! once found something, and a leader whose disk hangs.
 
-mod support;
-
+use crate::support::{Ran, Scratch, root, splitbrain};
 use serde_json::Value;
-use support::{Ran, Scratch, root, splitbrain};
 
 fn run(file: &str, more: &[&str]) -> Ran {
     let scratch = Scratch::new();

@@ -1,11 +1,9 @@
 //! `shrink` and `bisect` over runs that fail: small, replayable, the same whatever --jobs, and clear about what they refuse.
 
-mod support;
-
+use crate::support::{Scratch, splitbrain};
 use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
-use support::{Scratch, splitbrain};
 
 /// Loses acknowledged writes when the power goes; the other faults are beside the point.
 const SCENARIO: &str = r#"

@@ -1,9 +1,7 @@
 //! What the stories of the sharded store claim in numbers, each beside the setting that its file says to compare with.
 
-mod support;
-
+use crate::support::{Scratch, splitbrain};
 use serde_json::Value;
-use support::{Scratch, splitbrain};
 
 /// The report of a story of the store, with these settings.
 fn run(name: &str, sets: &[&str]) -> Value {

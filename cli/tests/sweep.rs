@@ -1,12 +1,10 @@
 //! Sweeps: the same bytes however the work was divided, interrupted or ordered; failures kept so that they replay; bad
 //! input refused with nothing lost.
 
-mod support;
-
+use crate::support::{Scratch, splitbrain};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use support::{Scratch, splitbrain};
 
 /// A short scenario in which some seeds fail: the bound lies in the middle of what a crash costs.
 const SHORT: &str = r#"
@@ -92,7 +90,7 @@ impl Bench {
         args
     }
 
-    fn sweep(&self, name: &str, more: &[&str]) -> (support::Ran, PathBuf) {
+    fn sweep(&self, name: &str, more: &[&str]) -> (crate::support::Ran, PathBuf) {
         let out = self.out(name);
         let ran = splitbrain(&self.args(&out, more));
         (ran, out.join("short/sweep"))

@@ -1,10 +1,8 @@
 //! Outages are found where they were made, sharpened to the operations at their ends, and add up.
 
-mod sample;
-
+use crate::sample::{MS, S, Sample, cases};
 use proptest::prelude::*;
 use reports::analyse;
-use sample::{MS, S, Sample, cases};
 use sim_core::record::{OpRecord, Ruling, RunRecord};
 use sim_core::{Class, Fate};
 
@@ -108,7 +106,7 @@ fn forty(ns: u64) -> bool {
 #[test]
 fn an_outage_of_writes_is_seen_however_many_reads_there_are() {
     for reads in [10, 50, 90] {
-        let mut dice = sample::Dice(reads);
+        let mut dice = crate::sample::Dice(reads);
         let mut sample = Sample { rate: 200, ..Sample::default() };
         for probe_every_ns in [20 * MS, 0] {
             sample.probe_every_ns = probe_every_ns;
@@ -293,7 +291,7 @@ proptest! {
     #[test]
     fn arbitrary_outcomes_add_up(seed: u64, failing in 0_u64..100) {
         let mut record = Sample { duration_ns: 8 * S, rate: 60, probe_every_ns: 0, seed, ..Sample::default() }.record();
-        let mut dice = sample::Dice(seed);
+        let mut dice = crate::sample::Dice(seed);
         let mut bad = false;
         for op in &mut record.ops {
             if dice.below(12) == 0 {

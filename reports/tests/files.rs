@@ -1,9 +1,7 @@
 //! A run's files are whole or absent, and a report made again from them is the same.
 
-mod sample;
-
+use crate::sample::cases;
 use reports::{LoadError, analyse, load, write, write_history, write_record, write_whole};
-use sample::cases;
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};

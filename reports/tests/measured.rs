@@ -1,9 +1,7 @@
 //! What systems measure comes out in the report as it went in, and judged as it should be.
 
-mod sample;
-
+use crate::sample::{cases, expect};
 use reports::analyse;
-use sample::{cases, expect};
 use sim_core::curve::{Curve, Line};
 use sim_core::metric::{MetricKind, Unit};
 use sim_core::record::{Comparison, Ruling, RunRecord};
@@ -62,7 +60,7 @@ fn acknowledged_writes_count_once_each_as_clients_saw_them() {
     };
     let losses = analyse(&record).losses;
     assert_eq!(losses.acknowledged_writes, record.ops.iter().filter(acknowledged).count() as u64);
-    assert_eq!((losses.lost_writes, losses.two_primaries_ns), (Some(212), Some(8_418 * sample::MS)));
+    assert_eq!((losses.lost_writes, losses.two_primaries_ns), (Some(212), Some(8_418 * crate::sample::MS)));
     let calm = analyse(&cases::calm()).losses;
     assert_eq!((calm.lost_writes, calm.two_primaries_ns), (None, None), "nobody looked");
     assert_eq!((calm.unavailable_zones, losses.unavailable_zones), (Some(0), Some(3)));
@@ -97,7 +95,8 @@ fn losing_acknowledged_writes_is_never_green() {
 #[test]
 fn what_was_broken_as_expected_is_said_as_such() {
     let mut record = cases::calm();
-    let broken = sample::rule("acknowledged_writes_survive", Ruling::Pass, "broken, as this scenario expects: ...");
+    let broken =
+        crate::sample::rule("acknowledged_writes_survive", Ruling::Pass, "broken, as this scenario expects: ...");
     record.verdicts = vec![sim_core::record::VerdictRecord { broken_as_expected: true, ..broken }];
     let first = screen(&record);
     let first = first.lines().next().expect("a line");

@@ -1,9 +1,7 @@
 //! What people read: the terminal summary under snapshot, and pages that hold what they must.
 
-mod sample;
-
+use crate::sample::cases;
 use reports::{analyse, draw, html, markdown, summary};
-use sample::cases;
 use std::path::Path;
 
 #[test]

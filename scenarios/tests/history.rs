@@ -1,6 +1,5 @@
 //! Histories with known verdicts, ours and other people's; wrong files; and every model against brute force.
 
-mod common;
 #[path = "histories/effort.rs"]
 mod effort;
 #[path = "histories/forms.rs"]
@@ -8,7 +7,7 @@ mod forms;
 #[path = "histories/oracle.rs"]
 mod oracle;
 
-use common::root;
+use crate::common::root;
 use proptest::prelude::*;
 use scenarios::history::models::{Kv, Lock, Model, Queue, Register};
 use scenarios::history::{Answer, Datum, Event, FailedCas, ModelName, Reading, Ruling, Stage, judge};

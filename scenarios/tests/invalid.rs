@@ -1,8 +1,6 @@
 //! What bad input gets: the diagnostics of every file in `fixtures/invalid`, and of what is not a file at all.
 
-mod common;
-
-use common::{Only, files, parse, root};
+use crate::common::{Only, files, parse, root};
 use scenarios::load;
 use std::path::Path;
 

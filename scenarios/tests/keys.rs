@@ -1,8 +1,6 @@
 //! Holds the list of keys to the reader: a key that the list allows is read, and its value is checked.
 
-mod common;
-
-use common::{parse, root};
+use crate::common::{parse, root};
 use scenarios::keys::{self, Section, Takes};
 
 /// A document in which the key at `path` has a value that no key takes: a table with a key that no table has.

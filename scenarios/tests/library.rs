@@ -1,8 +1,6 @@
 //! Every shipped scenario is valid, and its resolved form says the same.
 
-mod common;
-
-use common::{Only, files, parse, root};
+use crate::common::{Only, files, parse, root};
 use scenarios::{Scenario, expand, load, to_toml};
 use sim_core::fault::Injection;
 use sim_core::network::Latency;

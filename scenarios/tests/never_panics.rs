@@ -1,8 +1,6 @@
 //! Whatever the text, reading it ends with a scenario or with problems that can be shown.
 
-mod common;
-
-use common::{Only, files, root};
+use crate::common::{Only, files, root};
 use proptest::prelude::*;
 use scenarios::{Beside, Override, Text, expand, parse, to_toml};
 

@@ -1,8 +1,6 @@
 //! From a plan to a concrete schedule: random processes, rolling restarts, and swarms. All of it is pure.
 
-mod common;
-
-use common::{parse, root};
+use crate::common::{parse, root};
 use scenarios::{Scenario, expand, to_toml};
 use sim_core::fault::{Injection, Target};
 use sim_core::network::Latency;
@@ -157,7 +155,7 @@ fn what_came_in_order_may_heal_in_another() {
 
 fn chaos() -> Scenario {
     let path = root().join("scenarios/library/raft/chaos.toml");
-    scenarios::load(&path, &[], &common::Only).unwrap_or_else(|errors| panic!("{errors}"))
+    scenarios::load(&path, &[], &crate::common::Only).unwrap_or_else(|errors| panic!("{errors}"))
 }
 
 /// The table that says which kinds of faults how many of these seeds switch on.

@@ -1,8 +1,6 @@
 //! Shrinking: what is left still fails, nothing more can be left out, and nothing but the oracle's answers steers it.
 
-mod common;
-
-use common::Only;
+use crate::common::Only;
 use proptest::prelude::*;
 use scenarios::Scenario;
 use scenarios::shrink::{Hit, Oracle, Shrunk, Sighting, Size, Task, injection, shrink};
@@ -63,7 +61,7 @@ fn storm() -> Scenario {
             100 + 20 * id
         ));
     }
-    common::parse(&text, &[]).expect("a sound scenario")
+    crate::common::parse(&text, &[]).expect("a sound scenario")
 }
 
 fn shrunk(needs: &Needs, max_runs: u64, other_seeds: u64) -> (Shrunk, u64) {

@@ -1,9 +1,8 @@
 //! Packet faults with a memory: correlated draws, and losses in bursts.
 
-mod support;
+use crate::support::*;
 use sim_core::fault::{Burst, Direction, Fault, PacketChange, Target};
 use sim_core::{EngineConfig, NodeId, Probability, Timer};
-use support::*;
 
 fn percent(n: u64) -> Probability {
     Probability::per_billion(n * 10_000_000)

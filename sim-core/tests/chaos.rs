@@ -1,6 +1,6 @@
 //! Random small schedules of every kind of fault: nothing panics, every run is reproducible, no message is unaccounted.
 
-mod support;
+use crate::support::*;
 use proptest::prelude::*;
 use sim_core::fault::{
     Burst, ClockChange, CutClients, Direction, DiskChange, Fault, Injection, OnCrash, PacketChange, Schedule, Shape,
@@ -10,7 +10,6 @@ use sim_core::network::Latency;
 use sim_core::workload::Arrival;
 use sim_core::{Clock, DiskPolicy, Duration, EngineConfig, Instant, NodeId, Probability, Routing};
 use std::rc::Rc;
-use support::*;
 
 const NODES: u32 = 4;
 

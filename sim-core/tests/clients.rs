@@ -1,12 +1,11 @@
 //! Clients: arrivals, timeouts, retries with back-off, hints, sessions, and outcomes that never claim too much.
 
-mod support;
+use crate::support::*;
 use sim_core::fault::{Fault, OnCrash, Target};
 use sim_core::network::{Latency, NetworkConfig};
 use sim_core::workload::{Arrival, Stage};
 use sim_core::{Duration, EngineConfig, Fate, Instant, NodeId, Patience, Probability, Routing, Seat};
 use std::collections::BTreeMap;
-use support::*;
 
 fn free(n: usize) -> EngineConfig {
     let mut config = config(n);

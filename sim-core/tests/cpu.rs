@@ -1,11 +1,10 @@
 //! CPUs: inputs that cost time wait their turn, pauses hold them back, slow machines take longer; nothing is lost.
 
-mod support;
+use crate::support::*;
 use sim_core::fault::{Fault, OnCrash, Target};
 use sim_core::network::Latency;
 use sim_core::workload::Arrival;
 use sim_core::{Duration, EngineConfig, Instant, NodeId, Routing, Timer};
-use support::*;
 
 fn busy(n: usize, cost: Duration) -> EngineConfig {
     let mut config = config(n);

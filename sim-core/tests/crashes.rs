@@ -1,9 +1,8 @@
 //! Crashes and restarts: what is lost, who stays down how long, and that healing ends everything and starts nothing.
 
-mod support;
+use crate::support::*;
 use sim_core::fault::{CutClients, DiskChange, Fault, Injection, OnCrash, PacketChange, Schedule, Shape, Target};
 use sim_core::{Drop, Duration, EngineConfig, Fate, Instant, NodeId, Role, Routing, Timer, Violation};
-use support::*;
 
 fn crash(from: u64, until: u64) -> (Fault, Target, Instant, Instant) {
     (Fault::Crash { on_crash: OnCrash::LoseUnsynced }, Target::Node(NodeId(0)), at(from), at(until))

@@ -1,12 +1,11 @@
 //! One seed, one run: equal digests, forks that agree, and draws that nobody else's presence shifts.
 
-mod support;
+use crate::support::*;
 use sim_core::fault::{CutClients, Fault, OnCrash, PacketChange, Schedule, Shape, Target};
 use sim_core::network::Latency;
 use sim_core::workload::{Arrival, Op};
 use sim_core::{Engine, EngineConfig, Instant, NodeId, Probability, Routing, Timer};
 use std::rc::Rc;
-use support::*;
 
 fn storm(seed: u64) -> EngineConfig {
     let mut config = config(5);

@@ -1,11 +1,10 @@
 //! Disks: group commit, what crashes leave, failing, stalling and slow syncs, reads, compaction.
 
-mod support;
+use crate::support::*;
 use sim_core::fault::{DiskChange, Fault, OnCrash, Target};
 use sim_core::network::Latency;
 use sim_core::{Completion, DiskPolicy, EngineConfig, NodeId, Probability, Timer, WriteId};
 use std::rc::Rc;
-use support::*;
 
 /// Appends 1, 2, 3 ... every 300 us and asks for a sync each time.
 fn writer() -> Script {

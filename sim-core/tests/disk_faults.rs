@@ -1,9 +1,8 @@
 //! Disks that lie, fill up, tear and rot: what each takes, what it leaves alone, and when it counts as having bitten.
 
-mod support;
+use crate::support::*;
 use sim_core::fault::{DiskChange, Fault, OnCrash, Target};
 use sim_core::{Completion, EngineConfig, Instant, Probability, SyncError, Timer};
-use support::*;
 
 type Planned = (Fault, Target, Instant, Instant);
 

@@ -1,12 +1,11 @@
 //! Three consensus-like nodes inside one node type: wrapped messages, timers of their own, and a lane each on one disk.
 
-mod support;
+use crate::support::{at, config, faults, ms, us};
 use sim_core::fault::{Fault, OnCrash, Target};
 use sim_core::{
     Client, Completion, Duration, Effects, Embed, Engine, EngineConfig, Fact, Instant, Kind, Message, Move, Node,
     NodeId, Observed, Observer, Replay, Rng, Routing, Ticket, Timer, Wrap, WriteId,
 };
-use support::{at, config, faults, ms, us};
 
 /// A log that its first node writes and the others copy: append, sync, then tell the next value; remembers it all.
 #[derive(Clone, Debug)]
@@ -244,7 +243,7 @@ impl Observer<Sharded> for Facts {
 
 fn cluster(config: EngineConfig) -> Engine<Sharded, Writer, Facts> {
     let mut run = Engine::new(EngineConfig { timers: SHARDS * SLOTS, ..config }, (), Facts::default());
-    run.add_client(support::seat(Routing::Fixed(NodeId(0))), Writer(0));
+    run.add_client(crate::support::seat(Routing::Fixed(NodeId(0))), Writer(0));
     run
 }
 

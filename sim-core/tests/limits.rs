@@ -1,9 +1,8 @@
 //! Limits hold faults back when they fire: they shrink, or do not happen, and say so.
 
-mod support;
+use crate::support::*;
 use sim_core::fault::{CutClients, Fault, Limits, OnCrash, Schedule, Shape, Target};
 use sim_core::{ActiveFault, EngineConfig, NodeId};
-use support::*;
 
 const CRASH: Fault = Fault::Crash { on_crash: OnCrash::Keep };
 

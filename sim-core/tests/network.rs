@@ -1,11 +1,10 @@
 //! Links: latency, loss, duplicates, reordering, corruption, bandwidth, sites.
 
-mod support;
+use crate::support::*;
 use sim_core::fault::{Direction, Fault, OnCrash, PacketChange, Target};
 use sim_core::network::{Latency, LinkPolicy, NetworkConfig};
 use sim_core::{Drop, Duration, EngineConfig, NodeId, Probability, Timer};
 use std::collections::BTreeSet;
-use support::*;
 
 const PERCENT: u64 = 10_000_000;
 

@@ -1,13 +1,12 @@
 //! Observers: matched pairs, both of a pair of observers, and the flight recorder's order.
 
-mod support;
+use crate::support::*;
 use sim_core::fault::{CutClients, Fault, OnCrash, Shape, Target};
 use sim_core::network::Latency;
 use sim_core::workload::Arrival;
 use sim_core::{Engine, EngineConfig, FlightRecorder, Instant, NodeId, Probability, Routing};
 use std::collections::BTreeMap;
 use std::rc::Rc;
-use support::*;
 
 fn eventful() -> EngineConfig {
     let mut config = config(3);

@@ -1,11 +1,9 @@
 //! The operator: whom it asks, how often, when it is content, and whom targets mean when not every node is a member.
 
-mod support;
-
+use crate::support::{Said, at, config, faults, ms};
 use sim_core::fault::{CutClients, Fault, MemberChange, OnCrash, Schedule, Target};
 use sim_core::{Effects, Engine, Instant, Kind, Message, Node, NodeId, NodeSet, Observed, Observer, Order, Replay};
 use sim_core::{Role, Ticket, Timer};
-use support::{Said, at, config, faults, ms};
 
 /// Obeys the `stubborn`-th time it is asked. The first three of five are the members, the first leads.
 #[derive(Clone, Debug)]

@@ -1,10 +1,9 @@
 //! Partitions: every shape bites and is counted, decided at send and checked again at arrival.
 
-mod support;
+use crate::support::*;
 use sim_core::fault::{CutClients, Fault, Shape, Target};
 use sim_core::network::{LinkPolicy, NetworkConfig};
 use sim_core::{Drop, Duration, EngineConfig, NodeId, Routing, Timer};
-use support::*;
 
 fn everyone_talks() -> Script {
     Script {

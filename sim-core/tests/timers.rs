@@ -1,9 +1,8 @@
 //! Timers: slots that move, go, wait behind a pause, die in a crash, follow drifting clocks and never fire early.
 
-mod support;
+use crate::support::*;
 use sim_core::fault::{ClockChange, Fault, OnCrash, Target};
 use sim_core::{Clock, Duration, EngineConfig, NodeId, Timer};
-use support::*;
 
 const A: Timer = Timer(0);
 const B: Timer = Timer(1);

@@ -1,9 +1,8 @@
 //! Faults that wait: for the n-th message of a kind, for the n-th fact, at one node or anywhere.
 
-mod support;
+use crate::support::*;
 use sim_core::fault::{Cue, Fault, Injection, OnCrash, Schedule, Target, Trigger};
 use sim_core::{EngineConfig, Instant, NodeId, Timer};
-use support::*;
 
 const CRASH: Fault = Fault::Crash { on_crash: OnCrash::LoseUnsynced };
 

@@ -1,14 +1,12 @@
 //! The parts of Raft one at a time, on a cluster driven by hand.
 
-mod support;
-
+use crate::support::{ELECTION, Flight, Leaves, Told, n, ticket};
 use sim_core::{Duration, Node};
-use support::{ELECTION, Flight, Leaves, Told, n, ticket};
 use systems::consensus::raft::{Config, HEARTBEAT, RaftFact, RaftMessage};
 use systems::shared::kv::{Kv, KvCommand, KvResponse, Value};
 use systems::shared::replication::LeaderDisk;
 
-type Cluster = support::Cluster<support::Raft>;
+type Cluster = crate::support::Cluster<crate::support::Raft>;
 
 fn put(key: u64, text: &str) -> KvCommand {
     KvCommand::Put { key, value: Value::new(text) }
@@ -190,11 +188,11 @@ fn a_candidate_that_can_not_win_puts_nobody_off() {
     c.wire.retain(|flight| flight.to != n(3));
     c.stabilize();
     c.crash(n(1), Leaves::Nothing);
-    let due = |c: &Cluster| c.timers[n(2).index()][support::ELECTION.0 as usize];
+    let due = |c: &Cluster| c.timers[n(2).index()][crate::support::ELECTION.0 as usize];
     let before = due(&c);
     assert!(before.is_some());
     c.pass(n(2), Duration::millis(20));
-    c.fire(n(3), support::ELECTION);
+    c.fire(n(3), crate::support::ELECTION);
     c.stabilize();
     let voter = c.node(n(2));
     assert_eq!((voter.term(), voter.vote()), (2, None));
@@ -256,7 +254,7 @@ fn a_leaders_entries_and_heartbeats_wait_for_its_disk_or_not() {
         assert_eq!(sent(&c, is_heartbeat), heartbeats + if standing_still { 0 } else { 2 }, "{leader_disk:?}");
         // The disk is done: everything goes out, and what has waited for the loop.
         c.sync(n(1));
-        let entries_in = |flight: &Flight<support::Raft>| match &flight.message {
+        let entries_in = |flight: &Flight<crate::support::Raft>| match &flight.message {
             RaftMessage::Append(append) => append.entries.len(),
             _ => 0,
         };

@@ -1,12 +1,10 @@
 //! Every known bug that breaks a safety rule is caught by that rule: in random storms, or step by step where luck would
 //! need too long. With the bug off the same storms and steps are silent.
 
-mod support;
-
+use crate::support::chaos::{Calm, paxos_storm_of, storm_of};
+use crate::support::script::{self, Story};
+use crate::support::{Paxos, Raft};
 use sim_core::{Bug, System, Violation};
-use support::chaos::{Calm, paxos_storm_of, storm_of};
-use support::script::{self, Story};
-use support::{Paxos, Raft};
 use systems::consensus::paxos::{PaxosBug, PaxosSystem};
 use systems::consensus::raft::{RaftBug, RaftSystem};
 

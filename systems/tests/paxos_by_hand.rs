@@ -1,14 +1,12 @@
 //! The parts of Multi-Paxos one at a time, on a cluster driven by hand, and the laws that count messages and crashes.
 
-mod support;
-
+use crate::support::{Leaves, Told, n, ticket};
 use sim_core::{Duration, Effect, Effects, LocalInstant, Node, NodeId, NodeSet, Order, Purpose, Replay, Rng, Writes};
-use support::{Leaves, Told, n, ticket};
 use systems::consensus::paxos::{Ballot, Config, HEARTBEAT, Paxos, PaxosFact, PaxosMessage, Record};
 use systems::shared::kv::{Kv, KvCommand, KvResponse, Value};
 use systems::shared::replication::LeaderDisk;
 
-type Cluster = support::Cluster<support::Paxos>;
+type Cluster = crate::support::Cluster<crate::support::Paxos>;
 
 fn put(key: u64, text: &str) -> KvCommand {
     KvCommand::Put { key, value: Value::new(text) }

@@ -1,7 +1,5 @@
 //! Transcripts: text files that drive a protocol by hand, and what happened, kept beside them. Read the `.snap` files.
 
-mod support;
-
 use std::path::Path;
 
 /// Runs every transcript in the folder of one protocol, of which there are so many at least.
@@ -29,15 +27,15 @@ fn as_reviewed(protocol: &str, least: usize, run: impl Fn(&str) -> String) {
 
 #[test]
 fn transcripts_of_raft_are_as_reviewed() {
-    as_reviewed("raft", 12, support::script::tell::<support::Raft>);
+    as_reviewed("raft", 12, crate::support::script::tell::<crate::support::Raft>);
 }
 
 #[test]
 fn transcripts_of_paxos_are_as_reviewed() {
-    as_reviewed("paxos", 11, support::script::tell::<support::Paxos>);
+    as_reviewed("paxos", 11, crate::support::script::tell::<crate::support::Paxos>);
 }
 
 #[test]
 fn transcripts_of_failover_are_as_reviewed() {
-    as_reviewed("failover", 2, support::script::tell::<systems::control::failover::Failover>);
+    as_reviewed("failover", 2, crate::support::script::tell::<systems::control::failover::Failover>);
 }

@@ -1,7 +1,7 @@
 //! Recorded histories: the page about them says what is so, and a client has one name.
 
-use super::support::{Scratch, root, splitbrain};
 use super::{Runs, trace};
+use crate::support::{Scratch, root, splitbrain};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;

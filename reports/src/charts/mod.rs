@@ -241,13 +241,4 @@ mod tests {
             }
         }
     }
-
-    #[test]
-    fn a_chart_is_the_same_every_time() {
-        let record = cases::short();
-        let report = crate::analyse(&record);
-        for (a, b) in draw(&report, &record).iter().zip(&draw(&report, &record)) {
-            assert_eq!(a.svg(), b.svg());
-        }
-    }
 }

@@ -1,0 +1,19 @@
+//! One binary for all tests of this crate: linking sixteen takes longer than running them.
+
+mod bad_input;
+mod bugs;
+mod compare;
+mod docs;
+mod explain;
+mod faults;
+mod files;
+mod library;
+mod measures;
+mod outages;
+mod outside;
+mod plans;
+mod published;
+mod shrink;
+mod store_stories;
+mod support;
+mod sweep;

@@ -1,0 +1,11 @@
+//! One binary for all tests of this crate: linking sixteen takes longer than running them.
+
+mod common;
+mod evidence;
+mod history;
+mod invalid;
+mod keys;
+mod library;
+mod never_panics;
+mod plans;
+mod shrink;

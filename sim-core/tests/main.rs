@@ -1,0 +1,19 @@
+//! One binary for all tests of this crate: linking sixteen takes longer than running them.
+
+mod bursts;
+mod chaos;
+mod clients;
+mod cpu;
+mod crashes;
+mod determinism;
+mod disk;
+mod disk_faults;
+mod embedding;
+mod limits;
+mod network;
+mod observers;
+mod orders;
+mod partitions;
+mod support;
+mod timers;
+mod triggers;
