@@ -17,3 +17,4 @@ mod shrink;
 mod store_stories;
 mod support;
 mod sweep;
+mod tidy;

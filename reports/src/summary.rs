@@ -150,6 +150,7 @@ fn availability(page: &mut Page, report: &Report) {
         let stall = units::duration(a.longest_stall.duration_ns);
         let measured = units::duration(report.measured_ns());
         page.row("", "outages", &format!("none in {measured}; the longest pause between answers was {stall}"));
+        outside(page, report);
         return;
     };
     let total = units::duration(a.total_outage_ns);
@@ -160,6 +161,14 @@ fn availability(page: &mut Page, report: &Report) {
     page.row("", "worst", &format!("{} at {at}, {}: {}", view::length(worst), worst.scope, worst.cause));
     if !worst.phases.is_empty() {
         page.wrapped("", "", &view::phases(worst), ", ");
+    }
+    outside(page, report);
+}
+
+/// What failed while probes saw no outage stands beside the outages, or they would be taken for all there was.
+fn outside(page: &mut Page, report: &Report) {
+    if let Some(text) = view::failed_outside(&report.availability) {
+        page.row("", "", &text);
     }
 }
 

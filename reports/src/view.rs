@@ -289,13 +289,16 @@ impl<'a> View<'a> {
             down: if a.time_fraction.is_none() { "\u{2013}".into() } else { units::duration(a.total_outage_ns) },
             down_note: match (a.time_fraction, a.nines) {
                 (None, _) => "nothing was measured".into(),
-                (Some(_), None) => format!("no outage in {}", units::duration(report.measured_ns())),
+                (Some(_), None) => {
+                    format!("no outage in {}{}", units::duration(report.measured_ns()), beside(a))
+                }
                 (Some(f), Some(n)) => {
                     format!(
-                        "up {} of the time ({} nines), {}",
+                        "up {} of the time ({} nines), {}{}",
                         units::percent(f),
                         units::significant(n),
-                        plural(a.outages.len(), "outage")
+                        plural(a.outages.len(), "outage"),
+                        beside(a)
                     )
                 }
             },
@@ -569,4 +572,20 @@ fn kinds(report: &Report) -> Vec<(String, String)> {
     let mut rows: Vec<_> = report.messages.by_kind.iter().collect();
     rows.sort_by(|a, b| b.1.cmp(a.1).then_with(|| a.0.cmp(b.0)));
     rows.into_iter().map(|(kind, n)| (kind.clone(), units::count(*n))).collect()
+}
+
+/// The same, to go on after what is said of outages.
+fn beside(a: &Availability) -> String {
+    failed_outside(a).map_or_else(String::new, |text| format!("; {text}"))
+}
+
+/// Operations that failed though probes, which may try for longer, saw no outage: an overload, a limit of clients, one attempt only. Said
+/// where it is one operation in a hundred.
+pub fn failed_outside(a: &Availability) -> Option<String> {
+    let inside: u64 = a.outages.iter().map(|outage| outage.operations_failed).sum();
+    let failed = (a.operations - a.ok).saturating_sub(inside);
+    (failed > 0 && failed * 100 >= a.operations).then(|| {
+        let share = units::percent(failed as f64 / a.operations as f64);
+        format!("{} operations ({share}) were not served outside of any outage", units::count(failed))
+    })
 }

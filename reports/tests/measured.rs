@@ -134,7 +134,7 @@ fn a_systems_own_tracks_and_curves_need_no_code_here() {
     let mut record = cases::leader_crash();
     let kind = MetricKind::new("lag", "consumer lag", Unit::Time, "how far each consumer is behind");
     let line = |name: &str, lag: f64| Line { name: name.into(), values: vec![lag, 2.0 * lag, lag] };
-    let at_ns = [20, 30, 40].map(|s| s * sample::S).into();
+    let at_ns = [20, 30, 40].map(|s| s * crate::sample::S).into();
     record.measures.curves = vec![Curve { kind, at_ns, lines: vec![line("orders", 1e9), line("bills", 2e9)] }];
     let report = analyse(&record);
     let charts = reports::draw(&report, &record);

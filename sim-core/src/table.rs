@@ -124,7 +124,10 @@ macro_rules! cells {
         }
     )*};
 }
-cells!(bool => Flag, u64 => Count, u32 => Count, f64 => Number, String => Text, &str => Text, Vec<u64> => Counts, Vec<String> => Names);
+cells!(
+    bool => Flag, u64 => Count, u32 => Count, f64 => Number, String => Text, &str => Text,
+    Vec<u64> => Counts, Vec<String> => Names
+);
 
 impl<T: Into<Cell>> From<Option<T>> for Cell {
     fn from(value: Option<T>) -> Self {

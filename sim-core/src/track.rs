@@ -1,4 +1,4 @@
-//! A track: who held, ran or led what from when to when. A system names it and fills it; a report draws all of them alike.
+//! A track: who held, ran or led what from when to when. A system names it and fills it; a report draws all alike.
 
 use crate::Instant;
 use serde::{Deserialize, Serialize};
