@@ -198,6 +198,9 @@ pub struct ShrinkArgs {
     /// At most this many runs
     #[arg(long, value_name = "N", default_value_t = 4000, value_parser = clap::value_parser!(u64).range(1..))]
     pub max_runs: u64,
+    /// A field that stays as it is, by its dotted path, e.g. --keep system.bug or --keep fault (may be repeated)
+    #[arg(long, value_name = "KEY")]
+    pub keep: Vec<String>,
     /// Where no step works with the run's own seed, try it with the seeds 1 to N; 0 keeps to the seed
     #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u64).range(..=1000))]
     pub other_seeds: u64,

@@ -10,7 +10,7 @@ use crate::wall::{Spinner, Stopwatch};
 use reports::{program, quoted};
 use scenarios::runner::TraceMode;
 use scenarios::scenario::Plan;
-use scenarios::shrink::{self, Oracle, Shrunk, Sighting, Size, Task};
+use scenarios::shrink::{self, Keep, Oracle, Shrunk, Sighting, Size, Task};
 use scenarios::{Registry, Scenario};
 use sim_core::Duration;
 use std::path::{Path, PathBuf};
@@ -38,6 +38,11 @@ fn whole(registry: &Registry, args: &ShrinkArgs) -> Result<(), Exit> {
     // Other expectations say nothing about this rule, and would fail in ways of their own.
     scenario.expect.bounds.retain(|bound| rule == format!("expect.{}", bound.metric));
 
+    let keep = Keep::of(&scenario, &args.keep).map_err(|wrong| {
+        wrong.iter().for_each(|why| eprintln!("splitbrain: {why}"));
+        Exit::Usage
+    })?;
+
     let threads = workers::threads(args.jobs);
     let pool = workers::pool_of(args.jobs).map_err(|error| error.tell())?;
     let before = Size::of(&scenario);
@@ -49,6 +54,7 @@ fn whole(registry: &Registry, args: &ShrinkArgs) -> Result<(), Exit> {
             rule: &rule,
             max_runs: args.max_runs,
             other_seeds: args.other_seeds,
+            keep,
             systems: registry,
         },
         &mut crowd,
@@ -134,7 +140,7 @@ struct Crowd<'a> {
 }
 
 impl Oracle for Crowd<'_> {
-    fn first(&mut self, candidates: &[Scenario]) -> Option<(usize, Sighting)> {
+    fn first(&mut self, candidates: &[Scenario], said: Option<&str>) -> Option<(usize, Sighting)> {
         let (next, best) = (AtomicUsize::new(0), AtomicUsize::new(usize::MAX));
         let found: Mutex<Option<(usize, Sighting)>> = Mutex::new(None);
         let (registry, rule) = (self.registry, self.rule);
@@ -145,7 +151,9 @@ impl Oracle for Crowd<'_> {
                 if i >= candidates.len() || i > best.load(Ordering::Relaxed) {
                     return;
                 }
-                if let Some(sighting) = failing::test(registry, &candidates[i], rule) {
+                if let Some(sighting) = failing::test(registry, &candidates[i], rule)
+                    && said.is_none_or(|said| shrink::gist(&sighting.detail) == said)
+                {
                     best.fetch_min(i, Ordering::Relaxed);
                     let mut found = found.lock().expect("nobody panicked with it");
                     if found.as_ref().is_none_or(|(other, _)| i < *other) {
@@ -194,6 +202,7 @@ impl Story<'_> {
             ("probes", on(a), on(b)),
             ("noise", noise(a), noise(b)),
             ("duration", time(a.duration_ns), time(b.duration_ns)),
+            ("settle", time(a.settle_ns), time(b.settle_ns)),
             ("seed", self.seed.to_string(), self.shrunk.scenario.seed.to_string()),
         ];
         all.into_iter().filter(|(_, a, b)| a != b).collect()

@@ -3,7 +3,7 @@
 use crate::common::Only;
 use proptest::prelude::*;
 use scenarios::Scenario;
-use scenarios::shrink::{Hit, Oracle, Shrunk, Sighting, Size, Task, injection, shrink};
+use scenarios::shrink::{Hit, Keep, Oracle, Shrunk, Sighting, Size, Task, injection, shrink};
 use sim_core::{Instant, NodeId};
 
 /// What a run needs in order to fail.
@@ -42,7 +42,7 @@ fn sighting(s: &Scenario) -> Sighting {
 }
 
 impl Oracle for Synthetic {
-    fn first(&mut self, candidates: &[Scenario]) -> Option<(usize, Sighting)> {
+    fn first(&mut self, candidates: &[Scenario], _: Option<&str>) -> Option<(usize, Sighting)> {
         let found = candidates.iter().position(|c| self.needs.fails(c));
         self.asked += found.map_or(candidates.len(), |i| i + 1) as u64;
         found.map(|i| (i, sighting(&candidates[i])))
@@ -69,7 +69,8 @@ fn shrunk(needs: &Needs, max_runs: u64, other_seeds: u64) -> (Shrunk, u64) {
     assert!(needs.fails(&scenario) || !needs.seeds.is_empty(), "{needs:?}");
     let mut oracle = Synthetic { needs: needs.clone(), asked: 0 };
     let sighting = sighting(&scenario);
-    let task = Task { scenario, sighting, rule: "a_rule", max_runs, other_seeds, systems: &Only };
+    let task =
+        Task { scenario, sighting, rule: "a_rule", max_runs, other_seeds, keep: Keep::default(), systems: &Only };
     let shrunk = shrink(task, &mut oracle);
     (shrunk, oracle.asked)
 }
@@ -114,6 +115,7 @@ fn a_shrunk_scenario_can_not_be_shrunk() {
         rule: "a_rule",
         max_runs: 100_000,
         other_seeds: 2,
+        keep: Keep::default(),
         systems: &Only,
     };
     let second = shrink(task, &mut oracle);
@@ -137,7 +139,7 @@ fn another_seed_is_taken_only_where_the_own_one_does_not_help() {
     // Seed 9 needs all faults; seed 2 needs one.
     struct Moody;
     impl Oracle for Moody {
-        fn first(&mut self, candidates: &[Scenario]) -> Option<(usize, Sighting)> {
+        fn first(&mut self, candidates: &[Scenario], _: Option<&str>) -> Option<(usize, Sighting)> {
             let fails =
                 |s: &Scenario| s.faults.len() >= if s.seed == 2 { 1 } else { 40 } && s.end() > Instant(2_000_000_000);
             candidates.iter().position(fails).map(|i| (i, sighting(&candidates[i])))
@@ -146,7 +148,18 @@ fn another_seed_is_taken_only_where_the_own_one_does_not_help() {
     let shrink_with = |other_seeds| {
         let scenario = storm();
         let sighting = sighting(&scenario);
-        shrink(Task { scenario, sighting, rule: "a_rule", max_runs: 100_000, other_seeds, systems: &Only }, &mut Moody)
+        shrink(
+            Task {
+                scenario,
+                sighting,
+                rule: "a_rule",
+                max_runs: 100_000,
+                other_seeds,
+                keep: Keep::default(),
+                systems: &Only,
+            },
+            &mut Moody,
+        )
     };
     assert_eq!(shrink_with(0).scenario.faults.len(), 40);
     let with_others = shrink_with(4).scenario;

@@ -12,7 +12,7 @@ mod sampler;
 mod trace;
 mod verdicts;
 
-pub use verdicts::{NO_PANIC, RULES};
+pub use verdicts::{ANSWERED_WITHIN, NO_PANIC, RULES};
 
 pub use evidence::{Checkpoints, Evidence, TwinParted};
 pub use fork::{ForkRequest, fork};

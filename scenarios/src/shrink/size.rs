@@ -25,6 +25,8 @@ pub struct Size {
     pub noise: Vec<&'static str>,
     /// How long load is applied.
     pub duration_ns: u64,
+    /// How long it goes on after that.
+    pub settle_ns: u64,
 }
 
 impl Size {
@@ -57,6 +59,7 @@ impl Size {
             probes: scenario.probe.enabled,
             noise: noise.into_iter().filter(|(_, on)| *on).map(|(name, _)| name).collect(),
             duration_ns: scenario.duration.0,
+            settle_ns: scenario.settle.0,
         }
     }
 }

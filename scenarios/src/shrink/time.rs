@@ -1,8 +1,9 @@
 //! Less time: what comes after the violation is cut off, what comes before it is drawn together, and times become
 //! round.
 
-use super::Sighting;
+use super::{Sighting, ladder};
 use crate::Scenario;
+use crate::runner::ANSWERED_WITHIN;
 use crate::scenario::{Pace, Plan};
 use sim_core::{Duration, Instant};
 
@@ -50,6 +51,28 @@ pub(super) fn shorter(scenario: &Scenario, sighting: &Sighting, keep_warmup: boo
     }
     if !keep_warmup && scenario.warmup > Duration::ZERO {
         all.push(Scenario { warmup: Duration::ZERO, ..scenario.clone() });
+    }
+    all
+}
+
+/// Less time for what comes after the load, and no demand on it but what the rule makes itself. A rule that was judged
+/// in the end may be about what has settled by then: with less time it would be broken by anything.
+pub(super) fn settling(scenario: &Scenario, sighting: &Sighting, rule: &str) -> Vec<Scenario> {
+    let mut all = Vec::new();
+    let with = |settle: Duration| Scenario { settle, ..scenario.clone() };
+    if rule == ANSWERED_WITHIN {
+        let needed = scenario.expect.answered_within.map_or(scenario.settle, |within| within.times(2));
+        all.extend((needed < scenario.settle).then(|| with(needed)));
+        return all;
+    }
+    if scenario.expect.answered_within.is_some() {
+        let mut s = scenario.clone();
+        s.expect.answered_within = None;
+        all.push(s);
+    }
+    if sighting.ended < scenario.end() {
+        let shorter = ladder(scenario.settle.0 / MS, 0).into_iter().map(|ms| with(Duration(ms * MS)));
+        all.extend(shorter);
     }
     all
 }
