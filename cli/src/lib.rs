@@ -29,6 +29,20 @@ mod trace;
 mod wall;
 
 pub use scenarios::Registry;
+
+/// What a protocol needs, in one line.
+pub mod prelude {
+    pub use crate::Registry;
+    pub use sim_core::measures::Measures;
+    pub use sim_core::metric::{Metric, MetricKind, Unit};
+    pub use sim_core::units::{ByteSize, DurationText, RangeText};
+    pub use sim_core::workload::{Class, Generated, Load, Op, Verb};
+    pub use sim_core::{
+        Bug, Client, ClientId, Collect, Completion, Duration, Effect, Effects, Fact, Fate, Finished, History, Instant,
+        Invalid, Kind, Message, Node, NodeId, NodeSet, Observed, Observer, Operation, Outcome, Probability, Replay,
+        Role, Rule, Shape, Span, System, Ticket, Timer, Verdict, Violation, WriteId, catalogue, options, rules,
+    };
+}
 pub use sim_core;
 
 use args::{Cli, Command};

@@ -1,11 +1,12 @@
-//! The figures of a report by their names: those that an expectation may bound, and those that are followed over many runs.
+//! The figures of a report by their names: those that an expectation may bound, and those that are followed over many
+//! runs.
 
 use crate::report::{Latency, Report};
 use crate::{moves, units};
 use sim_core::metric::{Metric, MetricKind, Unit};
 
-/// The figures that sweeps and comparisons follow beside availability and latency, the gravest first. A system adds its own
-/// (`System::metrics`).
+/// The figures that sweeps and comparisons follow beside availability and latency, the gravest first. A system adds its
+/// own (`System::METRICS`).
 static FOLLOWED: &[MetricKind] = &[
     MetricKind::new("lost_writes", "lost writes", Unit::Number, "acknowledged writes that were lost").harm(),
     MetricKind::new(
@@ -80,9 +81,10 @@ pub(crate) struct Figure {
 /// `{read|write|all}_{p50|p90|p99|p999|mean|max}` (without prefix: all), `rto` (the longest unplanned fail-over),
 /// `two_primaries` (or `split_brain`). Numbers: `nines`, `outages`, `operations`, `ok`,
 /// `failed`, `unknown`, `operations_lost`, `throughput` (ok a second), `max_over_mean`, `cov`, `jain`, `gini` (of
-/// requests, or with the prefix `requests_` or `keys_`), `messages_sent`, `messages_per_operation`, `keys_moved` (moved over the
-/// fewest that had to, of the worst change), `moved_keys` (of all changes), `queue_max` (of the samples), `lost_writes` (or `rpo`), `stale_reads`,
-/// `false_failovers`, `unavailable_zones`, `fact_<kind>`, and `metric_<name>` of what the system names itself.
+/// requests, or with the prefix `requests_` or `keys_`), `messages_sent`, `messages_per_operation`, `keys_moved` (moved
+/// over the fewest that had to, of the worst change), `moved_keys` (of all changes), `queue_max` (of the samples),
+/// `lost_writes` (or `rpo`), `stale_reads`, `false_failovers`, `unavailable_zones`, `fact_<kind>`, and `metric_<name>`
+/// of what the system names itself.
 pub(crate) fn figure(report: &Report, name: &str) -> Option<Figure> {
     let a = &report.availability;
     let l = &report.load;

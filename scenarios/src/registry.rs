@@ -54,19 +54,19 @@ impl<S: System> AnySystem for Erased<S> {
         S::ABOUT
     }
     fn bugs(&self) -> &'static [Bug] {
-        S::bugs()
+        S::BUGS
     }
     fn rules(&self) -> Vec<Rule> {
-        S::rules()
+        S::RULES.concat()
     }
     fn kinds(&self) -> (Names, Names) {
-        (S::message_kinds(), S::fact_kinds())
+        (S::MESSAGE_KINDS, S::FACT_KINDS)
     }
     fn orders(&self) -> Names {
-        S::orders()
+        S::ORDERS
     }
     fn metrics(&self) -> &'static [MetricKind] {
-        S::metrics()
+        S::METRICS
     }
     fn run(&self, request: RunRequest<'_>) -> Result<RunRecord, RunError> {
         runner::run::<S>(request)
@@ -96,6 +96,13 @@ impl Registry {
     #[must_use]
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// The same with system `S`.
+    #[must_use]
+    pub fn with<S: System>(mut self) -> Self {
+        self.add::<S>();
+        self
     }
 
     /// The system called `name`.

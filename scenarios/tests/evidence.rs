@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 use sim_core::record::{Ruling, RunRecord};
 use sim_core::workload::{Generated, Load};
 use sim_core::{
-    Budget, Class, Collect, Duration, Effects, Fact, History, Instant, Invalid, Kind, Message, Node, NodeId, Observer,
-    Operation, Replay, Shape, System, Timer, Verdict, Violation,
+    Class, Collect, Duration, Effects, Fact, Instant, Invalid, Kind, Message, Node, NodeId, Observer, Operation,
+    Replay, Shape, System, Timer, Violation,
 };
 use std::cell::Cell;
 use std::io::{self, ErrorKind, Write};
@@ -145,9 +145,6 @@ impl System for RingSystem {
     }
     fn operation((): &()) -> Operation {
         Operation { class: Class::Read, name: "nothing", key: None }
-    }
-    fn judge(_: &History<Ring>, _: &Rule, _: &[Option<Ring>], _: Budget, _: bool) -> Vec<Verdict> {
-        Vec::new()
     }
 }
 

@@ -49,6 +49,13 @@ pub enum Effect<N: Node> {
     },
     /// Make everything appended so far durable; [`crate::Completion::Synced`] follows.
     Sync,
+    /// Do something once a write is durable, in this life of the node.
+    After {
+        /// The write.
+        write: WriteId,
+        /// What then.
+        what: Box<Effect<N>>,
+    },
     /// Read a record back; [`crate::Completion::Read`] follows.
     Read {
         /// Which record.
@@ -252,6 +259,13 @@ impl<'a, N: Node> Effects<'a, N> {
     /// then covers all that was appended meanwhile (group commit).
     pub fn sync(&mut self) {
         self.out.push(Effect::Sync);
+    }
+
+    /// Does `what` once `write`, and all that was written before it, is known to be durable: at once if it is, never if
+    /// this process ends before. What is only on its way to a disk can be lost with the power, and so can what a
+    /// process finds there when it boots: until it has synced that itself, it rests on nothing.
+    pub fn after(&mut self, write: WriteId, what: Effect<N>) {
+        self.out.push(Effect::After { write, what: Box::new(what) });
     }
 
     /// Asks for record `id` back.

@@ -104,29 +104,26 @@ impl<I: Node> Embed<I> {
     }
 
     fn flush<N: Node>(&mut self, wrap: &impl Wrap<I, N>, fx: &mut Effects<'_, N>) {
-        for effect in self.out.drain(..) {
-            let outer = match effect {
-                Effect::Send { to, message } => Effect::Send { to, message: wrap.message(message) },
-                Effect::Reply { ticket, response } => match wrap.reply(ticket, response) {
-                    Some(response) => Effect::Reply { ticket, response },
-                    None => continue,
-                },
-                Effect::Redirect { ticket, hint } if wrap.redirect(ticket, hint) => Effect::Redirect { ticket, hint },
-                Effect::Redirect { .. } => continue,
-                Effect::Arm { timer, after } => Effect::Arm { timer, after },
-                Effect::Disarm { timer } => Effect::Disarm { timer },
-                Effect::Append { id, lane, record } => Effect::Append { id, lane, record: wrap.record(record) },
-                Effect::Sync => Effect::Sync,
-                Effect::Read { id } => Effect::Read { id },
-                Effect::Forget { before, lane } => Effect::Forget { before, lane },
-                Effect::Work { took, client } => Effect::Work { took, client },
-                Effect::Note { fact } => match wrap.fact(fact) {
-                    Some(fact) => Effect::Note { fact },
-                    None => continue,
-                },
-                Effect::Halt { why } => Effect::Halt { why },
-            };
-            fx.forward(outer);
-        }
+        self.out.drain(..).filter_map(|effect| outer(effect, wrap)).for_each(|effect| fx.forward(effect));
     }
+}
+
+/// What an inner effect is for the outer node, if it is anything.
+fn outer<I: Node, N: Node>(effect: Effect<I>, wrap: &impl Wrap<I, N>) -> Option<Effect<N>> {
+    Some(match effect {
+        Effect::Send { to, message } => Effect::Send { to, message: wrap.message(message) },
+        Effect::Reply { ticket, response } => Effect::Reply { ticket, response: wrap.reply(ticket, response)? },
+        Effect::Redirect { ticket, hint } if wrap.redirect(ticket, hint) => Effect::Redirect { ticket, hint },
+        Effect::Redirect { .. } => return None,
+        Effect::Arm { timer, after } => Effect::Arm { timer, after },
+        Effect::Disarm { timer } => Effect::Disarm { timer },
+        Effect::Append { id, lane, record } => Effect::Append { id, lane, record: wrap.record(record) },
+        Effect::Sync => Effect::Sync,
+        Effect::After { write, what } => Effect::After { write, what: Box::new(outer(*what, wrap)?) },
+        Effect::Read { id } => Effect::Read { id },
+        Effect::Forget { before, lane } => Effect::Forget { before, lane },
+        Effect::Work { took, client } => Effect::Work { took, client },
+        Effect::Note { fact } => Effect::Note { fact: wrap.fact(fact)? },
+        Effect::Halt { why } => Effect::Halt { why },
+    })
 }

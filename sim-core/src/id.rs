@@ -84,6 +84,13 @@ impl Kind {
         assert!((index as usize) < Self::LIMIT);
         Self { index, name }
     }
+
+    /// The only kind of its sort: it bears the name of the type.
+    #[must_use]
+    pub fn of_type<T>() -> Self {
+        let path = core::any::type_name::<T>();
+        Self { index: 0, name: path.rsplit("::").next().unwrap_or(path) }
+    }
 }
 
 /// What a node takes itself to be, so that a fault can aim at "the leader".

@@ -19,6 +19,7 @@ pub mod track;
 pub mod units;
 pub mod workload;
 
+mod catalogue;
 mod client;
 mod clock;
 mod digest;
@@ -57,7 +58,8 @@ pub use rng::{Purpose, Rng};
 pub use rule::Rule;
 pub use state_machine::StateMachine;
 pub use system::{
-    Bug, Collect, Entry, History, Invalid, LoadUnit, Operation, Phase, Profile, Said, Shape, Span, System, node_ids,
+    Bug, Collect, Entry, Finished, History, Invalid, LoadUnit, Operation, Phase, Profile, Said, Shape, Span, System,
+    node_ids,
 };
 pub use time::{Duration, Instant, LocalInstant};
 pub use verdict::{Budget, Verdict, Violation};

@@ -36,7 +36,7 @@ pub struct Measures {
     /// Times in which something was wrong that is no fault of the plan.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub conditions: Vec<Condition>,
-    /// Its own figures ([`crate::System::metrics`]), as far as this run has them.
+    /// Its own figures ([`crate::System::METRICS`]), as far as this run has them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub metrics: Vec<Metric>,
     /// Closed forms, each beside what the run came to.

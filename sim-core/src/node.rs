@@ -5,16 +5,26 @@ use core::fmt::{self, Debug};
 use core::hash::Hash;
 use serde::Serialize;
 
+/// Bytes of what nobody has measured: headers and a few fields.
+const SMALL: u32 = 64;
+
 /// What nodes send each other. Passed by value: nothing is encoded, but everything is charged for its size.
 ///
 /// Derive [`Hash`], here as for requests, responses, records and facts: all that they hold enters the run's digest, so
 /// that two runs that differ in a single value have different digests (see [`crate::hash::content`]; large shared parts
 /// can be [`crate::hash::Hashed`] once).
 pub trait Message: Clone + Debug + Hash + 'static {
-    /// Which class of message this is, for counters, traces and packet faults that aim at a kind.
-    fn kind(&self) -> Kind;
+    /// Which class of message this is, for counters, traces and packet faults that aim at a kind; one that bears the
+    /// type's name, where a protocol has no other.
+    #[inline]
+    fn kind(&self) -> Kind {
+        Kind::of_type::<Self>()
+    }
     /// Size on the wire, in bytes, headers included.
-    fn bytes(&self) -> u32;
+    #[inline]
+    fn bytes(&self) -> u32 {
+        SMALL
+    }
     /// Whose operation it is about, if it is about one alone: what is said for probes is no load.
     #[inline]
     fn client(&self) -> Option<ClientId> {
@@ -31,8 +41,10 @@ pub trait Message: Clone + Debug + Hash + 'static {
 
 /// Something a node announces to checkers and charts, such as "elected in term 3".
 pub trait Fact: Copy + Debug + Hash + 'static {
-    /// Which class of fact this is.
-    fn kind(&self) -> Kind;
+    /// Which class of fact this is; one that bears the type's name, where a protocol has no other.
+    fn kind(&self) -> Kind {
+        Kind::of_type::<Self>()
+    }
     /// Whether the fact is rare and tells the story of the run (an election, a step-down), so that reports keep it
     /// with its time. Frequent ones (an entry committed) are only counted.
     fn landmark(&self) -> bool {
@@ -81,9 +93,12 @@ pub trait Node: Sized + 'static {
         let _ = request;
         fx.refuse(ticket);
     }
-    /// The disk finished something.
+    /// The disk finished something. What waits for a write ([`Effects::after`]) needs no code here; after a failed sync
+    /// nobody can go on safely who has not made provision for it.
     fn on_disk(&mut self, done: Completion<Self::Record>, fx: &mut Effects<'_, Self>) {
-        let _ = (done, fx);
+        if let Completion::SyncFailed { .. } = done {
+            fx.halt("a sync of its disk failed");
+        }
     }
     /// An operator asks something of the cluster, through the node that leads. Repeated until it is done.
     fn on_order(&mut self, order: Order, fx: &mut Effects<'_, Self>) {
@@ -96,9 +111,15 @@ pub trait Node: Sized + 'static {
         false
     }
     /// Size of a request on the wire, in bytes.
-    fn request_bytes(request: &Self::Request) -> u32;
+    fn request_bytes(request: &Self::Request) -> u32 {
+        let _ = request;
+        SMALL
+    }
     /// Size of a response on the wire, in bytes.
-    fn response_bytes(response: &Self::Response) -> u32;
+    fn response_bytes(response: &Self::Response) -> u32 {
+        let _ = response;
+        SMALL
+    }
     /// What a trace tells of a record.
     ///
     /// # Errors

@@ -206,8 +206,27 @@ pub struct Span {
     pub end: Instant,
 }
 
+/// A run that has ended, for whoever measures and judges it: after the faults were healed and the cluster has settled,
+/// unless a broken rule ended it before.
+pub struct Finished<'a, S: System> {
+    /// What the nodes were configured with.
+    pub config: &'a <S::Node as Node>::Config,
+    /// What the clients saw.
+    pub history: &'a History<S::Node>,
+    /// The checks, which have seen all of it.
+    pub checks: &'a S::Checks,
+    /// The nodes as they ended; `None` for those that are down.
+    pub nodes: &'a [Option<S::Node>],
+    /// Its times.
+    pub span: Span,
+    /// How much work a judgement may cost.
+    pub budget: Budget,
+    /// Whether the scenario wants `linearizable` judged.
+    pub linearizable: bool,
+}
+
 /// One pluggable system.
-pub trait System: 'static {
+pub trait System: Sized + 'static {
     /// What scenario files call it in `system = "..."`.
     const NAME: &'static str;
     /// The model that what its clients see is judged against, as `splitbrain history --model` calls it, if there is
@@ -217,6 +236,26 @@ pub trait System: 'static {
     const ABOUT: &'static str;
     /// How many timer slots a node of it uses at most.
     const TIMERS: u16;
+    /// What a node's load is counted in: one unit for every node of the system, always.
+    const LOAD: LoadUnit = LoadUnit::Requests;
+    /// What is measured of its nodes over time: figures that [`System::gauge`] reads, each a curve of the report.
+    const GAUGES: &'static [MetricKind] = &[];
+    /// Its own figures of a run, each named once: [`System::measure`] gives them their values, and reports, sweeps,
+    /// comparisons and `[expect]` take them from there.
+    const METRICS: &'static [MetricKind] = &[];
+    /// The phases an outage goes through, in order.
+    const PHASES: &'static [Phase] = &[];
+    /// The names of its kinds of messages, so that faults that name others can be refused; empty if nobody has listed
+    /// them.
+    const MESSAGE_KINDS: &'static [&'static str] = &[];
+    /// The names of its kinds of facts, likewise.
+    const FACT_KINDS: &'static [&'static str] = &[];
+    /// The kinds of orders that an operator may give ([`crate::Order::KINDS`]); none, for a cluster that never changes.
+    const ORDERS: &'static [&'static str] = &[];
+    /// The rules that [`System::judge`] and its checks speak of, list by list; none if nobody has listed them.
+    const RULES: &'static [&'static [Rule]] = &[];
+    /// The known bugs that can be switched on.
+    const BUGS: &'static [Bug] = &[];
     /// Its protocol participant.
     type Node: Node<Config: Clone> + Clone;
     /// Its clients.
@@ -235,8 +274,12 @@ pub trait System: 'static {
     fn client(config: &<Self::Node as Node>::Config, load: Load) -> Self::Client;
     /// Fresh checks for one run.
     fn checks(config: &<Self::Node as Node>::Config) -> Self::Checks;
-    /// What kind of operation a request is.
-    fn operation(request: &<Self::Node as Node>::Request) -> Operation;
+    /// What kind of operation a request is: a read or a write, as the nodes take it, where it is nothing more
+    /// particular.
+    fn operation(request: &<Self::Node as Node>::Request) -> Operation {
+        let (class, name) = if Self::Node::is_read(request) { (Class::Read, "read") } else { (Class::Write, "write") };
+        Operation { class, name, key: None }
+    }
     /// What a system with this configuration is like.
     fn profile(config: &<Self::Node as Node>::Config) -> Profile {
         let _ = config;
@@ -246,10 +289,6 @@ pub trait System: 'static {
     fn shard(config: &<Self::Node as Node>::Config, key: u64) -> u16 {
         let _ = (config, key);
         0
-    }
-    /// What a node's load is counted in: one unit for every node of the system, always.
-    fn load() -> LoadUnit {
-        LoadUnit::Requests
     }
     /// Whether a node's work counts in the distribution of load: not that of one that only passes it on.
     fn carries(config: &<Self::Node as Node>::Config, node: NodeId) -> bool {
@@ -261,66 +300,23 @@ pub trait System: 'static {
         let _ = node;
         0
     }
-    /// What is measured of its nodes over time: figures that [`System::gauge`] reads, each a curve of the report.
-    fn gauges() -> &'static [MetricKind] {
-        &[]
-    }
-    /// Figure `which` of [`System::gauges`], of a node that is up.
+    /// Figure `which` of [`System::GAUGES`], of a node that is up.
     fn gauge(node: &Self::Node, which: usize) -> u64 {
         let _ = (node, which);
         0
     }
     /// What it measured of a finished run beyond what every system has.
-    fn measure(
-        config: &<Self::Node as Node>::Config,
-        history: &History<Self::Node>,
-        checks: &Self::Checks,
-        nodes: &[Option<Self::Node>],
-        span: Span,
-    ) -> Measures {
-        let _ = (config, history, checks, nodes, span);
+    fn measure(run: &Finished<'_, Self>) -> Measures {
+        let _ = run;
         Measures::default()
     }
-    /// Its own figures of a run, each named once: [`System::measure`] gives them their values
-    /// ([`Measures::set`](crate::measures::Measures::set)), and reports, sweeps, comparisons and `[expect]` take them
-    /// from there.
-    fn metrics() -> &'static [MetricKind] {
-        &[]
+    /// Judges a finished run: every rule, pass, fail or inconclusive. A rule that is looked at after every step was not
+    /// broken, or the run would have ended there; a system that has no other kind needs no judgement of its own.
+    fn judge(run: &Finished<'_, Self>) -> Vec<Verdict> {
+        let _ = run;
+        let held = |rule: &Rule| Verdict::Pass { rule: rule.name, detail: "held after every step".to_owned() };
+        Self::RULES.iter().copied().flatten().map(held).collect()
     }
-    /// The phases an outage goes through, in order.
-    fn phases() -> &'static [Phase] {
-        &[]
-    }
-    /// The names of its kinds of messages, so that faults that name others can be refused; empty if nobody has listed
-    /// them.
-    fn message_kinds() -> &'static [&'static str] {
-        &[]
-    }
-    /// The names of its kinds of facts, likewise.
-    fn fact_kinds() -> &'static [&'static str] {
-        &[]
-    }
-    /// The kinds of orders that an operator may give ([`crate::Order::KINDS`]); none, for a cluster that never changes.
-    fn orders() -> &'static [&'static str] {
-        &[]
-    }
-    /// The rules that [`System::judge`] and its checks speak of; none if nobody has listed them.
-    fn rules() -> Vec<Rule> {
-        Vec::new()
-    }
-    /// The known bugs that can be switched on.
-    fn bugs() -> &'static [Bug] {
-        &[]
-    }
-    /// Judges a finished run, after the faults have been healed and the cluster has settled: every rule, pass, fail or
-    /// inconclusive. `nodes` are the nodes as they ended, `linearizable` whether the scenario wants that rule judged.
-    fn judge(
-        history: &History<Self::Node>,
-        checks: &Self::Checks,
-        nodes: &[Option<Self::Node>],
-        budget: Budget,
-        linearizable: bool,
-    ) -> Vec<Verdict>;
 }
 
 /// Takes in systems one by one: `systems::collect(&mut registry)`.

@@ -16,6 +16,23 @@ pub struct Violation {
     pub detail: String,
 }
 
+impl Violation {
+    /// Says that `rule` is broken on `node`, unless it holds.
+    ///
+    /// # Errors
+    /// When it does not: what `detail` says was seen.
+    #[inline]
+    pub fn unless(
+        holds: bool,
+        rule: &str,
+        at: Instant,
+        node: NodeId,
+        detail: impl FnOnce() -> String,
+    ) -> Result<(), Self> {
+        if holds { Ok(()) } else { Err(Self { rule: rule.to_owned(), at, node: Some(node), detail: detail() }) }
+    }
+}
+
 /// What one rule says about a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {

@@ -11,7 +11,7 @@ use systems::consensus::raft::{RaftBug, RaftSystem};
 /// The rule that must catch a bug, as `splitbrain list bugs` says.
 fn rule_of<S: System>(name: &str) -> &'static str {
     let row = |row: &&Bug| row.name == name;
-    S::bugs().iter().find(row).expect("every bug is in the catalogue").violates
+    S::BUGS.iter().find(row).expect("every bug is in the catalogue").violates
 }
 
 /// Seeds until the bug is caught by its own rule (others may catch it before).

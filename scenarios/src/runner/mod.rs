@@ -28,7 +28,7 @@ use sim_core::record::{
     FaultRecord, Messages, NodeRecord, PhaseRecord, ProbeLoad, RunRecord, SCHEMA_VERSION, VerdictRecord,
 };
 use sim_core::{
-    ActiveFault, Budget, Drop, Engine, FlightRecorder, Instant, NodeStats, Observer, Span, System, Violation,
+    ActiveFault, Budget, Drop, Engine, Finished, FlightRecorder, Instant, NodeStats, Observer, Span, System, Violation,
 };
 use std::io::{self, Write};
 use std::panic::{self, AssertUnwindSafe};
@@ -240,10 +240,10 @@ fn finish<S: System, O: Observer<S::Node>>(
         probe_timeout_ns: scenario.probe.timeout.0,
         shards: S::profile(config).shards,
         zones: scenario.cluster.zones.clone(),
-        load_unit: S::load().name().to_owned(),
+        load_unit: S::LOAD.name().to_owned(),
         nodes: nodes::<S>(scenario, config, engine.nodes(), stats),
         faults: faults(schedule, engine.faults(), engine.now()),
-        phases: S::phases()
+        phases: S::PHASES
             .iter()
             .map(|p| PhaseRecord { name: p.name.to_owned(), ends_with: p.ends_with.map(str::to_owned) })
             .collect(),
@@ -265,7 +265,16 @@ fn finish<S: System, O: Observer<S::Node>>(
     record.conditions.extend(conditions::client_limits(scenario, ops, end));
     let at = |ns| Instant(ns);
     let span = Span { from: at(record.measure_from_ns), to: at(record.measure_to_ns), end: at(record.simulated_ns) };
-    record.measures = S::measure(config, &kept.history, &checks, &nodes, span);
+    let run = Finished {
+        config,
+        history: &kept.history,
+        checks: &checks,
+        nodes: &nodes,
+        span,
+        budget: Budget::default(),
+        linearizable: scenario.expect.linearizable,
+    };
+    record.measures = S::measure(&run);
     if let Some(losses) = &mut record.measures.losses {
         losses.count(ops);
     }
@@ -275,8 +284,7 @@ fn finish<S: System, O: Observer<S::Node>>(
     let ended_early = broken.is_some();
     let mut verdicts: Vec<VerdictRecord> = broken.iter().map(verdicts::of_violation).collect();
     if !ended_early {
-        let judged = S::judge(&kept.history, &checks, &nodes, Budget::default(), scenario.expect.linearizable);
-        verdicts.extend(judged.iter().map(verdicts::of_verdict));
+        verdicts.extend(S::judge(&run).iter().map(verdicts::of_verdict));
         verdicts.push(verdicts::recovery(scenario, kept.progress));
         verdicts.extend(verdicts::answered(scenario, &kept.waits));
     }
@@ -301,7 +309,7 @@ fn nodes<S: System>(
                 name: id.to_string(),
                 zone: scenario.cluster.zone_of(id),
                 carries: S::carries(config, id),
-                requests: S::load().of(did.requests, did.work),
+                requests: S::LOAD.of(did.requests, did.work),
                 answered: did.answered,
                 bytes_in: did.bytes_in,
                 bytes_out: did.bytes_out,
@@ -313,7 +321,7 @@ fn nodes<S: System>(
                 syncs: did.syncs,
                 down_ns: did.down_ns,
                 probes: ProbeLoad {
-                    requests: S::load().of(did.probes.requests, did.probes.work),
+                    requests: S::LOAD.of(did.probes.requests, did.probes.work),
                     bytes_in: did.probes.bytes_in,
                     bytes_out: did.probes.bytes_out,
                     messages_in: did.probes.messages_in,

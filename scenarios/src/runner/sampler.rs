@@ -15,7 +15,7 @@ impl<S: System> Sampler<S> {
     /// Nothing sampled yet.
     pub fn new(nodes: usize) -> Self {
         let empty = || vec![Vec::new(); nodes];
-        let gauges = S::gauges().iter().map(|kind| Gauge { kind: kind.clone(), nodes: empty() }).collect();
+        let gauges = S::GAUGES.iter().map(|kind| Gauge { kind: kind.clone(), nodes: empty() }).collect();
         Self {
             timeline: Timeline { at_ns: Vec::new(), work: empty(), busy_ns: empty(), gauges },
             last: Vec::new(),
@@ -28,7 +28,7 @@ impl<S: System> Sampler<S> {
         self.timeline.at_ns.push(now.0);
         for (index, stat) in stats.iter().enumerate() {
             let did = self.last.get(index).map_or(*stat, |last| stat.since(last));
-            self.timeline.work[index].push(S::load().of(did.requests, did.work));
+            self.timeline.work[index].push(S::LOAD.of(did.requests, did.work));
             self.timeline.busy_ns[index].push(did.busy_ns);
         }
         for (which, gauge) in self.timeline.gauges.iter_mut().enumerate() {

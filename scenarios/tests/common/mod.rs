@@ -6,10 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sim_core::units::RangeText;
 use sim_core::workload::{Generated, Load};
-use sim_core::{
-    Budget, Class, Effects, Fact, History, Invalid, Kind, Message, Node, NodeId, Operation, Replay, Shape, System,
-    Timer, Verdict,
-};
+use sim_core::{Class, Effects, Fact, Invalid, Kind, Message, Node, NodeId, Operation, Replay, Shape, System, Timer};
 use std::path::{Path, PathBuf};
 
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -157,9 +154,6 @@ impl System for StandIn {
     fn checks((): &()) {}
     fn operation((): &()) -> Operation {
         Operation { class: Class::Read, name: "nothing", key: None }
-    }
-    fn judge(_: &History<Self>, (): &(), _: &[Option<Self>], _: Budget, _: bool) -> Vec<Verdict> {
-        Vec::new()
     }
 }
 

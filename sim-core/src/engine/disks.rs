@@ -5,7 +5,7 @@ use super::{Engine, Event};
 use crate::digest::Code;
 use crate::fault::OnCrash;
 use crate::network::Latency;
-use crate::{Client, Completion, Node, NodeId, Observed, Observer, WriteId};
+use crate::{Client, Completion, Effect, Node, NodeId, Observed, Observer, WriteId};
 
 impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
     /// Sync `number` of the node's disk begins.
@@ -101,7 +101,33 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
         if self.is_gated(id) {
             self.wait_at_gate(id, Input::Disk(done));
         } else {
-            self.step_node(id, |n, fx| n.on_disk(done, fx));
+            self.tell_of_disk(id, done);
+        }
+    }
+
+    /// The node hears from its disk. What has waited for that comes before what it does about it.
+    pub(super) fn tell_of_disk(&mut self, id: NodeId, done: Completion<N::Record>) {
+        if let Completion::Synced { upto } = done {
+            let cold = &mut self.machines[id.index()].cold;
+            cold.settled = cold.settled.max(upto);
+            for (write, what) in cold.waiting.take().into_iter().flat_map(|waiting| *waiting) {
+                // What is not ready waits again, in the same order.
+                self.do_after(id, write, what);
+            }
+        }
+        self.step_node(id, |n, fx| n.on_disk(done, fx));
+    }
+
+    /// Does `what` now if the node knows `write` to be durable, or when it is told.
+    pub(super) fn do_after(&mut self, id: NodeId, write: WriteId, what: Effect<N>) {
+        let cold = &mut self.machines[id.index()].cold;
+        if write > cold.settled {
+            return cold.waiting.get_or_insert_default().push_back((write, what));
+        }
+        match what {
+            Effect::Send { to, message } => self.send(id, to, message),
+            Effect::Arm { timer, after } => self.arm(id, timer, after),
+            other => self.carry_out_other(id, other),
         }
     }
 

@@ -3,7 +3,7 @@
 use crate::disk::{Disk, Lost};
 use crate::fault::OnCrash;
 use crate::{
-    Clock, Completion, DiskPolicy, Duration, Instant, Node, NodeId, Order, Purpose, Rng, Ticket, Timer, WriteId,
+    Clock, Completion, DiskPolicy, Duration, Effect, Instant, Node, NodeId, Order, Purpose, Rng, Ticket, Timer, WriteId,
 };
 use std::collections::VecDeque;
 use std::rc::Rc;
@@ -223,6 +223,9 @@ pub(crate) struct Machine<N: Node> {
     pub stats: Counts,
 }
 
+/// Effects, each with the write that it waits for.
+pub(crate) type Waiting<N> = VecDeque<(WriteId, Effect<N>)>;
+
 /// What only some events of a machine need.
 #[derive(Clone, Debug)]
 pub(crate) struct Cold<N: Node> {
@@ -242,6 +245,10 @@ pub(crate) struct Cold<N: Node> {
     pub frozen: Vec<(Timer, Duration)>,
     /// What of all that it did was for probes, if it was ever asked by one.
     pub probes: Option<Box<ProbeStats>>,
+    /// What waits until a write is durable, in the order in which it was asked for.
+    pub waiting: Option<Box<Waiting<N>>>,
+    /// Up to which write its node knows everything to be durable, in this life of it.
+    pub settled: WriteId,
     /// Faults that keep it down.
     pub downs: u32,
     pub down_since: Option<Instant>,
@@ -269,6 +276,8 @@ impl<N: Node> Machine<N> {
             outsider: false,
             frozen: Vec::new(),
             probes: None,
+            waiting: None,
+            settled: WriteId(0),
             downs: 0,
             down_since: None,
             seed,

@@ -11,7 +11,7 @@ use crate::network::{Crossing, Passage};
 use crate::queue::{Key, Queue};
 use crate::{
     Client, Clock, Drop, Duration, Effect, Effects, Fact, Instant, LocalInstant, Message, Node, NodeId, Observed,
-    Observer, Parcel, Peer, Ticket, Timer, panics,
+    Observer, Parcel, Peer, Ticket, Timer, WriteId, panics,
 };
 
 /// The least time a supervisor takes to start a node that has halted.
@@ -103,7 +103,7 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
 
     /// Everything but sending and arming, out of the way of those two.
     #[inline(never)]
-    fn carry_out_other(&mut self, id: NodeId, effect: Effect<N>) {
+    pub(super) fn carry_out_other(&mut self, id: NodeId, effect: Effect<N>) {
         match effect {
             Effect::Send { .. } | Effect::Arm { .. } | Effect::Halt { .. } => {}
             Effect::Reply { ticket, response } => {
@@ -128,6 +128,7 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
                     self.start_sync(id, number);
                 }
             }
+            Effect::After { write, what } => self.do_after(id, write, *what),
             Effect::Read { id: write } => self.start_read(id, write),
             Effect::Forget { before, lane } => self.machines[id.index()].cold.disk.forget(before, lane),
             Effect::Work { took, client } => {
@@ -146,7 +147,7 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
     }
 
     #[inline(always)]
-    fn arm(&mut self, id: NodeId, timer: Timer, after: Duration) {
+    pub(super) fn arm(&mut self, id: NodeId, timer: Timer, after: Duration) {
         if self.flags[id.index()] & CLOCK_OFF != 0 {
             return self.arm_by(id, timer, after);
         }
@@ -189,7 +190,7 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
 
     /// A message leaves its node: one draw decides loss and latency.
     #[inline(always)]
-    fn send(&mut self, from: NodeId, to: NodeId, message: N::Message) {
+    pub(super) fn send(&mut self, from: NodeId, to: NodeId, message: N::Message) {
         if to.index() >= self.nodes.len() {
             panics::blame(from, &format!("{from} sends to {to}, of {} nodes", self.nodes.len()));
         }
@@ -442,7 +443,7 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
                 }
             }
             Input::Request { ticket, request } => self.serve(id, ticket, request),
-            Input::Disk(done) => self.step_node(id, |n, fx| n.on_disk(done, fx)),
+            Input::Disk(done) => self.tell_of_disk(id, done),
             Input::Order(order) => self.obey(id, order),
         }
     }
@@ -549,6 +550,8 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
         let now = self.now;
         let machine = &mut self.machines[id.index()];
         machine.cold.frozen.clear();
+        machine.cold.waiting = None;
+        machine.cold.settled = WriteId(0);
         machine.cold.down_since = Some(now);
         machine.stats.disk_busy_ns += machine.cold.disk.busy(now).0;
         let lost_records = self.crash_disk(id, on_crash);

@@ -1,6 +1,5 @@
 //! The floor under all systems: what several of them need and none of them is.
 
-pub(crate) mod catalogue;
 #[cfg(test)]
 pub(crate) mod contents;
 pub mod kv;

@@ -227,6 +227,7 @@ impl<N: Subject> Cluster<N> {
                 Effect::Read { .. } => {}
                 Effect::Forget { before, .. } => self.disks[i].records.retain(|(write, ..)| *write >= before),
                 Effect::Work { .. } => {}
+                Effect::After { .. } => unreachable!("no protocol here leaves it to the engine to wait for a disk"),
                 Effect::Note { fact } => {
                     self.checks.observe(at, &Seen::<N>::Noted { node: id, fact });
                     self.facts.push((id, fact));

@@ -3,7 +3,7 @@
 //! A bug is a property of the configuration: `config.has(BalancingBug::X)` appears exactly once, where the correct code
 //! makes the decision that others got wrong.
 
-crate::shared::catalogue::catalogue! {
+sim_core::catalogue! {
     BalancingBug;
     BlackHole, "black_hole",
         "Only timeouts count against a server: one that fails at once is always the least loaded, and gets everything.",

@@ -13,9 +13,7 @@ use super::options::BalancingOptions;
 use sim_core::measures::Measures;
 use sim_core::metric::{MetricKind, Unit};
 use sim_core::workload::Load;
-use sim_core::{
-    Budget, Bug, Class, History, Invalid, LoadUnit, NodeId, Operation, Profile, Rule, Shape, Span, System, Verdict,
-};
+use sim_core::{Bug, Class, Finished, Invalid, LoadUnit, NodeId, Operation, Profile, Rule, Shape, System, Verdict};
 use std::rc::Rc;
 
 /// Balancers before servers with queues.
@@ -36,6 +34,13 @@ impl System for BalancingSystem {
     const NAME: &'static str = "balancing";
     const ABOUT: &'static str = "balancers before servers with queues: policies, retries and what waiting costs";
     const TIMERS: u16 = TIMERS;
+    const MESSAGE_KINDS: &'static [&'static str] = MESSAGE_KINDS;
+    const FACT_KINDS: &'static [&'static str] = FACT_KINDS;
+    const ORDERS: &'static [&'static str] = &["members"];
+    const BUGS: &'static [Bug] = CATALOGUE;
+    const GAUGES: &'static [MetricKind] = GAUGES;
+    const LOAD: LoadUnit = LoadUnit::Work("requests worked on");
+    const RULES: &'static [&'static [Rule]] = &[checks::RULES, mechanisms::RULES];
     type Node = Machine;
     type Client = BalancingClient;
     type Checks = BalancingChecks;
@@ -64,16 +69,8 @@ impl System for BalancingSystem {
         Operation { class, name: "work", key: Some(request.key) }
     }
 
-    fn load() -> LoadUnit {
-        LoadUnit::Work("requests worked on")
-    }
-
     fn carries(config: &Rc<Config>, node: NodeId) -> bool {
         !config.is_balancer(node)
-    }
-
-    fn gauges() -> &'static [MetricKind] {
-        GAUGES
     }
 
     /// What waits and is worked on at a server; what a balancer has sent and has no answer to.
@@ -85,45 +82,13 @@ impl System for BalancingSystem {
         }
     }
 
-    fn measure(
-        config: &Rc<Config>,
-        _: &History<Machine>,
-        checks: &BalancingChecks,
-        _: &[Option<Machine>],
-        span: Span,
-    ) -> Measures {
-        measure(config, checks, span)
+    fn measure(run: &Finished<'_, Self>) -> Measures {
+        measure(run.config, run.checks, run.span)
     }
 
-    fn message_kinds() -> &'static [&'static str] {
-        MESSAGE_KINDS
-    }
-
-    fn fact_kinds() -> &'static [&'static str] {
-        FACT_KINDS
-    }
-
-    fn orders() -> &'static [&'static str] {
-        &["members"]
-    }
-
-    fn rules() -> Vec<Rule> {
-        [checks::RULES, mechanisms::RULES].concat()
-    }
-
-    fn bugs() -> &'static [Bug] {
-        CATALOGUE
-    }
-
-    fn judge(
-        _: &History<Machine>,
-        checks: &BalancingChecks,
-        nodes: &[Option<Machine>],
-        _: Budget,
-        linearizable: bool,
-    ) -> Vec<Verdict> {
-        let mut verdicts = checks.verdicts(nodes);
-        if linearizable {
+    fn judge(run: &Finished<'_, Self>) -> Vec<Verdict> {
+        let mut verdicts = run.checks.verdicts(run.nodes);
+        if run.linearizable {
             let why = "work has no state that could be read".to_owned();
             verdicts.push(Verdict::Inconclusive { rule: "linearizable", why });
         }

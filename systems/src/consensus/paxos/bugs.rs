@@ -3,7 +3,7 @@
 //! A bug is a property of the configuration: `config.has(PaxosBug::X)` appears exactly once in the protocol, where the
 //! correct code makes the decision that the published code got wrong.
 
-crate::shared::catalogue::catalogue! {
+sim_core::catalogue! {
     PaxosBug;
     IgnoreAccepted, "ignore_accepted",
         "A new leader proposes what it likes in open slots, whatever the promises say was accepted there.",

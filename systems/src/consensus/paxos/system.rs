@@ -13,9 +13,7 @@ use serde::{Deserialize, Serialize};
 use sim_core::measures::Measures;
 use sim_core::units::{ByteSize, DurationText, RangeText};
 use sim_core::workload::Load;
-use sim_core::{
-    Budget, Bug, Duration, History, Invalid, Operation, Order, Phase, Profile, Rule, Shape, Span, System, Verdict,
-};
+use sim_core::{Bug, Duration, Finished, Invalid, Operation, Order, Phase, Profile, Rule, Shape, System, Verdict};
 
 /// Replicas that one group may have: beyond this nobody runs Paxos.
 const MOST_NODES: usize = 99;
@@ -212,6 +210,18 @@ impl System for PaxosSystem {
     const ABOUT: &'static str =
         "a key-value store replicated by Multi-Paxos, with a stable leader and flexible quorums";
     const TIMERS: u16 = TIMERS;
+    const PHASES: &'static [Phase] = &[
+        Phase { name: "undetected", ends_with: Some("campaign") },
+        Phase { name: "prepare", ends_with: Some("elected") },
+        Phase { name: "open slots", ends_with: Some("first_commit") },
+        Phase { name: "clients find the leader", ends_with: None },
+    ];
+    const MESSAGE_KINDS: &'static [&'static str] = MESSAGE_KINDS;
+    const FACT_KINDS: &'static [&'static str] = FACT_KINDS;
+    const ORDERS: &'static [&'static str] = Order::KINDS;
+    const BUGS: &'static [Bug] = CATALOGUE;
+    const RULES: &'static [&'static [Rule]] =
+        &[checks::RULES, audit::RULES, audit::OF_SESSIONS, held_reads::RULES, kept_snapshots::RULES];
     type Node = Paxos<Kv>;
     type Client = PaxosClient;
     type Checks = PaxosChecks;
@@ -241,55 +251,14 @@ impl System for PaxosSystem {
         node.machine().keys()
     }
 
-    fn phases() -> &'static [Phase] {
-        &[
-            Phase { name: "undetected", ends_with: Some("campaign") },
-            Phase { name: "prepare", ends_with: Some("elected") },
-            Phase { name: "open slots", ends_with: Some("first_commit") },
-            Phase { name: "clients find the leader", ends_with: None },
-        ]
+    fn measure(run: &Finished<'_, Self>) -> Measures {
+        run.checks.measures(run.history, run.nodes, run.span.end)
     }
 
-    fn message_kinds() -> &'static [&'static str] {
-        MESSAGE_KINDS
-    }
-
-    fn fact_kinds() -> &'static [&'static str] {
-        FACT_KINDS
-    }
-
-    fn orders() -> &'static [&'static str] {
-        Order::KINDS
-    }
-
-    fn rules() -> Vec<Rule> {
-        [checks::RULES, audit::RULES, audit::OF_SESSIONS, held_reads::RULES, kept_snapshots::RULES].concat()
-    }
-
-    fn bugs() -> &'static [Bug] {
-        CATALOGUE
-    }
-
-    fn measure(
-        _: &Config,
-        history: &History<Paxos<Kv>>,
-        checks: &PaxosChecks,
-        nodes: &[Option<Paxos<Kv>>],
-        span: Span,
-    ) -> Measures {
-        checks.measures(history, nodes, span.end)
-    }
-
-    fn judge(
-        history: &History<Paxos<Kv>>,
-        checks: &PaxosChecks,
-        nodes: &[Option<Paxos<Kv>>],
-        budget: Budget,
-        linearizable: bool,
-    ) -> Vec<Verdict> {
-        let mut verdicts = checks.verdicts(nodes);
-        if linearizable {
-            verdicts.push(kv::judge_linearizable(history, budget));
+    fn judge(run: &Finished<'_, Self>) -> Vec<Verdict> {
+        let mut verdicts = run.checks.verdicts(run.nodes);
+        if run.linearizable {
+            verdicts.push(kv::judge_linearizable(run.history, run.budget));
         }
         verdicts
     }

@@ -3,7 +3,7 @@
 //! A bug is a property of the configuration: `config.has(RaftBug::X)` appears exactly once in the protocol, where the
 //! correct code makes the decision that the published code got wrong.
 
-crate::shared::catalogue::catalogue! {
+sim_core::catalogue! {
     RaftBug;
     VoteNotPersisted, "vote_not_persisted",
         "A vote is answered without having been written to disk, so a restarted voter votes again in the same term.",

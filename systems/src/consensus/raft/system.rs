@@ -16,9 +16,7 @@ use serde::{Deserialize, Serialize};
 use sim_core::measures::Measures;
 use sim_core::units::{ByteSize, DurationText, RangeText};
 use sim_core::workload::Load;
-use sim_core::{
-    Budget, Bug, Duration, History, Invalid, Operation, Order, Phase, Profile, Rule, Shape, Span, System, Verdict,
-};
+use sim_core::{Bug, Duration, Finished, Invalid, Operation, Order, Phase, Profile, Rule, Shape, System, Verdict};
 use std::collections::BTreeMap;
 
 /// Voters that one group may have: beyond this nobody runs Raft.
@@ -259,6 +257,25 @@ impl System for RaftSystem {
     const MODEL: Option<&'static str> = Some("kv");
     const ABOUT: &'static str = "a key-value store replicated by Raft, as in Ongaro's dissertation";
     const TIMERS: u16 = TIMERS;
+    const PHASES: &'static [Phase] = &[
+        Phase { name: "undetected", ends_with: Some("campaign") },
+        Phase { name: "election", ends_with: Some("elected") },
+        Phase { name: "first commit", ends_with: Some("first_commit") },
+        Phase { name: "clients find the leader", ends_with: None },
+    ];
+    const MESSAGE_KINDS: &'static [&'static str] = MESSAGE_KINDS;
+    const FACT_KINDS: &'static [&'static str] = FACT_KINDS;
+    const ORDERS: &'static [&'static str] = Order::KINDS;
+    const BUGS: &'static [Bug] = CATALOGUE;
+    const RULES: &'static [&'static [Rule]] = &[
+        checks::RULES,
+        member_checks::RULES,
+        promise_checks::RULES,
+        audit::RULES,
+        audit::OF_SESSIONS,
+        held_reads::RULES,
+        kept_snapshots::RULES,
+    ];
     type Node = Raft<Kv>;
     type Client = RaftClient;
     type Checks = RaftChecks;
@@ -288,64 +305,14 @@ impl System for RaftSystem {
         node.machine().keys()
     }
 
-    fn phases() -> &'static [Phase] {
-        &[
-            Phase { name: "undetected", ends_with: Some("campaign") },
-            Phase { name: "election", ends_with: Some("elected") },
-            Phase { name: "first commit", ends_with: Some("first_commit") },
-            Phase { name: "clients find the leader", ends_with: None },
-        ]
+    fn measure(run: &Finished<'_, Self>) -> Measures {
+        run.checks.measures(run.history, run.nodes, run.span.end)
     }
 
-    fn message_kinds() -> &'static [&'static str] {
-        MESSAGE_KINDS
-    }
-
-    fn fact_kinds() -> &'static [&'static str] {
-        FACT_KINDS
-    }
-
-    fn orders() -> &'static [&'static str] {
-        Order::KINDS
-    }
-
-    fn rules() -> Vec<Rule> {
-        [
-            checks::RULES,
-            member_checks::RULES,
-            promise_checks::RULES,
-            audit::RULES,
-            audit::OF_SESSIONS,
-            held_reads::RULES,
-            kept_snapshots::RULES,
-        ]
-        .concat()
-    }
-
-    fn bugs() -> &'static [Bug] {
-        CATALOGUE
-    }
-
-    fn measure(
-        _: &Config,
-        history: &History<Raft<Kv>>,
-        checks: &RaftChecks,
-        nodes: &[Option<Raft<Kv>>],
-        span: Span,
-    ) -> Measures {
-        checks.measures(history, nodes, span.end)
-    }
-
-    fn judge(
-        history: &History<Raft<Kv>>,
-        checks: &RaftChecks,
-        nodes: &[Option<Raft<Kv>>],
-        budget: Budget,
-        linearizable: bool,
-    ) -> Vec<Verdict> {
-        let mut verdicts = checks.verdicts(nodes);
-        if linearizable {
-            verdicts.push(kv::judge_linearizable(history, budget));
+    fn judge(run: &Finished<'_, Self>) -> Vec<Verdict> {
+        let mut verdicts = run.checks.verdicts(run.nodes);
+        if run.linearizable {
+            verdicts.push(kv::judge_linearizable(run.history, run.budget));
         }
         verdicts
     }

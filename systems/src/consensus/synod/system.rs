@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sim_core::units::DurationText;
 use sim_core::workload::Load;
-use sim_core::{Budget, Class, Duration, History, Invalid, NodeId, Operation, Rule, Shape, System, Verdict};
+use sim_core::{Class, Duration, Finished, Invalid, NodeId, Operation, Rule, Shape, System, Verdict};
 
 /// The `[system]` options of `system = "synod"`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -39,6 +39,9 @@ impl System for SynodSystem {
     const NAME: &'static str = "synod";
     const ABOUT: &'static str = "one value decided by single-decree Paxos, as in Paxos Made Simple";
     const TIMERS: u16 = TIMERS;
+    const MESSAGE_KINDS: &'static [&'static str] = MESSAGE_KINDS;
+    const FACT_KINDS: &'static [&'static str] = FACT_KINDS;
+    const RULES: &'static [&'static [Rule]] = &[RULES];
     type Node = Synod;
     type Client = SynodClient;
     type Checks = SynodChecks;
@@ -80,20 +83,8 @@ impl System for SynodSystem {
         Operation { class: Class::Write, name: "propose", key: None }
     }
 
-    fn message_kinds() -> &'static [&'static str] {
-        MESSAGE_KINDS
-    }
-
-    fn fact_kinds() -> &'static [&'static str] {
-        FACT_KINDS
-    }
-
-    fn rules() -> Vec<Rule> {
-        RULES.to_vec()
-    }
-
-    fn judge(_: &History<Synod>, checks: &SynodChecks, nodes: &[Option<Synod>], _: Budget, _: bool) -> Vec<Verdict> {
-        checks.verdicts(nodes)
+    fn judge(run: &Finished<'_, Self>) -> Vec<Verdict> {
+        run.checks.verdicts(run.nodes)
     }
 }
 

@@ -1,7 +1,7 @@
 //! Published bugs of fail-over, in the form they take in a cluster of voting primaries, each re-introduced by one
 //! condition at one place.
 
-crate::shared::catalogue::catalogue! {
+sim_core::catalogue! {
     ClusterBug;
     VoteNotPersisted, "vote_not_persisted",
         "The current epoch and the epoch of the last vote are not written to nodes.conf, so a restarted primary votes \

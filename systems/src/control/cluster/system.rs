@@ -14,8 +14,7 @@ use sim_core::measures::Measures;
 use sim_core::units::DurationText;
 use sim_core::workload::Load;
 use sim_core::{
-    Budget, Bug, Class, Duration, History, Invalid, NodeSet, Operation, Phase, Profile, Rule, Shape, Span, System,
-    Verdict,
+    Bug, Class, Duration, Finished, Invalid, NodeSet, Operation, Phase, Profile, Rule, Shape, System, Verdict,
 };
 use std::rc::Rc;
 
@@ -145,6 +144,16 @@ impl System for ClusterSystem {
     const ABOUT: &'static str =
         "primaries over hash slots with replicas, gossip and votes on fail-over, as Redis Cluster";
     const TIMERS: u16 = TIMERS;
+    const PHASES: &'static [Phase] = &[
+        Phase { name: "detect", ends_with: Some("failed") },
+        Phase { name: "decide", ends_with: Some("voted") },
+        Phase { name: "promote", ends_with: Some("promoted") },
+        Phase { name: "clients back", ends_with: None },
+    ];
+    const MESSAGE_KINDS: &'static [&'static str] = MESSAGE_KINDS;
+    const FACT_KINDS: &'static [&'static str] = FACT_KINDS;
+    const BUGS: &'static [Bug] = CATALOGUE;
+    const RULES: &'static [&'static [Rule]] = &[checks::RULES, duties::RULES];
     type Node = Cluster;
     type Client = ClusterClient;
     type Checks = ClusterChecks;
@@ -183,50 +192,13 @@ impl System for ClusterSystem {
         if node.primary().is_none() { node.data().len() as u64 } else { 0 }
     }
 
-    fn phases() -> &'static [Phase] {
-        &[
-            Phase { name: "detect", ends_with: Some("failed") },
-            Phase { name: "decide", ends_with: Some("voted") },
-            Phase { name: "promote", ends_with: Some("promoted") },
-            Phase { name: "clients back", ends_with: None },
-        ]
+    fn measure(run: &Finished<'_, Self>) -> Measures {
+        run.checks.measures(run.nodes)
     }
 
-    fn message_kinds() -> &'static [&'static str] {
-        MESSAGE_KINDS
-    }
-
-    fn fact_kinds() -> &'static [&'static str] {
-        FACT_KINDS
-    }
-
-    fn rules() -> Vec<Rule> {
-        [checks::RULES, duties::RULES].concat()
-    }
-
-    fn bugs() -> &'static [Bug] {
-        CATALOGUE
-    }
-
-    fn measure(
-        _: &Rc<Config>,
-        _: &History<Cluster>,
-        checks: &ClusterChecks,
-        nodes: &[Option<Cluster>],
-        _: Span,
-    ) -> Measures {
-        checks.measures(nodes)
-    }
-
-    fn judge(
-        _: &History<Cluster>,
-        checks: &ClusterChecks,
-        nodes: &[Option<Cluster>],
-        _: Budget,
-        linearizable: bool,
-    ) -> Vec<Verdict> {
-        let mut verdicts = checks.verdicts(nodes);
-        if linearizable {
+    fn judge(run: &Finished<'_, Self>) -> Vec<Verdict> {
+        let mut verdicts = run.checks.verdicts(run.nodes);
+        if run.linearizable {
             let why = "asynchronous replication does not promise it: see losses_allowed".to_owned();
             verdicts.push(Verdict::Inconclusive { rule: "linearizable", why });
         }

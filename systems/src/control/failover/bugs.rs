@@ -3,7 +3,7 @@
 //! A bug is a property of the configuration: `config.has(FailoverBug::X)` appears exactly once in the protocol, where
 //! the correct code makes the decision that the published code got wrong.
 
-crate::shared::catalogue::catalogue! {
+sim_core::catalogue! {
     FailoverBug;
     AckBeforeReplication, "ack_before_replication",
         "A write is acknowledged once the primary has it, although backups should have it too.",

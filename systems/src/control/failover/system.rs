@@ -15,9 +15,7 @@ use sim_core::measures::Measures;
 use sim_core::metric::{MetricKind, Unit};
 use sim_core::units::DurationText;
 use sim_core::workload::Load;
-use sim_core::{
-    Budget, Bug, Duration, History, Invalid, NodeId, Operation, Phase, Profile, Rule, Shape, Span, System, Verdict,
-};
+use sim_core::{Bug, Duration, Finished, Invalid, NodeId, Operation, Phase, Profile, Rule, Shape, System, Verdict};
 
 /// Nodes of one cluster at most.
 const MOST_NODES: usize = 99;
@@ -281,6 +279,18 @@ impl System for FailoverSystem {
     const ABOUT: &'static str =
         "a key-value store on a primary and its backups, with arbiters, fencing and redirection";
     const TIMERS: u16 = TIMERS;
+    const PHASES: &'static [Phase] = &[
+        Phase { name: "detect", ends_with: Some("suspected") },
+        Phase { name: "decide", ends_with: Some("decided") },
+        Phase { name: "promote", ends_with: Some("promoted") },
+        Phase { name: "clients back", ends_with: None },
+    ];
+    const MESSAGE_KINDS: &'static [&'static str] = MESSAGE_KINDS;
+    const FACT_KINDS: &'static [&'static str] = FACT_KINDS;
+    const ORDERS: &'static [&'static str] = &["lead"];
+    const BUGS: &'static [Bug] = CATALOGUE;
+    const GAUGES: &'static [MetricKind] = GAUGES;
+    const RULES: &'static [&'static [Rule]] = &[checks::RULES, promises::RULES, audit::RULES, audit::OF_SESSIONS];
     type Node = Failover;
     type Client = FailoverClient;
     type Checks = FailoverChecks;
@@ -318,63 +328,18 @@ impl System for FailoverSystem {
         node.store().keys()
     }
 
-    fn gauges() -> &'static [MetricKind] {
-        GAUGES
-    }
-
     fn gauge(node: &Failover, which: usize) -> u64 {
         if which == 0 { node.log().last() } else { node.epoch() }
     }
 
-    fn measure(
-        _: &Config,
-        _: &History<Failover>,
-        checks: &FailoverChecks,
-        nodes: &[Option<Failover>],
-        span: Span,
-    ) -> Measures {
-        checks.measured(nodes, span)
+    fn measure(run: &Finished<'_, Self>) -> Measures {
+        run.checks.measured(run.nodes, run.span)
     }
 
-    fn phases() -> &'static [Phase] {
-        &[
-            Phase { name: "detect", ends_with: Some("suspected") },
-            Phase { name: "decide", ends_with: Some("decided") },
-            Phase { name: "promote", ends_with: Some("promoted") },
-            Phase { name: "clients back", ends_with: None },
-        ]
-    }
-
-    fn message_kinds() -> &'static [&'static str] {
-        MESSAGE_KINDS
-    }
-
-    fn fact_kinds() -> &'static [&'static str] {
-        FACT_KINDS
-    }
-
-    fn orders() -> &'static [&'static str] {
-        &["lead"]
-    }
-
-    fn rules() -> Vec<Rule> {
-        [checks::RULES, promises::RULES, audit::RULES, audit::OF_SESSIONS].concat()
-    }
-
-    fn bugs() -> &'static [Bug] {
-        CATALOGUE
-    }
-
-    fn judge(
-        history: &History<Failover>,
-        checks: &FailoverChecks,
-        nodes: &[Option<Failover>],
-        budget: Budget,
-        linearizable: bool,
-    ) -> Vec<Verdict> {
-        let mut verdicts = checks.verdicts(nodes);
-        if linearizable {
-            verdicts.push(kv::judge_linearizable(history, budget));
+    fn judge(run: &Finished<'_, Self>) -> Vec<Verdict> {
+        let mut verdicts = run.checks.verdicts(run.nodes);
+        if run.linearizable {
+            verdicts.push(kv::judge_linearizable(run.history, run.budget));
         }
         verdicts
     }

@@ -3,7 +3,7 @@
 //! A bug is a property of the configuration: `config.has(HashingBug::X)` appears exactly once, where the correct code
 //! makes the decision that the published code got wrong.
 
-crate::shared::catalogue::catalogue! {
+sim_core::catalogue! {
     HashingBug;
     PointOverwritten, "point_overwritten",
         "Points of a ring live in a map from hash to node: a collision overwrites, and a removal deletes the other's \

@@ -18,8 +18,8 @@ use sim_core::metric::{MetricKind, Unit};
 use sim_core::units::{BitRate, ByteSize, DurationText};
 use sim_core::workload::Load;
 use sim_core::{
-    Budget, Bug, Duration, History, Invalid, LoadUnit, NodeId, NodeSet, Operation, Order, Profile, Rule, Shape, Span,
-    System, Verdict,
+    Bug, Duration, Finished, Invalid, LoadUnit, NodeId, NodeSet, Operation, Order, Profile, Rule, Shape, System,
+    Verdict,
 };
 use std::rc::Rc;
 
@@ -240,6 +240,14 @@ impl System for HashingSystem {
     const ABOUT: &'static str =
         "a sharded key-value store in the manner of Dynamo: placements, quorums, hand-over and repair";
     const TIMERS: u16 = TIMERS;
+    const MESSAGE_KINDS: &'static [&'static str] = MESSAGE_KINDS;
+    const FACT_KINDS: &'static [&'static str] = FACT_KINDS;
+    const ORDERS: &'static [&'static str] = &[Order::KINDS[0]];
+    const BUGS: &'static [Bug] = CATALOGUE;
+    const METRICS: &'static [MetricKind] = METRICS;
+    const GAUGES: &'static [MetricKind] = GAUGES;
+    const LOAD: LoadUnit = LoadUnit::Work("reads and writes of stores");
+    const RULES: &'static [&'static [Rule]] = &[checks::RULES, placing::RULES, orders::RULES];
     type Node = Machine;
     type Client = HashingClient;
     type Checks = HashingChecks;
@@ -275,10 +283,6 @@ impl System for HashingSystem {
         config.shard_of(key)
     }
 
-    fn load() -> LoadUnit {
-        LoadUnit::Work("reads and writes of stores")
-    }
-
     fn carries(config: &Config, node: NodeId) -> bool {
         !config.is_router(node)
     }
@@ -287,58 +291,18 @@ impl System for HashingSystem {
         node.keys()
     }
 
-    fn gauges() -> &'static [MetricKind] {
-        GAUGES
-    }
-
-    fn metrics() -> &'static [MetricKind] {
-        METRICS
-    }
-
     fn gauge(node: &Machine, which: usize) -> u64 {
         if which == 0 { node.keys() } else { node.view().epoch }
     }
 
-    fn measure(
-        config: &Config,
-        _: &History<Machine>,
-        checks: &HashingChecks,
-        nodes: &[Option<Machine>],
-        span: Span,
-    ) -> Measures {
-        measure(config, checks, nodes, span)
+    fn measure(run: &Finished<'_, Self>) -> Measures {
+        measure(run.config, run.checks, run.nodes, run.span)
     }
 
-    fn message_kinds() -> &'static [&'static str] {
-        MESSAGE_KINDS
-    }
-
-    fn fact_kinds() -> &'static [&'static str] {
-        FACT_KINDS
-    }
-
-    fn orders() -> &'static [&'static str] {
-        &Order::KINDS[..1]
-    }
-
-    fn rules() -> Vec<Rule> {
-        [checks::RULES, placing::RULES, orders::RULES].concat()
-    }
-
-    fn bugs() -> &'static [Bug] {
-        CATALOGUE
-    }
-
-    fn judge(
-        history: &History<Machine>,
-        checks: &HashingChecks,
-        nodes: &[Option<Machine>],
-        budget: Budget,
-        linearizable: bool,
-    ) -> Vec<Verdict> {
-        let mut verdicts = checks.verdicts(nodes);
-        if linearizable {
-            verdicts.push(kv::judge_linearizable(history, budget));
+    fn judge(run: &Finished<'_, Self>) -> Vec<Verdict> {
+        let mut verdicts = run.checks.verdicts(run.nodes);
+        if run.linearizable {
+            verdicts.push(kv::judge_linearizable(run.history, run.budget));
         }
         verdicts
     }

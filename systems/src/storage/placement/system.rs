@@ -14,9 +14,7 @@ use sim_core::measures::{Formula, Measures};
 use sim_core::metric::Unit;
 use sim_core::units::{DurationText, ProbabilityText};
 use sim_core::workload::Load;
-use sim_core::{
-    Budget, Class, Duration, History, Invalid, LoadUnit, NodeId, Operation, Rule, Shape, Span, System, Verdict,
-};
+use sim_core::{Class, Duration, Finished, Invalid, LoadUnit, NodeId, Operation, Rule, Shape, System, Verdict};
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
@@ -317,6 +315,9 @@ impl System for PlacementSystem {
     const ABOUT: &'static str =
         "which node owns which key: how even a placement is and what a change of the members moves";
     const TIMERS: u16 = 1;
+    const FACT_KINDS: &'static [&'static str] = FACT_KINDS;
+    const LOAD: LoadUnit = LoadUnit::Work("lookups answered");
+    const RULES: &'static [&'static [Rule]] = &[checks::RULES];
     type Node = Owner;
     type Client = PlacementClient;
     type Checks = PlacementChecks;
@@ -335,10 +336,6 @@ impl System for PlacementSystem {
     }
 
     /// Redirections are no load: whoever owns nothing carries none.
-    fn load() -> LoadUnit {
-        LoadUnit::Work("lookups answered")
-    }
-
     fn operation(request: &Lookup) -> Operation {
         Operation { class: Class::Read, name: "lookup", key: Some(request.key) }
     }
@@ -348,39 +345,19 @@ impl System for PlacementSystem {
         config.epochs().iter().any(|epoch| epoch.placement.members().get(node).is_some())
     }
 
-    fn fact_kinds() -> &'static [&'static str] {
-        FACT_KINDS
-    }
-
-    fn measure(
-        config: &PlacementConfig,
-        _: &History<Owner>,
-        checks: &PlacementChecks,
-        _: &[Option<Owner>],
-        _: Span,
-    ) -> Measures {
-        let survey = checks.survey();
+    fn measure(run: &Finished<'_, Self>) -> Measures {
+        let survey = run.checks.survey();
         Measures {
             keys: survey.last().to_vec(),
             keys_moved: survey.waves.iter().map(|wave| wave.moved.clone()).collect(),
-            formulas: formulas(config, survey.last()),
+            formulas: formulas(run.config, survey.last()),
             ..Measures::default()
         }
     }
 
-    fn rules() -> Vec<Rule> {
-        checks::RULES.to_vec()
-    }
-
-    fn judge(
-        _: &History<Owner>,
-        checks: &PlacementChecks,
-        _: &[Option<Owner>],
-        _: Budget,
-        linearizable: bool,
-    ) -> Vec<Verdict> {
-        let mut verdicts = checks.verdicts();
-        if linearizable {
+    fn judge(run: &Finished<'_, Self>) -> Vec<Verdict> {
+        let mut verdicts = run.checks.verdicts();
+        if run.linearizable {
             let why = "owners hold no state that could be read".to_owned();
             verdicts.push(Verdict::Inconclusive { rule: "linearizable", why });
         }

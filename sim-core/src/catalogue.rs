@@ -1,8 +1,8 @@
-//! The shape of every catalogue of known bugs: an enum for the option, its names, and what `splitbrain list bugs`
-//! shows.
+//! What a system declares once: its catalogue of known bugs, and its options with their defaults.
 
 /// `catalogue! { Bugs; Variant, "name", "what is wrong", "the rule that catches it", "where it was published"; ... }`
 /// makes the enum `Bugs`, with `None` for correct code, and `CATALOGUE`.
+#[macro_export]
 macro_rules! catalogue {
     ($bugs:ident; $($variant:ident, $name:literal, $about:literal, $violates:literal, $source:literal;)*) => {
         #[doc = concat!("A known bug; [`", stringify!($bugs), "::None`] is correct code.")]
@@ -17,6 +17,7 @@ macro_rules! catalogue {
             $(#[doc = $about] #[serde(rename = $name)] $variant,)*
         }
 
+        #[allow(dead_code, reason = "who names a bug in the code needs neither")]
         impl $bugs {
             /// All bugs, in the order of the catalogue.
             pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
@@ -31,10 +32,31 @@ macro_rules! catalogue {
             }
         }
 
-        /// What `splitbrain list bugs` shows.
-        pub(super) const CATALOGUE: &[sim_core::Bug] = &[
-            $(sim_core::Bug { name: $name, about: $about, violates: $violates, source: $source },)*
+        /// What `list bugs` shows.
+        pub const CATALOGUE: &[$crate::Bug] = &[
+            $($crate::Bug { name: $name, about: $about, violates: $violates, source: $source },)*
         ];
     };
 }
-pub(crate) use catalogue;
+
+/// `options! { struct Options { /// About it. name: Type = default, ... } }` makes the options of a system from one
+/// list: what the comments say is what `list systems` and the schema show.
+#[macro_export]
+macro_rules! options {
+    ($(#[$meta:meta])* $visible:vis struct $name:ident {
+        $($(#[$about:meta])* $field_visible:vis $field:ident: $type:ty = $default:expr,)*
+    }) => {
+        $(#[$meta])*
+        #[derive(Clone, Debug, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
+        #[serde(default, deny_unknown_fields)]
+        $visible struct $name {
+            $($(#[$about])* $field_visible $field: $type,)*
+        }
+
+        impl Default for $name {
+            fn default() -> Self {
+                Self { $($field: $default,)* }
+            }
+        }
+    };
+}
