@@ -141,7 +141,7 @@ fn the_readme_shows_what_comes_of_it() {
     let outages = report["availability"]["outages"].as_array().expect("outages").len();
     assert!(outages >= 3, "the leader crashes three times and there are {outages} outages");
     let dir = run(&root().join("scenarios/library/failover/two-nodes.toml"), &scratch.path().join("b"));
-    same_picture(&root().join("docs/two-primaries.png"), &dir.join("charts/failovers.png"));
+    same_picture(&root().join("docs/two-primaries.png"), &dir.join("charts/track-leaders.png"));
     // What it says of that picture is what was measured.
     let text = fs::read_to_string(dir.join("report.md")).expect("a report");
     let caption = readme.lines().find(|line| line.contains("docs/two-primaries.png")).expect("a caption");

@@ -2,7 +2,7 @@
 
 use crate::report::{Fault, Messages, REPORT_SCHEMA_VERSION, Report};
 use crate::units::round_significant;
-use crate::{availability, causes, conditions, failover, goodput, latency, load, losses, metrics, verdicts};
+use crate::{availability, causes, conditions, goodput, latency, load, losses, metrics, recovery, verdicts};
 use sim_core::measures::Formula;
 use sim_core::record::{Ruling, RunRecord};
 
@@ -35,7 +35,7 @@ pub fn analyse(record: &RunRecord) -> Report {
         load: load::measure(record),
         goodput,
         errors: record.measures.errors.clone(),
-        failover: None,
+        recoveries: None,
         metrics: record.measures.metrics.clone(),
         formulas: record.measures.formulas.iter().map(formula).collect(),
         tables: record.measures.tables.clone(),
@@ -74,7 +74,7 @@ pub fn analyse(record: &RunRecord) -> Report {
         let span = (outage.start_ns, outage.end_ns);
         (outage.cause, outage.cause_faults) = causes::attribute(record, &report.conditions, span, slack);
     }
-    failover::measure(record, &mut report);
+    recovery::measure(record, &mut report);
     report.metrics.splice(0..0, metrics::of(&report));
     report.verdicts = verdicts::judge(record, &report);
     (report.ruling, report.exit_code) = verdicts::overall(&report.verdicts);

@@ -58,7 +58,7 @@ fn announced(record: &RunRecord, (from, to): (u64, u64), end: u64) -> Option<Str
         record.marks.get(first..past).unwrap_or_default()
     };
     let told = |mark: &Mark| {
-        let what = format!("{} {}", crate::failover::name(record, mark.node), mark.kind.replace('_', " "));
+        let what = format!("{} {}", record.node_name(mark.node), mark.kind.replace('_', " "));
         mark.why.as_ref().map_or_else(|| what.clone(), |why| format!("{what}: {why}"))
     };
     let first = within(from, to).first().map(told);

@@ -1,10 +1,9 @@
 //! Times in which something was wrong that is no fault of the plan: what systems and the runner noticed, and CPUs that had
 //! more to do than they can.
 
-use crate::failover::name;
 use crate::report::Fault;
 use crate::units;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use sim_core::Fate;
 use sim_core::measures::Timeline;
 use sim_core::record::RunRecord;
@@ -20,7 +19,7 @@ const SHORTEST: u64 = 1_000_000_000;
 const CLIENT_LIMIT: &str = "client_limit";
 
 /// A time in which something was wrong that is no fault.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Condition {
     /// `gray`, `overload`, `slow_link`, ...
     pub kind: String,
@@ -78,7 +77,7 @@ pub(crate) fn of(record: &RunRecord) -> Vec<Condition> {
                 Some(capacity) => format!("{}: {}", c.label, load(record, (c.from_ns, c.to_ns), Some(capacity))),
                 None => c.label.clone(),
             },
-            nodes: c.nodes.iter().map(|node| name(record, *node)).collect(),
+            nodes: c.nodes.iter().map(|node| record.node_name(*node)).collect(),
             start_ns: c.from_ns,
             end_ns: c.to_ns,
         })
@@ -143,7 +142,7 @@ fn overloads(record: &RunRecord) -> Vec<Condition> {
             let did = |node: usize| (first..past).map(|i| work[node].get(i).copied().unwrap_or(0)).sum::<u64>();
             let by_full: u64 = busy.iter().map(|node| did(*node)).sum();
             let by_all: u64 = nodes.clone().map(did).sum();
-            let names: Vec<String> = busy.iter().map(|node| name(record, *node as u32)).collect();
+            let names: Vec<String> = busy.iter().map(|node| record.node_name(*node as u32)).collect();
             let subject = match &names[..] {
                 [one] => format!("the CPU of {one} is busy all the time"),
                 many => format!("overload of the CPUs of {} nodes", many.len()),

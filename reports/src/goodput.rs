@@ -3,7 +3,7 @@
 use crate::availability::{loads, served};
 use crate::series::bin_length;
 use crate::units::{fraction, round};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use sim_core::Fate;
 use sim_core::measures::Measures;
 use sim_core::record::RunRecord;
@@ -12,7 +12,7 @@ use sim_core::record::RunRecord;
 const BINS: u64 = 120;
 
 /// Offered load and goodput, by when operations were invoked.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Goodput {
     /// Operations invoked a second.
     pub offered_per_second: f64,
@@ -29,7 +29,7 @@ pub struct Goodput {
 }
 
 /// Operations invoked in one bin of time.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct GoodputBin {
     /// All of them.
     pub offered: u64,

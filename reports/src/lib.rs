@@ -17,7 +17,6 @@ pub mod compare;
 mod conditions;
 mod curves;
 mod distributions;
-mod failover;
 mod files;
 mod goodput;
 mod latency;
@@ -31,9 +30,11 @@ mod overlaps;
 mod pages;
 mod phases;
 mod queues;
+mod recovery;
 mod report;
 mod scopes;
 mod series;
+mod sheet;
 mod shell;
 mod summary;
 pub mod sweep;
@@ -48,7 +49,6 @@ pub use bug_probability::{BugProbability, ForkPoint, Jump, JumpEvent};
 pub use charts::{Chart, draw, draw_bug_probability, draw_distributions, draw_witness};
 pub use conditions::Condition;
 pub use distributions::{Curve, Distributions, Panel};
-pub use failover::{FailoverReport, Replacement, ZoneRecovery};
 pub use files::{
     HISTORY, LoadError, RECORD, WriteError, check_seal, load, load_record, reason, write, write_history, write_record,
     write_whole,
@@ -59,6 +59,7 @@ pub use metrics::followed;
 pub use moves::{HotKey, Moved};
 pub use pages::{html, markdown};
 pub use queues::{NodeQueue, Queues};
+pub use recovery::{Recoveries, Recovery, Steps, ZoneRecovery};
 pub use report::{
     Availability, Fault, Latencies, Latency, Load, Messages, NodeLoad, Outage, Phase, REPORT_SCHEMA_VERSION, Report,
     ScopeAvailability, ScopeOutage, Share, Stall, Verdict,

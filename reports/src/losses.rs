@@ -1,15 +1,14 @@
 //! What clients were promised and did not get: acknowledged writes lost, stale reads, times of two primaries.
 
-use crate::failover::name;
 use crate::report::Availability;
 use crate::units;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use sim_core::record::RunRecord;
 use sim_core::{Class, Fate};
 use std::collections::BTreeSet;
 
 /// The part of the report about losses. Operations count once each, as clients saw them, in the whole run; probes do not count.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Losses {
     /// Writes whose clients were told that they are done.
     pub acknowledged_writes: u64,
@@ -21,18 +20,17 @@ pub struct Losses {
     /// Time in which two nodes or more accepted writes for the same data; times that overlap count once. `null` likewise.
     pub two_primaries_ns: Option<u64>,
     /// Zones whose clients were without service at some time: of reads, of writes, or of a shard. `null` where nobody asked.
-    #[serde(default)]
     pub unavailable_zones: Option<u64>,
     /// The first hundred of the lost writes.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub first_lost: Vec<LostWrite>,
     /// The times of two primaries.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub two_primaries: Vec<TwoPrimaries>,
 }
 
 /// An acknowledged write that is gone.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct LostWrite {
     /// Its key.
     pub key: u64,
@@ -47,7 +45,7 @@ pub struct LostWrite {
 }
 
 /// A time in which two nodes or more accepted writes for the same data.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct TwoPrimaries {
     /// Since when.
     pub start_ns: u64,
@@ -84,7 +82,7 @@ pub(crate) fn measure(record: &RunRecord, availability: &Availability) -> Losses
                 key: w.key,
                 what: w.what.clone(),
                 acknowledged_ns: w.acknowledged_ns,
-                node: name(record, w.node),
+                node: record.node_name(w.node),
                 why: w.why.clone(),
             })
             .collect(),
@@ -94,7 +92,7 @@ pub(crate) fn measure(record: &RunRecord, availability: &Availability) -> Losses
             .map(|s| TwoPrimaries {
                 start_ns: s.from_ns,
                 end_ns: s.to_ns,
-                nodes: s.nodes.iter().map(|n| name(record, *n)).collect(),
+                nodes: s.nodes.iter().map(|n| record.node_name(*n)).collect(),
                 writes: s.writes,
             })
             .collect(),

@@ -1,9 +1,10 @@
-//! What only some systems measure, in words: losses, fail-overs, goodput, errors, keys moved, hot keys, formulas.
+//! What only some systems measure, in words: losses, recoveries, goodput, errors, keys moved, hot keys, formulas.
 
-use crate::failover::{FailoverReport, Replacement};
 use crate::goodput::Goodput;
 use crate::moves::{self, Moved};
+use crate::recovery::{Recoveries, Recovery};
 use crate::report::Report;
+use crate::sheet::{ROWS, Sheet, Shown, texts};
 use crate::view::{Words, plural};
 use crate::{losses, metrics, units};
 use serde::Serialize;
@@ -11,111 +12,50 @@ use sim_core::measures::Formula;
 use sim_core::metric::{Metric, Unit};
 use std::collections::BTreeMap;
 
-/// More rows than this of any table are left to `report.json`.
-const ROWS: usize = 30;
-
-/// The tables; each empty where nothing was measured.
+/// Sentences and tables; each empty where nothing was measured.
 #[derive(Serialize)]
 pub(crate) struct Measured {
     pub losses_sentence: String,
     pub losses_short: String,
-    pub failover_short: String,
-    pub failover_sentence: String,
-    pub own: Vec<OwnRow>,
-    pub failovers: Vec<FailoverRow>,
-    pub failovers_left_out: usize,
-    pub splits: Vec<SplitRow>,
-    pub splits_left_out: usize,
-    pub lost: Vec<LostRow>,
-    pub lost_left_out: u64,
+    pub splits: Sheet,
+    pub lost: Sheet,
+    pub recovery_title: String,
+    pub recovery_short: String,
+    pub recovery_sentence: String,
+    pub recoveries: Sheet,
+    pub own: Sheet,
     pub goodput_sentence: String,
-    pub errors: Vec<(String, String)>,
+    pub errors: Sheet,
     pub moves_sentence: String,
-    pub moves: Vec<MoveRow>,
-    pub moves_left_out: usize,
-    pub hot: Vec<HotRow>,
-    pub formulas: Vec<FormulaRow>,
+    pub moves: Sheet,
+    pub hot: Sheet,
+    pub formulas: Sheet,
+    pub tables: Vec<OwnTable>,
 }
 
+/// A table that the system names itself.
 #[derive(Serialize)]
-pub(crate) struct FailoverRow {
-    pub at: String,
-    pub who: String,
-    pub what: &'static str,
-    pub zone: String,
-    pub rto: String,
-    pub detect: String,
-    pub decide: String,
-    pub promote: String,
-    pub clients: String,
-}
-
-/// A figure that the system names itself.
-#[derive(Serialize)]
-pub(crate) struct OwnRow {
+pub(crate) struct OwnTable {
     pub title: String,
-    pub value: String,
     pub about: String,
+    pub sheet: Sheet,
 }
 
-#[derive(Serialize)]
-pub(crate) struct SplitRow {
-    pub at: String,
-    pub duration: String,
-    pub nodes: String,
-    pub writes: String,
-}
-
-#[derive(Serialize)]
-pub(crate) struct LostRow {
-    pub at: String,
-    pub node: String,
-    pub what: String,
-    pub why: String,
-}
-
-#[derive(Serialize)]
-pub(crate) struct MoveRow {
-    pub at: String,
-    pub event: String,
-    pub moved: String,
-    pub share: String,
-    pub ideal: String,
-    pub over_ideal: String,
-    pub took: String,
-}
-
-#[derive(Serialize)]
-pub(crate) struct HotRow {
-    pub key: String,
-    pub requests: String,
-    pub nodes: String,
-}
-
-#[derive(Serialize)]
-pub(crate) struct FormulaRow {
-    pub name: String,
-    pub formula: String,
-    pub predicted: String,
-    pub measured: String,
-    pub note: String,
-}
-
-/// `4 fail-overs, the longest 2.6 s, 1 needless`.
-pub(crate) fn failover_sentence(f: &FailoverReport, zones: usize) -> String {
-    let mut text = match f.failovers.len() {
+/// `4 hand-overs, the longest 2.6 s, 1 needless`.
+pub(crate) fn recovery_sentence(r: &Recoveries, zones: usize) -> String {
+    let mut text = match r.all.len() {
         0 => "none".to_owned(),
-        n => plural(n, "fail-over"),
+        n => plural(n, &r.kind.one),
     };
-    match f.rto_max_ns {
-        Some(ns) if f.failovers.iter().any(|f| f.open && !f.planned) => {
+    match r.longest_ns {
+        Some(ns) if r.never_ended() => {
             text.push_str(&format!(", the longest at least {}: it never ended", units::duration(ns)));
         }
         Some(ns) => {
             text.push_str(&format!(", the longest {}", units::duration(ns)));
             // Where zones differ, it matters whose clients that were.
-            let worst = f.failovers.iter().find(|f| !f.planned && f.rto_ns == ns);
-            if let Some((worst, zone)) = worst.and_then(|f| Some((f, f.zone.as_ref()?)))
+            let worst = r.all.iter().find(|r| !r.planned && r.rto_ns == ns);
+            if let Some((worst, zone)) = worst.and_then(|r| Some((r, r.zone.as_ref()?)))
                 && zones > 1
                 && worst.zones.len() < zones
             {
@@ -124,15 +64,18 @@ pub(crate) fn failover_sentence(f: &FailoverReport, zones: usize) -> String {
         }
         None => {}
     }
-    if f.false_failovers > 0 {
-        text.push_str(&format!(", {} needless", units::count(f.false_failovers)));
+    if r.needless > 0 {
+        text.push_str(&format!(", {} needless", units::count(r.needless)));
     }
     text
 }
 
-/// The figures that the system names itself, with their values.
+/// The figures that the system names itself, with their values, but for those of its recoveries, which are told elsewhere.
 fn own(report: &Report) -> impl Iterator<Item = &Metric> {
-    report.metrics.iter().filter(|metric| !metrics::is_followed(&metric.kind.name))
+    let told = report.recoveries.iter().flat_map(|r| [&r.kind.longest.0.name, &r.kind.needless.0.name]);
+    let told: Vec<_> = told.collect();
+    let own = move |metric: &&Metric| !metrics::is_followed(&metric.kind.name) && !told.contains(&&metric.kind.name);
+    report.metrics.iter().filter(own)
 }
 
 /// `reads of what was deleted 3; cold starts 12`.
@@ -142,8 +85,8 @@ pub(crate) fn own_sentence(report: &Report) -> Option<String> {
     (!all.is_empty()).then(|| all.join("; "))
 }
 
-/// What harm was done though every rule held, the gravest first: `179 of 980 acknowledged writes lost`, or `179 writes lost` in few
-/// words.
+/// What harm was done though every rule held, the gravest first: `179 of 980 acknowledged writes lost`, or `179 writes
+/// lost` in few words.
 pub(crate) fn harm(report: &Report, words: Words) -> Vec<String> {
     let harmful = report.metrics.iter().filter(|metric| metric.kind.harm && metric.value > 0.0);
     let told = harmful.map(|m| match (&*m.kind.name, metrics::print(m.value, m.kind.unit), words) {
@@ -167,14 +110,19 @@ pub(crate) fn goodput_sentence(g: &Goodput, errors: &BTreeMap<String, u64>) -> S
     if let Some(tries) = g.attempts_per_operation.filter(|tries| *tries > 1.0) {
         text.push_str(&format!(", {} tries each", units::significant(tries)));
     }
-    let mut errors: Vec<_> = errors.iter().filter(|(_, n)| **n > 0).collect();
-    errors.sort_by(|a, b| b.1.cmp(a.1).then_with(|| a.0.cmp(b.0)));
-    let reasons: Vec<String> =
-        errors.iter().take(3).map(|(why, n)| format!("{} {}", why.replace('_', " "), units::count(**n))).collect();
+    let told = by_count(errors).into_iter().filter(|(_, n)| **n > 0).take(3);
+    let reasons: Vec<String> = told.map(|(why, n)| format!("{} {}", why.replace('_', " "), units::count(*n))).collect();
     if !reasons.is_empty() {
         text.push_str(&format!("; {}", reasons.join(", ")));
     }
     text
+}
+
+/// The most frequent first.
+pub(crate) fn by_count(all: &BTreeMap<String, u64>) -> Vec<(&String, &u64)> {
+    let mut all: Vec<_> = all.iter().collect();
+    all.sort_by(|a, b| b.1.cmp(a.1).then_with(|| a.0.cmp(b.0)));
+    all
 }
 
 /// `2 changes moved 85,100 keys; the worst, n4 joined, 3 times as many as had to`.
@@ -192,119 +140,141 @@ pub(crate) fn moves_sentence(all: &[Moved]) -> Option<String> {
 
 impl Measured {
     pub(crate) fn of(report: &Report) -> Self {
-        let (f, moves) = (report.failover.as_ref(), &report.load.keys_moved);
-        let failovers = f.map_or(&[][..], |f| &f.failovers);
-        let (splits, lost) = (&report.losses.two_primaries, &report.losses.first_lost);
-        let mut errors: Vec<_> = report.errors.iter().collect();
-        errors.sort_by(|a, b| b.1.cmp(a.1).then_with(|| a.0.cmp(b.0)));
+        let (r, losses) = (report.recoveries.as_ref(), &report.losses);
+        let left_out = losses.lost_writes.unwrap_or(0).saturating_sub(losses.first_lost.len().min(ROWS) as u64);
+        let mut lost = Sheet::new([("Acknowledged at", "n"), ("By", ""), ("What", "nowrap"), ("Why", "wide")]).of(
+            &losses.first_lost,
+            ROWS,
+            |w| texts([units::moment(w.acknowledged_ns), w.node.clone(), w.what.clone(), w.why.clone()]),
+        );
+        if left_out > 0 && !lost.rows.is_empty() {
+            lost.left_out = format!("{left_out} more were lost");
+        }
         Self {
-            losses_sentence: losses::sentence(&report.losses).unwrap_or_default(),
-            losses_short: match report.losses.lost_writes {
+            losses_sentence: losses::sentence(losses).unwrap_or_default(),
+            losses_short: match losses.lost_writes {
                 Some(0) => "none".into(),
-                lost => lost.map_or_else(|| "\u{2013}".into(), units::count),
+                lost => lost.map_or_else(|| units::UNKNOWN.into(), units::count),
             },
-            failover_short: f.and_then(|f| f.rto_max_ns).map_or_else(|| "\u{2013}".into(), units::duration),
-            own: own(report)
-                .map(|m| OwnRow {
-                    title: m.kind.title.to_string(),
-                    value: metrics::print(m.value, m.kind.unit),
-                    about: m.kind.about.to_string(),
-                })
-                .collect(),
-            failover_sentence: f.map(|f| failover_sentence(f, report.availability.by_zone.len())).unwrap_or_default(),
-            failovers: failovers.iter().take(ROWS).map(failover_row).collect(),
-            failovers_left_out: failovers.len().saturating_sub(ROWS),
-            splits: splits
-                .iter()
-                .take(ROWS)
-                .map(|s| SplitRow {
-                    at: units::moment(s.start_ns),
-                    duration: units::duration(s.end_ns.saturating_sub(s.start_ns)),
-                    nodes: s.nodes.join(", "),
-                    writes: units::count(s.writes),
-                })
-                .collect(),
-            splits_left_out: splits.len().saturating_sub(ROWS),
-            lost: lost
-                .iter()
-                .take(ROWS)
-                .map(|w| LostRow {
-                    at: units::moment(w.acknowledged_ns),
-                    node: w.node.clone(),
-                    what: w.what.clone(),
-                    why: w.why.clone(),
-                })
-                .collect(),
-            lost_left_out: report.losses.lost_writes.unwrap_or(0).saturating_sub(lost.len().min(ROWS) as u64),
+            splits: Sheet::new([
+                ("From", "n"),
+                ("Lasted", "n"),
+                ("Nodes", "wide"),
+                ("Writes that the newest did not take", "n"),
+            ])
+            .of(&losses.two_primaries, ROWS, |s| {
+                let lasted = units::duration(s.end_ns.saturating_sub(s.start_ns));
+                texts([units::moment(s.start_ns), lasted, s.nodes.join(", "), units::count(s.writes)])
+            }),
+            lost,
+            recovery_title: r.map(|r| units::capitalised(&r.kind.one)).unwrap_or_default(),
+            recovery_short: units::duration_or_unknown(r.and_then(|r| r.longest_ns)),
+            recovery_sentence: r.map(|r| recovery_sentence(r, report.availability.by_zone.len())).unwrap_or_default(),
+            recoveries: r.map(recoveries).unwrap_or_default(),
+            own: Sheet::new([("", "nowrap"), ("", "n"), ("", "wide")]).of(
+                &own(report).collect::<Vec<_>>(),
+                usize::MAX,
+                |m| texts([m.kind.title.to_string(), metrics::print(m.value, m.kind.unit), m.kind.about.to_string()]),
+            ),
             goodput_sentence: report
                 .goodput
                 .as_ref()
                 .map(|g| goodput_sentence(g, &BTreeMap::new()))
                 .unwrap_or_default(),
-            errors: errors.into_iter().map(|(why, n)| (why.replace('_', " "), units::count(*n))).collect(),
-            moves_sentence: moves_sentence(moves).unwrap_or_default(),
-            moves: moves.iter().take(ROWS).map(move_row).collect(),
-            moves_left_out: moves.len().saturating_sub(ROWS),
-            hot: report
-                .load
-                .hot_keys
+            errors: Sheet::new([("Not served because", "wide"), ("Times", "n")]).of(
+                &by_count(&report.errors),
+                usize::MAX,
+                |(why, n)| texts([why.replace('_', " "), units::count(**n)]),
+            ),
+            moves_sentence: moves_sentence(&report.load.keys_moved).unwrap_or_default(),
+            moves: Sheet::new([
+                ("At", "n"),
+                ("Change", "wide"),
+                ("Keys moved", "n"),
+                ("Of all", "n"),
+                ("Had to", "n"),
+                ("Times that", "n"),
+                ("Took", "n"),
+            ])
+            .of(&report.load.keys_moved, ROWS, move_row),
+            hot: Sheet::new([("Key", "n"), ("Asked for", "n"), ("Held by", "wide")]).of(
+                &report.load.hot_keys,
+                ROWS,
+                |k| texts([k.key.to_string(), units::count(k.requests), k.nodes.join(", ")]),
+            ),
+            formulas: Sheet::new([
+                ("", "name"),
+                ("Formula", "formula"),
+                ("Predicted", "n"),
+                ("Measured", "n"),
+                ("Assumed", "wide"),
+            ])
+            .of(&report.formulas, usize::MAX, formula_row),
+            tables: report
+                .tables
                 .iter()
-                .take(ROWS)
-                .map(|k| HotRow {
-                    key: k.key.to_string(),
-                    requests: units::count(k.requests),
-                    nodes: k.nodes.join(", "),
+                .map(|table| OwnTable {
+                    title: table.title.to_string(),
+                    about: table.about.clone(),
+                    sheet: Sheet::of_system(table),
                 })
                 .collect(),
-            formulas: report.formulas.iter().map(formula_row).collect(),
         }
     }
 }
 
-fn failover_row(f: &Replacement) -> FailoverRow {
-    let time = |ns: Option<u64>| ns.map_or_else(|| "\u{2013}".into(), units::duration);
+fn recoveries(r: &Recoveries) -> Sheet {
+    let who = units::capitalised(&r.kind.who);
+    let steps: Vec<String> = r.kind.steps.iter().map(|step| units::capitalised(&step.name)).collect();
+    let heads = [("Began at", "n"), (&*who, "nowrap"), ("", "wide"), ("Zone", ""), ("Recovery", "n")];
+    let heads = heads.into_iter().chain(steps.iter().map(|step| (step.as_str(), "n")));
+    Sheet::new(heads).of(&r.all, ROWS, recovery_row)
+}
+
+fn recovery_row(r: &Recovery) -> Vec<Shown> {
     let name = |node: &Option<String>| node.clone().unwrap_or_else(|| "nobody".into());
-    FailoverRow {
-        at: units::moment(f.began_ns),
-        who: format!("{} to {}", name(&f.old), name(&f.new)),
-        what: match (f.planned, f.needless, f.open) {
-            (_, _, true) => "never ended",
-            (true, ..) => "planned",
-            (_, true, _) => "needless",
-            _ => "",
-        },
-        zone: f.zone.clone().unwrap_or_default(),
-        rto: if f.open { format!("at least {}", units::duration(f.rto_ns)) } else { units::duration(f.rto_ns) },
-        detect: time(f.detect_ns),
-        decide: time(f.decide_ns),
-        promote: time(f.promote_ns),
-        clients: time(f.clients_ns),
-    }
+    let (what, pill) = match (r.planned, r.needless, r.open) {
+        (_, _, true) => ("never ended", "inconclusive"),
+        (true, ..) => ("planned", ""),
+        (_, true, _) => ("needless", "inconclusive"),
+        _ => ("", ""),
+    };
+    let took = units::duration(r.rto_ns);
+    let mut row = vec![
+        units::moment(r.began_ns).into(),
+        format!("{} to {}", name(&r.old), name(&r.new)).into(),
+        Shown::from(what).pill(pill),
+        r.zone.clone().unwrap_or_default().into(),
+        Shown::from(if r.open { format!("at least {took}") } else { took }).strong(true),
+    ];
+    row.extend(r.parts().map(|(_, part)| units::duration_or_unknown(part).into()));
+    row
 }
 
-fn move_row(m: &Moved) -> MoveRow {
-    MoveRow {
-        at: units::moment(m.at_ns),
-        event: m.event.clone(),
-        moved: units::count(m.moved),
-        share: if m.total == 0 { "\u{2013}".into() } else { units::percent(m.moved as f64 / m.total as f64) },
-        ideal: units::count(m.ideal),
-        over_ideal: m.over_ideal.map_or_else(|| "\u{2013}".into(), units::significant),
-        took: m.done_ns.map_or_else(|| "\u{2013}".into(), |done| units::duration(done.saturating_sub(m.at_ns))),
-    }
+fn move_row(m: &Moved) -> Vec<Shown> {
+    let unknown = || units::UNKNOWN.to_owned();
+    texts([
+        units::moment(m.at_ns),
+        m.event.clone(),
+        units::count(m.moved),
+        if m.total == 0 { unknown() } else { units::percent(m.moved as f64 / m.total as f64) },
+        units::count(m.ideal),
+        m.over_ideal.map_or_else(unknown, units::significant),
+        units::duration_or_unknown(m.done_ns.map(|done| done.saturating_sub(m.at_ns))),
+    ])
 }
 
-fn formula_row(f: &Formula) -> FormulaRow {
+fn formula_row(f: &Formula) -> Vec<Shown> {
     let print = |value: f64| match f.unit {
         Unit::Fraction => units::significant_small(value),
         Unit::Time => units::duration(value.max(0.0).round() as u64),
         Unit::Number => units::significant(value),
     };
-    FormulaRow {
-        name: f.name.clone(),
-        formula: f.formula.clone(),
-        predicted: print(f.predicted),
-        measured: f.measured.map_or_else(|| "\u{2013}".into(), print),
-        note: f.note.clone(),
-    }
+    vec![
+        f.name.clone().into(),
+        Shown::from(f.formula.clone()).code(),
+        print(f.predicted).into(),
+        f.measured.map_or_else(|| units::UNKNOWN.into(), print).into(),
+        f.note.clone().into(),
+    ]
 }

@@ -36,13 +36,6 @@ static FOLLOWED: &[MetricKind] = &[
         Unit::Time,
         "the longest time in which a zone's clients had neither reads nor writes",
     ),
-    MetricKind::new("rto", "fail-over time", Unit::Time, "the longest unplanned fail-over"),
-    MetricKind::new(
-        "false_failovers",
-        "needless fail-overs",
-        Unit::Number,
-        "fail-overs away from a primary that was in order",
-    ),
     MetricKind::new("moved_keys", "keys moved", Unit::Number, "keys that all changes of membership moved"),
 ];
 
@@ -57,10 +50,19 @@ pub(crate) fn is_followed(name: &str) -> bool {
     FOLLOWED.iter().any(|kind| kind.name == name)
 }
 
-/// Those of a report that it has.
+/// Those of a report that it has, and of its recoveries.
 pub(crate) fn of(report: &Report) -> Vec<Metric> {
     let value = |kind: &MetricKind| figure(report, &kind.name).and_then(|figure| figure.value);
-    FOLLOWED.iter().filter_map(|kind| value(kind).map(|value| kind.clone().with(value))).collect()
+    let recovery = report.recoveries.iter().flat_map(|r| [&r.kind.longest.0, &r.kind.needless.0]);
+    FOLLOWED.iter().chain(recovery).filter_map(|kind| value(kind).map(|value| kind.clone().with(value))).collect()
+}
+
+/// A figure of its recoveries, by the name that the system has for it.
+fn of_recoveries(report: &Report, name: &str) -> Option<Figure> {
+    let r = report.recoveries.as_ref()?;
+    let figure = |kind: &MetricKind, value: Option<f64>| (kind.name == name).then(|| Figure::new(value, kind.unit));
+    figure(&r.kind.longest.0, r.longest_ns.map(|ns| ns as f64))
+        .or_else(|| figure(&r.kind.needless.0, Some(r.needless as f64)))
 }
 
 /// One figure.
@@ -78,17 +80,16 @@ pub(crate) struct Figure {
 /// Fractions: `availability` (of operations), `read_availability`, `write_availability`, `probe_availability`,
 /// `time_availability`, `busy_max`. Times: `longest_outage` (of any scope), `longest_write_outage`,
 /// `longest_read_outage`, `longest_zone_outage`, `longest_full_outage`, `total_outage`, `longest_stall`,
-/// `{read|write|all}_{p50|p90|p99|p999|mean|max}` (without prefix: all), `rto` (the longest unplanned fail-over),
-/// `two_primaries` (or `split_brain`). Numbers: `nines`, `outages`, `operations`, `ok`,
+/// `{read|write|all}_{p50|p90|p99|p999|mean|max}` (without prefix: all), `two_primaries` (or `split_brain`). Numbers: `nines`, `outages`, `operations`, `ok`,
 /// `failed`, `unknown`, `operations_lost`, `throughput` (ok a second), `max_over_mean`, `cov`, `jain`, `gini` (of
 /// requests, or with the prefix `requests_` or `keys_`), `messages_sent`, `messages_per_operation`, `keys_moved` (moved
 /// over the fewest that had to, of the worst change), `moved_keys` (of all changes), `queue_max` (of the samples),
-/// `lost_writes` (or `rpo`), `stale_reads`, `false_failovers`, `unavailable_zones`, `fact_<kind>`, and `metric_<name>`
-/// of what the system names itself.
+/// `lost_writes` (or `rpo`), `stale_reads`, `unavailable_zones`, `fact_<kind>`, those of recoveries, and `<name>`
+/// or `metric_<name>` of what the system names itself.
 pub(crate) fn figure(report: &Report, name: &str) -> Option<Figure> {
     let a = &report.availability;
     let l = &report.load;
-    let (failover, losses) = (report.failover.as_ref(), &report.losses);
+    let losses = &report.losses;
     let measured = a.operations > 0;
     // Outages are known where anybody asked, probes too.
     let known = a.time_fraction.is_some();
@@ -139,7 +140,6 @@ pub(crate) fn figure(report: &Report, name: &str) -> Option<Figure> {
             number((!l.keys_moved.is_empty()).then_some(moved as f64))
         }
         "queue_max" => number(l.queues.as_ref().map(|q| q.max as f64)),
-        "rto" => time_of(failover.and_then(|f| f.rto_max_ns)),
         // Without an acknowledged write there was nothing to lose.
         "lost_writes" | "rpo" => {
             number(losses.lost_writes.filter(|_| losses.acknowledged_writes > 0).map(|lost| lost as f64))
@@ -147,12 +147,13 @@ pub(crate) fn figure(report: &Report, name: &str) -> Option<Figure> {
         "stale_reads" => number(losses.stale_reads.map(|reads| reads as f64)),
         "unavailable_zones" => number(losses.unavailable_zones.map(|zones| zones as f64)),
         "two_primaries" | "split_brain" => time_of(losses.two_primaries_ns),
-        "false_failovers" => number(failover.map(|f| f.false_failovers as f64)),
         "messages_sent" => number(Some(report.messages.sent as f64)),
         "messages_per_operation" => number((a.ok > 0).then(|| report.messages.sent as f64 / a.ok as f64)),
         _ => match name.strip_prefix("fact_") {
             Some(kind) => number(Some(report.facts.get(kind).copied().unwrap_or(0) as f64)),
-            None => latency(report, name).or_else(|| own(report, name.strip_prefix("metric_")?)),
+            None => latency(report, name)
+                .or_else(|| of_recoveries(report, name))
+                .or_else(|| own(report, name.strip_prefix("metric_").unwrap_or(name))),
         },
     }
 }

@@ -1,12 +1,11 @@
 //! What each change of membership moved, and which keys are asked for most.
 
-use crate::failover::name;
 use crate::units::round;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use sim_core::record::RunRecord;
 
 /// What one change of membership moved.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Moved {
     /// When.
     pub at_ns: u64,
@@ -23,15 +22,15 @@ pub struct Moved {
     /// When the last of them was durable at its destination; `null` if that was not seen.
     pub done_ns: Option<u64>,
     /// Keys of each node before.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub before: Vec<u64>,
     /// Keys of each node after.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub after: Vec<u64>,
 }
 
 /// A key that is asked for often.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct HotKey {
     /// The key.
     pub key: u64,
@@ -66,7 +65,7 @@ pub(crate) fn hot(record: &RunRecord) -> Vec<HotKey> {
     let row = |k: &sim_core::measures::HotKey| HotKey {
         key: k.key,
         requests: k.requests,
-        nodes: k.nodes.iter().map(|n| name(record, *n)).collect(),
+        nodes: k.nodes.iter().map(|n| record.node_name(*n)).collect(),
     };
     record.measures.hot_keys.iter().map(row).collect()
 }

@@ -16,7 +16,16 @@ const STYLE: &str = include_str!("../templates/report.css");
 /// `report.md`. Its pictures are the files in `charts/`; those that few runs have are shown if they are among `charts`.
 #[must_use]
 pub fn markdown(report: &Report, charts: &[Chart]) -> String {
-    render("report.md", MARKDOWN, report, &charts.iter().map(Figure::named).collect::<Vec<_>>())
+    let text = render("report.md", MARKDOWN, report, &charts.iter().map(Figure::named).collect::<Vec<_>>());
+    // What is left out leaves its blank lines.
+    let mut page = String::with_capacity(text.len());
+    for line in text.lines() {
+        if !line.is_empty() || !page.ends_with("\n\n") {
+            page.push_str(line);
+            page.push('\n');
+        }
+    }
+    page
 }
 
 /// `report.html`: everything in one file, no script, nothing loaded from anywhere.

@@ -1,7 +1,7 @@
 //! How long the queues of the nodes were, from the gauge `queue` that a system may have.
 
 use crate::units::round;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use sim_core::measures::Gauge;
 use sim_core::record::RunRecord;
 
@@ -9,7 +9,7 @@ use sim_core::record::RunRecord;
 const QUEUE: &str = "queue";
 
 /// Lengths of queues in the samples of the measured window: what was between two of them is not seen.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Queues {
     /// The longest of any node.
     pub max: u64,
@@ -22,7 +22,7 @@ pub struct Queues {
 }
 
 /// One node's queue.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct NodeQueue {
     /// Its name.
     pub node: String,
@@ -55,7 +55,7 @@ pub(crate) fn measure(record: &RunRecord) -> Option<Queues> {
         let mut lengths: Vec<u64> = pairs.filter(|(at, _)| measured(at)).map(|(_, length)| *length).collect();
         all.extend_from_slice(&lengths);
         let Some((max, mean, p99)) = summary(&mut lengths) else { continue };
-        per_node.push(NodeQueue { node: crate::failover::name(record, index as u32), max, mean, p99 });
+        per_node.push(NodeQueue { node: record.node_name(index as u32), max, mean, p99 });
     }
     let (max, mean, p99) = summary(&mut all)?;
     Some(Queues { max, mean, p99, per_node })

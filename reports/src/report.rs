@@ -1,12 +1,12 @@
 //! The report: every figure of `report.json`, under the names other programs read.
 
 use crate::conditions::Condition;
-use crate::failover::FailoverReport;
 use crate::goodput::Goodput;
 use crate::losses::Losses;
 use crate::moves::{HotKey, Moved};
 use crate::queues::Queues;
-use serde::{Deserialize, Serialize};
+use crate::recovery::Recoveries;
+use serde::Serialize;
 use sim_core::Class;
 use sim_core::curve::Curve;
 use sim_core::measures::Formula;
@@ -20,7 +20,7 @@ use std::collections::BTreeMap;
 pub const REPORT_SCHEMA_VERSION: u32 = 1;
 
 /// All that is said about one run. Times are simulated nanoseconds since its start.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Report {
     /// [`REPORT_SCHEMA_VERSION`].
     pub schema_version: u32,
@@ -51,42 +51,41 @@ pub struct Report {
     /// How much of the time, and of the operations, was served.
     pub availability: Availability,
     /// What clients were promised and did not get.
-    #[serde(default)]
     pub losses: Losses,
     /// How long the operations that succeeded took.
     pub latency: Latencies,
     /// Who did the work.
     pub load: Load,
     /// What was asked and what was served, where the system measures load.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub goodput: Option<Goodput>,
     /// What the system did not serve, by the reason it gives, in the whole run.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub errors: BTreeMap<String, u64>,
-    /// How primaries were replaced, where the system has primaries.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub failover: Option<FailoverReport>,
+    /// What the system did in steps while clients waited, under the name that it has for it.
+    #[serde(flatten)]
+    pub recoveries: Option<Recoveries>,
     /// The figures that sweeps and comparisons follow beside availability and latency, with the system's own.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub metrics: Vec<Metric>,
     /// Closed forms beside what the run came to.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub formulas: Vec<Formula>,
     /// The system's own tables.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub tables: Vec<Table>,
     /// Who held, ran or led what from when to when, as the system tells it.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub tracks: Vec<Track>,
     /// The system's own figures over time.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub curves: Vec<Curve>,
     /// Messages between nodes, over the whole run.
     pub messages: Messages,
     /// What was done to the cluster.
     pub faults: Vec<Fault>,
     /// Times in which something was wrong that is no fault: gray servers, overloads, links that are full or slow.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub conditions: Vec<Condition>,
     /// What the system announced, counted by kind.
     pub facts: BTreeMap<String, u64>,
@@ -95,7 +94,7 @@ pub struct Report {
 }
 
 /// One judgement.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Verdict {
     /// The rule, `expect.<metric>`, `fault_bit` or `operations`.
     pub rule: String,
@@ -104,7 +103,7 @@ pub struct Verdict {
     /// What was seen.
     pub detail: String,
     /// The rule was broken, as the scenario expects: `verdict` says that it held.
-    #[serde(default, skip_serializing_if = "is_false")]
+    #[serde(skip_serializing_if = "is_false")]
     pub broken_as_expected: bool,
 }
 
@@ -118,7 +117,7 @@ impl Verdict {
 ///
 /// Only operations *invoked* in the measured window count, and probes only in `probes`, `scopes` and `outages`.
 /// `operations = ok + failed + unknown`.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Availability {
     /// Operations invoked in the measured window.
     pub operations: u64,
@@ -140,33 +139,26 @@ pub struct Availability {
     /// The longest outage of any scope; 0 without any.
     pub longest_outage_ns: u64,
     /// The longest outage of writes, wherever they were asked for and whatever shard they were about.
-    #[serde(default)]
     pub longest_write_outage_ns: u64,
     /// The longest outage of reads.
-    #[serde(default)]
     pub longest_read_outage_ns: u64,
     /// The longest time in which the clients of one zone had neither reads nor writes, of any shard.
-    #[serde(default)]
     pub longest_zone_outage_ns: u64,
     /// The longest time in which nobody had anything.
-    #[serde(default)]
     pub longest_full_outage_ns: u64,
     /// The time in which some scope was down.
     pub total_outage_ns: u64,
     /// Every outage in order of time; they do not overlap.
     pub outages: Vec<Outage>,
     /// Each scope of which anything is known.
-    #[serde(default)]
     pub scopes: Vec<ScopeAvailability>,
     /// Whether probes decided what was down; otherwise the workload's operations did.
-    #[serde(default)]
     pub decided_by_probes: bool,
     /// The longest time in which no operation returned successfully, however short: it shows what `timeout_ns` forgives.
     pub longest_stall: Stall,
     /// An operation slower than this does not count as `ok`.
     pub timeout_ns: u64,
     /// An operation slower than this does not count as served where outages are found.
-    #[serde(default)]
     pub probe_timeout_ns: u64,
     /// Length of a window.
     pub window_ns: u64,
@@ -187,7 +179,7 @@ pub struct Availability {
 }
 
 /// Some of the operations.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 pub struct Share {
     /// How many.
     pub operations: u64,
@@ -198,7 +190,7 @@ pub struct Share {
 }
 
 /// A time without a success.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Stall {
     /// When it began.
     pub start_ns: u64,
@@ -207,7 +199,7 @@ pub struct Stall {
 }
 
 /// A class of operations asked from a zone, of a shard where keys lie in shards.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ScopeAvailability {
     /// Reads or writes.
     pub class: Class,
@@ -232,7 +224,7 @@ pub struct ScopeAvailability {
 }
 
 /// A time in which one scope was down.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ScopeOutage {
     /// Reads or writes.
     pub class: Class,
@@ -250,7 +242,7 @@ pub struct ScopeOutage {
 
 /// A time in which some scopes were down: outages of scopes that overlap are one. Its ends are those of the scope that was
 /// down for longest.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Outage {
     /// The first operation that was not served.
     pub start_ns: u64,
@@ -261,15 +253,12 @@ pub struct Outage {
     /// It had not ended when the measured window did.
     pub open: bool,
     /// What was down, for people: `everything`, `writes`, `zone b`, `1 of 3 shards`.
-    #[serde(default)]
     pub scope: String,
     /// The workload's operations that were under way while their scope was down, and were not served.
     pub operations_lost: u64,
     /// Those that were under way then and had no answer, or a refusal.
-    #[serde(default)]
     pub operations_failed: u64,
     /// Those that were answered after all, but so late that a probe would have given up.
-    #[serde(default)]
     pub operations_late: u64,
     /// The faults that were active, for people.
     pub cause: String,
@@ -278,12 +267,11 @@ pub struct Outage {
     /// What it was spent on; they cover it exactly.
     pub phases: Vec<Phase>,
     /// Each scope that was down, in order of time.
-    #[serde(default)]
     pub scopes: Vec<ScopeOutage>,
 }
 
 /// One part of an outage.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Phase {
     /// Its name, e.g. `election`.
     pub name: String,
@@ -294,7 +282,7 @@ pub struct Phase {
 }
 
 /// Latencies of successful operations invoked in the measured window, late ones included: what a client saw.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Latencies {
     /// Reads.
     pub read: Latency,
@@ -305,7 +293,7 @@ pub struct Latencies {
 }
 
 /// One distribution, to three significant digits (`max` and `min` are exact). `null` where `count` is 0.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Latency {
     /// Operations counted.
     pub count: u64,
@@ -326,10 +314,9 @@ pub struct Latency {
 }
 
 /// How the work was spread, over the measured window. Figures of spread are over the nodes that carry load.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Load {
     /// What `requests` counts, e.g. `client requests` or `lookups answered`.
-    #[serde(default)]
     pub unit: String,
     /// One entry a node.
     pub per_node: Vec<NodeLoad>,
@@ -370,22 +357,22 @@ pub struct Load {
     /// Keys moved by each change of membership.
     pub keys_moved: Vec<Moved>,
     /// The keys asked for most often.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub hot_keys: Vec<HotKey>,
     /// How long the queues were, where the system has queues.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub queues: Option<Queues>,
 }
 
 /// One node's share.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct NodeLoad {
     /// Its name.
     pub node: String,
     /// Its zone's name, or empty.
     pub zone: String,
     /// Whether it has a share in the load; what only passes work on has not.
-    #[serde(default = "yes", skip_serializing_if = "is_true")]
+    #[serde(skip_serializing_if = "is_true")]
     pub carries: bool,
     /// Its load: client requests handed to it, or whatever else the system counts (`unit`).
     pub requests: u64,
@@ -410,12 +397,12 @@ pub struct NodeLoad {
     /// Time it was down.
     pub down_ns: u64,
     /// What it did for probes, which is in none of the figures above but shares of time and syncs.
-    #[serde(default, skip_serializing_if = "ProbeLoad::is_none")]
+    #[serde(skip_serializing_if = "ProbeLoad::is_none")]
     pub probes: ProbeLoad,
 }
 
 /// Messages between nodes.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Messages {
     /// Sent.
     pub sent: u64,
@@ -430,7 +417,7 @@ pub struct Messages {
 }
 
 /// One fault as it happened.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Fault {
     /// `crash`, `partition`, ...
     pub kind: String,
@@ -451,12 +438,8 @@ pub struct Fault {
     /// Whether not biting makes the run inconclusive.
     pub must_bite: bool,
     /// How much of it the scenario's limits held back: nodes, or 1 for a partition as a whole.
-    #[serde(default, skip_serializing_if = "nothing")]
+    #[serde(skip_serializing_if = "nothing")]
     pub held: u64,
-}
-
-const fn yes() -> bool {
-    true
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
@@ -490,6 +473,20 @@ impl Report {
     pub(crate) fn troubles(&self) -> Vec<Fault> {
         let passing = self.conditions.iter().filter(|c| !c.is_standing(self.measure_from_ns, self.measure_to_ns));
         self.faults.iter().cloned().chain(passing.map(Condition::as_fault)).collect()
+    }
+
+    /// The names of all phases of outages, in the order that decides how they look: those of recoveries, then those of the
+    /// longest outage, then as they come.
+    pub(crate) fn phase_names(&self) -> Vec<&str> {
+        let steps = self.recoveries.iter().flat_map(|r| r.kind.steps.iter().map(|step| &*step.name));
+        let outages = self.worst_outage().into_iter().chain(&self.availability.outages);
+        let mut names: Vec<&str> = steps.collect();
+        for name in outages.flat_map(|outage| &outage.phases).map(|phase| phase.name.as_str()) {
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
+        names
     }
 
     /// The longest outage (the first of equals).

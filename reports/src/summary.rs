@@ -194,8 +194,9 @@ fn measured(page: &mut Page, report: &Report) -> usize {
     if let Some(losses) = view::losses_sentence(&report.losses) {
         page.wrapped("", "losses", &losses, "; ");
     }
-    if let Some(failover) = &report.failover {
-        page.wrapped("", "fail-overs", &view::failover_sentence(failover, report.availability.by_zone.len()), "; ");
+    if let Some(r) = &report.recoveries {
+        let label = format!("{}s", r.kind.one);
+        page.wrapped("", &label, &view::recovery_sentence(r, report.availability.by_zone.len()), "; ");
     }
     if let Some(goodput) = &report.goodput {
         page.row("", "goodput", &view::goodput_sentence(goodput, &report.errors));

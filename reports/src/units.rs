@@ -1,5 +1,8 @@
 //! Numbers as people and files read them: rounded fractions, durations with a unit, counts with separators.
 
+/// What stands where nobody knows.
+pub(crate) const UNKNOWN: &str = "\u{2013}";
+
 /// `part / whole` to 9 digits, or nothing when there is no whole. 1 and 0 are kept for all and none.
 pub(crate) fn fraction(part: u64, whole: u64) -> Option<f64> {
     (whole > 0).then(|| round(part as f64 / whole as f64, 9))
@@ -49,6 +52,11 @@ pub(crate) fn duration(ns: u64) -> String {
         ("1000", "ms") => "1 s".into(),
         _ => format!("{text} {unit}"),
     }
+}
+
+/// The same, where it is known.
+pub(crate) fn duration_or_unknown(ns: Option<u64>) -> String {
+    ns.map_or_else(|| UNKNOWN.into(), duration)
 }
 
 /// A moment of the run: `10 s`, `10.05 s`, `12 min 3.5 s`; milliseconds are kept below a minute, tenths above.

@@ -4,10 +4,11 @@ use crate::causes::fault_name;
 use crate::conditions::Condition;
 pub(crate) use crate::losses::sentence as losses_sentence;
 use crate::measured::{Measured, harm};
-pub(crate) use crate::measured::{failover_sentence, goodput_sentence, moves_sentence, own_sentence};
+pub(crate) use crate::measured::{goodput_sentence, moves_sentence, own_sentence, recovery_sentence};
 use crate::queues::NodeQueue;
-use crate::report::{Availability, Latency, Outage, Report, ScopeAvailability, Share, Verdict};
-use crate::{failover, units};
+use crate::report::{Availability, Fault, Latency, Load, Outage, Report, ScopeAvailability, Share, Verdict};
+use crate::sheet::{Sheet, Shown, texts};
+use crate::units;
 use serde::Serialize;
 use sim_core::Class;
 use sim_core::record::{ProbeLoad, Ruling};
@@ -18,6 +19,8 @@ const OUTAGES: usize = 60;
 const NODES: usize = 200;
 /// And more scopes.
 const SCOPES: usize = 60;
+/// The heads of tables of verdicts.
+const VERDICTS: [(&str, &str); 3] = [("", ""), ("Rule", "nowrap"), ("Seen", "wide")];
 
 /// All the pages show.
 #[derive(Serialize)]
@@ -40,24 +43,20 @@ pub(crate) struct View<'a> {
     pub worst_sentence: String,
     pub worst_spent: String,
     pub worst_phases: Vec<PhaseRow>,
-    pub verdicts: Vec<VerdictRow<'a>>,
-    pub outages: Vec<OutageRow>,
-    pub outages_left_out: usize,
-    pub shares: Vec<ShareRow>,
-    pub scopes: Vec<ScopeRow>,
-    pub scopes_left_out: usize,
-    pub latencies: Vec<LatencyRow>,
-    pub nodes: Vec<NodeRow<'a>>,
-    pub nodes_left_out: usize,
+    pub verdicts: Sheet,
+    /// Those that did not hold.
+    pub broken: Sheet,
+    pub outages: Sheet,
+    pub shares: Sheet,
+    pub scopes: Sheet,
+    pub latencies: Sheet,
+    pub nodes: Sheet,
     pub load_sentence: String,
-    pub has_keys: bool,
-    pub has_queues: bool,
-    pub spreads: Vec<SpreadRow>,
+    pub spreads: Sheet,
     pub more: Measured,
-    pub faults: Vec<FaultRow>,
+    pub faults: Sheet,
     pub messages_sentence: String,
-    pub kinds: Vec<(String, String)>,
-    pub facts: Vec<(String, String)>,
+    pub facts: Sheet,
     pub method: String,
 }
 
@@ -69,91 +68,6 @@ pub(crate) struct PhaseRow {
     pub duration: String,
     /// Of the outage, in percent.
     pub width: f64,
-}
-
-#[derive(Serialize)]
-pub(crate) struct VerdictRow<'a> {
-    pub rule: &'a str,
-    pub verdict: &'static str,
-    pub detail: &'a str,
-}
-
-#[derive(Serialize)]
-pub(crate) struct OutageRow {
-    pub start: String,
-    pub scope: String,
-    pub duration: String,
-    /// Of the clients' operations: without an answer, and answered late.
-    pub failed: String,
-    pub late: String,
-    pub cause: String,
-    pub phases: String,
-}
-
-#[derive(Serialize)]
-pub(crate) struct ShareRow {
-    pub name: String,
-    pub operations: String,
-    pub not_served: String,
-    pub fraction: String,
-}
-
-/// A scope: how much of it was served, and how much of the time.
-#[derive(Serialize)]
-pub(crate) struct ScopeRow {
-    pub name: String,
-    pub asked: String,
-    pub served: String,
-    pub up: String,
-    pub outages: String,
-    pub longest: String,
-}
-
-#[derive(Serialize)]
-pub(crate) struct LatencyRow {
-    pub name: &'static str,
-    pub count: String,
-    pub p50: String,
-    pub p90: String,
-    pub p99: String,
-    pub p999: String,
-    pub max: String,
-}
-
-#[derive(Serialize)]
-pub(crate) struct NodeRow<'a> {
-    pub name: &'a str,
-    pub zone: &'a str,
-    pub requests: String,
-    /// Of the busiest, in percent.
-    pub width: f64,
-    pub bytes_in: String,
-    pub bytes_out: String,
-    pub keys: String,
-    pub busy: String,
-    pub disk: String,
-    pub down: String,
-    /// Mean, 99th percentile and longest.
-    pub queue: String,
-}
-
-/// How evenly something is spread over the nodes.
-#[derive(Serialize)]
-pub(crate) struct SpreadRow {
-    pub name: &'static str,
-    pub max_over_mean: String,
-    pub cov: String,
-    pub jain: String,
-    pub gini: String,
-}
-
-#[derive(Serialize)]
-pub(crate) struct FaultRow {
-    pub name: String,
-    pub start: String,
-    pub duration: String,
-    pub effect: String,
-    pub bit: bool,
 }
 
 /// `pass`, `fail` or `inconclusive`.
@@ -199,11 +113,6 @@ impl Standing {
             Self::Harmed | Self::AsExpected | Self::Open => "inconclusive",
         }
     }
-}
-
-/// The same of one verdict; one that was to be broken is as amber as one that nobody could judge.
-fn verdict_name(verdict: &Verdict) -> &'static str {
-    if verdict.broken_as_expected { "broken as expected" } else { ruling_name(verdict.verdict) }
 }
 
 /// How much is said of each harm.
@@ -254,11 +163,7 @@ pub(crate) fn phases(outage: &Outage) -> String {
 
 /// `99.9 %`, or a dash where nothing was measured.
 pub(crate) fn percent(fraction: Option<f64>) -> String {
-    fraction.map_or_else(|| "\u{2013}".into(), units::percent)
-}
-
-fn time(ns: Option<u64>) -> String {
-    ns.map_or_else(|| "\u{2013}".into(), units::duration)
+    fraction.map_or_else(|| units::UNKNOWN.into(), units::percent)
 }
 
 /// `656 ms`, or `at least 656 ms` for one that was still open.
@@ -286,7 +191,7 @@ impl<'a> View<'a> {
             events: units::count(report.events),
             availability: percent(a.fraction),
             availability_note: if a.operations == 0 { "no operations".into() } else { lost(a.operations - a.ok) },
-            down: if a.time_fraction.is_none() { "\u{2013}".into() } else { units::duration(a.total_outage_ns) },
+            down: if a.time_fraction.is_none() { units::UNKNOWN.into() } else { units::duration(a.total_outage_ns) },
             down_note: match (a.time_fraction, a.nines) {
                 (None, _) => "nothing was measured".into(),
                 (Some(_), None) => {
@@ -307,32 +212,64 @@ impl<'a> View<'a> {
                 || format!("longest pause between answers {}", units::duration(a.longest_stall.duration_ns)),
                 |o| format!("{} at {}: {}", o.scope, units::moment(o.start_ns), o.cause),
             ),
-            p99: time(all.p99_ns),
-            p99_note: format!("median {}, slowest {}", time(all.p50_ns), time(all.max_ns)),
+            p99: units::duration_or_unknown(all.p99_ns),
+            p99_note: format!(
+                "median {}, slowest {}",
+                units::duration_or_unknown(all.p50_ns),
+                units::duration_or_unknown(all.max_ns)
+            ),
             worst_sentence: worst.map(worst_sentence).unwrap_or_default(),
             worst_spent: worst.map(phases).unwrap_or_default(),
-            worst_phases: worst.map(phase_rows).unwrap_or_default(),
-            verdicts: report
-                .verdicts
-                .iter()
-                .map(|v| VerdictRow { rule: &v.rule, verdict: verdict_name(v), detail: &v.detail })
-                .collect(),
-            outages: a.outages.iter().take(OUTAGES).map(outage_row).collect(),
-            outages_left_out: a.outages.len().saturating_sub(OUTAGES),
-            shares: share_rows(report),
-            scopes: a.scopes.iter().take(SCOPES).map(|s| scope_row(a, s)).collect(),
-            scopes_left_out: a.scopes.len().saturating_sub(SCOPES),
-            latencies: [("reads", &report.latency.read), ("writes", &report.latency.write), ("all", all)]
-                .map(|(name, l)| latency_row(name, l))
-                .into(),
-            nodes: node_rows(report),
-            nodes_left_out: report.load.per_node.len().saturating_sub(NODES),
+            worst_phases: worst.map(|worst| phase_rows(report, worst)).unwrap_or_default(),
+            verdicts: Sheet::new(VERDICTS).of(&report.verdicts, usize::MAX, verdict_row),
+            broken: Sheet::new(VERDICTS.map(|(_, lies)| ("", lies))).of(
+                &report
+                    .verdicts
+                    .iter()
+                    .filter(|v| v.verdict != Ruling::Pass || v.broken_as_expected)
+                    .collect::<Vec<_>>(),
+                usize::MAX,
+                |verdict| verdict_row(verdict),
+            ),
+            outages: Sheet::new([
+                ("Began at", "n"),
+                ("Lasted", "n"),
+                ("Of", ""),
+                ("Failed", "n"),
+                ("Late", "n"),
+                ("Cause", ""),
+                ("Spent on", ""),
+            ])
+            .of(&a.outages, OUTAGES, outage_row),
+            shares: share_sheet(report),
+            scopes: Sheet::new([
+                ("Scope", "nowrap"),
+                ("Asked", "n"),
+                ("Served", "n"),
+                ("Up", "n"),
+                ("Outages", "n"),
+                ("Longest", "n"),
+            ])
+            .of(&a.scopes, SCOPES, |scope| scope_row(a, scope)),
+            latencies: Sheet::new([
+                ("Succeeded", ""),
+                ("Count", "n"),
+                ("Median", "n"),
+                ("p90", "n"),
+                ("p99", "n"),
+                ("p99.9", "n"),
+                ("Slowest", "n"),
+            ])
+            .of(
+                &[("reads", &report.latency.read), ("writes", &report.latency.write), ("all", all)],
+                usize::MAX,
+                latency_row,
+            ),
+            nodes: node_sheet(report),
             load_sentence: load_sentence(report, total_requests),
-            has_keys: report.load.keys_max_over_mean.is_some(),
-            has_queues: report.load.queues.is_some(),
-            spreads: spread_rows(report),
+            spreads: spread_sheet(&report.load),
             more: Measured::of(report),
-            faults: report.faults.iter().map(fault_row).chain(report.conditions.iter().map(condition_row)).collect(),
+            faults: fault_sheet(report),
             messages_sentence: format!(
                 "{} sent, {} delivered, {} lost{}",
                 units::count(report.messages.sent),
@@ -340,8 +277,11 @@ impl<'a> View<'a> {
                 units::count(report.messages.lost),
                 reasons(report),
             ),
-            kinds: kinds(report),
-            facts: report.facts.iter().map(|(k, n)| (k.clone(), units::count(*n))).collect(),
+            facts: Sheet::new([("", ""), ("", "n")]).of(
+                &report.facts.iter().collect::<Vec<_>>(),
+                usize::MAX,
+                |(kind, n)| vec![Shown::from(kind.as_str()).code(), units::count(**n).into()],
+            ),
             method: format!(
                 "An operation is served when it succeeds within {}. Reads and writes of each zone{} are looked at by \
                  themselves{}: a window of {} is down when fewer than half of what was asked in it was served within {}; \
@@ -383,48 +323,52 @@ fn worst_sentence(o: &Outage) -> String {
     )
 }
 
-fn phase_rows(o: &Outage) -> Vec<PhaseRow> {
-    let row = |(i, p): (usize, &crate::report::Phase)| PhaseRow {
+fn phase_rows(report: &Report, o: &Outage) -> Vec<PhaseRow> {
+    let names = report.phase_names();
+    let look = |name: &str| names.iter().position(|known| *known == name).unwrap_or(0) % 6;
+    let row = |p: &crate::report::Phase| PhaseRow {
         name: p.name.clone(),
-        look: failover::look(&p.name).unwrap_or(i) % 6,
+        look: look(&p.name),
         duration: units::duration(p.end_ns - p.start_ns),
         width: units::round((p.end_ns - p.start_ns) as f64 * 100.0 / o.duration_ns.max(1) as f64, 2),
     };
-    o.phases.iter().enumerate().map(row).collect()
+    o.phases.iter().map(row).collect()
 }
 
-fn outage_row(o: &Outage) -> OutageRow {
-    OutageRow {
-        start: units::moment(o.start_ns),
-        scope: o.scope.clone(),
-        duration: length(o),
-        failed: units::count(o.operations_failed),
-        late: units::count(o.operations_late),
-        cause: o.cause.clone(),
-        phases: phases(o),
-    }
+fn verdict_row(v: &Verdict) -> Vec<Shown> {
+    // One that was to be broken is as amber as one that nobody could judge.
+    let (name, colour) = match ruling_name(v.verdict) {
+        _ if v.broken_as_expected => ("broken as expected", "inconclusive"),
+        name => (name, name),
+    };
+    let failed = v.verdict == Ruling::Fail;
+    vec![Shown::from(name).pill(colour).strong(failed), Shown::from(&*v.rule).code(), v.detail.clone().into()]
 }
 
-fn share_rows(report: &Report) -> Vec<ShareRow> {
+fn outage_row(o: &Outage) -> Vec<Shown> {
+    let (failed, late) = (units::count(o.operations_failed), units::count(o.operations_late));
+    texts([units::moment(o.start_ns), length(o), o.scope.clone(), failed, late, o.cause.clone(), phases(o)])
+}
+
+fn share_sheet(report: &Report) -> Sheet {
     let a = &report.availability;
     let all = Share { operations: a.operations, ok: a.ok, fraction: a.fraction };
     let mut named = vec![("all".to_owned(), &all), ("reads".into(), &a.read), ("writes".into(), &a.write)];
     named.push(("probes, beside these".into(), &a.probes));
     named.extend(a.by_zone.iter().map(|(zone, share)| (format!("clients in zone {zone}"), share)));
-    named
-        .into_iter()
-        .filter(|(_, share)| share.operations > 0)
-        .map(|(name, share)| ShareRow {
-            name,
-            operations: units::count(share.operations),
-            not_served: units::count(share.operations - share.ok),
-            fraction: percent(share.fraction),
-        })
-        .collect()
+    named.retain(|(_, share)| share.operations > 0);
+    Sheet::new([("Operations", "nowrap"), ("Invoked", "n"), ("Not served", "n"), ("Availability", "n")]).of(
+        &named,
+        usize::MAX,
+        |(name, s)| {
+            let (all, not) = (units::count(s.operations), units::count(s.operations - s.ok));
+            texts([name.clone(), all, not, percent(s.fraction)])
+        },
+    )
 }
 
 /// `writes of shard 2 in zone b`, with as much of it as there is.
-fn scope_row(a: &Availability, s: &ScopeAvailability) -> ScopeRow {
+fn scope_row(a: &Availability, s: &ScopeAvailability) -> Vec<Shown> {
     let mut name = if s.class == Class::Read { "reads" } else { "writes" }.to_owned();
     if let Some(shard) = s.shard {
         name.push_str(&format!(" of shard {}", u32::from(shard) + 1));
@@ -436,50 +380,50 @@ fn scope_row(a: &Availability, s: &ScopeAvailability) -> ScopeRow {
     if s.unknown_ns > 0 {
         up.push_str(&format!(", {} unknown", units::duration(s.unknown_ns)));
     }
-    ScopeRow {
-        name,
-        asked: units::count(s.operations),
-        served: percent(s.fraction),
-        up,
-        outages: units::count(s.outages),
-        longest: if s.outages == 0 { "\u{2013}".into() } else { units::duration(s.longest_outage_ns) },
-    }
+    let longest = units::duration_or_unknown((s.outages > 0).then_some(s.longest_outage_ns));
+    texts([name, units::count(s.operations), percent(s.fraction), up, units::count(s.outages), longest])
 }
 
-fn latency_row(name: &'static str, l: &Latency) -> LatencyRow {
-    LatencyRow {
-        name,
-        count: units::count(l.count),
-        p50: time(l.p50_ns),
-        p90: time(l.p90_ns),
-        p99: time(l.p99_ns),
-        p999: time(l.p999_ns),
-        max: time(l.max_ns),
-    }
+fn latency_row((name, l): &(&str, &Latency)) -> Vec<Shown> {
+    let times = [l.p50_ns, l.p90_ns, l.p99_ns, l.p999_ns, l.max_ns].map(units::duration_or_unknown);
+    [(*name).to_owned(), units::count(l.count)].into_iter().chain(times).map(Shown::from).collect()
 }
 
-fn node_rows(report: &Report) -> Vec<NodeRow<'_>> {
+/// What each node had to do; keys and queues where there are some.
+fn node_sheet(report: &Report) -> Sheet {
     let max = report.carriers().map(|n| n.requests).max().unwrap_or(0).max(1);
-    let queues = report.load.queues.as_ref();
-    report
-        .load
-        .per_node
-        .iter()
-        .take(NODES)
-        .map(|n| NodeRow {
-            name: &n.node,
-            zone: &n.zone,
-            requests: units::count(n.requests),
-            width: if n.carries { units::round(n.requests as f64 * 100.0 / max as f64, 1) } else { 0.0 },
-            bytes_in: units::bytes(n.bytes_in),
-            bytes_out: units::bytes(n.bytes_out),
-            keys: units::count(n.keys),
-            busy: units::percent(units::round(n.busy_fraction, 4)),
-            disk: units::percent(units::round(n.disk_busy_fraction, 4)),
-            down: units::duration(n.down_ns),
-            queue: queues.and_then(|q| q.per_node.iter().find(|q| q.node == n.node)).map_or_else(String::new, queue),
-        })
-        .collect()
+    let (keys, queues) = (report.load.keys_max_over_mean.is_some(), report.load.queues.as_ref());
+    let heads = [
+        ("Node", "", true),
+        ("Zone", "", true),
+        ("Requests", "n", true),
+        ("", "bar", true),
+        ("Keys", "n", keys),
+        ("In", "n", true),
+        ("Out", "n", true),
+        ("CPU busy", "n", true),
+        ("Disk busy", "n", true),
+        ("Down", "n", true),
+        ("Queue mean / p99 / max", "n", queues.is_some()),
+    ];
+    let heads = || heads.into_iter().filter(|(.., there)| *there).map(|(title, lies, _)| (title, lies));
+    Sheet::new(heads()).of(&report.load.per_node, NODES, |n| {
+        let width = if n.carries { units::round(n.requests as f64 * 100.0 / max as f64, 1) } else { 0.0 };
+        let mut row = texts([n.node.clone(), n.zone.clone(), units::count(n.requests)]);
+        row.push(Shown::bar(width));
+        row.extend(keys.then(|| units::count(n.keys).into()));
+        row.extend(texts([
+            units::bytes(n.bytes_in),
+            units::bytes(n.bytes_out),
+            units::percent(units::round(n.busy_fraction, 4)),
+            units::percent(units::round(n.disk_busy_fraction, 4)),
+            units::duration(n.down_ns),
+        ]));
+        let its =
+            |queues: &crate::Queues| queues.per_node.iter().find(|q| q.node == n.node).map_or_else(String::new, queue);
+        row.extend(queues.map(|queues| its(queues).into()));
+        row
+    })
 }
 
 /// `1.3 / 8 / 21`.
@@ -487,25 +431,25 @@ fn queue(q: &NodeQueue) -> String {
     format!("{} / {} / {}", units::significant(q.mean), units::count(q.p99), units::count(q.max))
 }
 
-fn spread_rows(report: &Report) -> Vec<SpreadRow> {
-    let l = &report.load;
-    let rows = [
+fn spread_sheet(l: &Load) -> Sheet {
+    let mut rows = vec![
         ("requests", l.requests_max_over_mean, l.requests_cov, l.requests_jain, l.requests_gini),
         ("keys", l.keys_max_over_mean, l.keys_cov, l.keys_jain, l.keys_gini),
         ("bytes", l.bytes_max_over_mean, l.bytes_cov, l.bytes_jain, l.bytes_gini),
         ("busy time", l.busy_max_over_mean, l.busy_cov, l.busy_jain, l.busy_gini),
     ];
-    let figure = |value: Option<f64>| value.map_or_else(|| "\u{2013}".into(), units::significant_small);
-    rows.into_iter()
-        .filter(|(_, ratio, ..)| ratio.is_some())
-        .map(|(name, ratio, cov, jain, gini)| SpreadRow {
-            name,
-            max_over_mean: figure(ratio),
-            cov: figure(cov),
-            jain: figure(jain),
-            gini: figure(gini),
-        })
-        .collect()
+    rows.retain(|(_, ratio, ..)| ratio.is_some());
+    let figure = |value: Option<f64>| value.map_or_else(|| units::UNKNOWN.into(), units::significant_small);
+    Sheet::new([
+        ("Spread of", ""),
+        ("Maximum over mean", "n"),
+        ("Coefficient of variation", "n"),
+        ("Jain", "n"),
+        ("Gini", "n"),
+    ])
+    .of(&rows, usize::MAX, |(name, ratio, cov, jain, gini)| {
+        texts([(*name).to_owned(), figure(*ratio), figure(*cov), figure(*jain), figure(*gini)])
+    })
 }
 
 fn load_sentence(report: &Report, total: u64) -> String {
@@ -513,7 +457,7 @@ fn load_sentence(report: &Report, total: u64) -> String {
     let (Some(ratio), Some(max)) = (l.requests_max_over_mean, report.carriers().max_by_key(|n| n.requests)) else {
         return "No node was asked anything.".into();
     };
-    let figure = |value: Option<f64>| value.map_or_else(|| "\u{2013}".into(), units::significant);
+    let figure = |value: Option<f64>| value.map_or_else(|| units::UNKNOWN.into(), units::significant);
     let of_probes = |of: fn(&ProbeLoad) -> u64| l.per_node.iter().map(|node| of(&node.probes)).sum::<u64>();
     let (asked, bytes) = (of_probes(|p| p.requests), of_probes(|p| p.bytes_in + p.bytes_out));
     let beside = match asked {
@@ -537,22 +481,32 @@ fn load_sentence(report: &Report, total: u64) -> String {
 }
 
 /// What was wrong without being a fault stands in the same table.
-fn condition_row(c: &Condition) -> FaultRow {
-    FaultRow { effect: format!("no fault: {}", c.kind.replace('_', " ")), ..fault_row(&c.as_fault()) }
+fn fault_sheet(report: &Report) -> Sheet {
+    let faults = report.faults.iter().map(|f| (f.clone(), effect(f)));
+    let others = report.conditions.iter();
+    let others = others.map(|c: &Condition| (c.as_fault(), format!("no fault: {}", c.kind.replace('_', " "))));
+    let all: Vec<(Fault, String)> = faults.chain(others).collect();
+    Sheet::new([("Began at", "n"), ("Lasted", "n"), ("Fault", "wide"), ("Effect", "nowrap")]).of(
+        &all,
+        usize::MAX,
+        |(f, effect)| {
+            let mut row = texts([
+                units::moment(f.start_ns),
+                units::duration(f.end_ns.saturating_sub(f.start_ns)),
+                fault_name(&f.label, &f.kind, &f.resolved),
+            ]);
+            row.push(Shown::from(&**effect).pill(if f.bit { "" } else { "inconclusive" }).strong(!f.bit));
+            row
+        },
+    )
 }
 
-fn fault_row(f: &crate::report::Fault) -> FaultRow {
-    FaultRow {
-        name: fault_name(&f.label, &f.kind, &f.resolved),
-        start: units::moment(f.start_ns),
-        duration: units::duration(f.end_ns.saturating_sub(f.start_ns)),
-        effect: match (f.bit, f.touched) {
-            (false, _) if f.held > 0 => "held back by limits".into(),
-            (false, _) => "never bit".into(),
-            (true, 0) => "bit".into(),
-            (true, n) => format!("bit ({})", units::count(n)),
-        },
-        bit: f.bit,
+fn effect(f: &Fault) -> String {
+    match (f.bit, f.touched) {
+        (false, _) if f.held > 0 => "held back by limits".into(),
+        (false, _) => "never bit".into(),
+        (true, 0) => "bit".into(),
+        (true, n) => format!("bit ({})", units::count(n)),
     }
 }
 
@@ -565,13 +519,6 @@ fn reasons(report: &Report) -> String {
         .map(|(why, n)| format!("{} {}", why.replace('_', " "), units::count(*n)))
         .collect();
     if by.is_empty() { String::new() } else { format!(" ({})", by.join(", ")) }
-}
-
-/// Kinds of message, most frequent first.
-fn kinds(report: &Report) -> Vec<(String, String)> {
-    let mut rows: Vec<_> = report.messages.by_kind.iter().collect();
-    rows.sort_by(|a, b| b.1.cmp(a.1).then_with(|| a.0.cmp(b.0)));
-    rows.into_iter().map(|(kind, n)| (kind.clone(), units::count(*n))).collect()
 }
 
 /// The same, to go on after what is said of outages.

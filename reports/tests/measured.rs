@@ -101,7 +101,9 @@ fn what_was_broken_as_expected_is_said_as_such() {
     let first = screen(&record);
     let first = first.lines().next().expect("a line");
     assert!(!first.contains("PASS") && first.contains("broken as expected: acknowledged_writes_survive"), "{first}");
-    assert!(reports::markdown(&analyse(&record), &[]).contains("| broken as expected | acknowledged_writes_survive |"));
+    assert!(
+        reports::markdown(&analyse(&record), &[]).contains("| broken as expected | `acknowledged_writes_survive` |")
+    );
 }
 
 #[test]

@@ -13,6 +13,7 @@ pub mod network;
 pub mod panics;
 pub mod queue;
 pub mod record;
+pub mod recovery;
 pub mod seal;
 pub mod table;
 pub mod track;

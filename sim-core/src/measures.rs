@@ -1,9 +1,10 @@
-//! What a system measured of a run beyond what every system has: keys that moved, fail-overs, what was lost, figures of
+//! What a system measured of a run beyond what every system has: keys that moved, recoveries, what was lost, figures of
 //! its own, and formulas to hold beside the simulation. Plain data, kept in the [`crate::record::RunRecord`].
 
 use crate::curve::Curve;
 use crate::metric::{Metric, MetricKind, Unit};
 use crate::record::OpRecord;
+use crate::recovery::Recoveries;
 use crate::table::Table;
 use crate::track::Track;
 use crate::{Class, ClientId, Duration, Fate, Instant};
@@ -30,9 +31,9 @@ pub struct Measures {
     /// What clients were promised and did not get, where the system keeps account of it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub losses: Option<Losses>,
-    /// How its primaries were replaced, where it has primaries.
+    /// What it did in steps while clients waited, where it has such a thing.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub failover: Option<Failovers>,
+    pub recoveries: Option<Recoveries>,
     /// Times in which something was wrong that is no fault of the plan.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub conditions: Vec<Condition>,
@@ -232,40 +233,6 @@ impl Losses {
                 as u64;
         }
     }
-}
-
-/// How primaries were replaced.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Failovers {
-    /// Each, in order of time.
-    pub failovers: Vec<Failover>,
-}
-
-/// One replacement of a primary: the recovery time is from `began_ns` to `served_ns`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Failover {
-    /// Which part of the data; 0 where there is one.
-    pub shard: u32,
-    /// When the old primary stopped serving, or, for one that still could, when it was given up.
-    pub began_ns: u64,
-    /// When somebody held it for dead.
-    pub detected_ns: Option<u64>,
-    /// When it was decided who follows.
-    pub decided_ns: Option<u64>,
-    /// When the new primary began to accept writes.
-    pub promoted_ns: Option<u64>,
-    /// When a client's write was acknowledged by it.
-    pub served_ns: Option<u64>,
-    /// The old primary.
-    pub old: Option<u32>,
-    /// The new one.
-    pub new: Option<u32>,
-    /// Whether the old primary was in order: nobody had to be replaced.
-    pub needless: bool,
-    /// Whether an operator or fail-back asked for it.
-    pub planned: bool,
 }
 
 /// An acknowledged write that is gone.

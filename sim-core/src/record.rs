@@ -96,6 +96,14 @@ pub struct RunRecord {
     pub ops: Vec<OpRecord>,
 }
 
+impl RunRecord {
+    /// A node's name; its number where the record does not know it.
+    #[must_use]
+    pub fn node_name(&self, node: u32) -> String {
+        self.nodes.get(node as usize).map_or_else(|| crate::NodeId(node).to_string(), |n| n.name.clone())
+    }
+}
+
 /// One operation of one client. In `history.jsonl` clients, zones and nodes are numbered from 1, as they are named on
 /// the screen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

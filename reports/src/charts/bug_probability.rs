@@ -121,7 +121,7 @@ mod tests {
         BugProbability {
             schema_version: BugProbability::SCHEMA_VERSION,
             scenario: "a-run".into(),
-            system: "raft".into(),
+            system: "kv".into(),
             seed: 7,
             digest: "0123456789abcdef".into(),
             rule: "a_rule".into(),

@@ -208,6 +208,22 @@ impl Bands {
     }
 }
 
+/// A text in the middle of a bar, on a quiet ground, if there is room.
+pub(crate) fn inside(scene: &mut Scene, bar: Area, (ink, hatch): (Ink, Hatch), text: &str) {
+    let width = fonts::width(text, SMALL, true);
+    if width + 16.0 > bar.width() || bar.height() < SMALL + 2.0 {
+        return;
+    }
+    let (x, y) = ((bar.left + bar.right) / 2.0, (bar.top + bar.bottom) / 2.0 + SMALL * 0.35);
+    if hatch != Hatch::None {
+        // Letters need a quiet ground.
+        let half = width / 2.0 + 5.0;
+        scene.rect(Area { left: x - half, right: x + half, top: y - 20.0, bottom: y + 7.0 }, ink);
+    }
+    let letters = if palette::is_dark(ink) { palette::PAPER } else { palette::ON_FILL };
+    scene.bold((x, y), text, SMALL, letters, Anchor::Middle);
+}
+
 /// Says in the middle of an empty plot why it is empty.
 pub(crate) fn nothing(scene: &mut Scene, plot: Area, why: &str) {
     let middle = ((plot.left + plot.right) / 2.0, (plot.top + plot.bottom) / 2.0);

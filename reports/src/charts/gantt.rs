@@ -1,7 +1,7 @@
 //! Who held, ran or led what from when to when: a row each, a bar for each span, over simulated time.
 
 use super::fonts;
-use super::frame::{self, LABEL, Look, MARGIN, PLOT_RIGHT, SMALL};
+use super::frame::{self, LABEL, Look, MARGIN, PLOT_RIGHT};
 use super::palette::{self, BLUE, GRID, INK, PAPER, VERMILLION};
 use super::scene::{Anchor, Area, Hatch, Ink, Scene, fit};
 use super::timed::Timed;
@@ -57,15 +57,16 @@ pub(crate) fn draw(report: &Report, track: &Track) -> Option<Scene> {
             let (ink, hatch) = look(track, span.kind);
             scene.hatched(area, ink, hatch);
             scene.line((area.right, area.top), (area.right, area.bottom), PAPER, 1.5);
-            label(&mut scene, area, ink, &span.label);
+            frame::inside(&mut scene, area, (ink, hatch), &span.label);
         }
     }
-    if track.kinds.len() > 1 {
+    let used = |kind: usize| seen.iter().any(|span| span.kind == kind);
+    if (1..track.kinds.len()).any(used) {
         let entry = |(i, kind): (usize, &sim_core::track::SpanKind)| {
             let (ink, hatch) = look(track, i);
             (kind.name.clone().into_owned(), ink, Look::Fill(hatch))
         };
-        let legend: Vec<_> = track.kinds.iter().enumerate().map(entry).collect();
+        let legend: Vec<_> = track.kinds.iter().enumerate().filter(|(i, _)| used(*i)).map(entry).collect();
         let legend: Vec<_> = legend.iter().map(|(name, ink, look)| (name.as_str(), *ink, *look)).collect();
         frame::legend(&mut scene, PLOT_RIGHT, top - 16.0, &legend);
     }
@@ -124,16 +125,6 @@ fn lanes(spans: &[&Span]) -> (Vec<usize>, usize) {
         of[i] = free;
     }
     (of, used)
-}
-
-/// The label in its bar, if there is room.
-fn label(scene: &mut Scene, area: Area, ink: Ink, text: &str) {
-    if area.height() < SMALL + 2.0 || fonts::width(text, SMALL, true) + 12.0 > area.width() {
-        return;
-    }
-    let middle = ((area.left + area.right) / 2.0, (area.top + area.bottom) / 2.0 + SMALL * 0.35);
-    let letters = if palette::is_dark(ink) { PAPER } else { palette::ON_FILL };
-    scene.bold(middle, text, SMALL, letters, Anchor::Middle);
 }
 
 /// `Who led: 4 spans of 3, none for 1.2 s, more than one at a time for 300 ms`.

@@ -9,7 +9,6 @@ mod bug_probability;
 pub(crate) mod compare;
 mod curve;
 mod distributions;
-mod failovers;
 mod fonts;
 mod frame;
 mod gantt;
@@ -50,7 +49,7 @@ pub struct Chart {
     pub title: String,
     /// What a system says of it, for those that systems ask for.
     pub(crate) about: String,
-    /// Which of those it is: `track` or `curve`; empty for all others.
+    /// Which of those it is: `recovery`, `track` or `curve`; empty for all others.
     pub(crate) group: &'static str,
     scene: Scene,
 }
@@ -88,18 +87,21 @@ pub fn draw(report: &Report, record: &RunRecord) -> Vec<Chart> {
     let always = [
         Chart::new("availability", "Availability over time", availability::draw(report, &served)),
         Chart::new("activity", "Throughput and latency over time", activity::draw(report, &activity)),
-        Chart::new("outages", "Anatomy of the worst outages", anatomy::draw(report)),
+        Chart::new("outages", "Anatomy of the worst outages", anatomy::outages(report)),
         Chart::new("latency", "Latency distribution", latency::draw(report, &histograms)),
         Chart::new("load", "Load per node", load::draw(report)),
         Chart::new("messages", "Messages by kind", messages::draw(report)),
     ];
     let measured = [
-        ("failovers", "Anatomy of fail-overs", failovers::draw(report)),
         ("goodput", "Goodput against offered load", goodput::draw(report)),
         ("load-over-time", "Load over time", work_over_time::draw(report, record)),
         ("keys-moved", "Keys moved, before and after", keys_moved::draw(report)),
     ];
     let some = measured.into_iter().filter_map(|(name, title, scene)| Some(Chart::new(name, title, scene?)));
+    let recoveries = report.recoveries.iter().map(|r| {
+        let title = format!("Anatomy of {}s", r.kind.one);
+        Chart { group: "recovery", ..Chart::new(&r.kind.list, &title, anatomy::recoveries(report, r)) }
+    });
     let tracks = report.tracks.iter().filter_map(|track| {
         let told = (&*track.name, &*track.title, &*track.about);
         Some(Chart::of_system("track", told, gantt::draw(report, track)?))
@@ -109,7 +111,7 @@ pub fn draw(report: &Report, record: &RunRecord) -> Vec<Chart> {
         let told = (&*curve.kind.name, &*curve.kind.title, &*curve.kind.about);
         Some(Chart::of_system("curve", told, curve::draw(report, curve)?))
     });
-    always.into_iter().chain(some).chain(tracks).chain(curves).collect()
+    always.into_iter().chain(recoveries).chain(some).chain(tracks).chain(curves).collect()
 }
 
 /// Draws how likely failure was over the time of a run.

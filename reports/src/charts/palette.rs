@@ -1,7 +1,6 @@
 //! Colours that survive colour blindness (Okabe and Ito) and differ in lightness, so that they survive a printer too.
 
 use super::scene::{Hatch, Ink};
-use crate::failover;
 use plotters::style::RGBColor;
 
 const fn ink(r: u8, g: u8, b: u8) -> Ink {
@@ -44,11 +43,6 @@ pub(crate) const PHASES: [(Ink, Hatch); 6] = [
     (GREEN, Hatch::Upright),
     (PURPLE, Hatch::Dots),
 ];
-
-/// The look of the phase called `name`, the `index`-th of those shown: what fail-overs are made of looks the same everywhere.
-pub(crate) fn phase(name: &str, index: usize) -> (Ink, Hatch) {
-    PHASES[failover::look(name).unwrap_or(index) % PHASES.len()]
-}
 
 /// A colour for a share of one: light to dark, one hue.
 pub(crate) fn ramp(share: f64) -> Ink {

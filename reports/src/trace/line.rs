@@ -23,7 +23,7 @@ pub struct Line {
     pub op: Option<u64>,
     /// Which try of it, from 1.
     pub r#try: Option<u64>,
-    /// Rank of a role (Raft: the term).
+    /// Rank of a role, as a term.
     pub rank: Option<u64>,
     /// When what begins here is due.
     pub due_ns: Option<u64>,

@@ -1,7 +1,7 @@
 //! The sample runs: one for each thing a chart or a page must survive.
 
 use super::{Dice, MS, S, Sample, expect, measured, rule};
-use sim_core::measures::{Failovers, Formula, HotKey, KeysMoved, Losses};
+use sim_core::measures::{Formula, HotKey, KeysMoved, Losses};
 use sim_core::metric::Unit;
 use sim_core::record::{Comparison, Ruling, RunRecord};
 
@@ -299,7 +299,7 @@ pub fn failovers() -> RunRecord {
         ..Sample::default()
     }
     .record();
-    record.measures.failover = Some(measured::failovers());
+    record.measures.recoveries = Some(measured::failovers());
     record.measures.losses = Some(measured::failover_losses());
     record.measures.formulas = measured::formulas();
     record.expectations = vec![
@@ -320,7 +320,7 @@ pub fn many_failovers() -> RunRecord {
         ..Sample::default()
     }
     .record();
-    record.measures.failover = Some(measured::many());
+    record.measures.recoveries = Some(measured::many());
     record.measures.losses = Some(measured::many_losses());
     record
 }
@@ -329,7 +329,7 @@ pub fn many_failovers() -> RunRecord {
 pub fn no_failover() -> RunRecord {
     let mut record =
         Sample { name: "no-failover", title: "A primary nobody disturbs", nodes: 2, ..Sample::default() }.record();
-    record.measures.failover = Some(Failovers::default());
+    record.measures.recoveries = Some(measured::fail_overs(Vec::new()));
     let nothing = Losses { stale_reads: Some(0), two_primaries: Some(Vec::new()), ..Losses::default() };
     record.measures.losses = Some(nothing);
     record

@@ -1,9 +1,10 @@
 //! What the systems of sample runs measured: nodes over time, fail-overs, formulas.
 
 use super::{MS, S};
-use sim_core::measures::{Failover, Failovers, Formula, Gauge, Losses, LostWrite, TwoPrimaries};
+use sim_core::measures::{Formula, Gauge, Losses, LostWrite, TwoPrimaries};
 use sim_core::metric::{MetricKind, Unit};
 use sim_core::record::RunRecord;
+use sim_core::recovery::{Recoveries, Recovery, RecoveryKind, Step};
 use sim_core::track::{Span, Track};
 use sim_core::{Instant, NodeId};
 
@@ -60,28 +61,47 @@ pub fn tasks(workers: u64, end: u64) -> Track {
     track
 }
 
-/// A crash, a needless one with two primaries, a fail-back, and one that never ended.
-pub fn failovers() -> Failovers {
-    let step = |began: u64, detect: u64, decide: u64, promote: u64, served: u64| Failover {
-        began_ns: began,
-        detected_ns: Some(began + detect * MS),
-        decided_ns: Some(began + (detect + decide) * MS),
-        promoted_ns: Some(began + (detect + decide + promote) * MS),
-        served_ns: Some(began + (detect + decide + promote + served) * MS),
-        old: Some(0),
-        new: Some(1),
-        ..Failover::default()
+/// Fail-overs, as a system might call them.
+pub fn fail_overs(all: Vec<Recovery>) -> Recoveries {
+    let steps = vec![
+        Step::new("detect", "detect_ns"),
+        Step::new("decide", "decide_ns"),
+        Step::new("promote", "promote_ns"),
+        Step::new("clients back", "clients_ns"),
+    ];
+    let longest = MetricKind::new("rto", "fail-over time", Unit::Time, "the longest unplanned fail-over");
+    let needless = MetricKind::new("false_failovers", "needless fail-overs", Unit::Number, "of a primary in order");
+    let kind = RecoveryKind {
+        field: "failover".into(),
+        list: "failovers".into(),
+        one: "fail-over".into(),
+        who: "primary".into(),
+        steps: steps.into(),
+        longest: (longest, "rto_max_ns".into()),
+        needless: (needless, "false_failovers".into()),
     };
-    let back = |f: Failover| Failover { old: Some(1), new: Some(0), ..f };
-    let never = Failover { promoted_ns: None, served_ns: None, new: None, ..step(52 * S, 1800, 40, 0, 0) };
-    Failovers {
-        failovers: vec![
-            step(10 * S, 1500, 120, 80, 900),
-            Failover { planned: true, ..back(step(25 * S, 0, 5, 60, 110)) },
-            Failover { needless: true, ..step(35 * S, 1500, 2, 80, 300) },
-            never,
-        ],
-    }
+    Recoveries { kind, all }
+}
+
+/// A crash, a needless one with two primaries, a fail-back, and one that never ended.
+pub fn failovers() -> Recoveries {
+    let step = |began: u64, took: [u64; 4]| {
+        let mut at = began;
+        let done = took.map(|ms| {
+            at += ms * MS;
+            Some(at)
+        });
+        Recovery { began_ns: began, steps: done.into(), old: Some(0), new: Some(1), ..Recovery::default() }
+    };
+    let back = |f: Recovery| Recovery { old: Some(1), new: Some(0), ..f };
+    let mut never = Recovery { new: None, ..step(52 * S, [1800, 40, 0, 0]) };
+    never.steps[2..].fill(None);
+    fail_overs(vec![
+        step(10 * S, [1500, 120, 80, 900]),
+        Recovery { planned: true, ..back(step(25 * S, [0, 5, 60, 110])) },
+        Recovery { needless: true, ..step(35 * S, [1500, 2, 80, 300]) },
+        never,
+    ])
 }
 
 /// What was lost in them.
@@ -106,24 +126,22 @@ pub fn failover_losses() -> Losses {
 }
 
 /// Sixty of them.
-pub fn many() -> Failovers {
+pub fn many() -> Recoveries {
     let one = |i: u64| {
         let began = 3 * S + i * 900 * MS;
         let at = |ms: u64| Some(began + ms * MS);
-        Failover {
+        let decided = if i.is_multiple_of(9) { None } else { at(220 + i * 14) };
+        Recovery {
             shard: i as u32,
             began_ns: began,
-            detected_ns: at(200 + i * 13),
-            decided_ns: if i.is_multiple_of(9) { None } else { at(220 + i * 14) },
-            promoted_ns: at(240 + i * 15),
-            served_ns: at(300 + i * 17),
+            steps: vec![at(200 + i * 13), decided, at(240 + i * 15), at(300 + i * 17)],
             old: Some(i as u32 * 16),
             new: Some(i as u32 * 16 + 1),
             needless: i.is_multiple_of(4),
             planned: i.is_multiple_of(11),
         }
     };
-    Failovers { failovers: (0..60).map(one).collect() }
+    fail_overs((0..60).map(one).collect())
 }
 
 /// What was lost in those.

@@ -2,6 +2,7 @@
 
 #[cfg(test)]
 pub(crate) mod contents;
+pub(crate) mod fail_over;
 pub mod kv;
 pub(crate) mod number;
 pub mod replication;

@@ -5,7 +5,9 @@ use super::checks::{Beginning, ClusterChecks, Mark};
 use super::data::StreamId;
 use super::message::How;
 use super::node::Cluster;
-use sim_core::measures::{Failover, Failovers, Losses, LostWrite, Measures, TwoPrimaries};
+use crate::shared::fail_over::fail_overs;
+use sim_core::measures::{Losses, LostWrite, Measures, TwoPrimaries};
+use sim_core::recovery::Recovery;
 use sim_core::{Instant, NodeId};
 
 impl ClusterChecks {
@@ -34,8 +36,8 @@ impl ClusterChecks {
             ..Losses::default()
         };
         let promotions = self.beginnings.iter().filter(|b| b.how == How::Promoted);
-        let failover = Failovers { failovers: promotions.map(|b| self.failover(b)).collect() };
-        let mut measures = Measures { losses: Some(losses), failover: Some(failover), ..Measures::default() };
+        let recoveries = Some(fail_overs(promotions.map(|b| self.failover(b)).collect()));
+        let mut measures = Measures { losses: Some(losses), recoveries, ..Measures::default() };
         let reasons = [("moved", self.moved), ("cluster_down", self.refused)];
         measures.errors.extend(reasons.into_iter().filter(|(_, n)| *n > 0).map(|(why, n)| (why.to_owned(), n)));
         measures
@@ -55,12 +57,12 @@ impl ClusterChecks {
         }
     }
 
-    fn failover(&self, beginning: &Beginning) -> Failover {
+    fn failover(&self, beginning: &Beginning) -> Recovery {
         let before = |what: &dyn Fn(NodeId, Mark) -> bool| {
             let mark = |(at, node, mark): &&(Instant, NodeId, Mark)| *at <= beginning.at && what(*node, *mark);
             self.marks.iter().rev().find(mark).map(|(at, ..)| *at)
         };
-        let Some(old) = beginning.old else { return Failover::default() };
+        let Some(old) = beginning.old else { return Recovery { steps: vec![None; 4], ..Recovery::default() } };
         let gone = |node: NodeId, mark: Mark| node == old && matches!(mark, Mark::Crashed | Mark::Paused(true));
         let back = |node: NodeId, mark: Mark| node == old && matches!(mark, Mark::Booted | Mark::Paused(false));
         let stopped = before(&gone).filter(|gone| before(&back).is_none_or(|back| back < *gone));
@@ -82,13 +84,11 @@ impl ClusterChecks {
         // One that could still serve counts as given up when it was held for failed.
         let gave_up = wrote.into_iter().chain(detected).min();
         let began = stopped.or(gave_up).unwrap_or(beginning.at);
-        Failover {
+        let decided = before(&|_, mark| mark == Mark::Voted(beginning.node));
+        Recovery {
             shard: self.shard(beginning.stream),
             began_ns: began.0,
-            detected_ns: detected.map(|at| at.0),
-            decided_ns: before(&|_, mark| mark == Mark::Voted(beginning.node)).map(|at| at.0),
-            promoted_ns: Some(beginning.at.0),
-            served_ns: beginning.served.map(|at| at.0),
+            steps: [detected, decided, Some(beginning.at), beginning.served].map(|at| at.map(|at| at.0)).into(),
             old: Some(old.0),
             new: Some(beginning.node.0),
             needless: stopped.is_none() && beginning.in_order,

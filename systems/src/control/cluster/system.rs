@@ -8,9 +8,11 @@ use super::duties;
 use super::message::{ClusterRequest, FACT_KINDS, MESSAGE_KINDS};
 use super::node::{Cluster, TIMERS};
 use super::slots::{SLOTS, SlotMap, slot_of};
+use crate::shared::fail_over;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sim_core::measures::Measures;
+use sim_core::metric::MetricKind;
 use sim_core::units::DurationText;
 use sim_core::workload::Load;
 use sim_core::{
@@ -144,6 +146,7 @@ impl System for ClusterSystem {
     const ABOUT: &'static str =
         "primaries over hash slots with replicas, gossip and votes on fail-over, as Redis Cluster";
     const TIMERS: u16 = TIMERS;
+    const METRICS: &'static [MetricKind] = fail_over::METRICS;
     const PHASES: &'static [Phase] = &[
         Phase { name: "detect", ends_with: Some("failed") },
         Phase { name: "decide", ends_with: Some("voted") },

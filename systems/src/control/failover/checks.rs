@@ -12,10 +12,11 @@ use super::promises::Promises;
 pub use super::promises::{COMMITS_ARE_ITS_OWN, IN_SYNC_HAS_ALL, PLEDGES_KEPT, ROLES_ARE_TRUE};
 use super::story::Story;
 use crate::consensus::raft::{EmbeddedChecks, Raft};
+use crate::shared::fail_over::fail_overs;
 use crate::shared::kv::register::Registers;
 use crate::shared::replication::audit::{ACKNOWLEDGED_WRITES_SURVIVE, Audit, CONVERGENCE};
 use sim_core::fault::{ClockChange, Fault};
-use sim_core::measures::{Failovers, Formula, Losses, Measures};
+use sim_core::measures::{Formula, Losses, Measures};
 use sim_core::{ClientId, Duration, Instant, NodeId, NodeSet, Observed, Observer, Span, Verdict, Violation};
 use std::collections::{BTreeMap, VecDeque};
 
@@ -502,7 +503,7 @@ impl FailoverChecks {
                 two_primaries: Some(self.story.two_primaries()),
                 ..Losses::default()
             }),
-            failover: Some(Failovers { failovers }),
+            recoveries: Some(fail_overs(failovers)),
             formulas: self.formulas(span),
             tracks: vec![self.story.leaders(span.end)],
             ..Measures::default()

@@ -7,8 +7,10 @@
 use super::config::{Arbiter, Config};
 use super::message::FailoverFact;
 use super::node::Failover;
-use sim_core::measures::{Failover as Replacement, Formula, k_of_n};
+use crate::shared::fail_over::SERVED;
+use sim_core::measures::{Formula, k_of_n};
 use sim_core::metric::Unit;
+use sim_core::recovery::Recovery;
 use sim_core::{Duration, Instant, NodeId, NodeSet, Observed, Span};
 
 /// Times between failures without which nothing is said of how they are distributed.
@@ -102,7 +104,7 @@ impl Uptime {
     }
 
     /// All of it, for a run that lasted until `now`.
-    pub fn formulas(&self, now: Instant, span: Span, failovers: &[(u64, Replacement)]) -> Vec<Formula> {
+    pub fn formulas(&self, now: Instant, span: Span, failovers: &[(u64, Recovery)]) -> Vec<Formula> {
         let mut counted = self.clone();
         counted.pass(now);
         let mut formulas: Vec<Formula> = counted.majority_up().into_iter().collect();
@@ -133,9 +135,9 @@ impl Uptime {
     }
 
     /// A primary that fails and is replaced.
-    fn primary(&self, span: Span, failovers: &[(u64, Replacement)]) -> Vec<Formula> {
+    fn primary(&self, span: Span, failovers: &[(u64, Recovery)]) -> Vec<Formula> {
         let unplanned: Vec<_> = failovers.iter().map(|(_, failover)| failover).filter(|f| !f.planned).collect();
-        let of = |failover: &Replacement| Some(failover.served_ns?.saturating_sub(failover.began_ns) as f64);
+        let of = |failover: &Recovery| Some(failover.steps[SERVED]?.saturating_sub(failover.began_ns) as f64);
         let repairs: Vec<f64> = unplanned.iter().filter_map(|failover| of(failover)).collect();
         let whole = span.to.since(span.from).0 as f64;
         if repairs.is_empty() || whole <= 0.0 {
@@ -151,8 +153,10 @@ impl Uptime {
             )
         };
         // From one primary's first acknowledgement to its end.
-        let lives: Vec<u64> =
-            unplanned.windows(2).filter_map(|pair| Some(pair[1].began_ns.saturating_sub(pair[0].served_ns?))).collect();
+        let lives: Vec<u64> = unplanned
+            .windows(2)
+            .filter_map(|pair| Some(pair[1].began_ns.saturating_sub(pair[0].steps[SERVED]?)))
+            .collect();
         // A round figure.
         let unit = if mttf > 20e9 { 1e9 } else { 1e6 };
         let by = if lives.len() < ENOUGH { whole } else { libm::ceil(mttf / 2.0 / unit) * unit };

@@ -2,9 +2,11 @@
 
 use super::message::FailoverFact;
 use super::node::Failover;
+use crate::shared::fail_over::{PROMOTED, SERVED};
 use crate::shared::replication::leaders;
 use sim_core::fault::Fault;
-use sim_core::measures::{Failover as Replacement, TwoPrimaries};
+use sim_core::measures::TwoPrimaries;
+use sim_core::recovery::Recovery;
 use sim_core::track::{Span, Track};
 use sim_core::{Instant, NodeId, Observed};
 use std::collections::BTreeMap;
@@ -44,7 +46,7 @@ pub(super) struct Story {
     /// When the last fault of any kind ended, while none is in force.
     pub calm: Option<Instant>,
     faults: u64,
-    pub failovers: Vec<(u64, Replacement)>,
+    pub failovers: Vec<(u64, Recovery)>,
     /// When each epoch's primary began to serve.
     promoted: BTreeMap<u64, (Instant, NodeId)>,
     /// Acknowledgements by primaries that were not the newest, by epoch.
@@ -151,12 +153,12 @@ impl Story {
                 self.promoted.insert(*epoch, (at, node));
                 self.leaders.begin(at, node, format!("epoch {epoch}"));
                 if let Some(failover) = self.failover(*epoch) {
-                    failover.promoted_ns = Some(at.0);
+                    failover.steps[PROMOTED] = Some(at.0);
                 }
             }
             FailoverFact::FirstAck { epoch } => {
                 if let Some(failover) = self.failover(*epoch) {
-                    failover.served_ns = Some(at.0);
+                    failover.steps[SERVED] = Some(at.0);
                 }
             }
             FailoverFact::Acknowledged { epoch, .. } => self.on_ack(at, node, *epoch),
@@ -164,7 +166,7 @@ impl Story {
         }
     }
 
-    fn failover(&mut self, epoch: u64) -> Option<&mut Replacement> {
+    fn failover(&mut self, epoch: u64) -> Option<&mut Recovery> {
         self.failovers.iter_mut().find(|(of, _)| *of == epoch).map(|(_, failover)| failover)
     }
 
@@ -207,13 +209,11 @@ impl Story {
         let since_suspected = |then: Option<Instant>| then.zip(latest).is_some_and(|(then, latest)| then >= latest);
         let unreachable = cut.is_some() || since_suspected(self.healed);
         let silent = old.crashed || paused.is_some() || since_suspected(self.resumed);
-        let failover = Replacement {
+        let detected = if planned { Some(began.0) } else { detected.map(|then| then.0.max(began.0)) };
+        let failover = Recovery {
             shard: 0,
             began_ns: began.0,
-            detected_ns: if planned { Some(began.0) } else { detected.map(|then| then.0.max(began.0)) },
-            decided_ns: Some(at.0),
-            promoted_ns: None,
-            served_ns: None,
+            steps: vec![detected, Some(at.0), None, None],
             old: Some(old.node.0),
             new: Some(node.0),
             needless: !planned && !silent && !unreachable,

@@ -7,6 +7,7 @@ use super::config::{Arbiter, Config, MOST_PHI, Mode, Promote, Redirect, Storage,
 use super::message::{FACT_KINDS, MESSAGE_KINDS};
 use super::node::{Failover, TIMERS};
 use super::promises;
+use crate::shared::fail_over;
 use crate::shared::kv::{self, KvCommand};
 use crate::shared::replication::audit;
 use schemars::JsonSchema;
@@ -279,6 +280,7 @@ impl System for FailoverSystem {
     const ABOUT: &'static str =
         "a key-value store on a primary and its backups, with arbiters, fencing and redirection";
     const TIMERS: u16 = TIMERS;
+    const METRICS: &'static [MetricKind] = fail_over::METRICS;
     const PHASES: &'static [Phase] = &[
         Phase { name: "detect", ends_with: Some("suspected") },
         Phase { name: "decide", ends_with: Some("decided") },

@@ -4,6 +4,6 @@ use sim_core::track::Track;
 
 /// The track with no leader yet. Its rows are nodes.
 pub(crate) fn leaders() -> Track {
-    let about = "from when to when each node led: who is cut off leads in vain until it learns of its successor";
+    let about = "when each node led; who is cut off leads in vain";
     Track::new("leaders", "Who led", about, "leads").exclusive()
 }
