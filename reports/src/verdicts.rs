@@ -43,12 +43,10 @@ pub(crate) fn overall(verdicts: &[Verdict]) -> (Ruling, u8) {
 
 fn expectation(report: &Report, e: &Expectation) -> Verdict {
     let rule = format!("expect.{}", e.metric);
-    let unknown = |why: String| Verdict::new(rule.clone(), Ruling::Inconclusive, why);
-    let Some(figure) = metrics::figure(report, &e.metric) else {
-        return unknown(format!("the report has no figure called `{}`", e.metric));
-    };
-    let Some(value) = figure.value else {
-        return unknown(format!("nothing to measure it by (expected {})", e.text));
+    let measured = metrics::figure(report, &e.metric).and_then(|figure| Some((figure, figure.value?)));
+    let Some((figure, value)) = measured else {
+        let why = format!("nothing to measure it by (expected {})", e.text);
+        return Verdict::new(rule, Ruling::Inconclusive, why);
     };
     // Judged as reported: what is printed is what was compared.
     let (value, bound) = match figure.unit {
