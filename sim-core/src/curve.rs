@@ -1,6 +1,5 @@
-//! A curve: a figure over the time of a run, a line for each of those that have one. A system fills it, or names a gauge
-//! that
-//! is sampled for every node; a report draws all of them alike.
+//! A curve: a figure over the time of a run, a line for each of those that have one. A system fills it, or names a
+//! gauge that is sampled for every node; a report draws all of them alike.
 
 use crate::metric::MetricKind;
 use serde::{Deserialize, Serialize};

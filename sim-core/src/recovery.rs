@@ -1,5 +1,5 @@
-//! Recoveries: what a system does in steps while clients wait, as the replacement of a primary. A system names the steps
-//! and says when each was done; a report sets beside them what clients saw.
+//! Recoveries: what a system does in steps while clients wait, as the replacement of a primary. A system names the
+//! steps and says when each was done; a report sets beside them what clients saw.
 
 use crate::metric::MetricKind;
 use serde::{Deserialize, Serialize};
