@@ -74,7 +74,7 @@ fn nothing(wrong: &[String]) {
 }
 
 /// Here lines are still longer.
-const NOT_YET: &[&str] = &["cli/", "reports/"];
+const NOT_YET: &[&str] = &["cli/"];
 
 /// Lines of a source file that are its author's choice: not rows of tables in comments, nor what is quoted raw.
 fn own_lines(text: &str) -> impl Iterator<Item = (usize, &str)> {

@@ -4,7 +4,8 @@ use std::sync::OnceLock;
 
 static PROGRAM: OnceLock<String> = OnceLock::new();
 
-/// Says under which name people started the program: `splitbrain`, unless somebody's own program has its verbs. The first call counts.
+/// Says under which name people started the program: `splitbrain`, unless somebody's own program has its verbs. The
+/// first call counts.
 pub fn set_program(name: &str) {
     let _ = PROGRAM.set(name.to_owned());
 }

@@ -165,6 +165,11 @@ fn trim(text: &str) -> &str {
     if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { text }
 }
 
+/// `1 outage`, `4 outages`.
+pub(crate) fn plural(n: usize, what: &str) -> String {
+    if n == 1 { format!("1 {what}") } else { format!("{n} {what}s") }
+}
+
 /// The text with a capital letter.
 pub(crate) fn capitalised(text: &str) -> String {
     let mut letters = text.chars();

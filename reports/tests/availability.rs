@@ -10,7 +10,8 @@ use sim_core::{Class, Fate};
 fn check(record: &RunRecord) {
     let a = analyse(record).availability;
     assert_eq!(a.operations, a.ok + a.failed + a.unknown);
-    // What overlaps counts once, and an entry is as long as its longest scope: the time out of service can only be longer.
+    // What overlaps counts once, and an entry is as long as its longest scope: the time out of service can only be
+    // longer.
     assert!(a.total_outage_ns >= a.outages.iter().map(|o| o.duration_ns).sum::<u64>());
     assert_eq!(a.longest_outage_ns, a.longest_read_outage_ns.max(a.longest_write_outage_ns));
     assert_eq!(a.longest_outage_ns, a.scopes.iter().map(|s| s.longest_outage_ns).max().unwrap_or(0));
@@ -126,7 +127,8 @@ fn an_outage_of_writes_is_seen_however_many_reads_there_are() {
             assert_eq!(a.outages.len(), 1, "{reads} % reads, probes every {probe_every_ns} ns: {:?}", a.outages);
             assert_eq!(a.outages[0].scope, "writes");
             assert_eq!(a.decided_by_probes, probe_every_ns > 0);
-            // Without probes writes are rare where most operations are reads, and the ends are as far apart as they are.
+            // Without probes writes are rare where most operations are reads, and the ends are as far apart as they
+            // are.
             let slack = if probe_every_ns == 0 && reads == 90 { 600 * MS } else { 100 * MS };
             assert!(a.longest_write_outage_ns.abs_diff(40 * S) <= slack, "{:?}", a.outages);
             assert_eq!((a.longest_outage_ns, a.longest_read_outage_ns), (a.longest_write_outage_ns, 0));

@@ -1,6 +1,6 @@
 //! Comparisons: what is concluded from differences that are known, and that it is never more than they show.
 
-use reports::compare::{Better, BrokenRule, Comparison, Difference, RunFigures, Side, text, write};
+use reports::compare::{Better, BrokenRule, Comparison, Difference, RunFigures, Side, draw, text, write};
 use std::path::Path;
 
 const MS: u64 = 1_000_000;
@@ -150,7 +150,7 @@ fn runs_that_measured_nothing_are_left_out_and_counted() {
     assert!(c.warnings.iter().any(|w| w.contains("1 run measured nothing")), "{:?}", c.warnings);
     let nothing = Comparison::of("1".into(), (side("a"), side("b")), Vec::new(), &[], &[Default::default()]);
     assert!(nothing.conclusion[0].contains("No difference shown"));
-    assert_eq!(nothing.draw().len(), 4);
+    assert_eq!(draw(&nothing).len(), 4);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 mod availability;
 mod compare;
 mod files;
+mod layers;
 mod measured;
 mod pages;
 mod sample;

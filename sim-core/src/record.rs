@@ -244,7 +244,7 @@ impl ProbeLoad {
 }
 
 /// One fault as it happened.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FaultRecord {
     /// `crash`, `partition`, ...
     pub kind: String,
@@ -277,6 +277,21 @@ const fn is_false(flag: &bool) -> bool {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
 const fn nothing(number: &u64) -> bool {
     *number == 0
+}
+
+impl FaultRecord {
+    /// What people call it: the label, or else the kind, with the nodes it hit unless the label already says so:
+    /// `crash of leader (n3)`.
+    #[must_use]
+    pub fn name(&self) -> String {
+        let label = if self.label.is_empty() { &self.kind } else { &self.label };
+        let says = |node: &String| label.split(|c: char| !c.is_alphanumeric()).any(|word| word == node);
+        match &self.resolved[..] {
+            nodes if nodes.iter().all(says) => label.clone(),
+            nodes if nodes.len() <= 3 => format!("{label} ({})", nodes.join(", ")),
+            nodes => format!("{label} ({} nodes)", nodes.len()),
+        }
+    }
 }
 
 /// One phase of an outage: it lasts from the end of the phase before to the first landmark of kind `ends_with`.

@@ -5,8 +5,8 @@ use super::palette::{BLUE, GREEN, ORANGE, PURPLE, VERMILLION};
 use super::scale::{Scale, ceiling};
 use super::scene::{Area, Hatch, Ink, Marker, Scene};
 use super::timed::Timed;
+use crate::measure::series::{Activity, Bin};
 use crate::report::Report;
-use crate::series::{Activity, Bin};
 use crate::units;
 
 const FAILED_DASH: Option<(f64, f64)> = None;

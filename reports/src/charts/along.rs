@@ -6,7 +6,7 @@ use super::frame::{self, LABEL, Look, PLOT_LEFT, PLOT_RIGHT, SMALL};
 use super::palette::{AXIS, BLUE, INK, MUTED, SKY, VERMILLION};
 use super::scale::{Scale, ceiling};
 use super::scene::{Anchor, Area, Hatch, Marker, Scene, brief, fit};
-use crate::sweep::{Sweep, quantile};
+use crate::sweeps::{Sweep, quantile};
 use crate::units;
 
 /// Draws the chart; `sweep` has exactly one axis.

@@ -5,10 +5,8 @@ use super::frame::{self, LABEL, MARGIN, PLOT_RIGHT, SMALL};
 use super::palette::{self, AXIS, GRID, INK, MUTED};
 use super::scale::{Scale, ceiling};
 use super::scene::{Anchor, Area, Hatch, Ink, Scene, fit};
-use crate::recovery::{Recoveries, Recovery};
-use crate::report::{Outage, Phase, Report};
+use crate::report::{Outage, Phase, Recoveries, Recovery, Report};
 use crate::units;
-use crate::view::plural;
 use std::cmp::Reverse;
 
 /// The worst this many are shown.
@@ -142,7 +140,7 @@ fn finding_of_recoveries(r: &Recoveries) -> String {
         (None, _) => format!("Only planned {one}s"),
         (Some(_), _) if r.never_ended() => format!("A {one} that never ended"),
         (Some(ns), 1) => format!("{} in {}", units::capitalised(one), units::duration(ns)),
-        (Some(ns), n) => format!("{}, the longest {}", plural(n, one), units::duration(ns)),
+        (Some(ns), n) => format!("{}, the longest {}", units::plural(n, one), units::duration(ns)),
     }
 }
 

@@ -1,5 +1,5 @@
-//! Availability over time: the shares of reads and writes served in each window, the faults, and the outages of each scope
-//! with their lengths.
+//! Availability over time: the shares of reads and writes served in each window, the faults, and the outages of each
+//! scope with their lengths.
 
 use super::fonts;
 use super::frame::{self, Bands, LABEL, Look, PLOT_LEFT, PLOT_RIGHT, SMALL};
@@ -7,8 +7,8 @@ use super::palette::{AXIS, BLUE, GREEN, MUTED, ORANGE, VERMILLION};
 use super::place::{self, Wish};
 use super::scale::{Scale, Tick};
 use super::scene::{Anchor, Area, Hatch, Ink, Scene, fit};
+use crate::measure::series::Served;
 use crate::report::{Report, ScopeOutage};
-use crate::series::Served;
 use crate::units;
 use sim_core::Class;
 

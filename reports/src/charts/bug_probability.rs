@@ -4,7 +4,7 @@ use super::frame::{self, Bands, LABEL, Look, PLOT_LEFT, PLOT_RIGHT, SMALL};
 use super::palette::{BLUE, INK, MUTED, VERMILLION};
 use super::scale::{Scale, Tick};
 use super::scene::{Anchor, Area, Ink, Marker, Scene};
-use crate::bug_probability::{BugProbability, Jump};
+use crate::report::{BugProbability, Jump};
 use crate::units;
 
 /// Half the width of a whisker's foot.
@@ -97,7 +97,7 @@ fn annotate(scene: &mut Scene, jump: &Jump, time: &Scale, share: &Scale, plot: A
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bug_probability::ForkPoint;
+    use crate::report::ForkPoint;
 
     /// A run of ten seconds that was doomed at `doom`.
     fn sample(doom: u64, clear: bool) -> BugProbability {

@@ -8,12 +8,13 @@ use super::palette::{AXIS, BLUE, GRID, INK, MUTED, VERMILLION};
 use super::scale::{Scale, ceiling, nice_step};
 use super::scene::{Anchor, Area, Scene, brief};
 use super::spread::{self, Curve, Spread};
-use crate::compare::{Better, Compared, Comparison};
-use crate::sweep::quantile;
+use crate::comparison::{Better, Compared, Comparison};
+use crate::sweeps::quantile;
 use crate::units;
 
 /// Draws all of them.
-pub(crate) fn draw(c: &Comparison) -> Vec<Chart> {
+#[must_use]
+pub fn draw(c: &Comparison) -> Vec<Chart> {
     let overlay = |i: usize, figure, measure| spread::draw(&overlay(c, &c.figures[i], figure, measure));
     vec![
         Chart::new("difference", "Difference in total outage, seed by seed", differences(c)),

@@ -5,7 +5,7 @@ use super::palette::{BLUE, GREEN, ORANGE, PURPLE, SKY, VERMILLION};
 use super::scale::{Scale, ceiling};
 use super::scene::{Area, Hatch, Ink, Scene};
 use super::timed::Timed;
-use crate::metrics;
+use crate::measure::metrics;
 use crate::report::Report;
 use crate::units::capitalised;
 use sim_core::curve::{Curve, Line};

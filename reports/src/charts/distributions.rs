@@ -1,11 +1,11 @@
-//! Two panels of cumulative distributions over a logarithmic axis of time: ours as lines, what they are compared with as
-//! broad bands behind them.
+//! Two panels of cumulative distributions over a logarithmic axis of time: ours as lines, what they are compared with
+//! as broad bands behind them.
 
 use super::frame::{self, LABEL, Look, PLOT_LEFT, PLOT_RIGHT};
 use super::palette::{AXIS, BLUE, GREEN, INK, MUTED, ORANGE, PURPLE, SKY, VERMILLION};
 use super::scale::Scale;
 use super::scene::{Anchor, Area, Ink, Scene, fit};
-use crate::distributions::{Distributions, Panel};
+use crate::report::{Distributions, Panel};
 
 /// Steps of a curve: finer than a pixel.
 const STEPS: usize = 500;

@@ -5,7 +5,6 @@ use super::palette::{self, AXIS, GRID, INK, MUTED, ORANGE};
 use super::place::{self, Wish};
 use super::scale::{Scale, Tick};
 use super::scene::{Anchor, Area, Hatch, Ink, Scene, WIDTH, fit};
-use crate::causes;
 use crate::report::{Fault, Report};
 
 /// Text sizes: the smallest is legible on a slide shown at half size.
@@ -26,7 +25,8 @@ const FLAG: f64 = 19.0;
 /// Most of those.
 const LANES: usize = 3;
 
-/// How much wider a title is in the font of a viewer that has none of those asked for (DejaVu Sans on a plain Debian), over ours.
+/// How much wider a title is in the font of a viewer that has none of those asked for (DejaVu Sans on a plain Debian),
+/// over ours.
 const PLAIN_FONT: f64 = 1.2;
 
 /// The finding as title and what it is about below; shrinks the title until it fits.
@@ -136,7 +136,7 @@ impl Bands {
         let texts: Vec<String> = faults
             .iter()
             .map(|f| {
-                let name = causes::fault_name(&f.label, &f.kind, &f.resolved);
+                let name = f.name();
                 let text = if f.bit { name } else { format!("{name}, no effect") };
                 fit(&text, SMALL, false, 380.0)
             })

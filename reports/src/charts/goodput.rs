@@ -5,8 +5,7 @@ use super::palette::{BLUE, INK, PURPLE, VERMILLION, YELLOW};
 use super::scale::{Scale, ceiling};
 use super::scene::{Area, Hatch, Ink, Scene};
 use super::timed::Timed;
-use crate::goodput::{Goodput, GoodputBin};
-use crate::report::Report;
+use crate::report::{Goodput, GoodputBin, Report};
 use crate::units;
 
 const OFFERED_DASH: Option<(f64, f64)> = Some((12.0, 6.0));

@@ -5,7 +5,7 @@ use super::frame::{self, LABEL, MARGIN, PLOT_RIGHT, SMALL};
 use super::palette::{INK, MUTED, ON_FILL, PAPER, VERMILLION, is_dark, ramp};
 use super::scale::Scale;
 use super::scene::{Anchor, Area, Ink, Scene, brief, fit};
-use crate::sweep::{Sweep, quantile};
+use crate::sweeps::{Sweep, quantile};
 use crate::units;
 
 const GAP: f64 = 3.0;
@@ -75,7 +75,7 @@ pub(crate) fn draw(sweep: &Sweep, pooled: &str) -> Scene {
 }
 
 /// As many figures as fit: the typical run, the worst one, how many failed.
-fn letters(scene: &mut Scene, area: Area, on: Ink, cell: &crate::sweep::Cell, half: Option<f64>) {
+fn letters(scene: &mut Scene, area: Area, on: Ink, cell: &crate::sweeps::Cell, half: Option<f64>) {
     let print = |v: f64| units::duration(v as u64);
     let Some(half) = half else {
         if area.width() > 110.0 && area.height() > 40.0 {

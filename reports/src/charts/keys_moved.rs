@@ -5,8 +5,8 @@ use super::frame::{self, LABEL, Look, MARGIN, PLOT_LEFT, PLOT_RIGHT, SMALL};
 use super::palette::{AXIS, BLUE, INK, MUTED, ORANGE};
 use super::scale::{Scale, ceiling};
 use super::scene::{Anchor, Area, Hatch, Scene, brief, fit};
-use crate::moves::{self, Moved};
-use crate::report::Report;
+use crate::measure::moves;
+use crate::report::{Moved, Report};
 use crate::units;
 
 /// As many changes as are shown.

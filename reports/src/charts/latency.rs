@@ -4,7 +4,7 @@ use super::frame::{self, LABEL, PLOT_LEFT, PLOT_RIGHT};
 use super::palette::{AXIS, BLUE, GRID, INK, MUTED, VERMILLION};
 use super::scale::{Scale, Tick};
 use super::scene::{Anchor, Area, Ink, Marker, Scene};
-use crate::latency::{Distribution, Histograms};
+use crate::measure::latency::{Distribution, Histograms};
 use crate::report::{Latency, Report};
 use crate::units;
 

@@ -29,14 +29,9 @@ mod timed;
 mod witness;
 mod work_over_time;
 
-use crate::bug_probability::BugProbability;
-use crate::curves;
-use crate::distributions::Distributions;
-use crate::latency::Histograms;
-use crate::report::Report;
-use crate::series;
+use crate::measure::{curves, latency::Histograms, series};
+use crate::report::{BugProbability, Distributions, Report, Witness};
 use crate::units::capitalised;
-use crate::witness::Witness;
 use scene::Scene;
 use sim_core::record::RunRecord;
 
@@ -141,7 +136,7 @@ mod sample;
 #[path = "../../tests/sample/sweeps.rs"]
 mod sweeps;
 #[cfg(test)]
-use crate::sweep::{Axis, Cell, Figures, Sweep};
+use crate::sweeps::{Axis, Cell, Figures, Sweep};
 
 #[cfg(test)]
 mod tests {
@@ -176,7 +171,7 @@ mod tests {
 
     #[test]
     fn the_charts_of_comparisons_are_readable() {
-        use crate::compare::{Comparison, RunFigures, Side};
+        use crate::comparison::{Comparison, RunFigures, Side};
         let side = |label: &str| Side {
             label: label.into(),
             file: String::new(),
@@ -209,7 +204,7 @@ mod tests {
         for (name, n, pair) in cases {
             let pairs: Vec<_> = (0..n).map(pair).map(|(a, b)| (run(a), run(b))).collect();
             let c = Comparison::of("1..200".into(), (side("old"), side(long)), Vec::new(), &[], &pairs);
-            for chart in c.draw() {
+            for chart in compare::draw(&c) {
                 readable(name, &chart);
             }
         }
@@ -217,7 +212,7 @@ mod tests {
 
     #[test]
     fn distributions_are_readable_whatever_they_are() {
-        use crate::distributions::{Curve, Panel};
+        use crate::report::{Curve, Panel};
         let panel = |curves: usize, step: f64| Panel {
             name: "a panel whose name says at some length in what its curves differ".into(),
             curves: (1..=curves)
@@ -238,7 +233,7 @@ mod tests {
     #[test]
     fn no_text_overlaps_another_or_leaves_the_page() {
         for record in cases::all() {
-            for chart in draw(&crate::analyse(&record), &record) {
+            for chart in draw(&crate::measure::analyse(&record), &record) {
                 readable(&record.scenario, &chart);
             }
         }

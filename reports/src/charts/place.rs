@@ -46,7 +46,8 @@ mod tests {
             wishes in proptest::collection::vec((0.0_f64..1000.0, 10.0_f64..300.0, 0.0_f64..1.0), 0..60),
             count in 1_usize..4,
         ) {
-            let wishes: Vec<Wish> = wishes.into_iter().map(|(left, width, weight)| Wish { left, width, weight }).collect();
+            let wish = |(left, width, weight)| Wish { left, width, weight };
+            let wishes: Vec<Wish> = wishes.into_iter().map(wish).collect();
             let placed = lanes(&wishes, count, 0.0, 1000.0, 8.0);
             for (i, a) in placed.iter().enumerate() {
                 let Some((lane, left)) = a else { continue };

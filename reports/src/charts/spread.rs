@@ -6,7 +6,7 @@ use super::frame::{self, LABEL, PLOT_LEFT, PLOT_RIGHT, SMALL};
 use super::palette::{AXIS, BLUE, GREEN, INK, MUTED, ORANGE, PURPLE, SKY, VERMILLION};
 use super::scale::{Scale, Tick};
 use super::scene::{Anchor, Area, Ink, Scene, fit};
-use crate::sweep::quantile;
+use crate::sweeps::quantile;
 
 /// One group of runs.
 pub(crate) struct Curve<'a> {

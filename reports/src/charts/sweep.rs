@@ -3,11 +3,12 @@
 use super::across::Measure;
 use super::spread::{self, Curve, Spread};
 use super::{Chart, along, heat_map};
-use crate::sweep::{Cell, Sweep, quantile};
+use crate::sweeps::{Cell, Sweep, quantile};
 use crate::units;
 
 /// Draws all of them.
-pub(crate) fn draw(sweep: &Sweep) -> Vec<Chart> {
+#[must_use]
+pub fn draw(sweep: &Sweep) -> Vec<Chart> {
     let mut charts = Vec::new();
     match sweep.axes.len() {
         0 => {}

@@ -5,10 +5,8 @@ use super::frame::{self, LABEL, MARGIN, PLOT_RIGHT, SMALL};
 use super::palette::{AXIS, BLUE, GRID, INK, MUTED, ON_FILL, ORANGE, PAPER, PURPLE, VERMILLION, is_dark};
 use super::place::{self, Wish};
 use super::scene::{Anchor, Area, Hatch, Ink, Scene, fit};
-use crate::causes;
-use crate::report::Fault;
+use crate::report::{Fault, Witness, Witnessed};
 use crate::units;
-use crate::witness::{Witness, Witnessed};
 
 /// Room for the names of clients.
 const NAMES: f64 = 190.0;
@@ -61,8 +59,8 @@ pub(crate) fn draw(witness: &Witness, faults: &[Fault]) -> Scene {
     scene
 }
 
-/// Time by rank: what matters is the order of beginnings and ends, and an operation of a microsecond must be as readable
-/// as one of a second.
+/// Time by rank: what matters is the order of beginnings and ends, and an operation of a microsecond must be as
+/// readable as one of a second.
 struct Axis {
     moments: Vec<u64>,
     left: f64,
@@ -206,8 +204,7 @@ fn bands(scene: &mut Scene, faults: &[Fault], axis: &Axis, plot: Area, timed: bo
         return;
     }
     let seen: Vec<&Fault> = faults.iter().filter(|f| f.bit && f.end_ns >= *first && f.start_ns <= *last).collect();
-    let text =
-        |fault: &Fault| fit(&causes::fault_name(&fault.label, &fault.kind, &fault.resolved), SMALL, false, 420.0);
+    let text = |fault: &Fault| fit(&fault.name(), SMALL, false, 420.0);
     let wishes: Vec<Wish> = seen
         .iter()
         .map(|f| Wish {

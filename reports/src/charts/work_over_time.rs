@@ -5,7 +5,7 @@ use super::frame::{self, LABEL, MARGIN, PLOT_RIGHT};
 use super::palette::{self, INK, MUTED};
 use super::scene::{Anchor, Area, Scene, fit};
 use super::timed::Timed;
-use crate::queues::carries;
+use crate::measure::queues::carries;
 use crate::report::Report;
 use crate::units;
 use sim_core::record::RunRecord;

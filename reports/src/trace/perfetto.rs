@@ -130,7 +130,9 @@ impl Perfetto {
                 let name =
                     if event == "fact" { kind } else { format!("dropped: {}", line.why.as_deref().unwrap_or("")) };
                 let args = json!({"what": what(&told)});
-                let event = json!({"ph": "i", "s": "t", "name": name, "cat": event, "pid": pid, "tid": 1, "ts": ts, "args": args});
+                let event = json!({
+                    "ph": "i", "s": "t", "name": name, "cat": event, "pid": pid, "tid": 1, "ts": ts, "args": args
+                });
                 self.put(out, &event)
             }
             _ => {
@@ -230,7 +232,10 @@ impl Perfetto {
         let args = json!({"began": began, "ended": ended});
         self.put(
             out,
-            &json!({"ph": "X", "name": began, "cat": "fault", "pid": FAULTS, "tid": id + 1, "ts": ts, "dur": dur, "args": args}),
+            &json!({
+                "ph": "X", "name": began, "cat": "fault", "pid": FAULTS, "tid": id + 1, "ts": ts, "dur": dur,
+                "args": args
+            }),
         )
     }
 

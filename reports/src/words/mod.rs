@@ -1,0 +1,9 @@
+//! The report in words, for pages and for the terminal.
+
+pub(crate) mod losses;
+pub(crate) mod measured;
+pub(crate) mod sheet;
+pub(crate) mod summary;
+pub(crate) mod view;
+
+pub use summary::summary;
