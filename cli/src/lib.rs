@@ -1,5 +1,5 @@
-//! The composition root: every verb of the command line, over whatever systems a program knows. `main.rs` is a program that
-//! knows this repository's; somebody else's has the same lines and a registry of its own.
+//! The composition root: every verb of the command line, over whatever systems a program knows. `main.rs` is a program
+//! that knows this repository's; somebody else's has the same lines and a registry of its own.
 
 mod args;
 mod bisect;

@@ -3,6 +3,7 @@
 mod bad_input;
 mod bugs;
 mod compare;
+mod counter;
 mod docs;
 mod explain;
 mod faults;

@@ -110,6 +110,24 @@ fn files_and_lines_are_short() {
     nothing(&wrong);
 }
 
+/// A file that nobody names is a test that nobody runs.
+#[test]
+fn every_test_file_is_part_of_its_binary() {
+    let mut wrong = Vec::new();
+    for (folder, _) in ARROWS {
+        let tests = root().join(folder).join("tests");
+        let Ok(main) = fs::read_to_string(tests.join("main.rs")) else { continue };
+        for entry in fs::read_dir(&tests).expect("a folder").flatten() {
+            let name = entry.file_name().display().to_string();
+            let Some(name) = name.strip_suffix(".rs").filter(|name| *name != "main") else { continue };
+            if !main.contains(&format!("mod {name};")) {
+                wrong.push(format!("{folder}/tests/{name}.rs: main.rs has no `mod {name};`"));
+            }
+        }
+    }
+    nothing(&wrong);
+}
+
 #[test]
 fn nothing_is_left_behind() {
     let mut wrong = Vec::new();

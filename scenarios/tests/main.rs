@@ -9,3 +9,4 @@ mod library;
 mod never_panics;
 mod plans;
 mod shrink;
+mod shrink_keeps;

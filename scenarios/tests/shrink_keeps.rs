@@ -1,9 +1,7 @@
 //! What shrinking leaves as it is: options that decide what the broken rule says, what somebody wants to keep, and time
 //! to settle.
 
-mod common;
-
-use common::Only;
+use crate::common::{self, Only};
 use scenarios::Scenario;
 use scenarios::shrink::{Keep, Oracle, Sighting, Task, gist, shrink};
 use sim_core::{Duration, Instant};

@@ -1,9 +1,8 @@
 //! A panic in a node's own code ends the run with a broken rule, wherever it happens; any other goes on as it was.
 
-mod support;
+use crate::support::*;
 use sim_core::fault::{Fault, OnCrash, Target};
 use sim_core::{EngineConfig, NodeId, Observer, Timer, Violation};
-use support::*;
 
 fn broken(config: EngineConfig, script: Script) -> (Violation, Run) {
     let mut run = start(config, script);

@@ -1,10 +1,9 @@
 //! What waits for the disk is done once the disk has it, in the order in which it was asked for, and never by a later
 //! life.
 
-mod support;
+use crate::support::*;
 use sim_core::fault::{Fault, OnCrash, Target};
 use sim_core::{Effect, EngineConfig, Instant, NodeId, Timer, WriteId};
-use support::*;
 
 /// Node 1 sends node 0 a number every 4 ms; it writes each down and tells of it when it is durable: to observers, and
 /// to node 1.
