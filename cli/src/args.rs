@@ -60,6 +60,8 @@ pub enum Command {
     History(HistoryArgs),
     /// List what there is
     List(ListArgs),
+    /// Write a first scenario for a system, or the crate of a first protocol
+    New(NewArgs),
     /// Print the JSON schema of scenario files
     Schema,
     /// Print what makes a shell complete this command's flags
@@ -398,6 +400,20 @@ pub struct ListArgs {
     /// What is printed: words for people, or JSON
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub format: Format,
+}
+
+/// Flags of `new`.
+#[derive(Debug, Args)]
+pub struct NewArgs {
+    /// The system; `list systems` names them [default: the first of them]
+    #[arg(value_name = "SYSTEM", conflicts_with = "protocol")]
+    pub system: Option<String>,
+    /// Where the scenario goes [default: my-SYSTEM.toml]
+    #[arg(value_name = "FILE")]
+    pub file: Option<PathBuf>,
+    /// Instead of a scenario, the crate of a protocol of your own: a folder of this name
+    #[arg(long, value_name = "NAME")]
+    pub protocol: Option<String>,
 }
 
 /// Flags of `completions`.

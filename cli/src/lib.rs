@@ -16,6 +16,7 @@ mod interrupt;
 mod lines;
 mod list;
 mod merge;
+mod new;
 mod recorded;
 mod replay;
 mod report;
@@ -93,6 +94,7 @@ fn dispatch(registry: &Registry, cli: &Cli) -> Exit {
         Command::Bugs(args) => bugs::bugs(registry, args),
         Command::History(args) => history::history(args),
         Command::List(args) => list::list(registry, args),
+        Command::New(args) => new::new(registry, args),
         Command::Schema => list::schema(registry),
         Command::Completions(args) => completions::completions(args),
     }

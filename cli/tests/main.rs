@@ -10,6 +10,7 @@ mod faults;
 mod files;
 mod library;
 mod measures;
+mod new;
 mod outages;
 mod outside;
 mod plans;
