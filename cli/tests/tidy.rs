@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 
 const LONGEST_FILE: usize = 600;
 const LONGEST_LINE: usize = 120;
+/// Words of ARCHITECTURE.md: one page.
+const ONE_PAGE: usize = 1200;
 
 /// Every system has these, and may have more.
 const ROOMS: &[&str] = &["mod.rs", "node.rs", "message.rs", "client.rs", "checks.rs", "bugs.rs", "system.rs"];
@@ -154,6 +156,39 @@ fn nothing_is_left_behind() {
         }
     }
     nothing(&wrong);
+}
+
+#[test]
+fn what_pages_name_is_there() {
+    let mut pages = files(&root().join("docs"), &[".md"]);
+    pages.extend(["README.md", "ARCHITECTURE.md"].map(|name| root().join(name)));
+    let folders = ARROWS.iter().map(|(name, _)| *name).chain(["fixtures", "docs", "examples"]);
+    let folders: Vec<String> = folders.map(|name| format!("{name}/")).collect();
+    let (mut named, mut wrong) = (0, Vec::new());
+    for page in pages {
+        let text = fs::read_to_string(&page).expect("UTF-8");
+        for (number, line) in text.lines().enumerate() {
+            for word in line.split(|c: char| c.is_whitespace() || "`()[]\"',;|".contains(c)) {
+                let word = word.trim_end_matches(['.', ':']);
+                let is_pattern = word.contains(['*', '{', '<', '$', '\u{2026}']);
+                if is_pattern || !folders.iter().any(|folder| word.starts_with(folder.as_str())) {
+                    continue;
+                }
+                named += 1;
+                if !root().join(word).exists() {
+                    wrong.push(format!("{}:{}: there is no {word}", page.display(), number + 1));
+                }
+            }
+        }
+    }
+    assert!(named > 100, "only {named} names: where are the pages?");
+    nothing(&wrong);
+}
+
+#[test]
+fn the_architecture_is_one_page() {
+    let words = fs::read_to_string(root().join("ARCHITECTURE.md")).expect("UTF-8").split_whitespace().count();
+    assert!(words <= ONE_PAGE, "ARCHITECTURE.md has {words} words; at most {ONE_PAGE}");
 }
 
 #[test]

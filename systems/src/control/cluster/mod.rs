@@ -30,11 +30,12 @@
 //!
 //! # What it does not promise
 //!
-//! Who votes is who is a primary with slots, as far as each node knows. A fail-over changes that, and is agreed on by
-//! the primaries before it, not by those after it: so an old primary that does not know its successor, and the
-//! successor, can both vote in the next epoch, and two replicas of different shards can win it. The storm finds that
-//! about once in a thousand seeds. Configuration epochs that collide are told apart afterwards, which is why the
-//! specification has a rule for it.
+//! One primary a shard at any moment. The voters of an election are the primaries that own slots, and each node
+//! counts them by its own table of slots. A fail-over changes that table, and the primaries of the old table agree on
+//! it, not those of the new one: so an old primary that has not heard of its successor, and that successor, can both
+//! vote in the next epoch, and two replicas of different shards can win it. A storm finds that about once in a
+//! thousand seeds. Configuration epochs that collide are told apart afterwards, which is why the specification has a
+//! rule for it.
 //!
 //! # What is different
 //!
