@@ -1,7 +1,9 @@
 //! Writes a scenario as meant, with every default and the concrete faults, so that the file alone replays the run.
 
 use crate::read::write_target;
-use crate::scenario::{Cluster, End, KeySpace, LinkChange, LinkRule, Pace, Plan, Scenario, Stage, Workload};
+use crate::scenario::{
+    Cluster, DiskOverride, End, KeySpace, LinkChange, LinkRule, Pace, Plan, Scenario, Stage, Workload,
+};
 use core::fmt::{Display, Write};
 use sim_core::fault::{
     ClockChange, Cue, CutClients, DiskChange, Fault, Injection, Limits, MemberChange, Schedule, Shape,
@@ -167,7 +169,9 @@ fn cluster(out: &mut Out, scenario: &Scenario) {
     let cluster = &scenario.cluster;
     let own_machines = Cluster::own_machines(cluster.nodes());
     out.table("[cluster]");
-    out.key("nodes", number(cluster.members() as u64));
+    if cluster.groups.is_empty() {
+        out.key("nodes", number(cluster.members() as u64));
+    }
     if cluster.spares > 0 {
         out.key("spares", i64::from(cluster.spares));
     }
@@ -186,6 +190,23 @@ fn cluster(out: &mut Out, scenario: &Scenario) {
     let (lo, hi) = cluster.clock_drift;
     out.key("clock_drift", text(format!("{}..{}", Ppm(lo.into()), Ppm(hi.into()))));
     out.key("max_drift", text(Ppm(cluster.max_drift_ppm.into())));
+    for group in &cluster.groups {
+        out.table("[[cluster.group]]");
+        out.key("role", text(&group.role));
+        let nodes = cluster.nodes_of(&group.role);
+        out.key("nodes", number(nodes.iter().filter(|node| node.index() < cluster.members()).count() as u64));
+        if let Some(cost) = group.cpu_cost {
+            out.key("cpu_cost", time(cost));
+        }
+        if group.disk != DiskOverride::default() {
+            let DiskOverride { sync, fail, at_once } = &group.disk;
+            let mut disk = Table::new();
+            disk.extend(sync.as_ref().map(|sync| ("sync".to_owned(), latency(sync))));
+            disk.extend(fail.map(|fail| ("fail".to_owned(), share(fail))));
+            disk.extend(at_once.map(|at_once| ("at_once".to_owned(), i64::from(at_once).into())));
+            out.key("disk", Value::Table(disk));
+        }
+    }
 }
 
 fn system(out: &mut Out, scenario: &Scenario) {

@@ -92,6 +92,7 @@ fn every_key_is_in_the_files_that_have_them_all() {
     for section in [
         &keys::SCENARIO,
         &keys::CLUSTER,
+        &keys::GROUP,
         &keys::NETWORK,
         &keys::LINK,
         &keys::DISK,
@@ -102,7 +103,7 @@ fn every_key_is_in_the_files_that_have_them_all() {
         &keys::SWARM,
         &keys::REPORT,
     ] {
-        for name in section.names().filter(|name| !["client", "link", "vary"].contains(name)) {
+        for name in section.names().filter(|name| !["client", "group", "link", "vary"].contains(name)) {
             let there = text.lines().any(|line| line.trim_start().starts_with(&format!("{name} =")));
             assert!(there, "{name} of {} is missing", section.name);
         }

@@ -2,6 +2,7 @@
 
 mod common;
 mod evidence;
+mod groups;
 mod history;
 mod invalid;
 mod keys;

@@ -57,6 +57,7 @@ pub static CLUSTER: Section = Section {
     name: "[cluster]",
     keys: &[
         Key::new("nodes", Count(1, limits::NODES), "", "how many machines: n1, n2, ..."),
+        Key::new("group", Tables(&GROUP), "", "machines of several kinds, instead of `nodes`, in order"),
         Key::new(
             "spares",
             Count(0, limits::NODES),
@@ -77,6 +78,18 @@ pub static CLUSTER: Section = Section {
         Key::new("clock_offset", Takes::Offsets, "0s..0s", "each clock starts off by a draw from this range"),
         Key::new("clock_drift", Takes::Drifts, "0ppm..0ppm", "each clock runs fast by a draw from this range"),
         Key::new("max_drift", Drift, "500ppm", "the bound on drift that systems may rely on"),
+    ],
+};
+
+/// `[[cluster.group]]`.
+pub static GROUP: Section = Section {
+    name: "[[cluster.group]]",
+    keys: &[
+        Key::new("role", Name, "", "what these are for; `every:worker`, `worker:3`, `a worker` are targets then"),
+        Key::new("nodes", Count(1, limits::NODES), "", "how many machines"),
+        Key::new("zones", Texts, "those of the cluster", "the zones; its nodes are dealt to them round-robin"),
+        Key::new("cpu_cost", Duration, "that of the cluster", "what handling one input costs one of these"),
+        Key::new("disk", Table(&DISK), "as in [disk]", "in what their disks differ"),
     ],
 };
 

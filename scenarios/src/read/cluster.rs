@@ -75,14 +75,22 @@ impl World {
 /// Reads `[cluster]`.
 pub fn read(reader: &Reader<'_>, duration: Option<Duration>) -> World {
     let before = reader.context.problems.count();
+    let groups = super::groups::read(reader);
     let nodes = match reader.value("nodes") {
-        Some(_) => reader.get("nodes", nodes),
-        None => None,
+        Some(_) if groups.is_empty() => reader.get("nodes", nodes),
+        Some(_) => {
+            reader.wrong("nodes", "the groups say how many nodes there are", "leave `nodes` out");
+            None
+        }
+        None => groups.nodes(reader),
     };
     let spares = reader.get("spares", measure::small(0, limits::NODES)).unwrap_or(0);
     let nodes = with_spares(reader, nodes, spares);
     let zones = reader.get("zones", measure::list(measure::name));
-    let node_zones = reader.get("node_zones", measure::list(measure::name));
+    let node_zones = match reader.get("node_zones", measure::list(measure::name)) {
+        Some(names) => Some(names),
+        None => groups.zones(nodes, zones.as_deref()),
+    };
     let (zones, node_zones) = match node_zones {
         Some(names) => explicit(reader, nodes, spares, zones, &names),
         None => dealt(reader, nodes, zones),
@@ -111,6 +119,8 @@ pub fn read(reader: &Reader<'_>, duration: Option<Duration>) -> World {
     let cluster = Cluster {
         zones,
         spares,
+        node_groups: groups.of_nodes(node_zones.len()),
+        groups: groups.into_groups(),
         node_zones,
         machines,
         node_machines,
@@ -124,7 +134,9 @@ pub fn read(reader: &Reader<'_>, duration: Option<Duration>) -> World {
     let sound = !cluster.node_zones.is_empty() && reader.context.problems.count() == before;
     let cluster = if cluster.node_zones.is_empty() {
         let (machines, node_machines) = Cluster::own_machines(1);
-        Cluster { node_zones: vec![0], spares: 0, zones: vec!["a".to_owned()], machines, node_machines, ..cluster }
+        let (groups, node_groups) = (Vec::new(), Vec::new());
+        let zones = vec!["a".to_owned()];
+        Cluster { node_zones: vec![0], spares: 0, zones, machines, node_machines, groups, node_groups, ..cluster }
     } else {
         cluster
     };
@@ -206,7 +218,8 @@ fn distinct(reader: &Reader<'_>, zones: &[String]) {
 
 /// `nodes` dealt to `zones` round-robin.
 fn dealt(reader: &Reader<'_>, nodes: Option<u32>, zones: Option<Vec<String>>) -> (Vec<String>, Vec<u16>) {
-    if !reader.has("nodes") && !reader.has("node_zones") && reader.is_there() {
+    let said = ["nodes", "node_zones", "group"].iter().any(|key| reader.has(key));
+    if !said && reader.is_there() {
         reader.context.wrong(reader.span, "[cluster] needs `nodes`", "how many machines, for example `nodes = 5`");
     }
     let zones = zones.unwrap_or_else(|| vec!["a".to_owned()]);
@@ -251,12 +264,13 @@ fn explicit(
         let what = format!("{spares} spares of {} nodes leave no member", names.len());
         reader.wrong("spares", what, "a cluster begins with one member or more");
     }
+    let key = if reader.has("node_zones") { "node_zones" } else { "group" };
     let node_zones = names.iter().map(|name| {
         let place = zones.iter().position(|z| z == name).unwrap_or_else(|| {
             if listed {
                 let known: Vec<&str> = zones.iter().map(String::as_str).collect();
                 let help = suggest::help(name, &known);
-                reader.wrong("node_zones", format!("`zones` does not list zone `{name}`"), help);
+                reader.wrong(key, format!("`zones` does not list zone `{name}`"), help);
             }
             zones.push(name.clone());
             zones.len() - 1

@@ -5,6 +5,7 @@ mod csv;
 mod expect;
 mod fault;
 mod file;
+mod groups;
 mod latency;
 mod limits;
 mod load;
@@ -119,7 +120,7 @@ fn child<'a>(root: &Reader<'a>, key: &'static str, section: &'static keys::Secti
 }
 
 /// The tables under `key`; `[x]` where `[[x]]` should be is said.
-fn children<'a>(root: &Reader<'a>, key: &'static str, section: &'static keys::Section) -> Vec<Reader<'a>> {
+pub(crate) fn children<'a>(root: &Reader<'a>, key: &'static str, section: &'static keys::Section) -> Vec<Reader<'a>> {
     let Some(value) = root.value(key) else { return Vec::new() };
     match &value.kind {
         Kind::List(items) => items.iter().map(|item| Reader::new(section, item, root.context)).collect(),

@@ -6,7 +6,7 @@ use super::section::{Context, Reader};
 use super::{child, children, matrix, measure};
 use crate::keys;
 use crate::limits;
-use crate::scenario::{Disk, End, LinkChange, LinkRule, Network};
+use crate::scenario::{Disk, DiskOverride, End, LinkChange, LinkRule, Network};
 use crate::written::{Kind, Value};
 use sim_core::network::{Latency, LinkPolicy};
 use sim_core::{Duration, Probability};
@@ -135,9 +135,15 @@ fn end(value: &Value, context: &Context<'_>, world: &World) -> Option<End> {
 
 /// Reads `[disk]`.
 pub fn disk(reader: &Reader<'_>) -> Disk {
-    Disk {
-        sync: reader.get("sync", latency).unwrap_or(Latency::uniform(Duration::micros(200), Duration::millis(1))),
-        fail: reader.get("fail", measure::probability).unwrap_or(Probability::NEVER),
-        at_once: reader.get("at_once", measure::small(1, limits::SYNCS)).unwrap_or(1),
+    let sync = Latency::uniform(Duration::micros(200), Duration::millis(1));
+    disk_change(reader).of(&Disk { sync, fail: Probability::NEVER, at_once: 1 })
+}
+
+/// Reads what a table says of disks.
+pub fn disk_change(reader: &Reader<'_>) -> DiskOverride {
+    DiskOverride {
+        sync: reader.get("sync", latency),
+        fail: reader.get("fail", measure::probability),
+        at_once: reader.get("at_once", measure::small(1, limits::SYNCS)),
     }
 }

@@ -86,6 +86,9 @@ fn one(text: &str, value: &Value, context: &Context<'_>, world: &World) -> Optio
     if let Some(node) = world.node(plain, value.span, context) {
         return Some(Target::Node(node));
     }
+    if let Some(target) = of_group(plain, value, context, world) {
+        return target;
+    }
     match plain.split_once(':') {
         Some(("zone", zone)) => {
             let zone = zone.trim();
@@ -114,6 +117,45 @@ fn one(text: &str, value: &Value, context: &Context<'_>, world: &World) -> Optio
             None
         }
     }
+}
+
+/// A target that names a group of machines: all of it, one by its number, any, or where one of it stands. `None` if
+/// `text` names none.
+fn of_group(text: &str, value: &Value, context: &Context<'_>, world: &World) -> Option<Option<Target>> {
+    let group = |role: &str| Some(world.cluster.nodes_of(role.trim())).filter(|nodes| !nodes.is_empty());
+    let by_number = |role: &str, number: &str| -> Option<Option<NodeId>> {
+        let nodes = group(role)?;
+        let number = number.trim();
+        let found = number.parse::<usize>().ok().and_then(|number| nodes.get(number.checked_sub(1)?).copied());
+        if found.is_none() {
+            let role = role.trim();
+            let help = format!("the group has {role}:1 to {role}:{}", nodes.len());
+            context.wrong(value.span, format!("there is no `{role}:{number}`"), help);
+        }
+        Some(found)
+    };
+    if let Some(nodes) = group(text) {
+        return Some(Some(Target::OneOf(text.trim().to_owned(), nodes)));
+    }
+    let (first, rest) = text.split_once(':')?;
+    if first == "every"
+        && let Some(nodes) = group(rest)
+    {
+        return Some(Some(if let [node] = nodes.as_slice() { Target::Node(*node) } else { Target::Nodes(nodes) }));
+    }
+    if let (wanted @ ("zone_of" | "machine_of"), Some((role, number))) = (first, rest.split_once(':')) {
+        let cluster = &world.cluster;
+        return by_number(role, number).map(|node| {
+            let node = node?.index();
+            let (zone, machine) = (cluster.node_zones[node], cluster.node_machines[node]);
+            Some(if wanted == "zone_of" {
+                Target::Zone(zone, cluster.zones[usize::from(zone)].clone())
+            } else {
+                Target::Machine(machine, cluster.machines[usize::from(machine)].clone())
+            })
+        });
+    }
+    by_number(first, rest).map(|node| node.map(Target::Node))
 }
 
 fn is_word(name: &str) -> bool {

@@ -37,18 +37,22 @@ pub(super) fn engine<S: System, O: Observer<S::Node>>(
     observer: O,
 ) -> Engine<S::Node, S::Client, O> {
     let cluster = &scenario.cluster;
-    let Disk { sync, fail, at_once } = scenario.disk.clone();
-    let disk = Rc::new(DiskPolicy { sync, fail, at_once, ..DiskPolicy::default() });
+    let policy = |disk: Disk| {
+        Rc::new(DiskPolicy { sync: disk.sync, fail: disk.fail, at_once: disk.at_once, ..DiskPolicy::default() })
+    };
+    let disk = policy(scenario.disk.clone());
+    let disks: Vec<_> = cluster.groups.iter().map(|group| policy(group.disk.of(&scenario.disk))).collect();
     let setup = |node: NodeId| {
         let mut rng = Rng::stream(seed, Purpose::Clock, u64::from(node.0));
         let (lo, hi) = cluster.clock_offset;
         let offset = lo.saturating_add_unsigned(rng.between(0, hi.abs_diff(lo)));
         let (lo, hi) = cluster.clock_drift;
         let drift = lo.saturating_add_unsigned(rng.between(0, u64::from(hi.abs_diff(lo))) as u32);
+        let of_group = cluster.node_groups.get(node.index()).map(|group| &disks[usize::from(*group)]);
         NodeSetup {
             clock: Clock::new(offset, drift),
-            disk: Rc::clone(&disk),
-            cpu_cost: cluster.cpu_cost,
+            disk: Rc::clone(of_group.unwrap_or(&disk)),
+            cpu_cost: cluster.group_of(node).and_then(|group| group.cpu_cost).unwrap_or(cluster.cpu_cost),
             egress: cluster.egress,
             egress_queue: cluster.egress_queue,
             host: Some(cluster.node_machines[node.index()]),

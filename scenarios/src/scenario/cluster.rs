@@ -1,14 +1,19 @@
 //! The machines: how many, in which zones, how fast, with how honest a clock.
 
+use super::network::DiskOverride;
 use sim_core::{Duration, NodeId, Shape};
 
 /// The machines.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Cluster {
     /// Zone names; always at least one.
     pub zones: Vec<String>,
     /// How many of the nodes, the last ones, are no members at first.
     pub spares: u32,
+    /// Kinds of machines, if the file tells any apart.
+    pub groups: Vec<Group>,
+    /// Group index of each node; empty without groups.
+    pub node_groups: Vec<u16>,
     /// Zone index of each node.
     pub node_zones: Vec<u16>,
     /// The names of the machines that carry the nodes.
@@ -27,6 +32,17 @@ pub struct Cluster {
     pub clock_drift: (i32, i32),
     /// The bound on drift that systems may rely on, in parts per million.
     pub max_drift_ppm: u32,
+}
+
+/// Machines of a kind: what they are there for, and in what they differ from the others.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Group {
+    /// What its nodes are called, in targets too: `worker:3` is the third.
+    pub role: String,
+    /// What handling one input costs a node's CPU, if not what it costs the others.
+    pub cpu_cost: Option<Duration>,
+    /// In what its disks differ from the others.
+    pub disk: DiskOverride,
 }
 
 impl Cluster {
@@ -52,6 +68,19 @@ impl Cluster {
     #[must_use]
     pub fn nodes_in(&self, zone: u16) -> Vec<NodeId> {
         sim_core::node_ids(self.nodes()).filter(|n| self.zone_of(*n) == zone).collect()
+    }
+
+    /// The nodes of the group with this role, in order; none if there is no such group.
+    #[must_use]
+    pub fn nodes_of(&self, role: &str) -> Vec<NodeId> {
+        let of = |node: &NodeId| self.group_of(*node).is_some_and(|group| group.role == role);
+        sim_core::node_ids(self.nodes()).filter(of).collect()
+    }
+
+    /// The group of a node, if there are groups.
+    #[must_use]
+    pub fn group_of(&self, node: NodeId) -> Option<&Group> {
+        self.groups.get(usize::from(*self.node_groups.get(node.index())?))
     }
 
     /// The nodes on a machine.

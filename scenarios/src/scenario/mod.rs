@@ -7,11 +7,11 @@ mod load;
 mod network;
 mod swarm;
 
-pub use cluster::Cluster;
+pub use cluster::{Cluster, Group};
 pub use expect::{Expect, ReportOptions};
 pub use fault::{Flap, Heal, Law, Plan, Process, Recording, Rolling};
 pub use load::{KeySpace, Pace, Probe, Rate, Stage, Workload};
-pub use network::{Disk, End, LinkChange, LinkRule, Network};
+pub use network::{Disk, DiskOverride, End, LinkChange, LinkRule, Network};
 pub use swarm::{Change, Choice, Scale, Setting, Swarm};
 
 use sim_core::fault::Limits;

@@ -135,7 +135,30 @@ impl Network {
     }
 }
 
-/// The disks, all alike.
+/// In what the disks of some machines differ from the others.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DiskOverride {
+    /// How long a sync takes.
+    pub sync: Option<Latency>,
+    /// A sync fails with this probability.
+    pub fail: Option<Probability>,
+    /// How many syncs may be under way at the same time.
+    pub at_once: Option<u32>,
+}
+
+impl DiskOverride {
+    /// The disk with this change.
+    #[must_use]
+    pub fn of(&self, disk: &Disk) -> Disk {
+        Disk {
+            sync: self.sync.clone().unwrap_or_else(|| disk.sync.clone()),
+            fail: self.fail.unwrap_or(disk.fail),
+            at_once: self.at_once.unwrap_or(disk.at_once),
+        }
+    }
+}
+
+/// The disks, all alike but for groups of machines that say otherwise.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Disk {
     /// How long a sync takes.

@@ -126,6 +126,15 @@ fn keeping(scenario: &Scenario, kept: BTreeSet<NodeId>) -> Option<Scenario> {
     if s.cluster.members() == 0 {
         return None;
     }
+    if !s.cluster.groups.is_empty() {
+        s.cluster.node_groups = kept.iter().map(|node| scenario.cluster.node_groups[node.index()]).collect();
+        // A group of nobody would not be read back; and the last one has the spares, so it must have a member.
+        let begins = |group: usize| s.cluster.node_groups.iter().position(|of| usize::from(*of) == group);
+        let is_there = |group: usize| begins(group).is_some_and(|first| first < s.cluster.members());
+        if !(0..s.cluster.groups.len()).all(is_there) {
+            return None;
+        }
+    }
     // Zones without nodes go, if nobody speaks of them.
     let used: BTreeSet<u16> = s.cluster.node_zones.iter().copied().collect();
     let zone = |z: u16| used.iter().position(|u| *u == z).map(|i| i as u16);
@@ -171,6 +180,10 @@ fn keeping(scenario: &Scenario, kept: BTreeSet<NodeId>) -> Option<Scenario> {
             Target::Nodes(nodes) => {
                 let left: Vec<NodeId> = nodes.iter().filter_map(|node| new(*node)).collect();
                 (!left.is_empty()).then(|| faults::these(left))
+            }
+            Target::OneOf(name, nodes) => {
+                let left: Vec<NodeId> = nodes.iter().filter_map(|node| new(*node)).collect();
+                (!left.is_empty()).then(|| Target::OneOf(name.clone(), left))
             }
             Target::Zone(z, name) => zone(*z).map(|z| Target::Zone(z, name.clone())),
             Target::Machine(m, name) => {

@@ -431,6 +431,12 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
             Target::All => node_ids(n).collect(),
             Target::Node(node) => vec![*node],
             Target::Nodes(nodes) => nodes.clone(),
+            Target::OneOf(_, nodes) => {
+                let mut order = nodes.clone();
+                rng.shuffle(&mut order);
+                order.truncate(1);
+                order
+            }
             Target::Zone(zone, _) => self.of_zone(*zone),
             Target::Role(role) => self.with_role(role, rng).into_iter().collect(),
             Target::Every(role) => {

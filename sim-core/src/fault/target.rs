@@ -12,6 +12,8 @@ pub enum Target {
     Node(NodeId),
     /// These nodes.
     Nodes(Vec<NodeId>),
+    /// A random one of these, up or down, and what they are called for people.
+    OneOf(String, Vec<NodeId>),
     /// Every node of a zone: its index, and its name for people.
     Zone(u16, String),
     /// The node that has this role with the highest rank ("leader", "candidate"); a random one among equals.
@@ -51,7 +53,7 @@ impl fmt::Display for Target {
                 f.write_str(&names.join(","))
             }
             Self::Zone(_, name) => write!(f, "zone:{name}"),
-            Self::Role(role) => f.write_str(role),
+            Self::OneOf(name, _) | Self::Role(name) => f.write_str(name),
             Self::Every(role) => write!(f, "every:{role}"),
             Self::Machine(_, name) => write!(f, "machine:{name}"),
             Self::RoleMachine(role) => write!(f, "machine_of:{role}"),
