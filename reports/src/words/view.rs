@@ -274,10 +274,10 @@ impl<'a> View<'a> {
             ),
             method: format!(
                 "An operation is served when it succeeds within {}. Reads and writes of each zone{} are looked at by \
-                 themselves{}: a window of {} is down when fewer than half of what was asked in it was served \
-                 within {}; an outage is a run of down windows, from the first operation that was not served to the \
-                 return of the first success after which it stays up. Outages that overlap are one, as long as the longest of them. \
-                 {} of {} windows were down, {} had no operations.",
+                 themselves{}: a window of {} is down when fewer than half of what was asked in it was served within \
+                 {}; an outage is a run of down windows, from the first operation that was not served to the return \
+                 of the first success after which it stays up. Outages that overlap are one, as long as the longest \
+                 of them. {} of {} windows were down, {} had no operations.",
                 units::duration(a.timeout_ns),
                 if a.scopes.iter().any(|s| s.shard.is_some()) { " and shard" } else { "" },
                 if a.decided_by_probes {
