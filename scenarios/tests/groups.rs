@@ -1,9 +1,13 @@
 //! Machines of several kinds: how they are numbered, what targets they make, and that a resolved file says the same again.
 
 use crate::common::parse;
-use scenarios::{expand, to_toml};
+use scenarios::runner::{RunRequest, TraceMode};
+use scenarios::{Registry, expand, to_toml};
 use sim_core::fault::Target;
-use sim_core::{Duration, NodeId};
+use sim_core::workload::{Generated, Load};
+use sim_core::{
+    Collect, Duration, Effects, Fact, Invalid, Message, Node, NodeId, Replay, Shape, System, Timer, node_ids,
+};
 
 const TEXT: &str = r#"
 [scenario]
@@ -94,4 +98,81 @@ fn what_is_wrong_is_said_all_at_once() {
     assert!(twice.contains("there is a group `server` already"), "{twice}");
     let zone = told(&TEXT.replace("zones = [\"b\"]", "zones = [\"c\"]"), &[]);
     assert!(zone.contains("does not list zone `c`"), "{zone}");
+}
+
+/// Every 10 ms each node writes, and tells all others.
+#[derive(Clone, Debug)]
+struct Beating(usize);
+
+#[derive(Clone, Copy, Debug, Hash)]
+struct Beat;
+impl Message for Beat {}
+impl Fact for Beat {}
+
+impl Node for Beating {
+    type Config = usize;
+    type Message = Beat;
+    type Request = ();
+    type Response = ();
+    type Record = u8;
+    type Fact = Beat;
+    fn boot(nodes: &usize, _: NodeId, _: Replay<'_, u8>, fx: &mut Effects<'_, Self>) -> Self {
+        fx.arm(Timer(0), Duration::millis(10));
+        Self(*nodes)
+    }
+    fn on_message(&mut self, _: NodeId, _: Beat, _: &mut Effects<'_, Self>) {}
+    fn on_timer(&mut self, timer: Timer, fx: &mut Effects<'_, Self>) {
+        fx.append(0);
+        fx.sync();
+        node_ids(self.0).for_each(|to| fx.send(to, Beat));
+        fx.arm(timer, Duration::millis(10));
+    }
+}
+
+struct Beats;
+
+impl System for Beats {
+    const NAME: &'static str = "beats";
+    const ABOUT: &'static str = "writes and tells all, again and again";
+    const TIMERS: u16 = 1;
+    type Node = Beating;
+    type Client = Generated<Beating>;
+    type Checks = ();
+    type Options = std::collections::BTreeMap<String, u8>;
+    fn configure(_: Self::Options, shape: &Shape) -> Result<usize, Vec<Invalid>> {
+        Ok(shape.nodes())
+    }
+    fn client(_: &usize, load: Load) -> Self::Client {
+        Generated::new(load, |_| ())
+    }
+    fn checks(_: &usize) {}
+}
+
+#[test]
+fn the_machines_of_a_group_are_as_it_says() {
+    let mut registry = Registry::new();
+    registry.add::<Beats>();
+    let text = with_fault("\"worker:4\"").replace("\"raft\"", "\"beats\"");
+    let files = scenarios::Beside::new(std::path::Path::new("beats.toml"));
+    let text = scenarios::Text { name: "beats.toml", text: &text, json: false, overrides: &[], files: &files };
+    let scenario = scenarios::parse(&text, &registry).unwrap_or_else(|wrong| panic!("{}", wrong.render(false)));
+    let schedule = expand(&scenario, 1);
+    let request = RunRequest {
+        scenario: &scenario,
+        schedule: &schedule,
+        seed: 1,
+        history: None,
+        trace: None,
+        trace_mode: TraceMode::default(),
+        keep_ops: true,
+        evidence: None,
+        progress: &mut |_| {},
+    };
+    let record = registry.get("beats").expect("it is registered").run(request).expect("nothing is written");
+    let (server, worker) = (&record.nodes[0], &record.nodes[4]);
+    // 10 us against 1 ms an input; at most 1 ms against 5 ms a sync.
+    assert!(worker.busy_ns > 50 * server.busy_ns, "{} and {}", worker.busy_ns, server.busy_ns);
+    assert!(worker.disk_busy_ns > 3 * server.disk_busy_ns, "{} and {}", worker.disk_busy_ns, server.disk_busy_ns);
+    let crashed: Vec<bool> = record.nodes.iter().map(|node| node.down_ns > 0).collect();
+    assert_eq!(crashed, [false, false, false, false, false, false, true], "worker:4 is n7");
 }
