@@ -1,4 +1,4 @@
-//! Machines of several kinds: how they are numbered, what targets they make, and that a resolved file says the same again.
+//! Machines of several kinds: how they are numbered, which targets they make, and that a resolved file says the same.
 
 use crate::common::parse;
 use scenarios::runner::{RunRequest, TraceMode};

@@ -449,9 +449,9 @@ impl Balancer {
             if let Some(this) = this {
                 let (came, this) = (this.came, this.clone());
                 for id in this.others(None) {
-                    // Who got it when most of its time had been spent elsewhere is not slow for that. Otherwise a queue
-                    // that is longer than what clients wait would open every circuit, and keep it open: each trial would
-                    // be with the oldest request.
+                    // Who got it when most of its time had been spent elsewhere is not slow for that. Otherwise a
+                    // queue that is longer than what clients wait would open every circuit, and keep it open: each
+                    // trial would be with the oldest request.
                     let its_own =
                         self.requests.get_try(id).is_none_or(|this| now.since(this.sent) >= this.sent.since(came));
                     self.give_up_try(config, id, its_own, fx);
