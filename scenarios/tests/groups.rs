@@ -65,6 +65,7 @@ fn groups_are_targets() {
     assert_eq!(target("every:worker"), Target::Nodes(nodes(&[4, 5, 6, 7])));
     assert_eq!(target("zone_of:worker:3"), Target::Zone(1, "b".to_owned()));
     assert_eq!(target("machine_of:worker:3"), Target::Machine(5, "m6".to_owned()));
+    assert_eq!(target("an worker"), target("a worker"));
     assert_eq!(target("a worker"), Target::OneOf("worker".to_owned(), nodes(&[4, 5, 6, 7])));
     let listed = parse(&with_fault(r#"["server:1", "every:worker"]"#), &[]).expect("sound").faults[0].target.clone();
     assert_eq!(listed, Target::Nodes(nodes(&[1, 4, 5, 6, 7])));
@@ -94,6 +95,8 @@ fn what_is_wrong_is_said_all_at_once() {
     );
     assert!(wrong.contains("`leader` means somebody else in a target"), "{wrong}");
     assert!(wrong.contains("needs a unit") || wrong.contains("unit"), "{wrong}");
+    let near = told(&with_fault("\"a wroker\""), &[]);
+    assert!(near.contains("did you mean `worker`?"), "{near}");
     let twice = told(&TEXT.replace("\"worker\"", "\"server\""), &[]);
     assert!(twice.contains("there is a group `server` already"), "{twice}");
     let zone = told(&TEXT.replace("zones = [\"b\"]", "zones = [\"c\"]"), &[]);

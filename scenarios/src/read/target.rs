@@ -69,7 +69,7 @@ pub const fn is_zone(target: &Target) -> bool {
 
 fn one(text: &str, value: &Value, context: &Context<'_>, world: &World) -> Option<Target> {
     // "a follower" reads better than "follower", and means the same.
-    let plain = text.strip_prefix("a ").or_else(|| text.strip_prefix("the ")).unwrap_or(text).trim();
+    let plain = ["a ", "an ", "the "].iter().find_map(|word| text.strip_prefix(word)).unwrap_or(text).trim();
     let role = |name: &str| role(name, value, context);
     match plain {
         "all" => return Some(Target::All),
@@ -105,10 +105,12 @@ fn one(text: &str, value: &Value, context: &Context<'_>, world: &World) -> Optio
         Some(("role", name)) if is_word(name.trim()) => Some(Target::Role(name.trim().to_owned())),
         _ => {
             let known = ["all", "random", "minority", "most_behind", "one_more_than_a_minority", "trigger"];
-            let help = match suggest::nearest(plain, known.iter().chain(ROLES).copied()) {
+            let groups = world.cluster.groups.iter().map(|group| group.role.as_str());
+            let help = match suggest::nearest(plain, known.iter().chain(ROLES).copied().chain(groups)) {
                 Some(nearest) => format!("did you mean `{nearest}`?"),
                 None => "a node (`n3`), a zone (`zone:a`, `zone_of:leader`), a machine (`machine:m1`, \
-                         `machine_of:leader`), a role (`leader`, `a follower`, `every:follower`, `role:primary`), \
+                         `machine_of:leader`), a role (`leader`, `a follower`, `every:follower`, `role:primary`), a \
+                         group of machines (`worker:3`, `every:worker`, `a worker`), \
                          `random`, `minority`, `minority_with:leader`, `one_more_than_a_minority`, `most_behind`, \
                          `trigger` or `all`"
                     .to_owned(),
