@@ -27,10 +27,10 @@ pub use pages::files::{
 };
 pub use pages::{html, markdown};
 pub use report::{
-    Availability, BugProbability, Condition, Curve, Distributions, Fault, ForkPoint, Goodput, GoodputBin, HotKey, Jump,
-    JumpEvent, Latencies, Latency, Load, Losses, LostWrite, Messages, Moved, NodeLoad, NodeQueue, Outage, Panel, Phase,
-    Queues, REPORT_SCHEMA_VERSION, Recoveries, Recovery, Report, ScopeAvailability, ScopeOutage, Share, Stall, Steps,
-    TwoPrimaries, Verdict, Witness, Witnessed, ZoneRecovery,
+    Availability, BugProbability, Condition, Curve, Distributions, Fault, ForkPoint, Goodput, GoodputBin, Jump,
+    JumpEvent, Latencies, Latency, Load, Losses, LostWrite, Messages, Moved, NodeLoad, NodeQueue, Outage, Panel, Part,
+    Phase, Queues, REPORT_SCHEMA_VERSION, Recoveries, Recovery, Report, ScopeAvailability, ScopeOutage, Share, Stall,
+    Steps, TwoPrimaries, Verdict, Witness, Witnessed, ZoneRecovery,
 };
 pub use shell::{program, quoted, set_program};
 pub use words::summary;

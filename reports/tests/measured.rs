@@ -158,6 +158,25 @@ fn a_systems_own_tracks_and_curves_need_no_code_here() {
 }
 
 #[test]
+fn a_systems_own_tables_need_no_code_here() {
+    let mut record = cases::thousand_nodes();
+    let mut other = crate::sample::measured::hot_keys();
+    (other.name, other.part, other.title) = ("queues".into(), "".into(), "Queues | of all".into());
+    record.measures.tables.push(other);
+    let report = analyse(&record);
+    let json: serde_json::Value = serde_json::from_str(&report.to_json()).expect("it is JSON");
+    let second = serde_json::json!({ "key": 7, "requests": 45_000, "nodes": ["n84"], "rank": 1 });
+    assert_eq!(json["load"]["hot_keys"][1], second, "files have all, under the columns' names");
+    assert_eq!((json["tables"][0]["name"].as_str(), json["tables"][1].as_str()), (Some("queues"), None));
+    let page = reports::markdown(&report, &[]);
+    assert!(
+        page.contains("## Hot keys\n\nThe keys asked for most often.\n\n| Key | Asked for | Held by |\n"),
+        "{page}"
+    );
+    assert!(page.contains("| 7 | 45,000 | n84 |\n") && page.contains("## Queues \\| of all"), "{page}");
+}
+
+#[test]
 fn keys_that_moved_for_nothing_break_any_bound() {
     let mut record = cases::one_joins();
     record.measures.keys_moved[0].ideal = 0;

@@ -22,9 +22,6 @@ pub struct Measures {
     /// What each change of membership moved, in order of time.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub keys_moved: Vec<KeysMoved>,
-    /// The keys asked for most often, most often first.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub hot_keys: Vec<HotKey>,
     /// Operations that were not served, by the reason the system gives.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub errors: BTreeMap<String, u64>,
@@ -92,17 +89,6 @@ pub struct KeysMoved {
     pub before: Vec<u64>,
     /// Keys of each node after.
     pub after: Vec<u64>,
-}
-
-/// A key that is asked for often.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct HotKey {
-    /// The key.
-    pub key: u64,
-    /// How often it was asked for.
-    pub requests: u64,
-    /// The nodes that hold it, the first owner first.
-    pub nodes: Vec<u32>,
 }
 
 /// A time in which something was wrong that is no fault of the plan: a server that was gray, a link that was full.

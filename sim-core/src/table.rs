@@ -10,6 +10,8 @@ use std::borrow::Cow;
 pub struct Table {
     /// What files call it: `keys_moved`.
     pub name: Cow<'static, str>,
+    /// The part of `report.json` that has its rows under its name; where this is empty, it is one of `tables`.
+    pub part: Cow<'static, str>,
     /// What people call it: `Keys moved`.
     pub title: Cow<'static, str>,
     /// What it comes to, or what its rows are, in one sentence.
@@ -79,6 +81,13 @@ impl Table {
     pub fn new(name: &'static str, title: &'static str, columns: &[Column]) -> Self {
         let (name, title) = (Cow::Borrowed(name), Cow::Borrowed(title));
         Self { name, title, columns: columns.to_vec(), ..Self::default() }
+    }
+
+    /// The same, as a part of this part of `report.json`.
+    #[must_use]
+    pub fn within(mut self, part: &'static str) -> Self {
+        self.part = Cow::Borrowed(part);
+        self
     }
 
     /// The rows as files have them: each an object with the columns' names, in their order.

@@ -1,7 +1,7 @@
 //! How evenly the work was spread over the nodes.
 
 use super::{moves, queues};
-use crate::report::{Load, NodeLoad};
+use crate::report::{Load, NodeLoad, Part};
 use crate::units::round;
 use sim_core::record::{NodeRecord, RunRecord};
 
@@ -88,7 +88,7 @@ pub(crate) fn measure(record: &RunRecord) -> Load {
         busy_gini: figure(&busy, |s| s.gini),
         busy_max: per_node.iter().map(|n| n.busy_fraction).reduce(f64::max),
         keys_moved: moves::moved(record),
-        hot_keys: moves::hot(record),
+        tables: Part(super::tables(record, "load")),
         queues: queues::measure(record),
         per_node,
     }

@@ -27,6 +27,7 @@ use crate::report::{REPORT_SCHEMA_VERSION, Report};
 use crate::units::round_significant;
 use sim_core::measures::Formula;
 use sim_core::record::{Ruling, RunRecord};
+use sim_core::table::Table;
 
 /// Analyses a run. The same record gives the same report, to the byte of its JSON.
 ///
@@ -60,7 +61,7 @@ pub fn analyse(record: &RunRecord) -> Report {
         recoveries: None,
         metrics: record.measures.metrics.clone(),
         formulas: record.measures.formulas.iter().map(formula).collect(),
-        tables: record.measures.tables.clone(),
+        tables: tables(record, ""),
         tracks: record.measures.tracks.clone(),
         curves: record.measures.curves.clone(),
         messages: record.messages.clone(),
@@ -86,4 +87,9 @@ pub fn analyse(record: &RunRecord) -> Report {
 fn formula(f: &Formula) -> Formula {
     let tidy = |value: f64| round_significant(value, 9);
     Formula { predicted: tidy(f.predicted), measured: f.measured.map(tidy), ..f.clone() }
+}
+
+/// The system's tables within a part of the report.
+fn tables(record: &RunRecord, part: &str) -> Vec<Table> {
+    record.measures.tables.iter().filter(|table| table.part == part).cloned().collect()
 }

@@ -1,6 +1,6 @@
-//! What each change of membership moved, and which keys are asked for most.
+//! What each change of membership moved.
 
-use crate::report::{HotKey, Moved};
+use crate::report::Moved;
 use crate::units::round;
 use sim_core::record::RunRecord;
 
@@ -22,16 +22,6 @@ pub(crate) fn moved(record: &RunRecord) -> Vec<Moved> {
         after: m.after.clone(),
     };
     record.measures.keys_moved.iter().map(row).collect()
-}
-
-/// The keys asked for most often, most often first.
-pub(crate) fn hot(record: &RunRecord) -> Vec<HotKey> {
-    let row = |k: &sim_core::measures::HotKey| HotKey {
-        key: k.key,
-        requests: k.requests,
-        nodes: k.nodes.iter().map(|n| record.node_name(*n)).collect(),
-    };
-    record.measures.hot_keys.iter().map(row).collect()
 }
 
 /// The worst change's `moved / ideal`; infinite if something moved where nothing had to.

@@ -15,13 +15,13 @@ pub use condition::Condition;
 pub use distributions::{Curve, Distributions, Panel};
 pub use goodput::{Goodput, GoodputBin};
 pub use losses::{Losses, LostWrite, TwoPrimaries};
-pub use moves::{HotKey, Moved};
+pub use moves::Moved;
 pub use queues::{NodeQueue, Queues};
 pub use recovery::{Recoveries, Recovery, Steps, ZoneRecovery};
 pub use sim_core::record::{FaultRecord as Fault, Messages, VerdictRecord as Verdict};
 pub use witness::{Witness, Witnessed};
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use sim_core::Class;
 use sim_core::curve;
 use sim_core::measures::Formula;
@@ -86,7 +86,7 @@ pub struct Report {
     /// Closed forms beside what the run came to.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub formulas: Vec<Formula>,
-    /// The system's own tables.
+    /// The system's own tables, but for those within a part.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub tables: Vec<Table>,
     /// Who held, ran or led what from when to when, as the system tells it.
@@ -352,12 +352,22 @@ pub struct Load {
     pub busy_max: Option<f64>,
     /// Keys moved by each change of membership.
     pub keys_moved: Vec<Moved>,
-    /// The keys asked for most often.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub hot_keys: Vec<HotKey>,
+    /// The system's own tables about it.
+    #[serde(flatten)]
+    pub tables: Part,
     /// How long the queues were, where the system has queues.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub queues: Option<Queues>,
+}
+
+/// Tables of a system within a part of the report: each is a list under its name.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Part(pub Vec<Table>);
+
+impl Serialize for Part {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|table| (&table.name, table.objects().collect::<Vec<_>>())))
+    }
 }
 
 /// One node's share.

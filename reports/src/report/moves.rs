@@ -1,4 +1,4 @@
-//! Keys that moved, and keys that are hot, as parts of the report.
+//! Keys that moved as a part of the report.
 
 use serde::Serialize;
 
@@ -25,15 +25,4 @@ pub struct Moved {
     /// Keys of each node after.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub after: Vec<u64>,
-}
-
-/// A key that is asked for often.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct HotKey {
-    /// The key.
-    pub key: u64,
-    /// How often it was asked for.
-    pub requests: u64,
-    /// The nodes that hold it, the first owner first.
-    pub nodes: Vec<String>,
 }

@@ -1,4 +1,4 @@
-//! What only some systems measure, in words: losses, recoveries, goodput, errors, keys moved, hot keys, formulas.
+//! What only some systems measure, in words: losses, recoveries, goodput, errors, keys moved, formulas.
 
 use super::sheet::{ROWS, Sheet, Shown, texts};
 use crate::measure::{metrics, moves};
@@ -25,7 +25,6 @@ pub(crate) struct Measured {
     pub errors: Sheet,
     pub moves_sentence: String,
     pub moves: Sheet,
-    pub hot: Sheet,
     pub formulas: Sheet,
     pub tables: Vec<OwnTable>,
 }
@@ -202,11 +201,6 @@ impl Measured {
                 ("Took", "n"),
             ])
             .of(&report.load.keys_moved, ROWS, move_row),
-            hot: Sheet::new([("Key", "n"), ("Asked for", "n"), ("Held by", "wide")]).of(
-                &report.load.hot_keys,
-                ROWS,
-                |k| texts([k.key.to_string(), units::count(k.requests), k.nodes.join(", ")]),
-            ),
             formulas: Sheet::new([
                 ("", "name"),
                 ("Formula", "formula"),
@@ -218,6 +212,7 @@ impl Measured {
             tables: report
                 .tables
                 .iter()
+                .chain(&report.load.tables.0)
                 .map(|table| OwnTable {
                     title: table.title.to_string(),
                     about: table.about.clone(),

@@ -1,7 +1,7 @@
 //! The sample runs: one for each thing a chart or a page must survive.
 
 use super::{Dice, MS, S, Sample, expect, measured, rule};
-use sim_core::measures::{Formula, HotKey, KeysMoved, Losses};
+use sim_core::measures::{Formula, KeysMoved, Losses};
 use sim_core::metric::Unit;
 use sim_core::record::{Comparison, Ruling, RunRecord};
 
@@ -257,9 +257,7 @@ pub fn thousand_nodes() -> RunRecord {
             after: after.clone(),
         })
         .collect();
-    record.measures.hot_keys = (0..12)
-        .map(|i| HotKey { key: i * 7, requests: 90_000 / (i + 1), nodes: vec![(i * 83 % 1000) as u32] })
-        .collect();
+    record.measures.tables = vec![measured::hot_keys()];
     record
 }
 

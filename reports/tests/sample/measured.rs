@@ -5,6 +5,7 @@ use sim_core::measures::{Formula, Gauge, Losses, LostWrite, TwoPrimaries};
 use sim_core::metric::{MetricKind, Unit};
 use sim_core::record::RunRecord;
 use sim_core::recovery::{Recoveries, Recovery, RecoveryKind, Step};
+use sim_core::table::{Column, Holds, Table};
 use sim_core::track::{Span, Track};
 use sim_core::{Instant, NodeId};
 
@@ -28,6 +29,24 @@ pub fn work(record: &mut RunRecord, of: impl Fn(u64, u64) -> u64) {
 pub fn queues(record: &mut RunRecord, of: impl Fn(u64, u64) -> u64) {
     let nodes = table(record, of);
     record.timeline.gauges.push(Gauge { kind: QUEUE.clone(), nodes });
+}
+
+/// A table of a system's own, within a part of the report.
+pub fn hot_keys() -> Table {
+    let columns = [
+        Column::new("key", "Key", Holds::Id),
+        Column::new("requests", "Asked for", Holds::Count),
+        Column::new("nodes", "Held by", Holds::Text),
+        Column::hidden("rank"),
+    ];
+    let mut table = Table::new("hot_keys", "Hot keys", &columns).within("load");
+    table.about = "the keys asked for most often".into();
+    let row = |i: u64| {
+        let names = vec![format!("n{}", i * 83 % 1000 + 1)];
+        vec![(i * 7).into(), (90_000 / (i + 1)).into(), names.into(), i.into()]
+    };
+    table.rows = (0..12).map(row).collect();
+    table
 }
 
 /// Who led, as far as that is known: `of` gives node and label of each turn in order, with its beginning and end.

@@ -9,8 +9,9 @@ use super::placing::spread;
 use super::quorums::Power;
 use super::rule::Rule;
 use super::version::Version;
-use sim_core::measures::{Formula, HotKey, KeysMoved, Losses, Measures};
+use sim_core::measures::{Formula, KeysMoved, Losses, Measures};
 use sim_core::metric::{MetricKind, Unit};
+use sim_core::table::{Column, Holds, Table};
 use sim_core::{ClientId, Instant, NodeId, NodeSet, Observed, Outcome, Span};
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -199,11 +200,17 @@ pub(super) fn measure(config: &Config, checks: &HashingChecks, nodes: &[Option<M
     let mut hot: Vec<(u64, u64)> = watch.requests.iter().map(|(key, requests)| (*requests, *key)).collect();
     hot.sort_unstable_by(|a, b| b.cmp(a));
     let holders = |key: u64| newest.map_or(Vec::new(), |machine| machine.holders(key).0);
-    let hot_keys = hot.into_iter().take(HOT).map(|(requests, key)| HotKey {
-        key,
-        requests,
-        nodes: holders(key).into_iter().map(|node| node.0).collect(),
-    });
+    let columns = [
+        Column::new("key", "Key", Holds::Id),
+        Column::new("requests", "Asked for", Holds::Count),
+        Column::new("nodes", "Held by", Holds::Text),
+    ];
+    let mut hot_keys = Table::new("hot_keys", "Hot keys", &columns).within("load");
+    hot_keys.about = "the keys asked for most often, and who holds them, the first owner first".to_owned();
+    hot_keys.rows.extend(hot.into_iter().take(HOT).map(|(requests, key)| {
+        let names: Vec<String> = holders(key).into_iter().map(|node| node.to_string()).collect();
+        vec![key.into(), requests.into(), names.into()]
+    }));
     let errors: BTreeMap<String, u64> = watch.errors.iter().map(|(why, n)| ((*why).to_owned(), *n)).collect();
     let mut measures = Measures {
         losses: Some(Losses {
@@ -212,7 +219,7 @@ pub(super) fn measure(config: &Config, checks: &HashingChecks, nodes: &[Option<M
             stale: watch.stale_reads.clone(),
             ..Losses::default()
         }),
-        hot_keys: hot_keys.collect(),
+        tables: vec![hot_keys],
         errors,
         formulas: [
             formulas(config, checks, newest, &keys_moved),
