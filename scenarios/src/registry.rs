@@ -44,7 +44,10 @@ pub trait AnySystem: Sync {
     fn options_schema(&self) -> schemars::Schema;
 }
 
-struct Erased<S>(PhantomData<fn() -> S>);
+/// How a run of a system forks.
+type Fork = fn(&ForkRequest<'_>, &mut dyn FnMut(RunRecord)) -> Result<(), RunError>;
+
+struct Erased<S>(Fork, PhantomData<fn() -> S>);
 
 impl<S: System> AnySystem for Erased<S> {
     fn name(&self) -> &'static str {
@@ -72,7 +75,7 @@ impl<S: System> AnySystem for Erased<S> {
         runner::run::<S>(request)
     }
     fn fork(&self, request: &ForkRequest<'_>, each: &mut dyn FnMut(RunRecord)) -> Result<(), RunError> {
-        runner::fork::<S>(request, each)
+        (self.0)(request, each)
     }
     fn check_options(&self, given: &toml::Table, shape: &Shape) -> Result<toml::Table, Vec<OptionProblem>> {
         crate::check_options::<S>(given, shape)
@@ -100,9 +103,14 @@ impl Registry {
 
     /// The same with system `S`.
     #[must_use]
-    pub fn with<S: System>(mut self) -> Self {
+    pub fn with<S: System<Node: Clone, Client: Clone, Checks: Clone>>(mut self) -> Self {
         self.add::<S>();
         self
+    }
+
+    fn take_in<S: System>(&mut self, fork: Fork) {
+        assert!(self.get(S::NAME).is_none(), "two systems are called {:?}", S::NAME);
+        self.0.push(Box::new(Erased::<S>(fork, PhantomData)));
     }
 
     /// The system called `name`.
@@ -118,9 +126,11 @@ impl Registry {
 }
 
 impl Collect for Registry {
-    fn add<S: System>(&mut self) {
-        assert!(self.get(S::NAME).is_none(), "two systems are called {:?}", S::NAME);
-        self.0.push(Box::new(Erased::<S>(PhantomData)));
+    fn add<S: System<Node: Clone, Client: Clone, Checks: Clone>>(&mut self) {
+        self.take_in::<S>(runner::fork::<S>);
+    }
+    fn add_unclonable<S: System>(&mut self) {
+        self.take_in::<S>(runner::fork_again::<S>);
     }
 }
 

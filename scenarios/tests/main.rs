@@ -2,6 +2,7 @@
 
 mod common;
 mod evidence;
+mod forks;
 mod groups;
 mod history;
 mod invalid;

@@ -139,7 +139,7 @@ pub struct Entry<'a, N: Node> {
 }
 
 /// What an operation asked and was answered.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Said<N: Node> {
     /// What it asked.
     pub request: N::Request,
@@ -151,7 +151,7 @@ pub struct Said<N: Node> {
 ///
 /// The records are those of the run's record, which outlives this: what was said is kept beside them, not with another
 /// copy of them.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct History<N: Node> {
     /// The operations, without what they said.
     pub ops: Vec<OpRecord>,
@@ -159,6 +159,19 @@ pub struct History<N: Node> {
     pub said: Vec<Said<N>>,
     /// Whether what they said was kept at all in this run.
     pub kept: bool,
+}
+
+// Not derived, here and below: what was said can be cloned whether or not nodes can be.
+impl<N: Node> Clone for Said<N> {
+    fn clone(&self) -> Self {
+        Self { request: self.request.clone(), outcome: self.outcome.clone() }
+    }
+}
+
+impl<N: Node> Clone for History<N> {
+    fn clone(&self) -> Self {
+        Self { ops: self.ops.clone(), said: self.said.clone(), kept: self.kept }
+    }
 }
 
 impl<N: Node> Default for History<N> {
@@ -257,11 +270,11 @@ pub trait System: Sized + 'static {
     /// The known bugs that can be switched on.
     const BUGS: &'static [Bug] = &[];
     /// Its protocol participant.
-    type Node: Node<Config: Clone> + Clone;
+    type Node: Node<Config: Clone>;
     /// Its clients.
-    type Client: Client<Self::Node> + Clone;
+    type Client: Client<Self::Node>;
     /// Its invariants.
-    type Checks: Observer<Self::Node> + Clone;
+    type Checks: Observer<Self::Node>;
     /// Its `[system]` options. Every option has a default; unknown keys are rejected.
     type Options: DeserializeOwned + Serialize + JsonSchema + Default + Clone;
 
@@ -322,7 +335,10 @@ pub trait System: Sized + 'static {
 /// Takes in systems one by one: `systems::collect(&mut registry)`.
 pub trait Collect {
     /// Takes in `S`.
-    fn add<S: System>(&mut self);
+    fn add<S: System<Node: Clone, Client: Clone, Checks: Clone>>(&mut self);
+    /// Takes in one that can not be cloned, such as a node around somebody else's library: where a run forks, it is
+    /// made again up to there for every fork.
+    fn add_unclonable<S: System>(&mut self);
 }
 
 /// Nodes of a cluster, for iterating.

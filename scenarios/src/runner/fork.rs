@@ -10,7 +10,7 @@ use super::{RunError, cluster, finish, phases};
 use crate::Scenario;
 use sim_core::fault::Schedule;
 use sim_core::record::RunRecord;
-use sim_core::{Instant, System};
+use sim_core::{Engine, Instant, Node, NodeStats, System, Violation};
 
 /// Which run to fork, when, and how often.
 pub struct ForkRequest<'a> {
@@ -33,23 +33,61 @@ pub struct ForkRequest<'a> {
 ///
 /// # Errors
 /// When the options do not fit the system.
-pub fn fork<S: System>(request: &ForkRequest<'_>, each: &mut dyn FnMut(RunRecord)) -> Result<(), RunError> {
-    let ForkRequest { scenario, schedule, seed, at, seeds, keep_ops } = *request;
-    let config = cluster::node_config::<S>(scenario)?;
-    let recorder: Recorder<'static, S> = Recorder::new(scenario, &config, None, keep_ops, scenario.expect.linearizable);
-    let observer = (S::checks(&config), recorder);
-    let mut trunk = cluster::engine::<S, _>(scenario, schedule, seed, config.clone(), observer);
-    let mut trunk_stats = Vec::new();
-    let early = phases(scenario, &mut trunk, &mut trunk_stats, at, &mut |_| {});
-    for seed in seeds {
-        let (mut branch, mut stats) = (trunk.clone(), trunk_stats.clone());
-        branch.reseed(*seed);
-        let broken = early.clone().or_else(|| phases(scenario, &mut branch, &mut stats, Instant::FAR, &mut |_| {}));
-        let record =
-            finish::<S, _>((scenario, &config), schedule, *seed, branch, broken, &stats, |(checks, recorder), _| {
-                Ok((checks, recorder.finish()?))
-            })?;
-        each(record);
+pub fn fork<S>(request: &ForkRequest<'_>, each: &mut dyn FnMut(RunRecord)) -> Result<(), RunError>
+where
+    S: System<Node: Clone, Client: Clone, Checks: Clone>,
+{
+    let trunk = Trunk::<S>::of(request)?;
+    for seed in request.seeds {
+        let (engine, stats, early) = (trunk.engine.clone(), trunk.stats.clone(), trunk.early.clone());
+        each(Trunk { request, config: trunk.config.clone(), engine, stats, early }.branch(*seed)?);
     }
     Ok(())
+}
+
+/// The same of a system that can not be cloned: the run is made again up to the fork for each of them.
+///
+/// # Errors
+/// When the options do not fit the system.
+pub fn fork_again<S: System>(request: &ForkRequest<'_>, each: &mut dyn FnMut(RunRecord)) -> Result<(), RunError> {
+    for seed in request.seeds {
+        each(Trunk::<S>::of(request)?.branch(*seed)?);
+    }
+    Ok(())
+}
+
+type Config<S> = <<S as System>::Node as Node>::Config;
+type EngineOf<S> = Engine<<S as System>::Node, <S as System>::Client, (<S as System>::Checks, Recorder<'static, S>)>;
+
+/// A run up to where it forks.
+struct Trunk<'a, S: System> {
+    request: &'a ForkRequest<'a>,
+    config: Config<S>,
+    engine: EngineOf<S>,
+    stats: Vec<Vec<NodeStats>>,
+    /// The rule that was broken before.
+    early: Option<Violation>,
+}
+
+impl<'a, S: System> Trunk<'a, S> {
+    fn of(request: &'a ForkRequest<'a>) -> Result<Self, RunError> {
+        let ForkRequest { scenario, schedule, seed, at, keep_ops, .. } = *request;
+        let config = cluster::node_config::<S>(scenario)?;
+        let recorder = Recorder::new(scenario, &config, None, keep_ops, scenario.expect.linearizable);
+        let observer = (S::checks(&config), recorder);
+        let mut engine = cluster::engine::<S, _>(scenario, schedule, seed, config.clone(), observer);
+        let mut stats = Vec::new();
+        let early = phases(scenario, &mut engine, &mut stats, at, &mut |_| {});
+        Ok(Self { request, config, engine, stats, early })
+    }
+
+    /// Goes on with fresh luck to the end.
+    fn branch(self, seed: u64) -> Result<RunRecord, RunError> {
+        let Self { request: ForkRequest { scenario, schedule, .. }, config, mut engine, mut stats, early } = self;
+        engine.reseed(seed);
+        let broken = early.or_else(|| phases(scenario, &mut engine, &mut stats, Instant::FAR, &mut |_| {}));
+        finish::<S, _>((scenario, &config), schedule, seed, engine, broken, &stats, |(checks, recorder), _| {
+            Ok((checks, recorder.finish()?))
+        })
+    }
 }

@@ -15,7 +15,7 @@ mod verdicts;
 pub use verdicts::{ANSWERED_WITHIN, NO_PANIC, RULES};
 
 pub use evidence::{Checkpoints, Evidence, TwinParted};
-pub use fork::{ForkRequest, fork};
+pub use fork::{ForkRequest, fork, fork_again};
 pub use trace::TraceMode;
 
 use crate::Scenario;
