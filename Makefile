@@ -1,7 +1,7 @@
 # The verbs a person needs. `make test` is what CI runs; everything long is behind a verb of its own.
 CARGO ?= cargo
 
-.PHONY: help test lint doc bench bugs published sweep charts clean
+.PHONY: help test lint doc bench bugs published sweep plumbing charts clean
 
 help:            ## list the verbs
 	@grep -hE '^[a-z]+: .*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## /\1\t/' | expand -t 12
@@ -36,6 +36,9 @@ sweep:           ## every scenario of every system with many seeds (SEEDS=1..100
 	@failed=0; for file in $(foreach system,$(SYSTEMS),scenarios/library/$(system)/*.toml); do \
 	    target/release/splitbrain sweep --seeds $(SEEDS) --out target/sweep $$file || failed=1; \
 	done; exit $$failed
+
+plumbing:        ## how many lines of each system are not its protocol
+	@scripts/plumbing
 
 charts:          ## sample charts and pages into target/gallery, to look at
 	$(CARGO) run --quiet --release --package reports --example gallery -- target/gallery

@@ -1,4 +1,4 @@
-//! What a system declares once: its catalogue of known bugs, and its options with their defaults.
+//! What a system declares once: its catalogue of known bugs.
 
 /// `catalogue! { Bugs; Variant, "name", "what is wrong", "the rule that catches it", "where it was published"; ... }`
 /// makes the enum `Bugs`, with `None` for correct code, and `CATALOGUE`.
@@ -36,27 +36,5 @@ macro_rules! catalogue {
         pub const CATALOGUE: &[$crate::Bug] = &[
             $($crate::Bug { name: $name, about: $about, violates: $violates, source: $source },)*
         ];
-    };
-}
-
-/// `options! { struct Options { /// About it. name: Type = default, ... } }` makes the options of a system from one
-/// list: what the comments say is what `list systems` and the schema show.
-#[macro_export]
-macro_rules! options {
-    ($(#[$meta:meta])* $visible:vis struct $name:ident {
-        $($(#[$about:meta])* $field_visible:vis $field:ident: $type:ty = $default:expr,)*
-    }) => {
-        $(#[$meta])*
-        #[derive(Clone, Debug, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
-        #[serde(default, deny_unknown_fields)]
-        $visible struct $name {
-            $($(#[$about])* $field_visible $field: $type,)*
-        }
-
-        impl Default for $name {
-            fn default() -> Self {
-                Self { $($field: $default,)* }
-            }
-        }
     };
 }

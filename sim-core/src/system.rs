@@ -23,6 +23,12 @@ pub struct Shape {
 }
 
 impl Shape {
+    /// So many nodes in one zone, no spares, clocks that do not drift.
+    #[must_use]
+    pub fn plain(nodes: usize) -> Self {
+        Self { node_zones: vec![0; nodes], zones: vec!["a".to_owned()], spares: 0, max_drift_ppm: 0 }
+    }
+
     /// How many nodes there are, spares included.
     #[must_use]
     pub const fn nodes(&self) -> usize {

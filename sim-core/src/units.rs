@@ -33,6 +33,14 @@ impl UnitError {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct DurationText(pub Duration);
 
+impl DurationText {
+    /// So many thousandths of a second.
+    #[must_use]
+    pub const fn millis(ms: u64) -> Self {
+        Self(Duration::millis(ms))
+    }
+}
+
 impl FromStr for DurationText {
     type Err = UnitError;
     fn from_str(text: &str) -> Result<Self, UnitError> {

@@ -29,7 +29,8 @@ type Out = Vec<Effect<Cluster>>;
 
 impl Hand {
     fn new(me: u32, bug: ClusterBug) -> Self {
-        let config = ClusterOptions { bug, backlog: 4, ..ClusterOptions::default() }.validate(9, 0).unwrap();
+        let options = ClusterOptions { bug, backlog: 4, ..ClusterOptions::default() };
+        let config = Rc::new(options.validate(&sim_core::Shape::plain(9)).unwrap());
         let mut hand = Self {
             config,
             me: NodeId(me),

@@ -65,7 +65,7 @@ fn run(nodes: usize, config: Config, most: u64, seed: u64) -> Watch {
 
 fn one(nodes: u32, acceptors: u32, proposer: u32) -> Watch {
     let patience = Duration::secs(100);
-    let config = Config { acceptors, proposers: vec![NodeId(proposer)], back_off: true, patience };
+    let config = Config { nodes, acceptors, proposers: vec![NodeId(proposer)], back_off: true, patience };
     run(nodes as usize, config, u64::MAX, 1)
 }
 
@@ -85,7 +85,7 @@ fn one_value_costs_two_round_trips_and_four_messages_an_acceptor() {
 
 fn duel(back_off: bool, most: u64, seed: u64) -> Watch {
     let proposers = vec![NodeId(0), NodeId(1)];
-    run(3, Config { acceptors: 3, proposers, back_off, patience: Duration::millis(8) }, most, seed)
+    run(3, Config { nodes: 3, acceptors: 3, proposers, back_off, patience: Duration::millis(8) }, most, seed)
 }
 
 #[test]

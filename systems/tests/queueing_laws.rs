@@ -24,7 +24,7 @@ fn config(policy: Policy, servers: u32, workers: u32) -> Config {
         attempts: 1,
         ..BalancingOptions::default()
     };
-    options.validate(1 + servers, 0).expect("options that make sense")
+    options.validate(&sim_core::Shape::plain(1 + servers as usize)).expect("options that make sense")
 }
 
 /// Times in the system, in service times, of everything that was asked after the first tenth.

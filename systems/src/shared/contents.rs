@@ -1,105 +1,26 @@
-//! For tests: that all a message, record or fact holds is in the run's digest.
+//! For tests: that all which a type with a [`Hash`] of its own holds is in the run's digest.
 
-use core::hash::{Hash, Hasher};
+use core::hash::Hash;
 use sim_core::hash::content;
-use sim_core::{Fact, Message};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// Values of one type, each of which must be told from all others by the hash of its contents.
 pub(crate) struct Told<T> {
-    kind: fn(&T) -> &'static str,
     hashes: BTreeMap<u64, String>,
-    kinds: BTreeSet<&'static str>,
-}
-
-impl<T: Message> Told<T> {
-    pub fn messages() -> Self {
-        Self::of(|message| message.kind().name)
-    }
-}
-
-impl<T: Fact> Told<T> {
-    pub fn facts() -> Self {
-        Self::of(|fact| fact.kind().name)
-    }
+    of: core::marker::PhantomData<T>,
 }
 
 impl<T: Hash> Told<T> {
-    /// Values that have no kinds.
-    pub fn others() -> Self {
-        Self::of(|_| "")
-    }
-
-    fn of(kind: fn(&T) -> &'static str) -> Self {
-        Self { kind, hashes: BTreeMap::new(), kinds: BTreeSet::new() }
+    /// No value yet.
+    pub fn new() -> Self {
+        Self { hashes: BTreeMap::new(), of: core::marker::PhantomData }
     }
 
     /// One more value, called `what`.
     pub fn add(&mut self, what: &str, value: &T) {
-        self.kinds.insert((self.kind)(value));
-        let mut calls = Calls::default();
-        value.hash(&mut calls);
-        calls.judge(what);
         if let Some(other) = self.hashes.insert(content(value), what.to_owned()) {
             panic!("the digest can not tell {what} from {other}");
         }
-    }
-
-    /// That there was a value of each of these kinds.
-    pub fn covers(&self, kinds: &[&'static str]) {
-        let missing: Vec<_> = kinds.iter().filter(|kind| !self.kinds.contains(*kind)).collect();
-        assert!(missing.is_empty(), "no values of kinds {missing:?}");
-    }
-}
-
-/// Writes down what a hasher is given: slices of integers come as the machine's own bytes, which differ between
-/// machines.
-#[derive(Debug, Default)]
-struct Calls(Vec<Call>);
-
-#[derive(Debug, PartialEq, Eq)]
-enum Call {
-    Bytes(usize),
-    Length(usize),
-    EndOfText,
-    Other,
-}
-
-impl Calls {
-    fn judge(&self, what: &str) {
-        for (i, call) in self.0.iter().enumerate() {
-            let Call::Bytes(n) = call else { continue };
-            let text = self.0.get(i + 1) == Some(&Call::EndOfText);
-            let bytes = i > 0 && self.0[i - 1] == Call::Length(*n);
-            assert!(text || bytes, "{what} hashes a slice of integers: they need a type of their own");
-        }
-    }
-}
-
-impl Hasher for Calls {
-    fn finish(&self) -> u64 {
-        0
-    }
-    fn write(&mut self, bytes: &[u8]) {
-        self.0.push(Call::Bytes(bytes.len()));
-    }
-    fn write_u8(&mut self, byte: u8) {
-        self.0.push(if byte == 0xff { Call::EndOfText } else { Call::Other });
-    }
-    fn write_u16(&mut self, _: u16) {
-        self.0.push(Call::Other);
-    }
-    fn write_u32(&mut self, _: u32) {
-        self.0.push(Call::Other);
-    }
-    fn write_u64(&mut self, _: u64) {
-        self.0.push(Call::Other);
-    }
-    fn write_usize(&mut self, length: usize) {
-        self.0.push(Call::Length(length));
-    }
-    fn write_isize(&mut self, _: isize) {
-        self.0.push(Call::Other);
     }
 }
 

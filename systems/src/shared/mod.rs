@@ -6,3 +6,4 @@ pub(crate) mod fail_over;
 pub mod kv;
 pub(crate) mod number;
 pub mod replication;
+pub(crate) mod words;

@@ -47,7 +47,11 @@ impl Bench {
 
     /// The same, with luck of its own.
     pub fn of_seed(options: &BalancingOptions, nodes: u32, spares: u32, me: u32, seed: u64) -> Self {
-        let config: Rc<Config> = Rc::new(options.validate(nodes, spares).expect("options that make sense"));
+        let config: Rc<Config> = Rc::new(
+            options
+                .validate(&sim_core::Shape { spares, ..sim_core::Shape::plain(nodes as usize) })
+                .expect("options that make sense"),
+        );
         let mut rng = Rng::stream(seed, Purpose::Node, u64::from(me));
         let (mut next_write, mut out) = (Writes::default(), Vec::new());
         let start = sim_core::Clock::honest(sim_core::Instant::ZERO);

@@ -1,11 +1,12 @@
 //! A balancer: takes requests from clients, passes them on, tries elsewhere what fails, and watches the servers.
 
 use super::bugs::BalancingBug;
-use super::config::{Config, Hedge};
+use super::config::Hedge;
 use super::endpoints::Endpoints;
 use super::fact::{BalancingFact, Reason};
 use super::message::{BalancingMessage, CheckRound, RequestNumber, TryNumber, Work, Worked};
 use super::node::Fx;
+use super::options::Config;
 use super::picker::Picker;
 use super::policy::Policy;
 use super::probes::Probes;

@@ -3,12 +3,12 @@
 //! A rule about a mechanism is judged where the mechanism is on and came into play; the others always.
 
 use super::bugs::BalancingBug;
-use super::config::Config;
 use super::fact::{BalancingFact, Reason};
 use super::gray::Gray;
 use super::mechanisms::Mechanisms;
 use super::message::BalancingMessage;
 use super::node::{Machine, Part};
+use super::options::Config;
 use super::spread::Spread;
 use super::tally::Tally;
 use sim_core::measures::{Condition, Conditions};

@@ -1,13 +1,9 @@
 //! What balancers and servers are configured with.
 
 use super::bugs::BalancingBug;
-use super::gray::Spell;
-use super::policy::Policy;
-use super::queue::Discipline;
-use crate::storage::hashing::placement::Ring;
+use super::options::Config;
 use sim_core::network::Latency;
 use sim_core::{Duration, NodeId, Probability, Rng};
-use std::rc::Rc;
 
 /// The most workers a server may have: each has a timer slot.
 pub const MOST_WORKERS: u32 = 64;
@@ -92,65 +88,6 @@ pub enum Hedge {
     After(Duration),
     /// ... after what this share of the answers take, in parts per million.
     Percentile(u32),
-}
-
-/// One cluster: the first nodes are balancers, the others servers.
-#[derive(Clone, Debug)]
-pub struct Config {
-    /// How many nodes balance.
-    pub balancers: u32,
-    /// How many of the servers, the last ones, are no members at first.
-    pub spares: u32,
-    /// The weight of each server.
-    pub weights: Rc<[u32]>,
-    /// How requests are spread.
-    pub policy: Policy,
-    /// How many servers are drawn, where the policy draws several.
-    pub choices: u32,
-    /// How many servers each balancer knows; 0 for all (Google SRE book, chapter 20).
-    pub subset: u32,
-    /// How long one request takes a worker.
-    pub service: Service,
-    /// How many requests a server works on at a time.
-    pub workers: u32,
-    /// How many requests may wait at a server; it refuses more.
-    pub queue_limit: u32,
-    /// In which order, and for how long, they wait.
-    pub discipline: Discipline,
-    /// How long a balancer waits for a server before it gives up on it.
-    pub attempt_timeout: Duration,
-    /// How often a request is tried at most.
-    pub attempts: u32,
-    /// Tries that may follow failures, for each request, in parts per million; `None` for as many as fail.
-    pub retry_budget_ppm: Option<u32>,
-    /// The wait before the first retry, doubled for each further one, half of it random; and the longest.
-    pub backoff: (Duration, Duration),
-    /// When a second server is asked at the same time, if ever.
-    pub hedge: Option<Hedge>,
-    /// How long a request may take in all. It travels with the request: servers drop what comes too late.
-    pub deadline: Option<Duration>,
-    /// Requests that a balancer may have under way; it refuses more.
-    pub most_requests: Option<u32>,
-    /// Active health checks.
-    pub health: Option<HealthChecks>,
-    /// Passive ones.
-    pub ejection: Option<Ejection>,
-    /// If a smaller share of the servers is good, all are asked, in parts per million.
-    pub panic_below_ppm: u32,
-    /// Circuit breakers.
-    pub breaker: Option<Breaker>,
-    /// How long a server that comes (back) is spared: its weight grows from a tenth to all of it.
-    pub slow_start: Duration,
-    /// How much more than its share a server may hold under bounded hashing, in parts per million.
-    pub slack_ppm: u32,
-    /// The half-life of a peak EWMA.
-    pub half_life: Duration,
-    /// The ring of the servers, for bounded hashing.
-    pub ring: Option<Rc<Ring>>,
-    /// Gray servers.
-    pub gray: Rc<[Spell]>,
-    /// The known bug that is switched on.
-    pub bug: BalancingBug,
 }
 
 impl Config {

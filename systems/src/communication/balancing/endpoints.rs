@@ -2,9 +2,9 @@
 //! all of them in panic; and none whose circuit is open.
 
 use super::bugs::BalancingBug;
-use super::config::Config;
 use super::fact::BalancingFact;
 use super::node::Fx;
+use super::options::Config;
 use super::subset::subset;
 use sim_core::{Duration, LocalInstant};
 

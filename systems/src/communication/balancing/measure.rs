@@ -1,8 +1,9 @@
 //! What a run of balancers and servers measures of itself: errors by reason, and queueing theory beside the simulation.
 
 use super::checks::BalancingChecks;
-use super::config::{Config, Service};
+use super::config::Service;
 use super::fact::Reason;
+use super::options::Config;
 use super::policy::Policy;
 use sim_core::Span;
 use sim_core::measures::{Formula, Measures};

@@ -2,10 +2,11 @@
 //! subsets, and servers that end what they have taken. Each rule is judged where its mechanism is on and came into
 //! play.
 
-use super::config::{Config, HealthChecks};
+use super::config::HealthChecks;
 use super::fact::BalancingFact;
 use super::message::{BalancingMessage, CheckRound, RequestNumber};
 use super::node::{Machine, Part};
+use super::options::Config;
 use super::policy::Policy;
 use sim_core::{Duration, Instant, NodeId, NodeSet, Observed, Order, Verdict, Violation};
 use std::rc::Rc;
@@ -473,7 +474,7 @@ mod tests {
             breaker_open: DurationText(Duration::millis(500)),
             ..BalancingOptions::default()
         };
-        Mechanisms::new(&Rc::new(options.validate(4, 0).expect("options that make sense")))
+        Mechanisms::new(&Rc::new(options.validate(&sim_core::Shape::plain(4)).expect("options that make sense")))
     }
 
     fn at(ms: u64) -> Instant {

@@ -2,7 +2,7 @@
 
 use crate::shared::number::numbers;
 use serde::Serialize;
-use sim_core::{ClientId, Duration, Kind, Message, NodeSet};
+use sim_core::{ClientId, Duration, NodeSet};
 
 numbers! {
     /// A balancer's own number for one try of a request.
@@ -30,113 +30,87 @@ pub enum Worked {
     Done,
 }
 
-/// Between balancers and servers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum BalancingMessage {
-    /// A balancer sends work; `id` is its own number for this try.
-    Forward {
-        /// The try.
-        id: TryNumber,
-        /// Whose request it is.
-        client: ClientId,
-        /// The request.
-        request: RequestNumber,
-        /// How long its client will still wait, if the balancer knows.
-        within: Option<Duration>,
-    },
-    /// The balancer has its answer from elsewhere.
-    Cancel {
-        /// The try.
-        id: TryNumber,
-        /// Whose request it is.
-        client: ClientId,
-    },
-    /// A server has done it.
-    Done {
-        /// The try.
-        id: TryNumber,
-        /// Whose request it is.
-        client: ClientId,
-    },
-    /// A server could not do it.
-    Failed {
-        /// The try.
-        id: TryNumber,
-        /// Whose request it is.
-        client: ClientId,
-    },
-    /// A server does not take it: its queue is full, or it sheds load.
-    Full {
-        /// The try.
-        id: TryNumber,
-        /// Whose request it is.
-        client: ClientId,
-    },
-    /// How many requests a server has, waiting and under way.
-    Queue {
-        /// So many.
-        length: u32,
-    },
-    /// A health check.
-    Probe {
-        /// Its number.
-        round: CheckRound,
-        /// Whether the application is asked, or only whether the machine accepts a connection.
-        connect: bool,
-    },
-    /// The answer to one.
-    Health {
-        /// The number of the check.
-        round: CheckRound,
-        /// Whether it went well.
-        well: bool,
-    },
-    /// Among balancers: who the servers and balancers are.
-    Members {
-        /// How often that has changed.
-        version: u64,
-        /// All of them.
-        members: NodeSet,
-    },
-}
-
-/// The names of the kinds of messages.
-pub(super) const MESSAGE_KINDS: &[&str] =
-    &["forward", "done", "full", "queue", "cancel", "failed", "probe", "health", "members"];
-
-impl Message for BalancingMessage {
-    fn kind(&self) -> Kind {
-        let at = match self {
-            Self::Forward { .. } => 0,
-            Self::Done { .. } => 1,
-            Self::Full { .. } => 2,
-            Self::Queue { .. } => 3,
-            Self::Cancel { .. } => 4,
-            Self::Failed { .. } => 5,
-            Self::Probe { .. } => 6,
-            Self::Health { .. } => 7,
-            Self::Members { .. } => 8,
-        };
-        Kind::new(at, MESSAGE_KINDS[usize::from(at)])
+sim_core::messages! {
+    /// Between balancers and servers.
+    #[derive(Copy, PartialEq, Eq)]
+    pub enum BalancingMessage of 0 bytes {
+        /// A balancer sends work; `id` is its own number for this try.
+        Forward {
+            /// The try.
+            id: TryNumber,
+            /// Whose request it is.
+            client: ClientId,
+            /// The request.
+            request: RequestNumber,
+            /// How long its client will still wait, if the balancer knows.
+            within: Option<Duration>,
+        } = "forward" bytes { 256 },
+        /// The balancer has its answer from elsewhere.
+        Cancel {
+            /// The try.
+            id: TryNumber,
+            /// Whose request it is.
+            client: ClientId,
+        } = "cancel" bytes { 32 },
+        /// A server has done it.
+        Done {
+            /// The try.
+            id: TryNumber,
+            /// Whose request it is.
+            client: ClientId,
+        } = "done" bytes { 1024 },
+        /// A server could not do it.
+        Failed {
+            /// The try.
+            id: TryNumber,
+            /// Whose request it is.
+            client: ClientId,
+        } = "failed" bytes { 64 },
+        /// A server does not take it: its queue is full, or it sheds load.
+        Full {
+            /// The try.
+            id: TryNumber,
+            /// Whose request it is.
+            client: ClientId,
+        } = "full" bytes { 32 },
+        /// How many requests a server has, waiting and under way.
+        Queue {
+            /// So many.
+            length: u32,
+        } = "queue" bytes { 32 },
+        /// A health check.
+        Probe {
+            /// Its number.
+            round: CheckRound,
+            /// Whether the application is asked, or only whether the machine accepts a connection.
+            connect: bool,
+        } = "probe" bytes { 64 },
+        /// The answer to one.
+        Health {
+            /// The number of the check.
+            round: CheckRound,
+            /// Whether it went well.
+            well: bool,
+        } = "health" bytes { 64 },
+        /// Among balancers: who the servers and balancers are.
+        Members {
+            /// How often that has changed.
+            version: u64,
+            /// All of them.
+            members: NodeSet,
+        } = "members" bytes { 64 },
     }
 
-    fn client(&self) -> Option<ClientId> {
-        match self {
-            Self::Forward { client, .. }
-            | Self::Cancel { client, .. }
-            | Self::Done { client, .. }
-            | Self::Failed { client, .. }
-            | Self::Full { client, .. } => Some(*client),
-            Self::Queue { .. } | Self::Probe { .. } | Self::Health { .. } | Self::Members { .. } => None,
-        }
-    }
-
-    fn bytes(&self) -> u32 {
-        match self {
-            Self::Forward { .. } => 256,
-            Self::Done { .. } => 1024,
-            Self::Failed { .. } | Self::Probe { .. } | Self::Health { .. } | Self::Members { .. } => 64,
-            Self::Full { .. } | Self::Queue { .. } | Self::Cancel { .. } => 32,
+    impl {
+        fn client(&self) -> Option<ClientId> {
+            match self {
+                Self::Forward { client, .. }
+                | Self::Cancel { client, .. }
+                | Self::Done { client, .. }
+                | Self::Failed { client, .. }
+                | Self::Full { client, .. } => Some(*client),
+                Self::Queue { .. } | Self::Probe { .. } | Self::Health { .. } | Self::Members { .. } => None,
+            }
         }
     }
 }

@@ -36,11 +36,10 @@ mod bugs;
 mod checks;
 mod client;
 mod config;
-#[cfg(test)]
-mod contents;
 mod endpoints;
 mod fact;
 mod gray;
+mod gray_options;
 mod measure;
 mod mechanisms;
 mod message;
@@ -64,16 +63,17 @@ pub use checks::{
     IN_FLIGHT_IS_TRUE, NO_IDLE_WORKER, PANIC_THRESHOLD, QUEUE_LIMIT, RETRY_BUDGET_KEPT,
 };
 pub use client::{BalancingClient, client};
-pub use config::{Breaker, Config, Ejection, HealthChecks, Hedge, MOST_WORKERS, Service};
+pub use config::{Breaker, Ejection, HealthChecks, Hedge, MOST_WORKERS, Service};
 pub use fact::{BalancingFact, Reason};
 pub use gray::{Gray, Spell, When};
+pub use gray_options::{GrayKind, GrayOptions};
 pub use mechanisms::{
     ACCEPTED_JOBS_END, BALANCERS_AGREE, CHECKS_COUNT_IN_TIME, CIRCUITS_REST, DEADLINES_KEPT, EJECTION_CAP_KEPT,
     RETRIES_GO_ELSEWHERE, SLOW_START_SPARES, SUBSETS_EVEN,
 };
 pub use message::{BalancingMessage, CheckRound, RequestNumber, TryNumber, Work, Worked};
 pub use node::{Machine, Part, TIMERS};
-pub use options::{BalancingOptions, GrayKind, GrayOptions, Probe, ServiceLaw};
+pub use options::{BalancingOptions, Config, Probe, ServiceLaw};
 pub use picker::MOST_CHOICES;
 pub use policy::Policy;
 pub use queue::{Discipline, QueueOrder};

@@ -1,9 +1,10 @@
 //! A machine of the cluster: a balancer or a server.
 
 use super::balancer::Balancer;
-use super::config::{Config, MOST_WORKERS};
+use super::config::MOST_WORKERS;
 use super::fact::{BalancingFact, Reason};
 use super::message::{BalancingMessage, Work, Worked};
+use super::options::Config;
 use super::server::Server;
 use sim_core::{Completion, Effects, Node, NodeId, NodeSet, Order, Replay, Role, Ticket, Timer};
 use std::rc::Rc;

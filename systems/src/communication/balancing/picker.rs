@@ -1,7 +1,7 @@
 //! A balancer's choice: what it knows of each server, and the policies that look at it.
 
 use super::bugs::BalancingBug;
-use super::config::Config;
+use super::options::Config;
 use super::policy::Policy;
 use crate::storage::hashing::key;
 use crate::storage::hashing::placement::Placement;

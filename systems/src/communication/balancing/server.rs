@@ -1,10 +1,11 @@
 //! A server: workers, and a queue before them. It may turn gray.
 
-use super::config::{Config, MOST_WORKERS};
+use super::config::MOST_WORKERS;
 use super::fact::BalancingFact;
 use super::gray::{Gray, Grayness};
 use super::message::{BalancingMessage, CheckRound, TryNumber};
 use super::node::Fx;
+use super::options::Config;
 use super::policy::Policy;
 use super::queue::{Job, Next, WaitingLine};
 use sim_core::{ClientId, Duration, NodeId, Timer};

@@ -2,8 +2,8 @@
 //! fails.
 
 use super::checks::{BALANCED, BLACK_HOLE};
-use super::config::Config;
 use super::fact::BalancingFact;
+use super::options::Config;
 use super::policy::Policy;
 use sim_core::{Duration, Instant};
 

@@ -3,13 +3,12 @@
 use super::bugs::CATALOGUE;
 use super::checks::{self, BalancingChecks};
 use super::client::{BalancingClient, client};
-use super::config::Config;
 use super::fact::FACT_KINDS;
 use super::measure::measure;
 use super::mechanisms;
 use super::message::{MESSAGE_KINDS, Work};
 use super::node::{Machine, Part, TIMERS};
-use super::options::BalancingOptions;
+use super::options::{BalancingOptions, Config};
 use sim_core::measures::Measures;
 use sim_core::metric::{MetricKind, Unit};
 use sim_core::workload::Load;
@@ -47,7 +46,7 @@ impl System for BalancingSystem {
     type Options = BalancingOptions;
 
     fn configure(options: BalancingOptions, shape: &Shape) -> Result<Rc<Config>, Vec<Invalid>> {
-        options.validate(shape.nodes() as u32, shape.spares).map(Rc::new)
+        options.validate(shape).map(Rc::new)
     }
 
     fn profile(config: &Rc<Config>) -> Profile {

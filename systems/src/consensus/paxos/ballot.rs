@@ -1,7 +1,7 @@
 //! Ballots: who proposes, and whose proposals count more.
 
 use super::bugs::PaxosBug;
-use super::config::Config;
+use super::options::Config;
 use core::fmt;
 use sim_core::NodeId;
 

@@ -1,9 +1,9 @@
 //! Paxos' invariants (Paxos Made Simple, section 2), watched on every run from what the nodes announce.
 
 use super::ballot::Ballot;
-use super::config::Config;
 use super::message::{Life, PaxosFact, PaxosMessage};
 use super::node::{Paxos, Stage};
+use super::options::Config;
 use super::rejoin::Lives;
 pub use crate::shared::replication::audit::{
     ACKNOWLEDGED_WRITES_SURVIVE, CONVERGENCE, EXACTLY_ONCE, FRESH_READS, MONOTONIC_READS, MONOTONIC_WRITES,

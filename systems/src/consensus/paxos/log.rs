@@ -3,6 +3,8 @@
 
 use super::ballot::Ballot;
 use crate::shared::replication::Stamp;
+use crate::shared::words;
+use core::fmt;
 use core::hash::{Hash, Hasher};
 use sim_core::hash::Hashed;
 use sim_core::{NodeSet, StateMachine, WriteId};
@@ -98,6 +100,16 @@ pub struct Run<C> {
     pub ballot: Ballot,
     /// The values.
     pub entries: Slice<C>,
+}
+
+impl<C> fmt::Display for Run<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let slots = words::slots(self.first, self.last());
+        match self.ballot {
+            Ballot::CHOSEN => write!(f, "{slots} known to be chosen"),
+            ballot => write!(f, "{slots} in ballot {ballot}"),
+        }
+    }
 }
 
 // Not derived: a pointer can be copied whether or not the commands can.

@@ -4,10 +4,10 @@
 //! everything that was chosen up to `i - alpha`, so it knows who has to accept: the configuration is state like any
 //! other.
 
-use super::config::Config;
 use super::log::Payload;
 use super::message::PaxosFact;
 use super::node::{Fx, Paxos};
+use super::options::Config;
 use sim_core::{NodeSet, StateMachine};
 
 /// The configurations that are known, each with the first slot it governs, in order.

@@ -13,7 +13,7 @@
 //! | What is chosen rides on the next accept or heartbeat | Paxos Made Live 5 | `accept.rs` |
 //! | Catching up of replicas that lag | Paxos Made Live 4.3 | `learn.rs` |
 //! | Snapshots, in pieces; a log that is cut behind them | Paxos Made Live 5.5 | `snapshot.rs` |
-//! | Flexible quorums | Howard, Malkhi, Spiegelman 2016 | `config.rs`, `quorum.rs` |
+//! | Flexible quorums | Howard, Malkhi, Spiegelman 2016 | `options.rs`, `quorum.rs` |
 //! | Reads by a quorum round, or under a master lease | Paxos Made Live 5.2 | `read.rs` |
 //! | Replicas whose disk was wiped, or can not be read | Paxos Made Live 5.1; Michael et al. 2017 | `rejoin.rs` |
 //! | Reconfiguration, `alpha` slots ahead | Reconfiguring a State Machine (Lamport et al. 2010), section 3 | `members.rs`, `reconfigure.rs` |
@@ -44,10 +44,8 @@ mod ballot;
 mod bugs;
 pub mod checks;
 mod client;
-mod config;
 #[cfg(test)]
 mod contents;
-mod describe;
 mod disk;
 mod lead;
 mod learn;
@@ -56,6 +54,7 @@ mod measure;
 mod members;
 mod message;
 mod node;
+mod options;
 mod prepare;
 mod quorum;
 mod read;
@@ -68,10 +67,10 @@ mod system;
 pub use ballot::Ballot;
 pub use bugs::PaxosBug;
 pub use client::{PaxosClient, client};
-pub use config::Config;
 pub use log::{Entry, Log, Payload, Run, Slice};
 pub use members::Members;
 pub use message::{Life, PaxosFact, PaxosMessage, Record, Report, Snapshot, Welcome};
 pub use node::{ELECTION, HEARTBEAT, Paxos, TIMERS};
+pub use options::{Config, PaxosOptions};
 pub use rejoin::Lives;
-pub use system::{PaxosOptions, PaxosSystem};
+pub use system::PaxosSystem;

@@ -1,12 +1,12 @@
 //! The Paxos participant: its whole state, how it boots from disk, and where each input goes.
 
 use super::ballot::Ballot;
-use super::config::Config;
 use super::disk::Disk;
 use super::lead::Lead;
 use super::log::Log;
 use super::members::Members;
 use super::message::{Life, PaxosFact, PaxosMessage, Record, Snapshot};
+use super::options::Config;
 use super::prepare::Promises;
 use super::rejoin::{Lives, Rejoin};
 use super::snapshot::Incoming;
@@ -401,7 +401,7 @@ impl<M: StateMachine> Node for Paxos<M> {
     }
 
     fn describe_record(record: &Record<M>, out: &mut dyn core::fmt::Write) -> core::fmt::Result {
-        super::describe::record(record, out)
+        record.describe(out)
     }
 
     fn timer_name(timer: Timer) -> &'static str {

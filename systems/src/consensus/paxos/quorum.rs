@@ -1,7 +1,7 @@
 //! Counting acceptors: who has said yes, each once.
 
 use super::bugs::PaxosBug;
-use super::config::Config;
+use super::options::Config;
 use sim_core::{NodeId, NodeSet};
 
 /// The acceptors that have said yes to one thing.

@@ -1,10 +1,10 @@
 //! The leader: proposals, batches, and how far each follower has got (Raft paper 5.3; dissertation 10.2.1).
 
 use super::RaftBug;
-use super::config::Config;
 use super::log::{Entry, Slice};
 use super::message::{Append, RaftFact, RaftMessage};
 use super::node::{Fx, Raft};
+use super::options::Config;
 use super::progress::{Flow, Peer};
 use super::read::Reads;
 use super::reconfigure::Newcomer;

@@ -6,8 +6,8 @@
 //! node to take over at once has no lease any more in its term, however that ends.
 
 use super::RaftBug;
-use super::config::Config;
 use super::node::{Fx, Raft, Stage};
+use super::options::Config;
 use crate::shared::replication::{ReadRound, pop_if};
 use sim_core::{LocalInstant, StateMachine};
 use std::collections::VecDeque;

@@ -1,6 +1,5 @@
 //! The Raft participant: its whole state, how it boots from disk, and where each input goes.
 
-use super::config::Config;
 use super::configuration::Configuration;
 use super::disk::Disk;
 use super::election::Votes;
@@ -8,6 +7,7 @@ use super::follower_read::FollowerReads;
 use super::lead::Lead;
 use super::log::{Log, link};
 use super::message::{Append, RaftFact, RaftMessage, Record, Snapshot};
+use super::options::Config;
 use super::snapshot::Incoming;
 use super::ticks::Ticks;
 use crate::shared::replication::{Input, ReadRound, Replicated, Standstill, Waiters};
@@ -423,7 +423,7 @@ impl<M: StateMachine> Node for Raft<M> {
     }
 
     fn describe_record(record: &Record<M>, out: &mut dyn core::fmt::Write) -> core::fmt::Result {
-        super::describe::record(record, out)
+        record.describe(out)
     }
 
     fn timer_name(timer: Timer) -> &'static str {

@@ -1,8 +1,8 @@
 //! How far one follower has got, and what may be sent to it (etcd-io/raft calls this `Progress`).
 
-use super::config::Config;
 use super::log::Slice;
 use super::message::Snapshot;
+use super::options::Config;
 use crate::shared::replication::{ReadRound, pop_if};
 use sim_core::{LocalInstant, StateMachine};
 use std::collections::VecDeque;

@@ -1,7 +1,8 @@
 //! Agreement, and that it comes.
 
 use super::message::SynodFact;
-use super::node::{Config, Synod};
+use super::node::Synod;
+use super::options::Config;
 use crate::shared::replication::calm::Calm;
 use sim_core::{Duration, Instant, NodeId, Observed, Observer, Verdict, Violation};
 
@@ -86,8 +87,8 @@ impl Observer<Synod> for SynodChecks {
 mod tests {
     use super::*;
     use crate::consensus::paxos::Ballot;
-    use crate::consensus::synod::{SynodOptions, SynodSystem};
-    use sim_core::{Effects, LocalInstant, Node, Purpose, Replay, Rng, Shape, System, Timer, WriteId, Writes};
+    use crate::consensus::synod::SynodOptions;
+    use sim_core::{Effects, LocalInstant, Node, Purpose, Replay, Rng, Shape, Timer, WriteId, Writes};
 
     #[test]
     fn two_values_are_one_too_many() {
@@ -103,8 +104,7 @@ mod tests {
 
     #[test]
     fn who_never_decides_is_found_once_it_has_had_the_time() {
-        let shape = Shape { node_zones: vec![0; 3], zones: vec!["a".to_owned()], spares: 0, max_drift_ppm: 0 };
-        let config = SynodSystem::configure(SynodOptions::default(), &shape).unwrap();
+        let config = SynodOptions::default().validate(&Shape::plain(3)).unwrap();
         let (mut rng, mut at, mut out) = (Rng::stream(1, Purpose::Node, 2), Writes::at(WriteId(0)), Vec::new());
         let mut fx = Effects::new(NodeId(2), LocalInstant(0), &mut rng, &mut at, &mut out);
         let node = Synod::boot(&config, NodeId(2), Replay::empty(), &mut fx);

@@ -9,14 +9,14 @@
 
 mod checks;
 mod client;
-#[cfg(test)]
-mod contents;
 mod message;
 mod node;
+mod options;
 mod system;
 
 pub use checks::{AGREEMENT, PROPOSERS_DECIDE, SynodChecks};
 pub use client::{SynodClient, client};
 pub use message::{SynodFact, SynodMessage, SynodRecord};
-pub use node::{Config, Synod, TIMERS};
-pub use system::{SynodOptions, SynodSystem};
+pub use node::{Synod, TIMERS};
+pub use options::{Config, SynodOptions};
+pub use system::SynodSystem;

@@ -1,6 +1,7 @@
 //! A participant: proposer, acceptor, or both.
 
 use super::message::{SynodFact, SynodMessage, SynodRecord};
+use super::options::Config;
 use crate::consensus::paxos::Ballot;
 use sim_core::{Completion, Duration, Effects, Node, NodeId, Replay, Ticket, Timer};
 use std::collections::VecDeque;
@@ -11,20 +12,6 @@ type Fx<'a> = Effects<'a, Synod>;
 const RETRY: Timer = Timer(0);
 /// How many timer slots a node uses.
 pub const TIMERS: u16 = 1;
-
-/// The configuration that all nodes share.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Config {
-    /// Nodes from 0 on that accept; a majority of them chooses.
-    pub acceptors: u32,
-    /// Nodes that propose, each its own value: its number plus one. They may be acceptors too.
-    pub proposers: Vec<NodeId>,
-    /// Whether a proposer that was outbid waits a random time that doubles with every failure, from `patience` on.
-    /// Without it tries again at once.
-    pub back_off: bool,
-    /// How long a proposer waits for answers before it tries again.
-    pub patience: Duration,
-}
 
 /// What a proposer waits for.
 #[derive(Clone, Debug, PartialEq, Eq)]

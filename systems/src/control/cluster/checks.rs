@@ -1,7 +1,6 @@
 //! What must hold of the cluster, watched on every run: votes, owners, who may write and be promoted, and which writes
 //! may be lost.
 
-use super::config::Config;
 use super::data::{Position, StreamId};
 use super::duties::Duties;
 pub use super::duties::{
@@ -10,6 +9,7 @@ pub use super::duties::{
 };
 use super::message::{ClusterFact, ClusterMessage, ClusterResponse, How};
 use super::node::Cluster;
+use super::options::Config;
 use super::slots::{SLOTS, slot_of};
 use super::streams::Streams;
 use crate::shared::kv::register::Registers;

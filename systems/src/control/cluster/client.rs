@@ -1,8 +1,8 @@
 //! The clients: generated load, taken to the owner of each key's slot by a map that every client keeps and corrects.
 
-use super::config::Config;
 use super::message::{ClusterRequest, ClusterResponse};
 use super::node::Cluster;
+use super::options::Config;
 use super::slots::{SLOTS, slot_of};
 use sim_core::workload::{Generated, Load, Op, Verb};
 use sim_core::{Client, Instant, Move, NodeId, Outcome, Rng};

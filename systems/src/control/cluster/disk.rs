@@ -2,10 +2,10 @@
 //! starts from them.
 
 use super::bugs::ClusterBug;
-use super::config::{Config, Fsync};
 use super::data::{Data, Entry, Position};
 use super::message::Start;
 use super::node::{Cluster, Fx};
+use super::options::{Config, Fsync};
 use super::slots::SlotMap;
 use sim_core::{NodeId, Replay, Ticket, WriteId};
 use std::collections::BTreeMap;
@@ -44,25 +44,26 @@ impl Conf {
     }
 }
 
-/// One append to the disk.
-#[derive(Clone, Debug, Hash)]
-pub enum Record {
-    /// The configuration, whole.
-    Conf(Rc<Conf>),
-    /// The data, whole.
-    Data {
-        /// Where it stands.
-        at: Position,
-        /// What it is.
-        data: Rc<Data>,
-    },
-    /// Some writes.
-    Writes {
-        /// Where they end.
-        at: Position,
-        /// The writes.
-        entries: Rc<[Entry]>,
-    },
+sim_core::records! {
+    /// One append to the disk.
+    pub enum Record {
+        /// The configuration, whole.
+        Conf(conf: Rc<Conf>) = ("nodes.conf: epoch {}, voted in {}", conf.epoch, conf.voted),
+        /// The data, whole.
+        Data {
+            /// Where it stands.
+            at: Position,
+            /// What it is.
+            data: Rc<Data>,
+        } = ("{} keys, up to {at}", data.len()),
+        /// Some writes.
+        Writes {
+            /// Where they end.
+            at: Position,
+            /// The writes.
+            entries: Rc<[Entry]>,
+        } = ("{} writes, up to {at}", entries.len()),
+    }
 }
 
 /// What waits until something is on the disk.

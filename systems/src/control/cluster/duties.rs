@@ -1,10 +1,10 @@
 //! What each node owes the others while the cluster changes: seen in the step that breaks it, rather than in what may
 //! come of it.
 
-use super::config::Config;
 use super::data::{Position, StreamId};
 use super::message::{ClusterFact, ClusterMessage, Header, HeaderNumber, Start};
 use super::node::Cluster;
+use super::options::Config;
 use super::slots::Run;
 use sim_core::{Duration, Instant, NodeId, Observed};
 use std::collections::{BTreeMap, BTreeSet};
@@ -266,7 +266,7 @@ impl Duties {
 #[cfg(test)]
 mod tests {
     use super::super::data::StreamId;
-    use super::super::system::ClusterOptions;
+    use super::super::options::ClusterOptions;
     use super::*;
     use sim_core::{Effects, LocalInstant, Node, Purpose, Replay, Rng, WriteId, Writes};
 
@@ -277,7 +277,7 @@ mod tests {
 
     #[test]
     fn who_is_suspected_though_it_was_heard_of_is_found() {
-        let config = ClusterOptions::default().validate(6, 0).expect("options that make sense");
+        let config = ClusterOptions::default().validate(&sim_core::Shape::plain(6)).expect("options that make sense");
         let (node, of) = (NodeId(1), NodeId(2));
         let mut duties = Duties::default();
         let mut message = |at| {
@@ -295,7 +295,8 @@ mod tests {
 
     #[test]
     fn who_claims_what_another_has_and_is_not_told_is_found() {
-        let config = Rc::new(ClusterOptions::default().validate(6, 0).expect("options that make sense"));
+        let config =
+            Rc::new(ClusterOptions::default().validate(&sim_core::Shape::plain(6)).expect("options that make sense"));
         let cluster = cluster(&config, NodeId(0));
         let claim = |of: NodeId, config_epoch| Header {
             stamp: (Start(1), HeaderNumber(1)),

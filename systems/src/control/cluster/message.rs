@@ -6,7 +6,7 @@ use crate::shared::kv::{KvCommand, KvResponse, Value};
 use crate::shared::number::numbers;
 use core::fmt;
 use serde::Serialize;
-use sim_core::{Duration, Fact, Kind, Message, NodeId, NodeSet};
+use sim_core::{Duration, NodeId, NodeSet};
 use std::rc::Rc;
 
 /// What a client asks. Keys are numbers, shown as `k17`.
@@ -108,60 +108,88 @@ pub struct Header {
     pub gossip: Vec<Gossip>,
 }
 
-/// Between nodes.
-#[derive(Clone, Debug, Hash)]
-pub enum ClusterMessage {
-    /// Answer me.
-    Ping(Rc<Header>),
-    /// An answer.
-    Pong(Rc<Header>),
-    /// A majority of the primaries holds this node for failed.
-    Fail(NodeId),
-    /// Somebody else has these slots, by a newer configuration.
-    Update {
-        /// Who.
-        owner: NodeId,
-        /// By which configuration epoch.
-        config_epoch: u64,
-        /// All of its slots.
-        slots: Runs,
-    },
-    /// A replica asks for a vote.
-    VoteRequest(Rc<Header>),
-    /// A primary gives it.
-    Vote {
-        /// In which epoch.
-        epoch: u64,
-    },
-    /// A replica asks for the writes after those it has.
-    Psync {
-        /// Those.
-        at: Position,
-        /// Names the question.
-        nonce: Nonce,
-    },
-    /// Writes. None, to say that all is well.
-    Writes {
-        /// What they follow.
-        after: Position,
-        /// The stream they belong to.
-        stream: StreamId,
-        /// The writes.
-        entries: Rc<[Entry]>,
-    },
-    /// All data.
-    Full {
-        /// Up to where.
-        at: Position,
-        /// What.
-        data: Rc<Data>,
-        /// The question it answers.
-        nonce: Nonce,
-    },
-    /// A replica has all up to here.
-    Replicated(Position),
-    /// A pong that nobody has asked for.
-    News(Rc<Header>),
+impl Header {
+    fn bytes(&self) -> u32 {
+        HEADER + GOSSIP * self.gossip.len() as u32
+    }
+}
+
+impl fmt::Display for Header {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.primary {
+            None => write!(f, "primary with {} runs of slots", self.slots.len())?,
+            Some(primary) => write!(f, "replica of {primary}")?,
+        }
+        write!(f, ", epoch {}, config epoch {}, offset {}", self.epoch, self.config_epoch, self.offset)?;
+        let told = |which: fn(&&Gossip) -> bool| -> NodeSet {
+            self.gossip.iter().filter(which).map(|word| word.node).collect()
+        };
+        let (suspects, failed) = (told(|word| word.suspected), told(|word| word.failed));
+        if !suspects.is_empty() {
+            write!(f, ", suspects {suspects}")?;
+        }
+        if failed.is_empty() { Ok(()) } else { write!(f, ", failed {failed}") }
+    }
+}
+
+sim_core::messages! {
+    /// Between nodes.
+    pub enum ClusterMessage of 0 bytes {
+        /// Answer me.
+        Ping(header: Rc<Header>) = "ping" bytes { header.bytes() } ("{header}"),
+        /// An answer.
+        Pong(header: Rc<Header>) = "pong" bytes { header.bytes() } ("{header}"),
+        /// A majority of the primaries holds this node for failed.
+        Fail(node: NodeId) = "fail" bytes { 64 } ("{node} has failed"),
+        /// Somebody else has these slots, by a newer configuration.
+        Update {
+            /// Who.
+            owner: NodeId,
+            /// By which configuration epoch.
+            config_epoch: u64,
+            /// All of its slots.
+            slots: Runs,
+        } = "update" bytes { HEADER }
+            ("{owner} has {} runs of slots by config epoch {config_epoch}", slots.len()),
+        /// A replica asks for a vote.
+        VoteRequest(header: Rc<Header>) = "vote_request" bytes { header.bytes() } ("{header}"),
+        /// A primary gives it.
+        Vote {
+            /// In which epoch.
+            epoch: u64,
+        } = "vote" bytes { 64 } ("epoch {epoch}"),
+        /// A replica asks for the writes after those it has.
+        Psync {
+            /// Those.
+            at: Position,
+            /// Names the question.
+            nonce: Nonce,
+        } = "psync" bytes { 64 } ("after {at}"),
+        /// Writes. None, to say that all is well.
+        Writes {
+            /// What they follow.
+            after: Position,
+            /// The stream they belong to.
+            stream: StreamId,
+            /// The writes.
+            entries: Rc<[Entry]>,
+        } = "writes" bytes { 64 + entries.iter().map(|entry| 24 + entry.cell.size).sum::<u32>() }
+            ("{} after {after}", entries.len()),
+        /// All data.
+        Full {
+            /// Up to where.
+            at: Position,
+            /// What.
+            data: Rc<Data>,
+            /// The question it answers.
+            nonce: Nonce,
+        } = "full" bytes { 64_u32.saturating_add(data.bytes().min(u64::from(u32::MAX)) as u32) }
+            ("{} keys, up to {at}", data.len()),
+        /// A replica has all up to here.
+        Replicated(at: Position) = "replicated" bytes { 64 } ("up to {at}"),
+        /// A pong that nobody has asked for.
+        News(header: Rc<Header>) = "news" bytes { header.bytes() } ("{header}"),
+    }
 }
 
 impl ClusterMessage {
@@ -180,74 +208,10 @@ impl ClusterMessage {
     }
 }
 
-/// The names of the kinds of messages.
-pub(super) const MESSAGE_KINDS: &[&str] =
-    &["ping", "pong", "fail", "update", "vote_request", "vote", "psync", "writes", "full", "replicated", "news"];
-
 /// What a header weighs: Redis sends a bitmap of all slots.
 const HEADER: u32 = 2048 + 208;
 /// What it weighs to tell of another node.
 const GOSSIP: u32 = 104;
-
-impl Message for ClusterMessage {
-    fn kind(&self) -> Kind {
-        let at = match self {
-            Self::Ping(_) => 0,
-            Self::Pong(_) => 1,
-            Self::Fail(_) => 2,
-            Self::Update { .. } => 3,
-            Self::VoteRequest(_) => 4,
-            Self::Vote { .. } => 5,
-            Self::Psync { .. } => 6,
-            Self::Writes { .. } => 7,
-            Self::Full { .. } => 8,
-            Self::Replicated(_) => 9,
-            Self::News(_) => 10,
-        };
-        Kind::new(at, MESSAGE_KINDS[usize::from(at)])
-    }
-
-    fn bytes(&self) -> u32 {
-        match self {
-            Self::Ping(h) | Self::Pong(h) | Self::News(h) | Self::VoteRequest(h) => {
-                HEADER + GOSSIP * h.gossip.len() as u32
-            }
-            Self::Update { .. } => HEADER,
-            Self::Fail(_) | Self::Vote { .. } | Self::Psync { .. } | Self::Replicated(_) => 64,
-            Self::Writes { entries, .. } => 64 + entries.iter().map(|entry| 24 + entry.cell.size).sum::<u32>(),
-            Self::Full { data, .. } => 64_u32.saturating_add(data.bytes().min(u64::from(u32::MAX)) as u32),
-        }
-    }
-
-    fn describe(&self, out: &mut dyn fmt::Write) -> fmt::Result {
-        match self {
-            Self::Ping(h) | Self::Pong(h) | Self::News(h) | Self::VoteRequest(h) => {
-                match h.primary {
-                    None => write!(out, "primary with {} runs of slots", h.slots.len())?,
-                    Some(primary) => write!(out, "replica of {primary}")?,
-                }
-                write!(out, ", epoch {}, config epoch {}, offset {}", h.epoch, h.config_epoch, h.offset)?;
-                let told = |which: fn(&&Gossip) -> bool| -> NodeSet {
-                    h.gossip.iter().filter(which).map(|word| word.node).collect()
-                };
-                let (suspects, failed) = (told(|word| word.suspected), told(|word| word.failed));
-                if !suspects.is_empty() {
-                    write!(out, ", suspects {suspects}")?;
-                }
-                if failed.is_empty() { Ok(()) } else { write!(out, ", failed {failed}") }
-            }
-            Self::Fail(node) => write!(out, "{node} has failed"),
-            Self::Update { owner, config_epoch, slots } => {
-                write!(out, "{owner} has {} runs of slots by config epoch {config_epoch}", slots.len())
-            }
-            Self::Vote { epoch } => write!(out, "epoch {epoch}"),
-            Self::Psync { at, .. } => write!(out, "after {at}"),
-            Self::Writes { after, entries, .. } => write!(out, "{} after {after}", entries.len()),
-            Self::Full { at, data, .. } => write!(out, "{} keys, up to {at}", data.len()),
-            Self::Replicated(at) => write!(out, "up to {at}"),
-        }
-    }
-}
 
 /// Why a request was not served.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -267,153 +231,93 @@ pub enum How {
     Promoted,
 }
 
-/// What nodes announce.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum ClusterFact {
-    /// A ping to a node has been without an answer for the node timeout.
-    Suspected {
-        /// Which.
-        node: NodeId,
-    },
-    /// A majority of the primaries suspects it.
-    Failed {
-        /// Which.
-        node: NodeId,
-    },
-    /// A failed node is back.
-    Back {
-        /// Which.
-        node: NodeId,
-    },
-    /// A replica asks for votes.
-    Campaigned {
-        /// In which epoch.
-        epoch: u64,
-    },
-    /// A primary votes.
-    Voted {
-        /// In which epoch.
-        epoch: u64,
-        /// For whom.
-        candidate: NodeId,
-    },
-    /// A node begins a stream of writes where another one was left.
-    Began {
-        /// How it came to.
-        how: How,
-        /// Its configuration epoch.
-        epoch: u64,
-        /// Where the earlier stream was left, as far as this node has it.
-        after: Position,
-        /// The new stream.
-        stream: StreamId,
-        /// Whom it replaces, if it was promoted.
-        old: Option<NodeId>,
-    },
-    /// A primary has become a replica.
-    Demoted {
-        /// Of whom.
-        primary: NodeId,
-    },
-    /// A primary took a new configuration epoch, because another one has the same.
-    EpochRaised {
-        /// The new one.
-        epoch: u64,
-    },
-    /// A node serves again.
-    Up,
-    /// A node serves no longer.
-    Down,
-    /// A write was carried out.
-    Wrote {
-        /// In which slot.
-        slot: u16,
-        /// On which key.
-        key: u64,
-        /// Under which configuration epoch.
-        epoch: u64,
-        /// Where it stands.
-        at: Position,
-        /// Which write it overwrote; nothing, if that is the default.
-        over: Position,
-    },
-    /// A replica got all data.
-    FullSync {
-        /// How long it had been out of touch.
-        after: Duration,
-    },
-    /// A request was not served.
-    Refused {
-        /// Why.
-        why: Refusal,
-    },
-}
-
-/// The names of the kinds of facts.
-pub(super) const FACT_KINDS: &[&str] = &[
-    "suspected",
-    "failed",
-    "back",
-    "campaigned",
-    "voted",
-    "promoted",
-    "demoted",
-    "epoch_raised",
-    "up",
-    "down",
-    "wrote",
-    "full_sync",
-    "moved",
-    "cluster_down",
-    "started",
-];
-
-impl Fact for ClusterFact {
-    fn kind(&self) -> Kind {
-        let at = match self {
-            Self::Suspected { .. } => 0,
-            Self::Failed { .. } => 1,
-            Self::Back { .. } => 2,
-            Self::Campaigned { .. } => 3,
-            Self::Voted { .. } => 4,
-            Self::Began { how: How::Promoted, .. } => 5,
-            Self::Demoted { .. } => 6,
-            Self::EpochRaised { .. } => 7,
-            Self::Up => 8,
-            Self::Down => 9,
-            Self::Wrote { .. } => 10,
-            Self::FullSync { .. } => 11,
-            Self::Refused { why: Refusal::Moved } => 12,
-            Self::Refused { why: Refusal::ClusterDown } => 13,
-            Self::Began { how: How::Started, .. } => 14,
-        };
-        Kind::new(at, FACT_KINDS[usize::from(at)])
-    }
-
-    fn landmark(&self) -> bool {
-        !matches!(self, Self::Suspected { .. } | Self::Wrote { .. } | Self::Refused { .. } | Self::FullSync { .. })
-    }
-
-    fn describe(&self, out: &mut dyn fmt::Write) -> fmt::Result {
-        match self {
-            Self::Suspected { node } => write!(out, "{node} has not answered for too long"),
-            Self::Failed { node } => write!(out, "a majority holds {node} for failed"),
-            Self::Back { node } => write!(out, "{node} is back"),
-            Self::Campaigned { epoch } => write!(out, "asks for votes in epoch {epoch}"),
-            Self::Voted { epoch, candidate } => write!(out, "votes for {candidate} in epoch {epoch}"),
-            Self::Began { how: How::Promoted, epoch, after, old, .. } => {
-                write!(out, "is primary by epoch {epoch}, after {after}")?;
-                old.map_or(Ok(()), |old| write!(out, " of {old}"))
-            }
-            Self::Began { after, .. } => write!(out, "starts as primary, after {after}"),
-            Self::Demoted { primary } => write!(out, "is a replica of {primary}"),
-            Self::EpochRaised { epoch } => write!(out, "takes config epoch {epoch}, as another primary has its own"),
-            Self::Up => out.write_str("serves"),
-            Self::Down => out.write_str("does not serve"),
-            Self::Wrote { key, at, .. } => write!(out, "wrote k{key} at {at}"),
-            Self::FullSync { after } => write!(out, "got all data, {after} after it last heard its primary"),
-            Self::Refused { why: Refusal::Moved } => out.write_str("sends a client elsewhere"),
-            Self::Refused { why: Refusal::ClusterDown } => out.write_str("refuses a client"),
-        }
+sim_core::facts! {
+    /// What nodes announce.
+    pub enum ClusterFact {
+        /// A ping to a node has been without an answer for the node timeout.
+        Suspected {
+            /// Which.
+            node: NodeId,
+        } = "suspected" ("{node} has not answered for too long"),
+        /// A majority of the primaries suspects it.
+        Failed {
+            /// Which.
+            node: NodeId,
+        } = "failed" landmark ("a majority holds {node} for failed"),
+        /// A failed node is back.
+        Back {
+            /// Which.
+            node: NodeId,
+        } = "back" landmark ("{node} is back"),
+        /// A replica asks for votes.
+        Campaigned {
+            /// In which epoch.
+            epoch: u64,
+        } = "campaigned" landmark ("asks for votes in epoch {epoch}"),
+        /// A primary votes.
+        Voted {
+            /// In which epoch.
+            epoch: u64,
+            /// For whom.
+            candidate: NodeId,
+        } = "voted" landmark ("votes for {candidate} in epoch {epoch}"),
+        /// A node begins a stream of writes where another one was left.
+        Began {
+            /// How it came to.
+            how: How,
+            /// Its configuration epoch.
+            epoch: u64,
+            /// Where the earlier stream was left, as far as this node has it.
+            after: Position,
+            /// The new stream.
+            stream: StreamId,
+            /// Whom it replaces, if it was promoted.
+            old: Option<NodeId>,
+        } = "started" | "promoted" [how as usize] landmark (|out| match (how, old) {
+            (How::Started, _) => write!(out, "starts as primary, after {after}"),
+            (How::Promoted, None) => write!(out, "is primary by epoch {epoch}, after {after}"),
+            (How::Promoted, Some(old)) => write!(out, "is primary by epoch {epoch}, after {after} of {old}"),
+    }),
+        /// A primary has become a replica.
+        Demoted {
+            /// Of whom.
+            primary: NodeId,
+        } = "demoted" landmark ("is a replica of {primary}"),
+        /// A primary took a new configuration epoch, because another one has the same.
+        EpochRaised {
+            /// The new one.
+            epoch: u64,
+        } = "epoch_raised" landmark
+            ("takes config epoch {epoch}, as another primary has its own"),
+        /// A node serves again.
+        Up = "up" landmark ("serves"),
+        /// A node serves no longer.
+        Down = "down" landmark ("does not serve"),
+        /// A write was carried out.
+        Wrote {
+            /// In which slot.
+            slot: u16,
+            /// On which key.
+            key: u64,
+            /// Under which configuration epoch.
+            epoch: u64,
+            /// Where it stands.
+            at: Position,
+            /// Which write it overwrote; nothing, if that is the default.
+            over: Position,
+        } = "wrote" ("wrote k{key} at {at}"),
+        /// A replica got all data.
+        FullSync {
+            /// How long it had been out of touch.
+            after: Duration,
+        } = "full_sync" ("got all data, {after} after it last heard its primary"),
+        /// A request was not served.
+        Refused {
+            /// Why.
+            why: Refusal,
+        } = "moved" | "cluster_down" [why as usize] (|out| match why {
+            Refusal::Moved => out.write_str("sends a client elsewhere"),
+            Refusal::ClusterDown => out.write_str("refuses a client"),
+    }),
     }
 }

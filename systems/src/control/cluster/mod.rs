@@ -53,9 +53,6 @@
 mod bugs;
 mod checks;
 mod client;
-mod config;
-#[cfg(test)]
-mod contents;
 mod data;
 mod detect;
 mod disk;
@@ -65,6 +62,7 @@ mod gossip;
 mod measure;
 mod message;
 mod node;
+mod options;
 mod replicate;
 mod serve;
 mod slots;
@@ -74,7 +72,6 @@ mod system;
 pub use bugs::ClusterBug;
 pub use checks::ClusterChecks;
 pub use client::ClusterClient;
-pub use config::{Config, Fsync};
 pub use data::{Cell, Data, Entry, Position, StreamId};
 pub use disk::{Conf, Record};
 pub use message::{
@@ -82,6 +79,7 @@ pub use message::{
     Start,
 };
 pub use node::{Cluster, TICK, TIMERS};
+pub use options::{ClusterOptions, Config, Fsync};
 pub use slots::{Run, Runs, SLOTS, SlotMap, crc16, slot_of};
 pub use streams::Streams;
-pub use system::{ClusterOptions, ClusterSystem};
+pub use system::ClusterSystem;

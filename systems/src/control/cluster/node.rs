@@ -1,11 +1,11 @@
 //! A node of the cluster: a primary with slots, or a replica of one.
 
-use super::config::{Config, Fsync};
 use super::data::{Data, Entry, Position, StreamId};
 use super::disk::{After, Conf, Log, Record, read};
 use super::election::Campaign;
 use super::gossip::Peer;
 use super::message::{ClusterFact, ClusterMessage, ClusterRequest, ClusterResponse, HeaderNumber, How, Start};
+use super::options::{Config, Fsync};
 use super::replicate::{Following, Link, Waiting};
 use super::slots::{Runs, SlotMap};
 use crate::shared::number::Counts;
@@ -285,11 +285,7 @@ impl Node for Cluster {
     }
 
     fn describe_record(record: &Record, out: &mut dyn fmt::Write) -> fmt::Result {
-        match record {
-            Record::Conf(conf) => write!(out, "nodes.conf: epoch {}, voted in {}", conf.epoch, conf.voted),
-            Record::Data { at, data } => write!(out, "{} keys, up to {at}", data.len()),
-            Record::Writes { at, entries } => write!(out, "{} writes, up to {at}", entries.len()),
-        }
+        record.describe(out)
     }
 
     fn timer_name(timer: Timer) -> &'static str {

@@ -169,6 +169,14 @@ mod tests {
     }
 
     #[test]
+    fn maps_are_told_apart_by_every_slot() {
+        let even = SlotMap::even(3, 6);
+        let mut other = even.clone();
+        other.set(100, NodeId(5));
+        assert_ne!(sim_core::hash::content(&even), sim_core::hash::content(&other));
+    }
+
+    #[test]
     fn a_map_counts_what_it_holds() {
         let mut map = SlotMap::even(3, 6);
         assert_eq!((map.assigned(), map.owners()), (u32::from(SLOTS), NodeSet::first(3)));

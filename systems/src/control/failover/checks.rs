@@ -2,12 +2,12 @@
 //! does not.
 
 use super::arbiter::Seat;
-use super::config::{Config, Promote};
 use super::formulas::Uptime;
 use super::ledger::{Ledger, Told};
 use super::log::{Log, Position};
 use super::message::{FailoverFact, FailoverMessage};
 use super::node::Failover;
+use super::options::{Config, Promote};
 use super::promises::Promises;
 pub use super::promises::{COMMITS_ARE_ITS_OWN, IN_SYNC_HAS_ALL, PLEDGES_KEPT, ROLES_ARE_TRUE};
 use super::story::Story;

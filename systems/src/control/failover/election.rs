@@ -3,10 +3,10 @@
 
 use super::FailoverBug;
 use super::arbiter::{Petition, Ruling, Seat};
-use super::config::{Arbiter, Mode, Promote};
 use super::log::Position;
 use super::message::{FailoverFact, FailoverMessage, InSync, SetVersion};
 use super::node::{BALLOT, Failover, Fx, Stage, WATCH};
+use super::options::{Arbiter, Mode, Promote};
 use sim_core::{Duration, LocalInstant, NodeId, NodeSet};
 
 /// What a candidate knows.

@@ -4,9 +4,9 @@
 //! The rates are those that the run showed. What is predicted from them rests on failures that come at random and
 //! independently of each other: where the two figures differ, they did not.
 
-use super::config::{Arbiter, Config};
 use super::message::FailoverFact;
 use super::node::Failover;
+use super::options::{Arbiter, Config};
 use crate::shared::fail_over::SERVED;
 use sim_core::measures::{Formula, k_of_n};
 use sim_core::metric::Unit;

@@ -2,9 +2,9 @@
 //! change is known to the arbiter before it counts (Kafka's in-sync replicas).
 
 use super::arbiter::Petition;
-use super::config::{Arbiter, Mode};
 use super::message::{FailoverFact, FailoverMessage, InSync, Record, SetVersion};
 use super::node::{Failover, Fx};
+use super::options::{Arbiter, Mode};
 use super::primary::Change;
 use crate::shared::number::Counts;
 use sim_core::{NodeId, NodeSet};

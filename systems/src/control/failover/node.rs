@@ -1,12 +1,12 @@
 //! The participant: its whole state, how it boots from disk, and where each input goes.
 
 use super::arbiter::{Arbiter, Asked};
-use super::config::{self, Config};
 use super::detector::{Detector, Swim};
 use super::disk::Disk;
 use super::election::Ballot;
 use super::log::{Log, Snapshot};
 use super::message::{FailoverFact, FailoverMessage, InSync, PetitionNumber, Record};
+use super::options::{self, Config};
 use super::primary::Lead;
 use super::redirect::Directory;
 use crate::shared::kv::{Kv, KvCommand, KvResponse};
@@ -259,7 +259,7 @@ impl Node for Failover {
             fx.halt("its disk can not be read: what it has promised is unknown");
             return node;
         }
-        if config.arbiter == config::Arbiter::Quorum {
+        if config.arbiter == options::Arbiter::Quorum {
             node.petitions = PetitionNumber(node.write_promise(fx).0 << 20);
         }
         node.begin_to_probe(fx);
@@ -420,7 +420,7 @@ impl Node for Failover {
     }
 
     fn describe_record(record: &Record, out: &mut dyn core::fmt::Write) -> core::fmt::Result {
-        super::describe::record(record, out)
+        record.describe(out)
     }
 
     fn timer_name(timer: Timer) -> &'static str {

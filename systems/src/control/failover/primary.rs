@@ -2,10 +2,10 @@
 
 use super::FailoverBug;
 use super::arbiter::Petition;
-use super::config::{Arbiter, Mode};
 use super::log::{Entry, Payload, Position};
 use super::message::{FailoverFact, FailoverMessage, SetVersion};
 use super::node::{BALLOT, Failover, Fx, HEARTBEAT, Stage, WATCH};
+use super::options::{Arbiter, Mode};
 use crate::shared::kv::{Kv, KvCommand};
 use crate::shared::replication::{Stamp, Standing};
 use sim_core::{LocalInstant, NodeId, NodeSet, StateMachine, Ticket};

@@ -6,10 +6,10 @@
 //! has none. And gossip is late news: who was heard from within two heartbeats is not held for dead, whatever is said
 //! of it.
 
-use super::config::{Config, Suspicion};
 use super::detector::{Order, Standing, Swim, SwimConfig, SwimEffect, SwimMessage};
 use super::message::FailoverMessage;
 use super::node::{Failover, Fx, PROBE, Stage};
+use super::options::{Config, Suspicion};
 use sim_core::{LocalInstant, NodeId, Rng};
 
 /// Pieces of gossip in a message at most: some 80 bytes of it, as memberlist has room for in a small packet.

@@ -1,11 +1,11 @@
 //! What nodes promise each other while they run, each rule seen in the step that breaks it rather than in what may come
 //! of that.
 
-use super::config::{Arbiter, Config, Mode};
 use super::ledger::Ledger;
 use super::log::Position;
 use super::message::{FailoverFact, FailoverMessage};
 use super::node::{Failover, Stage};
+use super::options::{Arbiter, Config, Mode};
 use crate::shared::replication::audit::Audit;
 use crate::shared::replication::calm::Calm;
 use crate::shared::replication::handovers::HandOvers;

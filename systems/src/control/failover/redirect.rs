@@ -1,6 +1,6 @@
 //! How clients find the primary: whom one would ask at a moment, given what this node has learned and when.
 
-use super::config::{Config, Redirect};
+use super::options::{Config, Redirect};
 use sim_core::{ClientId, LocalInstant, NodeId, hash};
 
 /// Who was known as the primary, and since when.

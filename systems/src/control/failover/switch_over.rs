@@ -1,9 +1,9 @@
 //! Handing over without loss: because an operator wants it, or because the preferred node is back.
 
 use super::FailoverBug;
-use super::config::Mode;
 use super::message::{FailoverFact, FailoverMessage};
 use super::node::{Failover, Fx};
+use super::options::Mode;
 use super::primary::HandOver;
 use sim_core::NodeId;
 

@@ -331,13 +331,13 @@ mod tests {
     #[test]
     fn all_that_is_asked_and_answered_is_in_the_run_digest() {
         let value = |number| Value::number(number, 40);
-        let mut told = Told::others();
+        let mut told = Told::new();
         vary!(told, KvCommand::Get { key: 1 => 2 });
         vary!(told, KvCommand::Put { key: 1 => 2, value: value(3) => value(4) });
         vary!(told, KvCommand::Append { key: 1 => 2, value: value(3) => Value::number(3, 41) });
         vary!(told, KvCommand::Cas { key: 1 => 2, expect: None => Some(value(3)), value: value(3) => value(4) });
         vary!(told, KvCommand::Delete { key: 1 => 2 });
-        let mut told = Told::others();
+        let mut told = Told::new();
         for answer in [None, Some(value(1)), Some(value(2)), Some(Value::new("a text that does not fit inline"))] {
             told.add(&format!("{answer:?}"), &KvResponse::Value(answer));
         }

@@ -2,12 +2,12 @@
 //! nobody serves what was addressed by another view, replicas agree in the end; and, in `placing.rs`, the rules about
 //! placements.
 
-use super::config::Config;
 use super::council::{Council, PROPOSER};
 use super::directory::Directory;
 use super::measure::Watch;
 use super::message::{HashingFact, HashingMessage};
 use super::node::Machine;
+use super::options::Config;
 use super::order::Order;
 use super::orders::{ORDERS_TAKEN_UP, Orders};
 use super::placing::Placing;

@@ -68,7 +68,7 @@ pub(super) struct Council {
 
 impl Council {
     /// Boots the Raft inside, if this node keeps the directory.
-    pub fn boot(config: &super::config::Setup, disk: Replay<'_, Record>, fx: &mut Fx<'_>) -> Option<Self> {
+    pub fn boot(config: &super::options::Setup, disk: Replay<'_, Record>, fx: &mut Fx<'_>) -> Option<Self> {
         config.keeps_directory(fx.me()).then(|| {
             let inner = raft::Config::new(config.directory);
             let raft = Embed::boot(&inner, (TIMERS_FROM, LANE), disk, &Inside, fx);

@@ -1,8 +1,9 @@
 //! The directory: who the members are, in epochs. A small state machine on the project's own Raft, and the view that
 //! nodes have of it.
 
-use super::config::Setup;
 use super::message::Life;
+use super::options::Setup;
+use core::fmt;
 use serde::Serialize;
 use sim_core::hash::{self, Mixer};
 use sim_core::{NodeId, NodeSet, StateMachine};
@@ -21,6 +22,13 @@ pub struct View {
     pub next: Option<NodeSet>,
     /// Nodes whose disks were wiped, and which of their losses this epoch began after.
     pub fenced: Rc<[(NodeId, Life)]>,
+}
+
+impl fmt::Display for View {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "epoch={}", self.epoch)?;
+        self.next.map_or(Ok(()), |next| write!(f, ", the members will be {next}"))
+    }
 }
 
 impl View {

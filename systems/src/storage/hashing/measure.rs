@@ -2,9 +2,9 @@
 //! closed forms that belong to it.
 
 use super::checks::HashingChecks;
-use super::config::Config;
 use super::message::HashingFact;
 use super::node::Machine;
+use super::options::Config;
 use super::placing::spread;
 use super::quorums::Power;
 use super::rule::Rule;

@@ -75,9 +75,6 @@ mod bugs;
 mod by_hand;
 mod checks;
 mod client;
-mod config;
-#[cfg(test)]
-mod contents;
 mod coordinate;
 mod council;
 mod directory;
@@ -86,6 +83,7 @@ mod hints;
 mod measure;
 mod message;
 mod node;
+mod options;
 mod order;
 mod orders;
 mod placing;
@@ -102,13 +100,13 @@ pub use checks::{
     LATER_WRITES_WIN, ONE_VERSION_PER_TRY, READS_SEE_ACKNOWLEDGED_WRITES, STALE_OWNER_REJECTED,
 };
 pub use client::{HashingClient, client};
-pub use config::{Config, Setup};
 pub use directory::{Directory, Step, View};
 pub use message::{Behalf, HashingFact, HashingMessage, HintNumber, Image, LEAVES, Leaf, Life, OpNumber, Record};
 pub use node::{Machine, TIMERS};
+pub use options::{Config, HashingOptions, Setup, Versions};
 pub use placing::{
     BALANCED, CLIENTS_WITH_ONE_VIEW_AGREE, EVERY_KEY_HAS_AN_OWNER, NO_MOVE_BETWEEN_SURVIVORS, REPLICAS_ARE_APART,
 };
 pub use rule::PlacementKind;
-pub use system::{HashingOptions, HashingSystem, Versions};
+pub use system::HashingSystem;
 pub use version::{Held, Version, What};

@@ -1,13 +1,13 @@
 //! A node of the store: its whole state, how it boots from its disk, and where each input goes.
 
 use super::HashingBug;
-use super::config::Config;
 use super::coordinate::Op;
 use super::council::Council;
 use super::directory::View;
 use super::exchange::Exchange;
 use super::hints::Deliveries;
 use super::message::{Behalf, HashingFact, HashingMessage, HintNumber, Life, OpNumber, Record};
+use super::options::Config;
 use super::rule::Rule;
 use super::store::{Answer, Store};
 use super::version::Held;

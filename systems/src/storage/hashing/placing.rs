@@ -2,9 +2,9 @@
 //! other, on whom all agree; a change moves no key between nodes that were there before and after; and nobody has too
 //! much.
 
-use super::config::{Config, Setup};
 use super::key;
 use super::node::Machine;
+use super::options::{Config, Setup};
 use super::placement::Placement;
 use super::rule::{PlacementKind, Rule};
 use sim_core::{Instant, NodeId, NodeSet, Verdict, Violation, hash};

@@ -1,8 +1,8 @@
 //! How much of the time a quorum of a key's holders is up: what a run came to, beside the closed form for nodes that
 //! fail independently.
 
-use super::config::Config;
 use super::key;
+use super::options::Config;
 use super::rule::Rule;
 use sim_core::measures::{Formula, k_of_n};
 use sim_core::metric::Unit;

@@ -1,7 +1,7 @@
 //! The placement a store uses: one of the algorithms, chosen by an option, and how it follows the members from one set
 //! to the next.
 
-use super::config::Setup;
+use super::options::Setup;
 use super::placement::{
     Anchor, Bounded, Collisions, Jump, Maglev, Member, Members, Modulo, MultiProbe, Placement, Refused, Rendezvous,
     Ring, RingShape, Ties, replicas,

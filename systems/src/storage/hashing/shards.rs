@@ -5,8 +5,8 @@
 //! of one first holder, and there are as many as stores. Both by the placement that the store begins with: a key stays
 //! in its shard whoever takes it over.
 
-use super::config::Setup;
 use super::key;
+use super::options::Setup;
 use super::placement::Placement;
 use super::rule::Rule;
 use sim_core::NodeSet;
@@ -93,7 +93,7 @@ impl Setup {
 
 #[cfg(test)]
 mod tests {
-    use super::super::system::HashingOptions;
+    use super::super::options::HashingOptions;
     use super::*;
     use sim_core::Shape;
     use std::collections::BTreeMap;
@@ -101,7 +101,7 @@ mod tests {
     fn setup(nodes: usize, zones: usize, options: HashingOptions) -> Rc<Setup> {
         let node_zones = (0..nodes).map(|node| (node % zones) as u16).collect();
         let zones = (0..zones).map(|zone| format!("z{zone}")).collect();
-        options.validate(&Shape { node_zones, zones, spares: 0, max_drift_ppm: 0 }).expect("it is sound")
+        Rc::new(options.validate(&Shape { node_zones, zones, spares: 0, max_drift_ppm: 0 }).expect("it is sound"))
     }
 
     #[test]

@@ -11,8 +11,6 @@
 
 mod checks;
 mod client;
-#[cfg(test)]
-mod contents;
 mod message;
 mod node;
 mod survey;

@@ -12,6 +12,7 @@
 //! one dead member is probed in each round, so that two halves of a healed partition find each other again.
 
 use crate::shared::number::{Counts, numbers};
+use core::fmt;
 use sim_core::{Duration, LocalInstant, NodeId, Rng};
 use std::collections::{BTreeMap, VecDeque};
 
@@ -90,40 +91,44 @@ pub struct Update {
     pub standing: Standing,
 }
 
-/// What members send each other.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum SwimMessage {
-    /// Answer me.
-    Ping {
-        /// The sender's number for it.
-        seq: ProbeNumber,
-        /// Gossip.
-        news: Vec<Update>,
-    },
-    /// Ping `target` for me.
-    PingReq {
-        /// The sender's number for it.
-        seq: ProbeNumber,
-        /// Whom.
-        target: NodeId,
-        /// Gossip.
-        news: Vec<Update>,
-    },
-    /// An answer to a ping, straight or through a helper.
-    Ack {
-        /// The asker's number.
-        seq: ProbeNumber,
-        /// Gossip.
-        news: Vec<Update>,
-    },
+/// What a message tells beside its question or answer.
+fn gossip(news: &[Update], out: &mut dyn fmt::Write) -> fmt::Result {
+    if news.is_empty() {
+        return out.write_str("no news");
+    }
+    news.iter().enumerate().try_for_each(|(i, Update { node, incarnation, standing })| {
+        let comma = if i > 0 { ", " } else { "" };
+        write!(out, "{comma}{node} is {standing:?} ({incarnation})")
+    })
 }
 
-impl SwimMessage {
-    /// Size on the wire, in bytes.
-    #[must_use]
-    pub const fn bytes(&self) -> u32 {
-        let (Self::Ping { news, .. } | Self::PingReq { news, .. } | Self::Ack { news, .. }) = self;
-        32 + 13 * news.len() as u32
+sim_core::messages! {
+    /// What members send each other.
+    #[derive(PartialEq, Eq)]
+    pub enum SwimMessage of 32 bytes {
+        /// Answer me.
+        Ping {
+            /// The sender's number for it.
+            seq: ProbeNumber,
+            /// Gossip.
+            news: Vec<Update>,
+        } = "Ping" bytes { 13 * news.len() as u32 } (|out| gossip(news, out)),
+        /// Ping `target` for me.
+        PingReq {
+            /// The sender's number for it.
+            seq: ProbeNumber,
+            /// Whom.
+            target: NodeId,
+            /// Gossip.
+            news: Vec<Update>,
+        } = "PingReq" bytes { 13 * news.len() as u32 } ("ping {target} for me"),
+        /// An answer to a ping, straight or through a helper.
+        Ack {
+            /// The asker's number.
+            seq: ProbeNumber,
+            /// Gossip.
+            news: Vec<Update>,
+        } = "Ack" bytes { 13 * news.len() as u32 } (|out| gossip(news, out)),
     }
 }
 

@@ -1,0 +1,187 @@
+//! The `[system]` options of a system, declared once: what may be written, its default, what makes no sense and what
+//! would be right, and the configuration that is made of it.
+
+/// Declares options, and the configuration that is made of them for a cluster.
+///
+/// ```
+/// use sim_core::units::DurationText;
+/// use sim_core::{Duration, Shape};
+///
+/// sim_core::options! {
+///     /// The options of `system = "counter"`.
+///     pub struct CounterOptions;
+///
+///     /// What all nodes share.
+///     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+///     pub struct Config of shape {
+///         /// How many nodes there are.
+///         pub nodes: u32 = shape.nodes() as u32,
+///             wrong if nodes > 9 => ("{nodes} nodes"), "at most 9";
+///     }
+///
+///     options {
+///         /// How often everybody is told.
+///         every: DurationText = DurationText(Duration::millis(50)) => { period: Duration = every.0 },
+///             wrong if every.0 == Duration::ZERO => ("telling without pause"), "for example \"50ms\"";
+///         /// How many may be wrong at a time.
+///         slack: u32 = 1, wrong if *slack >= nodes => ("{slack} of {nodes} nodes"), "fewer than nodes";
+///     }
+/// }
+///
+/// let config = CounterOptions::default().validate(&Shape::plain(3)).unwrap();
+/// assert_eq!((config.nodes, config.period, config.slack), (3, Duration::millis(50), 1));
+/// let wrong = CounterOptions { slack: 3, ..CounterOptions::default() }.validate(&Shape::plain(3)).unwrap_err();
+/// assert_eq!((wrong[0].key, wrong[0].what.as_str()), ("slack", "3 of 3 nodes"));
+/// ```
+///
+/// The first list is what a configuration has beside its options, made of the cluster's [`Shape`](crate::Shape) and of
+/// options; the second the options, each with the fields of the configuration that come of it, or none named for one
+/// field of the same name and type. Everything of the first list is at hand by its name, options as references. `wrong
+/// if` is asked in this order, and all that is wrong is said at once, under the key it stands with; `also expression;`
+/// at the end adds what must be looked for by hand, as a `Vec` of [`Invalid`](crate::Invalid). With `of shape as
+/// config` the configuration itself is at hand there, too, however little sense it makes. The crate needs `serde` and
+/// `schemars`.
+///
+/// `options! { struct Options { /// About it. name: Type = default, ... } }` makes options and their defaults alone.
+#[macro_export]
+macro_rules! options {
+    (
+        $(#[$of_options:meta])* $options_vis:vis struct $options:ident;
+        $(#[$of_config:meta])* $config_vis:vis struct $config:ident of $shape:ident $(as $built:ident)? {$(
+            $(#[doc = $about:literal])* $vis:vis $fixed:ident: $type:ty = $value:expr
+            $(, wrong if $wrong:expr => ($($what:tt)+), $help:expr)*;
+        )*}
+        options { $($list:tt)+ }
+        $(also $also:expr;)?
+    ) => {
+        $crate::options! {
+            @list { $($list)+ }
+            { $(#[$of_options])* $options_vis $options }
+            { $(#[$of_config])* $config_vis $config $shape $($built)? }
+            { $({ $($about)* } $vis $fixed $type, $value;)* }
+            {} {}
+            { $($({ $fixed } $wrong, ($($what)+), $help;)*)* }
+            { $($also)? }
+        }
+    };
+
+    // Options alone: whoever takes them makes the configuration by hand.
+    (
+        $(#[$meta:meta])* $visible:vis struct $name:ident {$(
+            $(#[$about:meta])* $field_visible:vis $field:ident: $type:ty = $default:expr
+        ),* $(,)?}
+    ) => {
+        $(#[$meta])*
+        #[derive(Clone, Debug, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
+        #[serde(default, deny_unknown_fields)]
+        $visible struct $name {
+            $($(#[$about])* $field_visible $field: $type,)*
+        }
+
+        impl Default for $name {
+            fn default() -> Self {
+                Self { $($field: $default,)* }
+            }
+        }
+    };
+
+    // One option after the other: what it is, which fields come of it, what is wrong with it.
+    (
+        @list {
+            $(#[doc = $about:literal])+ $option:ident: $type:ty = $default:expr => {$(
+                $field:ident: $field_type:ty = $meant:expr
+            ),* $(,)?}
+            $(, wrong if $wrong:expr => ($($what:tt)+), $help:expr)*;
+            $($list:tt)*
+        }
+        $head:tt $config:tt $fixed:tt { $($options:tt)* } { $($fields:tt)* } { $($checks:tt)* } $also:tt
+    ) => {
+        $crate::options! {
+            @list { $($list)* } $head $config $fixed
+            { $($options)* { $($about)+ } $option $type, $default; }
+            { $($fields)* $($option $field $field_type, $meant;)* }
+            { $($checks)* $({ $option } $wrong, ($($what)+), $help;)* }
+            $also
+        }
+    };
+    (
+        @list {
+            $(#[doc = $about:literal])+ $option:ident: $type:ty = $default:expr
+            $(, wrong if $wrong:expr => ($($what:tt)+), $help:expr)*;
+            $($list:tt)*
+        }
+        $head:tt $config:tt $fixed:tt $options:tt $fields:tt $checks:tt $also:tt
+    ) => {
+        $crate::options! {
+            @list {
+                $(#[doc = $about])+ $option: $type = $default => { $option: $type = ::core::clone::Clone::clone($option) }
+                $(, wrong if $wrong => ($($what)+), $help)*;
+                $($list)*
+            }
+            $head $config $fixed $options $fields $checks $also
+        }
+    };
+
+    (
+        @list {}
+        { $(#[$of_options:meta])* $options_vis:vis $options:ident }
+        { $(#[$of_config:meta])* $config_vis:vis $config:ident $shape:ident $($built:ident)? }
+        { $({ $($fixed_about:literal)* } $fixed_vis:vis $fixed:ident $fixed_type:ty, $fixed_value:expr;)* }
+        { $({ $($about:literal)* } $option:ident $type:ty, $default:expr;)* }
+        { $($of:ident $field:ident $field_type:ty, $meant:expr;)* }
+        { $({ $key:ident } $wrong:expr, ($($what:tt)+), $help:expr;)* }
+        { $($also:expr)? }
+    ) => {
+        $(#[$of_options])*
+        #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
+        #[serde(deny_unknown_fields, default)]
+        $options_vis struct $options {
+            $($(#[doc = $about])* pub $option: $type,)*
+        }
+
+        impl Default for $options {
+            fn default() -> Self {
+                Self { $($option: $default),* }
+            }
+        }
+
+        $(#[$of_config])*
+        $config_vis struct $config {
+            $($(#[doc = $fixed_about])* $fixed_vis $fixed: $fixed_type,)*
+            $(#[doc = concat!("What the option `", stringify!($of), "` says.")] pub $field: $field_type,)*
+        }
+
+        #[allow(unused_variables, reason = "each line of the lists takes what it needs")]
+        impl $options {
+            /// The configuration for a cluster of this shape, whether or not it makes sense.
+            #[must_use]
+            $options_vis fn meant(&self, $shape: &$crate::Shape) -> $config {
+                let Self { $($option),* } = self;
+                $(let $fixed: $fixed_type = $fixed_value;)*
+                $config { $($field: $meant,)* $($fixed),* }
+            }
+
+            /// The configuration for a cluster of this shape.
+            ///
+            /// # Errors
+            /// Every option that makes no sense, alone or with another.
+            $options_vis fn validate(&self, $shape: &$crate::Shape) -> Result<$config, Vec<$crate::Invalid>> {
+                let invalid = self.problems($shape);
+                if invalid.is_empty() { Ok(self.meant($shape)) } else { Err(invalid) }
+            }
+
+            fn problems(&self, $shape: &$crate::Shape) -> Vec<$crate::Invalid> {
+                let Self { $($option),* } = self;
+                $(let $fixed: $fixed_type = $fixed_value;)*
+                $(let $built = self.meant($shape);)?
+                let mut invalid = Vec::new();
+                $(if $wrong {
+                    let (what, help) = (format!($($what)+), $help.to_string());
+                    invalid.push($crate::Invalid { key: stringify!($key), what, help });
+                })*
+                $(invalid.extend($also);)?
+                invalid
+            }
+        }
+    };
+}
