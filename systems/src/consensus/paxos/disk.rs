@@ -7,88 +7,21 @@ use super::members::Members;
 use super::message::{Life, PaxosFact, PaxosMessage, Record};
 use super::node::{Fx, Paxos, Stage};
 use crate::shared::replication::{LeaderDisk, Replicated, pop_if};
-use sim_core::{LocalInstant, NodeId, Replay, StateMachine, Unreadable, WriteId};
+use sim_core::{Journal, LocalInstant, NodeId, Replay, StateMachine, Unreadable, Upto, WriteId};
 use std::collections::VecDeque;
 
-/// A position on the disk: everything before it. 0 is nothing.
-type Upto = u64;
+/// What a node knows about its disk, and what waits for it.
+pub(super) type Disk<M> = Journal<(NodeId, PaxosMessage<M>)>;
 
-/// What a node knows about its disk.
-#[derive(Clone, Debug)]
-pub struct Disk<M: StateMachine> {
-    /// Everything before is durable.
-    synced: Upto,
-    /// Everything before has been appended.
-    written: Upto,
-    /// End of the newest record with the promise.
-    hard: Upto,
-    /// Its own proposals that are not durable yet: where the record ends, the ballot, the first slot, and when it was
-    /// written.
-    pending: VecDeque<(Upto, Ballot, u64, LocalInstant)>,
-    /// Messages that may be sent once the disk is durable up to some point.
-    held: VecDeque<(Upto, NodeId, PaxosMessage<M>)>,
-    /// Something was appended in this step.
-    dirty: bool,
-    /// Once durable up to the first, records before the second are not needed any more.
-    forget: Option<(Upto, WriteId)>,
-}
-
-impl<M: StateMachine> Default for Disk<M> {
-    fn default() -> Self {
-        Self {
-            synced: 0,
-            written: 0,
-            hard: 0,
-            pending: VecDeque::new(),
-            held: VecDeque::new(),
-            dirty: false,
-            forget: None,
-        }
-    }
-}
-
-impl<M: StateMachine> Disk<M> {
-    pub(super) const fn written(&self) -> Upto {
-        self.written
-    }
-
-    pub(super) const fn hard(&self) -> Upto {
-        self.hard
-    }
-
-    /// Whether the promise is durable.
-    pub(super) const fn knows_promise(&self) -> bool {
-        self.hard <= self.synced
-    }
-
-    /// The newest record is its own acceptance of a proposal.
-    pub(super) fn await_own(&mut self, ballot: Ballot, first: u64, now: LocalInstant) {
-        self.pending.push_back((self.written, ballot, first, now));
-    }
-
-    /// Everything before is durable.
-    pub(super) const fn synced(&self) -> Upto {
-        self.synced
-    }
-
-    /// Since when the oldest proposal that is not durable has been on its way to the disk.
-    pub(super) fn waits_since(&self) -> Option<LocalInstant> {
-        self.pending.front().map(|(.., since)| *since)
-    }
-}
+/// Its own proposals that are not durable yet: where the record ends, the ballot, the first slot, and when it was
+/// written.
+pub(super) type Own = VecDeque<(Upto, Ballot, u64, LocalInstant)>;
 
 impl<M: StateMachine> Paxos<M> {
-    pub(super) fn write(&mut self, record: Record<M>, fx: &mut Fx<'_, M>) -> WriteId {
-        let id = fx.append(record);
-        self.disk.written = id.0 + 1;
-        self.disk.dirty = true;
-        id
-    }
-
     /// Writes the promise. Everything said on its strength waits until it is durable.
     pub(super) fn write_hard(&mut self, fx: &mut Fx<'_, M>) {
-        self.write(Record::Hard { promised: self.promised, life: self.life, lives: self.lives.clone() }, fx);
-        self.disk.hard = self.disk.written;
+        self.disk.append(Record::Hard { promised: self.promised, life: self.life, lives: self.lives.clone() }, fx);
+        self.disk.promise();
         self.recorded = self.promised;
     }
 
@@ -97,17 +30,16 @@ impl<M: StateMachine> Paxos<M> {
         if run.ballot != Ballot::CHOSEN {
             self.recorded = self.recorded.max(run.ballot);
         }
-        let id = self.write(Record::Run { run: run.clone(), commit: self.commit, after: self.disk.written }, fx);
+        let id =
+            self.disk.append(Record::Run { run: run.clone(), commit: self.commit, after: self.disk.written() }, fx);
         self.log.put(run, id);
     }
 
     /// Sends `message` as soon as everything before `need` is durable.
     #[inline]
     pub(super) fn send_after(&mut self, need: Upto, to: NodeId, message: PaxosMessage<M>, fx: &mut Fx<'_, M>) {
-        if need <= self.disk.synced {
+        if let Some((to, message)) = self.disk.after(need, (to, message)) {
             Self::say(to, message, fx);
-        } else {
-            self.disk.held.push_back((need, to, message));
         }
     }
 
@@ -126,33 +58,25 @@ impl<M: StateMachine> Paxos<M> {
     /// Ends a step: asks for durability of what it has written.
     #[inline]
     pub(super) fn settle(&mut self, fx: &mut Fx<'_, M>) {
-        if core::mem::take(&mut self.disk.dirty) {
-            fx.sync();
-            if self.config.leader_disk != LeaderDisk::Parallel && self.stage == Stage::Leader {
-                self.standstill.begin(self.disk.written);
-            }
+        if self.disk.settle(fx) && self.config.leader_disk != LeaderDisk::Parallel && self.stage == Stage::Leader {
+            self.standstill.begin(self.disk.written());
         }
     }
 
     /// More of the disk is durable: what waited for it goes out.
     pub(super) fn on_synced(&mut self, upto: WriteId, fx: &mut Fx<'_, M>) {
         let knew_promise = self.disk.knows_promise();
-        self.disk.synced = self.disk.synced.max(upto.0 + 1);
-        let synced = self.disk.synced;
-        while let Some((_, to, message)) = pop_if(&mut self.disk.held, |(need, ..)| *need <= synced) {
+        self.disk.synced(upto);
+        while let Some((to, message)) = self.disk.due() {
             Self::say(to, message, fx);
         }
-        if let Some((need, before)) = self.disk.forget
-            && need <= synced
-        {
-            self.disk.forget = None;
-            fx.forget(before);
-        }
+        self.disk.forget(fx);
         // Its own promise counts like anybody else's: once it is durable.
         if self.stage == Stage::Candidate && !knew_promise && self.disk.knows_promise() {
             self.on_own_promise(fx);
         }
-        while let Some((_, ballot, first, _)) = pop_if(&mut self.disk.pending, |(end, ..)| *end <= synced) {
+        let synced = self.disk.durable();
+        while let Some((_, ballot, first, _)) = pop_if(&mut self.own, |(end, ..)| *end <= synced) {
             self.on_own_accept(ballot, first, fx);
         }
     }
@@ -164,13 +88,13 @@ impl<M: StateMachine> Paxos<M> {
         }
         self.write_hard(fx);
         let before = self.log.oldest_write().map_or(snapshot, |kept| kept.min(snapshot));
-        self.disk.forget = Some((self.disk.written, before));
+        self.disk.forget_once_durable(before);
     }
 
     /// Writes its snapshot and the log's new beginning.
     pub(super) fn write_snapshot(&mut self, base: u64, fx: &mut Fx<'_, M>) -> WriteId {
         let snapshot = self.snapshot.clone().expect("the snapshot was just taken or received");
-        self.write(Record::Snapshot { snapshot, base, after: self.disk.written }, fx)
+        self.disk.append(Record::Snapshot { snapshot, base, after: self.disk.written() }, fx)
     }
 
     /// Builds promise, slots, snapshot and state from the disk. A disk without a promise was never used, or was wiped;
@@ -196,7 +120,7 @@ impl<M: StateMachine> Paxos<M> {
 
     /// Begins an empty disk.
     fn format(&mut self, fx: &mut Fx<'_, M>) -> WriteId {
-        let id = self.write(Record::Blank, fx);
+        let id = self.disk.append(Record::Blank, fx);
         fx.forget(id);
         id
     }
@@ -204,7 +128,7 @@ impl<M: StateMachine> Paxos<M> {
     /// Nothing of what it has read counts.
     fn forget_all(&mut self) {
         self.log = Log::after(0);
-        (self.promised, self.snapshot, self.lives, self.disk) = Default::default();
+        (self.promised, self.snapshot, self.lives, self.disk, self.own) = Default::default();
         self.members = Members::initial(&self.config);
     }
 
@@ -213,7 +137,8 @@ impl<M: StateMachine> Paxos<M> {
     fn replay_records(&mut self, disk: Replay<'_, Record<M>>) -> Result<(), WriteId> {
         let mut commit = 0;
         for (id, record) in disk.iter() {
-            let end = core::mem::replace(&mut self.disk.written, id.0 + 1);
+            let end = self.disk.written();
+            self.disk.replayed(id);
             let record = record.map_err(|Unreadable| id)?;
             if let Record::Run { after, .. } | Record::Snapshot { after, .. } = record
                 && end > 0
@@ -243,15 +168,9 @@ impl<M: StateMachine> Paxos<M> {
         }
         if self.log.base() > self.snapshot_slot() {
             // The snapshot that let the log begin there is gone: only a disk that lies about syncs loses it.
-            return Err(WriteId(self.disk.written));
+            return Err(WriteId(self.disk.written()));
         }
-        // Where the process died alone, all this may stand in the page cache only: nothing that was read counts as
-        // durable before a sync of this life has covered it.
-        self.disk.hard = self.disk.written;
-        if self.config.has(PaxosBug::RestartTrustsPageCache) {
-            self.disk.synced = self.disk.written;
-        }
-        self.disk.dirty = true;
+        self.disk.restarted(self.config.has(PaxosBug::RestartTrustsPageCache));
         self.recorded = self.promised;
         if let Some(snapshot) = &self.snapshot {
             self.state = Replicated::restore(&snapshot.image);

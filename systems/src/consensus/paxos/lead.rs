@@ -248,7 +248,7 @@ impl<M: StateMachine> Paxos<M> {
         let (accepted, sent) = (Tally::default(), fx.now());
         lead.proposals.push_back(Proposal { run: run.clone(), accepted, chosen: false, sent });
         self.store(run.clone(), fx);
-        self.disk.await_own(run.ballot, first, fx.now());
+        self.own.push_back((self.disk.written(), run.ballot, first, fx.now()));
         if self.config.leader_disk != LeaderDisk::BeforeSending {
             self.ask_to_accept(&run, fx);
         }

@@ -1,7 +1,7 @@
 //! The Paxos participant: its whole state, how it boots from disk, and where each input goes.
 
 use super::ballot::Ballot;
-use super::disk::Disk;
+use super::disk::{Disk, Own};
 use super::lead::Lead;
 use super::log::Log;
 use super::members::Members;
@@ -78,6 +78,7 @@ pub struct Paxos<M: StateMachine> {
     /// Who waits for which slot to be applied.
     pub(super) waiters: Waiters,
     pub(super) disk: Disk<M>,
+    pub(super) own: Own,
     /// A leader's loop that stands still while its disk syncs.
     pub(super) standstill: Standstill<PaxosMessage<M>, M::Command>,
     /// How far it had got when it last looked whether it lags: commit, and bytes of a snapshot.
@@ -323,6 +324,7 @@ impl<M: StateMachine> Node for Paxos<M> {
             lead: None,
             waiters: Waiters::default(),
             disk: Disk::default(),
+            own: Own::default(),
             standstill: Standstill::default(),
             stuck_at: (0, 0),
             incoming: None,
@@ -374,7 +376,7 @@ impl<M: StateMachine> Node for Paxos<M> {
         match done {
             Completion::Synced { upto } => {
                 self.on_synced(upto, fx);
-                if self.standstill.ends_at(self.disk.synced()) {
+                if self.standstill.ends_at(self.disk.durable()) {
                     self.go_on(fx);
                 }
             }

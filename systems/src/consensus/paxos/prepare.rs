@@ -69,7 +69,7 @@ impl<M: StateMachine> Paxos<M> {
         let (ballot, after) = (self.promised, self.commit);
         for to in self.members.everybody(after).without(self.me).iter() {
             // The own promise is durable before anyone hears of the ballot, or it might be used again after a crash.
-            self.send_after(self.disk.hard(), to, PaxosMessage::Prepare { ballot, after, handed }, fx);
+            self.send_after(self.disk.promised(), to, PaxosMessage::Prepare { ballot, after, handed }, fx);
         }
     }
 

@@ -41,7 +41,7 @@ impl<M: StateMachine> Paxos<M> {
 
     /// Whether a proposal has been on its way to the own disk for as long as the watchdog allows.
     pub(super) fn disk_hangs(&self, now: LocalInstant) -> bool {
-        let hangs = |most| self.disk.waits_since().is_some_and(|since| now.since(since) >= most);
+        let hangs = |most| self.own.front().is_some_and(|(.., since)| now.since(*since) >= most);
         self.config.disk_timeout.is_some_and(hangs)
     }
 

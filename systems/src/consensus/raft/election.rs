@@ -46,7 +46,7 @@ impl<M: StateMachine> Raft<M> {
         let (last_index, last_term) = (self.log.last(), self.log.last_term());
         for to in self.configuration().electorate().without(self.me).iter() {
             // Term and own vote are durable before anyone is asked: after a crash it must not ask, or vote, otherwise.
-            let need = if pre { 0 } else { self.disk.hard() };
+            let need = if pre { 0 } else { self.disk.promised() };
             self.send_after(need, to, RaftMessage::RequestVote { term, last_index, last_term, pre, transfer }, fx);
         }
         if pre {
@@ -79,13 +79,13 @@ impl<M: StateMachine> Raft<M> {
         if pre {
             return self.answer(from, RaftMessage::Vote { term, granted, pre }, fx);
         }
-        let before = self.disk.hard();
+        let before = self.disk.promised();
         if self.vote != Some(from) {
             self.vote = Some(from);
             self.write_hard(fx);
             fx.note(RaftFact::Voted { term, candidate: from });
         }
-        let need = if self.config.has(RaftBug::TermBeforeVote) { before } else { self.disk.hard() };
+        let need = if self.config.has(RaftBug::TermBeforeVote) { before } else { self.disk.promised() };
         self.send_after(need, from, RaftMessage::Vote { term, granted, pre }, fx);
         self.await_leader(fx);
     }

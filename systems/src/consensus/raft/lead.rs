@@ -182,7 +182,7 @@ impl<M: StateMachine> Raft<M> {
     /// has itself.
     fn sendable(&self) -> u64 {
         match self.config.leader_disk {
-            LeaderDisk::BeforeSending => self.log.last().min(self.disk.durable()),
+            LeaderDisk::BeforeSending => self.log.last().min(self.tail.durable()),
             LeaderDisk::Parallel | LeaderDisk::Blocking => self.log.last(),
         }
     }
@@ -316,7 +316,7 @@ impl<M: StateMachine> Raft<M> {
 
     /// More of its own log is durable: only that counts towards a quorum.
     pub(super) fn on_own_disk(&mut self, fx: &mut Fx<'_, M>) {
-        let durable = self.disk.durable();
+        let durable = self.tail.durable();
         let Some(lead) = &mut self.lead else { return };
         let own = &mut lead.peers[self.me.index()];
         if own.match_index != durable {

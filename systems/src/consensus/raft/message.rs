@@ -202,6 +202,23 @@ impl<M: StateMachine> RaftMessage<M> {
     }
 }
 
+impl<M: StateMachine> RaftMessage<M> {
+    /// Whether `next`, to the same node, says all that this acknowledgement does; what only this one knows goes into it.
+    pub(super) fn goes_into(&self, next: &mut Self) -> bool {
+        match (self, next) {
+            (
+                Self::Appended { term, match_index, round },
+                Self::Appended { term: next_term, match_index: next, round: next_round },
+            ) if term == next_term => {
+                *next = (*next).max(*match_index);
+                *next_round = (*next_round).max(*round);
+                true
+            }
+            _ => false,
+        }
+    }
+}
+
 sim_core::records! {
     /// What a node writes to its disk. Replayed in order, the records give back term, vote, log and snapshot.
     pub enum Record<M: StateMachine> {

@@ -10,7 +10,7 @@ use super::message::{Append, RaftFact, RaftMessage, Record, Snapshot};
 use super::options::Config;
 use super::snapshot::Incoming;
 use super::ticks::Ticks;
-use crate::shared::replication::{Input, ReadRound, Replicated, Standstill, Waiters};
+use crate::shared::replication::{Input, ReadRound, Replicated, Standstill, Tail, Waiters};
 use sim_core::{
     Completion, Duration, Effects, LocalInstant, Node, NodeId, NodeSet, Order, Replay, Role, StateMachine, Ticket,
     Timer,
@@ -71,6 +71,8 @@ pub struct Raft<M: StateMachine> {
     /// Who waits for which entry to be applied, by index.
     pub(super) waiters: Waiters,
     pub(super) disk: Disk<M>,
+    /// How much of its log is durable.
+    pub(super) tail: Tail,
     /// A leader's loop that stands still while its disk syncs.
     pub(super) standstill: Standstill<RaftMessage<M>, M::Command>,
     /// Whether this term's leader has found where the two logs agree.
@@ -121,7 +123,7 @@ impl<M: StateMachine> Raft<M> {
     /// The newest entry of its log that is durable.
     #[must_use]
     pub const fn durable(&self) -> u64 {
-        self.disk.durable()
+        self.tail.durable()
     }
 
     /// The replicated state machine.
@@ -345,6 +347,7 @@ impl<M: StateMachine> Node for Raft<M> {
             lead: None,
             waiters: Waiters::default(),
             disk: Disk::default(),
+            tail: Tail::default(),
             standstill: Standstill::default(),
             agreed: false,
             early: Vec::new(),
@@ -400,7 +403,7 @@ impl<M: StateMachine> Node for Raft<M> {
         match done {
             Completion::Synced { upto } => {
                 self.on_synced(upto, fx);
-                if self.standstill.ends_at(self.disk.synced()) {
+                if self.standstill.ends_at(self.disk.durable()) {
                     self.go_on(fx);
                 }
             }

@@ -3,8 +3,7 @@
 use super::message::{SynodFact, SynodMessage, SynodRecord};
 use super::options::Config;
 use crate::consensus::paxos::Ballot;
-use sim_core::{Completion, Duration, Effects, Node, NodeId, Replay, Ticket, Timer};
-use std::collections::VecDeque;
+use sim_core::{Completion, Duration, Effects, Journal, Node, NodeId, Replay, Ticket, Timer};
 
 type Fx<'a> = Effects<'a, Synod>;
 
@@ -46,10 +45,8 @@ pub struct Synod {
     ballot: Ballot,
     phase: Phase,
     failures: u32,
-    /// Messages that wait for the disk, by the number of the first record that need not be durable for them.
-    held: VecDeque<(u64, NodeId, SynodMessage)>,
-    written: u64,
-    synced: u64,
+    /// Its disk, and the messages that wait for it.
+    disk: Journal<(NodeId, SynodMessage)>,
 }
 
 impl Synod {
@@ -76,15 +73,20 @@ impl Synod {
     }
 
     fn write(&mut self, record: SynodRecord, fx: &mut Fx<'_>) {
-        self.written = fx.append(record).0 + 1;
-        fx.sync();
+        self.disk.append(record, fx);
+        self.disk.settle(fx);
     }
 
-    /// Sends `message` once everything written is durable. What it sends itself costs no message.
+    /// Sends `message` once everything written is durable.
     fn say(&mut self, to: NodeId, message: SynodMessage, fx: &mut Fx<'_>) {
-        if self.written > self.synced {
-            self.held.push_back((self.written, to, message));
-        } else if to == self.me {
+        if let Some((to, message)) = self.disk.after(self.disk.written(), (to, message)) {
+            self.send(to, message, fx);
+        }
+    }
+
+    /// What it sends itself costs no message.
+    fn send(&mut self, to: NodeId, message: SynodMessage, fx: &mut Fx<'_>) {
+        if to == self.me {
             self.on_message(to, message, fx);
         } else {
             fx.send(to, message);
@@ -145,9 +147,7 @@ impl Node for Synod {
             ballot: Ballot::ZERO,
             phase: Phase::Idle,
             failures: 0,
-            held: VecDeque::new(),
-            written: 0,
-            synced: 0,
+            disk: Journal::default(),
         };
         for (id, record) in disk.iter() {
             match record {
@@ -161,12 +161,10 @@ impl Node for Synod {
                     return node;
                 }
             }
-            node.written = id.0 + 1;
+            node.disk.replayed(id);
         }
-        if node.written > 0 {
-            // What it has read may stand in the page cache only.
-            fx.sync();
-        }
+        node.disk.restarted(false);
+        node.disk.settle(fx);
         if config.proposers.contains(&me) {
             node.prepare(fx);
         }
@@ -243,14 +241,9 @@ impl Node for Synod {
     fn on_disk(&mut self, done: Completion<SynodRecord>, fx: &mut Fx<'_>) {
         match done {
             Completion::Synced { upto } => {
-                self.synced = self.synced.max(upto.0 + 1);
-                while self.held.front().is_some_and(|(need, ..)| *need <= self.synced) {
-                    let (_, to, message) = self.held.pop_front().expect("looked at");
-                    if to == self.me {
-                        self.on_message(to, message, fx);
-                    } else {
-                        fx.send(to, message);
-                    }
+                self.disk.synced(upto);
+                while let Some((to, message)) = self.disk.due() {
+                    self.send(to, message, fx);
                 }
             }
             Completion::SyncFailed { .. } => fx.halt("a sync failed: what is on the disk is unknown"),

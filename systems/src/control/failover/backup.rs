@@ -22,7 +22,7 @@ impl Failover {
             }
         }
         let last = self.joined.then(|| self.log.last());
-        let alive = FailoverMessage::Alive { epoch: self.epoch, sent, last, durable: self.disk.durable() };
+        let alive = FailoverMessage::Alive { epoch: self.epoch, sent, last, durable: self.tail.durable() };
         self.answer(from, alive, fx);
     }
 
@@ -117,7 +117,7 @@ impl Failover {
 
     /// Tells the primary how far its log has got.
     pub(super) fn tell_stored(&mut self, to: NodeId, fx: &mut Fx<'_>) {
-        let (epoch, durable, last) = (self.epoch, self.disk.durable(), self.log.last());
+        let (epoch, durable, last) = (self.epoch, self.tail.durable(), self.log.last());
         self.answer(to, FailoverMessage::Stored { epoch, durable, last }, fx);
     }
 }

@@ -15,7 +15,7 @@ impl Failover {
         let Some(lead) = &mut self.lead else { return };
         let version = lead.change.map_or(lead.version, |change| change.version).next();
         self.in_sync = InSync { epoch: self.epoch, version, nodes };
-        self.write(Record::InSync(self.in_sync), fx);
+        self.disk.append(Record::InSync(self.in_sync), fx);
         let upto = self.disk.written();
         if let Some(lead) = &mut self.lead {
             lead.change = Some(Change { nodes, version, written: NodeSet::EMPTY, upto });
@@ -37,7 +37,7 @@ impl Failover {
     pub(super) fn learn_in_sync(&mut self, in_sync: InSync, fx: &mut Fx<'_>) {
         if in_sync.age() > self.in_sync.age() && self.lead.is_none() {
             self.in_sync = in_sync;
-            self.write(Record::InSync(in_sync), fx);
+            self.disk.append(Record::InSync(in_sync), fx);
         }
     }
 
@@ -55,7 +55,7 @@ impl Failover {
     pub(super) fn on_set_in_sync(&mut self, from: NodeId, in_sync: InSync, fx: &mut Fx<'_>) {
         if in_sync.age() > self.in_sync.age() {
             self.in_sync = in_sync;
-            self.write(Record::InSync(in_sync), fx);
+            self.disk.append(Record::InSync(in_sync), fx);
         } else if in_sync != self.in_sync {
             return;
         }

@@ -10,7 +10,7 @@ use super::options::{self, Config};
 use super::primary::Lead;
 use super::redirect::Directory;
 use crate::shared::kv::{Kv, KvCommand, KvResponse};
-use crate::shared::replication::Replicated;
+use crate::shared::replication::{Replicated, Tail};
 use sim_core::{Completion, Effects, LocalInstant, Node, NodeId, Order, Replay, Role, StateMachine, Ticket, Timer};
 use std::collections::VecDeque;
 use std::rc::Rc;
@@ -98,6 +98,8 @@ pub struct Failover {
     /// If this is one of the arbiters.
     pub(super) arbiter: Option<Box<Arbiter>>,
     pub(super) disk: Disk,
+    /// How much of its log is durable.
+    pub(super) tail: Tail,
 }
 
 impl Failover {
@@ -140,7 +142,7 @@ impl Failover {
     /// The newest entry on its disk.
     #[must_use]
     pub const fn durable(&self) -> u64 {
-        self.disk.durable()
+        self.tail.durable()
     }
 
     /// The log it holds.
@@ -249,12 +251,13 @@ impl Node for Failover {
             seat_epoch: 0,
             arbiter: None,
             disk: Disk::default(),
+            tail: Tail::default(),
         };
         if config.arbiter_nodes().any(|node| node == me) {
             node.arbiter = Some(Box::new(Arbiter::boot(config, disk, fx)));
             return node;
         }
-        if let Err(record) = node.replay(disk) {
+        if let Err(record) = node.replay(disk, fx.now()) {
             fx.note(FailoverFact::Unreadable { record: record.0 });
             fx.halt("its disk can not be read: what it has promised is unknown");
             return node;

@@ -358,7 +358,7 @@ impl Failover {
     /// The last entry that enough nodes have on disk.
     fn stored_by_enough(&self) -> u64 {
         let Some(lead) = &self.lead else { return 0 };
-        let own = self.disk.durable();
+        let own = self.tail.durable();
         let others = self.config.data_nodes().without(self.me);
         let of =
             |node: NodeId| Some(&lead.peers[node.index()]).filter(|peer| peer.joined).map_or(0, |peer| peer.durable);

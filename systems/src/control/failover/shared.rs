@@ -26,7 +26,7 @@ impl Failover {
     pub(super) fn on_storage(&mut self, from: NodeId, message: FailoverMessage, fx: &mut Fx<'_>) {
         match message {
             FailoverMessage::Heartbeat { epoch, sent, .. } if self.takes(from, epoch, fx) => {
-                let (last, durable) = (Some(self.log.last()), self.disk.durable());
+                let (last, durable) = (Some(self.log.last()), self.tail.durable());
                 self.answer(from, FailoverMessage::Alive { epoch, sent, last, durable }, fx);
             }
             FailoverMessage::Mount { epoch } if self.takes(from, epoch, fx) => {

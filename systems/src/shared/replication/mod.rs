@@ -15,6 +15,7 @@ mod seen;
 mod sessions;
 mod slice;
 mod survivors;
+mod tail;
 mod waiters;
 
 crate::shared::number::numbers! {
@@ -31,4 +32,5 @@ pub use replicated::{Image, Replicated};
 pub use sessions::{Sessions, Stamp, Standing};
 pub use slice::Slice;
 pub(crate) use survivors::{Survivor, losses};
+pub(crate) use tail::Tail;
 pub(crate) use waiters::Waiters;
