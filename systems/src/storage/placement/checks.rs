@@ -1,8 +1,8 @@
 //! What must hold of a placement: every key is owned, builders of the same members agree, and only what must move does.
 
 use super::node::Owner;
+use super::options::PlacementConfig;
 use super::survey::Survey;
-use super::system::PlacementConfig;
 use crate::storage::hashing::key;
 use crate::storage::hashing::placement::{Algorithm, Member, Members, Placement};
 use core::cell::OnceCell;

@@ -13,6 +13,7 @@ mod checks;
 mod client;
 mod message;
 mod node;
+mod options;
 mod survey;
 mod system;
 
@@ -20,5 +21,6 @@ pub use checks::{AGREEMENT, BOUNDED, EVERY_KEY_HAS_AN_OWNER, NO_MOVE_BETWEEN_SUR
 pub use client::{PlacementClient, client};
 pub use message::{Found, Lookup, PlacementFact, PlacementMessage};
 pub use node::Owner;
+pub use options::{ChangeText, Epoch, PlacementConfig, PlacementOptions, Plan};
 pub use survey::{Survey, Wave};
-pub use system::{ChangeText, Epoch, PlacementConfig, PlacementOptions, PlacementSystem};
+pub use system::PlacementSystem;

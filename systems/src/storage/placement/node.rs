@@ -1,7 +1,7 @@
 //! A node that answers for the keys it owns, by its own clock's idea of which members there are.
 
 use super::message::{Found, Lookup, PlacementFact, PlacementMessage};
-use super::system::PlacementConfig;
+use super::options::PlacementConfig;
 use crate::storage::hashing::key;
 use crate::storage::hashing::placement::Placement;
 use sim_core::{Clock, Duration, Effects, Instant, Node, NodeId, Replay, Role, Ticket, Timer};

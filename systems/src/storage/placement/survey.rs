@@ -1,6 +1,6 @@
 //! Counts keys over nodes, before and after every change of the members.
 
-use super::system::PlacementConfig;
+use super::options::PlacementConfig;
 use crate::storage::hashing::key;
 use crate::storage::hashing::placement::{AnyPlacement, Placement, replicas};
 use sim_core::measures::KeysMoved;
