@@ -114,7 +114,9 @@ macro_rules! options {
     ) => {
         $crate::options! {
             @list {
-                $(#[doc = $about])+ $option: $type = $default => { $option: $type = ::core::clone::Clone::clone($option) }
+                $(#[doc = $about])+ $option: $type = $default => {
+                    $option: $type = ::core::clone::Clone::clone($option)
+                }
                 $(, wrong if $wrong => ($($what)+), $help)*;
                 $($list)*
             }

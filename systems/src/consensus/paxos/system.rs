@@ -7,7 +7,7 @@ use super::message::{FACT_KINDS, MESSAGE_KINDS};
 use super::node::{Paxos, TIMERS};
 use super::options::{Config, PaxosOptions};
 use crate::shared::kv::{self, Kv, KvCommand};
-use crate::shared::replication::{audit, held_reads, kept_snapshots};
+use crate::shared::replication::{audit, held_reads, kept_snapshots, measures};
 use sim_core::measures::Measures;
 use sim_core::workload::Load;
 use sim_core::{Bug, Finished, Invalid, Operation, Order, Phase, Profile, Rule, Shape, System, Verdict};
@@ -64,7 +64,7 @@ impl System for PaxosSystem {
     }
 
     fn measure(run: &Finished<'_, Self>) -> Measures {
-        run.checks.measures(run.history, run.nodes, run.span.end)
+        measures(run.checks.audit(), run.history, run.nodes, run.span.end)
     }
 
     fn judge(run: &Finished<'_, Self>) -> Vec<Verdict> {

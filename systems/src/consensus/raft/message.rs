@@ -203,7 +203,8 @@ impl<M: StateMachine> RaftMessage<M> {
 }
 
 impl<M: StateMachine> RaftMessage<M> {
-    /// Whether `next`, to the same node, says all that this acknowledgement does; what only this one knows goes into it.
+    /// Whether `next`, to the same node, says all that this acknowledgement does: what only this one knows goes into
+    /// it.
     pub(super) fn goes_into(&self, next: &mut Self) -> bool {
         match (self, next) {
             (

@@ -9,7 +9,7 @@ use super::node::{Raft, TIMERS};
 use super::options::{Config, RaftOptions};
 use super::promise_checks;
 use crate::shared::kv::{self, Kv, KvCommand};
-use crate::shared::replication::{audit, held_reads, kept_snapshots};
+use crate::shared::replication::{audit, held_reads, kept_snapshots, measures};
 use sim_core::measures::Measures;
 use sim_core::workload::Load;
 use sim_core::{Bug, Finished, Invalid, Operation, Order, Phase, Profile, Rule, Shape, System, Verdict};
@@ -72,7 +72,7 @@ impl System for RaftSystem {
     }
 
     fn measure(run: &Finished<'_, Self>) -> Measures {
-        run.checks.measures(run.history, run.nodes, run.span.end)
+        measures(run.checks.audit(), run.history, run.nodes, run.span.end)
     }
 
     fn judge(run: &Finished<'_, Self>) -> Vec<Verdict> {

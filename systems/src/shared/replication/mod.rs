@@ -31,6 +31,6 @@ pub(crate) use queue::pop_if;
 pub use replicated::{Image, Replicated};
 pub use sessions::{Sessions, Stamp, Standing};
 pub use slice::Slice;
-pub(crate) use survivors::{Survivor, losses};
+pub(crate) use survivors::{Survivor, measures};
 pub(crate) use tail::Tail;
 pub(crate) use waiters::Waiters;

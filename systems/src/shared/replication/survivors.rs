@@ -2,14 +2,18 @@
 
 use super::audit::{Audit, Operations};
 use crate::shared::kv::KvCommand;
-use sim_core::measures::{Losses, LostWrite};
-use sim_core::{ClientId, History, Node, NodeId};
+use sim_core::measures::{Losses, LostWrite, Measures};
+use sim_core::{ClientId, History, Instant, Node, NodeId};
 use std::collections::{BTreeMap, VecDeque};
 
 /// The replica that decides what there is in the end: the newest leader, or else who would become one.
 pub(crate) trait Survivor {
     /// Which node it is.
     fn node(&self) -> NodeId;
+    /// Its term or ballot, if it leads.
+    fn leads(&self) -> Option<(u64, u64)>;
+    /// How good its log is, where nobody leads: the best can become leader.
+    fn standing(&self) -> (u64, u64);
     /// The last entry of its log.
     fn last(&self) -> u64;
     /// The newest entry that it holds only as a part of its snapshot.
@@ -75,12 +79,28 @@ impl Executions {
     }
 }
 
-/// What clients lost, if anybody is left to tell. What was written is known of a run whose history was kept.
-pub(crate) fn losses<N>(audit: &Audit, survivor: Option<&impl Survivor>, history: &History<N>) -> Option<Losses>
+/// What a finished run shows beside its rules: who led when, and the acknowledged writes that are gone.
+pub(crate) fn measures<N>(audit: &Audit, history: &History<N>, nodes: &[Option<N>], end: Instant) -> Measures
 where
-    N: Node<Request = KvCommand>,
+    N: Survivor + Node<Request = KvCommand>,
 {
-    let mut lost_writes = audit.lost(survivor?);
+    let live = || nodes.iter().flatten();
+    // Whoever leads last decides what there is; without a leader, whoever can become one.
+    let leader = live().filter(|node| node.leads().is_some()).max_by_key(|node| node.leads());
+    let survivor = leader.or_else(|| live().max_by_key(|node| node.standing()));
+    Measures {
+        losses: survivor.map(|survivor| losses(audit, survivor, history)),
+        tracks: vec![audit.leaders.finish(end)],
+        ..Measures::default()
+    }
+}
+
+/// What clients lost. What was written is known of a run whose history was kept.
+fn losses<N>(audit: &Audit, survivor: &N, history: &History<N>) -> Losses
+where
+    N: Survivor + Node<Request = KvCommand>,
+{
+    let mut lost_writes = audit.lost(survivor);
     let place = |w: &LostWrite| (w.client, w.op);
     let known: BTreeMap<_, _> = lost_writes.iter().enumerate().map(|(at, write)| (place(write), at)).collect();
     for (op, said) in history.ops.iter().zip(&history.said).filter(|_| !known.is_empty()) {
@@ -88,7 +108,7 @@ where
             (lost_writes[*at].key, lost_writes[*at].what) = (said.request.key(), said.request.to_string());
         }
     }
-    Some(Losses { lost_writes, ..Losses::default() })
+    Losses { lost_writes, ..Losses::default() }
 }
 
 #[cfg(test)]
@@ -104,6 +124,12 @@ mod tests {
     impl Survivor for Log {
         fn node(&self) -> NodeId {
             NodeId(1)
+        }
+        fn leads(&self) -> Option<(u64, u64)> {
+            None
+        }
+        fn standing(&self) -> (u64, u64) {
+            (0, self.last())
         }
         fn last(&self) -> u64 {
             self.base + self.entries.len() as u64
