@@ -336,3 +336,20 @@ fn the_first_line_names_every_harm_and_notes_come_last() {
     let noted = lines.iter().position(|line| line.contains("splitbrain check ")).expect("it has notes");
     assert!(noted > verdict && lines[noted].starts_with("1 note on this scenario"), "{}", seen.screen);
 }
+
+/// Probes try again until they are served; clients that ask once only are not, and no outage tells of them.
+#[test]
+fn what_fails_outside_of_any_outage_is_said_beside_them() {
+    let scratch = Scratch::new();
+    let out = scratch.path().to_str().expect("UTF-8");
+    let told = |file: &str, set: &str| {
+        let file = format!("scenarios/library/raft/{file}.toml");
+        let more = ["--set", set, "--set", "report.charts=false", "--set", "expect={}", "--out", out];
+        splitbrain(&[&["run", file.as_str()], more.as_slice()].concat()).stdout
+    };
+    const SAID: &str = "were not served outside of any outage";
+    let overload = told("overload", "workload.0.attempts=1");
+    assert!(overload.contains("outages       none") && overload.contains(SAID), "{overload}");
+    let crash = told("leader-crash", "scenario.seed=42");
+    assert!(crash.contains("late") && !crash.contains(SAID), "what came late within an outage is in it: {crash}");
+}

@@ -63,8 +63,8 @@ pub fn of(words: &[u64]) -> u64 {
 }
 
 /// The hash of all that a value holds, by its own [`Hash`]: derived, so that a field more is a field more in it. The
-/// same on every machine, for types without `usize`. (Of a slice of integers std gives a hasher the bytes as they lie in
-/// memory: those are the same on all little-endian machines.)
+/// same on every machine, for types without `usize`. (Of a slice of integers std gives a hasher the bytes as they lie
+/// in memory: those are the same on all little-endian machines.)
 #[inline]
 #[must_use]
 pub fn content<T: Hash + ?Sized>(value: &T) -> u64 {

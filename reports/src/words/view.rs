@@ -510,7 +510,7 @@ fn beside(a: &Availability) -> String {
 /// Operations that failed though probes, which may try for longer, saw no outage: an overload, a limit of clients, one
 /// attempt only. Said where it is one operation in a hundred.
 pub fn failed_outside(a: &Availability) -> Option<String> {
-    let inside: u64 = a.outages.iter().map(|outage| outage.operations_failed).sum();
+    let inside: u64 = a.outages.iter().map(|outage| outage.operations_failed + outage.operations_late).sum();
     let failed = (a.operations - a.ok).saturating_sub(inside);
     (failed > 0 && failed * 100 >= a.operations).then(|| {
         let share = units::percent(failed as f64 / a.operations as f64);
