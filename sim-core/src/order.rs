@@ -14,7 +14,7 @@ pub enum Order {
 }
 
 impl Order {
-    /// The kinds of orders, as [`crate::System::orders`] lists them.
+    /// The kinds of orders, as [`crate::System::ORDERS`] lists them.
     pub const KINDS: &'static [&'static str] = &["members", "lead"];
 
     /// Its kind.
