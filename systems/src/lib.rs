@@ -5,7 +5,7 @@
 //!
 //! Every system has the same rooms: `mod.rs` says what it is and which papers it follows, `node.rs` is the participant,
 //! `message.rs` what nodes send, `client.rs` the load, `checks.rs` the invariants, `bugs.rs` the published bugs that
-//! can be switched on, `system.rs` the options and the registration.
+//! can be switched on, `options.rs` the options, `system.rs` the registration.
 
 pub mod communication;
 pub mod consensus;
