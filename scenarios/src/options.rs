@@ -48,6 +48,11 @@ pub trait Systems {
         let _ = system;
         &[]
     }
+    /// Whether a system's nodes talk over connections ([`sim_core::Node::CONNECTS`]).
+    fn connects(&self, system: &str) -> bool {
+        let _ = system;
+        false
+    }
     /// The kinds of orders that a system takes from an operator; none if it never changes.
     fn orders(&self, system: &str) -> Names {
         let _ = system;

@@ -4,7 +4,7 @@ use crate::options::{Names, OptionProblem, Systems};
 use crate::runner::{self, ForkRequest, RunError, RunRequest};
 use sim_core::metric::MetricKind;
 use sim_core::record::RunRecord;
-use sim_core::{Bug, Collect, Profile, Rule, Shape, System};
+use sim_core::{Bug, Collect, Node, Profile, Rule, Shape, System};
 use std::marker::PhantomData;
 
 /// A system with its type erased: one virtual call a run.
@@ -19,6 +19,8 @@ pub trait AnySystem: Sync {
     fn rules(&self) -> Vec<Rule>;
     /// The names of its kinds of messages and of facts, if it has listed them.
     fn kinds(&self) -> (Names, Names);
+    /// Whether its nodes talk over connections.
+    fn connects(&self) -> bool;
     /// The kinds of orders that it takes from an operator.
     fn orders(&self) -> Names;
     /// Its own figures of a run.
@@ -64,6 +66,9 @@ impl<S: System> AnySystem for Erased<S> {
     }
     fn kinds(&self) -> (Names, Names) {
         (S::MESSAGE_KINDS, S::FACT_KINDS)
+    }
+    fn connects(&self) -> bool {
+        <S::Node as Node>::CONNECTS
     }
     fn orders(&self) -> Names {
         S::ORDERS
@@ -152,6 +157,9 @@ impl Systems for Registry {
     }
     fn metrics(&self, system: &str) -> &'static [MetricKind] {
         self.get(system).map_or(&[], AnySystem::metrics)
+    }
+    fn connects(&self, system: &str) -> bool {
+        self.get(system).is_some_and(AnySystem::connects)
     }
     fn orders(&self, system: &str) -> Names {
         self.get(system).map_or(&[], AnySystem::orders)

@@ -20,6 +20,7 @@ pub(crate) enum Code {
     Note = 13,
     Order = 14,
     Append = 15,
+    Closed = 16,
 }
 
 /// Folds `(time, who, what, payload)` of every event into 64 bits, in order.

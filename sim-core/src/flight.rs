@@ -66,6 +66,10 @@ pub enum Flight<N: Node> {
         node: NodeId,
         paused: bool,
     },
+    Closed {
+        node: NodeId,
+        peer: NodeId,
+    },
     Ordered {
         node: NodeId,
         order: Order,
@@ -127,6 +131,7 @@ impl<N: Node> Flight<N> {
             Observed::Crashed { node, halted, lost_records } => Self::Crashed { node, halted, lost_records },
             Observed::Booted { node, records } => Self::Booted { node, records },
             Observed::Paused { node, paused } => Self::Paused { node, paused },
+            Observed::Closed { node, peer } => Self::Closed { node, peer },
             Observed::Ordered { node, order } => Self::Ordered { node, order },
             Observed::FaultStarted { index, injection, resolved } => {
                 Self::FaultStarted { index, injection: Box::new(injection.clone()), resolved: resolved.to_vec() }
@@ -162,6 +167,7 @@ impl<N: Node> Flight<N> {
             Self::Crashed { node, halted, lost_records } => Observed::Crashed { node, halted, lost_records },
             Self::Booted { node, records } => Observed::Booted { node, records },
             Self::Paused { node, paused } => Observed::Paused { node, paused },
+            Self::Closed { node, peer } => Observed::Closed { node, peer },
             Self::Ordered { node, order } => Observed::Ordered { node, order },
             Self::FaultStarted { index, ref injection, ref resolved } => {
                 Observed::FaultStarted { index, injection, resolved }

@@ -68,6 +68,9 @@ pub trait Fact: Copy + Debug + Hash + 'static {
 /// A crash drops the value. A restart calls [`Node::boot`] with what its disk kept. There is no `reset`, so there is no
 /// field to forget in it.
 pub trait Node: Sized + 'static {
+    /// Whether nodes talk over connections, as TCP makes them: all links are ordered, and an end hears when its
+    /// connection is over ([`Node::on_closed`]).
+    const CONNECTS: bool = false;
     /// What all nodes of the cluster are configured with.
     type Config;
     /// What nodes send each other.
@@ -99,6 +102,12 @@ pub trait Node: Sized + 'static {
         if let Completion::SyncFailed { .. } = done {
             fx.halt("a sync of its disk failed");
         }
+    }
+    /// Its connection with `peer` is over, for nodes that have any ([`Node::CONNECTS`]): of what it has sent over it, a
+    /// last part may not have arrived, and nothing of what `peer` has sent is still to come. The next message makes a
+    /// new one.
+    fn on_closed(&mut self, peer: NodeId, fx: &mut Effects<'_, Self>) {
+        let _ = (peer, fx);
     }
     /// An operator asks something of the cluster, through the node that leads. Repeated until it is done.
     fn on_order(&mut self, order: Order, fx: &mut Effects<'_, Self>) {

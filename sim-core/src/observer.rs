@@ -175,6 +175,13 @@ pub enum Observed<'a, N: Node> {
         /// Whether it stopped (true) or goes on (false).
         paused: bool,
     },
+    /// A node heard that its connection with another is over.
+    Closed {
+        /// Which.
+        node: NodeId,
+        /// With whom.
+        peer: NodeId,
+    },
     /// The operator gave a node an order.
     Ordered {
         /// Whom.
@@ -258,6 +265,7 @@ impl<'a, N: Node> Observed<'a, N> {
             Self::Crashed { node, halted, lost_records } => Observed::Crashed { node, halted, lost_records },
             Self::Booted { node, records } => Observed::Booted { node, records },
             Self::Paused { node, paused } => Observed::Paused { node, paused },
+            Self::Closed { node, peer } => Observed::Closed { node, peer },
             Self::FaultStarted { index, injection, resolved } => Observed::FaultStarted { index, injection, resolved },
             Self::FaultEnded { index, injection, touched } => Observed::FaultEnded { index, injection, touched },
             _ => return None,

@@ -3,6 +3,7 @@
 mod bursts;
 mod chaos;
 mod clients;
+mod connections;
 mod cpu;
 mod crashes;
 mod determinism;

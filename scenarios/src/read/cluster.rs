@@ -29,6 +29,8 @@ pub struct World {
     pub rules: Vec<&'static str>,
     /// The kinds of orders it takes, if the system is known.
     pub orders: Option<Names>,
+    /// Whether nodes talk over connections, so that every link is ordered.
+    pub connects: bool,
 }
 
 impl World {
@@ -140,7 +142,17 @@ pub fn read(reader: &Reader<'_>, duration: Option<Duration>) -> World {
     } else {
         cluster
     };
-    World { cluster, known: sound, duration, messages: &[], facts: &[], metrics: &[], rules: Vec::new(), orders: None }
+    World {
+        cluster,
+        known: sound,
+        duration,
+        messages: &[],
+        facts: &[],
+        metrics: &[],
+        rules: Vec::new(),
+        orders: None,
+        connects: false,
+    }
 }
 
 /// How many machines there are with the spares.

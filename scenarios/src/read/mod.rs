@@ -170,6 +170,7 @@ fn scenario(document: &Value, context: &Context<'_>, systems: &dyn Systems) -> O
         if !world.rules.is_empty() {
             world.rules.extend(runner::RULES.iter().map(|rule| rule.name));
         }
+        world.connects = systems.connects(system);
         world.orders = systems.names().contains(&system.as_str()).then(|| systems.orders(system));
         let members = world.orders.is_none_or(|orders| orders.contains(&"members"));
         if world.cluster.spares > 0 && !members {
@@ -183,7 +184,7 @@ fn scenario(document: &Value, context: &Context<'_>, systems: &dyn Systems) -> O
     let faults = children(&root, "fault", &keys::FAULT);
     let plans = fault::read(&faults, root.has("swarm"), &world);
     let limits = limits::read(&child(&root, "limits", &keys::LIMITS), &plans, &world);
-    let swarm = root.has("swarm").then(|| swarm::read(&child(&root, "swarm", &keys::SWARM), &plans));
+    let swarm = root.has("swarm").then(|| swarm::read(&child(&root, "swarm", &keys::SWARM), &plans, world.connects));
     let expect = expect::read(&child(&root, "expect", &keys::EXPECT), settle, &world);
     let probe = probe::read(&child(&root, "probe", &keys::PROBE));
     let patience = probe.timeout.unwrap_or_else(|| probe::patience(&workloads));

@@ -29,13 +29,17 @@ fn base() -> LinkPolicy {
     }
 }
 
-/// The link keys of a table, without `latency`.
-pub fn change(reader: &Reader<'_>) -> LinkChange {
+/// The link keys of a table, without `latency`. Where nodes talk over connections, links are ordered.
+pub fn change(reader: &Reader<'_>, connects: bool) -> LinkChange {
     let ordered = reader.get("ordered", measure::flag);
+    if connects && ordered == Some(false) {
+        let what = "nodes of this system talk over TCP, so their links are ordered";
+        reader.wrong("ordered", what, "leave `ordered` out");
+    }
     let hidden = |key: &'static str| {
         let share = reader.get(key, measure::probability);
         // A resolved file writes out that it happens never.
-        if ordered == Some(true) && share.is_some_and(|share| !share.is_never()) {
+        if (ordered == Some(true) || connects) && share.is_some_and(|share| !share.is_never()) {
             let what = format!("`{key}` is what an ordered link hides");
             reader.wrong(key, what, "leave it out, or `ordered`; what is lost or corrupted is sent again");
         }
@@ -57,7 +61,7 @@ pub fn change(reader: &Reader<'_>) -> LinkChange {
 
 /// Reads `[network]`.
 pub fn read(reader: &Reader<'_>, world: &World) -> Network {
-    let mut own = change(reader);
+    let mut own = change(reader, world.connects);
     let mut rules = Vec::new();
     let span = reader.at("latency");
     match reader.get("latency", delay) {
@@ -71,7 +75,7 @@ pub fn read(reader: &Reader<'_>, world: &World) -> Network {
         None => {}
     }
     let client = child(reader, "client", &keys::CLIENT);
-    let client = LinkChange { latency: client.get("latency", latency), ..change(&client) };
+    let client = LinkChange { latency: client.get("latency", latency), ..change(&client, world.connects) };
     for link in children(reader, "link", &keys::LINK) {
         let rule = rule(&link, world);
         if rule.as_ref().is_some_and(LinkRule::names_a_node) && world.cluster.nodes() > limits::NODES_WITH_LINKS {
@@ -84,7 +88,8 @@ pub fn read(reader: &Reader<'_>, world: &World) -> Network {
         }
         rules.extend(rule);
     }
-    Network { base: own.apply(base()), client, rules }
+    let ordered = LinkPolicy { ordered: world.connects, ..base() };
+    Network { base: own.apply(ordered), client, rules }
 }
 
 fn rule(reader: &Reader<'_>, world: &World) -> Option<LinkRule> {
@@ -113,7 +118,7 @@ fn rule(reader: &Reader<'_>, world: &World) -> Option<LinkRule> {
             None
         }
     };
-    let change = LinkChange { latency: reader.get("latency", latency), ..change(reader) };
+    let change = LinkChange { latency: reader.get("latency", latency), ..change(reader, world.connects) };
     if reader.present().all(|(key, _)| ["between", "from", "to"].contains(&key)) && ends.is_some() {
         reader.context.wrong(reader.span, "this link changes nothing", "add for example `latency = \"30ms\"`");
     }

@@ -237,6 +237,9 @@ pub(super) fn observed<N: Node>(buffer: &mut Vec<u8>, at: Instant, what: &Observ
             line.text("detail", |out| write!(out, "{records} records on disk"));
         }),
         Observed::Paused { node, paused } => of(begin(if *paused { "paused" } else { "resumed" }), *node, |_| {}),
+        Observed::Closed { node, peer } => of(begin("closed"), *node, |line| {
+            line.text("detail", |out| write!(out, "the connection with {peer}"));
+        }),
         Observed::Ordered { node, order } => of(begin("ordered"), *node, |line| {
             line.text("detail", |out| write!(out, "{order}"));
         }),

@@ -381,7 +381,7 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
         let zone = self.clients[ticket.client.index()].seat.zone;
         if self.is_ordered(way(client, node)) {
             if let Some(event) = self.comes_through(way(client, node), Event::Request { ticket, to, request }) {
-                self.land(event);
+                self.land(event, self.now);
             }
         } else if self.trouble.cut(client, node, zone) {
             self.drop_message(client, node, Parcel::Request(ticket), Drop::Cut, 0);
@@ -432,7 +432,7 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
         let zone = self.clients[ticket.client.index()].seat.zone;
         if self.is_ordered(way(node, client)) {
             if let Some(event) = self.comes_through(way(node, client), Event::Answer { ticket, from, answer }) {
-                self.land(event);
+                self.land(event, self.now);
             }
         } else if self.trouble.cut(node, client, zone) {
             self.drop_message(node, client, Parcel::Answer(ticket), Drop::Cut, hash::content(&answer));

@@ -1,6 +1,7 @@
 //! Ordered links, as TCP makes them: what is sent arrives in order, late rather than not at all; a cut holds it, and
 //! what breaks the connection takes all of it. And the way out of a machine, which everything that leaves it shares.
 
+use super::closures::Closures;
 use super::{Engine, Event};
 use crate::network::Busy;
 use crate::{Client, ClientId, Drop, Duration, Instant, Message, Node, NodeId, Observer, Parcel, Peer, hash};
@@ -20,11 +21,30 @@ pub(super) struct Connections<N: Node> {
     ways: BTreeMap<Way, Connection<N>>,
     /// When each physical machine has sent what it was given.
     egress: Busy,
+    /// Which of the connections between nodes are over, and who has heard of it.
+    pub(super) closures: Closures,
 }
 
 impl<N: Node> Default for Connections<N> {
     fn default() -> Self {
-        Self { ways: BTreeMap::new(), egress: Busy::default() }
+        Self { ways: BTreeMap::new(), egress: Busy::default(), closures: Closures::default() }
+    }
+}
+
+impl<N: Node> Connections<N> {
+    /// When the newest of what was sent that way arrives.
+    pub(super) fn last(&self, way: Way) -> Instant {
+        self.ways.get(&way).map_or(Instant::ZERO, |connection| connection.last)
+    }
+
+    /// The nodes with which one has exchanged anything.
+    pub(super) fn peers_of(&self, node: NodeId) -> Vec<NodeId> {
+        let ends = self.ways.keys().filter(|(from, to)| *from == node.0 || *to == node.0);
+        let other = ends.map(|(from, to)| if *from == node.0 { *to } else { *from });
+        let mut peers: Vec<NodeId> = other.filter(|peer| peer & CLIENT == 0).map(NodeId).collect();
+        peers.sort_unstable();
+        peers.dedup();
+        peers
     }
 }
 
@@ -32,8 +52,8 @@ impl<N: Node> Default for Connections<N> {
 struct Connection<N: Node> {
     /// When the newest arrives: nothing overtakes it.
     last: Instant,
-    /// What has come as far as a cut, oldest first.
-    held: VecDeque<Event<N>>,
+    /// What has come as far as a cut and when, oldest first.
+    held: VecDeque<(Instant, Event<N>)>,
     /// Since when something is held.
     since: Instant,
     /// It was lost: nothing passes before it can be made anew.
@@ -103,8 +123,11 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
         if connection.held.is_empty() {
             connection.since = self.now;
         }
-        connection.held.push_back(event);
-        if connection.lost || self.now.since(connection.since) >= timeout {
+        connection.held.push_back((self.now, event));
+        if N::CONNECTS && self.now.since(connection.since) >= timeout {
+            // Whoever hears of the end may try anew: what waits then waits as long as the first.
+            self.sever_way(way);
+        } else if connection.lost || self.now.since(connection.since) >= timeout {
             connection.lost = true;
             self.lose_held(way, Drop::Cut);
         }
@@ -120,6 +143,7 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
             let after = self.policy_of(way).latency.median();
             self.push(self.now + after, Event::Release { way });
         }
+        self.tell_closed_again();
     }
 
     /// What a cut has held arrives, if nothing is in its way again and its connection has lasted.
@@ -131,17 +155,24 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
         let Some(connection) = self.connections.ways.get_mut(&way) else { return };
         connection.lost = false;
         if self.now.since(connection.since) >= timeout {
-            return self.lose_held(way, Drop::Cut);
+            self.lose_held(way, Drop::Cut);
+            return self.sever_way(way);
         }
-        for event in core::mem::take(&mut connection.held) {
-            self.land(event);
+        for (came, event) in core::mem::take(&mut connection.held) {
+            self.land(event, came);
         }
     }
 
-    /// What has come through arrives.
-    pub(super) fn land(&mut self, event: Event<N>) {
+    /// What has come to the far end of its link, through whatever was in the way there, arrives.
+    pub(super) fn land(&mut self, event: Event<N>, came: Instant) {
         match event {
-            Event::Message { from, to, number, message } => self.reach(from, to, number, message),
+            Event::Message { from, to, number, message } => {
+                if self.is_connected(from, to, came) {
+                    self.reach(from, to, number, message);
+                } else {
+                    self.lose_message(from, to, number, &message, Drop::Stale);
+                }
+            }
             Event::Request { ticket, to, request } => self.request_reaches(ticket, to, request),
             Event::Answer { ticket, from, answer } => self.answer_reaches(ticket, from, answer),
             _ => {}
@@ -153,8 +184,10 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
     /// wait hears nothing of it, as it hears nothing of a dead machine. What is under way *from* it has left its
     /// machine, and arrives.
     pub(super) fn break_connections(&mut self, node: NodeId) {
-        let ways: Vec<Way> =
-            self.connections.ways.keys().copied().filter(|(from, to)| *from == node.0 || *to == node.0).collect();
+        // Nodes that hear of such things are told (see `closures.rs`).
+        let untold = |(from, to): &Way| !N::CONNECTS || (from | to) & CLIENT != 0;
+        let ends = self.connections.ways.keys().filter(|way| untold(way)).copied();
+        let ways: Vec<Way> = ends.filter(|(from, to)| *from == node.0 || *to == node.0).collect();
         for way in ways {
             if way.1 == node.0
                 && let Some(connection) = self.connections.ways.get_mut(&way)
@@ -168,14 +201,25 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
     /// Messages that wait at cuts.
     pub(super) fn messages_held(&self) -> usize {
         let all = self.connections.ways.values().flat_map(|connection| &connection.held);
-        all.filter(|event| matches!(event, Event::Message { .. })).count()
+        all.filter(|(_, event)| matches!(event, Event::Message { .. })).count()
     }
 
-    fn lose_held(&mut self, way: Way, why: Drop) {
+    /// A connection between nodes is over.
+    fn sever_way(&mut self, way: Way) {
+        if let (true, Peer::Node(from), Peer::Node(to)) = (N::CONNECTS, peer(way.0), peer(way.1)) {
+            self.sever(from, to);
+        }
+    }
+
+    /// What waits that way is lost. Says whether there was anything.
+    pub(super) fn lose_held(&mut self, way: Way, why: Drop) -> bool {
         let connection = self.connections.ways.entry(way).or_default();
-        for event in core::mem::take(&mut connection.held) {
+        let held = core::mem::take(&mut connection.held);
+        let any = !held.is_empty();
+        for (_, event) in held {
             self.lose(way, event, why);
         }
+        any
     }
 
     fn lose(&mut self, way: Way, event: Event<N>, why: Drop) {
@@ -198,7 +242,7 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
         zone(way.0).or_else(|| zone(way.1)).unwrap_or(0)
     }
 
-    fn policy_of(&self, way: Way) -> &crate::network::LinkPolicy {
+    pub(super) fn policy_of(&self, way: Way) -> &crate::network::LinkPolicy {
         let site = |number| match peer(number) {
             Peer::Client(client) => self.network.client_site[self.clients[client.index()].seat_zone() as usize],
             Peer::Node(node) => self.network.node_site[node.index()],
@@ -211,7 +255,7 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
         self.fancy_links && self.policy_of(way).ordered
     }
 
-    fn connection_timeout(&self, way: Way) -> Duration {
+    pub(super) fn connection_timeout(&self, way: Way) -> Duration {
         self.policy_of(way).connection_timeout
     }
 }

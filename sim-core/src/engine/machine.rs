@@ -168,6 +168,7 @@ pub(crate) enum Input<N: Node> {
     Request { ticket: Ticket, request: N::Request },
     Disk(Completion<N::Record>),
     Order(Order),
+    Closed { peer: NodeId, next: u32 },
 }
 
 /// Inputs that can not be handled at once, and why not.
@@ -252,6 +253,8 @@ pub(crate) struct Cold<N: Node> {
     /// Faults that keep it down.
     pub downs: u32,
     pub down_since: Option<Instant>,
+    /// Its node has died alone: its machine is up, and refuses connections.
+    pub refuses: bool,
     seed: u64,
     index: u64,
 }
@@ -280,6 +283,7 @@ impl<N: Node> Machine<N> {
             settled: WriteId(0),
             downs: 0,
             down_since: None,
+            refuses: false,
             seed,
             index,
         };

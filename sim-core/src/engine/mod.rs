@@ -5,6 +5,7 @@
 
 mod clients;
 mod clocks;
+mod closures;
 mod connections;
 mod disks;
 mod dues;
@@ -88,6 +89,7 @@ enum Event<N: Node> {
     Revive { node: NodeId, token: u32 },
     Operate { token: u32 },
     Release { way: connections::Way },
+    Closed { end: NodeId, peer: NodeId, next: closures::Number, told: bool },
 }
 
 /// A run: the state of a simulated cluster at one moment. Cloning it forks the run.
@@ -360,6 +362,7 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
             Event::Revive { node, token } => self.revive(node, token),
             Event::Operate { token } => self.operate(token),
             Event::Release { way } => self.release(way),
+            Event::Closed { end, peer, next, told } => self.closed(end, peer, next, told),
         }
     }
 
@@ -409,6 +412,7 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
             // 12 are timers.
             Event::Operate { .. } => of([13, 0, 0, 0]),
             Event::Release { way } => of([14, u64::from(way.0), u64::from(way.1), 0]),
+            Event::Closed { end, peer, .. } => of([15, u64::from(end.0), u64::from(peer.0), 0]),
         }
     }
 

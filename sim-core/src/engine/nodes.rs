@@ -250,7 +250,7 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
         }
         if ordered {
             latency = self.in_order(way(Peer::Node(from), Peer::Node(to)), latency, lost);
-            (lost, twice) = (None, None);
+            (lost, twice) = (self.is_closing(from, to).then_some(Drop::Stale), None);
         }
         let arrives = self.now + latency;
         self.observer.observe(self.now, &Observed::Sent { from, to, message: &message, arrives, number });
@@ -276,7 +276,7 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
 
     /// A message between nodes that nobody will get.
     #[inline(never)]
-    fn lose_message(&mut self, from: NodeId, to: NodeId, number: u32, message: &N::Message, why: Drop) {
+    pub(super) fn lose_message(&mut self, from: NodeId, to: NodeId, number: u32, message: &N::Message, why: Drop) {
         let what = Parcel::Message(message.kind(), number);
         self.drop_message(Peer::Node(from), Peer::Node(to), what, why, hash::content(message));
     }
@@ -314,7 +314,7 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
         if from != to && self.is_ordered(way) {
             let event = Event::Message { from, to, number, message };
             if let Some(event) = self.comes_through(way, event) {
-                self.land(event);
+                self.land(event, self.now);
             }
         } else if self.trouble.cut(Peer::Node(from), Peer::Node(to), 0) {
             self.lose_message(from, to, number, &message, Drop::Cut);
@@ -328,7 +328,7 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
     pub(super) fn reach(&mut self, from: NodeId, to: NodeId, number: u32, message: N::Message) {
         if self.nodes[to.index()].is_none() {
             self.lose_message(from, to, number, &message, Drop::Down);
-            return;
+            return self.refused(from, to);
         }
         if self.is_gated(to) {
             self.wait_at_gate(to, Input::Message { from, number, message });
@@ -445,6 +445,7 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
             Input::Request { ticket, request } => self.serve(id, ticket, request),
             Input::Disk(done) => self.tell_of_disk(id, done),
             Input::Order(order) => self.obey(id, order),
+            Input::Closed { peer, next } => self.hear_closed(id, peer, next),
         }
     }
 
@@ -520,6 +521,7 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
         let node = panics::within(id, || N::boot(&self.config, id, machine.cold.disk.replay(), &mut fx));
         machine.cold.outsider = !node.can_be_member();
         self.nodes[id.index()] = Some(node);
+        self.forget_connections_of(id);
         self.carry_out(id);
         self.check(id);
     }
@@ -547,6 +549,9 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
         }
         self.timers.clear(id);
         self.break_connections(id);
+        let machine_lives = on_crash == OnCrash::Keep || halted.is_some();
+        self.machines[id.index()].cold.refuses = machine_lives;
+        self.close_connections_of(id, machine_lives);
         let now = self.now;
         let machine = &mut self.machines[id.index()];
         machine.cold.frozen.clear();
@@ -573,7 +578,7 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
                     let (client, node) = (Peer::Client(ticket.client), Peer::Node(id));
                     self.drop_message(client, node, Parcel::Request(ticket), Drop::Stale, 0);
                 }
-                Input::Timer(_) | Input::Disk(_) | Input::Order(_) => {}
+                Input::Timer(_) | Input::Disk(_) | Input::Order(_) | Input::Closed { .. } => {}
             }
         }
         self.record(id.0, Code::Crash, lost_records as u64);
