@@ -4,6 +4,7 @@
 pub(crate) mod contents;
 pub(crate) mod fail_over;
 pub mod kv;
+pub mod linearizable;
 pub(crate) mod number;
 pub mod replication;
 pub(crate) mod words;

@@ -21,6 +21,7 @@ use systems::control::failover;
 use systems::control::failover::Failover;
 use systems::control::failover::checks::FailoverChecks;
 use systems::shared::kv::{Kv, KvCommand, KvResponse};
+use systems::shared::replication::Audited;
 
 pub type Raft = raft::Raft<Kv>;
 pub type Paxos = paxos::Paxos<Kv>;
@@ -59,7 +60,7 @@ macro_rules! subject {
                 $new(config)
             }
             fn verdicts(checks: &$checks, nodes: &[Option<Self>]) -> Vec<Verdict> {
-                checks.verdicts(nodes)
+                checks.verdicts(&nodes.iter().map(Option::as_ref).collect::<Vec<_>>())
             }
         }
     };

@@ -9,12 +9,15 @@ pub use crate::shared::replication::audit::{
     ACKNOWLEDGED_WRITES_SURVIVE, CONVERGENCE, EXACTLY_ONCE, FRESH_READS, MONOTONIC_READS, MONOTONIC_WRITES,
     READ_YOUR_WRITES, SNAPSHOTS_COMPLETE, STATE_MACHINE_SAFETY, VALIDITY, WRITES_FOLLOW_READS,
 };
+use crate::shared::replication::Audited;
 use crate::shared::replication::audit::{Audit, Ended};
 use crate::shared::replication::calm::Calm;
 use crate::shared::replication::handovers::HandOvers;
 use crate::shared::replication::held_reads::HeldReads;
 use crate::shared::replication::kept_snapshots::KeptSnapshots;
-use sim_core::{ClientId, Instant, Node, NodeId, NodeSet, Observed, Observer, StateMachine, Verdict, Violation};
+use sim_core::{
+    ClientId, Instant, Node, NodeId, NodeSet, Observed, Observer, StateMachine, Verdict, Violation, node_ids,
+};
 use std::collections::BTreeMap;
 
 sim_core::rules! {
@@ -122,11 +125,6 @@ impl PaxosChecks {
             kept: KeptSnapshots::default(),
             counts: Counts::default(),
         }
-    }
-
-    /// What any replicated service promises.
-    pub(super) const fn audit(&self) -> &Audit {
-        &self.audit
     }
 
     /// The first rule that was broken, if any.
@@ -244,9 +242,15 @@ impl PaxosChecks {
     }
 
     /// Whether everybody follows the leader of `ballot`, and `to` can take over from it.
-    fn can_take_over<M: StateMachine>(nodes: &[Option<Paxos<M>>], ballot: Ballot, to: NodeId) -> bool {
+    fn can_take_over<'a, M: StateMachine>(
+        &self,
+        nodes: &impl Fn(NodeId) -> Option<&'a Paxos<M>>,
+        ballot: Ballot,
+        to: NodeId,
+    ) -> bool {
         let ready = |heir: &Paxos<M>| heir.promised() == ballot && heir.role().name == "follower" && !heir.is_blank();
-        nodes[to.index()].as_ref().is_some_and(ready) && nodes.iter().flatten().all(|node| node.promised() <= ballot)
+        let live = node_ids(self.config.machines() as usize).filter_map(nodes);
+        nodes(to).is_some_and(ready) && live.into_iter().all(|node| node.promised() <= ballot)
     }
 
     /// A read that is answered in the step in which it comes is answered under a lease: nobody else was asked.
@@ -365,10 +369,81 @@ impl PaxosChecks {
             }
         }
     }
+}
 
-    /// What each rule says about the run, given the nodes as they ended.
-    #[must_use]
-    pub fn verdicts<M: StateMachine>(&self, nodes: &[Option<Paxos<M>>]) -> Vec<Verdict> {
+impl<M: StateMachine> Audited<Paxos<M>> for PaxosChecks {
+    fn audit(&self) -> &Audit {
+        &self.audit
+    }
+
+    fn watch(&mut self, at: Instant, what: &Observed<'_, Paxos<M>>) {
+        self.audit.now = at;
+        if matches!(what, Observed::Delivered { .. } | Observed::Fired { .. } | Observed::Synced { .. }) {
+            self.asked = None;
+        }
+        match what {
+            Observed::Noted { node, fact } => return self.on_fact(at, *node, *fact),
+            Observed::Crashed { node, .. } => {
+                self.leads[node.index()] = None;
+                self.known[node.index()] = Lives::default();
+                self.audit.pieces.crashed(*node);
+            }
+            Observed::Requested { ticket, node } => self.asked = Some((*node, ticket.client, ticket.op)),
+            Observed::Delivered { from, message: PaxosMessage::Accepted { ballot, first, life, .. }, .. } => {
+                let lives = self.lives.entry((*first, *ballot)).or_default();
+                let newest = lives.entry(*from).or_insert(*life);
+                *newest = (*newest).max(*life);
+                if self.lives.len() > MOST_BATCHES {
+                    self.lives.pop_first();
+                }
+            }
+            Observed::Delivered { to, message: PaxosMessage::Piece { offset, length, snapshot }, .. } => {
+                let (id, piece) = ((snapshot.slot, snapshot.chain), (*offset, offset + u64::from(*length)));
+                self.audit.pieces.arrived(*to, id, piece, snapshot.bytes);
+            }
+            Observed::Sent { from, to, message: PaxosMessage::TakeOver { ballot }, .. } => {
+                self.pending.push((*from, Pending::HandingOver { ballot: *ballot, to: *to }));
+            }
+            _ => {}
+        }
+        self.calm.watch(at, what);
+        self.audit.watch(at, what);
+    }
+
+    #[inline]
+    fn step_is_over<'a>(&mut self, at: Instant, stepped: NodeId, nodes: impl Fn(NodeId) -> Option<&'a Paxos<M>>) {
+        if !self.pending.is_empty() {
+            let mut pending = core::mem::take(&mut self.pending);
+            for (node, what) in pending.drain(..) {
+                let Some(leader) = nodes(node) else { continue };
+                match what {
+                    Pending::HandingOver { ballot, to } => {
+                        self.heirs_ballot = None;
+                        let calm = self.calm.has_lasted(at, leader.config.election_max);
+                        self.hand_overs.begin(at, node, to, calm && self.can_take_over(&nodes, ballot, to));
+                    }
+                    Pending::Elected { ballot, chosen, first } => self.check_leader(at, leader, ballot, chosen, first),
+                    Pending::Chosen { ballot, first, last } => {
+                        self.check_chosen(at, leader, ballot, first, last);
+                        self.check_lives(at, leader, ballot, first);
+                    }
+                }
+            }
+            self.pending = pending;
+        }
+        // One that did not know who the acceptors are now can not choose anything before it does, and has the promises
+        // of those.
+        if let Some(ballot) = self.leads[stepped.index()].filter(|ballot| *ballot > self.highest)
+            && nodes(stepped).is_some_and(|leader| leader.may_propose(self.newest + 1))
+        {
+            self.highest = ballot;
+        }
+        if let Some(node) = nodes(stepped).filter(|node| node.lives.any()) {
+            self.known[stepped.index()].clone_from(&node.lives);
+        }
+    }
+
+    fn verdicts(&self, nodes: &[Option<&Paxos<M>>]) -> Vec<Verdict> {
         let c = &self.counts;
         let ballots = self.proposers.len();
         let audit = &self.audit;
@@ -402,12 +477,13 @@ impl PaxosChecks {
             let seen = self.hand_overs.seen;
             verdicts.push(audit.rule(HAND_OVERS_SUCCEED, seen, format!("{seen} hand-overs")));
         }
-        let front = nodes.iter().flatten().max_by_key(|node| node.applied());
+        let front = nodes.iter().copied().flatten().max_by_key(|node| node.applied());
         // Who was removed, or never added, need not have got anywhere.
         let initial = NodeSet::first(self.config.nodes as usize);
         let members = front.map_or(initial, |front| front.configurations().of(front.applied() + 1).1);
         let ended: Vec<Ended> = nodes
             .iter()
+            .copied()
             .flatten()
             .filter(|node| members.has(node.me))
             .map(|node| Ended {
@@ -428,77 +504,19 @@ impl PaxosChecks {
 
 impl<M: StateMachine> Observer<Paxos<M>> for PaxosChecks {
     fn observe(&mut self, at: Instant, what: &Observed<'_, Paxos<M>>) {
-        self.audit.now = at;
         self.held.watch(what, M::is_read);
         self.kept.watch(what);
-        if matches!(what, Observed::Delivered { .. } | Observed::Fired { .. } | Observed::Synced { .. }) {
-            self.asked = None;
-        }
-        match what {
-            Observed::Noted { node, fact } => return self.on_fact(at, *node, *fact),
-            Observed::Crashed { node, .. } => {
-                self.leads[node.index()] = None;
-                self.known[node.index()] = Lives::default();
-                self.audit.pieces.crashed(*node);
-            }
-            Observed::Requested { ticket, node } => self.asked = Some((*node, ticket.client, ticket.op)),
-            Observed::Delivered { from, message: PaxosMessage::Accepted { ballot, first, life, .. }, .. } => {
-                let lives = self.lives.entry((*first, *ballot)).or_default();
-                let newest = lives.entry(*from).or_insert(*life);
-                *newest = (*newest).max(*life);
-                if self.lives.len() > MOST_BATCHES {
-                    self.lives.pop_first();
-                }
-            }
-            Observed::Delivered { to, message: PaxosMessage::Piece { offset, length, snapshot }, .. } => {
-                let (id, piece) = ((snapshot.slot, snapshot.chain), (*offset, offset + u64::from(*length)));
-                self.audit.pieces.arrived(*to, id, piece, snapshot.bytes);
-            }
-            Observed::Sent { from, to, message: PaxosMessage::TakeOver { ballot }, .. } => {
-                self.pending.push((*from, Pending::HandingOver { ballot: *ballot, to: *to }));
-            }
-            _ => {}
-        }
-        self.calm.watch(at, what);
-        self.audit.watch(at, what);
+        self.watch(at, what);
     }
 
     fn after_step(&mut self, at: Instant, stepped: NodeId, nodes: &[Option<Paxos<M>>]) -> Result<(), Violation> {
-        if !self.pending.is_empty() {
-            let mut pending = core::mem::take(&mut self.pending);
-            for (node, what) in pending.drain(..) {
-                let Some(leader) = &nodes[node.index()] else { continue };
-                match what {
-                    Pending::HandingOver { ballot, to } => {
-                        self.heirs_ballot = None;
-                        let calm = self.calm.has_lasted(at, leader.config.election_max);
-                        self.hand_overs.begin(at, node, to, calm && Self::can_take_over(nodes, ballot, to));
-                    }
-                    Pending::Elected { ballot, chosen, first } => self.check_leader(at, leader, ballot, chosen, first),
-                    Pending::Chosen { ballot, first, last } => {
-                        self.check_chosen(at, leader, ballot, first, last);
-                        self.check_lives(at, leader, ballot, first);
-                    }
-                }
-            }
-            self.pending = pending;
-        }
-        // One that did not know who the acceptors are now can not choose anything before it does, and has the promises
-        // of those.
-        if let Some(ballot) = self.leads[stepped.index()].filter(|ballot| *ballot > self.highest)
-            && nodes[stepped.index()].as_ref().is_some_and(|leader| leader.may_propose(self.newest + 1))
-        {
-            self.highest = ballot;
-        }
+        self.step_is_over(at, stepped, |node: NodeId| nodes[node.index()].as_ref());
         let may_hold = |node: NodeId| {
             nodes[node.index()].as_ref().is_none_or(|node| node.stage == Stage::Leader || node.standstill.is_on())
         };
         self.held.after_step(&mut self.audit, at, may_hold);
         let base = || nodes[stepped.index()].as_ref().filter(|node| !node.is_blank()).map(Paxos::snapshot_slot);
         self.kept.after_step(&mut self.audit, at, stepped, base);
-        if let Some(node) = nodes[stepped.index()].as_ref().filter(|node| node.lives.any()) {
-            self.known[stepped.index()].clone_from(&node.lives);
-        }
         self.audit.violation().cloned().map_or(Ok(()), Err)
     }
 }

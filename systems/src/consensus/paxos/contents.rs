@@ -8,7 +8,7 @@ use super::options::Config;
 use super::rejoin::Lives;
 use crate::shared::contents::{Told, vary};
 use crate::shared::kv::{Kv, KvCommand};
-use crate::shared::replication::{Replicated, Stamp};
+use crate::shared::replication::{Sessioned, Stamp};
 use sim_core::{ClientId, NodeId, NodeSet};
 use std::rc::Rc;
 
@@ -53,7 +53,7 @@ fn parts_of_messages() {
     vary!(told, Ran { first: 1 => 2, ballot: ballot(1) => ballot(2), entries: slice(1) => slice(2) });
     let mut told = Told::new();
     let image = |op| {
-        let mut state = Replicated::<Kv>::default();
+        let mut state = Sessioned::<Kv>::default();
         state.apply(Stamp { client: ClientId(3), op, floor: 1 }, &KvCommand::Delete { key: 1 }, true);
         state.snapshot(true)
     };

@@ -6,7 +6,7 @@ use super::log::{Log, Run};
 use super::members::Members;
 use super::message::{Life, PaxosFact, PaxosMessage, Record};
 use super::node::{Fx, Paxos, Stage};
-use crate::shared::replication::{LeaderDisk, Replicated, pop_if};
+use crate::shared::replication::{LeaderDisk, Sessioned, pop_if};
 use sim_core::{Journal, LocalInstant, NodeId, Replay, StateMachine, Unreadable, Upto, WriteId};
 use std::collections::VecDeque;
 
@@ -173,7 +173,7 @@ impl<M: StateMachine> Paxos<M> {
         self.disk.restarted(self.config.has(PaxosBug::RestartTrustsPageCache));
         self.recorded = self.promised;
         if let Some(snapshot) = &self.snapshot {
-            self.state = Replicated::restore(&snapshot.image);
+            self.state = Sessioned::restore(&snapshot.image);
             (self.commit, self.applied, self.applied_chain) = (snapshot.slot, snapshot.slot, snapshot.chain);
             self.members = snapshot.members.clone();
         }

@@ -43,14 +43,12 @@ mod apply;
 mod ballot;
 mod bugs;
 pub mod checks;
-mod client;
 #[cfg(test)]
 mod contents;
 mod disk;
 mod lead;
 mod learn;
 mod log;
-mod measure;
 mod members;
 mod message;
 mod node;
@@ -66,11 +64,10 @@ mod system;
 
 pub use ballot::Ballot;
 pub use bugs::PaxosBug;
-pub use client::{PaxosClient, client};
 pub use log::{Entry, Log, Payload, Run, Slice};
 pub use members::Members;
 pub use message::{Life, PaxosFact, PaxosMessage, Record, Report, Snapshot, Welcome};
 pub use node::{ELECTION, HEARTBEAT, Paxos, TIMERS};
 pub use options::{Config, PaxosOptions};
 pub use rejoin::Lives;
-pub use system::PaxosSystem;
+pub use system::{PaxosProtocol, PaxosSystem};

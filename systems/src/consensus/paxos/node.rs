@@ -10,7 +10,7 @@ use super::options::Config;
 use super::prepare::Promises;
 use super::rejoin::{Lives, Rejoin};
 use super::snapshot::Incoming;
-use crate::shared::replication::{Input, Replicated, Standstill, Waiters, link};
+use crate::shared::replication::{Input, Sessioned, Standstill, Waiters, link};
 use sim_core::{
     Completion, Duration, Effects, LocalInstant, Node, NodeId, NodeSet, Order, Replay, Role, StateMachine, Ticket,
     Timer,
@@ -56,7 +56,7 @@ pub struct Paxos<M: StateMachine> {
     pub(super) applied: u64,
     /// The running hash of the values up to `applied`.
     pub(super) applied_chain: u64,
-    pub(super) state: Replicated<M>,
+    pub(super) state: Sessioned<M>,
     /// The acceptors, as what it has applied says.
     pub(super) members: Members,
     pub(super) stage: Stage,
@@ -125,7 +125,7 @@ impl<M: StateMachine> Paxos<M> {
         self.state.machine()
     }
 
-    /// Of the replicated state and how it was reached (see [`Replicated::digest`]).
+    /// Of the replicated state and how it was reached (see [`Sessioned::digest`]).
     #[must_use]
     pub fn digest(&self) -> u64 {
         self.state.digest()
@@ -310,7 +310,7 @@ impl<M: StateMachine> Node for Paxos<M> {
             commit: 0,
             applied: 0,
             applied_chain: 0,
-            state: Replicated::default(),
+            state: Sessioned::default(),
             members: Members::initial(config),
             stage: Stage::Follower,
             leader: None,

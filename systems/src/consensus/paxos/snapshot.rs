@@ -3,7 +3,7 @@
 
 use super::message::{PaxosFact, PaxosMessage, Snapshot};
 use super::node::{Fx, Paxos, Stage};
-use crate::shared::replication::Replicated;
+use crate::shared::replication::Sessioned;
 use sim_core::{NodeId, StateMachine};
 use std::rc::Rc;
 
@@ -86,7 +86,7 @@ impl<M: StateMachine> Paxos<M> {
         // What it holds up to there need not be what was chosen.
         self.log.drop_through(slot);
         let id = self.write_snapshot(slot, fx);
-        self.state = Replicated::restore(&snapshot.image);
+        self.state = Sessioned::restore(&snapshot.image);
         (self.commit, self.applied, self.applied_chain) = (slot, slot, snapshot.chain);
         self.waiters.skip(slot);
         self.compact_disk(id, fx);

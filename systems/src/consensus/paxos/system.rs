@@ -1,26 +1,25 @@
-//! Registration: the [`System`] itself.
+//! Registration: Paxos as a protocol that replicates any state machine, and the system that replicates a store by it.
 
 use super::bugs::CATALOGUE;
 use super::checks::{self, PaxosChecks};
-use super::client::{PaxosClient, client};
+use super::log::Payload;
 use super::message::{FACT_KINDS, MESSAGE_KINDS};
-use super::node::{Paxos, TIMERS};
+use super::node::{Paxos, Stage, TIMERS};
 use super::options::{Config, PaxosOptions};
-use crate::shared::kv::{self, Kv, KvCommand};
-use crate::shared::replication::{audit, held_reads, kept_snapshots, measures};
-use sim_core::measures::Measures;
-use sim_core::workload::Load;
-use sim_core::{Bug, Finished, Invalid, Operation, Order, Phase, Profile, Rule, Shape, System, Verdict};
+use crate::shared::kv::Kv;
+use crate::shared::replication::{Consensus, Protocol, Reign, Replicated, Survivor};
+use sim_core::{Bug, ClientId, Invalid, NodeId, Phase, Profile, Rule, Shape, StateMachine};
 
-/// A key-value store replicated by Multi-Paxos.
-#[derive(Debug)]
-pub struct PaxosSystem;
+/// A key-value store replicated by Paxos.
+pub type PaxosSystem = Replicated<PaxosProtocol, Kv>;
 
-impl System for PaxosSystem {
-    const NAME: &'static str = "paxos";
-    const MODEL: Option<&'static str> = Some("kv");
-    const ABOUT: &'static str =
-        "a key-value store replicated by Multi-Paxos, with a stable leader and flexible quorums";
+/// Paxos, whatever it replicates.
+#[derive(Clone, Copy, Debug)]
+pub struct PaxosProtocol;
+
+impl Protocol for PaxosProtocol {
+    const NAME: Option<&'static str> = Some("paxos");
+    const ABOUT: &'static str = "Multi-Paxos, with a stable leader and flexible quorums";
     const TIMERS: u16 = TIMERS;
     const PHASES: &'static [Phase] = &[
         Phase { name: "undetected", ends_with: Some("campaign") },
@@ -30,48 +29,79 @@ impl System for PaxosSystem {
     ];
     const MESSAGE_KINDS: &'static [&'static str] = MESSAGE_KINDS;
     const FACT_KINDS: &'static [&'static str] = FACT_KINDS;
-    const ORDERS: &'static [&'static str] = Order::KINDS;
     const BUGS: &'static [Bug] = CATALOGUE;
-    const RULES: &'static [&'static [Rule]] =
-        &[checks::RULES, audit::RULES, audit::OF_SESSIONS, held_reads::RULES, kept_snapshots::RULES];
-    type Node = Paxos<Kv>;
-    type Client = PaxosClient;
-    type Checks = PaxosChecks;
+    const RULES: &'static [&'static [Rule]] = &[checks::RULES];
     type Options = PaxosOptions;
+    type Config = Config;
+    type Node<M: StateMachine> = Paxos<M>;
+    type Checks<M: StateMachine> = PaxosChecks;
 
     fn configure(options: PaxosOptions, shape: &Shape) -> Result<Config, Vec<Invalid>> {
         options.validate(shape)
     }
 
-    fn client(_: &Config, load: Load) -> PaxosClient {
-        client(load)
-    }
-
-    fn checks(config: &Config) -> PaxosChecks {
+    fn checks<M: StateMachine>(config: &Config) -> PaxosChecks {
         PaxosChecks::new(config)
     }
 
     fn profile(config: &Config) -> Profile {
         Profile { recovery: Some(config.election_min), ..Profile::default() }
     }
+}
 
-    fn operation(request: &KvCommand) -> Operation {
-        kv::operation(request)
+impl<M: StateMachine> Consensus for Paxos<M> {
+    type Machine = M;
+
+    fn machine(&self) -> &M {
+        self.state.machine()
     }
 
-    fn keys(node: &Paxos<Kv>) -> u64 {
-        node.machine().keys()
+    fn digest(&self) -> u64 {
+        self.state.digest()
     }
 
-    fn measure(run: &Finished<'_, Self>) -> Measures {
-        measures(run.checks.audit(), run.history, run.nodes, run.span.end)
+    fn led_by(&self) -> Option<(NodeId, Reign)> {
+        self.leader.map(|leader| (leader, (self.promised.round, u64::from(self.promised.node))))
     }
 
-    fn judge(run: &Finished<'_, Self>) -> Vec<Verdict> {
-        let mut verdicts = run.checks.verdicts(run.nodes);
-        if run.linearizable {
-            verdicts.push(kv::judge_linearizable(run.history, run.budget));
+    fn commit(&self) -> u64 {
+        self.commit
+    }
+
+    fn applied(&self) -> u64 {
+        self.applied
+    }
+}
+
+impl<M: StateMachine> Survivor for Paxos<M> {
+    fn node(&self) -> NodeId {
+        self.me
+    }
+
+    fn leads(&self) -> Option<Reign> {
+        (self.stage == Stage::Leader).then_some((self.promised.round, u64::from(self.promised.node)))
+    }
+
+    fn standing(&self) -> (u64, u64) {
+        (self.commit, self.log().last())
+    }
+
+    fn last(&self) -> u64 {
+        self.log().last()
+    }
+
+    fn base(&self) -> u64 {
+        self.log().base()
+    }
+
+    fn operation_at(&self, index: u64) -> Option<(ClientId, u64)> {
+        match self.log().slot(index)?.1.payload() {
+            Payload::Command { stamp, .. } => Some((stamp.client, stamp.op)),
+            Payload::Noop | Payload::Members(_) => None,
         }
-        verdicts
+    }
+
+    fn remembers(&self, client: ClientId, op: u64) -> bool {
+        self.state.remembers(client, op)
     }
 }

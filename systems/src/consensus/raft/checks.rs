@@ -13,6 +13,7 @@ pub use crate::shared::replication::audit::{
     ACKNOWLEDGED_WRITES_SURVIVE, CONVERGENCE, EXACTLY_ONCE, FRESH_READS, MONOTONIC_READS, MONOTONIC_WRITES,
     READ_YOUR_WRITES, SNAPSHOTS_COMPLETE, STATE_MACHINE_SAFETY, VALIDITY, WRITES_FOLLOW_READS,
 };
+use crate::shared::replication::Audited;
 use crate::shared::replication::audit::{Audit, Ended};
 use crate::shared::replication::held_reads::HeldReads;
 use crate::shared::replication::kept_snapshots::KeptSnapshots;
@@ -78,11 +79,6 @@ impl RaftChecks {
             held: HeldReads::default(),
             kept: KeptSnapshots::default(),
         }
-    }
-
-    /// What any replicated service promises.
-    pub(super) const fn audit(&self) -> &Audit {
-        &self.audit
     }
 
     /// The first rule that was broken, if any.
@@ -212,14 +208,50 @@ impl RaftChecks {
             }
         }
     }
+}
 
-    /// What each rule says about the run, given the nodes as they ended.
-    #[must_use]
-    pub fn verdicts<M: StateMachine>(&self, nodes: &[Option<Raft<M>>]) -> Vec<Verdict> {
-        self.verdicts_of(&nodes.iter().map(Option::as_ref).collect::<Vec<_>>())
+impl<M: StateMachine> Audited<Raft<M>> for RaftChecks {
+    fn audit(&self) -> &Audit {
+        &self.audit
     }
 
-    pub(super) fn verdicts_of<M: StateMachine>(&self, nodes: &[Option<&Raft<M>>]) -> Vec<Verdict> {
+    fn watch(&mut self, at: Instant, what: &Observed<'_, Raft<M>>) {
+        self.audit.now = at;
+        self.promises.watch(at, what);
+        match what {
+            Observed::Noted { node, fact } => return self.on_fact(at, *node, *fact),
+            Observed::Crashed { node, .. } => {
+                self.leads[node.index()] = None;
+                self.audit.pieces.crashed(*node);
+            }
+            Observed::Delivered {
+                to, message: RaftMessage::InstallSnapshot { offset, length, snapshot, .. }, ..
+            } => {
+                let (id, piece) = ((snapshot.index, snapshot.chain), (*offset, offset + u64::from(*length)));
+                self.audit.pieces.arrived(*to, id, piece, snapshot.bytes);
+            }
+            _ => self.members.watch(what),
+        }
+        if let Some((node, index)) = self.audit.watch(at, what)
+            && let Some(term) = self.leads[node.index()]
+        {
+            let newest = self.acknowledged.entry(term).or_default();
+            *newest = index.max(*newest);
+        }
+    }
+
+    #[inline]
+    fn step_is_over<'a>(&mut self, at: Instant, _: NodeId, nodes: impl Fn(NodeId) -> Option<&'a Raft<M>>) {
+        if let Some((node, term)) = self.elected.take()
+            && let Some(leader) = nodes(node)
+        {
+            self.check_leader(at, term, leader);
+        }
+        self.members.after_step(&mut self.audit, at, &nodes);
+        self.promises.after_step(&mut self.audit, at, &nodes);
+    }
+
+    fn verdicts(&self, nodes: &[Option<&Raft<M>>]) -> Vec<Verdict> {
         let (c, audit) = (&self.counts, &self.audit);
         let (leaders, terms) = (self.leaders.len(), self.leaders.keys().last().copied().unwrap_or(0));
         let commits = self.committed.values().max().copied().unwrap_or(0);
@@ -258,50 +290,6 @@ impl RaftChecks {
     }
 }
 
-impl RaftChecks {
-    /// Something has happened.
-    pub(super) fn watch<M: StateMachine>(&mut self, at: Instant, what: &Observed<'_, Raft<M>>) {
-        self.audit.now = at;
-        self.promises.watch(at, what);
-        match what {
-            Observed::Noted { node, fact } => return self.on_fact(at, *node, *fact),
-            Observed::Crashed { node, .. } => {
-                self.leads[node.index()] = None;
-                self.audit.pieces.crashed(*node);
-            }
-            Observed::Delivered {
-                to, message: RaftMessage::InstallSnapshot { offset, length, snapshot, .. }, ..
-            } => {
-                let (id, piece) = ((snapshot.index, snapshot.chain), (*offset, offset + u64::from(*length)));
-                self.audit.pieces.arrived(*to, id, piece, snapshot.bytes);
-            }
-            _ => self.members.watch(what),
-        }
-        if let Some((node, index)) = self.audit.watch(at, what)
-            && let Some(term) = self.leads[node.index()]
-        {
-            let newest = self.acknowledged.entry(term).or_default();
-            *newest = index.max(*newest);
-        }
-    }
-
-    /// A node has handled an input; `nodes` gives those that are up.
-    #[inline]
-    pub(super) fn step_is_over<'a, M: StateMachine>(
-        &mut self,
-        at: Instant,
-        nodes: impl Fn(NodeId) -> Option<&'a Raft<M>>,
-    ) {
-        if let Some((node, term)) = self.elected.take()
-            && let Some(leader) = nodes(node)
-        {
-            self.check_leader(at, term, leader);
-        }
-        self.members.after_step(&mut self.audit, at, &nodes);
-        self.promises.after_step(&mut self.audit, at, &nodes);
-    }
-}
-
 impl<M: StateMachine> Observer<Raft<M>> for RaftChecks {
     fn observe(&mut self, at: Instant, what: &Observed<'_, Raft<M>>) {
         self.held.watch(what, M::is_read);
@@ -310,7 +298,7 @@ impl<M: StateMachine> Observer<Raft<M>> for RaftChecks {
     }
 
     fn after_step(&mut self, at: Instant, stepped: NodeId, nodes: &[Option<Raft<M>>]) -> Result<(), Violation> {
-        self.step_is_over(at, |node: NodeId| nodes[node.index()].as_ref());
+        self.step_is_over(at, stepped, |node: NodeId| nodes[node.index()].as_ref());
         // Followers may hold reads where they answer those.
         let may_hold = |node: NodeId| {
             nodes[node.index()]

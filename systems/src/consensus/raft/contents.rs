@@ -5,7 +5,7 @@ use super::log::{Entry, Payload, Slice};
 use super::message::Snapshot;
 use crate::shared::contents::{Told, vary};
 use crate::shared::kv::{Kv, KvCommand, Value};
-use crate::shared::replication::{Image, Replicated, Stamp};
+use crate::shared::replication::{Image, Sessioned, Stamp};
 use sim_core::{ClientId, NodeSet};
 use std::rc::Rc;
 
@@ -28,7 +28,7 @@ fn slice(entries: impl Into<Rc<[Entry<KvCommand>]>>) -> Slice<KvCommand> {
 }
 
 fn image(commands: &[(u64, KvCommand)]) -> Image<Kv> {
-    let mut state = Replicated::<Kv>::default();
+    let mut state = Sessioned::<Kv>::default();
     for (op, command) in commands {
         state.apply(stamp(*op), command, true);
     }

@@ -5,7 +5,7 @@ use super::configuration::Configuration;
 use super::log::{Entry, Log, Slice, link};
 use super::message::{RaftFact, RaftMessage, Record};
 use super::node::{Fx, Raft, Stage};
-use crate::shared::replication::{LeaderDisk, Replicated, Tail};
+use crate::shared::replication::{LeaderDisk, Sessioned, Tail};
 use sim_core::{Journal, LocalInstant, NodeId, Replay, StateMachine, Unreadable, Upto, WriteId};
 
 /// What a node knows about its disk, and the messages that wait for it.
@@ -159,7 +159,7 @@ impl<M: StateMachine> Raft<M> {
             self.tail = Tail::at(self.log.last());
         }
         if let Some(snapshot) = &self.snapshot {
-            self.state = Replicated::restore(&snapshot.image);
+            self.state = Sessioned::restore(&snapshot.image);
             (self.commit, self.applied, self.applied_chain) = (snapshot.index, snapshot.index, snapshot.chain);
         }
         if self.log.base() > self.snapshot_index() {

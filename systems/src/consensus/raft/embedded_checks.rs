@@ -3,8 +3,11 @@
 use super::checks::RaftChecks;
 use super::message::{RaftFact, RaftMessage};
 use super::node::Raft;
+use crate::shared::replication::Audited;
 use sim_core::{ClientId, Instant, Node, NodeId, Observed, StateMachine, Ticket, Verdict, Violation};
 use std::collections::BTreeMap;
+
+type Seen<'a, M> = Observed<'a, Raft<M>>;
 
 /// The memory over one run.
 #[derive(Clone, Debug)]
@@ -39,7 +42,7 @@ impl EmbeddedChecks {
             }
             other => other,
         };
-        self.checks.watch::<M>(at, &Observed::Noted { node, fact });
+        self.checks.watch(at, &Seen::<M>::Noted { node, fact });
     }
 
     /// Something that is not about the Raft happens: what befalls an outer node's machine or its links befalls the one
@@ -64,23 +67,24 @@ impl EmbeddedChecks {
     /// Something is asked of the node inside.
     pub fn requested<M: StateMachine>(&mut self, at: Instant, node: NodeId, client: ClientId, op: u64) {
         let op = self.counted(client, op);
-        self.checks.watch::<M>(at, &Observed::Requested { ticket: Ticket { client, op, floor: 0, attempt: 0 }, node });
+        self.checks.watch(at, &Seen::<M>::Requested { ticket: Ticket { client, op, floor: 0, attempt: 0 }, node });
     }
 
     /// Somebody is told that it was done.
     pub fn answered<M: StateMachine>(&mut self, at: Instant, node: NodeId, client: ClientId, op: u64) {
         let op = self.counted(client, op);
         let ticket = Ticket { client, op, floor: 0, attempt: 0 };
-        self.checks.watch::<M>(at, &Observed::Answered { ticket, node, redirect: false });
+        self.checks.watch(at, &Seen::<M>::Answered { ticket, node, redirect: false });
     }
 
     /// A step of an outer node is over; `inside` gives the nodes within those that are up.
     pub fn after_step<'a, M: StateMachine>(
         &mut self,
         at: Instant,
+        stepped: NodeId,
         inside: impl Fn(NodeId) -> Option<&'a Raft<M>>,
     ) -> Result<(), Violation> {
-        self.checks.step_is_over(at, inside);
+        self.checks.step_is_over(at, stepped, inside);
         self.checks.violation().map_or(Ok(()), |violation| Err(self.named(violation)))
     }
 
@@ -91,7 +95,7 @@ impl EmbeddedChecks {
 
     /// What all of the rules say together, given the nodes inside as they ended.
     pub fn verdict<M: StateMachine>(&self, ended: &[Option<&Raft<M>>]) -> Verdict {
-        let verdicts = self.checks.verdicts_of(ended);
+        let verdicts = self.checks.verdicts(ended);
         let mut passed = Vec::new();
         for verdict in &verdicts {
             match verdict {

@@ -46,7 +46,6 @@
 mod apply;
 mod bugs;
 pub mod checks;
-mod client;
 mod configuration;
 #[cfg(test)]
 mod contents;
@@ -58,7 +57,6 @@ mod follower_read;
 mod lead;
 mod lease;
 mod log;
-mod measure;
 mod member_checks;
 mod message;
 mod node;
@@ -76,7 +74,6 @@ mod ticks;
 mod transfer;
 
 pub use bugs::RaftBug;
-pub use client::{RaftClient, client};
 pub use configuration::Configuration;
 pub use embedded_checks::EmbeddedChecks;
 pub use log::{Entry, Log, Payload, Slice};
@@ -84,4 +81,4 @@ pub use message::{Append, MESSAGE_KINDS, Question, RaftFact, RaftMessage, Record
 pub use node::{ELECTION, HEARTBEAT, Raft, TIMERS};
 pub use options::{Config, Membership, RaftOptions, Reads};
 pub use priorities::Priorities;
-pub use system::RaftSystem;
+pub use system::{RaftProtocol, RaftSystem};

@@ -10,7 +10,7 @@ use super::message::{Append, RaftFact, RaftMessage, Record, Snapshot};
 use super::options::Config;
 use super::snapshot::Incoming;
 use super::ticks::Ticks;
-use crate::shared::replication::{Input, ReadRound, Replicated, Standstill, Tail, Waiters};
+use crate::shared::replication::{Input, ReadRound, Sessioned, Standstill, Tail, Waiters};
 use sim_core::{
     Completion, Duration, Effects, LocalInstant, Node, NodeId, NodeSet, Order, Replay, Role, StateMachine, Ticket,
     Timer,
@@ -55,7 +55,7 @@ pub struct Raft<M: StateMachine> {
     pub(super) applied_chain: u64,
     /// The running hash of the whole log.
     pub(super) tail_chain: u64,
-    pub(super) state: Replicated<M>,
+    pub(super) state: Sessioned<M>,
     pub(super) stage: Stage,
     /// The leader of this term, if known.
     pub(super) leader: Option<NodeId>,
@@ -132,7 +132,7 @@ impl<M: StateMachine> Raft<M> {
         self.state.machine()
     }
 
-    /// Of the replicated state and how it was reached (see [`Replicated::digest`]).
+    /// Of the replicated state and how it was reached (see [`Sessioned::digest`]).
     #[must_use]
     pub fn digest(&self) -> u64 {
         self.state.digest()
@@ -336,7 +336,7 @@ impl<M: StateMachine> Node for Raft<M> {
             applied: 0,
             applied_chain: 0,
             tail_chain: 0,
-            state: Replicated::default(),
+            state: Sessioned::default(),
             stage: Stage::Follower,
             leader: None,
             last_leader: None,

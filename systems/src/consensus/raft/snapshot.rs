@@ -4,7 +4,7 @@ use super::RaftBug;
 use super::message::{RaftFact, RaftMessage, Snapshot};
 use super::node::{Fx, Raft};
 use super::progress::Flow;
-use crate::shared::replication::{ReadRound, Replicated};
+use crate::shared::replication::{ReadRound, Sessioned};
 use sim_core::{NodeId, StateMachine};
 use std::rc::Rc;
 
@@ -140,7 +140,7 @@ impl<M: StateMachine> Raft<M> {
             self.restart_log(index, term, snapshot.configuration, fx.now());
             None
         };
-        self.state = Replicated::restore(&snapshot.image);
+        self.state = Sessioned::restore(&snapshot.image);
         (self.commit, self.applied, self.applied_chain) = (index, index, snapshot.chain);
         self.rehash();
         self.agreed = true;

@@ -1,27 +1,27 @@
-//! Registration: the [`System`] itself.
+//! Registration: Raft as a protocol that replicates any state machine, and the system that replicates a store by it.
 
 use super::bugs::CATALOGUE;
 use super::checks::{self, RaftChecks};
-use super::client::{RaftClient, client};
+use super::log::Payload;
 use super::member_checks;
 use super::message::{FACT_KINDS, MESSAGE_KINDS};
-use super::node::{Raft, TIMERS};
+use super::node::{Raft, Stage, TIMERS};
 use super::options::{Config, RaftOptions};
 use super::promise_checks;
-use crate::shared::kv::{self, Kv, KvCommand};
-use crate::shared::replication::{audit, held_reads, kept_snapshots, measures};
-use sim_core::measures::Measures;
-use sim_core::workload::Load;
-use sim_core::{Bug, Finished, Invalid, Operation, Order, Phase, Profile, Rule, Shape, System, Verdict};
+use crate::shared::kv::Kv;
+use crate::shared::replication::{Consensus, Protocol, Reign, Replicated, Survivor};
+use sim_core::{Bug, ClientId, Invalid, NodeId, Phase, Profile, Rule, Shape, StateMachine};
 
 /// A key-value store replicated by Raft.
-#[derive(Debug)]
-pub struct RaftSystem;
+pub type RaftSystem = Replicated<RaftProtocol, Kv>;
 
-impl System for RaftSystem {
-    const NAME: &'static str = "raft";
-    const MODEL: Option<&'static str> = Some("kv");
-    const ABOUT: &'static str = "a key-value store replicated by Raft, as in Ongaro's dissertation";
+/// Raft, whatever it replicates.
+#[derive(Clone, Copy, Debug)]
+pub struct RaftProtocol;
+
+impl Protocol for RaftProtocol {
+    const NAME: Option<&'static str> = Some("raft");
+    const ABOUT: &'static str = "Raft, as in Ongaro's dissertation";
     const TIMERS: u16 = TIMERS;
     const PHASES: &'static [Phase] = &[
         Phase { name: "undetected", ends_with: Some("campaign") },
@@ -31,55 +31,79 @@ impl System for RaftSystem {
     ];
     const MESSAGE_KINDS: &'static [&'static str] = MESSAGE_KINDS;
     const FACT_KINDS: &'static [&'static str] = FACT_KINDS;
-    const ORDERS: &'static [&'static str] = Order::KINDS;
     const BUGS: &'static [Bug] = CATALOGUE;
-    const RULES: &'static [&'static [Rule]] = &[
-        checks::RULES,
-        member_checks::RULES,
-        promise_checks::RULES,
-        audit::RULES,
-        audit::OF_SESSIONS,
-        held_reads::RULES,
-        kept_snapshots::RULES,
-    ];
-    type Node = Raft<Kv>;
-    type Client = RaftClient;
-    type Checks = RaftChecks;
+    const RULES: &'static [&'static [Rule]] = &[checks::RULES, member_checks::RULES, promise_checks::RULES];
     type Options = RaftOptions;
+    type Config = Config;
+    type Node<M: StateMachine> = Raft<M>;
+    type Checks<M: StateMachine> = RaftChecks;
 
     fn configure(options: RaftOptions, shape: &Shape) -> Result<Config, Vec<Invalid>> {
         options.validate(shape)
     }
 
-    fn client(_: &Config, load: Load) -> RaftClient {
-        client(load)
-    }
-
-    fn checks(config: &Config) -> RaftChecks {
+    fn checks<M: StateMachine>(config: &Config) -> RaftChecks {
         RaftChecks::new(config.nodes)
     }
 
     fn profile(config: &Config) -> Profile {
         Profile { recovery: Some(config.election_min), ..Profile::default() }
     }
+}
 
-    fn operation(request: &KvCommand) -> Operation {
-        kv::operation(request)
+impl<M: StateMachine> Consensus for Raft<M> {
+    type Machine = M;
+
+    fn machine(&self) -> &M {
+        self.state.machine()
     }
 
-    fn keys(node: &Raft<Kv>) -> u64 {
-        node.machine().keys()
+    fn digest(&self) -> u64 {
+        self.state.digest()
     }
 
-    fn measure(run: &Finished<'_, Self>) -> Measures {
-        measures(run.checks.audit(), run.history, run.nodes, run.span.end)
+    fn led_by(&self) -> Option<(NodeId, Reign)> {
+        self.leader.map(|leader| (leader, (self.term, 0)))
     }
 
-    fn judge(run: &Finished<'_, Self>) -> Vec<Verdict> {
-        let mut verdicts = run.checks.verdicts(run.nodes);
-        if run.linearizable {
-            verdicts.push(kv::judge_linearizable(run.history, run.budget));
+    fn commit(&self) -> u64 {
+        self.commit
+    }
+
+    fn applied(&self) -> u64 {
+        self.applied
+    }
+}
+
+impl<M: StateMachine> Survivor for Raft<M> {
+    fn node(&self) -> NodeId {
+        self.me
+    }
+
+    fn leads(&self) -> Option<Reign> {
+        (self.stage == Stage::Leader).then_some((self.term, 0))
+    }
+
+    fn standing(&self) -> (u64, u64) {
+        (self.log().last_term(), self.log().last())
+    }
+
+    fn last(&self) -> u64 {
+        self.log().last()
+    }
+
+    fn base(&self) -> u64 {
+        self.log().base()
+    }
+
+    fn operation_at(&self, index: u64) -> Option<(ClientId, u64)> {
+        match &self.log().entry(index)?.payload {
+            Payload::Command { stamp, .. } => Some((stamp.client, stamp.op)),
+            Payload::Noop | Payload::Configuration(_) => None,
         }
-        verdicts
+    }
+
+    fn remembers(&self, client: ClientId, op: u64) -> bool {
+        self.state.remembers(client, op)
     }
 }

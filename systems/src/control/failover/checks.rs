@@ -571,7 +571,7 @@ impl Observer<Failover> for FailoverChecks {
         }
         self.promises.after_step(&self.config, &mut self.audit, at, &self.ledger, (stepped, nodes));
         if let Some(arbiters) = &mut self.arbiters {
-            arbiters.after_step(at, |node: NodeId| inside(&nodes[node.index()]))?;
+            arbiters.after_step(at, stepped, |node: NodeId| inside(&nodes[node.index()]))?;
         }
         self.audit.violation().cloned().map_or(Ok(()), Err)
     }

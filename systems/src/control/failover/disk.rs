@@ -4,7 +4,7 @@ use super::FailoverBug;
 use super::log::{Entry, Log, Snapshot};
 use super::message::{FailoverFact, FailoverMessage, Record};
 use super::node::{Failover, Fx};
-use crate::shared::replication::{Replicated, Tail};
+use crate::shared::replication::{Sessioned, Tail};
 use sim_core::{Journal, LocalInstant, NodeId, Replay, Unreadable, Upto, WriteId};
 use std::rc::Rc;
 
@@ -57,8 +57,8 @@ impl Failover {
     /// Builds the state from the newest snapshot and the log behind it, as far as that is known to be committed.
     fn rebuild(&mut self) {
         (self.state, self.applied) = match &self.snapshot {
-            Some(snapshot) => (Replicated::restore(&snapshot.image), snapshot.offset),
-            None => (Replicated::default(), 0),
+            Some(snapshot) => (Sessioned::restore(&snapshot.image), snapshot.offset),
+            None => (Sessioned::default(), 0),
         };
         self.committed = self.committed.max(self.applied);
         while self.applied < self.committed {
@@ -137,7 +137,7 @@ impl Failover {
     /// Begins anew from the primary's snapshot.
     pub(super) fn restart_from(&mut self, snapshot: &Rc<Snapshot>, fx: &mut Fx<'_>) {
         self.log = Log::after(snapshot);
-        self.state = Replicated::restore(&snapshot.image);
+        self.state = Sessioned::restore(&snapshot.image);
         (self.applied, self.committed) = (snapshot.offset, snapshot.offset);
         self.snapshot = Some(snapshot.clone());
         self.compact_disk(fx);

@@ -10,7 +10,7 @@ use super::options::{self, Config};
 use super::primary::Lead;
 use super::redirect::Directory;
 use crate::shared::kv::{Kv, KvCommand, KvResponse};
-use crate::shared::replication::{Replicated, Tail};
+use crate::shared::replication::{Sessioned, Tail};
 use sim_core::{Completion, Effects, LocalInstant, Node, NodeId, Order, Replay, Role, StateMachine, Ticket, Timer};
 use std::collections::VecDeque;
 use std::rc::Rc;
@@ -67,7 +67,7 @@ pub struct Failover {
     /// Everything up to here is committed; lags on disk and on backups (Kafka's high watermark).
     pub(super) committed: u64,
     pub(super) applied: u64,
-    pub(super) state: Replicated<Kv>,
+    pub(super) state: Sessioned<Kv>,
     pub(super) stage: Stage,
     /// The primary of this epoch, if known.
     pub(super) primary: Option<NodeId>,
@@ -231,7 +231,7 @@ impl Node for Failover {
             snapshot: None,
             committed: 0,
             applied: 0,
-            state: Replicated::default(),
+            state: Sessioned::default(),
             stage: Stage::Backup,
             primary: None,
             detector: config.watch(),

@@ -11,7 +11,7 @@
 use super::log::{Entry, Log, Payload};
 use super::message::{FailoverFact, FailoverMessage};
 use super::node::{Failover, Fx};
-use crate::shared::replication::Replicated;
+use crate::shared::replication::Sessioned;
 use sim_core::{NodeId, NodeSet};
 use std::rc::Rc;
 
@@ -91,7 +91,7 @@ impl Failover {
         (peer.joined, peer.durable, peer.next) = (true, last, last + 1);
         self.log = Log::default();
         entries.iter().for_each(|entry| self.log.push(entry.clone()));
-        self.state = Replicated::default();
+        self.state = Sessioned::default();
         (self.applied, self.committed) = (0, last);
         while self.applied < last {
             // What its predecessor stored and did not live to acknowledge counts now.

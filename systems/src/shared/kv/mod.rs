@@ -10,12 +10,13 @@ pub use client::KvClient;
 pub use spec::{Key, KvSpec, judge_linearizable};
 pub use value::Value;
 
+use crate::shared::replication::Service;
 use core::fmt;
 use core::hash::{Hash, Hasher};
 use serde::Serialize;
 use sim_core::hash::{self, Mixer};
-use sim_core::workload::{Op, Verb};
-use sim_core::{Class, Operation, StateMachine};
+use sim_core::workload::{Load, Op, Verb};
+use sim_core::{Class, Node, Operation, StateMachine};
 use tree::Tree;
 
 /// A value may not grow beyond this by appending; such an append is answered with [`KvResponse::Full`].
@@ -262,6 +263,28 @@ impl StateMachine for Kv {
 
     fn digest(&self) -> u64 {
         hash::of(&[self.digest, self.keys])
+    }
+}
+
+impl Service for Kv {
+    const NAME: Option<&'static str> = None;
+    const ABOUT: &'static str = "a key-value store";
+    const MODEL: Option<&'static str> = Some("kv");
+    const PARTS: &'static str = "keys";
+    type Spec = KvSpec;
+    type Client<N: Node<Request = KvCommand, Response = KvResponse>> = KvClient<N>;
+    type Watch<N: Node<Request = KvCommand, Response = KvResponse>> = ();
+
+    fn client<N: Node<Request = KvCommand, Response = KvResponse>>(load: Load) -> KvClient<N> {
+        KvClient::new(load)
+    }
+
+    fn operation(command: &KvCommand) -> Operation {
+        operation(command)
+    }
+
+    fn keys(&self) -> u64 {
+        self.keys
     }
 }
 

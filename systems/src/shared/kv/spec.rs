@@ -1,12 +1,14 @@
 //! The store as one copy would behave, key by key: what histories are judged against. Shares no code with the
 //! replicated one beyond the values, so that a mistake in one shows against the other.
 
-use super::{KvCommand, KvResponse, LARGEST_VALUE, Value};
+use super::{Kv, KvCommand, KvResponse, LARGEST_VALUE, Value};
+use crate::shared::linearizable::linearizable;
+use crate::shared::replication::Service;
 use core::cmp::Ordering;
 use core::fmt;
 use core::hash::{Hash, Hasher};
-use sim_core::linearize::{self, Linearizable, Makes, Spec};
-use sim_core::{Budget, History, Node, Verdict, Violation};
+use sim_core::linearize::{Makes, Spec};
+use sim_core::{Budget, History, Node, Verdict};
 
 /// One key of a store that exists once.
 #[derive(Clone, Copy, Debug)]
@@ -133,57 +135,18 @@ impl Spec for KvSpec {
     }
 }
 
-/// Judges what the clients of a key-value store saw.
+/// Whether there is one order of all that the clients of a key-value store saw.
 pub fn judge_linearizable<N: Node<Request = KvCommand, Response = KvResponse>>(
     history: &History<N>,
     budget: Budget,
 ) -> Verdict {
-    const RULE: &str = "linearizable";
-    if !history.kept {
-        return Verdict::Inconclusive { rule: RULE, why: "the history of this run was not kept".to_owned() };
-    }
-    let row = |i| {
-        let entry = history.entry(i);
-        (entry.request, entry.invoked, entry.returned, entry.outcome)
-    };
-    match linearize::check::<KvSpec>(history.len(), row, budget.states) {
-        Linearizable::Yes { operations: 0, .. } => {
-            Verdict::Inconclusive { rule: RULE, why: "no operation succeeded".to_owned() }
-        }
-        Linearizable::Yes { operations, parts } => {
-            Verdict::Pass { rule: RULE, detail: format!("{operations} operations on {parts} keys") }
-        }
-        Linearizable::OutOfBudget { part, others, states } => {
-            let more = if others > 0 { format!(" and {others} other keys") } else { String::new() };
-            Verdict::Inconclusive { rule: RULE, why: format!("gave up on {part}{more} after {states} states") }
-        }
-        Linearizable::No { part, stuck, prefix } => {
-            let e = history.entry(stuck);
-            let last = prefix.last().map(|i| history.entry(*i));
-            let before = last.map_or_else(
-                || "nothing".to_owned(),
-                |l| format!("{} op {} ({}, begun at {})", l.client, l.op, l.request, l.invoked),
-            );
-            let detail = format!(
-                "{part}: {} op {} ({}, from {} to {}) answered {:?}, which fits no order; {} operations fit, the last \
-                 of \
-                 them {before}",
-                e.client,
-                e.op,
-                e.request,
-                e.invoked,
-                e.returned,
-                e.outcome,
-                prefix.len(),
-            );
-            Verdict::Fail(Violation { rule: RULE.to_owned(), at: e.returned, node: None, detail })
-        }
-    }
+    linearizable::<KvSpec, N>(history, budget, <Kv as Service>::PARTS)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use sim_core::linearize::{self, Linearizable};
     use sim_core::{Instant, Outcome};
 
     type Row = (KvCommand, u64, u64, Outcome<KvResponse>);

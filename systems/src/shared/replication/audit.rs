@@ -5,7 +5,8 @@ use super::leaders;
 use super::pieces::Pieces;
 pub use super::seen::{MONOTONIC_READS, MONOTONIC_WRITES, READ_YOUR_WRITES, RULES as OF_SESSIONS, WRITES_FOLLOW_READS};
 use super::seen::{Seen, Short};
-use super::survivors::{Executions, Survivor};
+use super::Survivor;
+use super::survivors::Executions;
 use sim_core::measures::LostWrite;
 use sim_core::track::Track;
 use sim_core::{ClientId, Duration, Instant, Node, NodeId, Observed, Outcome, Ticket, Verdict, Violation};
@@ -37,7 +38,7 @@ const SAMPLE: Duration = Duration::millis(100);
 
 /// What is known about one place of the log.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Place {
+pub struct Place {
     /// A hash of what was decided or proposed here, if anybody announced it, and in which ballot: round and node.
     pub value: Option<((u64, u32), u64)>,
     /// The running hash of what was applied up to here, if anybody announced it.
@@ -110,9 +111,12 @@ impl Operations {
 
 /// How one replica ended.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Ended {
+pub struct Ended {
+    /// Which node it is.
     pub node: NodeId,
+    /// The newest entry that it has applied.
     pub applied: u64,
+    /// Of its state.
     pub digest: u64,
     /// Whether its log agrees with that of the foremost one, as far as that can be told.
     pub agrees: bool,
@@ -120,7 +124,7 @@ pub(crate) struct Ended {
 
 /// The memory over one run.
 #[derive(Clone, Debug)]
-pub(crate) struct Audit {
+pub struct Audit {
     violation: Option<Violation>,
     nodes: Vec<View>,
     /// Places of the log from `start` on.
@@ -135,14 +139,14 @@ pub(crate) struct Audit {
     acknowledged: u64,
     seen: Seen,
     /// Of snapshots under way.
-    pub pieces: Pieces,
+    pub(crate) pieces: Pieces,
     /// Who led when, as far as the protocol tells.
-    pub leaders: Track,
+    pub(crate) leaders: Track,
     /// How far decisions had got at moments of the last few seconds, oldest first.
     fronts: VecDeque<(Instant, u64)>,
     /// When anything was seen last.
-    pub now: Instant,
-    pub compared: u64,
+    pub(crate) now: Instant,
+    pub(crate) compared: u64,
     states: u64,
     reads: u64,
     answers: u64,

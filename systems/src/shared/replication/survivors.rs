@@ -1,28 +1,10 @@
 //! What was carried out and is gone: every execution that a leader announced, held against whoever is left in the end.
 
 use super::audit::{Audit, Operations};
-use crate::shared::kv::KvCommand;
+use super::{Service, Survivor};
 use sim_core::measures::{Losses, LostWrite, Measures};
-use sim_core::{ClientId, History, Instant, Node, NodeId};
+use sim_core::{ClientId, History, Instant, Node};
 use std::collections::{BTreeMap, VecDeque};
-
-/// The replica that decides what there is in the end: the newest leader, or else who would become one.
-pub(crate) trait Survivor {
-    /// Which node it is.
-    fn node(&self) -> NodeId;
-    /// Its term or ballot, if it leads.
-    fn leads(&self) -> Option<(u64, u64)>;
-    /// How good its log is, where nobody leads: the best can become leader.
-    fn standing(&self) -> (u64, u64);
-    /// The last entry of its log.
-    fn last(&self) -> u64;
-    /// The newest entry that it holds only as a part of its snapshot.
-    fn base(&self) -> u64;
-    /// Whose operation its log holds at `index`, if it holds one there.
-    fn operation_at(&self, index: u64) -> Option<(ClientId, u64)>;
-    /// Whether its sessions remember that the operation was carried out.
-    fn remembers(&self, client: ClientId, op: u64) -> bool;
-}
 
 /// Where operations were carried out, from the newest entry on that every node has in a snapshot: what is before is
 /// forgotten only with the disks of all.
@@ -80,32 +62,35 @@ impl Executions {
 }
 
 /// What a finished run shows beside its rules: who led when, and the acknowledged writes that are gone.
-pub(crate) fn measures<N>(audit: &Audit, history: &History<N>, nodes: &[Option<N>], end: Instant) -> Measures
+pub(crate) fn measures<S, N>(audit: &Audit, history: &History<N>, nodes: &[Option<N>], end: Instant) -> Measures
 where
-    N: Survivor + Node<Request = KvCommand>,
+    S: Service,
+    N: Survivor + Node<Request = S::Command>,
 {
     let live = || nodes.iter().flatten();
     // Whoever leads last decides what there is; without a leader, whoever can become one.
     let leader = live().filter(|node| node.leads().is_some()).max_by_key(|node| node.leads());
     let survivor = leader.or_else(|| live().max_by_key(|node| node.standing()));
     Measures {
-        losses: survivor.map(|survivor| losses(audit, survivor, history)),
+        losses: survivor.map(|survivor| losses::<S, N>(audit, survivor, history)),
         tracks: vec![audit.leaders.finish(end)],
         ..Measures::default()
     }
 }
 
 /// What clients lost. What was written is known of a run whose history was kept.
-fn losses<N>(audit: &Audit, survivor: &N, history: &History<N>) -> Losses
+fn losses<S, N>(audit: &Audit, survivor: &N, history: &History<N>) -> Losses
 where
-    N: Survivor + Node<Request = KvCommand>,
+    S: Service,
+    N: Survivor + Node<Request = S::Command>,
 {
     let mut lost_writes = audit.lost(survivor);
     let place = |w: &LostWrite| (w.client, w.op);
     let known: BTreeMap<_, _> = lost_writes.iter().enumerate().map(|(at, write)| (place(write), at)).collect();
     for (op, said) in history.ops.iter().zip(&history.said).filter(|_| !known.is_empty()) {
         if let Some(at) = known.get(&(op.client, op.op)) {
-            (lost_writes[*at].key, lost_writes[*at].what) = (said.request.key(), said.request.to_string());
+            lost_writes[*at].key = S::operation(&said.request).key.unwrap_or_default();
+            lost_writes[*at].what = said.request.to_string();
         }
     }
     Losses { lost_writes, ..Losses::default() }
@@ -114,6 +99,7 @@ where
 #[cfg(test)]
 mod tests {
     use super::*;
+    use sim_core::NodeId;
 
     struct Log {
         base: u64,

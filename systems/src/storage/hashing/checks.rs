@@ -434,7 +434,7 @@ impl Observer<Machine> for HashingChecks {
         if let Some(detail) = self.orders.after_step(stepped, nodes) {
             self.fail(at, ORDERS_TAKEN_UP, Some(stepped), detail);
         }
-        self.keepers.after_step(at, |node: NodeId| inside(&nodes[node.index()]))?;
+        self.keepers.after_step(at, stepped, |node: NodeId| inside(&nodes[node.index()]))?;
         self.violation.clone().map_or(Ok(()), Err)
     }
 }

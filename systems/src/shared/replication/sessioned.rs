@@ -9,7 +9,7 @@ const SESSION_BYTES: u64 = 16;
 
 /// The replicated state.
 #[derive(Clone, Debug)]
-pub struct Replicated<M: StateMachine> {
+pub struct Sessioned<M: StateMachine> {
     machine: M,
     sessions: Sessions<M::Response>,
     /// Commands executed since the beginning, so that executing one twice shows in the digest whatever it does.
@@ -36,13 +36,13 @@ impl<M: StateMachine> Image<M> {
     }
 }
 
-impl<M: StateMachine> Default for Replicated<M> {
+impl<M: StateMachine> Default for Sessioned<M> {
     fn default() -> Self {
         Self { machine: M::start(), sessions: Sessions::default(), executed: 0 }
     }
 }
 
-impl<M: StateMachine> Replicated<M> {
+impl<M: StateMachine> Sessioned<M> {
     /// Applies a command from the log: executes it, unless its session says that this has happened. Returns the answer
     /// for the client (`None` if the client has long stopped asking) and whether it was executed now.
     ///

@@ -1,0 +1,107 @@
+//! What replicates a state machine: the family of a protocol, its participants, and the rules that they are held to.
+
+use super::audit::Audit;
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use sim_core::{
+    Bug, ClientId, Instant, Invalid, Node, NodeId, Observed, Observer, Order, Phase, Profile, Rule, Shape,
+    StateMachine, Verdict,
+};
+
+/// A consensus protocol, whatever it replicates.
+pub trait Protocol: Sized + 'static {
+    /// Its name, which is that of the key-value store that it replicates, too; `None` for one that a service hides.
+    const NAME: Option<&'static str>;
+    /// What it is, behind "a key-value store replicated by".
+    const ABOUT: &'static str;
+    /// How many timer slots a participant uses.
+    const TIMERS: u16;
+    /// The phases that an outage goes through.
+    const PHASES: &'static [Phase];
+    /// The names of its kinds of messages.
+    const MESSAGE_KINDS: &'static [&'static str];
+    /// The names of its kinds of facts.
+    const FACT_KINDS: &'static [&'static str];
+    /// The kinds of orders that it takes from an operator.
+    const ORDERS: &'static [&'static str] = Order::KINDS;
+    /// The known bugs that can be switched on.
+    const BUGS: &'static [Bug];
+    /// Its own rules, besides those of any replicated service.
+    const RULES: &'static [&'static [Rule]];
+    /// What may be written in `[system]`.
+    type Options: DeserializeOwned + Serialize + JsonSchema + Default + Clone;
+    /// The configuration that all participants of a cluster share.
+    type Config: Clone;
+    /// A participant.
+    type Node<M: StateMachine>: Consensus<Machine = M, Config = Self::Config>;
+    /// Its rules over one run.
+    type Checks<M: StateMachine>: Audited<Self::Node<M>>;
+
+    /// Validates options for a cluster, all problems at once.
+    ///
+    /// # Errors
+    /// Every option that makes no sense.
+    fn configure(options: Self::Options, shape: &Shape) -> Result<Self::Config, Vec<Invalid>>;
+    /// Fresh checks for one run.
+    fn checks<M: StateMachine>(config: &Self::Config) -> Self::Checks<M>;
+    /// What a cluster with this configuration is like.
+    fn profile(config: &Self::Config) -> Profile;
+}
+
+/// For how long one leader leads: a term, or a ballot. Of two the larger one is the later.
+pub type Reign = (u64, u64);
+
+/// A participant of a consensus protocol: one that replicates the state machine.
+pub trait Consensus:
+    Survivor
+    + Node<
+        Request = <Self::Machine as StateMachine>::Command,
+        Response = <Self::Machine as StateMachine>::Response,
+    >
+{
+    /// What it replicates.
+    type Machine: StateMachine;
+
+    /// The replicated state, as far as it has applied the log.
+    fn machine(&self) -> &Self::Machine;
+    /// Of the replicated state and how it was reached: equal for equal states reached by as many commands.
+    fn digest(&self) -> u64;
+    /// Who leads, and since which reign, as far as it knows; perhaps it itself.
+    fn led_by(&self) -> Option<(NodeId, Reign)>;
+    /// The newest entry that it knows to be decided.
+    fn commit(&self) -> u64;
+    /// The newest entry that it has applied.
+    fn applied(&self) -> u64;
+}
+
+/// A replica, as the one that decides what there is in the end: the newest leader, or else who would become one.
+pub trait Survivor {
+    /// Which node it is.
+    fn node(&self) -> NodeId;
+    /// Its reign, if it leads.
+    fn leads(&self) -> Option<Reign>;
+    /// How good its log is, where nobody leads: the best can become leader.
+    fn standing(&self) -> (u64, u64);
+    /// The last entry of its log.
+    fn last(&self) -> u64;
+    /// The newest entry that it holds only as a part of its snapshot.
+    fn base(&self) -> u64;
+    /// Whose operation its log holds at `index`, if it holds one there.
+    fn operation_at(&self, index: u64) -> Option<(ClientId, u64)>;
+    /// Whether its sessions remember that the operation was carried out.
+    fn remembers(&self, client: ClientId, op: u64) -> bool;
+}
+
+/// The rules of a protocol over one run, and what they know of it.
+pub trait Audited<N: Node>: Observer<N> {
+    /// What any replicated service promises, as it was kept.
+    fn audit(&self) -> &Audit;
+    /// Something has happened to a participant, be it a node or inside one. (An [`Observer`] of nodes looks at what
+    /// their clients and disks see, too.)
+    fn watch(&mut self, at: Instant, what: &Observed<'_, N>);
+    /// A step of `stepped` is over; `nodes` gives the participants that are up.
+    fn step_is_over<'a>(&mut self, at: Instant, stepped: NodeId, nodes: impl Fn(NodeId) -> Option<&'a N>);
+    /// What each rule says, given the participants as they ended; `None` for those that are down.
+    fn verdicts(&self, nodes: &[Option<&N>]) -> Vec<Verdict>;
+}
