@@ -9,6 +9,7 @@ mod explain;
 mod faults;
 mod files;
 mod library;
+mod locks;
 mod measures;
 mod new;
 mod outages;

@@ -131,7 +131,10 @@ impl Observer<Trio> for Audited {
 
     fn after_step(&mut self, at: Instant, stepped: NodeId, nodes: &[Option<Trio>]) -> Result<(), Violation> {
         let inside = |shard: usize| move |node: NodeId| nodes[node.index()].as_ref().map(|trio| trio.0[shard].node());
-        self.0.iter_mut().enumerate().try_for_each(|(shard, checks)| checks.after_step::<Kv>(at, stepped, inside(shard)))
+        self.0
+            .iter_mut()
+            .enumerate()
+            .try_for_each(|(shard, checks)| checks.after_step::<Kv>(at, stepped, inside(shard)))
     }
 }
 

@@ -5,11 +5,11 @@ use super::message::{Life, PaxosFact, PaxosMessage};
 use super::node::{Paxos, Stage};
 use super::options::Config;
 use super::rejoin::Lives;
+use crate::shared::replication::Audited;
 pub use crate::shared::replication::audit::{
     ACKNOWLEDGED_WRITES_SURVIVE, CONVERGENCE, EXACTLY_ONCE, FRESH_READS, MONOTONIC_READS, MONOTONIC_WRITES,
     READ_YOUR_WRITES, SNAPSHOTS_COMPLETE, STATE_MACHINE_SAFETY, VALIDITY, WRITES_FOLLOW_READS,
 };
-use crate::shared::replication::Audited;
 use crate::shared::replication::audit::{Audit, Ended};
 use crate::shared::replication::calm::Calm;
 use crate::shared::replication::handovers::HandOvers;

@@ -9,11 +9,11 @@ use super::message::{RaftFact, RaftMessage};
 use super::node::Raft;
 use super::promise_checks::PromiseChecks;
 pub use super::promise_checks::{ELECTIONS_END, HAND_OVERS_SUCCEED, LEASES_EXCLUDE, LOYALTY_KEPT, SNAPSHOTS_REPLACE};
+use crate::shared::replication::Audited;
 pub use crate::shared::replication::audit::{
     ACKNOWLEDGED_WRITES_SURVIVE, CONVERGENCE, EXACTLY_ONCE, FRESH_READS, MONOTONIC_READS, MONOTONIC_WRITES,
     READ_YOUR_WRITES, SNAPSHOTS_COMPLETE, STATE_MACHINE_SAFETY, VALIDITY, WRITES_FOLLOW_READS,
 };
-use crate::shared::replication::Audited;
 use crate::shared::replication::audit::{Audit, Ended};
 use crate::shared::replication::held_reads::HeldReads;
 use crate::shared::replication::kept_snapshots::KeptSnapshots;

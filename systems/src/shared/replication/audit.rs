@@ -1,11 +1,11 @@
 //! What a replicated service promises whatever protocol is behind it, watched on every run from what the nodes
 //! announce, at a constant cost each.
 
+use super::Survivor;
 use super::leaders;
 use super::pieces::Pieces;
 pub use super::seen::{MONOTONIC_READS, MONOTONIC_WRITES, READ_YOUR_WRITES, RULES as OF_SESSIONS, WRITES_FOLLOW_READS};
 use super::seen::{Seen, Short};
-use super::Survivor;
 use super::survivors::Executions;
 use sim_core::measures::LostWrite;
 use sim_core::track::Track;

@@ -55,10 +55,7 @@ pub type Reign = (u64, u64);
 /// A participant of a consensus protocol: one that replicates the state machine.
 pub trait Consensus:
     Survivor
-    + Node<
-        Request = <Self::Machine as StateMachine>::Command,
-        Response = <Self::Machine as StateMachine>::Response,
-    >
+    + Node<Request = <Self::Machine as StateMachine>::Command, Response = <Self::Machine as StateMachine>::Response>
 {
     /// What it replicates.
     type Machine: StateMachine;
