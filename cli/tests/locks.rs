@@ -12,7 +12,7 @@ use sim_core::{
     Violation, hash,
 };
 use std::collections::BTreeMap;
-use systems::consensus::{paxos::PaxosProtocol, raft::RaftProtocol};
+use systems::consensus::{any::AnyProtocol, paxos::PaxosProtocol, raft::RaftProtocol};
 use systems::shared::replication::{Replicated, Service, Watches};
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
@@ -241,12 +241,15 @@ impl<const BUG: u8> Service for Locks<BUG> {
     }
 }
 
-fn run<const BUG: u8>(protocol: &str, seed: u64) -> RunRecord {
+fn run<const BUG: u8>(system: &str, seed: u64) -> RunRecord {
     let registry =
         Registry::new().with::<Replicated<RaftProtocol, Locks<BUG>>>().with::<Replicated<PaxosProtocol, Locks<BUG>>>();
+    // One system more, in which an option says which protocol it is.
+    let registry = registry.with::<Replicated<AnyProtocol, Locks<BUG>>>();
+    let (system, option) = system.split_once(' ').unwrap_or((system, ""));
     let text = format!(
-        "[scenario]\nname = \"locks\"\nsystem = \"{protocol}-locks\"\nduration = \"8s\"\nwarmup = \"500ms\"\nsettle = \"2s\"\n\
-         [cluster]\nnodes = 5\n[system]\nsnapshot_every = 50\nsnapshot_keep = 10\n\
+        "[scenario]\nname = \"locks\"\nsystem = \"{system}\"\nduration = \"8s\"\nwarmup = \"500ms\"\nsettle = \"2s\"\n\
+         [cluster]\nnodes = 5\n[system]\nsnapshot_every = 50\nsnapshot_keep = 10\n{option}\n\
          [[workload]]\nclients = 6\nrate = \"20/s\"\nread_ratio = 0.3\nkeys = {{ count = 3, dist = \"uniform\" }}\n\
          [expect]\nlinearizable = true\n\
          [[fault]]\nkind = \"crash\"\ntarget = \"leader\"\non_crash = \"lose_unsynced\"\nat = \"1s\"\nmtbf = \"1s\"\nmttr = \"300ms\"\n\
@@ -276,24 +279,25 @@ fn says(record: &RunRecord, rule: &str, ruling: Ruling) {
     assert_eq!(verdict.verdict, ruling, "{}, seed {}: {rule}: {}", record.system, record.seed, verdict.detail);
 }
 
+const SYSTEMS: [&str; 4] = ["raft-locks", "paxos-locks", "locks consensus = \"raft\"", "locks consensus = \"paxos\""];
+
 #[test]
 fn raft_and_paxos_replicate_locks() {
-    for (protocol, seed) in ["raft", "paxos"].into_iter().flat_map(|protocol| (1..=5).map(move |seed| (protocol, seed)))
-    {
-        let record = run::<RIGHT>(protocol, seed);
+    for (system, seed) in SYSTEMS.into_iter().flat_map(|system| (1..=5).map(move |seed| (system, seed))) {
+        let record = run::<RIGHT>(system, seed);
         ["linearizable", TOKENS_GROW, "convergence", "exactly_once"]
             .iter()
             .for_each(|rule| says(&record, rule, Ruling::Pass));
         let of = |fate| record.ops.iter().filter(|op| op.outcome == fate).count();
-        assert!(of(Fate::Ok) > 500 && of(Fate::Unknown) > 0, "{protocol}, seed {seed}");
+        assert!(of(Fate::Ok) > 500 && of(Fate::Unknown) > 0, "{system}, seed {seed}");
     }
 }
 
 #[test]
 fn a_lock_service_that_is_wrong_is_caught() {
-    for protocol in ["raft", "paxos"] {
+    for system in SYSTEMS {
         [run::<GRANTS_HELD>, run::<TOKEN_STAYS>]
             .iter()
-            .for_each(|run| says(&run(protocol, 1), "linearizable", Ruling::Fail));
+            .for_each(|run| says(&run(system, 1), "linearizable", Ruling::Fail));
     }
 }

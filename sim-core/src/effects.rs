@@ -181,6 +181,12 @@ impl<'a, N: Node> Effects<'a, N> {
         }
     }
 
+    /// Which log of the disk it writes to.
+    #[must_use]
+    pub const fn lane(&self) -> u16 {
+        self.lane
+    }
+
     /// Which node this is.
     #[must_use]
     pub const fn me(&self) -> NodeId {

@@ -15,6 +15,11 @@ pub trait Wrap<I: Node, N: Node> {
     fn fact(&self, inner: I::Fact) -> Option<N::Fact>;
     /// What becomes of an inner reply: usually `Some(outer reply)`, `None` if the outer node handled it itself.
     fn reply(&self, ticket: Ticket, inner: I::Response) -> Option<N::Response>;
+    /// What to announce of a reply that goes no further.
+    fn replied(&self, ticket: Ticket) -> Option<N::Fact> {
+        let _ = ticket;
+        None
+    }
     /// Whether the inner node's "not here, ask `hint`" goes to the engine's client: not if the outer node asked itself.
     fn redirect(&self, ticket: Ticket, hint: Option<NodeId>) -> bool {
         let _ = (ticket, hint);
@@ -40,17 +45,43 @@ impl<I: Node> Embed<I> {
         wrap: &impl Wrap<I, N>,
         fx: &mut Effects<'_, N>,
     ) -> Self {
+        Self::within(config, (timer_base, lane), disk.lane(lane), wrap, fx)
+    }
+
+    /// Boots an inner node that is all there is of the outer one: its disk and its timers are that one's.
+    pub fn alone<N: Node>(
+        config: &I::Config,
+        disk: Replay<'_, N::Record>,
+        wrap: &impl Wrap<I, N>,
+        fx: &mut Effects<'_, N>,
+    ) -> Self {
+        let lane = fx.lane();
+        Self::within(config, (0, lane), disk, wrap, fx)
+    }
+
+    fn within<N: Node>(
+        config: &I::Config,
+        (timer_base, lane): (u16, u16),
+        disk: Replay<'_, N::Record>,
+        wrap: &impl Wrap<I, N>,
+        fx: &mut Effects<'_, N>,
+    ) -> Self {
         let inner = |(id, record): (WriteId, Result<&N::Record, Unreadable>)| match record {
             Ok(record) => wrap.unwrap_record(record).map(|record| (id, 0, Some(record))),
             Err(Unreadable) => Some((id, 0, None)),
         };
-        let records: Vec<(WriteId, u16, Option<I::Record>)> = disk.lane(lane).iter().filter_map(inner).collect();
+        let records: Vec<(WriteId, u16, Option<I::Record>)> = disk.iter().filter_map(inner).collect();
         let mut out = Vec::new();
         let me = fx.me();
         let node = I::boot(config, me, Replay::new(&records), &mut fx.embedded(&mut out, timer_base, lane));
         let mut this = Self { node, timer_base, lane, out };
         this.flush(wrap, fx);
         this
+    }
+
+    /// The inner node, for what is no input.
+    pub const fn node_mut(&mut self) -> &mut I {
+        &mut self.node
     }
 
     /// The inner node.
@@ -112,7 +143,10 @@ impl<I: Node> Embed<I> {
 fn outer<I: Node, N: Node>(effect: Effect<I>, wrap: &impl Wrap<I, N>) -> Option<Effect<N>> {
     Some(match effect {
         Effect::Send { to, message } => Effect::Send { to, message: wrap.message(message) },
-        Effect::Reply { ticket, response } => Effect::Reply { ticket, response: wrap.reply(ticket, response)? },
+        Effect::Reply { ticket, response } => match wrap.reply(ticket, response) {
+            Some(response) => Effect::Reply { ticket, response },
+            None => Effect::Note { fact: wrap.replied(ticket)? },
+        },
         Effect::Redirect { ticket, hint } if wrap.redirect(ticket, hint) => Effect::Redirect { ticket, hint },
         Effect::Redirect { .. } => return None,
         Effect::Arm { timer, after } => Effect::Arm { timer, after },

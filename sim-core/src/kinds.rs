@@ -29,6 +29,138 @@ const fn same(a: &[u8], b: &[u8]) -> bool {
     at == a.len() && at == b.len()
 }
 
+/// How many different names stand in these lists.
+#[doc(hidden)]
+#[must_use]
+pub const fn count(lists: &[&[&'static str]]) -> usize {
+    let mut all: [&'static str; Kind::LIMIT] = [""; Kind::LIMIT];
+    collect(lists, &mut all)
+}
+
+/// The different names of these lists, in their order.
+#[doc(hidden)]
+#[must_use]
+pub const fn names<const N: usize>(lists: &[&[&'static str]]) -> [&'static str; N] {
+    let mut all: [&'static str; Kind::LIMIT] = [""; Kind::LIMIT];
+    collect(lists, &mut all);
+    let mut names = [""; N];
+    let mut at = 0;
+    while at < N {
+        names[at] = all[at];
+        at += 1;
+    }
+    names
+}
+
+const fn collect(lists: &[&[&'static str]], all: &mut [&'static str; Kind::LIMIT]) -> usize {
+    let (mut list, mut found) = (0, 0);
+    while list < lists.len() {
+        let mut name = 0;
+        while name < lists[list].len() {
+            let (mut known, mut at) = (false, 0);
+            while at < found {
+                known |= same(all[at].as_bytes(), lists[list][name].as_bytes());
+                at += 1;
+            }
+            if !known {
+                all[found] = lists[list][name];
+                found += 1;
+            }
+            name += 1;
+        }
+        list += 1;
+    }
+    found
+}
+
+/// How many bytes the names of an embedded protocol take, each behind `prefix`.
+#[doc(hidden)]
+#[must_use]
+pub const fn prefixed_bytes(prefix: &str, names: &[&str]) -> usize {
+    let (mut bytes, mut at) = (0, 0);
+    while at < names.len() {
+        bytes += prefix.len() + names[at].len();
+        at += 1;
+    }
+    bytes
+}
+
+/// Those names, one behind the other.
+#[doc(hidden)]
+#[must_use]
+pub const fn prefixed_text<const BYTES: usize>(prefix: &str, names: &[&str]) -> [u8; BYTES] {
+    let mut text = [0; BYTES];
+    let (mut end, mut at) = (0, 0);
+    while at < names.len() {
+        let parts = [prefix.as_bytes(), names[at].as_bytes()];
+        let mut part = 0;
+        while part < 2 {
+            let mut byte = 0;
+            while byte < parts[part].len() {
+                text[end] = parts[part][byte];
+                (end, byte) = (end + 1, byte + 1);
+            }
+            part += 1;
+        }
+        at += 1;
+    }
+    text
+}
+
+/// Those names, one by one.
+#[doc(hidden)]
+#[must_use]
+pub const fn prefixed_names<const N: usize>(text: &'static [u8], prefix: &str, names: &[&str]) -> [&'static str; N] {
+    let mut all = [""; N];
+    let (mut rest, mut at) = (text, 0);
+    while at < N {
+        let (name, more) = rest.split_at(prefix.len() + names[at].len());
+        all[at] = match core::str::from_utf8(name) {
+            Ok(name) => name,
+            Err(_) => panic!("names are text"),
+        };
+        (rest, at) = (more, at + 1);
+    }
+    all
+}
+
+/// The names of one line of those lists, and which of them a value has. Not for others.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! kinds_of_line {
+    (names $($kind:literal)|+) => { &[$($kind),+] };
+    (names $prefix:literal of [$inner:path]) => {{
+        const INNER: &[&str] = $inner;
+        const BYTES: usize = $crate::kinds::prefixed_bytes($prefix, INNER);
+        const TEXT: &[u8] = &$crate::kinds::prefixed_text::<BYTES>($prefix, INNER);
+        const NAMES: &[&str] = &$crate::kinds::prefixed_names::<{ INNER.len() }>(TEXT, $prefix, INNER);
+        NAMES
+    }};
+    (kind $all:ident, $kind_inside:expr, $($kind:literal)|+ $([$which:expr])?) => {{
+        let which = [0_usize, $($which)?];
+        let kinds = const { [$($crate::Kind::named($all, $kind)),+] };
+        kinds[which[which.len() - 1]]
+    }};
+    (kind $all:ident, $kind_inside:expr, $prefix:literal of [$inner:path]) => {{
+        const NAMES: &[&str] = $crate::kinds_of_line!(names $prefix of [$inner]);
+        const KINDS: &[$crate::Kind] = &$crate::kinds::named::<{ NAMES.len() }>($all, NAMES);
+        KINDS[usize::from($kind_inside.index)]
+    }};
+}
+
+/// The kinds of these names among all kinds of one sort.
+#[doc(hidden)]
+#[must_use]
+pub const fn named<const N: usize>(all: &[&'static str], names: &[&'static str]) -> [Kind; N] {
+    let mut kinds = [Kind { index: 0, name: "" }; N];
+    let mut at = 0;
+    while at < N {
+        kinds[at] = Kind::named(all, names[at]);
+        at += 1;
+    }
+    kinds
+}
+
 /// Declares the messages of a protocol: the type, its [`Message`](crate::Message), and `MESSAGE_KINDS`.
 ///
 /// ```
@@ -61,7 +193,9 @@ const fn same(a: &[u8], b: &[u8]) -> bool {
 ///
 /// Behind `=` stands the kind, or several and, in brackets, which of them; then what it weighs: `bytes { ... }` beside
 /// the header, or `whole { ... }` with it; then, in parentheses, what a trace tells: the arguments of [`write!`], or
-/// `|out| ...`. Fields are at hand by their names, as references. `impl { ... }` behind the enumeration adds to its
+/// `|out| ...`. Fields are at hand by their names, as references. A message of a protocol inside this one has the kinds
+/// of that, each behind a prefix: `Inner(inner: Raft) = "Arbiter" of [raft::MESSAGE_KINDS] whole { inner.bytes() }
+/// (|out| inner.describe(out))`; one name is one kind. `impl { ... }` behind the enumeration adds to its
 /// [`Message`](crate::Message).
 #[macro_export]
 macro_rules! messages {
@@ -72,7 +206,8 @@ macro_rules! messages {
             $variant:ident
             $({$( $(#[$of_field:meta])* $field:ident: $type:ty ),* $(,)?})?
             $(($part:ident: $part_type:ty))?
-            = $($kind:literal)|+ $([$which:expr])? $(bytes {$more:expr})? $(whole {$all:expr})? $(($($told:tt)*))?
+            = $($kind:literal)|+
+            $(of [$inner:path])? $([$which:expr])? $(bytes {$more:expr})? $(whole {$all:expr})? $(($($told:tt)*))?
         ),* $(,)?}
         $(impl {$($rest:tt)*})?
     ) => {
@@ -84,7 +219,10 @@ macro_rules! messages {
         )*}
 
         /// The kinds of messages, by [`Kind::index`]($crate::Kind::index).
-        $vis const MESSAGE_KINDS: &[&str] = &[$($($kind),+),*];
+        $vis const MESSAGE_KINDS: &[&str] = {
+            const LINES: &[&[&str]] = &[$($crate::kinds_of_line!(names $($kind)|+ $(of [$inner])?)),*];
+            &$crate::kinds::names::<{ $crate::kinds::count(LINES) }>(LINES)
+        };
 
         #[allow(unused_variables, reason = "each line of the list takes the fields it needs")]
         impl $(<$generic: $bound>)? $crate::Message for $name $(<$generic>)? {
@@ -92,9 +230,10 @@ macro_rules! messages {
             fn kind(&self) -> $crate::Kind {
                 match *self {$(
                     Self::$variant $({$(ref $field),*})? $((ref $part))? => {
-                        let which = [0_usize, $($which)?];
-                        let kinds = const { [$($crate::Kind::named(MESSAGE_KINDS, $kind)),+] };
-                        kinds[which[which.len() - 1]]
+                        $crate::kinds_of_line!(
+                            kind MESSAGE_KINDS, $crate::Message::kind($($part)?),
+                            $($kind)|+ $(of [$inner])? $([$which])?
+                        )
                     }
                 )*}
             }
@@ -157,7 +296,7 @@ macro_rules! facts {
             $variant:ident
             $({$( $(#[$of_field:meta])* $field:ident: $type:ty ),* $(,)?})?
             $(($part:ident: $part_type:ty))?
-            = $($kind:literal)|+ $([$which:expr])? $(landmark $({$when:expr})?)? $(($($told:tt)*))?
+            = $($kind:literal)|+ $(of [$inner:path])? $([$which:expr])? $(landmark $({$when:expr})?)? $(($($told:tt)*))?
         ),* $(,)?}
         $(impl {$($rest:tt)*})?
     ) => {
@@ -169,7 +308,10 @@ macro_rules! facts {
         )*}
 
         /// The kinds of facts, by [`Kind::index`]($crate::Kind::index).
-        $vis const FACT_KINDS: &[&str] = &[$($($kind),+),*];
+        $vis const FACT_KINDS: &[&str] = {
+            const LINES: &[&[&str]] = &[$($crate::kinds_of_line!(names $($kind)|+ $(of [$inner])?)),*];
+            &$crate::kinds::names::<{ $crate::kinds::count(LINES) }>(LINES)
+        };
 
         #[allow(unused_variables, reason = "each line of the list takes the fields it needs")]
         impl $crate::Fact for $name {
@@ -177,9 +319,10 @@ macro_rules! facts {
             fn kind(&self) -> $crate::Kind {
                 match *self {$(
                     Self::$variant $({$($field),*})? $(($part))? => {
-                        let which = [0_usize, $($which)?];
-                        let kinds = const { [$($crate::Kind::named(FACT_KINDS, $kind)),+] };
-                        kinds[which[which.len() - 1]]
+                        $crate::kinds_of_line!(
+                            kind FACT_KINDS, $crate::Fact::kind($(&$part)?),
+                            $($kind)|+ $(of [$inner])? $([$which])?
+                        )
                     }
                 )*}
             }
@@ -270,4 +413,37 @@ macro_rules! told {
         $body
     }};
     ($value:ident, $out:ident, ($($arguments:tt)+)) => { write!($out, $($arguments)+) };
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::Message;
+
+    mod inner {
+        crate::messages! {
+            pub enum Inner of 8 bytes {
+                Vote = "Vote" (""),
+                Beat { answer: bool } = "Beat" | "BeatReply" [usize::from(*answer)] (""),
+            }
+        }
+    }
+
+    crate::messages! {
+        enum Outer of 8 bytes {
+            Own = "Vote" (""),
+            Prefixed(inner: inner::Inner) = "In" of [inner::MESSAGE_KINDS] whole { inner.bytes() } (""),
+            Plain(inner: inner::Inner) = "" of [inner::MESSAGE_KINDS] whole { inner.bytes() } (""),
+        }
+    }
+
+    #[test]
+    fn kinds_of_a_protocol_inside_are_its_own_behind_a_prefix() {
+        assert_eq!(MESSAGE_KINDS, ["Vote", "InVote", "InBeat", "InBeatReply", "Beat", "BeatReply"]);
+        let kind = |message: Outer| (message.kind().index, message.kind().name);
+        let beat = |answer| inner::Inner::Beat { answer };
+        assert_eq!(kind(Outer::Prefixed(inner::Inner::Vote)), (1, "InVote"));
+        assert_eq!(kind(Outer::Prefixed(beat(true))), (3, "InBeatReply"));
+        assert_eq!(kind(Outer::Plain(beat(false))), (4, "Beat"));
+        assert_eq!(kind(Outer::Plain(inner::Inner::Vote)), kind(Outer::Own), "one name is one kind");
+    }
 }

@@ -6,6 +6,8 @@
 pub mod curve;
 pub mod fault;
 pub mod hash;
+#[doc(hidden)]
+pub mod kinds;
 pub mod linearize;
 pub mod measures;
 pub mod metric;
@@ -31,7 +33,6 @@ mod engine;
 mod flight;
 mod id;
 mod journal;
-mod kinds;
 mod node;
 mod node_set;
 mod observer;

@@ -5,11 +5,13 @@ use sim_core::fault::{Fault, Injection, OnCrash, Schedule, Target};
 use sim_core::network::{Latency, LinkPolicy, NetworkConfig};
 use sim_core::workload::{Arrival, Generated, Keys, Load};
 use sim_core::{
-    Completion, Duration, Effects, Embed, Engine, EngineConfig, Fact, Instant, Kind, Message, Node, NodeId, NodeSetup,
-    Observed, Observer, Patience, Probability, Replay, Role, Routing, Seat, Ticket, Timer, Verdict, Violation, Wrap,
+    Completion, Duration, Effects, Engine, EngineConfig, Fact, Instant, Kind, Message, Node, NodeId, NodeSetup,
+    Observed, Observer, Patience, Probability, Replay, Role, Routing, Seat, Ticket, Timer, Verdict, Violation,
 };
-use systems::consensus::raft::{Config, EmbeddedChecks, Raft, RaftBug, RaftFact, RaftMessage, Record, TIMERS};
+use systems::consensus::raft::checks::RaftChecks;
+use systems::consensus::raft::{Config, Raft, RaftBug, RaftFact, RaftMessage, Record, TIMERS};
 use systems::shared::kv::{self, Kv, KvCommand, KvResponse};
+use systems::shared::replication::{Asker, Council, CouncilChecks, Hosts, Minute, News};
 
 const SHARDS: u16 = 3;
 
@@ -25,34 +27,53 @@ impl Message for Sharded {
 }
 
 #[derive(Clone, Copy, Debug, Hash)]
-struct Said(u16, RaftFact);
+struct Said(u16, Minute<RaftFact>);
 impl Fact for Said {
     fn kind(&self) -> Kind {
-        self.1.kind()
+        if let Minute::Said(fact) = &self.1 { fact.kind() } else { Kind::new(Kind::LIMIT as u8 - 1, "asked") }
     }
 }
 
-struct Shard(u16);
-impl Wrap<Raft<Kv>, Trio> for Shard {
-    fn message(&self, inner: RaftMessage<Kv>) -> Sharded {
-        Sharded(self.0, inner)
+impl Hosts<Raft<Kv>> for Trio {
+    fn message(lane: u16, inner: RaftMessage<Kv>) -> Sharded {
+        Sharded(lane, inner)
     }
-    fn record(&self, inner: Record<Kv>) -> Record<Kv> {
+    fn message_of(lane: u16, Sharded(of, inner): &Sharded) -> Option<&RaftMessage<Kv>> {
+        (*of == lane).then_some(inner)
+    }
+    fn record(inner: Record<Kv>) -> Record<Kv> {
         inner
     }
-    fn unwrap_record(&self, outer: &Record<Kv>) -> Option<Record<Kv>> {
-        Some(outer.clone())
+    fn record_of(outer: &Record<Kv>) -> Option<&Record<Kv>> {
+        Some(outer)
     }
-    fn fact(&self, inner: RaftFact) -> Option<Said> {
-        Some(Said(self.0, inner))
+    fn fact(lane: u16, inner: Minute<RaftFact>) -> Said {
+        Said(lane, inner)
     }
-    fn reply(&self, _: Ticket, inner: KvResponse) -> Option<KvResponse> {
-        Some(inner)
+    fn fact_of(lane: u16, Said(of, inner): Said) -> Option<Minute<RaftFact>> {
+        (of == lane).then_some(inner)
+    }
+    fn council(&self, lane: u16) -> Option<&Council<Raft<Kv>>> {
+        self.0.get(usize::from(lane))
     }
 }
 
 #[derive(Clone, Debug)]
-struct Trio(Vec<Embed<Raft<Kv>>>);
+struct Trio(Vec<Council<Raft<Kv>>>);
+
+impl Trio {
+    fn answer(&mut self, fx: &mut Effects<'_, Self>) {
+        for council in &mut self.0 {
+            while let Some(news) = council.news() {
+                match news {
+                    News::Answer(Asker::Client(ticket), Ok(response)) => fx.reply(ticket, response),
+                    News::Answer(Asker::Client(ticket), Err(hint)) => fx.redirect(ticket, hint),
+                    _ => {}
+                }
+            }
+        }
+    }
+}
 
 impl Node for Trio {
     type Config = Config;
@@ -63,27 +84,25 @@ impl Node for Trio {
     type Fact = Said;
 
     fn boot(config: &Config, _: NodeId, disk: Replay<'_, Record<Kv>>, fx: &mut Effects<'_, Self>) -> Self {
-        let boot = |shard| Embed::boot(config, (shard * TIMERS, shard), disk, &Shard(shard), fx);
+        let boot = |shard| Council::boot(config, (shard * TIMERS, shard), disk, fx);
         Self((0..SHARDS).map(boot).collect())
     }
     fn on_message(&mut self, from: NodeId, Sharded(shard, message): Sharded, fx: &mut Effects<'_, Self>) {
-        self.0[usize::from(shard)].on_message(from, message, &Shard(shard), fx);
+        self.0[usize::from(shard)].on_message(from, message, fx);
+        self.answer(fx);
     }
     fn on_timer(&mut self, timer: Timer, fx: &mut Effects<'_, Self>) {
-        for (shard, raft) in (0..SHARDS).zip(&mut self.0) {
-            if let Some(inner) = raft.timer(timer, TIMERS) {
-                raft.step(&Shard(shard), fx, |node, fx| node.on_timer(inner, fx));
-            }
-        }
+        assert!(self.0.iter_mut().any(|council| council.on_timer(timer, fx)));
+        self.answer(fx);
     }
     fn on_request(&mut self, ticket: Ticket, request: KvCommand, fx: &mut Effects<'_, Self>) {
-        let shard = (request.key() % u64::from(SHARDS)) as u16;
-        self.0[usize::from(shard)].step(&Shard(shard), fx, |node, fx| node.on_request(ticket, request, fx));
+        let shard = (request.key() % u64::from(SHARDS)) as usize;
+        self.0[shard].on_request(Asker::Client(ticket), request, fx);
+        self.answer(fx);
     }
     fn on_disk(&mut self, done: Completion<Record<Kv>>, fx: &mut Effects<'_, Self>) {
-        for (shard, raft) in (0..SHARDS).zip(&mut self.0) {
-            raft.on_disk(&done, &Shard(shard), fx);
-        }
+        self.0.iter_mut().for_each(|council| council.on_disk(&done, fx));
+        self.answer(fx);
     }
     fn request_bytes(request: &KvCommand) -> u32 {
         Raft::<Kv>::request_bytes(request)
@@ -92,53 +111,30 @@ impl Node for Trio {
         Raft::<Kv>::response_bytes(response)
     }
     fn role(&self) -> Role {
-        self.0[0].node().role()
+        self.0[0].inside().role()
     }
 }
 
 /// The rules of free Rafts, for each of the three.
-struct Audited(Vec<EmbeddedChecks>);
+struct AllAgree(Vec<CouncilChecks<Raft<Kv>, RaftChecks>>);
 
-impl Audited {
+impl AllAgree {
     fn verdicts(&self, nodes: &[Option<Trio>]) -> Vec<Verdict> {
-        let verdict = |(shard, checks): (usize, &EmbeddedChecks)| {
-            let ended: Vec<_> = nodes.iter().map(|node| node.as_ref().map(|trio| trio.0[shard].node())).collect();
-            checks.verdict::<Kv>(&ended)
-        };
-        self.0.iter().enumerate().map(verdict).collect()
+        self.0.iter().map(|checks| checks.verdict(nodes)).collect()
     }
 }
 
-impl Observer<Trio> for Audited {
+impl Observer<Trio> for AllAgree {
     fn observe(&mut self, at: Instant, what: &Observed<'_, Trio>) {
-        match what {
-            Observed::Noted { node, fact: Said(shard, fact) } => {
-                self.0[usize::from(*shard)].noted::<Kv>(at, *node, *fact)
-            }
-            Observed::Sent { from, to, message: Sharded(shard, message), .. } => {
-                self.0[usize::from(*shard)].sent(at, (*from, *to), message);
-            }
-            Observed::Delivered { from, to, message: Sharded(shard, message), .. } => {
-                self.0[usize::from(*shard)].delivered(at, (*from, *to), message);
-            }
-            // One of them will execute it.
-            Observed::Requested { ticket, node } => {
-                self.0.iter_mut().for_each(|checks| checks.requested::<Kv>(at, *node, ticket.client, ticket.op));
-            }
-            other => self.0.iter_mut().for_each(|checks| checks.watch::<Trio, Kv>(at, other)),
-        }
+        self.0.iter_mut().for_each(|checks| checks.observe(at, what));
     }
 
     fn after_step(&mut self, at: Instant, stepped: NodeId, nodes: &[Option<Trio>]) -> Result<(), Violation> {
-        let inside = |shard: usize| move |node: NodeId| nodes[node.index()].as_ref().map(|trio| trio.0[shard].node());
-        self.0
-            .iter_mut()
-            .enumerate()
-            .try_for_each(|(shard, checks)| checks.after_step::<Kv>(at, stepped, inside(shard)))
+        self.0.iter_mut().try_for_each(|checks| checks.after_step(at, stepped, nodes))
     }
 }
 
-type Storm = Engine<Trio, Generated<Trio>, Audited>;
+type Storm = Engine<Trio, Generated<Trio>, AllAgree>;
 
 fn storm(bug: RaftBug, faults: bool) -> (Storm, Result<(), Violation>) {
     let second = |s| Instant::ZERO + Duration::secs(s);
@@ -172,8 +168,9 @@ fn storm(bug: RaftBug, faults: bool) -> (Storm, Result<(), Violation>) {
         restart_halted: Duration::secs(1),
     };
     let raft = Config { snapshot_every: 200, snapshot_keep: 20, bug, ..Config::new(3) };
-    let audited = (0..SHARDS).map(|_| EmbeddedChecks::new("shards_agree", 3)).collect();
-    let mut engine = Engine::new(config, raft, Audited(audited));
+    let checks = |shard| CouncilChecks::new("shards_agree", shard, RaftChecks::new(3));
+    let all = AllAgree((0..SHARDS).map(checks).collect());
+    let mut engine = Engine::new(config, raft, all);
     for tag in 0..6 {
         let load = Load {
             arrival: Arrival::Closed { think: Duration::millis(1), outstanding: 2 },
@@ -211,12 +208,12 @@ fn three_rafts_share_a_node_a_disk_and_its_crashes() {
     }
     let nodes: Vec<&Trio> = engine.nodes().iter().map(|n| n.as_ref().expect("all are up")).collect();
     for shard in 0..usize::from(SHARDS) {
-        let of = |node: &Trio| (node.0[shard].node().applied(), node.0[shard].node().digest());
+        let of = |node: &Trio| (node.0[shard].inside().applied(), node.0[shard].inside().digest());
         assert!(of(nodes[0]).0 > 500, "shard {shard} applied {} entries", of(nodes[0]).0);
         assert!(nodes.iter().all(|node| of(node) == of(nodes[0])), "shard {shard} differs between nodes");
-        assert!(nodes[0].0[shard].node().snapshot_index() > 0, "shard {shard} took no snapshot");
+        assert!(nodes[0].0[shard].inside().snapshot_index() > 0, "shard {shard} took no snapshot");
     }
-    let keys: Vec<u64> = nodes[0].0.iter().map(|raft| raft.node().machine().keys()).collect();
+    let keys: Vec<u64> = nodes[0].0.iter().map(|council| council.machine().keys()).collect();
     assert_eq!(keys, [10, 10, 10], "each shard holds its own keys and no others");
 }
 

@@ -107,7 +107,7 @@ impl PaxosChecks {
         Self {
             config: *config,
             audit: Audit::new(machines),
-            configurations: BTreeMap::from([(1, NodeSet::first(config.nodes as usize))]),
+            configurations: BTreeMap::from([(1, config.replicas())]),
             accepted: BTreeMap::new(),
             lives: BTreeMap::new(),
             known: vec![Lives::default(); machines as usize],
@@ -479,7 +479,7 @@ impl<M: StateMachine> Audited<Paxos<M>> for PaxosChecks {
         }
         let front = nodes.iter().copied().flatten().max_by_key(|node| node.applied());
         // Who was removed, or never added, need not have got anywhere.
-        let initial = NodeSet::first(self.config.nodes as usize);
+        let initial = self.config.replicas();
         let members = front.map_or(initial, |front| front.configurations().of(front.applied() + 1).1);
         let ended: Vec<Ended> = nodes
             .iter()

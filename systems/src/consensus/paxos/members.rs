@@ -17,7 +17,7 @@ pub struct Members(Vec<(u64, NodeSet)>);
 impl Members {
     /// What governs the first slot.
     pub(super) fn initial(config: &Config) -> Self {
-        Self(vec![(1, NodeSet::first(config.nodes as usize))])
+        Self(vec![(1, config.replicas())])
     }
 
     /// The configuration of `slot`, and since when. Those of slots that were applied long ago are forgotten.

@@ -167,7 +167,7 @@ impl<M: StateMachine> Paxos<M> {
     /// All other machines, members or not.
     pub(super) fn others(&self) -> impl Iterator<Item = NodeId> + Clone + use<M> {
         let me = self.me;
-        (0..self.config.machines()).map(NodeId).filter(move |n| *n != me)
+        (self.config.first..self.config.machines()).map(NodeId).filter(move |n| *n != me)
     }
 
     /// Draws a new time to wait for a leader, from a range that doubles with every attempt that has failed (Paxos Made

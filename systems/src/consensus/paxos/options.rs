@@ -25,7 +25,9 @@ sim_core::options! {
             wrong if shape.nodes() > MOST_NODES as usize =>
                 ("{} acceptors in one Paxos group", shape.nodes()),
                 format!("at most {MOST_NODES}; three or five are usual");
-        /// How many machines beside them may become replicas.
+        /// The first of them.
+        pub first: u32 = 0;
+        /// How many machines behind them may become replicas.
         pub spares: u32 = shape.spares;
         /// Worst honest clock drift, in parts per million: what leases rest on.
         pub drift_ppm: u32 = shape.max_drift_ppm;
@@ -124,9 +126,14 @@ impl Config {
         PaxosOptions::default().meant(&Shape::plain(nodes as usize))
     }
 
-    /// All machines: replicas and spares.
+    /// Machines up to the last one: those before the first replica, replicas and spares.
     pub(super) const fn machines(&self) -> u32 {
-        self.nodes + self.spares
+        self.first + self.nodes + self.spares
+    }
+
+    /// The replicas at first.
+    pub(super) fn replicas(&self) -> NodeSet {
+        NodeSet::first((self.first + self.nodes) as usize).minus(NodeSet::first(self.first as usize))
     }
 
     /// From how many slots later on a configuration governs.

@@ -423,11 +423,3 @@ sim_core::facts! {
         } = "lease_expired" landmark ("nobody has renewed the lease of term {term}"),
     }
 }
-
-impl RaftFact {
-    /// Whether somebody was elected.
-    #[must_use]
-    pub const fn is_elected(&self) -> bool {
-        matches!(self, Self::Elected { .. })
-    }
-}

@@ -1,20 +1,23 @@
-//! The arbiter as a quorum of its own: who is the primary is kept by a Raft of the last nodes, composed from this
-//! project's own.
+//! The arbiter as a quorum of its own: who is the primary is kept by a consensus group of the last
+//! nodes.
 //!
 //! What is agreed on is a [`Seat`]: the primary, its epoch, and who is in sync. A primary renews its claim through the
 //! log; an arbiter that leads lets others claim the seat only when it has seen no renewal for a lease. The claim
 //! carries how many renewals it rests on, so that one that was under way meanwhile wins.
 
 use super::message::{FailoverFact, FailoverMessage, PetitionNumber, Record};
-use super::node::{Failover, Fx, Response, SEAT, TIMERS_OF_ITS_OWN};
-use crate::consensus::raft::{self, Raft, RaftFact, RaftMessage};
+use super::node::{Failover, Fx, SEAT, TIMERS_OF_ITS_OWN};
+use crate::consensus::raft::{Raft, RaftProtocol};
 use crate::shared::number::Counts;
-use core::cell::RefCell;
+use crate::shared::replication::{Asker, Council, Group, News, Protocol, hosts};
 use serde::Serialize;
-use sim_core::{ClientId, Duration, Embed, LocalInstant, NodeId, NodeSet, Replay, StateMachine, Ticket, Wrap, hash};
+use sim_core::{Duration, LocalInstant, NodeId, NodeSet, Replay, StateMachine, hash};
 
-/// Which log of the disk is the Raft's.
-const LANE: u16 = 1;
+/// Which log of the disk is the group's.
+pub(super) const LANE: u16 = 1;
+
+/// A member of the group.
+pub(super) type Member = Raft<Seat>;
 
 /// Who leads.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Hash)]
@@ -148,113 +151,58 @@ impl StateMachine for Seat {
     }
 }
 
-/// What the Raft answered: a ruling, or who else may know.
-type Answers = Vec<(Ticket, Result<Ruling, Option<NodeId>>)>;
-
-/// How the Raft's inputs and outputs travel. Its answers go to data nodes, so they are kept here instead of sent to a
-/// client.
-#[derive(Debug, Default)]
-struct Lane {
-    answers: RefCell<Answers>,
-}
-
-impl Wrap<Raft<Seat>, Failover> for Lane {
-    fn message(&self, inner: RaftMessage<Seat>) -> FailoverMessage {
-        FailoverMessage::Raft(Box::new(inner))
-    }
-    fn record(&self, inner: raft::Record<Seat>) -> Record {
-        Record::Raft(inner)
-    }
-    fn unwrap_record(&self, outer: &Record) -> Option<raft::Record<Seat>> {
-        if let Record::Raft(inner) = outer { Some(inner.clone()) } else { None }
-    }
-    fn fact(&self, inner: RaftFact) -> Option<FailoverFact> {
-        Some(match inner {
-            RaftFact::Unreadable { record } => FailoverFact::Unreadable { record },
-            inner => FailoverFact::Arbiter(inner),
-        })
-    }
-    fn reply(&self, ticket: Ticket, inner: Ruling) -> Option<Response> {
-        self.answers.borrow_mut().push((ticket, Ok(inner)));
-        None
-    }
-    fn redirect(&self, ticket: Ticket, hint: Option<NodeId>) -> bool {
-        self.answers.borrow_mut().push((ticket, Err(hint)));
-        false
-    }
+hosts! {
+    Failover: Member => FailoverMessage::Arbiter, Record::Arbiter, FailoverFact::Arbiter;
+    |node| node.arbiter.as_ref().map(|arbiter| &arbiter.council)
 }
 
 /// An arbiter.
 #[derive(Clone, Debug)]
 pub(super) struct Arbiter {
-    raft: Embed<Raft<Seat>>,
+    council: Council<Member>,
     /// How many renewals it has seen, and when it saw the last.
     renewals: u64,
     renewed: LocalInstant,
 }
 
 impl Arbiter {
-    /// Boots one of the Raft's nodes.
+    /// Boots a member of the group.
     pub fn boot(config: &super::Config, disk: Replay<'_, Record>, fx: &mut Fx<'_>) -> Self {
         let heartbeat = config.heartbeat;
-        let raft = raft::Config {
+        let group = Group {
             nodes: config.nodes,
             first: config.data(),
-            members: config.arbiters,
             heartbeat,
-            election_min: heartbeat.times(3),
-            election_max: heartbeat.times(6),
+            election: (heartbeat.times(3), heartbeat.times(6)),
             snapshot_every: 1_000,
             snapshot_keep: 100,
-            ..raft::Config::new(config.nodes)
+            ..Group::of(config.arbiters)
         };
-        let raft = Embed::boot(&raft, (TIMERS_OF_ITS_OWN, LANE), disk, &Lane::default(), fx);
-        Self { raft, renewals: 0, renewed: fx.now() }
+        let council = Council::boot(&RaftProtocol::group(&group), (TIMERS_OF_ITS_OWN, LANE), disk, fx);
+        Self { council, renewals: 0, renewed: fx.now() }
     }
 
-    /// The Raft inside.
-    pub const fn raft(&self) -> &Raft<Seat> {
-        self.raft.node()
+    /// Whether it leads the arbiters.
+    pub fn leads(&self) -> bool {
+        self.council.leads().is_some()
     }
 
-    /// Gives the Raft an input, and passes on what it answers.
-    fn step(&mut self, fx: &mut Fx<'_>, input: impl FnOnce(&mut Raft<Seat>, &mut sim_core::Effects<'_, Raft<Seat>>)) {
-        let lane = Lane::default();
-        self.raft.step(&lane, fx, input);
-        for (ticket, answer) in lane.answers.into_inner() {
-            let (to, number) = (NodeId(ticket.client.0), PetitionNumber(ticket.op));
+    /// Gives the member an input, and passes on what it answers.
+    pub fn consult(&mut self, fx: &mut Fx<'_>, input: impl FnOnce(&mut Council<Member>, &mut Fx<'_>)) {
+        input(&mut self.council, fx);
+        while let Some(news) = self.council.news() {
+            let News::Answer(Asker::Node(to, number), answer) = news else { continue };
+            let number = PetitionNumber(number);
             let message = match answer {
                 Ok(ruling) => FailoverMessage::Ruled { number, ruling },
                 Err(hint) => FailoverMessage::NotHere { number, hint },
             };
             fx.send(to, message);
         }
-        let renewals = self.raft.node().machine().renewals;
+        let renewals = self.council.machine().renewals;
         if renewals != self.renewals {
             (self.renewals, self.renewed) = (renewals, fx.now());
         }
-    }
-
-    pub fn on_raft(&mut self, from: NodeId, message: RaftMessage<Seat>, fx: &mut Fx<'_>) {
-        use sim_core::Node;
-        self.step(fx, |raft, fx| raft.on_message(from, message, fx));
-    }
-
-    pub fn on_timer(&mut self, timer: sim_core::Timer, fx: &mut Fx<'_>) {
-        use sim_core::Node;
-        if let Some(inner) = self.raft.timer(timer, raft::TIMERS) {
-            self.step(fx, |raft, fx| raft.on_timer(inner, fx));
-        }
-    }
-
-    pub fn on_disk(&mut self, done: &sim_core::Completion<Record>, fx: &mut Fx<'_>) {
-        use sim_core::{Completion, Node};
-        let inner = match done {
-            Completion::Synced { upto } => Completion::Synced { upto: *upto },
-            Completion::SyncFailed { upto, why } => Completion::SyncFailed { upto: *upto, why: *why },
-            Completion::Read { .. } => return,
-        };
-        self.step(fx, |raft, fx| raft.on_disk(inner, fx));
     }
 
     /// A data node asks something.
@@ -266,17 +214,15 @@ impl Arbiter {
         lease: Duration,
         fx: &mut Fx<'_>,
     ) {
-        use sim_core::Node;
-        let seat = *self.raft.node().machine();
+        let seat = *self.council.machine();
         if let Petition::Claim { renewals, transfer, .. } = &mut petition {
             *renewals = seat.renewals;
             let taken = seat.primary.is_some() && fx.now().since(self.renewed) < lease;
-            if taken && !*transfer && self.raft.node().role().name == "leader" {
+            if taken && !*transfer && self.leads() {
                 return fx.send(from, FailoverMessage::Ruled { number, ruling: Ruling { granted: false, seat } });
             }
         }
-        let ticket = Ticket { client: ClientId(from.0), op: number.0, floor: number.0, attempt: 0 };
-        self.step(fx, |raft, fx| raft.on_request(ticket, petition, fx));
+        self.consult(fx, |council, fx| council.on_request(Asker::Node(from, number.0), petition, fx));
     }
 }
 

@@ -1,7 +1,7 @@
 //! What fail-over promises, watched on every run: each rule where the design makes the promise, and a count where it
 //! does not.
 
-use super::arbiter::Seat;
+use super::arbiter::{LANE, Member};
 use super::formulas::Uptime;
 use super::ledger::{Ledger, Told};
 use super::log::{Log, Position};
@@ -11,10 +11,12 @@ use super::options::{Config, Promote};
 use super::promises::Promises;
 pub use super::promises::{COMMITS_ARE_ITS_OWN, IN_SYNC_HAS_ALL, PLEDGES_KEPT, ROLES_ARE_TRUE};
 use super::story::Story;
-use crate::consensus::raft::{EmbeddedChecks, Raft};
+use crate::consensus::raft::RaftFact;
+use crate::consensus::raft::checks::RaftChecks;
 use crate::shared::fail_over::fail_overs;
 use crate::shared::kv::register::Registers;
 use crate::shared::replication::audit::{ACKNOWLEDGED_WRITES_SURVIVE, Audit, CONVERGENCE};
+use crate::shared::replication::{CouncilChecks, Minute};
 use sim_core::fault::{ClockChange, Fault};
 use sim_core::measures::{Formula, Losses, Measures};
 use sim_core::{ClientId, Duration, Instant, NodeId, NodeSet, Observed, Observer, Span, Verdict, Violation};
@@ -68,7 +70,7 @@ pub struct FailoverChecks {
     promises: Promises,
     uptime: Uptime,
     /// The rules of the arbiters' Raft, if there is one.
-    arbiters: Option<Box<EmbeddedChecks>>,
+    arbiters: Option<Box<CouncilChecks<Member, RaftChecks>>>,
     /// The running hash up to each entry that was applied anywhere.
     chains: BTreeMap<(u64, u64), u64>,
     /// The primary of each epoch, and when it was decided on.
@@ -102,7 +104,7 @@ impl FailoverChecks {
             promises: Promises::default(),
             uptime: Uptime::new(config),
             arbiters: (config.arbiter_nodes().next().is_some())
-                .then(|| Box::new(EmbeddedChecks::new(ARBITERS_AGREE, config.nodes))),
+                .then(|| Box::new(CouncilChecks::new(ARBITERS_AGREE, LANE, RaftChecks::new(config.nodes)))),
             chains: BTreeMap::new(),
             primaries: BTreeMap::new(),
             epochs: vec![0; config.nodes as usize],
@@ -239,7 +241,7 @@ impl FailoverChecks {
                     });
                 }
             }
-            FailoverFact::Unreadable { .. } => {
+            FailoverFact::Unreadable { .. } | FailoverFact::Arbiter(Minute::Said(RaftFact::Unreadable { .. })) => {
                 self.unreadable.insert(node);
             }
             FailoverFact::HandingOver { back: false, .. } => self.handed = true,
@@ -399,30 +401,9 @@ impl FailoverChecks {
         verdicts.extend(self.promises.verdicts(audit));
         verdicts.push(self.convergence(nodes));
         if let Some(arbiters) = &self.arbiters {
-            verdicts.push(arbiters.verdict(&nodes.iter().map(inside).collect::<Vec<_>>()));
+            verdicts.push(arbiters.verdict(nodes));
         }
         verdicts
-    }
-
-    /// What happened to the arbiters' Raft.
-    fn watch_arbiters(&mut self, at: Instant, what: &Observed<'_, Failover>) {
-        let Some(arbiters) = &mut self.arbiters else { return };
-        match what {
-            Observed::Noted { node, fact: FailoverFact::Arbiter(fact) } => arbiters.noted::<Seat>(at, *node, *fact),
-            Observed::Delivered { from, to, message: FailoverMessage::Raft(message), .. } => {
-                arbiters.delivered(at, (*from, *to), message);
-            }
-            Observed::Delivered { from, to, message: FailoverMessage::Petition { number, .. }, .. } => {
-                arbiters.requested::<Seat>(at, *to, ClientId(from.0), number.0);
-            }
-            Observed::Sent { from, to, message: FailoverMessage::Ruled { number, ruling }, .. } if ruling.granted => {
-                arbiters.answered::<Seat>(at, *from, ClientId(to.0), number.0);
-            }
-            Observed::Sent { from, to, message: FailoverMessage::Raft(message), .. } => {
-                arbiters.sent(at, (*from, *to), message);
-            }
-            other => arbiters.watch::<Failover, Seat>(at, other),
-        }
     }
 
     /// After the storm there is one primary, and everybody who holds data has what it has.
@@ -511,16 +492,13 @@ impl FailoverChecks {
     }
 }
 
-/// The arbiters' Raft inside a node, if it is up and has one.
-fn inside(node: &Option<Failover>) -> Option<&Raft<Seat>> {
-    node.as_ref()?.arbiter.as_ref().map(|arbiter| arbiter.raft())
-}
-
 impl Observer<Failover> for FailoverChecks {
     fn observe(&mut self, at: Instant, what: &Observed<'_, Failover>) {
         self.audit.now = at;
         self.promises.watch(&self.config, &mut self.audit, at, what, self.clock.is_none());
-        self.watch_arbiters(at, what);
+        if let Some(arbiters) = &mut self.arbiters {
+            arbiters.observe(at, what);
+        }
         match what {
             Observed::Noted { node, fact } => return self.on_fact(at, *node, fact),
             Observed::Sent {
@@ -571,7 +549,7 @@ impl Observer<Failover> for FailoverChecks {
         }
         self.promises.after_step(&self.config, &mut self.audit, at, &self.ledger, (stepped, nodes));
         if let Some(arbiters) = &mut self.arbiters {
-            arbiters.after_step(at, stepped, |node: NodeId| inside(&nodes[node.index()]))?;
+            arbiters.after_step(at, stepped, nodes)?;
         }
         self.audit.violation().cloned().map_or(Ok(()), Err)
     }

@@ -160,7 +160,7 @@ impl Failover {
             match record.map_err(|Unreadable| id)? {
                 Record::Promise { epoch, vote } => (self.epoch, self.vote) = (*epoch, *vote),
                 Record::InSync(in_sync) => self.in_sync = *in_sync,
-                Record::Raft(_) => {}
+                Record::Arbiter(_) => {}
                 Record::Truncate { from } => {
                     self.cut(*from);
                 }

@@ -3,8 +3,9 @@
 use super::arbiter::{Petition, Ruling, Seat};
 use super::detector::SwimMessage;
 use super::log::{Entry, Position, Snapshot};
-use crate::consensus::raft::{self, RaftFact, RaftMessage};
+use crate::consensus::raft::{self, Raft, RaftFact, RaftMessage};
 use crate::shared::number::numbers;
+use crate::shared::replication::{Landmark, Minute};
 use crate::shared::words;
 use sim_core::{ClientId, LocalInstant, NodeId, NodeSet};
 use std::rc::Rc;
@@ -178,12 +179,7 @@ sim_core::messages! {
             hint: Option<NodeId>,
         } = "NotHere" ("it does not lead the arbiters"),
         /// Between arbiters.
-        Raft(inner: Box<RaftMessage<Seat>>) =
-            "ArbiterRequestVote" | "ArbiterPreVote" | "ArbiterVote" | "ArbiterPreVoteReply"
-            | "ArbiterAppendEntries" | "ArbiterAppendReply" | "ArbiterAppendReject"
-            | "ArbiterHeartbeat" | "ArbiterHeartbeatReply"
-            | "ArbiterInstallSnapshot" | "ArbiterSnapshotReply" | "ArbiterTimeoutNow"
-            | "ArbiterReadIndex" | "ArbiterReadIndexReply" [usize::from(inner.kind().index)]
+        Arbiter(inner: RaftMessage<Seat>) = "Arbiter" of [raft::MESSAGE_KINDS]
             whole { inner.bytes() } (|out| inner.describe(out)),
         /// A primary wants the journal of the shared storage.
         Mount {
@@ -243,8 +239,17 @@ sim_core::records! {
         } = ("the log ends before {from}"),
         /// The log begins anew behind a snapshot.
         Snapshot(snapshot: Rc<Snapshot>) = ("snapshot up to {}", snapshot.offset),
-        /// Of the arbiter's Raft.
-        Raft(inner: raft::Record<Seat>) = ("{inner:?}"),
+        /// Of the arbiters' group.
+        Arbiter(inner: raft::Record<Seat>) = ("{inner:?}"),
+    }
+}
+
+/// What an arbiter announces: the rise of a leader, a disk that can not be read, or what nobody looks for.
+fn sort(minute: Minute<RaftFact>) -> usize {
+    match minute.landmark::<Raft<Seat>>() {
+        Some(Landmark::Elected(_)) => 0,
+        Some(Landmark::Unreadable { .. }) => 1,
+        None => 2,
     }
 }
 
@@ -385,15 +390,13 @@ sim_core::facts! {
             back: bool,
         } = "handing_over" landmark
             ("epoch {epoch}, to {to}{}", if back { ", which is preferred" } else { "" }),
-        /// As an arbiter it announces something of their Raft.
-        Arbiter(inner: RaftFact) = "arbiter_elected" | "arbiter" [usize::from(!inner.is_elected())]
-            landmark { inner.is_elected() }
+        /// As an arbiter it announces something of their group.
+        Arbiter(inner: Minute<RaftFact>) = "arbiter_elected" | "unreadable" | "arbiter" [sort(inner)]
+            landmark { sort(inner) < 2 }
             (|out| match inner {
-                RaftFact::Elected { term, .. } => write!(out, "leads the arbiters in term {term}"),
-                inner => {
-                    write!(out, "{} ", inner.kind().name)?;
-                    inner.describe(out)
-                }
+                Minute::Said(RaftFact::Elected { term, .. }) => write!(out, "leads the arbiters in term {term}"),
+                Minute::Said(RaftFact::Unreadable { record }) => write!(out, "record {record}"),
+                inner => inner.describe(out),
             }),
         /// It found a record on its disk that it can not read, or misses one, and does not start.
         Unreadable {
@@ -409,17 +412,5 @@ sim_core::facts! {
                 _ => None,
             }
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_kinds_of_the_arbiters_are_those_of_raft() {
-        let theirs = raft::MESSAGE_KINDS.iter().map(|kind| format!("Arbiter{kind}"));
-        let ours = MESSAGE_KINDS.iter().filter(|kind| kind.starts_with("Arbiter"));
-        assert!(theirs.eq(ours.map(|kind| (*kind).to_owned())));
     }
 }

@@ -33,9 +33,6 @@ pub const PROBE: Timer = Timer(TIMERS_OF_ITS_OWN + crate::consensus::raft::TIMER
 /// How many timer slots a node uses.
 pub const TIMERS: u16 = PROBE.0 + 1;
 
-/// What clients are answered.
-pub(super) type Response = KvResponse;
-
 /// What a node is at the moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Stage {
@@ -342,9 +339,9 @@ impl Node for Failover {
                     arbiter.on_petition(from, number, petition, lease, fx);
                 }
             }
-            FailoverMessage::Raft(message) => {
+            FailoverMessage::Arbiter(message) => {
                 if let Some(arbiter) = &mut self.arbiter {
-                    arbiter.on_raft(from, *message, fx);
+                    arbiter.consult(fx, |council, fx| council.on_message(from, message, fx));
                 }
             }
             FailoverMessage::Ruled { number, ruling } => self.on_ruled(from, number, ruling, fx),
@@ -378,7 +375,7 @@ impl Node for Failover {
             PROBE => self.on_probe_due(fx),
             Timer(slot) if slot >= TIMERS_OF_ITS_OWN => {
                 if let Some(arbiter) = &mut self.arbiter {
-                    arbiter.on_timer(timer, fx);
+                    arbiter.consult(fx, |council, fx| _ = council.on_timer(timer, fx));
                 }
             }
             other => panic!("{} has no timer {other:?}", self.me),
@@ -400,7 +397,7 @@ impl Node for Failover {
 
     fn on_disk(&mut self, done: Completion<Record>, fx: &mut Fx<'_>) {
         if let Some(arbiter) = &mut self.arbiter {
-            return arbiter.on_disk(&done, fx);
+            return arbiter.consult(fx, |council, fx| council.on_disk(&done, fx));
         }
         match done {
             Completion::Synced { upto } => self.on_synced(upto, fx),

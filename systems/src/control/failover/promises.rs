@@ -287,8 +287,7 @@ fn can_take_over(config: &Config, nodes: &[Option<Failover>], from: NodeId, to: 
     let in_sync = primary.lead.as_ref().is_some_and(|lead| config.mode != Mode::Sync || lead.in_sync.has(to));
     let has_all = config.is_shared() || backup.has_joined() && backup.log().last() >= primary.committed();
     let follows = backup.epoch() == primary.epoch() && backup.primary() == Some(from) && backup.stage == Stage::Backup;
-    let arbitrates =
-        |node: &Failover| node.arbiter.as_ref().is_some_and(|arbiter| arbiter.raft().role().name == "leader");
+    let arbitrates = |node: &Failover| node.arbiter.as_ref().is_some_and(|arbiter| arbiter.leads());
     let agreed = config.arbiter != Arbiter::Quorum || nodes.iter().flatten().any(arbitrates);
     in_sync && has_all && follows && agreed && nodes.iter().flatten().all(|node| node.epoch() <= primary.epoch())
 }

@@ -10,7 +10,7 @@ use super::survivors::Executions;
 use sim_core::measures::LostWrite;
 use sim_core::track::Track;
 use sim_core::{ClientId, Duration, Instant, Node, NodeId, Observed, Outcome, Ticket, Verdict, Violation};
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 sim_core::rules! {
     /// A write that was acknowledged was executed before.
@@ -63,24 +63,44 @@ enum Basis {
     Read,
 }
 
-/// A set of small numbers.
+/// A set of numbers, most of which follow each other.
 #[derive(Clone, Debug, Default)]
-struct Bits(Vec<u64>);
+struct Bits {
+    /// A bit for each, from 0 on.
+    near: Vec<u64>,
+    /// The same for those that lie far behind the others: sessions may number by leaps.
+    far: BTreeMap<u64, u64>,
+}
+
+/// Numbers that lie further behind the others, in words of 64, are kept apart.
+const FAR: u64 = 1 << 10;
 
 impl Bits {
     fn has(&self, n: u64) -> bool {
-        self.0.get((n / 64) as usize).is_some_and(|word| word >> (n % 64) & 1 == 1)
+        let word = self.near.get((n / 64) as usize).or_else(|| self.far.get(&(n / 64)));
+        word.is_some_and(|word| word >> (n % 64) & 1 == 1)
     }
 
     /// Adds `n`. Returns whether it was new.
     fn add(&mut self, n: u64) -> bool {
-        let at = (n / 64) as usize;
-        if at >= self.0.len() {
-            self.0.resize(at + 1, 0);
+        let (at, length) = (n / 64, self.near.len() as u64);
+        if at >= length && at < length + FAR && self.far.is_empty() {
+            self.near.resize(at as usize + 1, 0);
         }
-        let new = self.0[at] >> (n % 64) & 1 == 0;
-        self.0[at] |= 1 << (n % 64);
+        let word = match self.near.get_mut(at as usize) {
+            Some(word) => word,
+            None => self.far.entry(at).or_default(),
+        };
+        let new = *word >> (n % 64) & 1 == 0;
+        *word |= 1 << (n % 64);
         new
+    }
+
+    /// All of them.
+    fn all(&self) -> impl Iterator<Item = u64> {
+        let near = (0..).zip(&self.near);
+        let words = near.chain(self.far.iter().map(|(at, word)| (*at, word)));
+        words.flat_map(|(at, word)| (0..64).filter(move |bit| word >> bit & 1 == 1).map(move |bit| at * 64 + bit))
     }
 }
 
@@ -102,10 +122,7 @@ impl Operations {
 
     /// All of them, client by client.
     pub(super) fn all(&self) -> impl Iterator<Item = (ClientId, u64)> {
-        (0..).map(ClientId).zip(&self.0).flat_map(|(client, bits)| {
-            let most = bits.0.len() as u64 * 64;
-            (0..most).filter(|op| bits.has(*op)).map(move |op| (client, op))
-        })
+        (0..).map(ClientId).zip(&self.0).flat_map(|(client, bits)| bits.all().map(move |op| (client, op)))
     }
 }
 

@@ -3,6 +3,8 @@
 pub mod audit;
 pub(crate) mod calm;
 mod chain;
+mod council;
+mod council_checks;
 pub(crate) mod handovers;
 pub(crate) mod held_reads;
 pub(crate) mod kept_snapshots;
@@ -26,13 +28,16 @@ crate::shared::number::numbers! {
 }
 
 pub(crate) use chain::link;
+pub(crate) use council::hosts;
+pub use council::{Asker, Council, Hosts, Minute, News, Proposal};
+pub use council_checks::CouncilChecks;
 pub use leader_disk::LeaderDisk;
 pub(crate) use leader_disk::{Input, Standstill};
 pub(crate) use leaders::leaders;
-pub use protocol::{Audited, Consensus, Protocol, Reign, Survivor};
+pub use protocol::{Audited, Consensus, Group, Landmark, Protocol, Reign, Survivor};
 pub(crate) use queue::pop_if;
 pub use service::{Replicated, Service, Watches};
-pub use sessioned::{Image, Sessioned};
+pub use sessioned::{Decided, Image, Sessioned};
 pub use sessions::{Sessions, Stamp, Standing};
 pub use slice::Slice;
 pub(crate) use survivors::measures;

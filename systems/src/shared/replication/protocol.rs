@@ -1,11 +1,12 @@
 //! What replicates a state machine: the family of a protocol, its participants, and the rules that they are held to.
 
+use super::Sessioned;
 use super::audit::Audit;
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sim_core::{
-    Bug, ClientId, Instant, Invalid, Node, NodeId, Observed, Observer, Order, Phase, Profile, Rule, Shape,
+    Bug, ClientId, Duration, Instant, Invalid, Node, NodeId, Observed, Observer, Order, Phase, Profile, Rule, Shape,
     StateMachine, Verdict,
 };
 
@@ -15,8 +16,6 @@ pub trait Protocol: Sized + 'static {
     const NAME: Option<&'static str>;
     /// What it is, behind "a key-value store replicated by".
     const ABOUT: &'static str;
-    /// How many timer slots a participant uses.
-    const TIMERS: u16;
     /// The phases that an outage goes through.
     const PHASES: &'static [Phase];
     /// The names of its kinds of messages.
@@ -43,10 +42,59 @@ pub trait Protocol: Sized + 'static {
     /// # Errors
     /// Every option that makes no sense.
     fn configure(options: Self::Options, shape: &Shape) -> Result<Self::Config, Vec<Invalid>>;
+    /// The configuration of a group inside other nodes.
+    fn group(group: &Group) -> Self::Config;
     /// Fresh checks for one run.
     fn checks<M: StateMachine>(config: &Self::Config) -> Self::Checks<M>;
     /// What a cluster with this configuration is like.
     fn profile(config: &Self::Config) -> Profile;
+}
+
+/// A group of participants inside other nodes: what every protocol has to be told.
+#[derive(Clone, Copy, Debug)]
+pub struct Group {
+    /// How many nodes there are around, members or not.
+    pub nodes: u32,
+    /// The first member: they follow each other.
+    pub first: u32,
+    /// How many members there are.
+    pub members: u32,
+    /// How often a leader is heard from.
+    pub heartbeat: Duration,
+    /// How long at least, and at most, others wait before they take its place.
+    pub election: (Duration, Duration),
+    /// Commands carried out between two snapshots.
+    pub snapshot_every: u64,
+    /// Entries kept in the log behind a snapshot.
+    pub snapshot_keep: u64,
+}
+
+impl Group {
+    /// The first so many nodes, with the usual times.
+    #[must_use]
+    pub const fn of(members: u32) -> Self {
+        Self {
+            nodes: members,
+            first: 0,
+            members,
+            heartbeat: Duration::millis(50),
+            election: (Duration::millis(150), Duration::millis(300)),
+            snapshot_every: 10_000,
+            snapshot_keep: 1_000,
+        }
+    }
+}
+
+/// What whoever watches a group wants to see in its facts, whatever the protocol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Landmark {
+    /// The node leads from now on.
+    Elected(Reign),
+    /// It found a record on its disk that it can not read.
+    Unreadable {
+        /// Which record.
+        record: u64,
+    },
 }
 
 /// For how long one leader leads: a term, or a ballot. Of two the larger one is the later.
@@ -57,19 +105,23 @@ pub trait Consensus:
     Survivor
     + Node<Request = <Self::Machine as StateMachine>::Command, Response = <Self::Machine as StateMachine>::Response>
 {
+    /// How many timer slots it uses.
+    const TIMERS: u16;
     /// What it replicates.
     type Machine: StateMachine;
 
     /// The replicated state, as far as it has applied the log.
-    fn machine(&self) -> &Self::Machine;
-    /// Of the replicated state and how it was reached: equal for equal states reached by as many commands.
-    fn digest(&self) -> u64;
+    fn state(&self) -> &Sessioned<Self::Machine>;
+    /// The same, for whoever wants to be told what is carried out ([`Sessioned::tell`]).
+    fn state_mut(&mut self) -> &mut Sessioned<Self::Machine>;
     /// Who leads, and since which reign, as far as it knows; perhaps it itself.
     fn led_by(&self) -> Option<(NodeId, Reign)>;
     /// The newest entry that it knows to be decided.
     fn commit(&self) -> u64;
     /// The newest entry that it has applied.
     fn applied(&self) -> u64;
+    /// What a fact says that is the same in every protocol, if it does.
+    fn landmark(fact: &Self::Fact) -> Option<Landmark>;
 }
 
 /// A replica, as the one that decides what there is in the end: the newest leader, or else who would become one.

@@ -1,6 +1,6 @@
 //! What is replicated, as clients see it: a service, and a system made of a service and a protocol.
 
-use super::protocol::{Audited, Protocol};
+use super::protocol::{Audited, Consensus, Protocol};
 use super::{audit, held_reads, kept_snapshots, measures};
 use crate::shared::linearizable::linearizable;
 use core::fmt;
@@ -123,7 +123,7 @@ impl<P: Protocol, S: Service> System for Replicated<P, S> {
     const NAME: &'static str = Self::CALLED.read();
     const MODEL: Option<&'static str> = S::MODEL;
     const ABOUT: &'static str = Self::IS.read();
-    const TIMERS: u16 = P::TIMERS;
+    const TIMERS: u16 = <P::Node<S> as Consensus>::TIMERS;
     const METRICS: &'static [MetricKind] = S::METRICS;
     const PHASES: &'static [Phase] = P::PHASES;
     const MESSAGE_KINDS: &'static [&'static str] = P::MESSAGE_KINDS;
@@ -157,7 +157,7 @@ impl<P: Protocol, S: Service> System for Replicated<P, S> {
     }
 
     fn keys(node: &P::Node<S>) -> u64 {
-        super::Consensus::machine(node).keys()
+        node.state().machine().keys()
     }
 
     fn measure(run: &Finished<'_, Self>) -> Measures {

@@ -14,6 +14,21 @@ pub struct Sessioned<M: StateMachine> {
     sessions: Sessions<M::Response>,
     /// Commands executed since the beginning, so that executing one twice shows in the digest whatever it does.
     executed: u64,
+    /// What was executed since somebody asked; `None` as long as nobody has asked about this state.
+    told: Option<Vec<Decided<M>>>,
+}
+
+/// A command that was executed.
+#[derive(Clone, Debug)]
+pub struct Decided<M: StateMachine> {
+    /// How many were executed since the beginning, this one included.
+    pub number: u64,
+    /// Whose operation it is.
+    pub stamp: Stamp,
+    /// The command.
+    pub command: M::Command,
+    /// What it came to.
+    pub response: M::Response,
 }
 
 /// The whole replicated state at one point of the log, sessions included. It never changes, so its hash is worked out
@@ -38,7 +53,7 @@ impl<M: StateMachine> Image<M> {
 
 impl<M: StateMachine> Default for Sessioned<M> {
     fn default() -> Self {
-        Self { machine: M::start(), sessions: Sessions::default(), executed: 0 }
+        Self { machine: M::start(), sessions: Sessions::default(), executed: 0, told: None }
     }
 }
 
@@ -57,8 +72,17 @@ impl<M: StateMachine> Sessioned<M> {
         }
         let response = self.machine.apply(command);
         self.executed += 1;
+        if let Some(told) = &mut self.told {
+            let (command, response) = (command.clone(), response.clone());
+            told.push(Decided { number: self.executed, stamp, command, response });
+        }
         self.sessions.record(stamp, response.clone());
         (Some(response), true)
+    }
+
+    /// What was executed since this was asked last, in order; `None` if the whole state is another one than then.
+    pub fn tell(&mut self) -> Option<Vec<Decided<M>>> {
+        self.told.replace(Vec::new())
     }
 
     /// What is known about an operation.
@@ -85,7 +109,7 @@ impl<M: StateMachine> Sessioned<M> {
     /// The state that `image` holds.
     pub fn restore(image: &Image<M>) -> Self {
         let Whole { machine, sessions, executed } = &*image.0;
-        Self { machine: M::restore(machine), sessions: sessions.clone(), executed: *executed }
+        Self { machine: M::restore(machine), sessions: sessions.clone(), executed: *executed, told: None }
     }
 
     /// Equal for equal states reached by the same number of executions.

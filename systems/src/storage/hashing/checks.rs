@@ -2,18 +2,18 @@
 //! nobody serves what was addressed by another view, replicas agree in the end; and, in `placing.rs`, the rules about
 //! placements.
 
-use super::council::{Council, PROPOSER};
-use super::directory::Directory;
+use super::keeper::{LANE, Member};
 use super::measure::Watch;
-use super::message::{HashingFact, HashingMessage};
+use super::message::HashingFact;
 use super::node::Machine;
 use super::options::Config;
 use super::order::Order;
 use super::orders::{ORDERS_TAKEN_UP, Orders};
 use super::placing::Placing;
 use super::version::{Held, Version};
-use crate::consensus::raft::{EmbeddedChecks, Raft};
+use crate::consensus::raft::checks::RaftChecks;
 use crate::shared::kv::register::{Registers, Wrong};
+use crate::shared::replication::CouncilChecks;
 use sim_core::fault::{ClockChange, DiskChange, Fault, Injection, OnCrash};
 use sim_core::measures::LostWrite;
 use sim_core::{
@@ -53,7 +53,7 @@ pub struct HashingChecks {
     registers: Registers,
     order: Order,
     orders: Orders,
-    keepers: EmbeddedChecks,
+    keepers: CouncilChecks<Member, RaftChecks>,
     pub(super) watch: Watch,
     /// The newest version of each key that was acknowledged, and whether it was a delete.
     acknowledged: BTreeMap<u64, (Version, bool)>,
@@ -101,7 +101,7 @@ impl HashingChecks {
             registers: Registers::default(),
             order: Order::default(),
             orders: Orders::default(),
-            keepers: EmbeddedChecks::new(KEEPERS_AGREE, config.nodes),
+            keepers: CouncilChecks::new(KEEPERS_AGREE, LANE, RaftChecks::new(config.nodes)),
             watch: Watch::new(config),
             acknowledged: BTreeMap::new(),
             told: BTreeMap::new(),
@@ -173,26 +173,6 @@ impl HashingChecks {
         }
     }
 
-    /// What happened to the Raft of those who keep the directory.
-    fn watch_keepers(&mut self, at: Instant, what: &Observed<'_, Machine>) {
-        let keepers = &mut self.keepers;
-        match what {
-            Observed::Noted { node, fact: HashingFact::Directory(fact) } => {
-                keepers.noted::<Directory>(at, *node, *fact);
-            }
-            Observed::Noted { node, fact: HashingFact::Proposed { op } } => {
-                keepers.requested::<Directory>(at, *node, PROPOSER, *op);
-            }
-            Observed::Delivered { from, to, message: HashingMessage::Directory(message), .. } => {
-                keepers.delivered(at, (*from, *to), message);
-            }
-            Observed::Sent { from, to, message: HashingMessage::Directory(message), .. } => {
-                keepers.sent(at, (*from, *to), message);
-            }
-            other => keepers.watch::<Machine, Directory>(at, other),
-        }
-    }
-
     /// What each rule says about the run, given the nodes as they ended.
     #[must_use]
     pub fn verdicts(&self, nodes: &[Option<Machine>]) -> Vec<Verdict> {
@@ -236,7 +216,7 @@ impl HashingChecks {
                 verdicts.push(judge.converged(self.repaired, self.hinted));
             }
         }
-        verdicts.push(self.keepers.verdict(&nodes.iter().map(inside).collect::<Vec<_>>()));
+        verdicts.push(self.keepers.verdict(nodes));
         verdicts
     }
 
@@ -353,15 +333,10 @@ impl HashingChecks {
     }
 }
 
-/// The Raft of the directory inside a node, if it is up and keeps the directory.
-fn inside(node: &Option<Machine>) -> Option<&Raft<Directory>> {
-    node.as_ref()?.council.as_ref().map(Council::raft)
-}
-
 impl Observer<Machine> for HashingChecks {
     fn observe(&mut self, at: Instant, what: &Observed<'_, Machine>) {
         self.now = at;
-        self.watch_keepers(at, what);
+        self.keepers.observe(at, what);
         self.orders.watch(what);
         self.watch.observe(at, what);
         match what {
@@ -434,7 +409,7 @@ impl Observer<Machine> for HashingChecks {
         if let Some(detail) = self.orders.after_step(stepped, nodes) {
             self.fail(at, ORDERS_TAKEN_UP, Some(stepped), detail);
         }
-        self.keepers.after_step(at, stepped, |node: NodeId| inside(&nodes[node.index()]))?;
+        self.keepers.after_step(at, stepped, nodes)?;
         self.violation.clone().map_or(Ok(()), Err)
     }
 }

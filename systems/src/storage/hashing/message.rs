@@ -2,8 +2,9 @@
 
 use super::directory::{Directory, View};
 use super::version::{Held, Version};
-use crate::consensus::raft;
+use crate::consensus::raft::{self, Raft};
 use crate::shared::number::numbers;
+use crate::shared::replication::{Landmark, Minute};
 use sim_core::{ClientId, NodeId};
 use std::rc::Rc;
 
@@ -239,24 +240,20 @@ pub struct Image {
     pub life: Option<Life>,
 }
 
+fn is_elected(minute: Minute<raft::RaftFact>) -> bool {
+    matches!(minute.landmark::<Raft<Directory>>(), Some(Landmark::Elected(_)))
+}
+
 sim_core::facts! {
     /// What nodes announce.
     pub enum HashingFact {
-        /// One of those who keep the directory announces something of their Raft.
-        Directory(inner: raft::RaftFact) = "elected" | "directory" [usize::from(!inner.is_elected())]
-            landmark { inner.is_elected() }
+        /// One of those who keep the directory announces something of their group.
+        Directory(inner: Minute<raft::RaftFact>) = "elected" | "directory" [usize::from(!is_elected(inner))]
+            landmark { is_elected(inner) }
             (|out| match inner {
-                raft::RaftFact::Elected { term, .. } => write!(out, "term={term}"),
-                inner => {
-                    write!(out, "{} ", inner.kind().name)?;
-                    inner.describe(out)
-                }
+                Minute::Said(raft::RaftFact::Elected { term, .. }) => write!(out, "term={term}"),
+                inner => inner.describe(out),
             }),
-        /// Their leader wants a step taken.
-        Proposed {
-            /// Its number for it.
-            op: u64,
-        } = "proposed" ("op={op}"),
         /// A change of members begins: the first one who keeps the directory knows.
         Changing {
             /// The epoch of the change.

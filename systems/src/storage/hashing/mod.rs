@@ -16,7 +16,7 @@
 //! | Deletes: tombstones, and a time of grace for them | Demers et al. 1987 (1.4); Cassandra's `gc_grace_seconds` | `store.rs` |
 //! | A lost disk: a new epoch, then filled again | Michael et al. 2017, for the first half | `exchange.rs`, `directory.rs` |
 //! | Quorums that are up, beside the closed form | k of n | `quorums.rs` |
-//! | The directory: members in epochs, on the project's own Raft | 6.824 shard controllers | `directory.rs`, `council.rs` |
+//! | The directory: members in epochs, on the project's own Raft | 6.824 shard controllers | `directory.rs`, `keeper.rs` |
 //! | A change of members with a joint epoch between | Raft dissertation 4.3; RAMBO (Lynch, Shvartsman 2002) | `node.rs`, `exchange.rs` |
 //!
 //! # How a change of members goes
@@ -76,10 +76,10 @@ mod by_hand;
 mod checks;
 mod client;
 mod coordinate;
-mod council;
 mod directory;
 mod exchange;
 mod hints;
+mod keeper;
 mod measure;
 mod message;
 mod node;

@@ -2,10 +2,10 @@
 
 use super::HashingBug;
 use super::coordinate::Op;
-use super::council::Council;
 use super::directory::View;
 use super::exchange::Exchange;
 use super::hints::Deliveries;
+use super::keeper::Keeper;
 use super::message::{Behalf, HashingFact, HashingMessage, HintNumber, Life, OpNumber, Record};
 use super::options::Config;
 use super::rule::Rule;
@@ -30,7 +30,7 @@ pub const EXCHANGE: Timer = Timer(2);
 /// A node brings what it keeps for others to them.
 pub const HINTS: Timer = Timer(3);
 /// How many timer slots a node uses.
-pub const TIMERS: u16 = super::council::TIMERS_FROM + crate::consensus::raft::TIMERS;
+pub const TIMERS: u16 = super::keeper::TIMERS_FROM + crate::consensus::raft::TIMERS;
 
 /// A router, a store, or both; the first few keep the directory too.
 #[derive(Clone, Debug)]
@@ -53,7 +53,7 @@ pub struct Machine {
     pub(super) clock: u64,
     pub(super) exchange: Exchange,
     pub(super) deliveries: Deliveries,
-    pub(super) council: Option<Council>,
+    pub(super) keeper: Option<Keeper>,
     /// It has read its disk, and takes no part before a sync has covered what it has read.
     pub(super) opening: bool,
 }
@@ -108,7 +108,7 @@ impl Machine {
             self.rule = Rule::replay(&setup, setup.first(), &view.past);
         }
         self.next_rule = view.next.map(|members| self.rule.after(&setup, members));
-        if self.council.is_some() {
+        if self.keeper.is_some() {
             fx.note(match view.next {
                 _ if view.fenced != self.view.fenced => HashingFact::Fenced { epoch: view.epoch },
                 Some(_) => HashingFact::Changing { epoch: view.epoch },
@@ -207,7 +207,7 @@ impl Node for Machine {
             move |hash| holders_of(config, &rule, next.as_ref(), hash)
         };
         let wiped = disk.is_empty()
-            && super::council::is_empty(disk)
+            && super::keeper::is_empty(disk)
             && fx.device_was_used()
             && !config.is_router(me)
             && !config.has(HashingBug::WipedServesAtOnce);
@@ -233,7 +233,7 @@ impl Node for Machine {
             clock: 0,
             exchange: Exchange::default(),
             deliveries: Deliveries::new(HintNumber(numbered)),
-            council: Council::boot(config, disk, fx),
+            keeper: Keeper::boot(config, disk, fx),
             opening: false,
         };
         if wiped {
@@ -241,7 +241,7 @@ impl Node for Machine {
             node.store.wiped(life, fx);
         }
         node.regroup();
-        let new = disk.is_empty() && super::council::is_empty(disk);
+        let new = disk.is_empty() && super::keeper::is_empty(disk);
         if new || config.has(HashingBug::RestartTrustsPageCache) {
             node.open(fx);
         } else {
@@ -369,7 +369,7 @@ impl Node for Machine {
 
     fn role(&self) -> Role {
         let stores = self.config.stores(self.view.next.unwrap_or_else(|| self.view.members(&self.config)));
-        match self.council.as_ref().and_then(Council::leads) {
+        match self.keeper.as_ref().and_then(Keeper::leads) {
             Some(term) => Role::new("leader", term),
             None if self.config.is_router(self.me) => Role::new("router", 0),
             None if stores.has(self.me) => Role::new("store", 0),

@@ -28,15 +28,15 @@ impl Orders {
     pub fn after_step(&mut self, stepped: NodeId, nodes: &[Option<Machine>]) -> Option<String> {
         let (node, members) = self.asked.take_if(|(node, _)| *node == stepped)?;
         let machine = nodes[node.index()].as_ref().filter(|machine| !machine.opening)?;
-        let council = machine.council.as_ref().filter(|council| council.leads().is_some())?;
-        let (config, view) = (&machine.config, &council.directory().view);
+        let keeper = machine.keeper.as_ref().filter(|keeper| keeper.leads().is_some())?;
+        let (config, view) = (&machine.config, &keeper.directory().view);
         let stores = members.iter().filter(|node| !config.is_router(*node)).count();
         let can_be_done = members.iter().all(|node| node.0 < config.nodes) && stores >= config.replicas as usize;
         if !can_be_done || view.next.is_some() || view.members(config) == members {
             return None;
         }
         self.taken_up += 1;
-        let begun = council.has_proposed(view.epoch);
+        let begun = keeper.has_proposed();
         (!begun).then(|| format!("{node} leads and was asked for the members {members}, and does nothing about it"))
     }
 }
