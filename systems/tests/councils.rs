@@ -1,5 +1,5 @@
-//! A consensus group inside other nodes, by either protocol: what is decided is told once, in order and everywhere, over
-//! crashes and snapshots, and who proposes learns what became of it.
+//! A consensus group inside other nodes, by either protocol: what is decided is told once, in order and everywhere,
+//! over crashes and snapshots, and who proposes learns what became of it.
 
 use sim_core::fault::{CutClients, Fault, Injection, OnCrash, Schedule, Shape, Target};
 use sim_core::network::{Latency, LinkPolicy, NetworkConfig};

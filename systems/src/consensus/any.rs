@@ -49,7 +49,8 @@ sim_core::messages! {
         /// Of Raft.
         Raft(inner: RaftMessage<M>) = "" of [raft::MESSAGE_KINDS] whole { inner.bytes() } (|out| inner.describe(out)),
         /// Of Multi-Paxos.
-        Paxos(inner: PaxosMessage<M>) = "" of [paxos::MESSAGE_KINDS] whole { inner.bytes() } (|out| inner.describe(out)),
+        Paxos(inner: PaxosMessage<M>) = "" of [paxos::MESSAGE_KINDS] whole { inner.bytes() }
+            (|out| inner.describe(out)),
     }
 }
 

@@ -351,7 +351,8 @@ impl<C: Consensus> Council<C> {
 
 /// Says how nodes of a type host a group: what carries its messages, records and facts, and where the member is.
 ///
-/// `hosts! { Machine: Raft<Directory> => HashingMessage::Directory, Record::Directory, HashingFact::Directory; |node| ... }`
+/// `hosts! { Machine: Raft<Directory> => HashingMessage::Directory, Record::Directory, HashingFact::Directory;
+/// |node| node.keeper.as_ref().map(|keeper| &keeper.council) }`
 macro_rules! hosts {
     ($node:ty: $member:ty => $message:path, $record:path, $fact:path; |$this:ident| $council:expr) => {
         impl $crate::shared::replication::Hosts<$member> for $node {

@@ -1,5 +1,5 @@
-//! The nodes that keep the directory: a consensus group inside the store's nodes, and what its leader does about changes
-//! of members.
+//! The nodes that keep the directory: a consensus group inside the store's nodes, and what its leader does about
+//! changes of members.
 
 use super::HashingBug;
 use super::directory::{Directory, Step};
