@@ -8,7 +8,8 @@ use scenarios::Registry;
 use scenarios::keys::{EXPECT, FAULT, KINDS, Key, SHAPES, Takes, Unit};
 use scenarios::runner;
 use serde_json::{Value, json};
-use sim_core::Rule;
+use sim_core::workload::OperationKind;
+use sim_core::{RoleKind, Rule};
 use std::path::{Path, PathBuf};
 
 /// Runs `list`.
@@ -65,8 +66,18 @@ fn systems(registry: &Registry) -> Listed {
     for system in registry.iter() {
         listed.line(system.name(), 0);
         listed.line(format!("    {}", system.about()), 4);
+        for role in system.roles() {
+            let of = if role.member { "members" } else { "beside the members" };
+            listed.line(format!("    role {}: {} ({of})", role.name, role.about), 8);
+        }
+        for kind in system.operations() {
+            listed.line(format!("    operation {}: {}", kind.name, kind.about), 8);
+        }
         if !system.orders().is_empty() {
             listed.line(format!("    takes orders: {}", system.orders().join(", ")), 4);
+        }
+        for order in system.own_orders() {
+            listed.line(format!("    order {}: {}", order.name, order.about), 8);
         }
         let schema = system.options_schema().to_value();
         let mut options = Vec::new();
@@ -81,12 +92,24 @@ fn systems(registry: &Registry) -> Listed {
             listed.entry(4, 20, key, &format!("{about}{facts}"));
             options.push(json!({ "name": key, "default": default, "values": values, "about": about }));
         }
+        let operations: Vec<Value> = system.operations().iter().map(operation_json).collect();
+        let own_orders: Vec<&str> = system.own_orders().iter().map(|order| order.name).collect();
+        let roles: Vec<Value> = system.roles().iter().map(role_json).collect();
         all.push(json!({
-            "name": system.name(), "about": system.about(), "orders": system.orders(), "options": options,
+            "name": system.name(), "about": system.about(), "roles": roles, "operations": operations,
+            "orders": system.orders(), "own_orders": own_orders, "options": options,
         }));
     }
     listed.json = Value::Array(all);
     listed
+}
+
+fn operation_json(kind: &OperationKind) -> Value {
+    json!({ "name": kind.name, "class": kind.class, "about": kind.about })
+}
+
+fn role_json(role: &RoleKind) -> Value {
+    json!({ "name": role.name, "about": role.about, "member": role.member, "least": role.least })
 }
 
 /// The words that a key takes, if it takes words.

@@ -16,6 +16,7 @@ mod outages;
 mod outside;
 mod plans;
 mod published;
+mod roles;
 mod shrink;
 mod store_stories;
 mod support;

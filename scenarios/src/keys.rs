@@ -109,6 +109,8 @@ pub enum Takes {
     Bound(Unit),
     /// A number of keys or a table.
     KeySpace,
+    /// A table of numbers, by names that the system knows.
+    Weights,
     /// A table.
     Table(&'static Section),
     /// A list of tables.

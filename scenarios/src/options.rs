@@ -3,7 +3,8 @@
 use crate::suggest;
 use schemars::schema_for;
 use sim_core::metric::MetricKind;
-use sim_core::{Profile, Rule, Shape, System};
+use sim_core::workload::OperationKind;
+use sim_core::{OrderKind, Profile, RoleKind, Rule, Shape, System};
 
 /// A `[system]` option that makes no sense.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,8 +54,28 @@ pub trait Systems {
         let _ = system;
         false
     }
+    /// The kinds of nodes that a system tells apart; none where any role will do.
+    fn roles(&self, system: &str) -> &'static [RoleKind] {
+        let _ = system;
+        &[]
+    }
+    /// How many of so many nodes have which role where the file does not say so ([`System::default_groups`]).
+    fn default_groups(&self, system: &str, nodes: u32) -> Vec<(&'static str, u32)> {
+        let _ = (system, nodes);
+        Vec::new()
+    }
+    /// The operations that a system names itself; none if they are those of a key-value store.
+    fn operations(&self, system: &str) -> &'static [OperationKind] {
+        let _ = system;
+        &[]
+    }
     /// The kinds of orders that a system takes from an operator; none if it never changes.
     fn orders(&self, system: &str) -> Names {
+        let _ = system;
+        &[]
+    }
+    /// The orders that only a system knows.
+    fn own_orders(&self, system: &str) -> &'static [OrderKind] {
         let _ = system;
         &[]
     }

@@ -4,7 +4,8 @@ use crate::options::{Names, OptionProblem, Systems};
 use crate::runner::{self, ForkRequest, RunError, RunRequest};
 use sim_core::metric::MetricKind;
 use sim_core::record::RunRecord;
-use sim_core::{Bug, Collect, Node, Profile, Rule, Shape, System};
+use sim_core::workload::OperationKind;
+use sim_core::{Bug, Collect, Node, OrderKind, Profile, RoleKind, Rule, Shape, System};
 use std::marker::PhantomData;
 
 /// A system with its type erased: one virtual call a run.
@@ -21,8 +22,16 @@ pub trait AnySystem: Sync {
     fn kinds(&self) -> (Names, Names);
     /// Whether its nodes talk over connections.
     fn connects(&self) -> bool;
+    /// The kinds of nodes that it tells apart.
+    fn roles(&self) -> &'static [RoleKind];
+    /// How many of so many nodes have which role where the file does not say so.
+    fn default_groups(&self, nodes: u32) -> Vec<(&'static str, u32)>;
+    /// The operations that it names itself.
+    fn operations(&self) -> &'static [OperationKind];
     /// The kinds of orders that it takes from an operator.
     fn orders(&self) -> Names;
+    /// The orders that only it knows.
+    fn own_orders(&self) -> &'static [OrderKind];
     /// Its own figures of a run.
     fn metrics(&self) -> &'static [MetricKind];
     /// Runs one scenario with one seed.
@@ -70,8 +79,20 @@ impl<S: System> AnySystem for Erased<S> {
     fn connects(&self) -> bool {
         <S::Node as Node>::CONNECTS
     }
+    fn roles(&self) -> &'static [RoleKind] {
+        S::ROLES
+    }
+    fn default_groups(&self, nodes: u32) -> Vec<(&'static str, u32)> {
+        S::default_groups(nodes)
+    }
+    fn operations(&self) -> &'static [OperationKind] {
+        S::OPERATIONS
+    }
     fn orders(&self) -> Names {
         S::ORDERS
+    }
+    fn own_orders(&self) -> &'static [OrderKind] {
+        S::OWN_ORDERS
     }
     fn metrics(&self) -> &'static [MetricKind] {
         S::METRICS
@@ -161,7 +182,19 @@ impl Systems for Registry {
     fn connects(&self, system: &str) -> bool {
         self.get(system).is_some_and(AnySystem::connects)
     }
+    fn roles(&self, system: &str) -> &'static [RoleKind] {
+        self.get(system).map_or(&[], AnySystem::roles)
+    }
+    fn default_groups(&self, system: &str, nodes: u32) -> Vec<(&'static str, u32)> {
+        self.get(system).map_or_else(Vec::new, |s| s.default_groups(nodes))
+    }
+    fn operations(&self, system: &str) -> &'static [OperationKind] {
+        self.get(system).map_or(&[], AnySystem::operations)
+    }
     fn orders(&self, system: &str) -> Names {
         self.get(system).map_or(&[], AnySystem::orders)
+    }
+    fn own_orders(&self, system: &str) -> &'static [OrderKind] {
+        self.get(system).map_or(&[], AnySystem::own_orders)
     }
 }

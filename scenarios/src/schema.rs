@@ -159,6 +159,7 @@ fn takes(takes: Takes) -> Value {
             };
             json!({ "type": "string", "pattern": "^\\s*(>=|<=|==|=|>|<)", "examples": [example] })
         }
+        Takes::Weights => json!({ "type": "object", "additionalProperties": { "type": "integer", "minimum": 0 } }),
         Takes::KeySpace => json!({ "anyOf": [{ "type": "integer", "minimum": 1 }, section(&keys::KEYS)] }),
         Takes::Table(inner) => section(inner),
         Takes::Tables(inner) => list(section(inner)),

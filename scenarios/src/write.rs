@@ -10,7 +10,7 @@ use sim_core::fault::{
 };
 use sim_core::network::{Latency, Law, LinkPolicy};
 use sim_core::units::{BitRate, ByteSize, OffsetText, OperationRate, Ppm, ProbabilityText, RangeText};
-use sim_core::{Duration, Instant, Probability, ReadsFrom, Routing};
+use sim_core::{Argument, Duration, Instant, NodeId, Probability, ReadsFrom, Routing};
 use toml::{Table, Value};
 
 impl Scenario {
@@ -167,7 +167,7 @@ fn head(out: &mut Out, scenario: &Scenario, seed: u64) {
 
 fn cluster(out: &mut Out, scenario: &Scenario) {
     let cluster = &scenario.cluster;
-    let own_machines = Cluster::own_machines(cluster.nodes());
+    let (own_machines, shape) = (Cluster::own_machines(cluster.nodes()), cluster.shape());
     out.table("[cluster]");
     if cluster.groups.is_empty() {
         out.key("nodes", number(cluster.members() as u64));
@@ -193,8 +193,8 @@ fn cluster(out: &mut Out, scenario: &Scenario) {
     for group in &cluster.groups {
         out.table("[[cluster.group]]");
         out.key("role", text(&group.role));
-        let nodes = cluster.nodes_of(&group.role);
-        out.key("nodes", number(nodes.iter().filter(|node| node.index() < cluster.members()).count() as u64));
+        let spare = |node: &NodeId| shape.spare_nodes().contains(&node.0);
+        out.key("nodes", number(cluster.nodes_of(&group.role).iter().filter(|node| !spare(node)).count() as u64));
         if let Some(cost) = group.cpu_cost {
             out.key("cpu_cost", time(cost));
         }
@@ -275,6 +275,9 @@ fn rule(out: &mut Out, rule: &LinkRule, scenario: &Scenario) {
 
 fn workload(out: &mut Out, workload: &Workload, scenario: &Scenario) {
     out.table("[[workload]]");
+    if let Some(role) = &workload.at {
+        out.key("at", text(role));
+    }
     out.key("clients", i64::from(workload.clients));
     match &workload.pace {
         Pace::Closed { think, outstanding } => {
@@ -295,10 +298,15 @@ fn workload(out: &mut Out, workload: &Workload, scenario: &Scenario) {
             }
         },
     }
-    out.key("read_ratio", share(workload.reads));
-    out.key("append_ratio", share(workload.appends));
-    out.key("cas_ratio", share(workload.cas));
-    out.key("delete_ratio", share(workload.deletes));
+    if workload.mix.is_empty() {
+        out.key("read_ratio", share(workload.reads));
+        out.key("append_ratio", share(workload.appends));
+        out.key("cas_ratio", share(workload.cas));
+        out.key("delete_ratio", share(workload.deletes));
+    } else {
+        let mix: Vec<_> = workload.mix.iter().map(|weight| (weight.name, i64::from(weight.weight).into())).collect();
+        out.key("mix", inline(&mix));
+    }
     out.key(
         "keys",
         match workload.keys {
@@ -315,8 +323,20 @@ fn workload(out: &mut Out, workload: &Workload, scenario: &Scenario) {
         },
     );
     out.key("value_size", text(ByteSize(workload.value_size.into())));
+    out.key("timeout", time(workload.patience.timeout));
+    if workload.at.is_none() {
+        way(out, workload);
+    }
+    out.key("start", moment(workload.start));
+    out.key("stop", moment(workload.stop));
+    if workload.at.is_none() {
+        out.key("zones", names(workload.zones.iter().map(|z| &scenario.cluster.zones[*z as usize])));
+    }
+}
+
+/// Where clients go that sit at no node, and how often.
+fn way(out: &mut Out, workload: &Workload) {
     let patience = &workload.patience;
-    out.key("timeout", time(patience.timeout));
     out.key("attempt_timeout", time(patience.attempt_timeout));
     match patience.attempts {
         u32::MAX => out.key("attempts", text("unlimited")),
@@ -329,7 +349,7 @@ fn workload(out: &mut Out, workload: &Workload, scenario: &Scenario) {
         match workload.routing {
             Routing::Sticky => text("sticky"),
             Routing::Random => text("random"),
-            Routing::Fixed(node) => text(node),
+            Routing::Fixed(node) | Routing::At(node) => text(node),
         },
     );
     out.key(
@@ -340,9 +360,6 @@ fn workload(out: &mut Out, workload: &Workload, scenario: &Scenario) {
             ReadsFrom::Nearest => "nearest",
         }),
     );
-    out.key("start", moment(workload.start));
-    out.key("stop", moment(workload.stop));
-    out.key("zones", names(workload.zones.iter().map(|z| &scenario.cluster.zones[*z as usize])));
 }
 
 fn fault(out: &mut Out, injection: &Injection) {
@@ -350,8 +367,12 @@ fn fault(out: &mut Out, injection: &Injection) {
     out.key("id", i64::try_from(injection.id).expect("ids of faults have 63 bits"));
     out.maybe("name", injection.name.as_deref().map(text));
     out.key("kind", text(injection.fault.kind()));
-    let groups = matches!(&injection.fault, Fault::Partition { shape: Shape::Groups(_), .. });
-    if !groups {
+    let aims = match &injection.fault {
+        Fault::Partition { shape: Shape::Groups(_), .. } => false,
+        Fault::Membership(MemberChange::Own { takes, .. }) => *takes == Argument::Node,
+        _ => true,
+    };
+    if aims {
         out.key("target", write_target(&injection.target));
     }
     out.key("at", moment(injection.at));
@@ -429,6 +450,10 @@ fn fault(out: &mut Out, injection: &Injection) {
         Fault::Disk(DiskChange::Lie) => out.key("lie", true),
         Fault::Disk(DiskChange::Torn) => out.key("torn", true),
         Fault::Disk(DiskChange::Rot(p)) => out.key("rot", share(*p)),
+        Fault::Membership(MemberChange::Own { name, takes, number, .. }) => {
+            out.key("order", text(name));
+            out.maybe("number", (*takes == Argument::Number).then(|| self::number(*number)));
+        }
         Fault::Membership(change) => {
             out.key("change", text(change.name()));
             match change {

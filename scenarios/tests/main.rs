@@ -10,5 +10,6 @@ mod keys;
 mod library;
 mod never_panics;
 mod plans;
+mod roles;
 mod shrink;
 mod shrink_keeps;

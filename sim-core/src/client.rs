@@ -86,6 +86,14 @@ pub struct Patience {
     pub backoff_max: Duration,
 }
 
+impl Patience {
+    /// As patient, but with one try.
+    #[must_use]
+    pub const fn once(self) -> Self {
+        Self { attempts: 1, attempt_timeout: self.timeout, ..self }
+    }
+}
+
 impl Default for Patience {
     fn default() -> Self {
         Self {
@@ -108,6 +116,9 @@ pub enum Routing {
     Random,
     /// Always this node: for tests and probes of one machine.
     Fixed(NodeId),
+    /// Always this node, as the main program on its machine: what it asks is there at once, over no network, and the
+    /// node is all the library it has. It tries once, and while its machine is down it waits.
+    At(NodeId),
 }
 
 /// Which node a client takes its reads to.
@@ -136,4 +147,15 @@ pub struct Seat {
     pub reads_from: ReadsFrom,
     /// Whether it is a probe of the availability grid rather than part of the workload.
     pub probe: bool,
+}
+
+impl Seat {
+    /// The node at which the client sits, if it sits at one.
+    #[must_use]
+    pub const fn at(&self) -> Option<NodeId> {
+        match self.routing {
+            Routing::At(node) => Some(node),
+            Routing::Sticky | Routing::Random | Routing::Fixed(_) => None,
+        }
+    }
 }

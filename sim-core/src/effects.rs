@@ -26,6 +26,11 @@ pub enum Effect<N: Node> {
         /// Who may be able to serve it.
         hint: Option<NodeId>,
     },
+    /// Tell a client that its request is under way: its patience with this try starts anew.
+    Progress {
+        /// Which request.
+        ticket: Ticket,
+    },
     /// Arm a timer slot, replacing its deadline.
     Arm {
         /// The slot.
@@ -223,6 +228,12 @@ impl<'a, N: Node> Effects<'a, N> {
     /// Answers "not now, and this try will never take effect".
     pub fn refuse(&mut self, ticket: Ticket) {
         self.redirect(ticket, None);
+    }
+
+    /// Tells a client that its request is under way, so that it does not lose patience with this try yet. The operation
+    /// as a whole may take no longer for that.
+    pub fn progress(&mut self, ticket: Ticket) {
+        self.out.push(Effect::Progress { ticket });
     }
 
     /// Arms `timer` to come due `after` from now on this node's clock, replacing its earlier deadline.

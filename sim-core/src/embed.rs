@@ -149,6 +149,7 @@ fn outer<I: Node, N: Node>(effect: Effect<I>, wrap: &impl Wrap<I, N>) -> Option<
         },
         Effect::Redirect { ticket, hint } if wrap.redirect(ticket, hint) => Effect::Redirect { ticket, hint },
         Effect::Redirect { .. } => return None,
+        Effect::Progress { ticket } => Effect::Progress { ticket },
         Effect::Arm { timer, after } => Effect::Arm { timer, after },
         Effect::Disarm { timer } => Effect::Disarm { timer },
         Effect::Append { id, lane, record } => Effect::Append { id, lane, record: wrap.record(record) },

@@ -41,6 +41,7 @@ mod order;
 mod probability;
 mod rng;
 mod rule;
+mod shape;
 mod state_machine;
 mod system;
 mod time;
@@ -58,14 +59,14 @@ pub use journal::{Journal, Upto};
 pub use node::{Completion, Fact, Message, Node, Replay, SyncError, Unreadable};
 pub use node_set::NodeSet;
 pub use observer::{Drop, Observed, Observer, Parcel, Peer};
-pub use order::Order;
+pub use order::{Argument, Order, OrderKind};
 pub use probability::Probability;
 pub use rng::{Purpose, Rng};
 pub use rule::Rule;
+pub use shape::{Group, RoleKind, Shape};
 pub use state_machine::StateMachine;
 pub use system::{
-    Bug, Collect, Entry, Finished, History, Invalid, LoadUnit, Operation, Phase, Profile, Said, Shape, Span, System,
-    node_ids,
+    Bug, Collect, Entry, Finished, History, Invalid, LoadUnit, Operation, Phase, Profile, Said, Span, System, node_ids,
 };
 pub use time::{Duration, Instant, LocalInstant};
 pub use verdict::{Budget, Verdict, Violation};

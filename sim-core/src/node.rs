@@ -151,6 +151,12 @@ pub trait Node: Sized + 'static {
     fn takes_orders(&self) -> bool {
         self.role().name == "leader"
     }
+    /// Whether it has obeyed an order of its system's own ([`Order::Own`]), which it was given: as soon as it was, for
+    /// what is done at once. Until then it is asked again every second.
+    fn has_obeyed(&self, order: &Order) -> bool {
+        let _ = order;
+        true
+    }
     /// Whether an operator may make it a member of the cluster: not one that only passes on what members do.
     fn can_be_member(&self) -> bool {
         true

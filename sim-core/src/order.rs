@@ -11,6 +11,35 @@ pub enum Order {
     Members(NodeSet),
     /// This node shall lead.
     Lead(NodeId),
+    /// One that only its system knows.
+    Own {
+        /// Which of [`crate::System::OWN_ORDERS`].
+        kind: u16,
+        /// What it is about: a number, or the index of a node.
+        argument: u64,
+    },
+}
+
+/// An order that only its system knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OrderKind {
+    /// What files call it.
+    pub name: &'static str,
+    /// What shall be, in one sentence.
+    pub about: &'static str,
+    /// What it is about.
+    pub takes: Argument,
+}
+
+/// What an order of a system's own is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Argument {
+    /// The cluster.
+    Nothing,
+    /// A number.
+    Number,
+    /// A node.
+    Node,
 }
 
 impl Order {
@@ -23,6 +52,7 @@ impl Order {
         match self {
             Self::Members(_) => "members",
             Self::Lead(_) => "lead",
+            Self::Own { .. } => "own",
         }
     }
 }
@@ -32,6 +62,7 @@ impl fmt::Display for Order {
         match self {
             Self::Members(set) => write!(f, "the members shall be {set}"),
             Self::Lead(node) => write!(f, "{node} shall lead"),
+            Self::Own { kind, argument } => write!(f, "order {kind} of the system's own, {argument}"),
         }
     }
 }

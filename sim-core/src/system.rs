@@ -3,44 +3,14 @@
 use crate::measures::Measures;
 use crate::metric::MetricKind;
 use crate::record::OpRecord;
-use crate::workload::Load;
-use crate::{Budget, Class, Client, ClientId, Duration, Instant, Node, NodeId, Observer, Outcome, Rule, Verdict};
+use crate::workload::{Load, OperationKind};
+use crate::{
+    Budget, Class, Client, ClientId, Duration, Instant, Node, NodeId, Observer, OrderKind, Outcome, RoleKind, Rule,
+    Shape, Verdict,
+};
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-
-/// The cluster a system is configured for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Shape {
-    /// Zone index of each node.
-    pub node_zones: Vec<u16>,
-    /// Zone names.
-    pub zones: Vec<String>,
-    /// How many of the nodes, the last ones, run but are no members of the cluster at first.
-    pub spares: u32,
-    /// Worst honest clock: no clock without a clock fault drifts more than this, in parts per million.
-    pub max_drift_ppm: u32,
-}
-
-impl Shape {
-    /// So many nodes in one zone, no spares, clocks that do not drift.
-    #[must_use]
-    pub fn plain(nodes: usize) -> Self {
-        Self { node_zones: vec![0; nodes], zones: vec!["a".to_owned()], spares: 0, max_drift_ppm: 0 }
-    }
-
-    /// How many nodes there are, spares included.
-    #[must_use]
-    pub const fn nodes(&self) -> usize {
-        self.node_zones.len()
-    }
-
-    /// How many of them, the first ones, are members of the cluster at first.
-    #[must_use]
-    pub const fn members(&self) -> usize {
-        self.node_zones.len() - self.spares as usize
-    }
-}
 
 /// An option that makes no sense, alone or with another.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -269,8 +239,16 @@ pub trait System: Sized + 'static {
     const MESSAGE_KINDS: &'static [&'static str] = &[];
     /// The names of its kinds of facts, likewise.
     const FACT_KINDS: &'static [&'static str] = &[];
+    /// The kinds of nodes it tells apart; none where every node is a member of the cluster and does the same, whatever
+    /// role a file gives it.
+    const ROLES: &'static [RoleKind] = &[];
+    /// The operations that its clients ask for, where they are not those of a key-value store
+    /// ([`VERBS`](crate::workload::VERBS)): [`Op::kind`](crate::workload::Op::kind) counts them.
+    const OPERATIONS: &'static [OperationKind] = &[];
     /// The kinds of orders that an operator may give ([`crate::Order::KINDS`]); none, for a cluster that never changes.
     const ORDERS: &'static [&'static str] = &[];
+    /// The orders that only this system knows, beside those.
+    const OWN_ORDERS: &'static [OrderKind] = &[];
     /// The rules that [`System::judge`] and its checks speak of, list by list; none if nobody has listed them.
     const RULES: &'static [&'static [Rule]] = &[];
     /// The known bugs that can be switched on.
@@ -289,6 +267,16 @@ pub trait System: Sized + 'static {
     /// # Errors
     /// Every option that makes no sense.
     fn configure(options: Self::Options, shape: &Shape) -> Result<<Self::Node as Node>::Config, Vec<Invalid>>;
+    /// How many nodes have which of [`System::ROLES`] in a cluster of a file that does not say so, in order: all the
+    /// first. None, where the options decide instead.
+    fn default_groups(nodes: u32) -> Vec<(&'static str, u32)> {
+        Self::ROLES.first().map(|role| (role.name, nodes)).into_iter().collect()
+    }
+    /// Which of [`System::OPERATIONS`], if there are some, a probe reads and writes with: the first of each class.
+    fn probes() -> (u16, u16) {
+        let first = |class| Self::OPERATIONS.iter().position(|kind| kind.class == class).unwrap_or(0) as u16;
+        (first(Class::Read), first(Class::Write))
+    }
     /// A client with this load.
     fn client(config: &<Self::Node as Node>::Config, load: Load) -> Self::Client;
     /// Fresh checks for one run.
@@ -309,7 +297,8 @@ pub trait System: Sized + 'static {
         let _ = (config, key);
         0
     }
-    /// Whether a node's work counts in the distribution of load: not that of one that only passes it on.
+    /// Whether a member's work counts in the distribution of load: not that of one that only passes it on. Who is no
+    /// member by its role is not asked about.
     fn carries(config: &<Self::Node as Node>::Config, node: NodeId) -> bool {
         let _ = (config, node);
         true

@@ -32,10 +32,46 @@ pub enum Verb {
     Delete,
 }
 
+/// A kind of operation that a system names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OperationKind {
+    /// What files call it, in the `mix` of a workload.
+    pub name: &'static str,
+    /// Whether it may change something.
+    pub class: Class,
+    /// What it does, in one sentence.
+    pub about: &'static str,
+}
+
+impl OperationKind {
+    /// One that changes nothing.
+    #[must_use]
+    pub const fn read(name: &'static str, about: &'static str) -> Self {
+        Self { name, class: Class::Read, about }
+    }
+
+    /// One that may change something.
+    #[must_use]
+    pub const fn write(name: &'static str, about: &'static str) -> Self {
+        Self { name, class: Class::Write, about }
+    }
+}
+
+/// The operations of a system that names none of its own: those of a key-value store.
+pub const VERBS: &[OperationKind] = &[
+    OperationKind::read("get", "reads a key"),
+    OperationKind::write("put", "sets a key"),
+    OperationKind::write("append", "adds to the end of a key's value"),
+    OperationKind::write("cas", "sets a key if it has the value this client last saw there"),
+    OperationKind::write("delete", "removes a key"),
+];
+
 /// One generated operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Op {
-    /// What to do.
+    /// Which of the system's [`OPERATIONS`](crate::System::OPERATIONS) it is; of [`VERBS`] if it names none.
+    pub kind: u16,
+    /// What to do; for a system with operations of its own, to get or to put, as the operation's class is.
     pub verb: Verb,
     /// On which key.
     pub key: u64,
@@ -164,19 +200,94 @@ impl Keys {
     }
 }
 
+/// Which operations are asked for, how often.
+#[derive(Clone, Debug)]
+pub enum Mix {
+    /// Those of a key-value store.
+    Verbs {
+        /// Share of operations that are reads.
+        reads: Probability,
+        /// Share of the writes that are appends.
+        appends: Probability,
+        /// Share of the remaining writes that are compare-and-set.
+        cas: Probability,
+        /// Share of the writes that are left that are deletes.
+        deletes: Probability,
+    },
+    /// By their weights, each with the sum of those before it and its own.
+    Weights(Arc<[(u64, u16, Verb)]>),
+}
+
+impl Mix {
+    /// Reads, and writes that set a key.
+    #[must_use]
+    pub const fn reads(reads: Probability) -> Self {
+        let never = Probability::NEVER;
+        Self::Verbs { reads, appends: never, cas: never, deletes: never }
+    }
+
+    /// Operations of a system that names these, [`VERBS`] if none: which, and how much each weighs.
+    ///
+    /// # Panics
+    /// If all weigh nothing, or there is no such operation.
+    #[must_use]
+    pub fn weighted(operations: &'static [OperationKind], weights: &[(u16, u32)]) -> Self {
+        const OF_STORE: [Verb; VERBS.len()] = [Verb::Get, Verb::Put, Verb::Append, Verb::Cas, Verb::Delete];
+        let verb = |kind: u16| match operations.get(usize::from(kind)).map(|operation| operation.class) {
+            None if operations.is_empty() => OF_STORE[usize::from(kind)],
+            None => panic!("operation {kind} of {}", operations.len()),
+            Some(Class::Read) => Verb::Get,
+            Some(Class::Write) => Verb::Put,
+        };
+        let mut sum = 0;
+        let part = |(kind, weight): &(u16, u32)| {
+            sum += u64::from(*weight);
+            (sum, *kind, verb(*kind))
+        };
+        let parts: Arc<[_]> = weights.iter().map(part).collect();
+        assert!(sum > 0, "a mix of nothing");
+        Self::Weights(parts)
+    }
+
+    /// Whether there are compare-and-sets among them.
+    #[must_use]
+    pub fn compares(&self) -> bool {
+        match self {
+            Self::Verbs { cas, .. } => !cas.is_never(),
+            Self::Weights(parts) => parts.iter().any(|(.., verb)| *verb == Verb::Cas),
+        }
+    }
+
+    /// The next operation: its kind, and the verb.
+    fn pick(&self, rng: &mut Rng) -> (u16, Verb) {
+        match self {
+            Self::Verbs { reads, appends, cas, .. } => {
+                // The same draws whatever the mix, so that changing one share does not shift the others' luck.
+                let (is_read, is_append, is_cas) = (rng.chance(*reads), rng.chance(*appends), rng.chance(*cas));
+                let verb = match (is_read, is_append, is_cas) {
+                    (true, ..) => Verb::Get,
+                    (false, true, _) => Verb::Append,
+                    (false, false, true) => Verb::Cas,
+                    (false, false, false) => Verb::Put,
+                };
+                (verb as u16, verb)
+            }
+            Self::Weights(parts) => {
+                let draw = rng.below(parts.last().map_or(0, |(sum, ..)| *sum));
+                let (_, kind, verb) = parts[parts.partition_point(|(sum, ..)| *sum <= draw)];
+                (kind, verb)
+            }
+        }
+    }
+}
+
 /// One group of clients' load, shared by its clients.
 #[derive(Clone, Debug)]
 pub struct Load {
     /// When operations arrive, per client.
     pub arrival: Arrival,
-    /// Share of operations that are reads.
-    pub reads: Probability,
-    /// Share of the writes that are appends.
-    pub appends: Probability,
-    /// Share of the remaining writes that are compare-and-set.
-    pub cas: Probability,
-    /// Share of the writes that are left that are deletes.
-    pub deletes: Probability,
+    /// Which operations.
+    pub mix: Mix,
     /// Which keys.
     pub keys: Keys,
     /// Size of written values, in bytes.
@@ -211,15 +322,9 @@ impl<N: Node> Generated<N> {
 
     fn op(&mut self, rng: &mut Rng) -> Op {
         let load = &self.load;
-        // The same draws whatever the mix, so that changing one share does not shift the others' luck.
-        let (is_read, is_append, is_cas) = (rng.chance(load.reads), rng.chance(load.appends), rng.chance(load.cas));
-        let verb = match (is_read, is_append, is_cas) {
-            (true, ..) => Verb::Get,
-            (false, true, _) => Verb::Append,
-            (false, false, true) => Verb::Cas,
-            (false, false, false) => Verb::Put,
-        };
+        let (kind, verb) = load.mix.pick(rng);
         let mut op = Op {
+            kind,
             verb,
             key: load.keys.pick(self.issued, rng),
             unique: load.tag << 40 | self.issued,
@@ -227,8 +332,12 @@ impl<N: Node> Generated<N> {
         };
         // Drawn last and only where there are any, so that a load without deletes is what it was before there were
         // some.
-        if !load.deletes.is_never() && rng.chance(load.deletes) && verb == Verb::Put {
-            op.verb = Verb::Delete;
+        if let Mix::Verbs { deletes, .. } = load.mix
+            && !deletes.is_never()
+            && rng.chance(deletes)
+            && verb == Verb::Put
+        {
+            (op.kind, op.verb) = (Verb::Delete as u16, Verb::Delete);
         }
         self.issued += 1;
         self.outstanding += 1;
@@ -323,6 +432,28 @@ impl<N: Node> Client<N> for Generated<N> {
 mod tests {
     use super::*;
     use crate::Purpose;
+
+    #[test]
+    fn weights_are_kept_and_verbs_follow_the_class() {
+        const OF_LOCKS: &[OperationKind] =
+            &[OperationKind::write("acquire", "takes"), OperationKind::read("holder", "tells who has it")];
+        let mut rng = Rng::stream(7, Purpose::Client, 0);
+        let mut count = |mix: &Mix| {
+            let mut counts = [0_u32; 5];
+            for _ in 0..10_000 {
+                let (kind, verb) = mix.pick(&mut rng);
+                counts[usize::from(kind)] += 1;
+                assert!(kind != 1 || matches!(mix, Mix::Weights(parts) if parts.len() > 2) || verb == Verb::Get);
+            }
+            counts
+        };
+        let [acquire, holder, ..] = count(&Mix::weighted(OF_LOCKS, &[(1, 1), (0, 3)]));
+        assert!((7_300..7_700).contains(&acquire) && acquire + holder == 10_000, "{acquire} of 10,000");
+        let [get, put, append, cas, delete] = count(&Mix::weighted(&[], &[(0, 1), (1, 0), (4, 1), (2, 2)]));
+        assert_eq!((put, cas, get + append + delete), (0, 0, 10_000));
+        assert!((4_800..5_200).contains(&append), "{append} of 10,000");
+        assert_eq!(VERBS[Verb::Delete as usize].name, "delete");
+    }
 
     #[test]
     fn hot_keys_take_their_share_and_no_more() {

@@ -426,3 +426,54 @@ fn whoever_waits_for_very_many_answers_pays_for_each_once() {
     let (looks, events) = (run.looks(), run.events());
     assert!(looks < 10 * events, "{looks} looks for {events} events");
 }
+
+/// Who works for a second on what it is asked, and says so every 100 ms if it `tells`.
+fn works_long(tells: bool) -> Script {
+    let quiet: fn(&mut Scripted, sim_core::Timer, Fx<'_, '_>) = |node, timer, fx| {
+        node.count += 1;
+        match node.count {
+            10 => node.waiting.drain(..).for_each(|(_, ticket, request)| fx.reply(ticket, request)),
+            _ => fx.arm(timer, ms(100)),
+        }
+    };
+    Script {
+        request: |node, ticket, request, fx| {
+            node.waiting.push((sim_core::WriteId(0), ticket, request));
+            if node.waiting.len() == 1 {
+                fx.arm(sim_core::Timer(0), ms(100));
+            }
+        },
+        timer: if tells {
+            |node, timer, fx| {
+                node.count += 1;
+                for (_, ticket, request) in &node.waiting {
+                    if node.count < 10 { fx.progress(*ticket) } else { fx.reply(*ticket, *request) }
+                }
+                if node.count < 10 {
+                    fx.arm(timer, ms(100));
+                }
+            }
+        } else {
+            quiet
+        },
+        ..Script::default()
+    }
+}
+
+#[test]
+fn who_hears_of_progress_waits_on_but_no_longer_than_for_the_whole() {
+    let tries = |tells, timeout| {
+        let mut run = start_quiet(free(1), works_long(tells));
+        let patience = Patience { timeout, attempt_timeout: ms(250), ..Patience::default() };
+        run.add_client(with(Routing::Sticky, patience), timetable(vec![at(10)]));
+        run_to(&mut run, at(3_000));
+        let asked = run.nodes()[0].as_ref().expect("up").seen.iter();
+        let asked = asked.filter(|(_, seen)| matches!(seen, Seen::Request(..))).count();
+        let ended = &run.observer().ended[0];
+        (asked, ended.fate, ended.returned < at(10) + timeout)
+    };
+    assert_eq!(tries(true, ms(2_000)), (1, Fate::Ok, true));
+    let (asked, fate, _) = tries(false, ms(2_000));
+    assert!(asked > 2 && fate == Fate::Ok, "{asked} tries without a word");
+    assert_eq!(tries(true, ms(600)), (1, Fate::Unknown, false), "progress is no promise");
+}

@@ -49,6 +49,7 @@ impl Node for Led {
             match order {
                 Order::Members(set) => (self.members, self.progress) = (set, self.progress + 1),
                 Order::Lead(node) => fx.send(node, TakeOver),
+                Order::Own { .. } => {}
             }
         }
     }

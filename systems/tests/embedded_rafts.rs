@@ -3,7 +3,7 @@
 
 use sim_core::fault::{Fault, Injection, OnCrash, Schedule, Target};
 use sim_core::network::{Latency, LinkPolicy, NetworkConfig};
-use sim_core::workload::{Arrival, Generated, Keys, Load};
+use sim_core::workload::{Arrival, Generated, Keys, Load, Mix};
 use sim_core::{
     Completion, Duration, Effects, Engine, EngineConfig, Fact, Instant, Kind, Message, Node, NodeId, NodeSetup,
     Observed, Observer, Patience, Probability, Replay, Role, Routing, Seat, Ticket, Timer, Verdict, Violation,
@@ -174,10 +174,7 @@ fn storm(bug: RaftBug, faults: bool) -> (Storm, Result<(), Violation>) {
     for tag in 0..6 {
         let load = Load {
             arrival: Arrival::Closed { think: Duration::millis(1), outstanding: 2 },
-            reads: Probability::per_billion(300_000_000),
-            appends: Probability::NEVER,
-            cas: Probability::NEVER,
-            deletes: Probability::NEVER,
+            mix: Mix::reads(Probability::per_billion(300_000_000)),
             keys: Keys::Uniform { count: 30 },
             value_size: 16,
             start: second(1),

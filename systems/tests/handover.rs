@@ -3,7 +3,7 @@
 
 use sim_core::fault::{Fault, Injection, MemberChange, OnCrash, Schedule, Target};
 use sim_core::network::{Latency, LinkPolicy, NetworkConfig};
-use sim_core::workload::{Arrival, Keys, Load};
+use sim_core::workload::{Arrival, Keys, Load, Mix};
 use sim_core::{
     Duration, Engine, EngineConfig, Fact, Instant, Message, NodeId, NodeSetup, Observed, Observer, Patience,
     Probability, ReadsFrom, Routing, Seat, Shape, System,
@@ -53,7 +53,7 @@ impl Observer<Machine> for Scribe {
 /// Three stores and a spare; thirty keys are written, then the spare joins. Gives the transcript, once all rules held.
 fn tell(crash: Option<(u32, u64, u64)>) -> String {
     let ms = |n: u64| Instant::ZERO + Duration::millis(n);
-    let shape = Shape { node_zones: vec![0; 4], zones: vec!["a".into()], spares: 1, max_drift_ppm: 0 };
+    let shape = Shape { spares: 1, ..Shape::plain(4) };
     let options = HashingOptions {
         replicas: 2,
         points: 16,
@@ -98,10 +98,7 @@ fn tell(crash: Option<(u32, u64, u64)>) -> String {
         Engine::new(engine, config.clone(), observer);
     let load = Load {
         arrival: Arrival::Closed { think: Duration::millis(2), outstanding: 2 },
-        reads: Probability::per_billion(200_000_000),
-        appends: Probability::NEVER,
-        cas: Probability::NEVER,
-        deletes: Probability::NEVER,
+        mix: Mix::reads(Probability::per_billion(200_000_000)),
         keys: Keys::Uniform { count: 30 },
         value_size: 100,
         start: ms(500),

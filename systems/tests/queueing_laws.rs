@@ -2,7 +2,7 @@
 
 use sim_core::network::{Latency, LinkPolicy, NetworkConfig};
 use sim_core::units::DurationText;
-use sim_core::workload::{Arrival, Generated, Keys, Load};
+use sim_core::workload::{Arrival, Generated, Keys, Load, Mix};
 use sim_core::{
     Duration, Engine, EngineConfig, Instant, NodeId, NodeSetup, Observed, Observer, Outcome, Patience, Probability,
     ReadsFrom, Routing, Seat,
@@ -71,10 +71,7 @@ fn run(config: Config, rho: f64, jobs: u64, seed: u64) -> Times {
     let mut engine = Engine::new(engine, Rc::new(config), Times { from: Instant(end.0 / 10), ..Times::default() });
     let load = Load {
         arrival: Arrival::Open(vec![(Instant::ZERO, Duration((1.0 / rate) as u64)).into()].into()),
-        reads: Probability::ALWAYS,
-        appends: Probability::NEVER,
-        cas: Probability::NEVER,
-        deletes: Probability::NEVER,
+        mix: Mix::reads(Probability::ALWAYS),
         keys: Keys::Uniform { count: 10_000 },
         value_size: 0,
         start: Instant::ZERO,

@@ -2,7 +2,7 @@
 
 use sim_core::fault::Schedule;
 use sim_core::network::{Latency, LinkPolicy, NetworkConfig};
-use sim_core::workload::{Arrival, Generated, Keys, Load};
+use sim_core::workload::{Arrival, Generated, Keys, Load, Mix};
 use sim_core::{
     DiskPolicy, Duration, Engine, EngineConfig, Instant, Node, NodeId, NodeSetup, Patience, Probability, Routing, Seat,
     node_ids,
@@ -66,10 +66,7 @@ pub(super) fn cluster<N: Node<Request = KvCommand>>(
 pub(super) fn client<N: Node<Request = KvCommand>>(outstanding: u32, tag: u64) -> (Seat, Generated<N>) {
     let load = Load {
         arrival: Arrival::Closed { think: Duration::ZERO, outstanding },
-        reads: Probability::NEVER,
-        appends: Probability::NEVER,
-        cas: Probability::NEVER,
-        deletes: Probability::NEVER,
+        mix: Mix::reads(Probability::NEVER),
         keys: Keys::Uniform { count: 1000 },
         value_size: 40,
         start: Instant::ZERO,

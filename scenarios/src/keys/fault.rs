@@ -6,7 +6,7 @@ use Takes::{
 };
 
 /// The kinds of faults.
-pub const KINDS: &[&str] = &["crash", "pause", "slow", "partition", "packet", "clock", "disk", "membership"];
+pub const KINDS: &[&str] = &["crash", "pause", "slow", "partition", "packet", "clock", "disk", "membership", "order"];
 /// The shapes of a partition.
 pub const SHAPES: &[&str] = &[
     "isolate",
@@ -178,5 +178,8 @@ pub static FAULT: Section = Section {
         Key::new("by", Count(1, 127), "1", "of `grow` and `shrink`: how many members more or less")
             .only(&["membership"]),
         Key::new("to", Target, "any other zone", "of `move_zone`: where those sit that join").only(&["membership"]),
+        Key::new("order", Text, "", "which of the orders that only the system knows; `list systems` names them")
+            .only(&["order"]),
+        Key::new("number", Count(0, i64::MAX as u64), "", "what it is about, if that is a number").only(&["order"]),
     ],
 };

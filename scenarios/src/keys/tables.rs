@@ -192,6 +192,18 @@ pub static WORKLOAD: Section = Section {
         Key::new("stages", Tables(&STAGE), "", "open loop with a rate that changes"),
         Key::new("think_time", Duration, "", "closed loop: from an answer to the next operation"),
         Key::new("outstanding", Count(1, 1_000_000), "1", "closed loop: operations each client has in flight"),
+        Key::new(
+            "at",
+            Text,
+            "",
+            "the role of the nodes at which the clients sit, in turn: each asks its own, over no network, once",
+        ),
+        Key::new(
+            "mix",
+            Takes::Weights,
+            "",
+            "how often which operation comes, such as { get = 9, put = 1 }; `list systems` names those of a system",
+        ),
         Key::new("read_ratio", Probability, "0.5", "share of operations that are reads"),
         Key::new("append_ratio", Probability, "0", "share of the writes that are appends"),
         Key::new(

@@ -1,5 +1,6 @@
 //! Reads `[cluster]`, and answers for the rest of the file which nodes and zones there are.
 
+use super::groups::Roles;
 use super::measure;
 use super::section::{Context, Reader};
 use crate::diagnostics::Span;
@@ -9,7 +10,8 @@ use crate::scenario::Cluster;
 use crate::suggest;
 use crate::written::{Kind, Value};
 use sim_core::metric::MetricKind;
-use sim_core::{Duration, NodeId};
+use sim_core::workload::OperationKind;
+use sim_core::{Duration, NodeId, OrderKind};
 
 /// What the rest of the file refers to.
 pub struct World {
@@ -27,10 +29,14 @@ pub struct World {
     pub metrics: &'static [MetricKind],
     /// The rules that runs of the system are judged by; empty if nobody knows.
     pub rules: Vec<&'static str>,
+    /// The operations that the system names itself.
+    pub operations: &'static [OperationKind],
     /// The kinds of orders it takes, if the system is known.
     pub orders: Option<Names>,
     /// Whether nodes talk over connections, so that every link is ordered.
     pub connects: bool,
+    /// The orders that only the system knows, likewise.
+    pub own_orders: Option<&'static [OrderKind]>,
 }
 
 impl World {
@@ -75,9 +81,9 @@ impl World {
 }
 
 /// Reads `[cluster]`.
-pub fn read(reader: &Reader<'_>, duration: Option<Duration>) -> World {
+pub fn read(reader: &Reader<'_>, duration: Option<Duration>, roles: Roles<'_>) -> World {
     let before = reader.context.problems.count();
-    let groups = super::groups::read(reader);
+    let groups = super::groups::read(reader, roles);
     let nodes = match reader.value("nodes") {
         Some(_) if groups.is_empty() => reader.get("nodes", nodes),
         Some(_) => {
@@ -87,6 +93,7 @@ pub fn read(reader: &Reader<'_>, duration: Option<Duration>) -> World {
         None => groups.nodes(reader),
     };
     let spares = reader.get("spares", measure::small(0, limits::NODES)).unwrap_or(0);
+    let groups = groups.or_default(nodes, roles);
     let nodes = with_spares(reader, nodes, spares);
     let zones = reader.get("zones", measure::list(measure::name));
     let node_zones = match reader.get("node_zones", measure::list(measure::name)) {
@@ -150,7 +157,9 @@ pub fn read(reader: &Reader<'_>, duration: Option<Duration>) -> World {
         facts: &[],
         metrics: &[],
         rules: Vec::new(),
+        operations: &[],
         orders: None,
+        own_orders: None,
         connects: false,
     }
 }

@@ -8,13 +8,14 @@ use crate::expand::{self, fault_id};
 use crate::keys::{self, CHANGES, DIRECTIONS, KINDS, ON_CRASH, SHAPES};
 use crate::limits;
 use crate::scenario::{Flap, Plan};
+use crate::suggest;
 use crate::written::{Kind, Value};
 use sim_core::fault::{
     Burst, ClockChange, CutClients, Direction, DiskChange, Fault, MemberChange, Name, OnCrash, PacketChange, Shape,
     Target,
 };
 use sim_core::hash::Mixer;
-use sim_core::{Duration, Instant, NodeId, Probability};
+use sim_core::{Argument, Duration, Instant, NodeId, OrderKind, Probability};
 use std::collections::BTreeMap;
 
 /// Reads all `[[fault]]`s.
@@ -50,7 +51,7 @@ fn plan(reader: &Reader<'_>, swarm: bool, world: &World, names: &mut BTreeMap<St
     let whom = reader.get("target", |value, context| target::target(value, context, world));
     let (at, spread, duration, every, count) = times(reader, kind, world);
     let endless = kind == Some("clock") && (reader.has("step")) || kind == Some("disk") && reader.has("rot");
-    let endless = endless || kind == Some("membership") && !reader.has("mttr");
+    let endless = endless || matches!(kind, Some("membership" | "order")) && !reader.has("mttr");
     let process = process::process(reader, at, endless, world.duration);
     // Of what comes at random nobody can say that each single time changes something.
     let random = process.is_some() || reader.has("mtbf") || reader.has("recorded");
@@ -70,13 +71,19 @@ fn plan(reader: &Reader<'_>, swarm: bool, world: &World, names: &mut BTreeMap<St
         "packet" => (packet(reader, world), None),
         "clock" => (clock(reader).map(Fault::Clock), None),
         "membership" => (membership(reader, world), None),
+        "order" => (own_order(reader, world), None),
         _ => (disk(reader).map(Fault::Disk), None),
     };
     let optional = fault.is_none()
         || matches!(&fault, Some(Fault::Packet { .. }))
         || matches!(
             &fault,
-            Some(Fault::Membership(MemberChange::Grow { .. } | MemberChange::Shrink { .. } | MemberChange::Transfer))
+            Some(Fault::Membership(
+                MemberChange::Grow { .. }
+                    | MemberChange::Shrink { .. }
+                    | MemberChange::Transfer
+                    | MemberChange::Own { takes: Argument::Nothing | Argument::Number, .. }
+            ))
         )
         || matches!(&fault, Some(Fault::Partition { shape, .. })
             if !matches!(shape, Shape::Isolate | Shape::OneWay { .. }));
@@ -158,7 +165,7 @@ fn times(reader: &Reader<'_>, kind: Option<&str>, world: &World) -> Times {
     }
     let step = kind == Some("clock") && reader.has("step");
     let rot = kind == Some("disk") && reader.has("rot");
-    let orders = kind == Some("membership");
+    let orders = matches!(kind, Some("membership" | "order"));
     let duration = reader.get("duration", measure::positive);
     if step && reader.has("duration") {
         reader.wrong("duration", "a clock's jump has no end", "leave `duration` out; a second fault can jump back");
@@ -457,6 +464,35 @@ fn membership(reader: &Reader<'_>, world: &World) -> Option<Fault> {
         reader.wrong("change", what, "`list systems` says which orders a system takes");
     }
     Some(Fault::Membership(change))
+}
+
+/// An order that only the system knows.
+fn own_order(reader: &Reader<'_>, world: &World) -> Option<Fault> {
+    let name = reader.must("order", measure::text)?;
+    let own = world.own_orders?;
+    let found = (0..).zip(own).find(|(_, kind)| kind.name == name);
+    let number = reader.get("number", measure::count(0, i64::MAX as u64));
+    let Some((kind, &OrderKind { name, takes, .. })) = found else {
+        let help = match own {
+            [] => "it has none of its own; members and leaders are changed by a fault of kind `membership`".to_owned(),
+            own => suggest::help(&name, &own.iter().map(|kind| kind.name).collect::<Vec<_>>()),
+        };
+        reader.wrong("order", format!("the system takes no order `{name}`"), help);
+        return None;
+    };
+    if takes != Argument::Node && reader.has("target") {
+        reader.wrong("target", format!("order `{name}` is about no node"), "leave `target` out");
+    }
+    match (takes, number) {
+        (Argument::Number, None) if !reader.has("number") => {
+            reader.wrong("order", format!("order `{name}` is about a number"), "add `number`");
+        }
+        (Argument::Node | Argument::Nothing, Some(_)) => {
+            reader.wrong("number", format!("order `{name}` is about no number"), "leave `number` out");
+        }
+        _ => {}
+    }
+    Some(Fault::Membership(MemberChange::Own { kind, name, takes, number: number.unwrap_or(0) }))
 }
 
 /// What makes the fault must be `true`.

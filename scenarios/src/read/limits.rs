@@ -5,7 +5,7 @@ use super::measure;
 use super::section::Reader;
 use crate::scenario::{Cluster, Plan};
 use sim_core::fault::{Fault, Limits, Shape};
-use sim_core::{NodeId, Purpose, Rng};
+use sim_core::{NodeId, Purpose, Rng, node_ids};
 
 /// How many of a shape's random forms are tried before it counts as impossible.
 const TRIES: u64 = 64;
@@ -45,19 +45,21 @@ pub fn read(reader: &Reader<'_>, plans: &[Plan], world: &World) -> Limits {
 /// Whether the fault can happen at all in a cluster to which nothing else does.
 fn possible(limits: &Limits, fault: &Fault, cluster: &Cluster) -> bool {
     let nodes = cluster.nodes();
-    let members: Vec<bool> = (0..nodes).map(|node| node < cluster.members()).collect();
-    let everyone: Vec<NodeId> = (0..cluster.members() as u32).map(NodeId).collect();
+    let shape = cluster.shape();
+    let members: Vec<bool> = node_ids(nodes).map(|node| shape.is_member(node)).collect();
+    let everyone: Vec<NodeId> = node_ids(nodes).filter(|node| shape.is_member(*node)).collect();
+    let Some(some) = everyone.first().copied() else { return true };
     let mut down = vec![false; nodes];
     match fault {
         Fault::Crash { .. } | Fault::Pause => {
-            down[0] = true;
+            down[some.index()] = true;
             limits.permit(&members, &down, &[])
         }
         // Whose groups these are is known only when the fault comes.
         Fault::Partition { shape: Shape::Groups(_), .. } => true,
         Fault::Partition { shape, .. } => (0..TRIES).any(|seed| {
             let mut rng = Rng::stream(seed, Purpose::Target, 0);
-            limits.permit(&members, &down, &[&shape.sides(nodes, &everyone, &[NodeId(0)], &[], &mut rng)])
+            limits.permit(&members, &down, &[&shape.sides(nodes, &everyone, &[some], &[], &mut rng)])
         }),
         _ => true,
     }

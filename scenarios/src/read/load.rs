@@ -42,12 +42,33 @@ fn workload(reader: &Reader<'_>, world: &World) -> Option<Workload> {
     let pace = pace(reader);
     let keys = reader.get("keys", keyspace).unwrap_or(KeySpace::Uniform { count: 1000 });
     let (start, stop) = hours(reader, world);
+    let mix = super::mix::mix(reader, world);
+    let at = reader.get("at", |value, context| seats(value, context, world));
+    if reader.has("at") {
+        for key in PLACES.into_iter().filter(|key| reader.has(key)) {
+            let what = format!("`{key}` does not belong to clients that sit `at` a node");
+            reader.wrong(
+                key,
+                what,
+                "each asks the node it sits at, once: the rest is the business of that node's code",
+            );
+        }
+    }
     let zones = match reader.value("zones") {
+        None if let Some(role) = &at => {
+            Some(world.cluster.nodes_of(role).into_iter().map(|node| world.cluster.zone_of(node)).collect())
+        }
         None => Some((0..world.cluster.zones.len()).map(|z| z as u16).collect()),
         Some(_) => reader.get("zones", |value, context| zones(value, context, world)),
     };
     let share = |key, default| reader.get(key, measure::probability).unwrap_or(default);
+    let patience = match &at {
+        None => patience(reader),
+        Some(_) => patience(reader).once(),
+    };
     Some(Workload {
+        at,
+        mix: mix?,
         clients,
         reads: share("read_ratio", Probability::per_billion(500_000_000)),
         appends: share("append_ratio", Probability::NEVER),
@@ -55,7 +76,7 @@ fn workload(reader: &Reader<'_>, world: &World) -> Option<Workload> {
         deletes: share("delete_ratio", Probability::NEVER),
         keys,
         value_size: reader.get("value_size", measure::size(limits::VALUE)).map_or(64, |n| n as u32),
-        patience: patience(reader),
+        patience,
         routing: reader.get("routing", |value, context| routing(value, context, world)).unwrap_or(Routing::Sticky),
         reads_from: match reader.get("reads_from", measure::word(&["leader", "any", "nearest"])) {
             Some("any") => ReadsFrom::Any,
@@ -205,6 +226,26 @@ fn patience(reader: &Reader<'_>) -> Patience {
         backoff,
         backoff_max: backoff_max.unwrap_or(default.backoff_max.max(backoff)),
     }
+}
+
+/// Where those go who sit at no node, and how often.
+const PLACES: [&str; 7] = ["routing", "reads_from", "zones", "attempt_timeout", "attempts", "backoff", "backoff_max"];
+
+/// The role of the nodes at which clients sit.
+fn seats(value: &Value, context: &Context<'_>, world: &World) -> Option<String> {
+    let role = measure::text(value, context)?;
+    let groups: Vec<&str> = world.cluster.groups.iter().map(|group| group.role.as_str()).collect();
+    if groups.contains(&role.as_str()) {
+        return Some(role);
+    }
+    if world.known {
+        let help = match groups.as_slice() {
+            [] => "add a [[cluster.group]] of that role".to_owned(),
+            groups => suggest::help(&role, groups),
+        };
+        context.wrong(value.span, format!("there is no group `{role}`"), help);
+    }
+    None
 }
 
 fn attempts(value: &Value, context: &Context<'_>) -> Option<u32> {

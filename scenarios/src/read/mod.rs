@@ -11,6 +11,7 @@ mod limits;
 mod load;
 mod matrix;
 mod measure;
+mod mix;
 mod network;
 mod overlap;
 mod probe;
@@ -162,16 +163,24 @@ fn scenario(document: &Value, context: &Context<'_>, systems: &dyn Systems) -> O
         head.wrong(key, what, "`duration` counts from the start, warm-up included");
     }
     let cluster = child(&root, "cluster", &keys::CLUSTER);
-    let mut world = cluster::read(&cluster, duration);
-    if let Some(Kind::Text(system)) = head.value("system").map(|v| &v.kind) {
+    let system = match head.value("system").map(|v| &v.kind) {
+        Some(Kind::Text(system)) => Some(system),
+        _ => None,
+    };
+    let by_default = |nodes| system.map_or_else(Vec::new, |system| systems.default_groups(system, nodes));
+    let kinds = system.map_or(("", Default::default()), |system| (system.as_str(), systems.roles(system)));
+    let mut world = cluster::read(&cluster, duration, groups::Roles { kinds, by_default: Some(&by_default) });
+    if let Some(system) = system {
         (world.messages, world.facts) = systems.kinds(system);
         world.metrics = systems.metrics(system);
+        world.operations = systems.operations(system);
         world.rules = systems.rules(system).iter().map(|rule| rule.name).collect();
         if !world.rules.is_empty() {
             world.rules.extend(runner::RULES.iter().map(|rule| rule.name));
         }
         world.connects = systems.connects(system);
         world.orders = systems.names().contains(&system.as_str()).then(|| systems.orders(system));
+        world.own_orders = world.orders.map(|_| systems.own_orders(system));
         let members = world.orders.is_none_or(|orders| orders.contains(&"members"));
         if world.cluster.spares > 0 && !members {
             let what = format!("`{system}` can not change its members, so spares would stay what they are");

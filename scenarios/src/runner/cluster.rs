@@ -5,7 +5,7 @@ use crate::Scenario;
 use crate::scenario::Disk;
 use sim_core::fault::Schedule;
 use sim_core::network::NetworkConfig;
-use sim_core::workload::{Arrival, Keys, Load};
+use sim_core::workload::{Arrival, Keys, Load, Mix};
 use sim_core::{
     Clock, DiskPolicy, Duration, Engine, EngineConfig, Instant, Node, NodeId, NodeSetup, Observer, Patience,
     Probability, Purpose, ReadsFrom, Rng, Routing, Seat, System, node_ids,
@@ -48,14 +48,17 @@ pub(super) fn engine<S: System, O: Observer<S::Node>>(
         let offset = lo.saturating_add_unsigned(rng.between(0, hi.abs_diff(lo)));
         let (lo, hi) = cluster.clock_drift;
         let drift = lo.saturating_add_unsigned(rng.between(0, u64::from(hi.abs_diff(lo))) as u32);
+        let group = cluster.group_of(node);
         let of_group = cluster.node_groups.get(node.index()).map(|group| &disks[usize::from(*group)]);
         NodeSetup {
             clock: Clock::new(offset, drift),
             disk: Rc::clone(of_group.unwrap_or(&disk)),
-            cpu_cost: cluster.group_of(node).and_then(|group| group.cpu_cost).unwrap_or(cluster.cpu_cost),
+            cpu_cost: group.and_then(|group| group.cpu_cost).unwrap_or(cluster.cpu_cost),
             egress: cluster.egress,
             egress_queue: cluster.egress_queue,
             host: Some(cluster.node_machines[node.index()]),
+            member: group.is_none_or(|group| group.member),
+            asked: group.is_none_or(|group| group.asked),
         }
     };
     let engine_config = EngineConfig {
@@ -107,6 +110,8 @@ fn seat_clients<S: System, O: Observer<S::Node>>(
     let mut tag = 0;
     for workload in &scenario.workloads {
         let (keys, arrival) = (workload.keys.keys(), workload.arrival());
+        let mix = workload.mix(S::OPERATIONS);
+        let seats = workload.at.as_deref().map(|role| scenario.cluster.nodes_of(role));
         let stop = match scenario.expect.answered_within {
             // Whoever would still ask goes on, so that there is somebody to be answered; what is asked later than this
             // could not be waited for.
@@ -116,10 +121,7 @@ fn seat_clients<S: System, O: Observer<S::Node>>(
         for index in 0..workload.clients {
             let load = Load {
                 arrival: arrival.clone(),
-                reads: workload.reads,
-                appends: workload.appends,
-                cas: workload.cas,
-                deletes: workload.deletes,
+                mix: mix.clone(),
                 keys: keys.clone(),
                 value_size: workload.value_size,
                 start: workload.start,
@@ -129,7 +131,10 @@ fn seat_clients<S: System, O: Observer<S::Node>>(
             let seat = Seat {
                 zone: workload.zone_of(index),
                 patience: workload.patience,
-                routing: workload.routing,
+                routing: match &seats {
+                    Some(nodes) => Routing::At(nodes[index as usize % nodes.len()]),
+                    None => workload.routing,
+                },
                 reads_from: workload.reads_from,
                 probe: false,
             };
@@ -144,15 +149,16 @@ fn seat_clients<S: System, O: Observer<S::Node>>(
     let stop = scenario.heal_at() + Duration(scenario.settle.0 / 4 * 3);
     let zones = scenario.probe_zones();
     for (place, zone) in (0..).zip(&zones) {
-        for (half, reads) in [Probability::NEVER, Probability::ALWAYS].into_iter().enumerate() {
+        let kinds = [(Probability::NEVER, S::probes().1), (Probability::ALWAYS, S::probes().0)];
+        for (half, (reads, kind)) in kinds.into_iter().enumerate() {
             // Zones and halves are spread over the grid, so that the probes sample each interval evenly.
             let step = probe.every.0 / (2 * zones.len() as u64);
             let load = Load {
                 arrival: Arrival::Grid { every: probe.every, phase: Duration(step * (2 * place + half as u64)) },
-                reads,
-                appends: Probability::NEVER,
-                cas: Probability::NEVER,
-                deletes: Probability::NEVER,
+                mix: match S::OPERATIONS {
+                    [] => Mix::reads(reads),
+                    operations => Mix::weighted(operations, &[(kind, 1)]),
+                },
                 // Keys of their own: the probe measures the system, not the workload's hot keys.
                 keys: probe_keys::<S>(config, *zone),
                 value_size: 16,
@@ -164,8 +170,8 @@ fn seat_clients<S: System, O: Observer<S::Node>>(
             let usual = Patience::default();
             let attempt_timeout = usual.attempt_timeout.min(Duration(probe.timeout.0 / 2));
             let patience = Patience { timeout: probe.timeout, attempt_timeout, ..usual };
-            let seat =
-                Seat { zone: *zone, patience, routing: Routing::Sticky, reads_from: ReadsFrom::Leader, probe: true };
+            let routing = scenario.probe_seat(*zone).map_or(Routing::Sticky, Routing::At);
+            let seat = Seat { zone: *zone, patience, routing, reads_from: ReadsFrom::Leader, probe: true };
             engine.add_client(seat, S::client(config, load));
             tag += 1;
         }

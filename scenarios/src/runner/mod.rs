@@ -308,7 +308,7 @@ fn nodes<S: System>(
             NodeRecord {
                 name: id.to_string(),
                 zone: scenario.cluster.zone_of(id),
-                carries: S::carries(config, id),
+                carries: scenario.cluster.group_of(id).is_none_or(|group| group.member) && S::carries(config, id),
                 requests: S::LOAD.of(did.requests, did.work),
                 answered: did.answered,
                 bytes_in: did.bytes_in,

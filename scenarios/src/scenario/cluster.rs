@@ -1,14 +1,14 @@
 //! The machines: how many, in which zones, how fast, with how honest a clock.
 
 use super::network::DiskOverride;
-use sim_core::{Duration, NodeId, Shape};
+use sim_core::{self as sim, Duration, NodeId, Shape};
 
 /// The machines.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Cluster {
     /// Zone names; always at least one.
     pub zones: Vec<String>,
-    /// How many of the nodes, the last ones, are no members at first.
+    /// How many of the nodes, the last ones of the last group of members, are no members at first.
     pub spares: u32,
     /// Kinds of machines, if the file tells any apart.
     pub groups: Vec<Group>,
@@ -43,6 +43,18 @@ pub struct Group {
     pub cpu_cost: Option<Duration>,
     /// In what its disks differ from the others.
     pub disk: DiskOverride,
+    /// Whether its nodes are members of the cluster, by their role.
+    pub member: bool,
+    /// Whether clients that sit at no node ask them.
+    pub asked: bool,
+}
+
+impl Group {
+    /// Machines like all others.
+    #[must_use]
+    pub fn plain(role: &str) -> Self {
+        Self { role: role.to_owned(), cpu_cost: None, disk: DiskOverride::default(), member: true, asked: true }
+    }
 }
 
 impl Cluster {
@@ -52,10 +64,10 @@ impl Cluster {
         self.node_zones.len()
     }
 
-    /// How many of them, the first ones, are members at first.
+    /// How many of them are members at first.
     #[must_use]
-    pub const fn members(&self) -> usize {
-        self.node_zones.len() - self.spares as usize
+    pub fn members(&self) -> usize {
+        self.shape().members()
     }
 
     /// The zone index of a node.
@@ -103,6 +115,13 @@ impl Cluster {
             zones: self.zones.clone(),
             spares: self.spares,
             max_drift_ppm: self.max_drift_ppm,
+            groups: (0..).zip(&self.groups).map(|(index, group)| self.range(index, group)).collect(),
         }
+    }
+
+    /// A group as its system sees it: nodes are numbered group by group.
+    fn range(&self, index: u16, group: &Group) -> sim::Group {
+        let place = |of| self.node_groups.partition_point(|other| *other < of) as u32;
+        sim::Group { role: group.role.clone(), nodes: place(index)..place(index + 1), member: group.member }
     }
 }

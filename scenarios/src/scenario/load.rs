@@ -1,6 +1,6 @@
 //! The load: who asks for what, how often, how patiently; and the probe that measures availability.
 
-use sim_core::workload::{self, Arrival, Keys};
+use sim_core::workload::{self, Arrival, Keys, Mix, OperationKind};
 use sim_core::{Duration, Instant, Patience, Probability, ReadsFrom, Routing};
 
 /// Operations per second, in millionths.
@@ -100,13 +100,28 @@ impl KeySpace {
     }
 }
 
+/// How often an operation comes beside the others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Weight {
+    /// Its number among those of the system.
+    pub kind: u16,
+    /// Its name.
+    pub name: &'static str,
+    /// How often it comes, beside the weights of the others.
+    pub weight: u32,
+}
+
 /// One group of clients.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Workload {
+    /// The role of the nodes at which the clients sit, in turn; `None` for clients that sit at no node.
+    pub at: Option<String>,
     /// How many clients.
     pub clients: u32,
     /// When operations arrive.
     pub pace: Pace,
+    /// How often which operation comes; if empty, the shares of reads and writes say it.
+    pub mix: Vec<Weight>,
     /// Share of operations that are reads.
     pub reads: Probability,
     /// Share of the writes that are appends.
@@ -129,7 +144,7 @@ pub struct Workload {
     pub start: Instant,
     /// No operation starts at or after this.
     pub stop: Instant,
-    /// The zones the clients are dealt to, round-robin.
+    /// The zones the clients are dealt to, round-robin: of clients that sit at nodes, the zone of each node.
     pub zones: Vec<u16>,
 }
 
@@ -149,6 +164,16 @@ impl Workload {
             }
             Pace::Closed { think, outstanding } => Arrival::Closed { think: *think, outstanding: *outstanding },
         }
+    }
+
+    /// The engine's form of the operations, of a system that has these of its own.
+    #[must_use]
+    pub fn mix(&self, operations: &'static [OperationKind]) -> Mix {
+        if self.mix.is_empty() {
+            return Mix::Verbs { reads: self.reads, appends: self.appends, cas: self.cas, deletes: self.deletes };
+        }
+        let weights: Vec<(u16, u32)> = self.mix.iter().map(|weight| (weight.kind, weight.weight)).collect();
+        Mix::weighted(operations, &weights)
     }
 
     /// The zone of the workload's client number `index`.

@@ -10,12 +10,12 @@ mod swarm;
 pub use cluster::{Cluster, Group};
 pub use expect::{Expect, ReportOptions};
 pub use fault::{Flap, Heal, Law, Plan, Process, Recording, Rolling};
-pub use load::{KeySpace, Pace, Probe, Rate, Stage, Workload};
+pub use load::{KeySpace, Pace, Probe, Rate, Stage, Weight, Workload};
 pub use network::{Disk, DiskOverride, End, LinkChange, LinkRule, Network};
 pub use swarm::{Change, Choice, Scale, Setting, Swarm};
 
 use sim_core::fault::Limits;
-use sim_core::{Duration, Instant, Profile};
+use sim_core::{Duration, Instant, NodeId, Profile};
 
 /// Everything one run is made of, except the seed a caller may choose instead of [`Scenario::seed`].
 #[derive(Clone, Debug, PartialEq)]
@@ -91,6 +91,16 @@ impl Scenario {
         let all = 0..self.cluster.zones.len() as u16;
         let sits = |zone: &u16| self.workloads.iter().any(|w| (0..w.clients).any(|i| w.zone_of(i) == *zone));
         all.filter(|zone| self.workloads.is_empty() || sits(zone)).collect()
+    }
+
+    /// The node at which the probe of a zone sits, if every workload's clients sit at nodes: the first of those in the
+    /// zone.
+    #[must_use]
+    pub fn probe_seat(&self, zone: u16) -> Option<NodeId> {
+        let roles = self.workloads.iter().map(|workload| workload.at.as_deref()).collect::<Option<Vec<_>>>()?;
+        let nodes: Vec<NodeId> = roles.into_iter().flat_map(|role| self.cluster.nodes_of(role)).collect();
+        let there = nodes.iter().find(|node| self.cluster.zone_of(**node) == zone);
+        there.or(nodes.first()).copied()
     }
 
     /// All workload clients; probe clients come in addition.

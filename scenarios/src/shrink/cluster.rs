@@ -113,7 +113,7 @@ fn one_zone(scenario: &Scenario) -> Option<Scenario> {
     let mut s = scenario.clone();
     s.cluster.zones.truncate(1);
     s.cluster.node_zones.fill(0);
-    s.workloads.iter_mut().for_each(|w| w.zones = vec![0]);
+    s.workloads.iter_mut().for_each(|w| if w.at.is_some() { w.zones.fill(0) } else { w.zones = vec![0] });
     Some(s)
 }
 
@@ -122,18 +122,19 @@ fn keeping(scenario: &Scenario, kept: BTreeSet<NodeId>) -> Option<Scenario> {
     let mut s = scenario.clone();
     let new = |node: NodeId| kept.iter().position(|k| *k == node).map(|i| NodeId(i as u32));
     s.cluster.node_zones = kept.iter().map(|node| scenario.cluster.zone_of(*node)).collect();
-    s.cluster.spares = kept.iter().filter(|node| node.index() >= scenario.cluster.members()).count() as u32;
-    if s.cluster.members() == 0 {
-        return None;
-    }
+    let spares = scenario.cluster.shape().spare_nodes();
+    s.cluster.spares = kept.iter().filter(|node| spares.contains(&node.0)).count() as u32;
     if !s.cluster.groups.is_empty() {
         s.cluster.node_groups = kept.iter().map(|node| scenario.cluster.node_groups[node.index()]).collect();
-        // A group of nobody would not be read back; and the last one has the spares, so it must have a member.
-        let begins = |group: usize| s.cluster.node_groups.iter().position(|of| usize::from(*of) == group);
-        let is_there = |group: usize| begins(group).is_some_and(|first| first < s.cluster.members());
-        if !(0..s.cluster.groups.len()).all(is_there) {
+        // A group of nobody would not be read back, nor one of spares alone.
+        let shape = s.cluster.shape();
+        let spares = shape.spare_nodes();
+        if shape.groups.iter().any(|group| group.nodes.clone().all(|node| spares.contains(&node))) {
             return None;
         }
+    }
+    if s.cluster.members() == 0 {
+        return None;
     }
     // Zones without nodes go, if nobody speaks of them.
     let used: BTreeSet<u16> = s.cluster.node_zones.iter().copied().collect();
@@ -153,6 +154,11 @@ fn keeping(scenario: &Scenario, kept: BTreeSet<NodeId>) -> Option<Scenario> {
         (names, kept.iter().filter_map(|node| machine(old.node_machines[node.index()])).collect())
     };
     for workload in &mut s.workloads {
+        if let Some(role) = &workload.at {
+            let nodes = s.cluster.nodes_of(role);
+            workload.zones = nodes.into_iter().map(|node| s.cluster.zone_of(node)).collect();
+            continue;
+        }
         workload.zones = workload.zones.iter().filter_map(|z| zone(*z)).collect();
         if workload.zones.is_empty() {
             workload.zones = vec![0];

@@ -52,6 +52,12 @@ fn workloads(workload: &Workload) -> Vec<Workload> {
     add(&|w| w.deletes = Probability::NEVER);
     add(&|w| w.appends = Probability::NEVER);
     add(&|w| w.reads = Probability::NEVER);
+    for at in 0..workload.mix.len() {
+        add(&|w| {
+            w.mix.remove(at);
+            w.mix.iter_mut().for_each(|weight| weight.weight = weight.weight.max(1));
+        });
+    }
     // Half of the operations read unless a file says otherwise; all of one kind is simpler than any mixture.
     if !workload.reads.is_never() {
         add(&|w| w.reads = Probability::ALWAYS);
@@ -63,6 +69,8 @@ fn workloads(workload: &Workload) -> Vec<Workload> {
     if workload.routing == Routing::Random {
         add(&|w| w.routing = Routing::Sticky);
     }
+    // Without any, the shares would say it.
+    all.retain(|w| w.mix.is_empty() == workload.mix.is_empty());
     all
 }
 

@@ -6,7 +6,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sim_core::units::RangeText;
 use sim_core::workload::{Generated, Load};
-use sim_core::{Class, Effects, Fact, Invalid, Kind, Message, Node, NodeId, Operation, Replay, Shape, System, Timer};
+use sim_core::{
+    Argument, Class, Effects, Fact, Invalid, Kind, Message, Node, NodeId, Operation, OrderKind, Replay, RoleKind,
+    Shape, System, Timer,
+};
 use std::path::{Path, PathBuf};
 
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -183,7 +186,15 @@ const FACTS: &[&str] = &[
 ];
 
 /// Systems of which the stand-in knows nothing: whatever their options are, they are taken as they are.
-const UNKNOWN: &[&str] = &["balancing", "failover", "failover-cluster", "hashing", "placement"];
+const UNKNOWN: &[&str] = &["balancing", "cell", "failover", "failover-cluster", "hashing", "placement"];
+
+/// The kinds of nodes of the system `cell`.
+const ROLES: &[RoleKind] =
+    &[RoleKind::member("server", "serves").at_least(3), RoleKind::other("app", "uses the servers")];
+
+/// An order that only the stand-in knows.
+const OWN_ORDERS: &[OrderKind] =
+    &[OrderKind { name: "compact", about: "so many snapshots are kept", takes: Argument::Number }];
 
 /// Whether a value is, or holds, a number that is none.
 fn is_nan(value: &toml::Value) -> bool {
@@ -221,6 +232,12 @@ impl Systems for Only {
             return (&[], &[]);
         }
         (MESSAGES, FACTS)
+    }
+    fn roles(&self, system: &str) -> &'static [RoleKind] {
+        if system == "cell" { ROLES } else { &[] }
+    }
+    fn own_orders(&self, system: &str) -> &'static [OrderKind] {
+        if UNKNOWN.contains(&system) { &[] } else { OWN_ORDERS }
     }
     fn orders(&self, system: &str) -> &'static [&'static str] {
         if system == "still" { &[] } else { sim_core::Order::KINDS }

@@ -19,38 +19,40 @@ pub(super) enum Answer<R> {
     Done(R),
     /// Not done by this try and never will be; ask there.
     Elsewhere(Option<NodeId>),
+    /// Nothing yet, but it will be.
+    UnderWay,
 }
 
 /// One operation that has not ended.
 #[derive(Clone, Debug)]
-struct Pending<N: Node> {
+pub(super) struct Pending<N: Node> {
     request: N::Request,
-    invoked: Instant,
+    pub invoked: Instant,
     /// Tries made so far.
-    attempts: u32,
+    pub attempts: u32,
     /// The node asked last.
     asked: NodeId,
     /// Whom to ask next, if a node has said so.
     hint: Option<NodeId>,
     /// When the client loses patience with this try; when the next try is due if `between`.
-    due: Instant,
+    pub due: Instant,
     /// Waiting to try again, rather than for an answer.
-    between: bool,
+    pub between: bool,
     /// A try may have taken effect: it was sent and neither answered nor refused. The first says so of the tries before
     /// the latest, the second of all.
-    doubtful: (bool, bool),
+    pub doubtful: (bool, bool),
 }
 
 /// One client.
 #[derive(Clone, Debug)]
 pub(super) struct ClientState<N: Node, C> {
     client: C,
-    seat: Seat,
+    pub seat: Seat,
     rng: Rng,
     link_rng: Rng,
     /// What fancy links do to its messages: made on first use.
     packet_rng: Option<Box<Rng>>,
-    pending: Outstanding<Pending<N>>,
+    pub pending: Outstanding<Pending<N>>,
     /// When each of them wants attention.
     dues: Dues,
     /// The node that answered last or was hinted at.
@@ -97,10 +99,10 @@ impl<N: Node, C> ClientState<N, C> {
         self.seat.zone
     }
 
-    /// Whom to ask.
+    /// Whom to ask, of `doors` if nobody has told it better.
     fn choose(
         &mut self,
-        (now, nodes): (Instant, usize),
+        (now, doors): (Instant, &[NodeId]),
         request: &N::Request,
         last: Option<NodeId>,
         hint: Option<NodeId>,
@@ -110,43 +112,50 @@ impl<N: Node, C> ClientState<N, C> {
     {
         let known = match self.seat.routing {
             Routing::Sticky => self.client.route(request, last),
-            Routing::Fixed(_) | Routing::Random => None,
+            Routing::Fixed(_) | Routing::At(_) | Routing::Random => None,
         };
-        if let Some(known) = known {
+        if let Some(known) = known.or(self.seat.at()) {
             known
         } else if N::is_read(request) && self.seat.reads_from != ReadsFrom::Leader {
-            self.route_read((now, nodes), last, hint)
+            self.route_read((now, doors), last, hint)
         } else {
-            self.route(nodes, last, hint)
+            self.route(doors, last, hint)
         }
     }
 
     /// Whom to ask: for the first try the favourite, if there is one, for later tries somebody else than last time.
-    fn route(&mut self, nodes: usize, last: Option<NodeId>, hint: Option<NodeId>) -> NodeId {
+    fn route(&mut self, doors: &[NodeId], last: Option<NodeId>, hint: Option<NodeId>) -> NodeId {
         match self.seat.routing {
-            Routing::Fixed(node) => node,
-            Routing::Random => hint.unwrap_or_else(|| NodeId(self.link_rng.below(nodes as u64) as u32)),
+            Routing::Fixed(node) | Routing::At(node) => node,
+            Routing::Random => hint.unwrap_or_else(|| self.any(doors)),
             Routing::Sticky => match (self.favourite, last) {
                 (Some(favourite), _) => favourite,
-                (None, Some(last)) if nodes > 1 => {
-                    let step = 1 + self.link_rng.below(nodes as u64 - 1) as u32;
-                    NodeId((last.0 + step) % nodes as u32)
-                }
-                (None, _) => NodeId(self.link_rng.below(nodes as u64) as u32),
+                (None, Some(last)) if doors.len() > 1 => self.another(doors, last),
+                (None, _) => self.any(doors),
             },
         }
     }
 
     /// Whom to ask for a read that need not go where writes go.
-    fn route_read(&mut self, (now, nodes): (Instant, usize), last: Option<NodeId>, hint: Option<NodeId>) -> NodeId {
+    fn route_read(&mut self, (now, doors): (Instant, &[NodeId]), last: Option<NodeId>, hint: Option<NodeId>) -> NodeId {
         match (hint, last, &self.near) {
             (Some(hint), ..) => hint,
             (None, last, Some(near)) => near.choose(now, last),
-            (None, Some(last), None) if nodes > 1 => {
-                NodeId((last.0 + 1 + self.link_rng.below(nodes as u64 - 1) as u32) % nodes as u32)
-            }
-            _ => NodeId(self.link_rng.below(nodes as u64) as u32),
+            (None, Some(last), None) if doors.len() > 1 => self.another(doors, last),
+            _ => self.any(doors),
         }
+    }
+
+    fn any(&mut self, doors: &[NodeId]) -> NodeId {
+        doors[self.link_rng.below(doors.len() as u64) as usize]
+    }
+
+    /// One of two doors or more, but not `last`.
+    fn another(&mut self, doors: &[NodeId], last: NodeId) -> NodeId {
+        let step = 1 + self.link_rng.below(doors.len() as u64 - 1) as usize;
+        // Who was hinted at need not be among those that are asked unbidden.
+        let place = doors.binary_search(&last).unwrap_or(0);
+        doors[(place + step) % doors.len()]
     }
 
     /// The wait before try number `attempts` (counted from 1 for the first retry): doubling, half of it random.
@@ -230,9 +239,8 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
         let ticket = Ticket { client: id, op, floor: state.pending.base(), attempt: 0 };
         self.observer.observe(now, &Observed::Invoked { ticket, request: &request });
         self.digest.event(now.0, u64::from(id.0), Code::Client, hash::content(&(op, &request)));
-        let nodes = self.nodes.len();
         let state = &mut self.clients[id.index()];
-        let to = state.choose((now, nodes), &request, None, None);
+        let to = state.choose((now, &self.doors), &request, None, None);
         let patience = state.seat.patience;
         let due = now + patience.attempt_timeout.min(patience.timeout);
         state.pending.begin(Pending {
@@ -249,15 +257,14 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
     }
 
     /// Tries an operation again.
-    fn try_again(&mut self, id: ClientId, op: u64) {
-        let nodes = self.nodes.len();
+    pub(super) fn try_again(&mut self, id: ClientId, op: u64) {
         let now = self.now;
         let state = &mut self.clients[id.index()];
         let patience = state.seat.patience;
         let floor = state.pending.base();
         let pending = state.pending.get(op).expect("an operation that is tried is pending");
         let (request, last, hint) = (pending.request.clone(), pending.asked, pending.hint.take());
-        let to = state.choose((now, nodes), &request, Some(last), hint);
+        let to = state.choose((now, &self.doors), &request, Some(last), hint);
         let pending = state.pending.get(op).expect("an operation that is tried is pending");
         let ticket = Ticket { client: id, op, floor, attempt: pending.attempts };
         pending.attempts += 1;
@@ -304,7 +311,7 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
     }
 
     /// The operation wants attention when it is `due`.
-    fn set_due(&mut self, id: ClientId, op: u64, due: Instant) {
+    pub(super) fn set_due(&mut self, id: ClientId, op: u64, due: Instant) {
         self.clients[id.index()].dues.push(due, op);
         self.set_alarm(id, due);
     }
@@ -379,7 +386,9 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
     pub(super) fn request_arrives(&mut self, ticket: Ticket, to: NodeId, request: N::Request) {
         let (client, node) = (Peer::Client(ticket.client), Peer::Node(to));
         let zone = self.clients[ticket.client.index()].seat.zone;
-        if self.is_ordered(way(client, node)) {
+        if self.is_seated(ticket.client) {
+            self.request_reaches(ticket, to, request);
+        } else if self.is_ordered(way(client, node)) {
             if let Some(event) = self.comes_through(way(client, node), Event::Request { ticket, to, request }) {
                 self.land(event, self.now);
             }
@@ -399,24 +408,29 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
     /// A request is at its node's door.
     pub(super) fn request_reaches(&mut self, ticket: Ticket, to: NodeId, request: N::Request) {
         let (client, node) = (Peer::Client(ticket.client), Peer::Node(to));
-        if self.nodes[to.index()].is_none() {
+        if self.nodes[to.index()].is_some() {
+            self.take_request(to, ticket, request);
+        } else if self.is_seated(ticket.client) {
+            self.wait_for_machine(ticket);
+        } else {
             // Silence, not a refused connection: the client can not tell a dead machine from a slow one.
             self.drop_message(client, node, Parcel::Request(ticket), Drop::Down, 0);
-        } else {
-            self.take_request(to, ticket, request);
         }
     }
 
     /// A node answers a client.
     pub(super) fn answer(&mut self, from: NodeId, ticket: Ticket, answer: Answer<N::Response>, bytes: u32) {
         let probe = self.is_for_probe(Some(ticket.client));
+        let leaving = if self.is_seated(ticket.client) { 0 } else { u64::from(bytes) };
         let machine = &mut self.machines[from.index()];
-        machine.stats.bytes_out += u64::from(bytes);
+        machine.stats.bytes_out += leaving;
         if probe {
-            machine.probes().bytes_out += u64::from(bytes);
+            machine.probes().bytes_out += leaving;
         }
-        let redirect = matches!(answer, Answer::Elsewhere(_));
-        self.observer.observe(self.now, &Observed::Answered { ticket, node: from, redirect });
+        if !matches!(answer, Answer::UnderWay) {
+            let redirect = matches!(answer, Answer::Elsewhere(_));
+            self.observer.observe(self.now, &Observed::Answered { ticket, node: from, redirect });
+        }
         if let Some((after, twice)) = self.client_link(Parcel::Answer(ticket), from, bytes, || hash::content(&answer)) {
             if let Some(again) = twice {
                 let answer = answer.clone();
@@ -430,7 +444,9 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
     pub(super) fn answer_arrives(&mut self, ticket: Ticket, from: NodeId, answer: Answer<N::Response>) {
         let (node, client) = (Peer::Node(from), Peer::Client(ticket.client));
         let zone = self.clients[ticket.client.index()].seat.zone;
-        if self.is_ordered(way(node, client)) {
+        if self.is_seated(ticket.client) {
+            self.answer_reaches(ticket, from, answer);
+        } else if self.is_ordered(way(node, client)) {
             if let Some(event) = self.comes_through(way(node, client), Event::Answer { ticket, from, answer }) {
                 self.land(event, self.now);
             }
@@ -460,8 +476,13 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
                 }
                 self.end(id, ticket.op, Some(from), Outcome::Ok(response));
             }
-            // Only the latest try counts: an older one's redirection says nothing about the one under way.
-            Answer::Elsewhere(_) if pending.between || pending.attempts != ticket.attempt + 1 => {}
+            // Only the latest try counts: what becomes of an older one says nothing about the one under way.
+            Answer::Elsewhere(_) | Answer::UnderWay if pending.between || pending.attempts != ticket.attempt + 1 => {}
+            Answer::UnderWay => {
+                pending.due = (now + patience.attempt_timeout).min(pending.invoked + patience.timeout);
+                let due = pending.due;
+                self.set_due(id, ticket.op, due);
+            }
             Answer::Elsewhere(hint) => {
                 // This try will never take effect: what is in doubt is what was before it.
                 pending.doubtful.1 = pending.doubtful.0;
@@ -516,6 +537,9 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
             Parcel::Answer(ticket) => (ticket.client, false),
             Parcel::Message(..) => unreachable!("messages between nodes go another way"),
         };
+        if self.is_seated(id) {
+            return Some((crate::Duration::ZERO, None));
+        }
         // What a client sends leaves a machine of its own, with room enough.
         let queued = if to_node { Some(crate::Duration::ZERO) } else { self.leave_machine(node, None, bytes) };
         let state = &mut self.clients[id.index()];

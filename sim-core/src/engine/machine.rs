@@ -23,6 +23,10 @@ pub struct NodeSetup {
     pub egress: u64,
     /// How many bytes may wait to leave before what is sent is dropped.
     pub egress_queue: u64,
+    /// Whether its node may be a member of the cluster, as far as its role says.
+    pub member: bool,
+    /// Whether clients that sit at no node ask it.
+    pub asked: bool,
 }
 
 impl Default for NodeSetup {
@@ -34,6 +38,8 @@ impl Default for NodeSetup {
             host: None,
             egress: 0,
             egress_queue: 1 << 20,
+            member: true,
+            asked: true,
         }
     }
 }
@@ -240,7 +246,9 @@ pub(crate) struct Cold<N: Node> {
     pub host: Option<u16>,
     /// Bits per second that leave it, and how many bytes may wait to.
     pub egress: (u64, u64),
-    /// Its node can never be a member, as it has said when it last booted.
+    /// Whether its node may be a member, as far as its role says.
+    pub member: bool,
+    /// Its node can never be a member: by its role, or as it has said when it last booted.
     pub outsider: bool,
     /// Timers that wait for a frozen clock to go on, and for how long after that. Only while it is frozen.
     pub frozen: Vec<(Timer, Duration)>,
@@ -276,7 +284,8 @@ impl<N: Node> Machine<N> {
             spare: None,
             host: setup.host,
             egress: (setup.egress, setup.egress_queue),
-            outsider: false,
+            member: setup.member,
+            outsider: !setup.member,
             frozen: Vec::new(),
             probes: None,
             waiting: None,

@@ -10,11 +10,13 @@ mod connections;
 mod disks;
 mod dues;
 mod faults;
+mod life;
 mod machine;
 mod near;
 mod nodes;
 mod operator;
 mod outstanding;
+mod seated;
 mod slab;
 mod timers;
 mod triggers;
@@ -125,6 +127,10 @@ pub struct Engine<N: Node, C: Client<N>, O: Observer<N>> {
     calm: bool,
     connections: connections::Connections<N>,
     clients: Vec<ClientState<N, C>>,
+    /// Whom clients ask that sit at no node: in order, and never nobody.
+    doors: Rc<[NodeId]>,
+    /// The clients that sit at a node.
+    seated: Vec<ClientId>,
     schedule: Schedule,
     faults: faults::Faults,
     operator: operator::Operator,
@@ -167,6 +173,8 @@ impl<N: Node + Clone, C: Client<N> + Clone, O: Observer<N> + Clone> Clone for En
             calm: self.calm,
             connections: self.connections.clone(),
             clients: self.clients.clone(),
+            doors: Rc::clone(&self.doors),
+            seated: self.seated.clone(),
             schedule: self.schedule.clone(),
             faults: self.faults.clone(),
             operator: self.operator.clone(),
@@ -190,6 +198,10 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
         assert_eq!(config.node_zones.len(), n, "one zone for each node");
         let seed = config.seed;
         let limited = config.nodes.iter().any(|setup| setup.egress > 0);
+        // Where clients would ask nobody, they ask anybody.
+        let none = config.nodes.iter().all(|setup| !setup.asked);
+        let asked = |id: &NodeId| none || config.nodes[id.index()].asked;
+        let doors = node_ids(n).filter(asked).collect();
         let fancy_links = limited || !config.network.policies.iter().all(LinkPolicy::is_plain);
         let machines: Vec<Machine<N>> =
             config.nodes.into_iter().enumerate().map(|(i, setup)| Machine::new(seed, i as u64, setup)).collect();
@@ -217,6 +229,8 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
             network: Rc::new(config.network),
             connections: connections::Connections::default(),
             clients: Vec::new(),
+            doors,
+            seated: Vec::new(),
             faults: faults::Faults::new(config.schedule.injections().len()),
             operator: operator::Operator::default(),
             schedule: config.schedule,
@@ -252,21 +266,22 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
             seat.zone,
             self.network.client_site.len()
         );
+        let seat = self.take_seat(id, seat);
         let near = (seat.reads_from == ReadsFrom::Nearest).then(|| self.nearest(seat.zone, id));
         self.clients.push(ClientState::new(self.seed, id, seat, near, client, self.now));
         self.push(self.now, Event::Wake { client: id, at: self.now });
         id
     }
 
-    /// The nodes by how long the way to them is for a client in `zone`, those of its own zone first among equals;
-    /// beyond that clients take turns.
+    /// The nodes that clients ask, by how long the way to them is for a client in `zone`, those of its own zone first
+    /// among equals; beyond that clients take turns.
     fn nearest(&self, zone: u16, client: ClientId) -> near::Near {
         let way = |node: NodeId| {
             let site = self.network.node_site[node.index()];
             let latency = &self.network.policy(self.network.client_site[zone as usize], site).latency;
             (latency.median(), self.node_zones[node.index()] != zone)
         };
-        let mut ways: Vec<_> = node_ids(self.nodes.len()).map(|node| (way(node), node)).collect();
+        let mut ways: Vec<_> = self.doors.iter().map(|node| (way(*node), *node)).collect();
         ways.sort_unstable();
         for equal in ways.chunk_by_mut(|a, b| a.0 == b.0) {
             equal.rotate_left(client.index() % equal.len());

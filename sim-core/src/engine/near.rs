@@ -10,7 +10,7 @@ const LONGEST_ABSENCE: u64 = 64;
 /// Whom one client takes its reads to.
 #[derive(Clone, Debug)]
 pub(super) struct Near {
-    /// All nodes, the nearest first.
+    /// All nodes that clients ask, the nearest first.
     order: Vec<NodeId>,
     /// Those that were silent when last asked: until when each is left alone, and for how long that is.
     silent: Vec<(NodeId, Instant, Duration)>,

@@ -4,7 +4,9 @@ use super::machine::Input;
 use super::{Engine, Event};
 use crate::digest::Code;
 use crate::fault::{MemberChange, Target};
-use crate::{Client, Duration, Instant, Node, NodeId, NodeSet, Observed, Observer, Order, Rng, hash, node_ids};
+use crate::{
+    Argument, Client, Duration, Instant, Node, NodeId, NodeSet, Observed, Observer, Order, Rng, hash, node_ids,
+};
 
 /// How often the operator looks whether its order has been obeyed, and who leads.
 const LOOK: Duration = Duration::millis(10);
@@ -85,8 +87,20 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
         trigger: Option<NodeId>,
         rng: &mut Rng,
     ) -> (Option<Order>, Vec<NodeId>) {
-        let Some(members) = self.members() else { return (None, Vec::new()) };
         let leader = self.leading().map(|(_, leader)| leader);
+        if let MemberChange::Own { kind, takes, number, .. } = *change {
+            let about = match takes {
+                Argument::Node => self.resolve(target, trigger, rng).first().copied(),
+                Argument::Nothing | Argument::Number => None,
+            };
+            let argument = match (takes, about) {
+                (Argument::Node, None) => return (None, Vec::new()),
+                (_, Some(node)) => u64::from(node.0),
+                (_, None) => number,
+            };
+            return (Some(Order::Own { kind, argument }), about.or(leader).into_iter().collect());
+        }
+        let Some(members) = self.members() else { return (None, Vec::new()) };
         let can_be = |id: &NodeId| !self.machines[id.index()].cold.outsider;
         let pool: Vec<NodeId> = node_ids(self.nodes.len())
             .filter(can_be)
@@ -147,6 +161,11 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
             let obeyed = match standing.order {
                 Order::Members(set) => self.nodes[leader.index()].as_ref().and_then(Node::members) == Some(set),
                 Order::Lead(node) => node == leader,
+                // Who was given it, and is not still to take it up.
+                order @ Order::Own { .. } => {
+                    let was_given = standing.asked.is_some() && !self.is_gated(leader);
+                    was_given && self.nodes[leader.index()].as_ref().is_some_and(|node| node.has_obeyed(&order))
+                }
             };
             if obeyed {
                 self.note_members();

@@ -1,7 +1,7 @@
-//! Changes of the cluster itself, asked for by an operator: who shall be a member, who shall lead.
+//! What an operator asks of the cluster: who shall be a member, who shall lead, and what only the system knows.
 
 use super::Target;
-use crate::{NodeId, NodeSet, Order, Rng};
+use crate::{Argument, NodeId, NodeSet, Order, Rng};
 
 /// What an operator wants changed. Whom it concerns is the fault's target.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,6 +29,17 @@ pub enum MemberChange {
     },
     /// The target leads.
     Transfer,
+    /// An order that only the system knows.
+    Own {
+        /// Which of [`crate::System::OWN_ORDERS`].
+        kind: u16,
+        /// Its name.
+        name: &'static str,
+        /// What it is about: a node is the fault's target.
+        takes: Argument,
+        /// Its number, if it is about one.
+        number: u64,
+    },
 }
 
 impl MemberChange {
@@ -43,6 +54,7 @@ impl MemberChange {
             Self::Shrink { .. } => "shrink",
             Self::MoveZone { .. } => "move_zone",
             Self::Transfer => "transfer",
+            Self::Own { name, .. } => name,
         }
     }
 
@@ -51,6 +63,7 @@ impl MemberChange {
     pub const fn order(&self) -> &'static str {
         match self {
             Self::Transfer => "lead",
+            Self::Own { name, .. } => name,
             _ => "members",
         }
     }
@@ -86,6 +99,8 @@ impl MemberChange {
                 // Without anybody to join this would be another change.
                 if join.is_empty() { (Vec::new(), Vec::new()) } else { (join, targets.to_vec()) }
             }
+            // What it is does not depend on the members (see `operator.rs`).
+            Self::Own { .. } => return None,
             Self::Transfer => {
                 let to = *rng.pick(targets)?;
                 return Some((Order::Lead(to), vec![to]));

@@ -2,7 +2,7 @@
 
 use super::{Limits, MemberChange, Shape, Target};
 use crate::network::Latency;
-use crate::{Duration, Instant, Probability};
+use crate::{Argument, Duration, Instant, Probability};
 use core::fmt;
 use std::sync::Arc;
 
@@ -216,6 +216,7 @@ impl Fault {
             Self::Packet { .. } => "packet",
             Self::Clock(_) => "clock",
             Self::Disk(_) => "disk",
+            Self::Membership(MemberChange::Own { .. }) => "order",
             Self::Membership(_) => "membership",
         }
     }
@@ -305,7 +306,11 @@ impl fmt::Display for Injection {
             Fault::Partition { shape, .. } => write!(f, "partition ({}) of {}", shape.name(), self.target),
             Fault::Disk(change) => write!(f, "disk ({}) of {}", change.name(), self.target),
             Fault::Clock(change) => write!(f, "clock ({}) of {}", change.name(), self.target),
-            Fault::Membership(change) => write!(f, "membership ({}) of {}", change.name(), self.target),
+            Fault::Membership(MemberChange::Own { name, takes: Argument::Number, number, .. }) => {
+                write!(f, "order ({name}) of {number}")
+            }
+            Fault::Membership(MemberChange::Own { name, takes: Argument::Nothing, .. }) => write!(f, "order ({name})"),
+            Fault::Membership(change) => write!(f, "{} ({}) of {}", self.fault.kind(), change.name(), self.target),
             fault => write!(f, "{} of {}", fault.kind(), self.target),
         }?;
         self.after.as_ref().map_or(Ok(()), |trigger| write!(f, " after {trigger}"))

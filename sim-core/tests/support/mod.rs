@@ -3,7 +3,7 @@
 
 use sim_core::fault::{Fault, Injection, Schedule, Target};
 use sim_core::network::{Latency, LinkPolicy, NetworkConfig};
-use sim_core::workload::{Arrival, Generated, Keys, Load, Op};
+use sim_core::workload::{Arrival, Generated, Keys, Load, Mix, Op};
 use sim_core::{
     Client, ClientId, Completion, DiskPolicy, Duration, Effects, Engine, EngineConfig, Fact, Fate, Instant, Kind,
     LocalInstant, Message, Move, Node, NodeId, NodeSetup, Observed, Observer, Outcome, Patience, Probability, Replay,
@@ -263,10 +263,7 @@ pub fn generated_until(arrival: Arrival, stop: Instant) -> Person {
 pub fn asking(arrival: Arrival, stop: Instant, request: fn(&Op) -> u64) -> Person {
     let load = Load {
         arrival,
-        reads: Probability::per_billion(500_000_000),
-        appends: Probability::NEVER,
-        cas: Probability::NEVER,
-        deletes: Probability::NEVER,
+        mix: Mix::reads(Probability::per_billion(500_000_000)),
         keys: Keys::Uniform { count: 100 },
         value_size: 8,
         start: Instant::ZERO,

@@ -219,6 +219,7 @@ impl<N: Subject> Cluster<N> {
                     self.answers.push((ticket, id, Told::Done(response)));
                 }
                 Effect::Redirect { ticket, hint } => self.answers.push((ticket, id, Told::Elsewhere(hint))),
+                Effect::Progress { .. } => {}
                 Effect::Arm { timer, after } => {
                     self.timers[i][timer.0 as usize] = Some(self.clocks[i] + after.0);
                 }

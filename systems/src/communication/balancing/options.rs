@@ -12,11 +12,19 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sim_core::network::Latency;
 use sim_core::units::{DurationText, ProbabilityText};
-use sim_core::{Duration, Invalid, NodeId};
+use sim_core::{Duration, Invalid, NodeId, RoleKind, Shape};
 use std::rc::Rc;
 
 /// Points of the ring for each unit of a server's weight.
 const POINTS: u32 = 100;
+
+const BALANCER: &str = "balancer";
+
+/// The kinds of nodes. Clients ask any: a server says who balances.
+pub(super) const ROLES: &[RoleKind] = &[
+    RoleKind::other(BALANCER, "takes requests, and chooses a server for each").asked().at_least(1),
+    RoleKind::member("server", "has a queue, and works on what is in it").at_most(u32::MAX),
+];
 
 /// The law of service times.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -60,15 +68,22 @@ sim_core::options! {
     }
 
     options {
-        /// How many of the nodes balance: the first ones. The others serve.
-        balancers: u32 = 1,
+        /// How many of the nodes balance: the first ones. The others serve. Groups of machines say so, too, by their
+        /// roles.
+        balancers: u32 = 1 => { balancers: u32 = shape.number_of(BALANCER, *balancers) },
             wrong if *balancers == 0 => ("nobody balances"), "at least 1",
-            wrong if *balancers > 0 && nodes.saturating_sub(*balancers) <= spares =>
-                ("{balancers} of {nodes} nodes balance, and {}", nobody(spares)), "fewer than cluster.nodes";
+            wrong if *balancers > 0 && shape.groups.is_empty() && nodes.saturating_sub(*balancers) <= spares =>
+                ("{balancers} of {nodes} nodes balance, and {}", nobody(spares)), "fewer than cluster.nodes",
+            wrong if shape.role(BALANCER).start > 0 =>
+                ("the balancers begin with n{}", shape.role(BALANCER).start + 1),
+                "put the group of role `balancer` before that of role `server`",
+            wrong if *balancers > 1 && shape.number_of(BALANCER, *balancers) != *balancers =>
+                ("{balancers} balancers, but {} in the group", shape.role(BALANCER).len()),
+                "leave the option out: the groups say it";
         /// How a balancer chooses a server.
         policy: Policy = Policy::default() => {
             policy: Policy = *policy,
-            ring: Option<Rc<Ring>> = ring(*policy, &equal_unless(weights, nodes - balancers)),
+            ring: Option<Rc<Ring>> = ring(*policy, &equal_unless(weights, servers(*balancers, shape))),
         };
         /// How many servers are drawn for a request, where the policy draws several.
         choices: u32 = 2,
@@ -123,9 +138,11 @@ sim_core::options! {
         /// How long a queue must not have been empty to be a standing one.
         queue_interval: DurationText = DurationText::millis(100) => {};
         /// The weights of the servers, in order; equal weights if empty.
-        weights: Vec<u32> = Vec::new() => { weights: Rc<[u32]> = equal_unless(weights, nodes - balancers) },
-            wrong if !weights.is_empty() && weights.len() != nodes.saturating_sub(*balancers) as usize =>
-                ("{} weights for {} servers", weights.len(), nodes.saturating_sub(*balancers)),
+        weights: Vec<u32> = Vec::new() => {
+            weights: Rc<[u32]> = equal_unless(weights, servers(*balancers, shape))
+        },
+            wrong if !weights.is_empty() && weights.len() != servers(*balancers, shape) as usize =>
+                ("{} weights for {} servers", weights.len(), servers(*balancers, shape)),
                 "one for each server, or none",
             wrong if weights.contains(&0) => ("a server of no weight"), "at least 1 each",
             wrong if weights.iter().any(|weight| *weight > 1_000_000) =>
@@ -224,14 +241,21 @@ sim_core::options! {
             wrong if is_zero(*half_life) => ("an average of nothing"), "for example \"1s\"";
         /// Servers that turn gray.
         gray: Vec<GrayOptions> = Vec::new() => {
-            gray: Rc<[Spell]> =
-                gray.iter().filter_map(|gray| gray.spell(*balancers, nodes, &mut Vec::new())).collect()
+            gray: Rc<[Spell]> = {
+                let balancers = shape.number_of(BALANCER, *balancers);
+                gray.iter().filter_map(|gray| gray.spell(balancers, nodes, &mut Vec::new())).collect()
+            }
         };
         /// A known bug to switch on; `splitbrain list bugs` shows all.
         bug: BalancingBug = BalancingBug::default();
     }
 
-    also gray_problems(gray, *balancers, nodes);
+    also gray_problems(gray, shape.number_of(BALANCER, *balancers), nodes);
+}
+
+/// How many nodes serve.
+fn servers(balancers: u32, shape: &Shape) -> u32 {
+    (shape.nodes() as u32).saturating_sub(shape.number_of(BALANCER, balancers))
 }
 
 /// A share of a hundred.

@@ -8,11 +8,13 @@ use super::measure::measure;
 use super::mechanisms;
 use super::message::{MESSAGE_KINDS, Work};
 use super::node::{Machine, Part, TIMERS};
-use super::options::{BalancingOptions, Config};
+use super::options::{BalancingOptions, Config, ROLES};
 use sim_core::measures::Measures;
 use sim_core::metric::{MetricKind, Unit};
 use sim_core::workload::Load;
-use sim_core::{Bug, Class, Finished, Invalid, LoadUnit, NodeId, Operation, Profile, Rule, Shape, System, Verdict};
+use sim_core::{
+    Bug, Class, Finished, Invalid, LoadUnit, NodeId, Operation, Profile, RoleKind, Rule, Shape, System, Verdict,
+};
 use std::rc::Rc;
 
 /// Balancers before servers with queues.
@@ -35,6 +37,7 @@ impl System for BalancingSystem {
     const TIMERS: u16 = TIMERS;
     const MESSAGE_KINDS: &'static [&'static str] = MESSAGE_KINDS;
     const FACT_KINDS: &'static [&'static str] = FACT_KINDS;
+    const ROLES: &'static [RoleKind] = ROLES;
     const ORDERS: &'static [&'static str] = &["members"];
     const BUGS: &'static [Bug] = CATALOGUE;
     const GAUGES: &'static [MetricKind] = GAUGES;
@@ -47,6 +50,11 @@ impl System for BalancingSystem {
 
     fn configure(options: BalancingOptions, shape: &Shape) -> Result<Rc<Config>, Vec<Invalid>> {
         options.validate(shape).map(Rc::new)
+    }
+
+    fn default_groups(_: u32) -> Vec<(&'static str, u32)> {
+        // The option `balancers` says it.
+        Vec::new()
     }
 
     fn profile(config: &Rc<Config>) -> Profile {

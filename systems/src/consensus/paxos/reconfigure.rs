@@ -55,6 +55,7 @@ impl<M: StateMachine> Paxos<M> {
                     self.hand_over(node, fx);
                 }
             }
+            Order::Own { .. } => {}
         }
     }
 

@@ -311,6 +311,7 @@ impl<M: StateMachine> Raft<M> {
         match order {
             Order::Members(voters) => self.on_members_wanted(voters, fx),
             Order::Lead(node) => self.hand_over(node, fx),
+            Order::Own { .. } => {}
         }
     }
 }

@@ -217,7 +217,7 @@ mod tests {
 
     fn shape(nodes: u16, max_drift_ppm: u32) -> Shape {
         let zones = vec!["a".to_owned(), "b".to_owned()];
-        Shape { node_zones: (0..nodes).map(|node| node % 2).collect(), zones, spares: 0, max_drift_ppm }
+        Shape { node_zones: (0..nodes).map(|node| node % 2).collect(), zones, max_drift_ppm, ..Shape::plain(0) }
     }
 
     #[test]

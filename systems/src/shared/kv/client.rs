@@ -18,7 +18,7 @@ impl<N: Node<Request = KvCommand, Response = KvResponse>> KvClient<N> {
     /// A client with this load.
     #[must_use]
     pub fn new(load: Load) -> Self {
-        let memory = (!load.cas.is_never()).then(Box::default);
+        let memory = load.mix.compares().then(Box::default);
         Self { load: Generated::new(load, request), memory }
     }
 }

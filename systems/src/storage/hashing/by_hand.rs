@@ -16,7 +16,7 @@ const fn n(number: u32) -> NodeId {
 
 /// Five stores of which four are members; three hold each key, and a quorum is two. The first keeps the directory.
 fn setup(compact_every: u32) -> Rc<Setup> {
-    let shape = Shape { node_zones: vec![0; 5], zones: vec!["a".into()], spares: 1, max_drift_ppm: 0 };
+    let shape = Shape { spares: 1, ..Shape::plain(5) };
     let options = HashingOptions {
         replicas: 3,
         read_quorum: 2,

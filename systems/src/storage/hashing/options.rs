@@ -7,8 +7,16 @@ use super::shards::Lazily;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sim_core::units::{BitRate, ByteSize, DurationText};
-use sim_core::{Duration, NodeId, NodeSet};
+use sim_core::{Duration, NodeId, NodeSet, RoleKind};
 use std::rc::Rc;
+
+const ROUTER: &str = "router";
+
+/// The kinds of nodes. Clients ask any: a store says who routes.
+pub(super) const ROLES: &[RoleKind] = &[
+    RoleKind::other(ROUTER, "takes requests to the stores that hold the key").asked(),
+    RoleKind::member("store", "holds keys"),
+];
 
 /// How the versions of writes are chosen.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -37,7 +45,7 @@ sim_core::options! {
             wrong if nodes > NodeSet::LIMIT as u32 =>
                 ("{nodes} nodes"), "at most 128; system = \"placement\" places keys on thousands";
         /// How many of them, the first ones, are members at first.
-        pub members: u32 = shape.members() as u32;
+        pub members: u32 = shape.nodes() as u32 - shape.spares;
         /// The zone of each node.
         pub zones: Vec<u16> = shape.node_zones.clone();
         /// Which keys share a fate.
@@ -59,10 +67,17 @@ sim_core::options! {
                 ("{} weights for {nodes} nodes", weights.len()),
                 "one for each node, spares and routers included, or none",
             wrong if weights.contains(&0) => ("a node of no weight"), "at least 1 each";
-        /// How many of the nodes only route: the first ones. With none, every node takes requests.
-        routers: u32 = 0,
+        /// How many of the nodes only route: the first ones. With none, every node takes requests. Groups of machines
+        /// say so, too, by their roles.
+        routers: u32 = 0 => { routers: u32 = shape.number_of(ROUTER, *routers) },
             wrong if members <= *routers =>
-                ("{routers} of {members} members route, and nobody stores"), "fewer than cluster.nodes";
+                ("{routers} of {members} members route, and nobody stores"), "fewer than cluster.nodes",
+            wrong if shape.role(ROUTER).start > 0 =>
+                ("the routers begin with n{}", shape.role(ROUTER).start + 1),
+                "put the group of role `router` before that of role `store`",
+            wrong if *routers > 0 && shape.number_of(ROUTER, *routers) != *routers =>
+                ("{routers} routers, but {} in the group", shape.role(ROUTER).len()),
+                "leave the option out: the groups say it";
         /// How many of the nodes keep the directory of members: the first ones.
         directory: u32 = 3,
             wrong if !(1..=members).contains(directory) =>
@@ -71,8 +86,8 @@ sim_core::options! {
         /// How many nodes hold a key (N).
         replicas: u32 = 3,
             wrong if *replicas == 0 => ("nobody holds a key"), "three are usual",
-            wrong if members > *routers && *replicas > members - routers =>
-                ("{replicas} holders of a key, and {} stores", members - routers),
+            wrong if members > *routers && *replicas > members - shape.number_of(ROUTER, *routers) =>
+                ("{replicas} holders of a key, and {} stores", members - shape.number_of(ROUTER, *routers)),
                 "at most as many as there are members that store";
         /// How many of them must answer a read (R).
         read_quorum: u32 = 2,

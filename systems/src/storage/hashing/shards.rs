@@ -101,7 +101,7 @@ mod tests {
     fn setup(nodes: usize, zones: usize, options: HashingOptions) -> Rc<Setup> {
         let node_zones = (0..nodes).map(|node| (node % zones) as u16).collect();
         let zones = (0..zones).map(|zone| format!("z{zone}")).collect();
-        Rc::new(options.validate(&Shape { node_zones, zones, spares: 0, max_drift_ppm: 0 }).expect("it is sound"))
+        Rc::new(options.validate(&Shape { node_zones, zones, ..Shape::plain(0) }).expect("it is sound"))
     }
 
     #[test]

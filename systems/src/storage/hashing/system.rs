@@ -6,13 +6,15 @@ use super::client::{HashingClient, client};
 use super::measure::{METRICS, measure};
 use super::message::{FACT_KINDS, MESSAGE_KINDS};
 use super::node::{Machine, TIMERS};
-use super::options::{Config, HashingOptions};
+use super::options::{Config, HashingOptions, ROLES};
 use super::{orders, placing};
 use crate::shared::kv::{self, KvCommand};
 use sim_core::measures::Measures;
 use sim_core::metric::{MetricKind, Unit};
 use sim_core::workload::Load;
-use sim_core::{Bug, Finished, Invalid, LoadUnit, NodeId, Operation, Order, Profile, Rule, Shape, System, Verdict};
+use sim_core::{
+    Bug, Finished, Invalid, LoadUnit, NodeId, Operation, Order, Profile, RoleKind, Rule, Shape, System, Verdict,
+};
 use std::rc::Rc;
 
 /// A sharded, replicated key-value store.
@@ -32,6 +34,7 @@ impl System for HashingSystem {
     const TIMERS: u16 = TIMERS;
     const MESSAGE_KINDS: &'static [&'static str] = MESSAGE_KINDS;
     const FACT_KINDS: &'static [&'static str] = FACT_KINDS;
+    const ROLES: &'static [RoleKind] = ROLES;
     const ORDERS: &'static [&'static str] = &[Order::KINDS[0]];
     const BUGS: &'static [Bug] = CATALOGUE;
     const METRICS: &'static [MetricKind] = METRICS;
@@ -45,6 +48,11 @@ impl System for HashingSystem {
 
     fn configure(options: HashingOptions, shape: &Shape) -> Result<Config, Vec<Invalid>> {
         options.validate(shape).map(Rc::new)
+    }
+
+    fn default_groups(_: u32) -> Vec<(&'static str, u32)> {
+        // The option `routers` says it.
+        Vec::new()
     }
 
     fn client(_: &Config, load: Load) -> HashingClient {
