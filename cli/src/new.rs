@@ -74,7 +74,7 @@ fn scenario(registry: &Registry, name: Option<&str>, file: Option<&Path>) -> Mad
 /// A first scenario, with every option of the system at hand.
 fn starter(system: &dyn AnySystem) -> String {
     let filled = |text: &str| text.replace("NAME", system.name()).replace("PROGRAM", program());
-    let mut text = filled(STARTER).replace("ABOUT", system.about());
+    let mut text = seated(&filled(STARTER).replace("ABOUT", system.about()), system);
     let schema = system.options_schema().to_value();
     for (key, property) in schema["properties"].as_object().into_iter().flatten() {
         let about = property["description"].as_str().unwrap_or_default().replace('\n', " ");
@@ -83,6 +83,31 @@ fn starter(system: &dyn AnySystem) -> String {
         let default = property.get("default").filter(|default| !default.is_null());
         let default = default.map_or_else(|| "...".to_owned(), toml_text);
         let _ = write!(text, "# {key} = {default}\n#     {about}{words}\n");
+    }
+    text
+}
+
+/// The same where the system has nodes of several kinds that must be there, at which its clients sit, or operations of
+/// its own.
+fn seated(text: &str, system: &dyn AnySystem) -> String {
+    const NODES: &str = "nodes = 5\n";
+    const ZONES: &str = "zones = [\"a\", \"b\", \"c\"]    # dealt round-robin\n";
+    const RATIO: &str = "read_ratio = 0.5\n";
+    let mut text = text.to_owned();
+    let needed = || system.roles().iter().enumerate().filter(|(place, role)| *place == 0 || role.least > 0);
+    if needed().count() > 1 {
+        let group = |(place, role): (usize, &sim_core::RoleKind)| {
+            let nodes = if place == 0 { 5 } else { role.least.max(4) };
+            format!("\n[[cluster.group]]\nrole = \"{}\"\nnodes = {nodes}\n", role.name)
+        };
+        let groups: String = needed().map(group).collect();
+        text = text.replace(NODES, "").replace(ZONES, &format!("{ZONES}{groups}"));
+    }
+    if !system.operations().is_empty() {
+        let all: Vec<String> = system.operations().iter().map(|kind| format!("{} = 1", kind.name)).collect();
+        let seat = needed().find(|(_, role)| !role.member && !role.asked);
+        let at = seat.map_or_else(String::new, |(_, role)| format!("at = \"{}\"\n", role.name));
+        text = text.replace(RATIO, &format!("{at}mix = {{ {} }}\n", all.join(", ")));
     }
     text
 }

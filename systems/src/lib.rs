@@ -16,7 +16,7 @@ pub mod storage;
 use communication::balancing::BalancingSystem;
 use consensus::{paxos::PaxosSystem, raft::RaftSystem, synod::SynodSystem};
 use control::{cluster::ClusterSystem, failover::FailoverSystem};
-use storage::{hashing::HashingSystem, placement::PlacementSystem};
+use storage::{hashing::HashingSystem, placement::PlacementSystem, zookeeper::ZooKeeperSystem};
 
 /// Registers every system of this crate.
 pub fn collect(registry: &mut impl sim_core::Collect) {
@@ -28,4 +28,5 @@ pub fn collect(registry: &mut impl sim_core::Collect) {
     registry.add::<SynodSystem>();
     registry.add::<PlacementSystem>();
     registry.add::<RaftSystem>();
+    registry.add::<ZooKeeperSystem>();
 }

@@ -1,0 +1,332 @@
+//! What must hold: Zab's order and agreement, what sessions are promised, what the lock recipe is.
+
+use super::history::History;
+use super::holders::Holders;
+use super::message::{ZkFact, ZkMessage, ZkRecord, ZkRequest, ZkResponse};
+use super::node::Machine;
+use super::options::{Config, SyncBy};
+use super::txn::{Path, Place, Zxid};
+use sim_core::measures::Measures;
+use sim_core::metric::{MetricKind, Unit};
+use sim_core::track::Track;
+use sim_core::{ClientId, Duration, Instant, NodeId, Observed, Observer, Outcome, Ticket, Verdict, Violation};
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+sim_core::rules! {
+    /// An epoch has one leader.
+    pub const ONE_LEADER: &str = "one_leader_per_epoch";
+    /// Whoever has applied a transaction has applied the same ones before it, in the same order.
+    pub const TOTAL_ORDER: &str = "total_order";
+    /// A number stands for one transaction, and those of a session come in the order of its calls.
+    pub const PRIMARY_ORDER: &str = "primary_order";
+    /// A follower is told to commit every transaction, in their order.
+    pub const COMMITS_IN_ORDER: &str = "commits_in_order";
+    /// What a client was told of is in the history of every later leader.
+    pub const ACKNOWLEDGED_SURVIVE: &str = "acknowledged_survive";
+    /// A session never sees an older state than it has seen, whichever server it is at.
+    pub const SESSION_MONOTONIC: &str = "session_monotonic";
+    /// A read answers what the one history held as of the transaction that it names.
+    pub const READS_OF_HISTORY: &str = "reads_are_of_the_history";
+    /// A write comes behind every one that a client was told of before it was asked for.
+    pub const WRITES_IN_REAL_TIME: &str = "writes_in_real_time";
+    /// A read after a `sync` by a quorum sees every write that a client was told of before.
+    pub const SYNCED_READS_ARE_FRESH: &str = "synced_reads_are_fresh";
+    /// Of two that believe to hold one lock, the session of one has been ended.
+    pub const LOCK_EXCLUDES: &str = "lock_excludes";
+    /// In the end, nobody waits for a lock.
+    pub const LOCKS_ARE_GRANTED: &str = "locks_are_granted";
+    /// In the end, every server that is up serves the same state.
+    pub const FOLLOWERS_KEEP_UP: &str = "followers_keep_up";
+    /// In the end, whoever watches the configuration knows it.
+    pub const WATCHERS_LEARN: &str = "watchers_learn";
+}
+
+/// Its own figures.
+pub(super) const METRICS: &[MetricKind] = &[
+    MetricKind::new("sessions_lost", "sessions lost", Unit::Number, "sessions that ended though their client lived"),
+    MetricKind::new("lock_overlap", "two holders", Unit::Time, "time in which two believed that they held one lock")
+        .harm(),
+    MetricKind::new("locks_taken", "locks taken", Unit::Number, "how often a lock was taken").more_is_better(),
+];
+
+/// The memory of one run.
+#[derive(Clone, Debug)]
+pub struct ZkChecks {
+    config: Rc<Config>,
+    leaders: BTreeMap<u32, NodeId>,
+    chains: BTreeMap<Zxid, (u64, NodeId)>,
+    history: History,
+    /// The newest transaction that a client was told of.
+    told: Zxid,
+    /// What that was when each operation began.
+    begun: BTreeMap<(ClientId, u64), Zxid>,
+    holders: Holders,
+    /// What each application knows of the configuration.
+    configured: BTreeMap<NodeId, u64>,
+    lost_sessions: u64,
+    reads: u64,
+    synced: u64,
+    writes: u64,
+    /// When each server last began to look for a leader.
+    looked: BTreeMap<NodeId, Instant>,
+    led: Track,
+    sessions: Track,
+    now: Instant,
+    broken: Option<Violation>,
+}
+
+impl ZkChecks {
+    /// Nothing seen yet.
+    #[must_use]
+    pub fn new(config: &Rc<Config>) -> Self {
+        let led = Track::new("leaders", "Who led", "An established leader, with its epoch.", "leads").exclusive();
+        let about = "Whether each application had a server; its session goes on without one until it ends.";
+        let sessions = Track::new("sessions", "Sessions", about, "connected").or("without a server", true);
+        Self {
+            config: Rc::clone(config),
+            leaders: BTreeMap::new(),
+            chains: BTreeMap::new(),
+            history: History::default(),
+            told: Zxid::ZERO,
+            begun: BTreeMap::new(),
+            holders: Holders::default(),
+            configured: BTreeMap::new(),
+            lost_sessions: 0,
+            reads: 0,
+            synced: 0,
+            writes: 0,
+            looked: BTreeMap::new(),
+            led,
+            sessions,
+            now: Instant::ZERO,
+            broken: None,
+        }
+    }
+
+    fn breaks(&mut self, rule: &str, node: Option<NodeId>, detail: String) {
+        if self.broken.is_none() {
+            self.broken = Some(Violation { rule: rule.to_owned(), at: self.now, node, detail });
+        }
+    }
+
+    fn on_fact(&mut self, node: NodeId, fact: ZkFact) {
+        let at = self.now;
+        match fact {
+            ZkFact::Established { epoch, last } => {
+                let first = *self.leaders.entry(epoch).or_insert(node);
+                if first != node {
+                    self.breaks(ONE_LEADER, Some(node), format!("{first} and {node} lead in epoch {epoch}"));
+                }
+                if last < self.told {
+                    let told = self.told;
+                    let detail = format!("{node} leads epoch {epoch} with {last}, but clients were told of {told}");
+                    self.breaks(ACKNOWLEDGED_SURVIVE, Some(node), detail);
+                }
+                self.history.end_at(epoch, last);
+                self.led.begin(at, node, format!("epoch {epoch}"));
+            }
+            ZkFact::Looking { .. } => {
+                self.looked.insert(node, at);
+                self.led.end(at, node);
+            }
+            ZkFact::SteppedDown { .. } => self.led.end(at, node),
+            ZkFact::Applied { zxid, chain } => {
+                let (first, who) = *self.chains.entry(zxid).or_insert((chain, node));
+                if first != chain {
+                    let detail = format!("{node} and {who} have both applied {zxid}, and not the same before it");
+                    self.breaks(TOTAL_ORDER, Some(node), detail);
+                }
+            }
+            ZkFact::WentBack { seen, zxid } => {
+                self.breaks(SESSION_MONOTONIC, Some(node), format!("{node} was answered as of {zxid} after {seen}"));
+            }
+            ZkFact::CommitGap { zxid } => {
+                let detail = format!("{node} is told to commit {zxid}, and something else comes before it");
+                self.breaks(COMMITS_IN_ORDER, Some(node), detail);
+            }
+            ZkFact::Holds { lock, token, session } => {
+                let two = self
+                    .holders
+                    .take(at, node, (lock, token, session), |session| self.history.closed(session).is_some());
+                // Who takes it late, after a pause, is as wrong as who holds it too long.
+                if let Some(other) = two.filter(|_| self.history.closed(session).is_none()) {
+                    let detail = format!("{node} has lock {lock} by number {token}, and so has {other}");
+                    self.breaks(LOCK_EXCLUDES, Some(node), detail);
+                }
+            }
+            ZkFact::LetsGo { lock, .. } => self.holders.let_go(at, node, lock),
+            ZkFact::Configured { data } => {
+                self.configured.insert(node, data);
+            }
+            ZkFact::Opened { .. } => {}
+            ZkFact::LostSession { .. } => {
+                self.lost_sessions += 1;
+                self.configured.remove(&node);
+                self.sessions.end(at, node);
+            }
+            ZkFact::Disconnected { .. } => {
+                self.sessions.begin(at, node, "");
+                if let Some(span) = self.sessions.spans.last_mut() {
+                    span.kind = 1;
+                }
+            }
+            ZkFact::Reconnected { session } => self.sessions.begin(at, node, format!("{:x}", session.0)),
+            ZkFact::Elected { .. }
+            | ZkFact::Synchronises { .. }
+            | ZkFact::Follows { .. }
+            | ZkFact::Proposed { .. }
+            | ZkFact::Expires { .. } => {}
+        }
+    }
+
+    fn on_return(&mut self, ticket: Ticket, request: &ZkRequest, outcome: &Outcome<ZkResponse>) {
+        let before = self.begun.remove(&(ticket.client, ticket.op)).unwrap_or(Zxid::ZERO);
+        let Outcome::Ok(response) = outcome else { return };
+        let whose = format!("operation {} of {}", ticket.op, ticket.client);
+        match (request, response) {
+            (ZkRequest::Get { key } | ZkRequest::SyncedGet { key }, ZkResponse::Value { value, zxid }) => {
+                self.reads += 1;
+                let held = self.history.value(Path::of(Place::Key(*key)), *zxid);
+                if held != *value {
+                    let detail = format!("{whose}: key {key} held {held:x} as of {zxid}, not {value:x}");
+                    self.breaks(READS_OF_HISTORY, None, detail);
+                }
+                if matches!(request, ZkRequest::SyncedGet { .. }) && self.config.sync_by == SyncBy::Quorum {
+                    self.synced += 1;
+                    if *zxid < before {
+                        let detail = format!("{whose}: as of {zxid}, though {before} was told of before it was asked");
+                        self.breaks(SYNCED_READS_ARE_FRESH, None, detail);
+                    }
+                }
+            }
+            (_, ZkResponse::Done { zxid }) => {
+                self.writes += 1;
+                if *zxid <= before {
+                    let detail = format!("{whose}: became {zxid}, though {before} was told of before it was asked");
+                    self.breaks(WRITES_IN_REAL_TIME, None, detail);
+                }
+                self.told = self.told.max(*zxid);
+            }
+            _ => {}
+        }
+    }
+
+    /// What can be said at the end.
+    pub(super) fn verdicts(&self, nodes: &[Option<Machine>]) -> Vec<Verdict> {
+        let n = self.history.len();
+        let passed = |rule, detail: String| Verdict::Pass { rule, detail };
+        let counted = |rule, many: u64, what: &str| match many {
+            0 => Verdict::Inconclusive { rule, why: format!("there were no {what}") },
+            many => Verdict::Pass { rule, detail: format!("{many} {what}") },
+        };
+        let mut all = vec![
+            counted(ONE_LEADER, self.leaders.len() as u64, "epochs"),
+            counted(TOTAL_ORDER, self.chains.len() as u64, "states"),
+            counted(PRIMARY_ORDER, n as u64, "transactions"),
+            counted(ACKNOWLEDGED_SURVIVE, self.writes, "acknowledged writes"),
+            passed(COMMITS_IN_ORDER, "held at every commit".to_owned()),
+            passed(SESSION_MONOTONIC, "held at every answer".to_owned()),
+            counted(READS_OF_HISTORY, self.reads, "reads"),
+            counted(WRITES_IN_REAL_TIME, self.writes, "writes"),
+            passed(LOCK_EXCLUDES, format!("{} times", self.holders.taken)),
+            self.at_the_end(LOCKS_ARE_GRANTED, Self::waits(nodes)),
+            self.at_the_end(FOLLOWERS_KEEP_UP, self.lags(nodes)),
+            self.at_the_end(WATCHERS_LEARN, self.unaware(nodes)),
+        ];
+        if self.config.sync_by == SyncBy::Quorum {
+            all.push(passed(SYNCED_READS_ARE_FRESH, format!("{} reads", self.synced)));
+        }
+        all
+    }
+
+    fn at_the_end(&self, rule: &'static str, wrong: Option<(NodeId, String)>) -> Verdict {
+        match wrong {
+            None => Verdict::Pass { rule, detail: "in the end".to_owned() },
+            Some((node, detail)) => {
+                Verdict::Fail(Violation { rule: rule.to_owned(), at: self.now, node: Some(node), detail })
+            }
+        }
+    }
+
+    fn waits(nodes: &[Option<Machine>]) -> Option<(NodeId, String)> {
+        let apps = each(nodes).filter_map(|(node, machine)| Some((node, machine.app()?)));
+        let mut waiting = apps.filter(|(_, app)| app.locks() > 0);
+        waiting.next().map(|(node, app)| (node, format!("{node} waits for {} locks", app.locks())))
+    }
+
+    /// Whoever has just begun to look for a leader, because something was late, has time to find one.
+    fn lags(&self, nodes: &[Option<Machine>]) -> Option<(NodeId, String)> {
+        let patience = Duration(self.config.init_limit.0 + self.config.sync_limit.0).times(2);
+        let lately = |node: NodeId| self.looked.get(&node).is_some_and(|since| self.now.since(*since) < patience);
+        let servers = each(nodes).filter_map(|(node, machine)| Some((node, machine.server()?)));
+        let servers: Vec<_> = servers.filter(|(node, _)| !lately(*node)).collect();
+        let Some((leader, first)) = servers.iter().find(|(_, server)| server.leads().is_some()) else {
+            return servers.first().map(|(node, _)| (*node, "nobody leads".to_owned()));
+        };
+        let state = |server: &super::server::Server| (server.tree().last(), server.tree().chain());
+        let behind = |server: &super::server::Server| !server.serves() || state(server) != state(first);
+        servers.iter().find(|(_, server)| behind(server)).map(|(node, server)| {
+            let (here, there) = (server.tree().last(), first.tree().last());
+            (*node, format!("{node} is at {here}, the leader {leader} at {there}"))
+        })
+    }
+
+    fn unaware(&self, nodes: &[Option<Machine>]) -> Option<(NodeId, String)> {
+        let leader = each(nodes).find(|(_, machine)| machine.server().is_some_and(|server| server.leads().is_some()));
+        let config = leader.and_then(|(_, machine)| machine.server()?.tree().get(Path::of(Place::Config)))?;
+        let apps = each(nodes).filter(|(_, machine)| machine.app().is_some_and(|app| app.server().is_some()));
+        let mut unaware = apps.filter(|(node, _)| self.configured.get(node).is_some_and(|data| *data != config.data));
+        unaware.next().map(|(node, _)| {
+            (node, format!("{node} knows configuration {:?}, and it is {:x}", self.configured.get(&node), config.data))
+        })
+    }
+
+    /// What a report shows of a run.
+    pub(super) fn measures(&self, end: Instant) -> Measures {
+        let mut measures = Measures {
+            tracks: vec![self.led.finish(end), self.sessions.finish(end), self.holders.track(end)],
+            ..Measures::default()
+        };
+        measures.set(METRICS, "sessions_lost", self.lost_sessions as f64);
+        measures.set(METRICS, "lock_overlap", self.holders.overlap(end).as_secs_f64());
+        measures.set(METRICS, "locks_taken", self.holders.taken as f64);
+        measures
+    }
+}
+
+fn each(nodes: &[Option<Machine>]) -> impl Iterator<Item = (NodeId, &Machine)> {
+    nodes.iter().enumerate().filter_map(|(node, machine)| Some((NodeId(node as u32), machine.as_ref()?)))
+}
+
+impl Observer<Machine> for ZkChecks {
+    fn observe(&mut self, at: Instant, what: &Observed<'_, Machine>) {
+        self.now = at;
+        match what {
+            Observed::Noted { node, fact } => self.on_fact(*node, *fact),
+            Observed::Appended { node, record: ZkRecord::Txn(entry), .. } => {
+                if let Err(detail) = self.history.add(at, entry) {
+                    self.breaks(PRIMARY_ORDER, Some(*node), format!("{node} writes {detail}"));
+                }
+            }
+            Observed::Delivered { to, message: ZkMessage::Connected { session }, .. } => {
+                self.sessions.begin(at, *to, format!("{:x}", session.0));
+            }
+            Observed::Crashed { node, .. } => {
+                self.led.end(at, *node);
+                self.sessions.end(at, *node);
+                self.holders.crash(at, *node);
+                self.configured.remove(node);
+            }
+            Observed::Invoked { ticket, .. } => {
+                self.begun.insert((ticket.client, ticket.op), self.told);
+            }
+            Observed::Returned { ticket, request, outcome, .. } => self.on_return(*ticket, request, outcome),
+            _ => {}
+        }
+    }
+
+    fn after_step(&mut self, _: Instant, _: NodeId, _: &[Option<Machine>]) -> Result<(), Violation> {
+        self.broken.take().map_or(Ok(()), Err)
+    }
+}

@@ -1,0 +1,91 @@
+//! The one history that everybody's must be part of, as it is seen on disks: what is in it, what was in it and is not.
+
+use super::txn::{Entry, Path, Session, Txn, Xid, Zxid};
+use sim_core::Instant;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+/// What is committed, or may be.
+#[derive(Clone, Debug, Default)]
+pub(super) struct History {
+    entries: BTreeMap<Zxid, Rc<Entry>>,
+    /// By epoch: where the history of its leader ended when it was established.
+    begins: BTreeMap<u32, Zxid>,
+    /// What each register held from which transaction on.
+    values: BTreeMap<Path, BTreeMap<Zxid, u64>>,
+    /// The newest call of each session in it.
+    calls: BTreeMap<Session, BTreeMap<Zxid, Xid>>,
+    /// Sessions that were ended, and when.
+    closed: BTreeMap<Session, Instant>,
+}
+
+impl History {
+    /// A server has written an entry. What contradicts what is known.
+    pub fn add(&mut self, at: Instant, entry: &Rc<Entry>) -> Result<(), String> {
+        if let Some(known) = self.entries.get(&entry.zxid) {
+            let same = known == entry;
+            return if same { Ok(()) } else { Err(format!("{entry}, but it was {known} before")) };
+        }
+        self.entries.insert(entry.zxid, Rc::clone(entry));
+        // An old leader that does not know yet that it is replaced writes what never will be.
+        if self.begins.range(entry.zxid.epoch + 1..).any(|(_, last)| entry.zxid > *last) {
+            return Ok(());
+        }
+        self.note_values(entry.zxid, &entry.txn);
+        if entry.txn == Txn::Close {
+            self.closed.entry(entry.session).or_insert(at);
+        }
+        if entry.xid.0 > 0 && !matches!(entry.txn, Txn::Refused(_)) {
+            let calls = self.calls.entry(entry.session).or_default();
+            let before = calls.range(..entry.zxid).next_back();
+            if let Some((zxid, xid)) = before.filter(|(_, xid)| **xid >= entry.xid) {
+                return Err(format!("{entry}, though call {xid} of the same session has become {zxid}"));
+            }
+            calls.insert(entry.zxid, entry.xid);
+        }
+        Ok(())
+    }
+
+    fn note_values(&mut self, zxid: Zxid, txn: &Txn) {
+        match txn {
+            Txn::Set { path, data, .. } => {
+                self.values.entry(*path).or_default().insert(zxid, *data);
+            }
+            Txn::Multi(all) => all.iter().for_each(|one| self.note_values(zxid, one)),
+            _ => {}
+        }
+    }
+
+    /// A leader's history ends here: what is newer never was.
+    pub fn end_at(&mut self, epoch: u32, last: Zxid) {
+        self.begins.insert(epoch, last);
+        let newer = self.entries.range(last.next()..Zxid::of_epoch(epoch)).map(|(zxid, _)| *zxid);
+        for gone in newer.collect::<Vec<_>>().iter().filter_map(|zxid| self.entries.remove(zxid)) {
+            if let Some(calls) = self.calls.get_mut(&gone.session) {
+                calls.remove(&gone.zxid);
+            }
+            if gone.txn == Txn::Close {
+                self.closed.remove(&gone.session);
+            }
+        }
+        for values in self.values.values_mut() {
+            values.split_off(&last.next());
+        }
+    }
+
+    /// What a register held as of a transaction.
+    pub fn value(&self, path: Path, zxid: Zxid) -> u64 {
+        let values = self.values.get(&path);
+        values.and_then(|values| values.range(..=zxid).next_back()).map_or(0, |(_, value)| *value)
+    }
+
+    /// When a session was ended, if it was.
+    pub fn closed(&self, session: Session) -> Option<Instant> {
+        self.closed.get(&session).copied()
+    }
+
+    /// How many transactions it has.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+}

@@ -1,0 +1,231 @@
+//! The recipe for a lock (Hunt et al. 2010, section 2.4): a child with a number, that goes with the session; whoever
+//! has the lowest holds the lock, the others each watch the one before, or all of them: a herd.
+
+use super::app::{App, For, Key};
+use super::bugs::ZkBug;
+use super::message::{ZkFact, ZkRequest, ZkResponse};
+use super::node::{Fx, WORK};
+use super::txn::{Answer, Call, Path, Place, Refusal};
+use sim_core::{Duration, LocalInstant};
+
+/// How far an application has come with a lock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Step {
+    /// It has asked for a number, or does not know whether it has one.
+    Coming,
+    /// It waits for its turn.
+    Waiting,
+    /// It believes that it holds it.
+    Holding,
+    /// It has lost touch, and holds it if its session lasts.
+    Suspended,
+    /// It has done its work, and lets it go.
+    Leaving,
+}
+
+/// One wish for a lock.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Lock {
+    lock: u64,
+    /// What tells its child from those of others.
+    own: u64,
+    number: Option<u32>,
+    step: Step,
+    /// When its work is done.
+    until: LocalInstant,
+}
+
+/// What of the recipes is not in the operations themselves.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Recipes {
+    /// How often a lock was asked for.
+    wishes: u64,
+}
+
+impl App {
+    pub(super) fn begin_lock(&mut self, key: Key, fx: &mut Fx<'_>) {
+        let own = self.session.map_or(0, |session| session.0).wrapping_mul(31).wrapping_add(self.recipes.wishes);
+        self.recipes.wishes += 1;
+        let Some(task) = self.tasks.get_mut(&key) else { return };
+        let ZkRequest::Lock { lock } = task.request else { return };
+        task.lock = Some(Lock { lock, own, number: None, step: Step::Coming, until: fx.now() });
+        self.take_number(key, fx);
+    }
+
+    fn take_number(&mut self, key: Key, fx: &mut Fx<'_>) {
+        let Some(lock) = self.lock(key) else { return };
+        let ephemeral = !self.config.has(ZkBug::LockWithoutLease);
+        self.call(Call::Create { place: Place::Lock(lock.lock), ephemeral, data: lock.own }, For::Lock(key), fx);
+    }
+
+    fn lock(&self, key: Key) -> Option<Lock> {
+        self.tasks.get(&key)?.lock
+    }
+
+    fn change(&mut self, key: Key, change: impl FnOnce(&mut Lock)) {
+        if let Some(lock) = self.tasks.get_mut(&key).and_then(|task| task.lock.as_mut()) {
+            change(lock);
+        }
+    }
+
+    /// Who is there?
+    fn look(&mut self, key: Key, fx: &mut Fx<'_>) {
+        let Some(lock) = self.lock(key) else { return };
+        let (place, watch) = (Place::Lock(lock.lock), self.config.herd);
+        if watch {
+            self.child_watches.insert(Path::of(place));
+        }
+        self.call(Call::Children { place, watch }, For::Lock(key), fx);
+    }
+
+    /// Something has changed about a lock.
+    pub(super) fn look_at_lock(&mut self, lock: u64, fx: &mut Fx<'_>) {
+        let waits = |of: &Lock| of.lock == lock && of.step == Step::Waiting;
+        let waiting = self.tasks.iter().filter(|(_, task)| task.lock.as_ref().is_some_and(waits));
+        for key in waiting.map(|(key, _)| *key).collect::<Vec<_>>() {
+            self.look(key, fx);
+        }
+    }
+
+    pub(super) fn on_lock_answer(&mut self, key: Key, call: &Call, answer: Answer, fx: &mut Fx<'_>) {
+        let Some(lock) = self.lock(key) else { return };
+        match (call, answer) {
+            (Call::Create { .. }, Answer::Created(number)) => {
+                self.change(key, |lock| (lock.number, lock.step) = (Some(number), Step::Waiting));
+                self.look(key, fx);
+            }
+            (Call::Children { .. }, Answer::Children(all)) => self.on_children(key, &lock, &all, fx),
+            // The one before has gone in the meantime: look again. Otherwise its going will be heard of.
+            (Call::Exists { path, .. }, Answer::There(there)) => {
+                if there {
+                    self.watches.insert(*path, true);
+                } else if !self.config.has(ZkBug::WatchRace) {
+                    self.watches.remove(path);
+                    self.look(key, fx);
+                }
+            }
+            (Call::Delete { .. }, Answer::Done | Answer::Refused(Refusal::NoNode)) => self.let_go(key, &lock, fx),
+            // A session that has moved meanwhile: it is looked into where it is now.
+            _ => {}
+        }
+    }
+
+    fn on_children(&mut self, key: Key, lock: &Lock, all: &[(u32, u64)], fx: &mut Fx<'_>) {
+        let mine = all.iter().find(|(_, own)| *own == lock.own).map(|(number, _)| *number);
+        match (lock.step, mine) {
+            (Step::Coming, None) => self.take_number(key, fx),
+            (Step::Leaving, None) => self.let_go(key, lock, fx),
+            (Step::Leaving, Some(number)) => self.leave(key, lock.lock, number, fx),
+            (Step::Suspended, Some(_)) => self.hold(key, fx),
+            (Step::Coming | Step::Waiting, Some(number)) => {
+                self.change(key, |lock| (lock.number, lock.step) = (Some(number), Step::Waiting));
+                match all.iter().rev().find(|(other, _)| *other < number) {
+                    None => self.hold(key, fx),
+                    Some(_) if self.config.herd => {}
+                    Some((before, _)) => {
+                        let path = Path::child(Place::Lock(lock.lock), *before);
+                        self.watches.insert(path, true);
+                        self.call(Call::Exists { path, watch: true }, For::Lock(key), fx);
+                    }
+                }
+            }
+            (Step::Waiting | Step::Suspended, None) | (Step::Holding, _) => {}
+        }
+    }
+
+    /// It holds the lock, and begins its work, or goes on with it.
+    fn hold(&mut self, key: Key, fx: &mut Fx<'_>) {
+        let (now, work) = (fx.now(), self.config.hold);
+        let Some(lock) = self.lock(key) else { return };
+        let (Some(session), Some(token)) = (self.session, lock.number) else { return };
+        self.change(key, |lock| {
+            if lock.step == Step::Waiting {
+                lock.until = LocalInstant(now.0 + work.0);
+            }
+            lock.step = Step::Holding;
+        });
+        fx.note(ZkFact::Holds { lock: lock.lock, token, session });
+        self.arm_work(fx);
+    }
+
+    fn arm_work(&self, fx: &mut Fx<'_>) {
+        let now = fx.now();
+        let holding = self.tasks.values().filter_map(|task| task.lock).filter(|lock| lock.step == Step::Holding);
+        if let Some(first) = holding.map(|lock| lock.until).min() {
+            fx.arm(WORK, Duration(first.0.saturating_sub(now.0).max(1)));
+        }
+    }
+
+    pub(super) fn work_done(&mut self, fx: &mut Fx<'_>) {
+        let now = fx.now();
+        let done = |lock: &Lock| lock.step == Step::Holding && lock.until <= now;
+        let done: Vec<(Key, Lock)> =
+            self.tasks.iter().filter_map(|(key, task)| Some((*key, task.lock.filter(done)?))).collect();
+        for (key, lock) in done {
+            let Some(number) = lock.number else { continue };
+            // It does not believe that it holds the lock any more before anybody else may.
+            fx.note(ZkFact::LetsGo { lock: lock.lock, token: number });
+            self.change(key, |lock| lock.step = Step::Leaving);
+            self.leave(key, lock.lock, number, fx);
+        }
+        self.arm_work(fx);
+    }
+
+    fn leave(&mut self, key: Key, lock: u64, number: u32, fx: &mut Fx<'_>) {
+        self.call(Call::Delete { path: Path::child(Place::Lock(lock), number) }, For::Lock(key), fx);
+    }
+
+    fn let_go(&mut self, key: Key, lock: &Lock, fx: &mut Fx<'_>) {
+        if let (Some(task), Some(token)) = (self.tasks.remove(&key), lock.number) {
+            fx.reply(task.ticket, ZkResponse::Held { token });
+        }
+    }
+
+    /// It has lost touch with the service: a cautious one stops to rely on its locks.
+    pub(super) fn suspend_locks(&mut self, fx: &mut Fx<'_>) {
+        if !self.config.cautious {
+            return;
+        }
+        for task in self.tasks.values_mut() {
+            let Some(lock) = task.lock.as_mut().filter(|lock| lock.step == Step::Holding) else { continue };
+            lock.step = Step::Suspended;
+            if let Some(token) = lock.number {
+                fx.note(ZkFact::LetsGo { lock: lock.lock, token });
+            }
+        }
+    }
+
+    /// It is in touch again, with the same session or another: it looks for what it has left behind.
+    pub(super) fn resume_locks(&mut self, fx: &mut Fx<'_>) {
+        let wanted = self.tasks.iter().filter(|(_, task)| task.lock.is_some_and(|lock| lock.step != Step::Holding));
+        let keys: Vec<Key> = wanted.map(|(key, _)| *key).collect();
+        if !keys.is_empty() {
+            // The server may not have what was written through another one.
+            self.call(Call::Sync, For::Nobody, fx);
+        }
+        for key in keys {
+            self.look(key, fx);
+        }
+    }
+
+    /// The session is over. Who held a lock has lost it; who waited for one has to queue again.
+    pub(super) fn lose_locks(&mut self, fx: &mut Fx<'_>) {
+        let mut lost = Vec::new();
+        for (key, task) in &mut self.tasks {
+            let Some(lock) = task.lock.as_mut() else { continue };
+            match (lock.step, lock.number) {
+                (Step::Holding, Some(token)) => {
+                    fx.note(ZkFact::LetsGo { lock: lock.lock, token });
+                    lost.push(*key);
+                }
+                (Step::Holding | Step::Suspended, _) => lost.push(*key),
+                // What it was to delete has gone with the session.
+                (Step::Leaving, _) => {}
+                (Step::Coming | Step::Waiting, _) => (lock.step, lock.number) = (Step::Coming, None),
+            }
+        }
+        for key in lost {
+            self.tasks.remove(&key);
+        }
+    }
+}

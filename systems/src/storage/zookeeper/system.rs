@@ -1,0 +1,94 @@
+//! Registration: the [`System`] itself.
+
+use super::bugs::CATALOGUE;
+use super::checks::{self, METRICS, ZkChecks};
+use super::client::{OPERATIONS, ZkClient, client};
+use super::message::{FACT_KINDS, MESSAGE_KINDS, ZkRequest};
+use super::node::{Machine, TIMERS};
+use super::options::{Config, ZkOptions};
+use sim_core::measures::Measures;
+use sim_core::metric::MetricKind;
+use sim_core::workload::{Load, OperationKind};
+use sim_core::{Bug, Finished, Invalid, Node, Operation, Phase, Profile, RoleKind, Rule, Shape, System, Verdict};
+use std::rc::Rc;
+
+/// An ensemble of servers, and applications with sessions.
+#[derive(Debug)]
+pub struct ZooKeeperSystem;
+
+impl System for ZooKeeperSystem {
+    const NAME: &'static str = "zookeeper";
+    const ABOUT: &'static str = "sessions, znodes, watches and the lock recipe over Zab, as ZooKeeper 3.8";
+    const TIMERS: u16 = TIMERS;
+    const METRICS: &'static [MetricKind] = METRICS;
+    const PHASES: &'static [Phase] = &[
+        Phase { name: "undetected", ends_with: Some("looking") },
+        Phase { name: "election", ends_with: Some("elected") },
+        Phase { name: "discovery and synchronisation", ends_with: Some("established") },
+        Phase { name: "sessions find a server", ends_with: None },
+    ];
+    const MESSAGE_KINDS: &'static [&'static str] = MESSAGE_KINDS;
+    const FACT_KINDS: &'static [&'static str] = FACT_KINDS;
+    const ROLES: &'static [RoleKind] = &[
+        RoleKind::member("server", "votes and serves").at_most(64),
+        RoleKind::member("observer", "serves and has no vote").at_least(0).at_most(64),
+        RoleKind::other("app", "runs a program that has a session").at_least(1),
+    ];
+    const OPERATIONS: &'static [OperationKind] = OPERATIONS;
+    const BUGS: &'static [Bug] = CATALOGUE;
+    const RULES: &'static [&'static [Rule]] = &[checks::RULES];
+    type Node = Machine;
+    type Client = ZkClient;
+    type Checks = ZkChecks;
+    type Options = ZkOptions;
+
+    fn configure(options: ZkOptions, shape: &Shape) -> Result<Rc<Config>, Vec<Invalid>> {
+        options.validate(shape).map(Rc::new)
+    }
+
+    fn client(_: &Rc<Config>, load: Load) -> ZkClient {
+        client(load)
+    }
+
+    fn checks(config: &Rc<Config>) -> ZkChecks {
+        ZkChecks::new(config)
+    }
+
+    fn profile(config: &Rc<Config>) -> Profile {
+        Profile { recovery: Some(config.finalize_wait), ..Profile::default() }
+    }
+
+    fn operation(request: &ZkRequest) -> Operation {
+        let (kind, key) = match request {
+            ZkRequest::Get { key } => (0, Some(*key)),
+            ZkRequest::SyncedGet { key } => (1, Some(*key)),
+            ZkRequest::Set { key, .. } => (2, Some(*key)),
+            ZkRequest::Cas { key, .. } => (3, Some(*key)),
+            ZkRequest::Pair { key, .. } => (4, Some(*key)),
+            ZkRequest::Lock { lock } => (5, Some(*lock)),
+            ZkRequest::Configure { .. } => (6, None),
+        };
+        let kind: &OperationKind = &OPERATIONS[kind];
+        debug_assert_eq!(kind.class == sim_core::Class::Read, Machine::is_read(request), "{}", kind.name);
+        Operation { class: kind.class, name: kind.name, key }
+    }
+
+    fn keys(node: &Machine) -> u64 {
+        node.server().map_or(0, |server| server.tree().nodes())
+    }
+
+    fn measure(run: &Finished<'_, Self>) -> Measures {
+        run.checks.measures(run.span.end)
+    }
+
+    /// The order of transactions is known, and so is as of which each answer is: that writes, and reads after a `sync`
+    /// by a quorum, are linearizable, is seen without a search.
+    fn judge(run: &Finished<'_, Self>) -> Vec<Verdict> {
+        let mut verdicts = run.checks.verdicts(run.nodes);
+        if run.linearizable {
+            let detail = "writes and synced reads, by the order of their transactions".to_owned();
+            verdicts.push(Verdict::Pass { rule: "linearizable", detail });
+        }
+        verdicts
+    }
+}
