@@ -177,6 +177,22 @@ impl<M: StateMachine> Paxos<M> {
         ahead.members.iter().all(|(_, set)| meets(set)) && proposed.all(meets)
     }
 
+    /// Learns what the answers themselves tell of what is chosen, from where it has got to. Whoever gave them may have
+    /// restarted since and not know it any more, nor find out before this replica takes part again.
+    fn learn_from_answers(&mut self, fx: &mut Fx<'_, M>) {
+        let Some(rejoin) = &self.rejoin else { return };
+        let reports: Vec<Report<M::Command>> = rejoin.answers.iter().map(|(_, answer)| answer.report.clone()).collect();
+        for report in reports {
+            for run in report.runs.iter().filter(|run| run.first <= report.commit) {
+                if run.first <= self.commit + 1 {
+                    let known = run.upto::<M>(report.commit);
+                    self.learn(known.first, known.entries, fx);
+                    self.follow_chosen(fx);
+                }
+            }
+        }
+    }
+
     /// Takes part again if it knows enough.
     pub(super) fn try_rejoin(&mut self, fx: &mut Fx<'_, M>) {
         let Some(rejoin) = &self.rejoin else { return };
@@ -190,7 +206,9 @@ impl<M: StateMachine> Paxos<M> {
         let begins = !core::mem::replace(&mut rejoin.learning, true);
         // Blank ones may have answered too; they know nothing.
         rejoin.answers.retain(|(_, answer)| !answer.blank);
-        if let Some((from, commit)) = rejoin.ahead().map(|(from, answer)| (*from, answer.report.commit))
+        let ahead = rejoin.ahead().map(|(from, answer)| (*from, answer.report.commit));
+        self.learn_from_answers(fx);
+        if let Some((from, commit)) = ahead
             && self.commit < commit
         {
             if begins {
@@ -198,7 +216,7 @@ impl<M: StateMachine> Paxos<M> {
             }
             return;
         }
-        let answers = core::mem::take(&mut rejoin.answers);
+        let answers = self.rejoin.take().map_or_else(Vec::new, |rejoin| rejoin.answers);
         let mut runs: Vec<Run<M::Command>> = Vec::new();
         for (_, answer) in answers {
             self.promised = self.promised.max(answer.promised);
@@ -216,7 +234,6 @@ impl<M: StateMachine> Paxos<M> {
         }
         let me = self.me;
         self.lives.learn(me, self.life);
-        self.rejoin = None;
         // The last record: with it on disk the rest is there too.
         self.write_hard(fx);
         fx.note(PaxosFact::Rebuilt { life: self.life });
