@@ -220,6 +220,36 @@ fn a_replica_without_its_disk_takes_part_only_when_it_knows_what_it_had_promised
 }
 
 #[test]
+fn a_replica_without_its_disk_learns_what_is_chosen_from_the_answers_alone() {
+    let mut c = of(3);
+    c.elect(n(1));
+    for op in 0..3 {
+        c.request(n(1), ticket(1, op, 0), put(op, "x"));
+    }
+    c.stabilize();
+    c.crash(n(3), Leaves::Nothing);
+    c.wipe(n(3));
+    c.restart(n(3));
+    // Nobody answers another question: whoever knew most may have restarted, and know it no more.
+    c.stabilize_but(|f| matches!(f.message, PaxosMessage::Learn { .. } | PaxosMessage::Heartbeat { .. }));
+    assert_ne!(c.node(n(3)).role().name, "rejoining");
+    assert_eq!(c.node(n(3)).applied(), 3);
+    assert_eq!(c.violation, None);
+}
+
+#[test]
+fn a_candidate_asks_again_for_promises_that_it_lacks() {
+    let mut c = of(3);
+    c.campaign(n(2));
+    c.stabilize_but(|f| matches!(f.message, PaxosMessage::Prepare { .. }) || f.to == n(2));
+    assert_eq!(c.leader(), None);
+    let ballot = c.node(n(2)).promised();
+    c.fire(n(2), HEARTBEAT);
+    c.stabilize();
+    assert_eq!((c.leader(), c.node(n(2)).promised()), (Some(n(2)), ballot));
+}
+
+#[test]
 fn a_promise_of_an_earlier_life_does_not_count() {
     let mut c = of(3);
     c.elect(n(1));

@@ -22,7 +22,7 @@ pub(super) type Fx<'a, M> = Effects<'a, Paxos<M>>;
 
 /// Comes due when no leader was heard from, and on a leader when it must have heard from a quorum.
 pub const ELECTION: Timer = Timer(0);
-/// Comes due on a leader when the others must hear from it.
+/// Comes due on a leader when the others must hear from it, and on a candidate when it asks again.
 pub const HEARTBEAT: Timer = Timer(1);
 /// How many timer slots a node uses.
 pub const TIMERS: u16 = 2;
@@ -195,6 +195,7 @@ impl<M: StateMachine> Paxos<M> {
         if self.stage == Stage::Leader {
             self.step_down(leader, fx);
         }
+        fx.disarm(HEARTBEAT);
         self.stage = Stage::Follower;
         self.promises.clear();
         self.leader = leader;
@@ -358,6 +359,7 @@ impl<M: StateMachine> Node for Paxos<M> {
             ELECTION if self.stage == Stage::Leader => self.check_quorum(fx),
             ELECTION if self.disk_hangs(fx.now()) => self.await_leader(fx),
             ELECTION => self.campaign(Ballot::ZERO, fx),
+            HEARTBEAT if self.stage == Stage::Candidate => self.ask_again(fx),
             HEARTBEAT => self.on_heartbeat_due(fx),
             other => panic!("{} has no timer {other:?}", self.me),
         }

@@ -24,11 +24,13 @@ struct Given<C> {
 pub struct Promises<C> {
     given: Vec<Given<C>>,
     tally: Tally,
+    /// The ballot of the leader who has asked it to campaign, if one has.
+    handed: Ballot,
 }
 
 impl<C> Default for Promises<C> {
     fn default() -> Self {
-        Self { given: Vec::new(), tally: Tally::default() }
+        Self { given: Vec::new(), tally: Tally::default(), handed: Ballot::ZERO }
     }
 }
 
@@ -58,6 +60,7 @@ impl<M: StateMachine> Paxos<M> {
         self.stage = Stage::Candidate;
         self.leader = None;
         self.promises.clear();
+        self.promises.handed = handed;
         self.promised = self.promised.next(self.me, &self.config);
         self.announced = 0;
         self.liege = None;
@@ -66,8 +69,23 @@ impl<M: StateMachine> Paxos<M> {
         self.await_leader(fx);
         self.failures += 1;
         fx.note(PaxosFact::Campaign { ballot: self.promised });
-        let (ballot, after) = (self.promised, self.commit);
-        for to in self.members.everybody(after).without(self.me).iter() {
+        self.send_prepare(fx);
+    }
+
+    /// A promise that was lost must not cost as long as the candidate backs off.
+    pub(super) fn ask_again(&mut self, fx: &mut Fx<'_, M>) {
+        if self.disk.knows_promise() {
+            self.send_prepare(fx);
+        } else {
+            fx.arm(HEARTBEAT, self.config.election_min);
+        }
+    }
+
+    /// Asks those for a promise who have not given one.
+    fn send_prepare(&mut self, fx: &mut Fx<'_, M>) {
+        fx.arm(HEARTBEAT, self.config.election_min);
+        let (ballot, after, handed) = (self.promised, self.commit, self.promises.handed);
+        for to in self.members.everybody(after).without(self.me).minus(self.promises.tally.who()).iter() {
             // The own promise is durable before anyone hears of the ballot, or it might be used again after a crash.
             self.send_after(self.disk.promised(), to, PaxosMessage::Prepare { ballot, after, handed }, fx);
         }
@@ -92,15 +110,18 @@ impl<M: StateMachine> Paxos<M> {
         if ballot < self.promised {
             return fx.send(from, PaxosMessage::Outbid { ballot, promised: self.promised });
         }
-        if ballot > self.promised {
+        let first = ballot > self.promised;
+        if first {
             self.follow(ballot, None, fx);
         }
         if ballot > self.recorded {
             self.write_hard(fx);
         }
-        // To promise is to wait for the candidate: it may soon lead.
-        self.await_leader(fx);
-        (self.liege, self.heard) = (Some(from), fx.now());
+        // To promise is to wait for the candidate: it may soon lead. Asking again does not make it wait for longer.
+        if first || self.liege != Some(from) {
+            self.await_leader(fx);
+            (self.liege, self.heard) = (Some(from), fx.now());
+        }
         let promise = PaxosMessage::Promise { ballot, life: self.life, report: self.report(after) };
         let need = if self.config.has(PaxosBug::PromiseNotDurable) { 0 } else { self.disk.written() };
         self.send_after(need, from, promise, fx);
@@ -231,7 +252,6 @@ impl<M: StateMachine> Paxos<M> {
     /// proposed never will be by this try, and reads have no effect.
     pub(super) fn step_down(&mut self, leader: Option<NodeId>, fx: &mut Fx<'_, M>) {
         let Some(lead) = self.lead.take() else { return };
-        fx.disarm(HEARTBEAT);
         for ticket in self.waiters.since(lead.next) {
             fx.redirect(ticket, leader);
         }
