@@ -419,8 +419,9 @@ impl<M: StateMachine> Audited<Paxos<M>> for PaxosChecks {
                 match what {
                     Pending::HandingOver { ballot, to } => {
                         self.heirs_ballot = None;
-                        let calm = self.calm.has_lasted(at, leader.config.election_max);
-                        self.hand_overs.begin(at, node, to, calm && self.can_take_over(&nodes, ballot, to));
+                        let feasible = self.can_take_over(&nodes, ballot, to);
+                        let calm = (&self.calm, leader.config.election_max);
+                        self.hand_overs.begin(at, (node, to), calm, feasible);
                     }
                     Pending::Elected { ballot, chosen, first } => self.check_leader(at, leader, ballot, chosen, first),
                     Pending::Chosen { ballot, first, last } => {

@@ -48,8 +48,10 @@ enum Pending {
 #[derive(Clone, Debug, Default)]
 pub(super) struct PromiseChecks {
     calm: Calm,
-    /// By node: what it was told last, and what it has answered last.
+    /// By node: what it was told last by a leader it obeyed, and what it has answered last.
     heard: Vec<Option<Heard>>,
+    /// Who is told something in this step, and what it was told before: it may not obey.
+    told: Option<(NodeId, Option<Heard>)>,
     answered: Vec<Option<Heard>>,
     /// The last term in which a candidate asked a voter as the leader's own successor.
     transfers: BTreeMap<(NodeId, NodeId), u64>,
@@ -129,7 +131,8 @@ impl PromiseChecks {
                 self.asked = None;
                 match message {
                     RaftMessage::Append(_) | RaftMessage::Heartbeat { .. } | RaftMessage::InstallSnapshot { .. } => {
-                        self.heard[to.index()] = Some(Heard { leader: *from, term: message.term(), at });
+                        let heard = Heard { leader: *from, term: message.term(), at };
+                        self.told = Some((*to, self.heard[to.index()].replace(heard)));
                     }
                     RaftMessage::RequestVote { term, transfer, pre: false, .. } => {
                         self.rounds.asked(at, *from, *term, self.calm.since());
@@ -163,6 +166,11 @@ impl PromiseChecks {
         at: Instant,
         nodes: &impl Fn(NodeId) -> Option<&'a Raft<M>>,
     ) {
+        if let Some((node, before)) = self.told.take()
+            && nodes(node).is_none_or(|raft| self.heard[node.index()].is_some_and(|heard| heard.term < raft.term()))
+        {
+            self.heard[node.index()] = before;
+        }
         if self.pending.is_empty() {
             return;
         }
@@ -177,7 +185,7 @@ impl PromiseChecks {
                         && follower.leader() == Some(from)
                         && follower.log().last() >= leader.commit()
                         && follower.may_campaign();
-                    self.hand_overs.begin(at, from, to, feasible);
+                    self.hand_overs.begin(at, (from, to), (&self.calm, leader.config.election_max), feasible);
                 }
                 Pending::Campaign { node, term } => self.check_campaign(audit, at, (node, nodes(node)), term),
                 Pending::Elected { node } => self.elections += u64::from(self.allowed(nodes(node)).is_some()),

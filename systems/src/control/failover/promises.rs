@@ -183,8 +183,8 @@ impl Promises {
                 Pending::Applied(node, entry) => self.check_commit(audit, at, node, entry),
                 Pending::HandingOver(from, to) => {
                     // Without an arbiter there may be two primaries, and the other one's word may end it.
-                    let calm = config.arbiter != Arbiter::None && self.calm.has_lasted(at, config.failure_timeout);
-                    self.hand_overs.begin(at, from, to, calm && can_take_over(config, nodes, from, to));
+                    let feasible = config.arbiter != Arbiter::None && can_take_over(config, nodes, from, to);
+                    self.hand_overs.begin(at, (from, to), (&self.calm, config.failure_timeout), feasible);
                 }
                 // Where a later primary has acknowledged something, this one's word counts no more: it just has not
                 // heard.

@@ -41,7 +41,7 @@ impl Calm {
         (self.faults == 0 && self.down.is_empty() && self.paused.is_empty()).then_some(self.last)
     }
 
-    /// Whether it is so now and has been for `time`: after trouble somebody may be about to come forward already.
+    /// Whether it is so now and has been for `time`.
     pub fn has_lasted(&self, now: Instant, time: Duration) -> bool {
         self.since().is_some_and(|since| now.since(since) > time)
     }

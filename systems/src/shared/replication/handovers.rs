@@ -1,7 +1,7 @@
 //! Hand-overs of the lead: one that can succeed must, where nothing goes wrong meanwhile.
 
 use super::calm::Calm;
-use sim_core::{Instant, NodeId};
+use sim_core::{Duration, Instant, NodeId};
 
 /// A hand-over under way.
 #[derive(Clone, Copy, Debug)]
@@ -25,8 +25,17 @@ pub(crate) struct HandOvers {
 }
 
 impl HandOvers {
-    /// One begins.
-    pub fn begin(&mut self, begun: Instant, from: NodeId, to: NodeId, feasible: bool) {
+    /// One begins from the first to the second, who has all it needs if it is `feasible`. It need not succeed unless all
+    /// was calm for as long as `trouble` has after-effects: what was lost is sent again, and whoever missed somebody may
+    /// be about to come forward.
+    pub fn begin(
+        &mut self,
+        begun: Instant,
+        (from, to): (NodeId, NodeId),
+        (calm, trouble): (&Calm, Duration),
+        feasible: bool,
+    ) {
+        let feasible = feasible && calm.has_lasted(begun, trouble);
         self.seen += u64::from(feasible);
         self.under_way = Some(HandOver { from, to, begun, feasible });
     }
