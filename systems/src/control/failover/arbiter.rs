@@ -93,10 +93,12 @@ impl StateMachine for Seat {
             Petition::Claim { node, epoch, renewals, unclean, .. } => {
                 let fits = unclean || self.in_sync.is_empty() || self.in_sync.has(node);
                 let granted = (epoch, renewals) == (self.epoch, self.renewals) && fits;
+                // It asks again, because it was asked twice to take over or has not heard: it is given the same.
+                let again = (epoch + 1, Some(node)) == (self.epoch, self.primary);
                 if granted {
                     (self.epoch, self.primary) = (self.epoch + 1, Some(node));
                 }
-                granted
+                granted || again
             }
             Petition::Renew { epoch } => epoch == self.epoch && self.primary.is_some(),
             Petition::SetInSync { epoch, nodes } => {
@@ -313,6 +315,9 @@ mod tests {
         assert!(!seat.apply(&claim(NodeId(1), 0, seat.renewals)).granted, "nor on an epoch that is over");
         assert!(seat.apply(&claim(NodeId(1), 1, seat.renewals)).granted);
         assert!(!seat.apply(&Petition::Renew { epoch: 1 }).granted, "the old primary is too late");
+        assert_eq!((seat.epoch, seat.primary), (2, Some(NodeId(1))));
+        assert!(seat.apply(&claim(NodeId(1), 1, seat.renewals)).granted, "it asks again for what it was given");
+        assert!(!seat.apply(&claim(NodeId(0), 1, seat.renewals)).granted);
         assert_eq!((seat.epoch, seat.primary), (2, Some(NodeId(1))));
     }
 }
