@@ -21,7 +21,7 @@ pub(super) struct Peer {
     /// The next entry to send.
     pub next: u64,
     /// When sending last began again from an earlier entry.
-    rewound: LocalInstant,
+    pub rewound: LocalInstant,
     /// When the newest heartbeat was sent that it has answered.
     pub confirmed: Option<LocalInstant>,
     /// It had everything then.

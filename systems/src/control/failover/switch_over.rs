@@ -18,7 +18,13 @@ impl Failover {
         }
         let Some(lead) = self.lead.as_mut().filter(|lead| lead.handing.is_none() && lead.serving) else { return };
         lead.handing = Some(HandOver { to, since: fx.now() });
+        let heir = &mut lead.peers[to.index()];
+        // Clients wait: what it may lack goes out at once, whether or not it was on its way.
+        (heir.next, heir.rewound) = (heir.next.min(heir.durable + 1), fx.now());
         fx.note(FailoverFact::HandingOver { epoch: self.epoch, to, back });
+        if !self.config.is_shared() {
+            self.push(to, fx);
+        }
         self.look_after_hand_over(fx);
     }
 
