@@ -62,7 +62,7 @@ const MOST_BATCHES: usize = 10_000;
 enum Pending {
     Elected { ballot: Ballot, chosen: u64, first: u64 },
     Chosen { ballot: Ballot, first: u64, last: u64 },
-    HandingOver { ballot: Ballot, to: NodeId },
+    HandingOver { ballot: Ballot, to: NodeId, arrives: Instant },
 }
 
 /// The invariants' memory over one run.
@@ -401,9 +401,10 @@ impl<M: StateMachine> Audited<Paxos<M>> for PaxosChecks {
                 let (id, piece) = ((snapshot.slot, snapshot.chain), (*offset, offset + u64::from(*length)));
                 self.audit.pieces.arrived(*to, id, piece, snapshot.bytes);
             }
-            Observed::Sent { from, to, message: PaxosMessage::TakeOver { ballot }, .. } => {
-                self.pending.push((*from, Pending::HandingOver { ballot: *ballot, to: *to }));
+            Observed::Sent { from, to, message: PaxosMessage::TakeOver { ballot }, arrives, .. } => {
+                self.pending.push((*from, Pending::HandingOver { ballot: *ballot, to: *to, arrives: *arrives }));
             }
+            Observed::Sent { from, to, arrives, .. } => self.hand_overs.sent(at, (*from, *to), *arrives),
             _ => {}
         }
         self.calm.watch(at, what);
@@ -417,11 +418,12 @@ impl<M: StateMachine> Audited<Paxos<M>> for PaxosChecks {
             for (node, what) in pending.drain(..) {
                 let Some(leader) = nodes(node) else { continue };
                 match what {
-                    Pending::HandingOver { ballot, to } => {
+                    Pending::HandingOver { ballot, to, arrives } => {
                         self.heirs_ballot = None;
                         let feasible = self.can_take_over(&nodes, ballot, to);
                         let calm = (&self.calm, leader.config.election_max);
                         self.hand_overs.begin(at, (node, to), calm, feasible);
+                        self.hand_overs.sent(at, (node, to), arrives);
                     }
                     Pending::Elected { ballot, chosen, first } => self.check_leader(at, leader, ballot, chosen, first),
                     Pending::Chosen { ballot, first, last } => {

@@ -143,15 +143,15 @@ impl PromiseChecks {
                     _ => {}
                 }
             }
-            Observed::Sent { from, to, message, .. } => match message {
-                RaftMessage::Alive { term, .. } | RaftMessage::Appended { term, .. } => {
+            Observed::Sent { from, to, message, arrives, .. } => {
+                self.hand_overs.sent(at, (*from, *to), *arrives);
+                if let RaftMessage::Alive { term, .. } | RaftMessage::Appended { term, .. } = message {
                     let heard = self.heard[from.index()];
                     if heard.is_some_and(|heard| (heard.leader, heard.term) == (*to, *term)) {
                         self.answered[from.index()] = heard;
                     }
                 }
-                _ => {}
-            },
+            }
             Observed::Requested { ticket, node } => self.asked = Some((*node, ticket.client, ticket.op)),
             Observed::Fired { .. } | Observed::Synced { .. } => self.asked = None,
             other => self.calm.watch(at, other),

@@ -115,6 +115,9 @@ impl Promises {
         clocks: bool,
     ) {
         self.calm.watch(at, what);
+        if let Observed::Sent { from, to, arrives, .. } = what {
+            self.hand_overs.sent(at, (*from, *to), *arrives);
+        }
         match what {
             Observed::Delivered { from, to, message: FailoverMessage::Heartbeat { sent, .. }, .. } => {
                 self.heard.insert(*to, (Pledge { to: *from, at }, *sent));

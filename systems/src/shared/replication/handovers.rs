@@ -12,8 +12,10 @@ pub(crate) struct HandOver {
     pub to: NodeId,
     /// When it began.
     pub begun: Instant,
-    /// Whether the other one had all it needed then.
+    /// Whether the other one had all it needed then, and nothing was late since.
     feasible: bool,
+    /// For how long trouble has after-effects.
+    trouble: Duration,
 }
 
 /// The memory of them.
@@ -25,9 +27,9 @@ pub(crate) struct HandOvers {
 }
 
 impl HandOvers {
-    /// One begins from the first to the second, who has all it needs if it is `feasible`. It need not succeed unless all
-    /// was calm for as long as `trouble` has after-effects: what was lost is sent again, and whoever missed somebody may
-    /// be about to come forward.
+    /// One begins from the first to the second, who has all it needs if it is `feasible`. It need not succeed unless
+    /// all was calm for as long as `trouble` has after-effects: what was lost is sent again, and whoever missed
+    /// somebody may be about to come forward.
     pub fn begin(
         &mut self,
         begun: Instant,
@@ -37,7 +39,17 @@ impl HandOvers {
     ) {
         let feasible = feasible && calm.has_lasted(begun, trouble);
         self.seen += u64::from(feasible);
-        self.under_way = Some(HandOver { from, to, begun, feasible });
+        self.under_way = Some(HandOver { from, to, begun, feasible, trouble });
+    }
+
+    /// A message is sent. To or from who is to lead, one that arrives too late is as good as lost.
+    #[inline]
+    pub fn sent(&mut self, at: Instant, (from, to): (NodeId, NodeId), arrives: Instant) {
+        if let Some(handing) = &mut self.under_way
+            && (handing.to == from || handing.to == to)
+        {
+            handing.feasible &= arrives.since(at) < handing.trouble;
+        }
     }
 
     /// The one under way.
