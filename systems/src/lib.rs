@@ -16,13 +16,14 @@ pub mod storage;
 use communication::balancing::BalancingSystem;
 use consensus::{paxos::PaxosSystem, raft::RaftSystem, synod::SynodSystem};
 use control::{cluster::ClusterSystem, failover::FailoverSystem};
-use storage::{hashing::HashingSystem, placement::PlacementSystem, zookeeper::ZooKeeperSystem};
+use storage::{chubby::ChubbySystem, hashing::HashingSystem, placement::PlacementSystem, zookeeper::ZooKeeperSystem};
 
 /// Registers every system of this crate.
 pub fn collect(registry: &mut impl sim_core::Collect) {
     registry.add::<BalancingSystem>();
     registry.add::<FailoverSystem>();
     registry.add::<HashingSystem>();
+    registry.add::<ChubbySystem>();
     registry.add::<ClusterSystem>();
     registry.add::<PaxosSystem>();
     registry.add::<SynodSystem>();

@@ -186,7 +186,8 @@ const FACTS: &[&str] = &[
 ];
 
 /// Systems of which the stand-in knows nothing: whatever their options are, they are taken as they are.
-const UNKNOWN: &[&str] = &["balancing", "cell", "failover", "failover-cluster", "hashing", "placement", "zookeeper"];
+const UNKNOWN: &[&str] =
+    &["balancing", "cell", "chubby", "failover", "failover-cluster", "hashing", "placement", "zookeeper"];
 
 /// The kinds of nodes of the system `cell`.
 const ROLES: &[RoleKind] =

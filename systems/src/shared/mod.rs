@@ -3,6 +3,8 @@
 #[cfg(test)]
 pub(crate) mod contents;
 pub(crate) mod fail_over;
+pub mod fenced;
+pub(crate) mod holders;
 pub mod kv;
 pub mod linearizable;
 pub(crate) mod number;
