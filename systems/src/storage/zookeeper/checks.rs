@@ -1,11 +1,11 @@
 //! What must hold: Zab's order and agreement, what sessions are promised, what the lock recipe is.
 
 use super::history::History;
-use super::holders::Holders;
 use super::message::{ZkFact, ZkMessage, ZkRecord, ZkRequest, ZkResponse};
 use super::node::Machine;
 use super::options::{Config, SyncBy};
-use super::txn::{Path, Place, Zxid};
+use super::txn::{Path, Place, Session, Zxid};
+use crate::shared::holders::Holders;
 use sim_core::measures::Measures;
 use sim_core::metric::{MetricKind, Unit};
 use sim_core::track::Track;
@@ -146,9 +146,9 @@ impl ZkChecks {
                 self.breaks(COMMITS_IN_ORDER, Some(node), detail);
             }
             ZkFact::Holds { lock, token, session } => {
-                let two = self
-                    .holders
-                    .take(at, node, (lock, token, session), |session| self.history.closed(session).is_some());
+                let two = self.holders.take(at, node, (lock, u64::from(token), session.0, true), |session| {
+                    self.history.closed(Session(session)).is_some()
+                });
                 // Who takes it late, after a pause, is as wrong as who holds it too long.
                 if let Some(other) = two.filter(|_| self.history.closed(session).is_none()) {
                     let detail = format!("{node} has lock {lock} by number {token}, and so has {other}");
@@ -289,7 +289,7 @@ impl ZkChecks {
             ..Measures::default()
         };
         measures.set(METRICS, "sessions_lost", self.lost_sessions as f64);
-        measures.set(METRICS, "lock_overlap", self.holders.overlap(end).as_secs_f64());
+        measures.set(METRICS, "lock_overlap", self.holders.overlap(end).0 as f64);
         measures.set(METRICS, "locks_taken", self.holders.taken as f64);
         measures
     }

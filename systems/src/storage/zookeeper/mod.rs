@@ -11,7 +11,7 @@
 //!   connections, the order of their calls, one-shot watches.
 //! * `app.rs`, `recipes.rs`: the client library, which runs on machines of its own (`role = "app"`), and the lock
 //!   recipe, with and without a herd.
-//! * `history.rs`, `holders.rs`: what the rules remember.
+//! * `history.rs`: what the rules remember, beside who holds which lock (`shared/holders.rs`).
 //!
 //! Nodes talk over TCP: links are ordered, and an end hears when its connection is over. Leader, followers and clients
 //! go by that as the original does: a follower whose leader's process dies looks for another at once, one whose
@@ -33,7 +33,6 @@ mod desk;
 mod election;
 mod follow;
 mod history;
-mod holders;
 mod lead;
 mod message;
 mod node;
