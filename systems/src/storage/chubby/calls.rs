@@ -12,8 +12,9 @@ impl Server {
     pub(super) fn on_call(&mut self, epoch: Epoch, caller: Caller, floor: CallNumber, ask: Ask, fx: &mut Fx<'_>) {
         let Caller { session, number } = caller;
         let Some(master) = &mut self.master else { return };
-        let of_others = matches!(ask, Ask::Change(Change::Release { .. }));
-        if !master.sessions.contains_key(&session) && !(of_others && self.config.has(ChubbyBug::UnlockOfOthers)) {
+        let releases = matches!(ask, Ask::Change(Change::Release { .. }));
+        let may = releases && self.config.has(ChubbyBug::UnlockOfOthers) || master.sessions.contains_key(&session);
+        if !may {
             let epoch = master.epoch;
             return fx.send(session.node(), ChubbyMessage::Gone { epoch, session });
         }

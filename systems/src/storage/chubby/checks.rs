@@ -200,12 +200,12 @@ impl ChubbyChecks {
         if let Err((rule, detail)) = self.model.decide(command, answer) {
             self.breaks(rule, Some(node), detail);
         }
-        if let (Command::Expire { session, .. }, Answer::Done) = (command, answer) {
-            if let Some(until) = self.counts_until.remove(&session).filter(|until| *until > self.now) {
-                let app = session.node();
-                let detail = format!("{app} counts on its session for {} more, and it is ended", until.since(self.now));
-                self.breaks(SESSIONS_END_IN_ORDER, Some(app), detail);
-            }
+        if let (Command::Expire { session, .. }, Answer::Done) = (command, answer)
+            && let Some(until) = self.counts_until.remove(&session).filter(|until| *until > self.now)
+        {
+            let app = session.node();
+            let detail = format!("{app} counts on its session for {} more, and it is ended", until.since(self.now));
+            self.breaks(SESSIONS_END_IN_ORDER, Some(app), detail);
         }
     }
 
