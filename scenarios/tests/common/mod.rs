@@ -5,7 +5,7 @@ use scenarios::{OptionProblem, Override, Scenario, Systems, check_options};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sim_core::units::RangeText;
-use sim_core::workload::{Generated, Load};
+use sim_core::workload::{Generated, Load, OperationKind};
 use sim_core::{
     Argument, Class, Effects, Fact, Invalid, Kind, Message, Node, NodeId, Operation, OrderKind, Replay, RoleKind,
     Shape, System, Timer,
@@ -189,6 +189,19 @@ const FACTS: &[&str] = &[
 const UNKNOWN: &[&str] =
     &["balancing", "cell", "chubby", "failover", "failover-cluster", "hashing", "placement", "zookeeper"];
 
+/// The operations that the files of some of them name.
+const OPERATIONS: &[OperationKind] = &[
+    OperationKind::read("get", ""),
+    OperationKind::read("synced_get", ""),
+    OperationKind::write("set", ""),
+    OperationKind::write("cas", ""),
+    OperationKind::write("pair", ""),
+    OperationKind::write("lock", ""),
+    OperationKind::write("share", ""),
+    OperationKind::write("appear", ""),
+    OperationKind::write("configure", ""),
+];
+
 /// The kinds of nodes of the system `cell`.
 const ROLES: &[RoleKind] =
     &[RoleKind::member("server", "serves").at_least(3), RoleKind::other("app", "uses the servers")];
@@ -236,6 +249,9 @@ impl Systems for Only {
     }
     fn roles(&self, system: &str) -> &'static [RoleKind] {
         if system == "cell" { ROLES } else { &[] }
+    }
+    fn operations(&self, system: &str) -> &'static [OperationKind] {
+        if ["chubby", "zookeeper"].contains(&system) { OPERATIONS } else { &[] }
     }
     fn own_orders(&self, system: &str) -> &'static [OrderKind] {
         if UNKNOWN.contains(&system) { &[] } else { OWN_ORDERS }
