@@ -18,7 +18,7 @@ struct Trials {
     trials: Vec<f64>,
 }
 
-/// Runs of ours for each trial of theirs. Trials are dear and runs cheap: with fifty for one, what is left of the sampling error is the
+/// Runs of ours for each trial of theirs, at least. Trials are dear and runs cheap: with fifty for one, what is left of the sampling error is the
 /// trials' own, and no second look at our side can change the answer.
 const RUNS_A_TRIAL: u64 = 50;
 
@@ -28,6 +28,8 @@ struct Real {
     /// The trials, in `fixtures/trials/`.
     trials: &'static str,
     file: &'static str,
+    /// How many times as many runs: where they are cheap, and the figure is spread wide.
+    times: u64,
     /// How long one run is without service, in milliseconds.
     of: fn(&Run) -> f64,
 }
@@ -37,18 +39,21 @@ const REAL: [Real; 3] = [
         name: "Redis Cluster 7.0.15, a primary of three killed",
         trials: "redis-cluster-primary-killed",
         file: "failover-cluster/primary-killed",
+        times: 1,
         of: until_the_replica_writes,
     },
     Real {
         name: "etcd 3.4.23, the leader of three killed",
         trials: "etcd-leader-killed",
         file: "raft/leader-killed",
+        times: 1,
         of: until_a_write,
     },
     Real {
         name: "ZooKeeper 3.8.0, the client of a session of 10 s killed",
         trials: "zookeeper-session-killed",
         file: "zookeeper/session-killed",
+        times: 8,
         of: until_the_session_ends,
     },
 ];
@@ -102,7 +107,7 @@ pub fn rows(lab: &Lab) -> Result<Findings, String> {
     let (mut rows, mut panels) = (Vec::new(), Vec::new());
     for real in &REAL {
         let trials = trials(real.trials)?;
-        let seeds = RUNS_A_TRIAL * trials.len() as u64;
+        let seeds = RUNS_A_TRIAL * real.times * trials.len() as u64;
         let mut ours = lab.ask(&Study { file: real.file, set: &[], seeds, trace: false }, real.of)?;
         ours.sort_by(f64::total_cmp);
         rows.extend(of_one(real, &ours, &trials));
