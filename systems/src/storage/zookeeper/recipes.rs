@@ -129,7 +129,12 @@ impl App {
                     }
                 }
             }
-            (Step::Waiting | Step::Suspended, None) | (Step::Holding, _) => {}
+            // Its child has gone: it queues again.
+            (Step::Waiting, None) => {
+                self.change(key, |lock| (lock.number, lock.step) = (None, Step::Coming));
+                self.take_number(key, fx);
+            }
+            (Step::Suspended, None) | (Step::Holding, _) => {}
         }
     }
 
