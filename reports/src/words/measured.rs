@@ -75,10 +75,11 @@ fn own(report: &Report) -> impl Iterator<Item = &Metric> {
     report.metrics.iter().filter(own)
 }
 
-/// `reads of what was deleted 3; cold starts 12`.
+/// `reads of what was deleted 3; cold starts 12`: what does harm first, because a terminal has no room for all.
 pub(crate) fn own_sentence(report: &Report) -> Option<String> {
     let told = |m: &Metric| format!("{} {}", m.kind.title, metrics::print(m.value, m.kind.unit));
-    let all: Vec<String> = own(report).map(told).collect();
+    let (harm, others): (Vec<&Metric>, Vec<&Metric>) = own(report).partition(|metric| metric.kind.harm);
+    let all: Vec<String> = harm.into_iter().chain(others).map(told).collect();
     (!all.is_empty()).then(|| all.join("; "))
 }
 

@@ -41,7 +41,8 @@ pub fn change(reader: &Reader<'_>, connects: bool) -> LinkChange {
         // A resolved file writes out that it happens never.
         if (ordered == Some(true) || connects) && share.is_some_and(|share| !share.is_never()) {
             let what = format!("`{key}` is what an ordered link hides");
-            reader.wrong(key, what, "leave it out, or `ordered`; what is lost or corrupted is sent again");
+            let or = if connects { "" } else { ", or `ordered`" };
+            reader.wrong(key, what, format!("leave it out{or}; what is lost or corrupted is sent again"));
         }
         share
     };

@@ -253,6 +253,9 @@ impl Systems for Only {
     fn operations(&self, system: &str) -> &'static [OperationKind] {
         if ["chubby", "zookeeper"].contains(&system) { OPERATIONS } else { &[] }
     }
+    fn connects(&self, system: &str) -> bool {
+        system == "cell"
+    }
     fn own_orders(&self, system: &str) -> &'static [OrderKind] {
         if UNKNOWN.contains(&system) { &[] } else { OWN_ORDERS }
     }

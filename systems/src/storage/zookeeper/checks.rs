@@ -225,8 +225,8 @@ impl ZkChecks {
             counted(TOTAL_ORDER, self.chains.len() as u64, "states"),
             counted(PRIMARY_ORDER, n as u64, "transactions"),
             counted(ACKNOWLEDGED_SURVIVE, self.writes, "acknowledged writes"),
-            passed(COMMITS_IN_ORDER, "held at every commit".to_owned()),
-            passed(SESSION_MONOTONIC, "held at every answer".to_owned()),
+            counted(COMMITS_IN_ORDER, n as u64, "transactions"),
+            counted(SESSION_MONOTONIC, self.reads + self.writes, "answers"),
             counted(READS_OF_HISTORY, self.reads, "reads"),
             counted(WRITES_IN_REAL_TIME, self.writes, "writes"),
             passed(LOCK_EXCLUDES, format!("{} times", self.holders.taken)),
@@ -238,6 +238,19 @@ impl ZkChecks {
             all.push(passed(SYNCED_READS_ARE_FRESH, format!("{} reads", self.synced)));
         }
         all
+    }
+
+    /// What the rules above, which have held after every step, say about an order of all: that of the transactions.
+    pub(super) fn linearizable(&self) -> Verdict {
+        let rule = "linearizable";
+        let reads = match self.config.sync_by {
+            SyncBy::Quorum => format!("{} synced reads", self.synced),
+            SyncBy::Leader => "no reads: `sync` asks the leader alone".to_owned(),
+        };
+        match self.writes {
+            0 => Verdict::Inconclusive { rule, why: "no write succeeded".to_owned() },
+            n => Verdict::Pass { rule, detail: format!("{n} writes and {reads}, by the order of their transactions") },
+        }
     }
 
     fn at_the_end(&self, rule: &'static str, wrong: Option<(NodeId, String)>) -> Verdict {

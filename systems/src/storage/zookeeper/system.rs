@@ -82,12 +82,11 @@ impl System for ZooKeeperSystem {
     }
 
     /// The order of transactions is known, and so is as of which each answer is: that writes, and reads after a `sync`
-    /// by a quorum, are linearizable, is seen without a search.
+    /// by a quorum, are linearizable, is seen without a search, by the rules that look at each answer.
     fn judge(run: &Finished<'_, Self>) -> Vec<Verdict> {
         let mut verdicts = run.checks.verdicts(run.nodes);
         if run.linearizable {
-            let detail = "writes and synced reads, by the order of their transactions".to_owned();
-            verdicts.push(Verdict::Pass { rule: "linearizable", detail });
+            verdicts.push(run.checks.linearizable());
         }
         verdicts
     }
