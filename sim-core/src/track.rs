@@ -76,10 +76,15 @@ impl Track {
 
     /// A span of a row begins, and that which the row was in ends.
     pub fn begin(&mut self, at: Instant, row: impl ToString, label: impl Into<String>) {
+        self.begin_as(0, at, row, label);
+    }
+
+    /// The same for a span of another kind than the first: its place in [`Track::kinds`].
+    pub fn begin_as(&mut self, kind: usize, at: Instant, row: impl ToString, label: impl Into<String>) {
         let row = row.to_string();
         self.end(at, &row);
         self.open.insert(row.clone(), self.spans.len());
-        self.spans.push(Span { row, label: label.into(), kind: 0, start_ns: at.0, end_ns: u64::MAX });
+        self.spans.push(Span { row, label: label.into(), kind, start_ns: at.0, end_ns: u64::MAX });
     }
 
     /// The span that a row is in ends; nothing happens if it is in none.
@@ -112,8 +117,10 @@ mod tests {
         track.begin(Instant(30), "n1", "term 3");
         track.end(Instant(40), "n2");
         track.end(Instant(50), "n3");
+        track.begin_as(1, Instant(55), "n3", "beside");
         let spans = track.finish(Instant(60)).spans;
         let told: Vec<_> = spans.iter().map(|s| (s.label.as_str(), s.start_ns, s.end_ns)).collect();
-        assert_eq!(told, [("term 1", 10, 30), ("term 2", 20, 40), ("term 3", 30, 60)]);
+        assert_eq!(told, [("term 1", 10, 30), ("term 2", 20, 40), ("term 3", 30, 60), ("beside", 55, 60)]);
+        assert_eq!(spans.iter().map(|s| s.kind).collect::<Vec<_>>(), [0, 0, 0, 1]);
     }
 }

@@ -5,6 +5,7 @@ pub(crate) mod contents;
 pub(crate) mod fail_over;
 pub mod fenced;
 pub(crate) mod holders;
+pub(crate) mod in_the_end;
 pub mod kv;
 pub mod linearizable;
 pub(crate) mod number;

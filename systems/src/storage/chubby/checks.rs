@@ -9,6 +9,7 @@ use super::server::{LANE, Member};
 use crate::consensus::any::{AnyChecks, AnyProtocol};
 use crate::shared::fenced::Write;
 use crate::shared::holders::Holders;
+use crate::shared::in_the_end;
 use crate::shared::replication::{CouncilChecks, Protocol};
 use sim_core::measures::Measures;
 use sim_core::metric::{MetricKind, Unit};
@@ -139,13 +140,6 @@ impl ChubbyChecks {
         }
     }
 
-    fn show(track: &mut Track, at: Instant, row: NodeId, label: String, kind: usize) {
-        track.begin(at, row, label);
-        if let Some(span) = track.spans.last_mut() {
-            span.kind = kind;
-        }
-    }
-
     fn on_fact(&mut self, node: NodeId, fact: ChubbyFact) {
         let at = self.now;
         match fact {
@@ -154,9 +148,9 @@ impl ChubbyChecks {
                 if first != node {
                     self.breaks(ONE_MASTER, Some(node), format!("{first} and {node} are the master of epoch {epoch}"));
                 }
-                Self::show(&mut self.led, at, node, format!("epoch {epoch}"), 0);
+                self.led.begin_as(0, at, node, format!("epoch {epoch}"));
             }
-            ChubbyFact::Serves { epoch } => Self::show(&mut self.led, at, node, format!("epoch {epoch}"), 1),
+            ChubbyFact::Serves { epoch } => self.led.begin_as(1, at, node, format!("epoch {epoch}")),
             ChubbyFact::SteppedDown { .. } => self.led.end(at, node),
             ChubbyFact::Decided { number, command, answer } if number > self.model.decided => {
                 self.untold.insert(number, (command, answer));
@@ -167,11 +161,11 @@ impl ChubbyChecks {
             ChubbyFact::Invalidates { sessions } => self.invalidations += u64::from(sessions),
             ChubbyFact::Leased { session, lasts } => self.on_leased(node, session, lasts),
             ChubbyFact::Opened { session } | ChubbyFact::Safe { session } => {
-                Self::show(&mut self.sessions, at, node, format!("{:x}", session.0), 0);
+                self.sessions.begin_as(0, at, node, format!("{:x}", session.0));
             }
             ChubbyFact::Jeopardy { session } => {
                 self.jeopardies += 1;
-                Self::show(&mut self.sessions, at, node, format!("{:x}", session.0), 1);
+                self.sessions.begin_as(1, at, node, format!("{:x}", session.0));
             }
             ChubbyFact::Lost { .. } => {
                 self.lost += 1;
@@ -303,23 +297,14 @@ impl ChubbyChecks {
             counted(EVENTS_IN_ORDER, self.events, "events"),
             counted(WRITES_SURVIVE, self.written, "acknowledged writes"),
             counted(CALLS_OF_THEIR_EPOCH, self.model.calls(), "calls"),
-            self.at_the_end(LOCKS_ARE_GRANTED, waits(nodes)),
-            self.at_the_end(EPHEMERAL_FILES_GO, left_behind(nodes)),
+            in_the_end::verdict(LOCKS_ARE_GRANTED, self.now, waits(nodes)),
+            in_the_end::verdict(EPHEMERAL_FILES_GO, self.now, left_behind(nodes)),
             self.council.verdict(nodes),
         ];
         if self.config.fencing == Fencing::Sequencer && self.config.stores > 0 {
             all.push(counted(NO_LATE_WRITE, self.stored, "writes to the store"));
         }
         all
-    }
-
-    fn at_the_end(&self, rule: &'static str, wrong: Option<(NodeId, String)>) -> Verdict {
-        match wrong {
-            None => Verdict::Pass { rule, detail: "in the end".to_owned() },
-            Some((node, detail)) => {
-                Verdict::Fail(Violation { rule: rule.to_owned(), at: self.now, node: Some(node), detail })
-            }
-        }
     }
 
     /// What a report shows of a run.
@@ -346,18 +331,15 @@ impl ChubbyChecks {
     }
 }
 
-fn each(nodes: &[Option<Machine>]) -> impl Iterator<Item = (NodeId, &Machine)> {
-    nodes.iter().enumerate().filter_map(|(node, machine)| Some((NodeId(node as u32), machine.as_ref()?)))
-}
-
 fn waits(nodes: &[Option<Machine>]) -> Option<(NodeId, String)> {
-    let mut waiting = each(nodes).filter(|(_, machine)| machine.app().is_some_and(super::App::waits));
+    let mut waiting = in_the_end::each(nodes).filter(|(_, machine)| machine.app().is_some_and(super::App::waits));
     waiting.next().map(|(node, _)| (node, format!("{node} waits for a lock")))
 }
 
 /// Ephemeral files whose programs have gone, once a master has served for a while.
 fn left_behind(nodes: &[Option<Machine>]) -> Option<(NodeId, String)> {
-    let (node, server) = each(nodes).find_map(|(node, machine)| Some((node, machine.server()?)).filter(is_settled))?;
+    let (node, server) =
+        in_the_end::each(nodes).find_map(|(node, machine)| Some((node, machine.server()?)).filter(is_settled))?;
     let appears = |of: u64| nodes.get(of as usize).and_then(Option::as_ref).and_then(Machine::app);
     let mut left = server.database().ephemeral().filter(|path| match path {
         Path::Here(of) => !appears(*of).is_some_and(super::App::appears),

@@ -6,6 +6,7 @@ use super::node::Machine;
 use super::options::{Config, SyncBy};
 use super::txn::{Path, Place, Session, Zxid};
 use crate::shared::holders::Holders;
+use crate::shared::in_the_end;
 use sim_core::measures::Measures;
 use sim_core::metric::{MetricKind, Unit};
 use sim_core::track::Track;
@@ -166,10 +167,7 @@ impl ZkChecks {
                 self.sessions.end(at, node);
             }
             ZkFact::Disconnected { .. } => {
-                self.sessions.begin(at, node, "");
-                if let Some(span) = self.sessions.spans.last_mut() {
-                    span.kind = 1;
-                }
+                self.sessions.begin_as(1, at, node, "");
             }
             ZkFact::Reconnected { session } => self.sessions.begin(at, node, format!("{:x}", session.0)),
             ZkFact::Elected { .. }
@@ -230,9 +228,9 @@ impl ZkChecks {
             counted(READS_OF_HISTORY, self.reads, "reads"),
             counted(WRITES_IN_REAL_TIME, self.writes, "writes"),
             passed(LOCK_EXCLUDES, format!("{} times", self.holders.taken)),
-            self.at_the_end(LOCKS_ARE_GRANTED, Self::waits(nodes)),
-            self.at_the_end(FOLLOWERS_KEEP_UP, self.lags(nodes)),
-            self.at_the_end(WATCHERS_LEARN, self.unaware(nodes)),
+            in_the_end::verdict(LOCKS_ARE_GRANTED, self.now, Self::waits(nodes)),
+            in_the_end::verdict(FOLLOWERS_KEEP_UP, self.now, self.lags(nodes)),
+            in_the_end::verdict(WATCHERS_LEARN, self.now, self.unaware(nodes)),
         ];
         if self.config.sync_by == SyncBy::Quorum {
             all.push(passed(SYNCED_READS_ARE_FRESH, format!("{} reads", self.synced)));
@@ -253,17 +251,8 @@ impl ZkChecks {
         }
     }
 
-    fn at_the_end(&self, rule: &'static str, wrong: Option<(NodeId, String)>) -> Verdict {
-        match wrong {
-            None => Verdict::Pass { rule, detail: "in the end".to_owned() },
-            Some((node, detail)) => {
-                Verdict::Fail(Violation { rule: rule.to_owned(), at: self.now, node: Some(node), detail })
-            }
-        }
-    }
-
     fn waits(nodes: &[Option<Machine>]) -> Option<(NodeId, String)> {
-        let apps = each(nodes).filter_map(|(node, machine)| Some((node, machine.app()?)));
+        let apps = in_the_end::each(nodes).filter_map(|(node, machine)| Some((node, machine.app()?)));
         let mut waiting = apps.filter(|(_, app)| app.locks() > 0);
         waiting.next().map(|(node, app)| (node, format!("{node} waits for {} locks", app.locks())))
     }
@@ -272,7 +261,7 @@ impl ZkChecks {
     fn lags(&self, nodes: &[Option<Machine>]) -> Option<(NodeId, String)> {
         let patience = Duration(self.config.init_limit.0 + self.config.sync_limit.0).times(2);
         let lately = |node: NodeId| self.looked.get(&node).is_some_and(|since| self.now.since(*since) < patience);
-        let servers = each(nodes).filter_map(|(node, machine)| Some((node, machine.server()?)));
+        let servers = in_the_end::each(nodes).filter_map(|(node, machine)| Some((node, machine.server()?)));
         let servers: Vec<_> = servers.filter(|(node, _)| !lately(*node)).collect();
         let Some((leader, first)) = servers.iter().find(|(_, server)| server.leads().is_some()) else {
             return servers.first().map(|(node, _)| (*node, "nobody leads".to_owned()));
@@ -286,9 +275,11 @@ impl ZkChecks {
     }
 
     fn unaware(&self, nodes: &[Option<Machine>]) -> Option<(NodeId, String)> {
-        let leader = each(nodes).find(|(_, machine)| machine.server().is_some_and(|server| server.leads().is_some()));
+        let leader = in_the_end::each(nodes)
+            .find(|(_, machine)| machine.server().is_some_and(|server| server.leads().is_some()));
         let config = leader.and_then(|(_, machine)| machine.server()?.tree().get(Path::of(Place::Config)))?;
-        let apps = each(nodes).filter(|(_, machine)| machine.app().is_some_and(|app| app.server().is_some()));
+        let apps =
+            in_the_end::each(nodes).filter(|(_, machine)| machine.app().is_some_and(|app| app.server().is_some()));
         let mut unaware = apps.filter(|(node, _)| self.configured.get(node).is_some_and(|data| *data != config.data));
         unaware.next().map(|(node, _)| {
             (node, format!("{node} knows configuration {:?}, and it is {:x}", self.configured.get(&node), config.data))
@@ -306,10 +297,6 @@ impl ZkChecks {
         measures.set(METRICS, "locks_taken", self.holders.taken as f64);
         measures
     }
-}
-
-fn each(nodes: &[Option<Machine>]) -> impl Iterator<Item = (NodeId, &Machine)> {
-    nodes.iter().enumerate().filter_map(|(node, machine)| Some((NodeId(node as u32), machine.as_ref()?)))
 }
 
 impl Observer<Machine> for ZkChecks {
