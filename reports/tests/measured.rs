@@ -125,7 +125,7 @@ fn a_systems_own_figures_need_no_code_here() {
     record.expectations.clear();
     let screen = screen(&record);
     assert!(screen.starts_with("CAUTION") && screen.contains("but 3 double charges"), "{screen}");
-    assert!(screen.contains("cold starts 12; double charges 3"), "{screen}");
+    assert!(screen.contains("double charges 3; cold starts 12"), "{screen}");
     assert!(
         reports::markdown(&analyse(&record), &[]).contains("| double charges | 3 | payments that were made twice |")
     );
