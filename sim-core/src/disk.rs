@@ -313,8 +313,32 @@ impl<R: Clone> Disk<R> {
         place(before) - place(from)
     }
 
+    /// What is there, oldest first, and whether each record would survive a power loss.
+    pub fn records(&self) -> impl DoubleEndedIterator<Item = (WriteId, u16, Option<&R>, bool)> {
+        let durable = self.durable_before;
+        self.records.iter().map(move |(id, lane, record)| (*id, *lane, record.as_ref(), *id < durable))
+    }
+
+    /// The record at a place of the log goes bad.
+    pub fn rot_at(&mut self, at: usize) -> WriteId {
+        self.records[at].2 = None;
+        self.records[at].0
+    }
+
     /// The machine goes down: what is lost.
     pub fn crash(&mut self, how: OnCrash, next_write: WriteId, rng: &mut Rng) -> Lost {
+        // A prefix of the unsynced survives when the disk is torn.
+        let unsynced = self.records.len() - self.records.partition_point(|(id, ..)| *id < self.durable_before);
+        let kept = if how == OnCrash::Torn { rng.below(unsynced as u64 + 1) as usize } else { 0 };
+        self.lose(how, kept, next_write)
+    }
+
+    /// The power is lost while the disk writes: the oldest `kept` of the records that are not durable are whole.
+    pub fn tear(&mut self, kept: usize, next_write: WriteId) -> Lost {
+        self.lose(OnCrash::Torn, kept, next_write)
+    }
+
+    fn lose(&mut self, how: OnCrash, kept: usize, next_write: WriteId) -> Lost {
         let had = self.records.len();
         let lies: Vec<(usize, WriteId, WriteId)> = self.trouble.iter().flat_map(|t| t.belied.iter().copied()).collect();
         let belied: Vec<u64> = lies.iter().map(|(_, from, to)| self.count(*from, *to)).collect();
@@ -323,9 +347,8 @@ impl<R: Clone> Disk<R> {
             OnCrash::Keep => {}
             OnCrash::LoseUnsynced => self.records.truncate(synced),
             OnCrash::Torn => {
-                // A prefix of the unsynced survives. The record after it may be half there: its checksum shows that,
-                // so to the node it is as if it were not there.
-                let kept = rng.below((had - synced) as u64 + 1) as usize;
+                // The record after those kept may be half there: its checksum shows that, so to the node it is as if it
+                // were not there.
                 // What a failed sync dropped is a gap, behind which nobody reads.
                 let gap =
                     self.unwritten.iter().map(|(from, _)| *from).filter(|from| *from >= self.durable_before).min();

@@ -5,6 +5,7 @@
 
 pub mod curve;
 pub mod fault;
+pub mod hand;
 pub mod hash;
 #[doc(hidden)]
 pub mod kinds;

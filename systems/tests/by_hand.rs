@@ -1,6 +1,8 @@
 //! The parts of Raft one at a time, on a cluster driven by hand.
 
-use crate::support::{ELECTION, Flight, Leaves, Told, n, ticket};
+use crate::support::{ELECTION, Flight, n, ticket};
+use sim_core::fault::OnCrash;
+use sim_core::hand::Told;
 use sim_core::{Duration, Node};
 use systems::consensus::raft::{Config, HEARTBEAT, RaftFact, RaftMessage};
 use systems::shared::kv::{Kv, KvCommand, KvResponse, Value};
@@ -68,7 +70,7 @@ fn everything_survives_a_power_loss() {
     }
     c.stabilize();
     for node in 1..=3 {
-        c.crash(n(node), Leaves::Nothing);
+        c.crash(n(node), OnCrash::LoseUnsynced);
     }
     for node in 1..=3 {
         c.restart(n(node));
@@ -104,7 +106,7 @@ fn a_lagging_follower_gets_a_snapshot_in_pieces_and_restarts_from_it() {
     assert_eq!(c.node(n(3)).applied(), 51);
     let digest = c.node(n(1)).digest();
     for node in [1, 3] {
-        c.crash(n(node), Leaves::Nothing);
+        c.crash(n(node), OnCrash::LoseUnsynced);
         c.restart(n(node));
     }
     assert!(c.node(n(3)).applied() >= 40);
@@ -113,7 +115,7 @@ fn a_lagging_follower_gets_a_snapshot_in_pieces_and_restarts_from_it() {
     assert_eq!(c.node(n(3)).digest(), digest);
     assert_eq!(c.violation, None);
     // What compaction has made superfluous is gone from the disk.
-    assert!(c.disks[0].records.len() < 30, "{} records", c.disks[0].records.len());
+    assert!(c.hands[0].records().count() < 30, "{} records", c.hands[0].records().count());
 }
 
 #[test]
@@ -124,7 +126,7 @@ fn a_retry_is_executed_once_and_answered_by_the_next_leader() {
     c.request(n(1), ticket(1, 0, 0), append.clone());
     c.stabilize();
     c.answers.clear();
-    c.crash(n(1), Leaves::Nothing);
+    c.crash(n(1), OnCrash::LoseUnsynced);
     c.elect(n(2));
     c.request(n(2), ticket(1, 0, 1), append.clone());
     assert!(matches!(c.answers[..], [(_, _, Told::Done(KvResponse::Done))]));
@@ -142,7 +144,8 @@ fn appends_that_overtake_each_other_are_taken_in_order() {
         c.request(n(1), ticket(1, op, 0), put(op, "x"));
     }
     while !c.wire.is_empty() {
-        c.deliver(c.wire.len() - 1);
+        let newest = c.wire.len() - 1;
+        c.deliver(newest);
     }
     let rejected = |c: &Cluster| c.wire.iter().any(|f| matches!(f.message, RaftMessage::Rejected { .. }));
     assert!(!rejected(&c));
@@ -156,7 +159,7 @@ fn a_failed_sync_stops_the_node() {
     let mut c = three();
     c.elect(n(1));
     c.request(n(1), ticket(1, 0, 0), put(1, "a"));
-    c.fail_sync(n(1));
+    c.sync_once(n(1), false);
     assert!(!c.is_up(n(1)));
 }
 
@@ -187,8 +190,8 @@ fn a_candidate_that_can_not_win_puts_nobody_off() {
     // The entry never reaches n3.
     c.wire.retain(|flight| flight.to != n(3));
     c.stabilize();
-    c.crash(n(1), Leaves::Nothing);
-    let due = |c: &Cluster| c.timers[n(2).index()][crate::support::ELECTION.0 as usize];
+    c.crash(n(1), OnCrash::LoseUnsynced);
+    let due = |c: &Cluster| c.hands[n(2).index()].due(crate::support::ELECTION);
     let before = due(&c);
     assert!(before.is_some());
     c.pass(n(2), Duration::millis(20));
@@ -216,10 +219,10 @@ fn a_node_that_can_not_read_its_disk_stays_out_and_the_others_go_on() {
         c.elect(n(1));
         c.request(n(1), ticket(1, 0, 0), put(1, "a"));
         c.stabilize();
-        let disk = &mut c.disks[1].records;
-        assert!(disk.len() >= 3, "{} records", disk.len());
-        disk[record].2 = None;
-        c.crash(n(2), Leaves::Everything);
+        let records = c.hands[1].records().count();
+        assert!(records >= 3, "{records} records");
+        c.hands[1].rot(record);
+        c.crash(n(2), OnCrash::Keep);
         c.facts.clear();
         c.restart(n(2));
         assert!(!c.is_up(n(2)), "record {record} is gone, and {} runs", n(2));
@@ -253,7 +256,7 @@ fn a_leaders_entries_and_heartbeats_wait_for_its_disk_or_not() {
         c.request(n(1), ticket(2, 0, 0), get(1));
         assert_eq!(sent(&c, is_heartbeat), heartbeats + if standing_still { 0 } else { 2 }, "{leader_disk:?}");
         // The disk is done: everything goes out, and what has waited for the loop.
-        c.sync(n(1));
+        c.sync_once(n(1), true);
         let entries_in = |flight: &Flight<crate::support::Raft>| match &flight.message {
             RaftMessage::Append(append) => append.entries.len(),
             _ => 0,
@@ -300,7 +303,7 @@ fn under_leases_a_voter_is_loyal_whatever_it_forgot_in_a_restart() {
         c.fire(n(1), HEARTBEAT);
         c.stabilize();
         // The leader counts on n2's answer; n2 has it from nobody any more that it gave one.
-        c.crash(n(2), Leaves::Nothing);
+        c.crash(n(2), OnCrash::LoseUnsynced);
         c.restart(n(2));
         c.sync(n(2));
         c.pass(n(2), Duration::millis(waits));

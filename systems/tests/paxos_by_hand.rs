@@ -1,6 +1,8 @@
 //! The parts of Multi-Paxos one at a time, on a cluster driven by hand, and the laws that count messages and crashes.
 
-use crate::support::{Leaves, Told, n, ticket};
+use crate::support::{n, ticket};
+use sim_core::fault::OnCrash;
+use sim_core::hand::Told;
 use sim_core::{Duration, Effect, Effects, LocalInstant, Node, NodeId, NodeSet, Order, Purpose, Replay, Rng, Writes};
 use systems::consensus::paxos::{Ballot, Config, HEARTBEAT, Paxos, PaxosFact, PaxosMessage, Record};
 use systems::shared::kv::{Kv, KvCommand, KvResponse, Value};
@@ -93,13 +95,13 @@ fn flexible_quorums_survive_what_their_sizes_say() {
         let mut c = Cluster::new(Config { q1: 4, q2: 2, snapshot_every: 0, ..Config::new(5) }, 1);
         c.elect(n(1));
         for id in (5 - crashed + 1..=5).map(n) {
-            c.crash(id, Leaves::Nothing);
+            c.crash(id, OnCrash::LoseUnsynced);
         }
         assert_eq!(serves(&mut c, n(1), 0), crashed <= 3, "{crashed} crashed");
 
         let mut c = Cluster::new(Config { q1: 4, q2: 2, snapshot_every: 0, ..Config::new(5) }, 1);
         for id in (5 - crashed + 1..=5).map(n) {
-            c.crash(id, Leaves::Nothing);
+            c.crash(id, OnCrash::LoseUnsynced);
         }
         c.campaign(n(1));
         c.stabilize();
@@ -116,7 +118,7 @@ fn everything_survives_a_power_loss() {
     }
     c.stabilize();
     for node in 1..=3 {
-        c.crash(n(node), Leaves::Nothing);
+        c.crash(n(node), OnCrash::LoseUnsynced);
     }
     for node in 1..=3 {
         c.restart(n(node));
@@ -138,7 +140,7 @@ fn a_new_leader_fills_the_gaps_that_the_old_one_left() {
     }
     // Of three slots only the last one reaches anybody.
     c.wire.retain(|f| matches!(&f.message, PaxosMessage::Accept { run, .. } if run.first == 3));
-    c.crash(n(1), Leaves::Nothing);
+    c.crash(n(1), OnCrash::LoseUnsynced);
     c.stabilize();
     c.elect(n(2));
     beat(&mut c, n(2));
@@ -174,13 +176,13 @@ fn a_lagging_replica_gets_a_snapshot_in_pieces_and_may_even_lead() {
     assert_eq!((c.leader(), c.node(n(3)).applied()), (Some(n(3)), 50));
     assert!(serves(&mut c, n(3), 50));
     let digest = c.node(n(3)).digest();
-    c.crash(n(3), Leaves::Nothing);
+    c.crash(n(3), OnCrash::LoseUnsynced);
     c.restart(n(3));
     c.elect(n(3));
     assert_eq!(c.node(n(3)).digest(), digest);
     assert_eq!(c.violation, None);
     // What compaction has made superfluous is gone from the disk.
-    assert!(c.disks[0].records.len() < 30, "{} records", c.disks[0].records.len());
+    assert!(c.hands[0].records().count() < 30, "{} records", c.hands[0].records().count());
 }
 
 #[test]
@@ -192,16 +194,16 @@ fn a_replica_without_its_disk_takes_part_only_when_it_knows_what_it_had_promised
             c.request(n(1), ticket(1, op, 0), put(op, "x"));
             c.stabilize_but(|f| f.to == n(3));
         }
-        c.crash(n(2), Leaves::Everything);
+        c.crash(n(2), OnCrash::Keep);
         if rotten {
-            c.disks[1].records[1].2 = None;
+            c.hands[1].rot(1);
         } else {
             c.wipe(n(2));
         }
         c.restart(n(2));
         assert_eq!(c.node(n(2)).role().name, "rejoining");
         // n3 alone can not choose anything with it, and gets no promise from it.
-        c.crash(n(1), Leaves::Nothing);
+        c.crash(n(1), OnCrash::LoseUnsynced);
         for id in c.ids() {
             c.pass(id, Duration::millis(300));
         }
@@ -227,7 +229,7 @@ fn a_replica_without_its_disk_learns_what_is_chosen_from_the_answers_alone() {
         c.request(n(1), ticket(1, op, 0), put(op, "x"));
     }
     c.stabilize();
-    c.crash(n(3), Leaves::Nothing);
+    c.crash(n(3), OnCrash::LoseUnsynced);
     c.wipe(n(3));
     c.restart(n(3));
     // Nobody answers another question: whoever knew most may have restarted, and know it no more.
@@ -267,7 +269,7 @@ fn a_promise_of_an_earlier_life_does_not_count() {
     let at = c.wire.iter().position(|f| f.from == n(2)).expect("n2 promises");
     let late = c.wire.remove(at);
     c.wire.clear();
-    c.crash(n(2), Leaves::Nothing);
+    c.crash(n(2), OnCrash::LoseUnsynced);
     c.wipe(n(2));
     c.restart(n(2));
     c.stabilize();
@@ -298,7 +300,7 @@ fn an_acceptance_of_an_earlier_life_does_not_count() {
     let at = first(&c, 1, 3);
     let proposal = c.wire.remove(at);
     c.wire.clear();
-    c.crash(n(2), Leaves::Nothing);
+    c.crash(n(2), OnCrash::LoseUnsynced);
     c.wipe(n(2));
     c.restart(n(2));
     c.stabilize_but(|f| f.from == n(1) || f.to == n(1));
@@ -357,7 +359,7 @@ fn a_failed_sync_stops_the_node() {
     let mut c = of(3);
     c.elect(n(1));
     c.request(n(1), ticket(1, 0, 0), put(1, "a"));
-    c.fail_sync(n(1));
+    c.sync_once(n(1), false);
     assert!(!c.is_up(n(1)));
 }
 

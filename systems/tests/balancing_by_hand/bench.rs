@@ -1,8 +1,7 @@
 //! One machine driven by hand.
 
-use sim_core::{
-    ClientId, Duration, Effect, Effects, LocalInstant, Node, NodeId, Purpose, Replay, Rng, Ticket, Timer, Writes,
-};
+use sim_core::hand::Hand;
+use sim_core::{ClientId, Duration, Effect, Effects, LocalInstant, Node, NodeId, Ticket};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::rc::Rc;
@@ -15,12 +14,7 @@ pub const CLIENT: ClientId = ClientId(0);
 
 /// One machine whose peers are played by the test.
 pub struct Bench {
-    pub machine: Machine,
-    pub me: NodeId,
-    rng: Rng,
-    next_write: Writes,
-    pub now: LocalInstant,
-    timers: BTreeMap<u16, LocalInstant>,
+    hand: Hand<Machine>,
     /// What it sent, announced and answered since the test last looked.
     pub sent: Vec<(NodeId, M)>,
     pub facts: Vec<BalancingFact>,
@@ -52,18 +46,12 @@ impl Bench {
                 .validate(&sim_core::Shape { spares, ..sim_core::Shape::plain(nodes as usize) })
                 .expect("options that make sense"),
         );
-        let mut rng = Rng::stream(seed, Purpose::Node, u64::from(me));
-        let (mut next_write, mut out) = (Writes::default(), Vec::new());
         let start = sim_core::Clock::honest(sim_core::Instant::ZERO);
-        let mut fx = Effects::new(NodeId(me), start, &mut rng, &mut next_write, &mut out);
-        let machine = Machine::boot(&config, NodeId(me), Replay::empty(), &mut fx);
+        let mut hand = Hand::down(&config, NodeId(me), seed);
+        hand.now = start;
+        let out = hand.boot();
         let mut this = Self {
-            machine,
-            me: NodeId(me),
-            rng,
-            next_write,
-            now: start,
-            timers: BTreeMap::new(),
+            hand,
             sent: Vec::new(),
             facts: Vec::new(),
             served: Vec::new(),
@@ -78,14 +66,12 @@ impl Bench {
     }
 
     pub fn step(&mut self, input: impl FnOnce(&mut Machine, &mut Effects<'_, Machine>)) {
-        let mut out = Vec::new();
-        let mut fx = Effects::new(self.me, self.now, &mut self.rng, &mut self.next_write, &mut out);
-        input(&mut self.machine, &mut fx);
+        let out = self.hand.step(input);
         self.take(out);
     }
 
     pub fn tell(&mut self, line: &str) {
-        let at = self.now.since(self.start).0 / 1_000_000;
+        let at = self.now().since(self.start).0 / 1_000_000;
         let _ = writeln!(self.told, "{at:>6} ms  {line}");
     }
 
@@ -108,12 +94,6 @@ impl Bench {
                     self.refused.push(ticket.op);
                     self.tell(&format!("  request {} is refused", ticket.op));
                 }
-                Effect::Arm { timer, after } => {
-                    self.timers.insert(timer.0, self.now + after);
-                }
-                Effect::Disarm { timer } => {
-                    self.timers.remove(&timer.0);
-                }
                 Effect::Note { fact } => {
                     self.facts.push(fact);
                     self.tell(&format!("  {fact:?}"));
@@ -125,15 +105,24 @@ impl Bench {
 
     /// Lets time pass, with all timers that come due.
     pub fn pass(&mut self, millis: u64) {
-        let until = self.now + Duration::millis(millis);
-        while let Some((timer, due)) = self.timers.iter().map(|(timer, due)| (*timer, *due)).min_by_key(|(_, due)| *due)
+        let until = self.now() + Duration::millis(millis);
+        while let Some(due) = self.hand.next_due()
             && due <= until
         {
-            self.timers.remove(&timer);
-            self.now = self.now.max(due);
-            self.step(|machine, fx| machine.on_timer(Timer(timer), fx));
+            // One at a time, so that the story says when each thing happens.
+            let out = self.hand.run(due.since(self.now()));
+            self.take(out);
         }
-        self.now = until;
+        self.hand.now = until;
+    }
+
+    /// What its clock shows.
+    pub const fn now(&self) -> LocalInstant {
+        self.hand.now
+    }
+
+    pub fn machine(&self) -> &Machine {
+        self.hand.node()
     }
 
     /// A client asks. Gives the first try and whom it went to.
@@ -185,7 +174,7 @@ impl Bench {
     }
 
     pub fn in_flight(&self) -> (u64, u64) {
-        match self.machine.part() {
+        match self.machine().part() {
             Part::Balancer(balancer) => balancer.in_flight(),
             Part::Server(_) => panic!("only balancers count"),
         }

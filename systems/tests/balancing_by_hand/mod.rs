@@ -394,7 +394,7 @@ fn what_failed_at_one_server_all_others_share() {
 #[test]
 fn servers_come_and_go_by_order_and_the_turn_goes_on() {
     let mut bench = Bench::new(&BalancingOptions { balancers: 2, ..turns() }, 7, 2, 0);
-    let members = |bench: &Bench| bench.machine.members().expect("small enough");
+    let members = |bench: &Bench| bench.machine().members().expect("small enough");
     assert_eq!(members(&bench).iter().map(|node| node.0).collect::<Vec<_>>(), [2, 3, 4]);
     let got =
         |bench: &mut Bench, n| (0..n).filter_map(|_| bench.ask_and_answer(&[])).map(|to| to.0).collect::<Vec<_>>();

@@ -1,10 +1,12 @@
 //! Random schedules over the hand-driven cluster: loss, duplication, reordering, cuts, crashes, power losses, retries.
 
-use super::{Cluster, Flight, Leaves, Paxos, Raft, Subject, TIMERS, Told};
+use super::{Cluster, Flight, Paxos, Raft, Subject, TIMERS};
+use sim_core::fault::OnCrash;
+use sim_core::hand::Told;
 use sim_core::record::OpRecord;
 use sim_core::{
-    Budget, ClientId, Duration, History, Instant, NodeId, Order, Outcome, Purpose, Rng, Said, Ticket, Timer, Verdict,
-    Violation,
+    Budget, ClientId, Duration, History, Instant, LocalInstant, NodeId, Order, Outcome, Purpose, Rng, Said, Ticket,
+    Timer, Verdict, Violation,
 };
 use systems::consensus::paxos::{self, PaxosBug};
 use systems::consensus::raft::{Config, RaftBug};
@@ -248,7 +250,7 @@ impl<N: Subject> Run<N> {
         self.deliver();
         if self.one_in(3) {
             let id = self.any_node();
-            self.cluster.sync(id);
+            self.cluster.sync_once(id, true);
         }
         if self.one_in(4) {
             self.ask();
@@ -259,9 +261,9 @@ impl<N: Subject> Run<N> {
     fn pass_time(&mut self) {
         self.now += self.rng.below(2_000_000);
         for id in self.cluster.ids() {
-            self.cluster.clocks[id.index()] = self.now;
+            self.cluster.hands[id.index()].now = LocalInstant(self.now);
             for slot in 0..TIMERS {
-                if self.cluster.timers[id.index()][slot as usize].is_some_and(|due| due <= self.now) {
+                if self.cluster.hands[id.index()].due(Timer(slot)).is_some_and(|due| due.0 <= self.now) {
                     self.cluster.fire(id, Timer(slot));
                 }
             }
@@ -269,12 +271,11 @@ impl<N: Subject> Run<N> {
     }
 
     fn crash(&mut self, id: NodeId) {
-        let leaves = match self.rng.below(3) {
-            0 => Leaves::Nothing,
-            1 => Leaves::Everything,
-            _ => Leaves::Some(self.rng.below(4) as usize),
+        match self.rng.below(3) {
+            0 => self.cluster.crash(id, OnCrash::LoseUnsynced),
+            1 => self.cluster.crash(id, OnCrash::Keep),
+            _ => self.cluster.tear(id, self.rng.below(4) as usize),
         };
-        self.cluster.crash(id, leaves);
     }
 
     /// Only while all others know what they have promised, and will know it after a crash: no protocol survives the
@@ -284,15 +285,15 @@ impl<N: Subject> Run<N> {
         let knows = |node: &N| sim_core::Node::role(node).name != "rejoining";
         let mut others = self.cluster.ids().filter(|other| *other != id);
         if others.all(|other| {
-            let node = self.cluster.nodes[other.index()].as_ref();
-            node.is_some_and(knows) && !self.cluster.disks[other.index()].sync_wanted
+            let hand = &self.cluster.hands[other.index()];
+            hand.running().is_some_and(knows) && !hand.has_disk_work()
         }) {
-            self.cluster.crash(id, Leaves::Nothing);
+            self.cluster.crash(id, OnCrash::LoseUnsynced);
             let rots = self.one_in(2);
-            let records = self.cluster.disks[id.index()].records.len() as u64;
+            let records = self.cluster.hands[id.index()].records().count() as u64;
             if rots && records > 0 {
                 let at = self.rng.below(records) as usize;
-                self.cluster.disks[id.index()].records[at].2 = None;
+                self.cluster.hands[id.index()].rot(at);
             } else {
                 self.cluster.wipe(id);
             }
@@ -477,7 +478,7 @@ impl<N: Subject> Run<N> {
                 }
             }
         }
-        let mut verdicts = N::verdicts(&self.cluster.checks, &self.cluster.nodes);
+        let mut verdicts = self.cluster.verdicts();
         verdicts.push(kv::judge_linearizable(&self.history, Budget::default()));
         let answered = self.history.ops.iter().filter(|op| op.outcome == sim_core::Fate::Ok).count();
         if let Some(Verdict::Fail(violation)) = verdicts.iter().find(|v| matches!(v, Verdict::Fail(_))) {

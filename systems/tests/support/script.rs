@@ -3,7 +3,9 @@
 //! A line is a command or, behind `#`, a sentence for the reader. See the match in [`Script::run_line`] for the
 //! commands.
 
-use super::{Cluster, Flight, Leaves, Raft, Subject, Told, n};
+use super::{Cluster, Flight, Raft, Subject, n};
+use sim_core::fault::OnCrash;
+use sim_core::hand::Told;
 use sim_core::{ClientId, Duration, NodeId, Order, Ticket};
 use std::fmt::Write as _;
 use systems::consensus::raft::HEARTBEAT;
@@ -134,15 +136,14 @@ impl<N: Story> Script<N> {
             }
         }
         for id in self.cluster.ids() {
-            let disk = &self.cluster.disks[id.index()];
+            let hand = &self.cluster.hands[id.index()];
             let known = self.written[id.index()];
-            let new: Vec<String> = disk
-                .records
-                .iter()
-                .filter(|(w, ..)| w.0 >= known && *w >= disk.durable)
-                .filter_map(|(.., r)| r.as_ref().map(N::record))
+            let new: Vec<String> = hand
+                .records()
+                .filter(|(write, .., durable)| write.0 >= known && !durable)
+                .filter_map(|(.., record, _)| record.map(N::record))
                 .collect();
-            self.written[id.index()] = disk.next.next().0;
+            self.written[id.index()] = hand.writes().next().0;
             for words in new {
                 self.say(&format!("{id} begins to write: {words}"));
             }
@@ -198,8 +199,9 @@ impl<N: Story> Script<N> {
             ["campaign", who] => {
                 let who = node(who)?;
                 // A timeout has passed for everybody, or the others would be loyal to their leader.
+                let timeout = N::election_max(&self.cluster.config);
                 for id in self.cluster.ids() {
-                    self.cluster.pass(id, N::election_max(&self.cluster.config));
+                    self.cluster.pass(id, timeout);
                 }
                 self.cluster.campaign(who);
             }
@@ -215,7 +217,8 @@ impl<N: Story> Script<N> {
             }
             ["heartbeat", who] => {
                 let who = node(who)?;
-                self.cluster.pass(who, N::heartbeat(&self.cluster.config));
+                let heartbeat = N::heartbeat(&self.cluster.config);
+                self.cluster.pass(who, heartbeat);
                 self.cluster.fire(who, HEARTBEAT);
             }
             ["order", to, "members", set @ ..] => {
@@ -274,13 +277,12 @@ impl<N: Story> Script<N> {
             }
             ["crash", who, how @ ..] => {
                 let who = node(who)?;
-                let leaves = match how {
-                    [] | ["lose_unsynced"] => Leaves::Nothing,
-                    ["keep"] => Leaves::Everything,
-                    ["torn", n] => Leaves::Some(n.parse().map_err(|_| "torn takes a number")?),
+                let lost = match how {
+                    [] | ["lose_unsynced"] => self.cluster.crash(who, OnCrash::LoseUnsynced),
+                    ["keep"] => self.cluster.crash(who, OnCrash::Keep),
+                    ["torn", n] => self.cluster.tear(who, n.parse().map_err(|_| "torn takes a number")?),
                     other => return Err(format!("{other:?} is no way to crash")),
                 };
-                let lost = self.cluster.crash(who, leaves);
                 self.say(&format!("{who} is down; {lost} writes were not on its disk yet and are lost"));
             }
             ["wipe", who] => {
@@ -290,10 +292,11 @@ impl<N: Story> Script<N> {
             }
             ["rot", who, record] => {
                 let (who, at) = (node(who)?, record.parse::<usize>().map_err(|_| "rot takes a number")?);
-                let records = &mut self.cluster.disks[who.index()].records;
-                let (id, ..) = *records.get(at).map(|(id, lane, _)| (id, lane)).as_ref().ok_or("no such record")?;
-                let id = *id;
-                records[at].2 = None;
+                let hand = &mut self.cluster.hands[who.index()];
+                if at >= hand.records().count() {
+                    return Err("no such record".to_owned());
+                }
+                let id = hand.rot(at);
                 self.say(&format!("record {} on {who}'s disk can not be read any more", id.0));
             }
             ["restart", who] => {
@@ -301,7 +304,7 @@ impl<N: Story> Script<N> {
                 self.cluster.restart(who);
                 let words = format!(
                     "{who} is up: {}",
-                    self.cluster.nodes[who.index()].as_ref().map_or("no, it stopped".to_owned(), N::knows)
+                    self.cluster.hands[who.index()].running().map_or("no, it stopped".to_owned(), N::knows)
                 );
                 self.say(&words);
             }
@@ -354,7 +357,7 @@ impl<N: Story> Script<N> {
 
     fn tell_of_each(&mut self, words: impl Fn(NodeId, &N) -> String) {
         for id in self.cluster.ids() {
-            let words = match &self.cluster.nodes[id.index()] {
+            let words = match self.cluster.hands[id.index()].running() {
                 Some(node) => words(id, node),
                 None => format!("{id} is down"),
             };

@@ -1,13 +1,11 @@
 //! One store of the cluster driven by hand: nothing is durable unless a test says so, and nobody else answers.
 
-use super::message::{Behalf, HashingMessage, HintNumber, LEAVES, Leaf, OpNumber, Record};
+use super::message::{Behalf, HashingMessage, HintNumber, LEAVES, Leaf, OpNumber};
 use super::node::{EXCHANGE, HINTS, Machine};
 use super::{HashingOptions, HashingSystem, Held, Setup, Version, View, What};
 use crate::shared::kv::{KvCommand, Value};
-use sim_core::{
-    ClientId, Completion, Duration, Effect, Effects, LocalInstant, Node, NodeId, NodeSet, Purpose, Replay, Rng, Shape,
-    System, Ticket, WriteId, Writes,
-};
+use sim_core::hand::Hand;
+use sim_core::{ClientId, Duration, Effect, LocalInstant, NodeId, NodeSet, Shape, System, Ticket, WriteId};
 use std::rc::Rc;
 
 const fn n(number: u32) -> NodeId {
@@ -42,99 +40,64 @@ fn value(counter: u64) -> Held {
     held(counter, What::Value(Value::number(counter, 10)))
 }
 
-struct Hand {
-    config: Rc<Setup>,
-    me: NodeId,
-    node: Machine,
-    disk: Vec<(WriteId, u16, Option<Record>)>,
-    /// What is older is durable.
-    durable: WriteId,
-    next: Writes,
-    now: u64,
-    rng: Rng,
-    /// Sent and not yet looked at.
-    sent: Vec<(NodeId, HashingMessage)>,
-    /// Operations that were answered.
+/// One store, and the operations that were answered.
+struct Store {
+    hand: Hand<Machine>,
     replied: Vec<u64>,
 }
 
-impl Hand {
+impl Store {
     fn new(me: NodeId, compact_every: u32) -> Self {
-        Self::on(me, compact_every, WriteId(1))
+        Self::of(Hand::down(&setup(compact_every), me, 1))
+    }
+
+    fn of(mut hand: Hand<Machine>) -> Self {
+        hand.boot();
+        Self { hand, replied: Vec::new() }
+    }
+
+    fn node(&self) -> &Machine {
+        self.hand.node()
+    }
+
+    /// What is sent of all that it gave off.
+    fn sent(&mut self, out: Vec<Effect<Machine>>) -> Vec<(NodeId, HashingMessage)> {
+        let reply = |effect: &Effect<Machine>| match effect {
+            Effect::Reply { ticket, .. } => Some(ticket.op),
+            _ => None,
+        };
+        self.replied.extend(out.iter().filter_map(reply));
+        sim_core::hand::sent(out)
     }
 
     /// A client asks it; gives what it sends then.
     fn ask(&mut self, ticket: Ticket, command: KvCommand) -> Vec<(NodeId, HashingMessage)> {
-        self.sent.clear();
-        self.step(|node, fx| node.on_request(ticket, command, fx));
-        core::mem::take(&mut self.sent)
-    }
-
-    /// Its disk is empty, though it was written to up to `next`.
-    fn on(me: NodeId, compact_every: u32, next: WriteId) -> Self {
-        let config = setup(compact_every);
-        let mut rng = Rng::stream(1, Purpose::Node, 0);
-        let (mut at, mut out) = (Writes::at(next), Vec::new());
-        let mut fx = Effects::new(me, LocalInstant(0), &mut rng, &mut at, &mut out);
-        let node = Machine::boot(&config, me, Replay::empty(), &mut fx);
-        let (disk, sent, replied) = (Vec::new(), Vec::new(), Vec::new());
-        let mut hand = Self { config, me, node, disk, durable: next, next: at, now: 0, rng, sent, replied };
-        hand.carry_out(out);
-        hand
-    }
-
-    fn carry_out(&mut self, effects: Vec<Effect<Machine>>) {
-        for effect in effects {
-            match effect {
-                Effect::Send { to, message } => self.sent.push((to, message)),
-                Effect::Reply { ticket, .. } => self.replied.push(ticket.op),
-                Effect::Append { id, lane, record } => self.disk.push((id, lane, Some(record))),
-                Effect::Forget { before, lane } => self.disk.retain(|(id, on, _)| *id >= before || *on != lane),
-                _ => {}
-            }
-        }
-    }
-
-    fn step(&mut self, input: impl FnOnce(&mut Machine, &mut Effects<'_, Machine>)) {
-        let mut out = Vec::new();
-        input(
-            &mut self.node,
-            &mut Effects::new(self.me, LocalInstant(self.now), &mut self.rng, &mut self.next, &mut out),
-        );
-        self.carry_out(out);
+        let out = self.hand.ask(ticket, command);
+        self.sent(out)
     }
 
     /// Gives it a message; gives what it sends then.
     fn tell(&mut self, from: NodeId, message: HashingMessage) -> Vec<(NodeId, HashingMessage)> {
-        self.sent.clear();
-        self.step(|node, fx| node.on_message(from, message, fx));
-        core::mem::take(&mut self.sent)
+        let out = self.hand.tell(from, message);
+        self.sent(out)
     }
 
     /// Its disk catches up.
     fn sync(&mut self) -> Vec<(NodeId, HashingMessage)> {
-        self.sent.clear();
-        self.durable = self.next.next();
-        let upto = WriteId(self.next.next().0 - 1);
-        self.step(|node, fx| node.on_disk(Completion::Synced { upto }, fx));
-        core::mem::take(&mut self.sent)
+        let out = self.hand.sync();
+        self.sent(out)
     }
 
     /// It looks after what it takes over.
     fn exchange(&mut self) -> Vec<(NodeId, HashingMessage)> {
-        self.sent.clear();
-        self.now += 1;
-        self.step(|node, fx| node.on_timer(EXCHANGE, fx));
-        core::mem::take(&mut self.sent)
+        self.hand.pass(Duration(1));
+        let out = self.hand.ring(EXCHANGE);
+        self.sent(out)
     }
 
     /// It loses power, and starts again.
     fn restart(&mut self) {
-        self.disk.retain(|(id, ..)| *id < self.durable);
-        let mut out = Vec::new();
-        let mut fx = Effects::new(self.me, LocalInstant(self.now), &mut self.rng, &mut self.next, &mut out);
-        self.node = Machine::boot(&self.config, self.me, Replay::new(&self.disk), &mut fx);
-        self.carry_out(out);
+        self.hand.restart();
         self.sync();
     }
 
@@ -145,14 +108,14 @@ impl Hand {
 
     /// It stores what a coordinator sends it; gives whether it says so.
     fn stores(&mut self, key: u64, held: Held) -> bool {
-        let epoch = self.node.view().epoch;
+        let epoch = self.node().view().epoch;
         self.tell(n(1), HashingMessage::Store { behalf: Behalf::Op(OpNumber(1)), epoch, key, held, hint: false });
         self.sync().iter().any(|(_, message)| matches!(message, HashingMessage::Stored { .. }))
     }
 
     /// What it says that a key holds, and what it has forgotten; nothing if it does not answer.
     fn says(&mut self, key: u64) -> Option<(Option<Held>, u64)> {
-        let epoch = self.node.view().epoch;
+        let epoch = self.node().view().epoch;
         let answers = self.tell(n(1), HashingMessage::Ask { op: OpNumber(1), epoch, key, bare: false });
         answers.into_iter().find_map(|(_, message)| match message {
             HashingMessage::Told { held, floor, .. } => Some((held, floor)),
@@ -168,7 +131,7 @@ impl Hand {
 
     /// Answers a comparison: all is the same.
     fn same(&mut self, from: NodeId) {
-        let epoch = self.node.view().epoch;
+        let epoch = self.node().view().epoch;
         self.tell(from, HashingMessage::Tree { epoch, leaves: None, floor: 0 });
     }
 }
@@ -179,7 +142,7 @@ fn is_copied((_, message): &(NodeId, HashingMessage)) -> bool {
 
 #[test]
 fn keys_are_shared_only_under_a_view_that_is_durable() {
-    let mut store = Hand::new(n(2), 0);
+    let mut store = Store::new(n(2), 0);
     store.tell(n(1), HashingMessage::View(view(1, &[], Some(5))));
     let compare = HashingMessage::Compare { epoch: 1, digest: 0 };
     assert!(store.tell(n(3), compare.clone()).is_empty(), "a crash could make it take writes under the view before");
@@ -189,7 +152,7 @@ fn keys_are_shared_only_under_a_view_that_is_durable() {
 
 #[test]
 fn a_piece_counts_once_it_is_durable() {
-    let mut store = Hand::new(n(5), 0);
+    let mut store = Store::new(n(5), 0);
     store.goes_by(view(1, &[], Some(5)));
     let from = store.compares().expect("it takes over keys");
     let mut leaves = [Leaf(0); LEAVES];
@@ -215,20 +178,20 @@ fn a_piece_counts_once_it_is_durable() {
 #[test]
 fn who_joins_hears_every_quorum_there_may_have_been() {
     // Of any three holders two have a write: all but one of the four must be heard.
-    let mut store = Hand::new(n(5), 0);
+    let mut store = Store::new(n(5), 0);
     store.goes_by(view(1, &[], Some(5)));
     for heard in 1..=3 {
-        assert!(!store.node.has_copied(), "it has heard {} of 4", heard - 1);
+        assert!(!store.node().has_copied(), "it has heard {} of 4", heard - 1);
         let from = store.compares().expect("it takes over keys");
         store.same(from);
     }
-    assert!(store.node.has_copied() && store.exchange().iter().any(is_copied));
+    assert!(store.node().has_copied() && store.exchange().iter().any(is_copied));
 }
 
 #[test]
 fn what_others_have_forgotten_is_known_for_good() {
     for compact_every in [0, 3] {
-        let mut store = Hand::new(n(5), compact_every);
+        let mut store = Store::new(n(5), compact_every);
         store.goes_by(view(1, &[], Some(5)));
         let from = store.compares().expect("it takes over keys");
         store.tell(from, HashingMessage::Tree { epoch: 1, leaves: None, floor: 9 });
@@ -247,11 +210,11 @@ fn what_others_have_forgotten_is_known_for_good() {
 
 #[test]
 fn what_was_let_go_is_not_there_when_it_comes_back() {
-    let mut store = Hand::new(n(2), 0);
+    let mut store = Store::new(n(2), 0);
     for key in 0..100 {
         store.stores(key, value(1));
     }
-    let keys = |store: &Hand| store.node.held().map(|(key, _)| key).collect::<Vec<_>>();
+    let keys = |store: &Store| store.node().held().map(|(key, _)| key).collect::<Vec<_>>();
     let before = keys(&store);
     store.goes_by(view(1, &[], Some(5)));
     store.goes_by(view(2, &[5], None));
@@ -260,7 +223,7 @@ fn what_was_let_go_is_not_there_when_it_comes_back() {
     // Others may have deleted it meanwhile, and forgotten that.
     store.goes_by(view(3, &[5], Some(4)));
     store.goes_by(view(4, &[5, 4], None));
-    assert!(store.node.holders(gone).0.contains(&n(2)), "it is its own again");
+    assert!(store.node().holders(gone).0.contains(&n(2)), "it is its own again");
     assert_eq!(store.says(gone), Some((None, 0)));
     store.restart();
     assert_eq!(store.says(gone), Some((None, 0)));
@@ -269,19 +232,19 @@ fn what_was_let_go_is_not_there_when_it_comes_back() {
 
 #[test]
 fn tombstones_are_forgotten_in_time_by_one_that_has_restarted_too() {
-    let mut store = Hand::new(n(2), 0);
-    let own = (0..).find(|key| store.node.holders(*key).0.contains(&n(2))).expect("it holds some");
+    let mut store = Store::new(n(2), 0);
+    let own = (0..).find(|key| store.node().holders(*key).0.contains(&n(2))).expect("it holds some");
     assert!(store.stores(own, held(7, What::Tombstone { at: LocalInstant(0) })));
     store.restart();
-    store.now = Duration::secs(59).0;
+    store.hand.now = LocalInstant(Duration::secs(59).0);
     assert!(store.says(own).is_some_and(|(held, floor)| held.is_some() && floor == 0));
-    store.now = Duration::secs(60).0;
+    store.hand.now = LocalInstant(Duration::secs(60).0);
     assert_eq!(store.says(own), Some((None, 7)));
 }
 
 #[test]
 fn a_write_wins_against_tombstones_that_were_forgotten() {
-    let mut store = Hand::new(n(2), 0);
+    let mut store = Store::new(n(2), 0);
     let asked = store.ask(ticket(0, 1), put(1));
     let mut stored = Vec::new();
     for (holder, message) in asked {
@@ -289,7 +252,7 @@ fn a_write_wins_against_tombstones_that_were_forgotten() {
         let floor = u64::from(holder.0) + 50;
         stored.extend(store.tell(holder, HashingMessage::Told { op, epoch, held: None, bare, floor }));
     }
-    let floors = store.node.holders(1).0.into_iter().map(|holder| u64::from(holder.0) + 50);
+    let floors = store.node().holders(1).0.into_iter().map(|holder| u64::from(holder.0) + 50);
     let heard = floors.take(2).max().expect("a quorum");
     let versions: Vec<u64> = stored
         .iter()
@@ -302,8 +265,10 @@ fn a_write_wins_against_tombstones_that_were_forgotten() {
 }
 
 /// A store whose disk was wiped, in the epoch that began after.
-fn wiped() -> Hand {
-    let mut store = Hand::on(n(2), 0, WriteId(100));
+fn wiped() -> Store {
+    let mut hand = Hand::down(&setup(0), n(2), 1);
+    hand.was_used(WriteId(100));
+    let mut store = Store::of(hand);
     store.sync();
     let told = store.exchange();
     let [(to, HashingMessage::Wiped { life })] = told[..] else { panic!("{told:?}") };
@@ -365,7 +330,7 @@ fn stores(sent: &[(NodeId, HashingMessage)]) -> Vec<(NodeId, Behalf, Held)> {
 }
 
 /// Those asked about key 1 by `asked` say that they hold this; gives what is to be stored then.
-fn told(store: &mut Hand, asked: Vec<(NodeId, HashingMessage)>, held: Option<&Held>) -> Vec<(NodeId, Behalf, Held)> {
+fn told(store: &mut Store, asked: Vec<(NodeId, HashingMessage)>, held: Option<&Held>) -> Vec<(NodeId, Behalf, Held)> {
     let mut sent = Vec::new();
     for (holder, message) in asked {
         let HashingMessage::Ask { op, epoch, bare, .. } = message else { continue };
@@ -376,16 +341,15 @@ fn told(store: &mut Hand, asked: Vec<(NodeId, HashingMessage)>, held: Option<&He
 
 #[test]
 fn a_hint_and_an_operation_of_the_same_number_are_two_things() {
-    let mut store = Hand::new(n(2), 0);
-    let epoch = store.node.view().epoch;
+    let mut store = Store::new(n(2), 0);
+    let epoch = store.node().view().epoch;
     let kept = HashingMessage::Store { behalf: Behalf::Op(OpNumber(1)), epoch, key: 1, held: value(1), hint: true };
     store.tell(n(1), kept);
     store.sync();
     let asked = store.ask(ticket(0, 1), put(2));
     let written = told(&mut store, asked, None);
-    store.sent.clear();
-    store.step(|node, fx| node.on_timer(HINTS, fx));
-    let delivered = stores(&core::mem::take(&mut store.sent));
+    let delivered = store.hand.ring(HINTS);
+    let delivered = stores(&store.sent(delivered));
     let number = |behalf: Behalf| match behalf {
         Behalf::Op(OpNumber(number)) | Behalf::Hint(HintNumber(number)) => number,
     };
@@ -394,25 +358,25 @@ fn a_hint_and_an_operation_of_the_same_number_are_two_things() {
         store.tell(*holder, HashingMessage::Stored { behalf: *behalf, epoch });
     }
     store.sync();
-    assert_eq!((store.replied.as_slice(), store.node.hinted().count()), (&[1][..], 1), "nobody has the hint");
+    assert_eq!((store.replied.as_slice(), store.node().hinted().count()), (&[1][..], 1), "nobody has the hint");
     for (holder, behalf, _) in &delivered {
         store.tell(*holder, HashingMessage::Stored { behalf: *behalf, epoch });
     }
     store.sync();
-    assert_eq!((store.replied.len(), store.node.hinted().count()), (1, 0));
+    assert_eq!((store.replied.len(), store.node().hinted().count()), (1, 0));
 }
 
 /// The price of having no sessions, as `mod.rs` says: a client's first try reaches the holders when its second was
 /// acknowledged long ago, and another client has been told that its own write, begun after that, is done. That is lost.
 #[test]
 fn a_try_that_comes_late_overwrites_what_was_acknowledged_after_another_try_of_it() {
-    let mut late = Hand::new(n(2), 0);
+    let mut late = Store::new(n(2), 0);
     let slow = late.ask(ticket(0, 1), put(1));
-    let mut other = Hand::new(n(3), 0);
-    let write = |by: &mut Hand, ticket, command, held: Option<&Held>| {
+    let mut other = Store::new(n(3), 0);
+    let write = |by: &mut Store, ticket, command, held: Option<&Held>| {
         let asked = by.ask(ticket, command);
         let to = told(by, asked, held);
-        let epoch = by.node.view().epoch;
+        let epoch = by.node().view().epoch;
         for (holder, behalf, _) in &to {
             by.tell(*holder, HashingMessage::Stored { behalf: *behalf, epoch });
         }
