@@ -1,13 +1,14 @@
 //! From a scenario to an engine: machines, links, clients.
 
-use super::RunError;
+use super::drive::EngineOf;
+use super::{RunError, Watch};
 use crate::Scenario;
 use crate::scenario::Disk;
 use sim_core::fault::Schedule;
 use sim_core::network::NetworkConfig;
 use sim_core::workload::{Arrival, Keys, Load, Mix};
 use sim_core::{
-    Clock, DiskPolicy, Duration, Engine, EngineConfig, Instant, Node, NodeId, NodeSetup, Observer, Patience,
+    Clock, DiskPolicy, Duration, Engine, EngineConfig, Instant, Node, NodeId, NodeSetup, Patience,
     Probability, Purpose, ReadsFrom, Rng, Routing, Seat, System, node_ids,
 };
 use std::rc::Rc;
@@ -29,13 +30,13 @@ pub(super) fn node_config<S: System>(scenario: &Scenario) -> Result<ConfigOf<S>,
 }
 
 /// The engine, with every client seated and nothing run yet.
-pub(super) fn engine<S: System, O: Observer<S::Node>>(
+pub(super) fn engine<'a, S: System>(
     scenario: &Scenario,
     schedule: &Schedule,
     seed: u64,
     config: ConfigOf<S>,
-    observer: O,
-) -> Engine<S::Node, S::Client, O> {
+    observer: Watch<'a, S>,
+) -> EngineOf<'a, S> {
     let cluster = &scenario.cluster;
     let policy = |disk: Disk| {
         Rc::new(DiskPolicy { sync: disk.sync, fail: disk.fail, at_once: disk.at_once, ..DiskPolicy::default() })
@@ -73,7 +74,7 @@ pub(super) fn engine<S: System, O: Observer<S::Node>>(
     };
     let mut engine = Engine::new(engine_config, config.clone(), observer);
     engine.limit_events(scenario.max_events);
-    seat_clients::<S, O>(scenario, &config, &mut engine);
+    seat_clients::<S>(scenario, &config, &mut engine);
     engine
 }
 
@@ -102,11 +103,7 @@ fn network(scenario: &Scenario) -> NetworkConfig {
     NetworkConfig { node_site, client_site: (0..zones).map(|z| (node_sites + z) as u16).collect(), sites, policies }
 }
 
-fn seat_clients<S: System, O: Observer<S::Node>>(
-    scenario: &Scenario,
-    config: &ConfigOf<S>,
-    engine: &mut Engine<S::Node, S::Client, O>,
-) {
+fn seat_clients<S: System>(scenario: &Scenario, config: &ConfigOf<S>, engine: &mut EngineOf<'_, S>) {
     let mut tag = 0;
     for workload in &scenario.workloads {
         let (keys, arrival) = (workload.keys.keys(), workload.arrival());

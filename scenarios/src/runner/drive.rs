@@ -4,7 +4,7 @@
 use super::evidence::{Evidence, TwinParted};
 use super::sampler::Sampler;
 use super::{Watch, line};
-use sim_core::{Client, Engine, FlightRecorder, Instant, Node, NodeStats, Observer, System, Violation};
+use sim_core::{Engine, FlightRecorder, Instant, NodeStats, System, Violation};
 
 /// Events a flight recorder keeps.
 pub(super) const FLIGHT: usize = 512;
@@ -14,43 +14,6 @@ const SHOWN: usize = 40;
 const STEPS_AFTER: u64 = 4;
 
 pub(super) type EngineOf<'a, S> = Engine<<S as System>::Node, <S as System>::Client, Watch<'a, S>>;
-
-/// What can be taken through the phases of a run.
-pub(super) trait Run {
-    fn now(&self) -> Instant;
-    /// Whether it was to stop before its end, and has.
-    fn is_stopped(&self) -> bool;
-    /// Runs until `until`.
-    fn advance(&mut self, until: Instant) -> Result<(), Violation>;
-    fn stats(&self) -> Vec<NodeStats>;
-    /// Samples the nodes, where somebody wants that.
-    fn sample(&mut self) {}
-    /// Ends every fault.
-    fn heal(&mut self);
-    /// Ends every operation.
-    fn abandon_operations(&mut self);
-}
-
-impl<N: Node, C: Client<N>, O: Observer<N>> Run for Engine<N, C, O> {
-    fn now(&self) -> Instant {
-        Self::now(self)
-    }
-    fn is_stopped(&self) -> bool {
-        false
-    }
-    fn advance(&mut self, until: Instant) -> Result<(), Violation> {
-        self.run_until(until)
-    }
-    fn stats(&self) -> Vec<NodeStats> {
-        Self::stats(self)
-    }
-    fn heal(&mut self) {
-        Self::heal(self);
-    }
-    fn abandon_operations(&mut self) {
-        Self::abandon_operations(self);
-    }
-}
 
 /// A run of which evidence may be kept.
 pub(super) struct Drive<'a, S: System> {
@@ -106,16 +69,18 @@ impl<'a, S: System> Drive<'a, S> {
     }
 }
 
-impl<S: System> Run for Drive<'_, S> {
-    fn now(&self) -> Instant {
+impl<S: System> Drive<'_, S> {
+    pub fn now(&self) -> Instant {
         self.engine.now()
     }
 
-    fn is_stopped(&self) -> bool {
+    /// Whether it was to stop before its end, and has.
+    pub fn is_stopped(&self) -> bool {
         self.evidence.as_ref().is_some_and(|evidence| self.engine.events() >= evidence.stop_after)
     }
 
-    fn advance(&mut self, until: Instant) -> Result<(), Violation> {
+    /// Runs until `until`.
+    pub fn advance(&mut self, until: Instant) -> Result<(), Violation> {
         if self.evidence.is_none() {
             return self.engine.run_until(until);
         }
@@ -140,24 +105,27 @@ impl<S: System> Run for Drive<'_, S> {
         broken
     }
 
-    fn stats(&self) -> Vec<NodeStats> {
+    pub fn stats(&self) -> Vec<NodeStats> {
         self.engine.stats()
     }
 
-    fn sample(&mut self) {
+    /// Samples the nodes, where somebody wants that.
+    pub fn sample(&mut self) {
         if let Some(sampler) = &mut self.sampler {
             sampler.sample(self.engine.now(), self.engine.stats(), self.engine.nodes());
         }
     }
 
-    fn heal(&mut self) {
+    /// Ends every fault.
+    pub fn heal(&mut self) {
         self.engine.heal();
         if let Some(twin) = &mut self.twin {
             twin.heal();
         }
     }
 
-    fn abandon_operations(&mut self) {
+    /// Ends every operation.
+    pub fn abandon_operations(&mut self) {
         self.engine.abandon_operations();
         if let Some(twin) = &mut self.twin {
             twin.abandon_operations();
@@ -174,7 +142,7 @@ fn from_the_same_event<S: System>(engine: &EngineOf<'_, S>, twin: &EngineOf<'_, 
 
 fn flight<'e, S: System>(engine: &'e EngineOf<'_, S>) -> Option<&'e FlightRecorder<S::Node>> {
     let (_, (_, (_, flight))) = engine.observer();
-    flight.as_ref()
+    flight.0.as_ref()
 }
 
 /// What the flight recorder kept from its entry number `from` on, as lines of a trace.

@@ -5,12 +5,13 @@
 //! faults still to come hit where that is a draw. What it does not change: the concrete schedule, what is under way
 //! when the run forks (messages, armed timers, syncs), and what was drawn once at the start (clock offsets and drifts).
 
+use super::drive::{Drive, EngineOf};
 use super::recorder::Recorder;
-use super::{RunError, cluster, finish, phases};
+use super::{Own, RunError, cluster, finish, phases};
 use crate::Scenario;
 use sim_core::fault::Schedule;
 use sim_core::record::RunRecord;
-use sim_core::{Engine, Instant, Node, NodeStats, System, Violation};
+use sim_core::{Instant, Node, NodeStats, System, Violation};
 
 /// Which run to fork, when, and how often.
 pub struct ForkRequest<'a> {
@@ -57,13 +58,12 @@ pub fn fork_again<S: System>(request: &ForkRequest<'_>, each: &mut dyn FnMut(Run
 }
 
 type Config<S> = <<S as System>::Node as Node>::Config;
-type EngineOf<S> = Engine<<S as System>::Node, <S as System>::Client, (<S as System>::Checks, Recorder<'static, S>)>;
 
 /// A run up to where it forks.
 struct Trunk<'a, S: System> {
     request: &'a ForkRequest<'a>,
     config: Config<S>,
-    engine: EngineOf<S>,
+    engine: EngineOf<'static, S>,
     stats: Vec<Vec<NodeStats>>,
     /// The rule that was broken before.
     early: Option<Violation>,
@@ -74,20 +74,20 @@ impl<'a, S: System> Trunk<'a, S> {
         let ForkRequest { scenario, schedule, seed, at, keep_ops, .. } = *request;
         let config = cluster::node_config::<S>(scenario)?;
         let recorder = Recorder::new(scenario, &config, None, keep_ops, scenario.expect.linearizable);
-        let observer = (S::checks(&config), recorder);
-        let mut engine = cluster::engine::<S, _>(scenario, schedule, seed, config.clone(), observer);
+        let observer = (S::checks(&config), (recorder, (Own(None), Own(None))));
+        let engine = cluster::engine::<S>(scenario, schedule, seed, config.clone(), observer);
+        let mut run = Drive::<S>::new(engine, None, None);
         let mut stats = Vec::new();
-        let early = phases(scenario, &mut engine, &mut stats, at, &mut |_| {});
-        Ok(Self { request, config, engine, stats, early })
+        let early = phases(scenario, &mut run, &mut stats, at, &mut |_| {});
+        Ok(Self { request, config, engine: run.engine, stats, early })
     }
 
     /// Goes on with fresh luck to the end.
     fn branch(self, seed: u64) -> Result<RunRecord, RunError> {
         let Self { request: ForkRequest { scenario, schedule, .. }, config, mut engine, mut stats, early } = self;
         engine.reseed(seed);
-        let broken = early.or_else(|| phases(scenario, &mut engine, &mut stats, Instant::FAR, &mut |_| {}));
-        finish::<S, _>((scenario, &config), schedule, seed, engine, broken, &stats, |(checks, recorder), _| {
-            Ok((checks, recorder.finish()?))
-        })
+        let mut run = Drive::<S>::new(engine, None, None);
+        let broken = early.or_else(|| phases(scenario, &mut run, &mut stats, Instant::FAR, &mut |_| {}));
+        finish::<S>((scenario, &config), schedule, seed, run.engine, broken, &stats)
     }
 }

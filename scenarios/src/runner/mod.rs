@@ -19,16 +19,17 @@ pub use fork::{ForkRequest, fork, fork_again};
 pub use trace::TraceMode;
 
 use crate::Scenario;
-use drive::{Drive, Run};
+use drive::{Drive, EngineOf};
 use history::HistoryWriter;
-use recorder::{Kept, Recorder};
+use recorder::Recorder;
 use sampler::Sampler;
 use sim_core::fault::Schedule;
 use sim_core::record::{
     FaultRecord, Messages, NodeRecord, PhaseRecord, ProbeLoad, RunRecord, SCHEMA_VERSION, VerdictRecord,
 };
 use sim_core::{
-    ActiveFault, Budget, Drop, Engine, Finished, FlightRecorder, Instant, NodeStats, Observer, Span, System, Violation,
+    ActiveFault, Budget, Drop, Finished, FlightRecorder, Instant, Node, NodeId, NodeStats, Observed, Observer, Span,
+    System, Violation,
 };
 use std::io::{self, Write};
 use std::panic::{self, AssertUnwindSafe};
@@ -76,8 +77,29 @@ pub enum RunError {
 /// How many pieces the simulated time is run in, for the progress bar.
 const PIECES: u64 = 200;
 
+/// What watches a run, or a fork of one: one type, so that an engine is built once for each system.
 type Watch<'a, S> =
-    (<S as System>::Checks, (Recorder<'a, S>, (Option<Trace<'a, S>>, Option<FlightRecorder<<S as System>::Node>>)));
+    (<S as System>::Checks, (Recorder<'a, S>, (Own<Trace<'a, S>>, Own<FlightRecorder<<S as System>::Node>>)));
+
+/// What only the run itself has: a fork of it goes on without.
+struct Own<A>(Option<A>);
+
+impl<A> Clone for Own<A> {
+    fn clone(&self) -> Self {
+        Self(None)
+    }
+}
+
+impl<N: Node, A: Observer<N>> Observer<N> for Own<A> {
+    #[inline(always)]
+    fn observe(&mut self, at: Instant, what: &Observed<'_, N>) {
+        self.0.observe(at, what);
+    }
+    #[inline(always)]
+    fn after_step(&mut self, at: Instant, stepped: NodeId, nodes: &[Option<N>]) -> Result<(), Violation> {
+        self.0.after_step(at, stepped, nodes)
+    }
+}
 
 /// Runs one scenario of system `S`.
 ///
@@ -99,11 +121,11 @@ fn within<S: System>(request: RunRequest<'_>, history: Option<HistoryWriter<'_>>
     let flight = || keeps_flight.then(|| FlightRecorder::new(drive::FLIGHT));
     let twin = evidence.as_ref().is_some_and(|evidence| evidence.twin).then(|| {
         let recorder = Recorder::new(scenario, &config, None, keep_ops, scenario.expect.linearizable);
-        let observer: Watch<'_, S> = (S::checks(&config), (recorder, (None, flight())));
-        cluster::engine::<S, _>(scenario, schedule, seed, config.clone(), observer)
+        let observer: Watch<'_, S> = (S::checks(&config), (recorder, (Own(None), Own(flight()))));
+        cluster::engine::<S>(scenario, schedule, seed, config.clone(), observer)
     });
-    let observer: Watch<'_, S> = (S::checks(&config), (recorder, (trace, flight())));
-    let engine = cluster::engine::<S, _>(scenario, schedule, seed, config.clone(), observer);
+    let observer: Watch<'_, S> = (S::checks(&config), (recorder, (Own(trace), Own(flight()))));
+    let engine = cluster::engine::<S>(scenario, schedule, seed, config.clone(), observer);
     let mut run = Drive::<S>::new(engine, twin, evidence);
 
     if keep_ops {
@@ -122,15 +144,7 @@ fn within<S: System>(request: RunRequest<'_>, history: Option<HistoryWriter<'_>>
     }
     let Drive { engine, twin, evidence, sampler, .. } = run;
     let broken = made.unwrap_or_else(|panic| panic::resume_unwind(panic));
-    let finish = |engine, broken| {
-        finish::<S, Watch<'_, S>>((scenario, &config), schedule, seed, engine, broken, &stats, |observer, end| {
-            let (checks, (recorder, (trace, _))) = observer;
-            if let Some(trace) = trace {
-                trace.finish(end.now, end.events, end.digest)?;
-            }
-            Ok((checks, recorder.finish()?))
-        })
-    };
+    let finish = |engine, broken| finish::<S>((scenario, &config), schedule, seed, engine, broken, &stats);
     let parted = evidence.as_ref().is_some_and(|evidence| evidence.parted.is_some());
     let twin = twin.filter(|_| !parted).map(|twin| finish(twin, broken.clone())).transpose()?;
     let mut record = finish(engine, broken)?;
@@ -170,9 +184,9 @@ fn last_events<S: System>(
 
 /// Runs on to `until`, or to the end and what belongs there. `stats` gets an entry at the end of each phase, so its
 /// length says in which phase the run is. Gives the rule that was broken, if one was.
-fn phases(
+fn phases<S: System>(
     scenario: &Scenario,
-    run: &mut impl Run,
+    run: &mut Drive<'_, S>,
     stats: &mut Vec<Vec<NodeStats>>,
     until: Instant,
     progress: &mut dyn FnMut(f64),
@@ -205,22 +219,14 @@ fn phases(
     broken
 }
 
-/// Where a run ended.
-struct End {
-    now: Instant,
-    events: u64,
-    digest: u64,
-}
-
-/// Makes the record; `apart` takes the observer apart.
-fn finish<S: System, O: Observer<S::Node>>(
+/// Makes the record.
+fn finish<S: System>(
     (scenario, config): (&Scenario, &<S::Node as sim_core::Node>::Config),
     schedule: &Schedule,
     seed: u64,
-    engine: Engine<S::Node, S::Client, O>,
+    engine: EngineOf<'_, S>,
     broken: Option<Violation>,
     stats: &[Vec<NodeStats>],
-    apart: impl FnOnce(O, End) -> io::Result<(S::Checks, Kept<S>)>,
 ) -> Result<RunRecord, RunError> {
     let mut record = RunRecord {
         schema_version: SCHEMA_VERSION,
@@ -251,9 +257,12 @@ fn finish<S: System, O: Observer<S::Node>>(
         expectations: scenario.expect.bounds.clone(),
         ..RunRecord::default()
     };
-    let end = End { now: engine.now(), events: engine.events(), digest: engine.digest() };
-    let (observer, nodes) = engine.finish();
-    let (checks, kept) = apart(observer, end)?;
+    let (now, events, digest) = (engine.now(), engine.events(), engine.digest());
+    let ((checks, (recorder, (trace, _))), nodes) = engine.finish();
+    if let Some(trace) = trace.0 {
+        trace.finish(now, events, digest)?;
+    }
+    let kept = recorder.finish()?;
     record.marks = kept.marks;
     record.facts = kept.facts;
     record.notes = kept.notes;
