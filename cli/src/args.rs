@@ -350,6 +350,12 @@ pub struct HistoryArgs {
     /// What the history is judged against
     #[arg(long, value_enum)]
     pub model: ModelArg,
+    /// What transactions were promised; of those models only [default: strict-serializable]
+    #[arg(long, value_enum)]
+    pub level: Option<LevelArg>,
+    /// What all accounts of a bank hold together [default: what the first reader found]
+    #[arg(long, value_name = "AMOUNT", allow_hyphen_values = true)]
+    pub total: Option<i64>,
     /// Values are tuples of a key and a value, and each key is an object of its own
     #[arg(long, conflicts_with = "not_keyed")]
     pub keyed: bool,
@@ -400,6 +406,31 @@ pub enum ModelArg {
     Lock,
     /// Acquire, release: held at most once, released by anybody
     Mutex,
+    /// Transactions that append to lists and read them, by --level
+    ListAppend,
+    /// Transactions that write registers and read them, by --level
+    RwRegister,
+    /// Registers that are each written once, and readers of several, by --level
+    LongFork,
+    /// Transfers between accounts, and reads of all of them, by --level
+    Bank,
+}
+
+/// What transactions were promised.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LevelArg {
+    /// Writes are not interleaved
+    ReadUncommitted,
+    /// Only what was committed is read
+    ReadCommitted,
+    /// Reads are of one state, and of two that write a key at a time one is aborted
+    SnapshotIsolation,
+    /// What was read stays so
+    RepeatableRead,
+    /// As if one ran after the other
+    Serializable,
+    /// The same, each between its beginning and its end
+    StrictSerializable,
 }
 
 /// What a compare-and-set that failed says.

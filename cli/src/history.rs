@@ -1,5 +1,7 @@
 //! `splitbrain history`: the verdict on a recorded history, ours or somebody else's.
 
+mod transactions;
+
 use crate::args::{FailedCasArg, Format, HistoryArgs, ModelArg};
 use crate::exit::Exit;
 use crate::run::say;
@@ -33,6 +35,16 @@ pub fn history(args: &HistoryArgs) -> Exit {
             return Exit::Usage;
         }
     };
+    if let Some(model) = transactions::model(args.model) {
+        return transactions::judge(args, &name, &text, model);
+    }
+    if args.level.is_some() || args.total.is_some() {
+        let flag = if args.level.is_some() { "--level" } else { "--total" };
+        eprintln!(
+            "splitbrain: {flag} is for list-append, rw-register, long-fork and bank; other models are linearizable"
+        );
+        return Exit::Usage;
+    }
     let model = match args.model {
         ModelArg::Register => ModelName::Register,
         ModelArg::MultiRegister => ModelName::MultiRegister,
@@ -43,6 +55,7 @@ pub fn history(args: &HistoryArgs) -> Exit {
         ModelArg::UnorderedQueue => ModelName::UnorderedQueue,
         ModelArg::Lock => ModelName::Lock,
         ModelArg::Mutex => ModelName::Mutex,
+        ModelArg::ListAppend | ModelArg::RwRegister | ModelArg::LongFork | ModelArg::Bank => return Exit::Usage,
     };
     let how = match reading(args) {
         Ok(how) => how,
@@ -106,7 +119,11 @@ fn draw(path: &Path, name: &str, judged: &Judged) -> Option<Exit> {
         eprintln!("splitbrain: nothing is drawn: the history is not shown to be wrong");
         return None;
     };
-    let chart = reports::draw_witness(&witness, None);
+    write_chart(path, &reports::draw_witness(&witness, None))
+}
+
+/// Writes a chart; how the command ends if that can not be done.
+fn write_chart(path: &Path, chart: &reports::Chart) -> Option<Exit> {
     let bytes = match path.extension().and_then(|e| e.to_str()) {
         Some("svg") => chart.svg().into_bytes(),
         Some("png") => chart.png(),

@@ -19,7 +19,7 @@ pub mod trace;
 mod units;
 mod words;
 
-pub use charts::{Chart, draw, draw_bug_probability, draw_distributions, draw_witness};
+pub use charts::{Chart, draw, draw_bug_probability, draw_cycle, draw_distributions, draw_witness};
 pub use measure::{RULES, analyse, followed};
 pub use pages::files::{
     HISTORY, LoadError, RECORD, WriteError, check_seal, load, load_record, reason, write, write_history, write_record,
@@ -27,7 +27,7 @@ pub use pages::files::{
 };
 pub use pages::{html, markdown};
 pub use report::{
-    Availability, BugProbability, Condition, Curve, Distributions, Fault, ForkPoint, Goodput, GoodputBin, Jump,
+    Availability, BugProbability, Condition, Curve, Cycle, Distributions, Fault, ForkPoint, Goodput, GoodputBin, Jump,
     JumpEvent, Latencies, Latency, Load, Losses, LostWrite, Messages, Moved, NodeLoad, NodeQueue, Outage, Panel, Part,
     Phase, Queues, REPORT_SCHEMA_VERSION, Recoveries, Recovery, Report, ScopeAvailability, ScopeOutage, Share, Stall,
     Steps, TwoPrimaries, Verdict, Witness, Witnessed, ZoneRecovery,

@@ -14,3 +14,4 @@ mod plans;
 mod roles;
 mod shrink;
 mod shrink_keeps;
+mod transactions;

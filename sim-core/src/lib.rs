@@ -20,6 +20,7 @@ pub mod recovery;
 pub mod seal;
 pub mod table;
 pub mod track;
+pub mod transactions;
 pub mod units;
 pub mod workload;
 

@@ -19,8 +19,15 @@ fn words(line: &str) -> Vec<String> {
 }
 
 #[test]
-fn the_page_about_histories_prints_what_is_printed() {
-    let path = root().join("docs/histories.md");
+fn the_pages_about_histories_print_what_is_printed() {
+    for (page, least) in [("docs/histories.md", 10), ("docs/consistency.md", 14)] {
+        prints(page, least);
+    }
+}
+
+/// Runs the commands of a page, at least so many.
+fn prints(page: &str, least: usize) {
+    let path = root().join(page);
     let page = std::fs::read_to_string(&path).expect("it is there");
     let (mut real, mut commands, mut inside) = (String::new(), 0, false);
     for line in page.lines() {
@@ -39,7 +46,7 @@ fn the_page_about_histories_prints_what_is_printed() {
     if std::env::var_os("SPLITBRAIN_UPDATE").is_some() {
         std::fs::write(&path, &real).expect("the page can be written");
     }
-    assert!(commands >= 10, "{commands} commands");
+    assert!(commands >= least, "{commands} commands");
     assert!(page == real, "if that is meant, run the test again with SPLITBRAIN_UPDATE=1:\n{real}");
 }
 
@@ -54,6 +61,14 @@ fn exit_codes_tell_verdicts_apart() {
     assert_eq!(code(&[&both, "--model", "register", "--keyed", "--not-keyed"]), Some(2));
     assert_eq!(code(&[&both, "--model", "register", "--not-keyed", "--initial", "[1"]), Some(2));
     assert_eq!(code(&[&right, "--model", "queue", "--time-limit", "0"]), Some(3));
+    assert_eq!(code(&[&right, "--model", "queue", "--level", "serializable"]), Some(2));
+    let skew = "fixtures/transactions/write-skew.edn";
+    let by = |level: &str| code(&[skew, "--model", "list-append", "--level", level]);
+    assert_eq!((by("snapshot-isolation"), by("serializable")), (Some(0), Some(1)));
+    assert_eq!(code(&[skew, "--model", "bank"]), Some(2));
+    assert_eq!(code(&[skew, "--model", "list-append", "--total", "7"]), Some(2));
+    let twice = "fixtures/transactions/twice.edn";
+    assert_eq!(code(&[twice, "--model", "rw-register"]), Some(3));
 }
 
 #[test]

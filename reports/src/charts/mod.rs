@@ -8,6 +8,7 @@ mod availability;
 mod bug_probability;
 pub(crate) mod compare;
 mod curve;
+mod cycle;
 mod distributions;
 mod fonts;
 mod frame;
@@ -30,7 +31,7 @@ mod witness;
 mod work_over_time;
 
 use crate::measure::{curves, latency::Histograms, series};
-use crate::report::{BugProbability, Distributions, Report, Witness};
+use crate::report::{BugProbability, Cycle, Distributions, Report, Witness};
 use crate::units::capitalised;
 use scene::Scene;
 use sim_core::record::RunRecord;
@@ -121,6 +122,12 @@ pub fn draw_witness(witness: &Witness, report: Option<&Report>) -> Chart {
     let faults = report.map_or(&[][..], |report| &report.faults);
     let scene = witness::draw(witness, faults);
     Chart::new("linearizability", "Why the history is not linearizable", scene)
+}
+
+/// Draws transactions that wait for each other.
+#[must_use]
+pub fn draw_cycle(cycle: &Cycle) -> Chart {
+    Chart::new("cycle", "Why the transactions have no order", cycle::draw(cycle))
 }
 
 /// Draws two panels of cumulative distributions; `name` is that of the files.

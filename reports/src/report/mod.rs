@@ -19,7 +19,7 @@ pub use moves::Moved;
 pub use queues::{NodeQueue, Queues};
 pub use recovery::{Recoveries, Recovery, Steps, ZoneRecovery};
 pub use sim_core::record::{FaultRecord as Fault, Messages, VerdictRecord as Verdict};
-pub use witness::{Witness, Witnessed};
+pub use witness::{Cycle, Witness, Witnessed};
 
 use serde::{Serialize, Serializer};
 use sim_core::Class;

@@ -29,3 +29,16 @@ pub struct Witness {
     /// Whether times are nanoseconds; otherwise they are lines of a file.
     pub timed: bool,
 }
+
+/// Transactions that wait for each other in a circle.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cycle {
+    /// What the chart says above everything, such as `G-single (read skew), which serializable forbids`.
+    pub finding: String,
+    /// Of what.
+    pub about: String,
+    /// Name, and what it did, of each transaction, in the order in which each must come before the next.
+    pub transactions: Vec<(String, String)>,
+    /// Kind and reason of each link, to the next transaction and at last back to the first.
+    pub waits: Vec<(String, String)>,
+}

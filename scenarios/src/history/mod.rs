@@ -6,6 +6,9 @@
 //! responses of a sequential object; [`judge`] searches for an order (`sim_core::linearize`) and, if there is none, for
 //! the smallest contradiction.
 //!
+//! [`judge_transactions`] does the same for operations that are transactions, by isolation level
+//! (`sim_core::transactions`).
+//!
 //! An operation without an end, or one that ended with `:info`, may take effect at any later time or never. One that
 //! ended with `:fail` did not happen. Where a file can be read in two ways that matter, a [`Reading`] says which.
 
@@ -20,12 +23,14 @@ mod ours;
 mod pair;
 mod reader;
 mod reading;
+mod transactional;
 
 pub use event::{Datum, Event, Stage};
 pub use judge::{Judged, Ruling, Shown, judge};
 pub use models::{Model, ModelName};
 pub use pair::{Answer, Operation, Piece};
 pub use reading::{FailedCas, Reading};
+pub use transactional::{Finding, JudgedTransactions, ShownTransaction, TransactionModel, Wait, judge_transactions};
 
 use crate::diagnostics::{Diagnostics, Problems, Span};
 use core::cell::{Cell, OnceCell};

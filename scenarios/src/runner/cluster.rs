@@ -8,8 +8,8 @@ use sim_core::fault::Schedule;
 use sim_core::network::NetworkConfig;
 use sim_core::workload::{Arrival, Keys, Load, Mix};
 use sim_core::{
-    Clock, DiskPolicy, Duration, Engine, EngineConfig, Instant, Node, NodeId, NodeSetup, Patience,
-    Probability, Purpose, ReadsFrom, Rng, Routing, Seat, System, node_ids,
+    Clock, DiskPolicy, Duration, Engine, EngineConfig, Instant, Node, NodeId, NodeSetup, Patience, Probability,
+    Purpose, ReadsFrom, Rng, Routing, Seat, System, node_ids,
 };
 use std::rc::Rc;
 
