@@ -66,6 +66,8 @@ struct Belief {
     state: State,
     incarnation: Incarnation,
     since: Instant,
+    /// Whether that one was there when it began to be believed.
+    there: bool,
 }
 
 /// How often one has accused another, and how often wrongly.
@@ -325,9 +327,8 @@ impl PoolChecks {
 
     fn end_belief(&mut self, node: NodeId, about: NodeId) {
         let Some(belief) = self.beliefs.remove(&(node, about)) else { return };
-        if belief.state != State::Alive && self.spans.len() < SPANS {
-            let wrongly = !self.gone.contains_key(&about);
-            self.spans.push((node, about, belief.state, belief.since, self.now, wrongly));
+        if belief.state != State::Alive && about != node && self.spans.len() < SPANS {
+            self.spans.push((node, about, belief.state, belief.since, self.now, belief.there));
         }
     }
 
@@ -364,6 +365,10 @@ impl PoolChecks {
             ConsulFact::Is { about, what } => {
                 self.changes += 1;
                 self.shown.insert(node, (about, what, self.now));
+                // Who says that it goes is gone, whatever it does yet.
+                if about == node && what == Some(Status::Leaving) {
+                    self.on_gone(node, self.now);
+                }
             }
             ConsulFact::HasLeft => self.on_gone(node, self.now),
             ConsulFact::Joined => {
@@ -435,7 +440,7 @@ impl PoolChecks {
             let detail = format!("{node} hears that {about} is alive, and shows it as leaving");
             self.breaks(THE_RETURNED_ARE_ALIVE, node, detail);
         }
-        let first = Belief { state: State::Alive, incarnation: Incarnation(0), since: Instant::ZERO };
+        let first = Belief { state: State::Alive, incarnation: Incarnation(0), since: Instant::ZERO, there: true };
         let before = self.beliefs.get(&(node, about)).copied().unwrap_or(first);
         if incarnation < before.incarnation {
             let detail =
@@ -462,8 +467,9 @@ impl PoolChecks {
             self.end_belief(node, about);
         }
         self.owed.get_mut(&node).map(|owed| owed.remove(&about));
-        let since = if state == before.state { before.since } else { at };
-        self.beliefs.insert((node, about), Belief { state, incarnation, since });
+        let is_there = !self.gone.contains_key(&about);
+        let (since, there) = if state == before.state { (before.since, before.there) } else { (at, is_there) };
+        self.beliefs.insert((node, about), Belief { state, incarnation, since, there });
     }
 
     /// How long a death may take to be told to everybody once somebody is sure of it.

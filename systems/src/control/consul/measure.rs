@@ -173,13 +173,14 @@ impl ConsulChecks {
     /// How many have been told of each of the first deaths, over time.
     fn told_curve(&self, end: Instant) -> Option<Curve> {
         let shown: Vec<&Outage> = self.pool.outages.iter().filter(|o| !o.told.is_empty()).take(MOST[1]).collect();
-        let times: BTreeSet<u64> =
-            shown.iter().flat_map(|o| o.told.values().map(|at| at.0).chain([o.at.0])).chain([end.0]).collect();
+        // Up to just before each step, it is as it was.
+        let steps = shown.iter().flat_map(|o| o.told.values().map(|at| at.0).chain([o.at.0]));
+        let times: BTreeSet<u64> = steps.flat_map(|at| [at.saturating_sub(1), at]).chain([end.0]).collect();
         let lines = shown.iter().map(|outage| {
             let mut told: Vec<u64> = outage.told.values().map(|at| at.0).collect();
             told.sort_unstable();
             let values = times.iter().map(|at| told.partition_point(|when| when <= at) as f64).collect();
-            Line { name: format!("of {}", outage.node), values }
+            Line { name: outage.node.to_string(), values }
         });
         let lines: Vec<Line> = lines.collect();
         (!lines.is_empty()).then(|| Curve { kind: KNOWN, at_ns: times.iter().copied().collect(), lines })
