@@ -1,4 +1,5 @@
 //! Control: noticing that a node is gone, deciding who takes over, and what that costs.
 
 pub mod cluster;
+pub mod consul;
 pub mod failover;

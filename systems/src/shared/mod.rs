@@ -10,4 +10,5 @@ pub mod kv;
 pub mod linearizable;
 pub(crate) mod number;
 pub mod replication;
+pub mod swim;
 pub(crate) mod words;

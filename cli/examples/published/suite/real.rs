@@ -34,7 +34,7 @@ struct Real {
     of: fn(&Run) -> f64,
 }
 
-const REAL: [Real; 3] = [
+const REAL: [Real; 5] = [
     Real {
         name: "Redis Cluster 7.0.15, a primary of three killed",
         trials: "redis-cluster-primary-killed",
@@ -55,6 +55,20 @@ const REAL: [Real; 3] = [
         file: "zookeeper/session-killed",
         times: 8,
         of: until_the_session_ends,
+    },
+    Real {
+        name: "Serf 0.9.4, one of ten agents killed, until the first says so",
+        trials: "serf-agent-killed-first",
+        file: "consul/agent-killed",
+        times: 4,
+        of: until_the_first_is_told,
+    },
+    Real {
+        name: "Serf 0.9.4, one of ten agents killed, until the last does",
+        trials: "serf-agent-killed-last",
+        file: "consul/agent-killed",
+        times: 4,
+        of: until_the_last_is_told,
     },
 ];
 
@@ -90,6 +104,23 @@ fn until_the_session_ends(run: &Run) -> f64 {
     ended.map_or(f64::INFINITY, |mark| (mark.at_ns - killed(run)) as f64 / 1e6)
 }
 
+/// Milliseconds from the kill to when each of the others said that the agent had failed.
+fn told(run: &Run) -> impl Iterator<Item = f64> + '_ {
+    let killed = killed(run);
+    let told = run.record.marks.iter().filter(move |mark| mark.kind == "told_failed" && mark.at_ns > killed);
+    told.map(move |mark| (mark.at_ns - killed) as f64 / 1e6)
+}
+
+/// As the trials of Serf: until the first of the others says so.
+fn until_the_first_is_told(run: &Run) -> f64 {
+    told(run).fold(f64::INFINITY, f64::min)
+}
+
+/// As the trials of Serf: until the last does.
+fn until_the_last_is_told(run: &Run) -> f64 {
+    told(run).fold(0.0, f64::max)
+}
+
 fn trials(name: &str) -> Result<Vec<f64>, String> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../fixtures/trials/{name}.json"));
     let read = |error: &dyn std::fmt::Display| format!("{}: {error}", path.display());
@@ -112,7 +143,7 @@ pub fn rows(lab: &Lab) -> Result<Findings, String> {
         ours.sort_by(f64::total_cmp);
         rows.extend(of_one(real, &ours, &trials));
         // The picture is of fail-over.
-        if real.file.starts_with("zookeeper") {
+        if ["zookeeper", "consul"].iter().any(|system| real.file.starts_with(system)) {
             continue;
         }
         let nanos = |ms: &[f64]| ms.iter().map(|ms| ms * 1e6).collect();
