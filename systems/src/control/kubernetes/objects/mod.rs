@@ -20,7 +20,7 @@ pub use pod::{
     WhenUnsatisfiable,
 };
 pub use policy::{
-    Autoscaler, AutoscalerStatus, Behavior, Budget, BudgetStatus, Endpoint, Endpoints, Lease, Metric, MetricTarget,
+    Autoscaler, AutoscalerStatus, Behavior, Budget, BudgetStatus, Endpoint, Endpoints, Lease, Metric, MetricSource, MetricTarget,
     Namespace, PriorityClass, RatePolicy, RateUnit, ScalingRules, Select, Service, ServicePort,
 };
 pub use resources::{Demand, NONZERO_CPU, NONZERO_MEMORY, Resources};

@@ -104,13 +104,28 @@ pub enum MetricTarget {
     Value(i64),
 }
 
+/// Where an autoscaler's number comes from.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum MetricSource {
+    /// What pods use of a resource, `cpu` or `memory`.
+    Resource {
+        /// The resource.
+        resource: Text,
+        /// Of one container only.
+        container: Option<Text>,
+    },
+    /// A number of that name that pods give themselves.
+    Pods {
+        /// The name.
+        name: Text,
+    },
+}
+
 /// A number that an autoscaler looks at.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Metric {
-    /// The resource: `cpu` or `memory`.
-    pub resource: Text,
-    /// Of one container only.
-    pub container: Option<Text>,
+    /// Where it comes from.
+    pub source: MetricSource,
     /// What it aims at.
     pub target: MetricTarget,
 }

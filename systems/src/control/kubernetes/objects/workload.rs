@@ -286,6 +286,8 @@ pub struct JobSpec {
     pub backoff_limit: i32,
     /// Seconds it may take.
     pub active_deadline: Option<u32>,
+    /// Seconds after its end when it is deleted, its pods with it.
+    pub ttl: Option<u32>,
     /// It starts no pods.
     pub suspend: bool,
     /// What its pods are made of.
@@ -299,6 +301,7 @@ impl Default for JobSpec {
             parallelism: 1,
             backoff_limit: 6,
             active_deadline: None,
+            ttl: None,
             suspend: false,
             template: PodTemplate::default(),
         }
