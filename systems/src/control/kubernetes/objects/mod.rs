@@ -20,8 +20,8 @@ pub use pod::{
     WhenUnsatisfiable,
 };
 pub use policy::{
-    Autoscaler, AutoscalerStatus, Behavior, Budget, BudgetStatus, Endpoint, Endpoints, Lease, Metric, MetricSource, MetricTarget,
-    Namespace, PriorityClass, RatePolicy, RateUnit, ScalingRules, Select, Service, ServicePort,
+    Autoscaler, AutoscalerStatus, Behavior, Budget, BudgetStatus, Endpoint, Endpoints, Lease, Metric, MetricSource,
+    MetricTarget, Namespace, PriorityClass, RatePolicy, RateUnit, ScalingRules, Select, Service, ServicePort,
 };
 pub use resources::{Demand, NONZERO_CPU, NONZERO_MEMORY, Resources};
 pub use selector::{NodeTerm, Operator, Requirement, Selector, is_label_value};
