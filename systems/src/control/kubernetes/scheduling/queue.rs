@@ -5,7 +5,7 @@
 //! tried that was taken before it happened, and a pod that comes back without a node is held against it.
 
 use super::Plugin;
-use crate::control::kubernetes::objects::{Pod, Text, Uid};
+use crate::control::kubernetes::objects::{Pod, Uid};
 use core::cmp::Reverse;
 use sim_core::{Duration, LocalInstant};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -120,6 +120,8 @@ pub struct Queue {
     active: BTreeSet<(Reverse<i32>, LocalInstant, Uid)>,
     /// By when their wait is over.
     back_off: BTreeSet<(LocalInstant, Uid)>,
+    /// Those that wait for a change.
+    unschedulable: BTreeSet<Uid>,
     /// What happened while pods were tried, with its number.
     events: VecDeque<(u64, Event)>,
     /// The number of the next event.
@@ -138,8 +140,7 @@ impl Queue {
     /// How many pods are to be tried, wait a while, and wait for a change.
     #[must_use]
     pub fn lengths(&self) -> (usize, usize, usize) {
-        let waits = |waiting: &&Waiting| waiting.waits == Waits::Unschedulable;
-        (self.active.len(), self.back_off.len(), self.pods.values().filter(waits).count())
+        (self.active.len(), self.back_off.len(), self.unschedulable.len())
     }
 
     /// A pod of the queue.
@@ -170,7 +171,10 @@ impl Queue {
             Waits::BackOff => {
                 self.back_off.insert((self.due(&waiting), uid));
             }
-            Waits::Unschedulable | Waits::Tried(_) => {}
+            Waits::Unschedulable => {
+                self.unschedulable.insert(uid);
+            }
+            Waits::Tried(_) => {}
         }
         self.pods.insert(uid, waiting);
     }
@@ -185,7 +189,10 @@ impl Queue {
             Waits::BackOff => {
                 self.back_off.remove(&(self.due(&waiting), uid));
             }
-            Waits::Unschedulable | Waits::Tried(_) => {}
+            Waits::Unschedulable => {
+                self.unschedulable.remove(&uid);
+            }
+            Waits::Tried(_) => {}
         }
         Some(waiting)
     }
@@ -280,8 +287,8 @@ impl Queue {
             self.events.push_back((self.next, event));
             self.next += 1;
         }
-        let helped = |waiting: &&Waiting| waiting.waits == Waits::Unschedulable && cures(event, &waiting.refused_by);
-        let helped: Vec<Uid> = self.pods.values().filter(helped).map(|waiting| waiting.pod.meta.uid).collect();
+        let helped = |uid: &&Uid| cures(event, &self.pods[*uid].refused_by);
+        let helped: Vec<Uid> = self.unschedulable.iter().filter(helped).copied().collect();
         self.move_on(helped, now);
     }
 
@@ -304,9 +311,8 @@ impl Queue {
                 self.put(waiting, Waits::Active);
             }
         }
-        let stale =
-            |waiting: &&Waiting| waiting.waits == Waits::Unschedulable && now.since(waiting.since) > self.rules.stale;
-        let stale: Vec<Uid> = self.pods.values().filter(stale).map(|waiting| waiting.pod.meta.uid).collect();
+        let stale = |uid: &&Uid| now.since(self.pods[*uid].since) > self.rules.stale;
+        let stale: Vec<Uid> = self.unschedulable.iter().filter(stale).copied().collect();
         self.move_on(stale, now);
     }
 
@@ -316,10 +322,9 @@ impl Queue {
         self.back_off.first().map(|(due, _)| *due)
     }
 
-    /// Names of the pods that wait for a change, for reports.
-    pub fn unschedulable(&self) -> impl Iterator<Item = (&Text, &BTreeSet<Plugin>)> {
-        let waits = |waiting: &&Waiting| waiting.waits == Waits::Unschedulable;
-        self.pods.values().filter(waits).map(|waiting| (&waiting.pod.meta.name, &waiting.refused_by))
+    /// The pods that wait for a change, and who has refused them.
+    pub fn unschedulable(&self) -> impl Iterator<Item = (Uid, &BTreeSet<Plugin>)> {
+        self.unschedulable.iter().map(|uid| (*uid, &self.pods[uid].refused_by))
     }
 }
 
