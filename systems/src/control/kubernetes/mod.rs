@@ -1,4 +1,23 @@
-//! Kubernetes: the parts that are functions of a snapshot. What runs on machines is built on them.
+//! Kubernetes.
 
+mod agenda;
+mod api;
+mod bugs;
+mod checks;
+mod client;
+mod control;
+mod controllers;
+mod kubelet;
+mod message;
+mod node;
 pub mod objects;
-pub mod scheduling;
+mod office;
+mod operator;
+mod options;
+mod scheduler;
+#[allow(dead_code)]
+mod scheduling;
+mod seed;
+mod system;
+
+pub use system::KubernetesSystem;
