@@ -1,4 +1,5 @@
 //! Kubernetes: the parts that are functions of a snapshot. What runs on machines is built on them.
 
+pub mod manifests;
 pub mod objects;
 pub mod scheduling;
