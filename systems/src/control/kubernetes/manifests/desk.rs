@@ -10,6 +10,8 @@ use std::rc::Rc;
 /// Something to say about a manifest.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Remark {
+    /// Which of the files, counted from 0.
+    pub file: usize,
     /// The document, counted from 1.
     pub document: u32,
     /// The line, counted from 1.
@@ -37,6 +39,8 @@ pub struct Desk {
     noticed: RefCell<BTreeSet<String>>,
     /// Remarks beyond those that are kept.
     more: Cell<usize>,
+    /// The file at hand.
+    pub file: Cell<usize>,
     /// The document at hand.
     pub document: Cell<u32>,
     /// The object at hand.
@@ -59,6 +63,7 @@ impl Desk {
     fn remark(&self, at: &Tree, path: &str, what: String, warning: bool) {
         self.errors.set(self.errors.get() + usize::from(!warning));
         self.push(Remark {
+            file: self.file.get(),
             document: self.document.get(),
             line: at.line,
             column: at.column,
@@ -94,7 +99,7 @@ impl Desk {
     /// All that was found, in the order of the lines.
     pub fn close(self) -> (Vec<Remark>, Vec<String>) {
         let mut remarks = self.remarks.into_inner();
-        remarks.sort_by_key(|remark| (remark.document, remark.line));
+        remarks.sort_by_key(|remark| (remark.file, remark.document, remark.line));
         if let Some(last) = remarks.last().cloned().filter(|_| self.more.get() > 0) {
             let what = format!("and {} more mistakes", self.more.get());
             remarks.push(Remark { object: String::new(), path: String::new(), what, warning: false, ..last });

@@ -18,6 +18,7 @@ pub use tree::{Broken, MOST_BYTES, Tree, Value, load};
 
 use super::objects::{Kind, Labels, Object, PodTemplate, PortRef, Service, Text};
 use desk::{At, Desk};
+use sim_core::{FileProblem, FileReading, FileText};
 use std::collections::BTreeMap;
 
 /// What a manifest says.
@@ -81,30 +82,47 @@ const SKIPPED: [&str; 24] = [
 struct Read<'a> {
     object: Object,
     at: At<'a>,
+    file: usize,
     document: u32,
 }
 
-/// Reads a manifest.
+/// Reads the manifest of one text.
 ///
 /// # Errors
 /// All mistakes in it, in the order of their lines, the warnings among them.
 pub fn read(text: &str) -> Result<Manifest, Vec<Remark>> {
-    let documents = match load(text) {
-        Ok(documents) => documents,
-        Err(Broken { line, column, what }) => {
-            let (object, path) = (String::new(), String::new());
-            return Err(vec![Remark { document: 0, line, column, object, path, what, warning: false }]);
+    read_all(&[FileText { file: String::new(), text: text.to_owned() }])
+}
+
+/// Reads the manifest that files make together: what one names, another may have.
+///
+/// # Errors
+/// All mistakes in them, file by file, in the order of their lines, the warnings among them.
+pub fn read_all(files: &[FileText]) -> Result<Manifest, Vec<Remark>> {
+    let mut broken = Vec::new();
+    let mut documents = Vec::new();
+    for (file, FileText { text, .. }) in files.iter().enumerate() {
+        match load(text) {
+            Ok(trees) => documents.extend(trees.into_iter().enumerate().map(|(number, tree)| (file, number, tree))),
+            Err(Broken { line, column, what }) => {
+                let (object, path) = (String::new(), String::new());
+                broken.push(Remark { file, document: 0, line, column, object, path, what, warning: false });
+            }
         }
-    };
+    }
+    if !broken.is_empty() {
+        return Err(broken);
+    }
     let desk = Desk::default();
     let mut objects: Vec<Read<'_>> = Vec::new();
     let mut scaled = Vec::new();
-    for (number, tree) in documents.iter().enumerate() {
-        desk.document.set(number as u32 + 1);
+    for (file, number, tree) in &documents {
+        desk.file.set(*file);
+        desk.document.set(*number as u32 + 1);
         let at = At { desk: &desk, tree, path: String::new() };
         document(&at, &mut objects, &mut scaled);
     }
-    twice(&desk, &objects);
+    twice(&desk, files, &objects);
     targets(&desk, &objects, &scaled);
     services(&desk, &objects);
     let objects: Vec<Object> = objects.into_iter().map(|read| read.object).collect();
@@ -115,8 +133,31 @@ pub fn read(text: &str) -> Result<Manifest, Vec<Remark>> {
     Ok(Manifest { objects, notices, warnings: remarks })
 }
 
+/// What a scenario is told of the files that an option names: their mistakes with their places, or what is worth
+/// knowing of them.
+#[must_use]
+pub fn reading(files: &[FileText]) -> FileReading {
+    let told = |remark: Remark| {
+        let of = if remark.object.is_empty() { String::new() } else { format!("{}: ", remark.object) };
+        let at = if remark.path.is_empty() { String::new() } else { format!("at {}", remark.path) };
+        let kind = if remark.warning { "warning: " } else { "" };
+        let what = format!("{kind}{of}{}", remark.what);
+        FileProblem { file: remark.file, line: remark.line, column: remark.column, what, help: at }
+    };
+    match read_all(files) {
+        Err(remarks) => FileReading { problems: remarks.into_iter().map(told).collect(), notes: Vec::new() },
+        Ok(Manifest { notices, warnings, .. }) => {
+            let warned = warnings.into_iter().map(|remark| {
+                let file = &files[remark.file].file;
+                format!("{file}, line {}: {}: {}", remark.line, remark.object, remark.what)
+            });
+            FileReading { problems: Vec::new(), notes: notices.into_iter().chain(warned).collect() }
+        }
+    }
+}
+
 /// An autoscaler's target: where it stands, and what it names.
-type Scaled<'a> = (At<'a>, u32, String, Option<Kind>, Text, Text);
+type Scaled<'a> = (At<'a>, (usize, u32), String, Option<Kind>, Text, Text);
 
 fn document<'a>(at: &At<'a>, objects: &mut Vec<Read<'a>>, scaled: &mut Vec<Scaled<'a>>) {
     let word = |name| at.tree.get(name).and_then(|tree| tree.text()).unwrap_or_default().to_owned();
@@ -176,14 +217,16 @@ fn document<'a>(at: &At<'a>, objects: &mut Vec<Read<'a>>, scaled: &mut Vec<Scale
             let (scaler, target) = policy::autoscaler(fields, version);
             if let Some(at) = target {
                 let names = (scaler.target_kind, scaler.target.clone(), scaler.meta.namespace.clone());
-                let (document, object) = (at.desk.document.get(), at.desk.object.borrow().clone());
+                let document = (at.desk.file.get(), at.desk.document.get());
+                let object = at.desk.object.borrow().clone();
                 scaled.push((at, document, object, names.0, names.1, names.2));
             }
             scaler.into()
         }
     };
     if at.desk.errors() == errors {
-        objects.push(Read { object, at: at.clone(), document: at.desk.document.get() });
+        let (file, document) = (at.desk.file.get(), at.desk.document.get());
+        objects.push(Read { object, at: at.clone(), file, document });
     }
 }
 
@@ -205,20 +248,22 @@ fn unknown(at: &At<'_>, group: &str, kind: &str, name: &str) {
 
 /// Says something of an object that was read before.
 fn of(desk: &Desk, read: &Read<'_>) {
+    desk.file.set(read.file);
     desk.document.set(read.document);
     *desk.object.borrow_mut() = format!("{}/{}", read.object.kind(), read.object.meta().name);
 }
 
 /// No two objects of one kind and name space have the same name.
-fn twice(desk: &Desk, objects: &[Read<'_>]) {
-    let mut known: BTreeMap<(Kind, &Text, &Text), u32> = BTreeMap::new();
+fn twice(desk: &Desk, files: &[FileText], objects: &[Read<'_>]) {
+    let mut known: BTreeMap<(Kind, &Text, &Text), (usize, u32)> = BTreeMap::new();
     for read in objects {
         let meta = read.object.meta();
-        let line = read.at.tree.line;
-        let first = *known.entry((read.object.kind(), &meta.namespace, &meta.name)).or_insert(line);
-        if first != line {
+        let place = (read.file, read.at.tree.line);
+        let first = *known.entry((read.object.kind(), &meta.namespace, &meta.name)).or_insert(place);
+        if first != place {
             of(desk, read);
-            read.at.wrong(format!("{}/{} stands in line {first} already", read.object.kind(), meta.name));
+            let file = if first.0 == read.file { String::new() } else { format!(" of {}", files[first.0].file) };
+            read.at.wrong(format!("{}/{} stands in line {}{file} already", read.object.kind(), meta.name, first.1));
         }
     }
 }
@@ -231,7 +276,8 @@ fn targets(desk: &Desk, objects: &[Read<'_>], scaled: &[Scaled<'_>]) {
             Some(read.object.kind()) == *kind && meta.name == *name && meta.namespace == *namespace
         };
         if let Some(kind) = kind.filter(|_| !objects.iter().any(is)) {
-            desk.document.set(*document);
+            desk.file.set(document.0);
+            desk.document.set(document.1);
             desk.object.borrow_mut().clone_from(object);
             at.wrong(format!("target {kind}/{name} not found"));
         }
