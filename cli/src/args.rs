@@ -72,8 +72,11 @@ pub enum Command {
 #[derive(Debug, Args)]
 pub struct RunArgs {
     /// Scenario files (TOML, or JSON with the same fields); - reads standard input
-    #[arg(required = true, value_name = "FILE")]
+    #[arg(required_unless_present = "manifest", conflicts_with = "manifest", value_name = "FILE")]
     pub files: Vec<PathBuf>,
+    /// A scenario made of manifests, instead of a file
+    #[command(flatten)]
+    pub manifests: ManifestArgs,
     /// The seed, instead of the scenario's own
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
@@ -92,6 +95,23 @@ pub struct RunArgs {
     /// What is printed: a summary for people, or one JSON report a line
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub format: Format,
+}
+
+/// Flags of `run` that make a scenario.
+#[derive(Debug, Args)]
+pub struct ManifestArgs {
+    /// Run a Kubernetes manifest (YAML) under a small load, without a scenario file (may be repeated)
+    #[arg(long, value_name = "FILE")]
+    pub manifest: Vec<PathBuf>,
+    /// On so many nodes, beside the control plane [default: 3]
+    #[arg(long, value_name = "N", requires = "manifest")]
+    pub nodes: Option<u32>,
+    /// With this fault, e.g. --fault "crash node at 30s for 60s" (may be repeated)
+    #[arg(long, value_name = "FAULT", requires = "manifest")]
+    pub fault: Vec<String>,
+    /// For so long
+    #[arg(long, value_name = "TIME", requires = "manifest", default_value = "2m")]
+    pub duration: DurationText,
 }
 
 /// Flags of `sweep`.

@@ -31,7 +31,7 @@ pub fn check(registry: &Registry, args: &CheckArgs) -> Exit {
             ),
             4,
         );
-        scenarios::notes(scenario).iter().for_each(|note| say_wrapped(&format!("  note: {note}"), 8));
+        scenarios::notes(scenario, registry).iter().for_each(|note| say_wrapped(&format!("  note: {note}"), 8));
         match (&args.seeds, scenario.draw(scenario.seed)) {
             (Some(seeds), Some(_)) => coverage(scenario, seeds),
             (None, Some(draw)) => drawn(&draw),
@@ -57,7 +57,7 @@ fn in_json(registry: &Registry, args: &CheckArgs) -> Exit {
                 "clients": scenario.clients(),
                 "faults": scenarios::expand(&scenario, scenario.seed).injections().len(),
                 "duration_ns": scenario.duration.0,
-                "notes": scenarios::notes(&scenario),
+                "notes": scenarios::notes(&scenario, registry),
                 "problems": [],
             }),
             Err(problems) => {

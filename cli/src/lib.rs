@@ -15,6 +15,7 @@ mod history;
 mod interrupt;
 mod lines;
 mod list;
+mod manifest;
 mod merge;
 mod new;
 mod recorded;

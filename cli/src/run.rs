@@ -4,7 +4,7 @@ use crate::args::{DEFAULT_OUT, Format, RunArgs};
 use crate::exit::Exit;
 use crate::interrupt::{self, Kept};
 use crate::run_dir::{DirError, Partial};
-use crate::terminal::{self, headed};
+use crate::terminal::{self, headed, say_wrapped};
 use crate::told;
 use crate::wall::{Bar, Stopwatch};
 use reports::{program, quoted};
@@ -71,9 +71,17 @@ impl std::fmt::Display for Trouble {
 
 /// Runs the command.
 pub fn run(registry: &Registry, args: &RunArgs) -> Exit {
-    let Some(scenarios) = crate::check::load_all(registry, &args.files, &args.set) else { return Exit::Usage };
     let mut worst = Exit::Held;
-    for (path, scenario) in args.files.iter().zip(&scenarios) {
+    let (files, scenarios) = if args.manifests.manifest.is_empty() {
+        let Some(scenarios) = crate::check::load_all(registry, &args.files, &args.set) else { return Exit::Usage };
+        (args.files.clone(), scenarios)
+    } else {
+        match crate::manifest::scenario(registry, &args.manifests, &args.set) {
+            Ok(scenario) => (vec![PathBuf::from(format!("{}.toml", scenario.name))], vec![scenario]),
+            Err(exit) => return exit,
+        }
+    };
+    for (path, scenario) in files.iter().zip(&scenarios) {
         let seed = args.seed.unwrap_or(scenario.seed);
         if args.format == Format::Text {
             say(&headed(&format!("{}  seed {seed}", scenario.name), &again(args, path, scenario, seed)));
@@ -83,7 +91,7 @@ pub fn run(registry: &Registry, args: &RunArgs) -> Exit {
             Err(trouble) => trouble.tell(),
         };
         if args.format == Format::Text {
-            beside(args, path, scenario, seed);
+            beside(registry, args, path, scenario, seed);
         }
         worst = worst.max(exit);
     }
@@ -91,17 +99,21 @@ pub fn run(registry: &Registry, args: &RunArgs) -> Exit {
 }
 
 /// What is worth knowing once the verdict has been read: what the seed drew of a swarm, and that `check` has notes.
-fn beside(args: &RunArgs, path: &Path, scenario: &Scenario, seed: u64) {
+fn beside(registry: &Registry, args: &RunArgs, path: &Path, scenario: &Scenario, seed: u64) {
     if let Some(draw) = scenario.draw(seed) {
         crate::check::drawn(&draw);
     }
-    let notes = match scenarios::notes(scenario).len() {
+    let notes = match scenarios::notes(scenario, registry).len() {
         0 => return,
         1 => "1 note".to_owned(),
         n => format!("{n} notes"),
     };
     if scenarios::is_standard_input(path) {
         return say(&format!("{notes} on this scenario: {} check - tells\n", program()));
+    }
+    if !args.manifests.manifest.is_empty() {
+        // There is no file to check.
+        return scenarios::notes(scenario, registry).iter().for_each(|note| say_wrapped(&format!("note: {note}"), 6));
     }
     let set: String = args.set.iter().map(|set| format!(" --set {}", quoted(set))).collect();
     say(&format!("{notes} on this scenario: {} check {}{set}\n", program(), quoted(&path.display().to_string())));
@@ -114,7 +126,9 @@ fn again(args: &RunArgs, path: &Path, scenario: &Scenario, seed: u64) -> String 
         let dir = args.out.join(&scenario.name).join(seed.to_string());
         return format!("{} replay {}", program(), quoted(&dir.display().to_string()));
     }
-    let mut command = format!("{} run {}", program(), quoted(&path.display().to_string()));
+    let made = crate::manifest::flags(&args.manifests);
+    let what = if made.is_empty() { format!(" {}", quoted(&path.display().to_string())) } else { made };
+    let mut command = format!("{} run{what}", program());
     if let Some(seed) = args.seed {
         command.push_str(&format!(" --seed {seed}"));
     }

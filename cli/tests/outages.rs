@@ -131,7 +131,7 @@ fn check_says_what_probes_can_not_see() {
         let files = Beside::new(Path::new("x.toml"));
         let text = Text { name: "x.toml", text: ELECTION, json: false, overrides: &overrides, files: &files };
         let scenario = scenarios::parse(&text, &splitbrain::registry()).expect("it is sound");
-        scenarios::notes(&scenario).join("\n")
+        scenarios::notes(&scenario, &splitbrain::registry()).join("\n")
     };
     let light = "probe.every=1s";
     assert_eq!(notes(&[light]), "");

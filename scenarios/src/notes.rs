@@ -1,14 +1,14 @@
 //! What is right but worth knowing before a run: what a scenario says and will not do.
 
-use crate::Scenario;
 use crate::scenario::{Law, Pace};
-use sim_core::Instant;
+use crate::{Scenario, Systems};
 use sim_core::record::{Comparison, Expectation};
+use sim_core::{FileText, Instant};
 
 /// Notes about a scenario, one sentence each.
 #[must_use]
-pub fn notes(scenario: &Scenario) -> Vec<String> {
-    let mut notes = Vec::new();
+pub fn notes(scenario: &Scenario, systems: &dyn Systems) -> Vec<String> {
+    let mut notes = of_files(scenario, systems);
     let end = Instant(scenario.duration.0);
     for (number, plan) in (1..).zip(&scenario.faults) {
         let Some(Law::Recorded(recordings)) = plan.process.as_ref().map(|process| &process.law) else { continue };
@@ -25,6 +25,15 @@ pub fn notes(scenario: &Scenario) -> Vec<String> {
     notes.extend(unseen(scenario));
     notes.extend(cost(scenario));
     notes
+}
+
+/// What the system says of the files that its options name.
+fn of_files(scenario: &Scenario, systems: &dyn Systems) -> Vec<String> {
+    let said = |option: &String| {
+        let files: Vec<FileText> = scenario.options.get(option)?.clone().try_into().ok()?;
+        Some(systems.read_files(&scenario.system, option, &files).notes)
+    };
+    systems.file_options(&scenario.system).iter().filter_map(said).flatten().collect()
 }
 
 /// What probes can not see: a reader of the report should know that, too.

@@ -4,7 +4,7 @@ use crate::suggest;
 use schemars::schema_for;
 use sim_core::metric::MetricKind;
 use sim_core::workload::OperationKind;
-use sim_core::{OrderKind, Profile, RoleKind, Rule, Shape, System};
+use sim_core::{FileReading, FileText, OrderKind, Profile, RoleKind, Rule, Shape, System};
 
 /// A `[system]` option that makes no sense.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,6 +28,16 @@ pub trait Systems {
     /// # Errors
     /// Every option that makes no sense.
     fn options(&self, system: &str, given: &toml::Table, shape: &Shape) -> Result<toml::Table, Vec<OptionProblem>>;
+    /// The options of a system that name files ([`FileText`]).
+    fn file_options(&self, system: &str) -> Vec<String> {
+        let _ = system;
+        Vec::new()
+    }
+    /// What a system says of the files that one of its options names.
+    fn read_files(&self, system: &str, option: &str, files: &[FileText]) -> FileReading {
+        let _ = (system, option, files);
+        FileReading::default()
+    }
     /// The names of a system's kinds of messages and of facts; empty if it has not listed them, or there is no such
     /// system.
     fn kinds(&self, system: &str) -> (Names, Names) {
@@ -136,6 +146,16 @@ pub fn check_options<S: System>(given: &toml::Table, shape: &Shape) -> Result<to
         }
     };
     if problems.is_empty() { Ok(complete) } else { Err(problems) }
+}
+
+/// The options of `S` that name files, as their schema says.
+#[must_use]
+pub fn file_options<S: System>() -> Vec<String> {
+    let schema = schema_for!(S::Options);
+    let options = schema.get("properties").and_then(|p| p.as_object());
+    let names_files = |option: &serde_json::Value| option.to_string().contains(FileText::SCHEMA);
+    let named = options.into_iter().flatten().filter(|(_, option)| names_files(option));
+    named.map(|(key, _)| key.clone()).collect()
 }
 
 fn brief(value: &toml::Value) -> String {

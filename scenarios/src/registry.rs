@@ -5,7 +5,7 @@ use crate::runner::{self, ForkRequest, RunError, RunRequest};
 use sim_core::metric::MetricKind;
 use sim_core::record::RunRecord;
 use sim_core::workload::OperationKind;
-use sim_core::{Bug, Collect, Node, OrderKind, Profile, RoleKind, Rule, Shape, System};
+use sim_core::{Bug, Collect, FileReading, FileText, Node, OrderKind, Profile, RoleKind, Rule, Shape, System};
 use std::marker::PhantomData;
 
 /// A system with its type erased: one virtual call a run.
@@ -49,6 +49,10 @@ pub trait AnySystem: Sync {
     /// # Errors
     /// Every problem with these options for a cluster of this shape.
     fn check_options(&self, given: &toml::Table, shape: &Shape) -> Result<toml::Table, Vec<OptionProblem>>;
+    /// Its options that name files.
+    fn file_options(&self) -> Vec<String>;
+    /// What it says of the files that one of its options names.
+    fn read_files(&self, option: &str, files: &[FileText]) -> FileReading;
     /// What it is like with these options.
     fn profile(&self, options: &toml::Table, shape: &Shape) -> Profile;
     /// The JSON schema of the options.
@@ -105,6 +109,12 @@ impl<S: System> AnySystem for Erased<S> {
     }
     fn check_options(&self, given: &toml::Table, shape: &Shape) -> Result<toml::Table, Vec<OptionProblem>> {
         crate::check_options::<S>(given, shape)
+    }
+    fn file_options(&self) -> Vec<String> {
+        crate::options::file_options::<S>()
+    }
+    fn read_files(&self, option: &str, files: &[FileText]) -> FileReading {
+        S::read_files(option, files)
     }
     fn profile(&self, options: &toml::Table, shape: &Shape) -> Profile {
         let options: Option<S::Options> = options.clone().try_into().ok();
@@ -166,6 +176,12 @@ impl Systems for Registry {
     }
     fn options(&self, system: &str, given: &toml::Table, shape: &Shape) -> Result<toml::Table, Vec<OptionProblem>> {
         self.get(system).map_or_else(|| Ok(given.clone()), |s| s.check_options(given, shape))
+    }
+    fn file_options(&self, system: &str) -> Vec<String> {
+        self.get(system).map_or_else(Vec::new, AnySystem::file_options)
+    }
+    fn read_files(&self, system: &str, option: &str, files: &[FileText]) -> FileReading {
+        self.get(system).map_or_else(FileReading::default, |s| s.read_files(option, files))
     }
     fn kinds(&self, system: &str) -> (Names, Names) {
         self.get(system).map_or((&[], &[]), AnySystem::kinds)

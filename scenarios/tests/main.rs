@@ -1,5 +1,6 @@
 //! One binary for all tests of this crate: linking sixteen takes longer than running them.
 
+mod attached;
 mod common;
 mod evidence;
 mod forks;

@@ -326,7 +326,8 @@ fn what_is_recorded_beyond_the_end_is_said() {
         let fault = format!(
             "[[fault]]\nkind = \"crash\"\ntarget = \"n6\"\nat = \"{at}\"\nrecorded = \"../processes/n6.txt\"\n"
         );
-        scenarios::notes(&read(&fault)).into_iter().filter(|note| note.contains("recorded")).collect::<String>()
+        let notes = scenarios::notes(&read(&fault), &crate::common::Only);
+        notes.into_iter().filter(|note| note.contains("recorded")).collect::<String>()
     };
     assert_eq!(notes("10s"), "");
     let said = "fault 1: 2 of 5 recorded lines are beyond the end of the load at 100s, and do not happen";

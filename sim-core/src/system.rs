@@ -267,6 +267,11 @@ pub trait System: Sized + 'static {
     /// # Errors
     /// Every option that makes no sense.
     fn configure(options: Self::Options, shape: &Shape) -> Result<<Self::Node as Node>::Config, Vec<Invalid>>;
+    /// Reads the files that `option` names ([`crate::FileText`]): what is wrong in them, and what is worth knowing.
+    fn read_files(option: &str, files: &[crate::FileText]) -> crate::FileReading {
+        let _ = (option, files);
+        crate::FileReading::default()
+    }
     /// How many nodes have which of [`System::ROLES`] in a cluster of a file that does not say so, in order: all the
     /// first. None, where the options decide instead.
     fn default_groups(nodes: u32) -> Vec<(&'static str, u32)> {

@@ -1,5 +1,6 @@
 //! From a scenario as written to a scenario as meant: complete, and with every problem said at once.
 
+mod attached;
 mod cluster;
 mod csv;
 mod expect;
@@ -271,14 +272,24 @@ fn options(
     });
     let (Some(system), Some(table)) = (system, table) else { return (None, None, Vec::new()) };
     let mut options = toml::Table::new();
+    let files = systems.file_options(&system);
+    let mut sound = world.known;
     for entry in &table.entries {
-        match entry.value.to_toml() {
+        let value = if files.contains(&entry.key) {
+            let before = context.problems.count();
+            let files = attached::read((&system, systems), &entry.key, &entry.value, context);
+            sound &= context.problems.count() == before;
+            Some(files)
+        } else {
+            entry.value.to_toml()
+        };
+        match value {
             Some(value) => drop(options.insert(entry.key.clone(), value)),
             None => measure::no_option(&entry.value, context),
         }
     }
-    // Without a sound cluster the system would object to what the user did not write.
-    if !world.known {
+    // Without a sound cluster, and sound files, the system would object to what the user did not write.
+    if !sound {
         return (Some(system), None, Vec::new());
     }
     let at = given.map_or(root.span, |v| v.span);

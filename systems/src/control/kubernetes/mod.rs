@@ -8,6 +8,7 @@ mod client;
 mod control;
 mod controllers;
 mod kubelet;
+pub mod manifests;
 mod message;
 mod node;
 pub mod objects;
@@ -15,8 +16,7 @@ mod office;
 mod operator;
 mod options;
 mod scheduler;
-#[allow(dead_code)]
-mod scheduling;
+pub mod scheduling;
 mod seed;
 mod system;
 

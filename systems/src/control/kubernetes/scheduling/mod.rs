@@ -10,6 +10,8 @@
 //! counted together, by node and by each label of nodes that some constraint has asked about, so that a pod costs what
 //! its scored nodes cost, however many pods there are.
 
+#[cfg(test)]
+mod cases;
 mod cluster;
 mod cycle;
 mod filters;
