@@ -5,6 +5,7 @@
 pub mod availability;
 pub mod downtime;
 pub mod hashing;
+pub mod kubernetes;
 pub mod lab;
 pub mod paxos;
 pub mod queues;
@@ -28,4 +29,5 @@ pub const SECTIONS: &[(u32, &str, Section)] = &[
     (5, "Load balancing and queues", queues::rows),
     (6, "Availability", availability::rows),
     (7, "Beside the real thing", real::rows),
+    (8, "Kubernetes: nodes that die", kubernetes::rows),
 ];

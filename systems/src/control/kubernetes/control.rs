@@ -130,19 +130,21 @@ impl Control {
     }
 
     pub(super) fn on_closed(&mut self, peer: NodeId, fx: &mut Fx<'_>) {
+        self.resign(fx);
         self.link.on_closed(peer, fx);
         self.api.on_closed(peer, fx);
         self.follow(fx);
     }
 
     pub(super) fn on_disk(&mut self, done: &Completion<KubeRecord>, fx: &mut Fx<'_>) {
+        self.resign(fx);
         self.api.on_disk(done, fx);
         self.follow(fx);
     }
 
     pub(super) fn on_timer(&mut self, timer: Timer, fx: &mut Fx<'_>) {
+        self.resign(fx);
         if timer == CLOCK {
-            self.resign(fx);
             let now = fx.now();
             while let Some((_, due)) = self.agenda.take(now) {
                 self.on_due(due, fx);

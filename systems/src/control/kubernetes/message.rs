@@ -132,6 +132,11 @@ sim_core::messages! {
             /// The stream.
             stream: u64,
         } = "TooOld" (""),
+        /// The receiver does not watch here, or no longer.
+        NotWatched {
+            /// The stream.
+            stream: u64,
+        } = "NotWatched" (""),
         /// Is anybody there?
         Ping {
             /// The stream.
@@ -229,7 +234,7 @@ sim_core::facts! {
             pod: Uid,
             /// Its node.
             node: NodeId,
-        } = "taint_deletes" ("pod {} on {node}", pod.0),
+        } = "taint_deletes" landmark ("pod {} on {node}", pod.0),
         /// The scheduler has found a node for a pod.
         Placed {
             /// The pod.

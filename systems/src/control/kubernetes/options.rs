@@ -1,8 +1,11 @@
 //! What may be written in `[system]`, and the configuration of a machine that is made of it.
 
 use super::bugs::KubeBug;
+use super::objects::Object;
+use super::seed;
 use sim_core::units::{DurationText, RangeText};
-use sim_core::{Duration, NodeId};
+use sim_core::{Duration, FileText, NodeId};
+use std::rc::Rc;
 
 /// What the readiness probe of the deployment that options describe says.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
@@ -52,6 +55,10 @@ sim_core::options! {
     }
 
     options {
+        /// Manifests (YAML) beside the scenario, which are applied instead of what the options below describe.
+        manifests: Vec<FileText> = Vec::new() => {
+            applied: Option<Rc<Vec<Object>>> = seed::read(manifests),
+        };
         /// How many pods the deployment `app` has, behind the service of the same name; 0 for none of both.
         replicas: u32 = 3;
         /// How many more pods than that there may be during a rollout.
@@ -155,6 +162,9 @@ sim_core::options! {
         /// How long an API server waits for its store.
         store_timeout: DurationText = seconds(7) => { store_timeout: Duration = store_timeout.0 },
             wrong if store_timeout.0 == Duration::ZERO => ("no time for the store"), "\"7s\" is usual";
+        /// How long a component waits for the API server; a connection that is silent for three times as long is tested.
+        call_timeout: DurationText = seconds(10) => { call_timeout: Duration = call_timeout.0 },
+            wrong if call_timeout.0 == Duration::ZERO => ("no time for the API server"), "\"10s\" is usual";
         /// How many changes an API server remembers.
         watch_window: u32 = 1000 => { watch_window: usize = *watch_window as usize },
             wrong if *watch_window == 0 => ("API servers that remember nothing"), "1000, for example";

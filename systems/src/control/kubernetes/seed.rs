@@ -2,12 +2,14 @@
 //! options describe.
 
 use super::api::Obj;
+use super::manifests;
 use super::objects::{
     Autoscaler, Behavior, Budget, Container, Deployment, Effect, Handler, IntOrPercent, Kind, Labels, Meta, Metric, MetricSource,
-    MetricTarget, Namespace, Object, PodSpec, PodTemplate, PortRef, Probe, Resources, Selector, Service, ServicePort,
+    MetricTarget, Namespace, Object, PodSpec, PodTemplate, PortRef, PriorityClass, Probe, Resources, Selector, Service, ServicePort,
     Spread, Strategy, Taint, Text, Toleration, WhenUnsatisfiable,
 };
 use super::options::{Config, Readiness, SpreadOver};
+use sim_core::FileText;
 use std::rc::Rc;
 
 /// The name space that everything is in that names none.
@@ -17,7 +19,11 @@ const APP: &str = "app";
 
 /// What an operator applies first. The name space comes last: where that is, everything was applied.
 pub(super) fn objects(config: &Config) -> Vec<Obj> {
-    let mut all = inline(config);
+    let mut all = config.applied.as_ref().map_or_else(|| inline(config), |applied| applied.to_vec());
+    all.retain(|object| object.kind() != Kind::Node);
+    // Pods that need a class, or a name space, come when that is there.
+    all.sort_by_key(Object::kind);
+    admit(&mut all);
     all.push(Object::from(Namespace { meta: Meta::new("", DEFAULT) }));
     all.into_iter().map(Obj::new).collect()
 }
@@ -29,6 +35,40 @@ const DEDICATED: &str = "dedicated";
 pub(super) fn taints(config: &Config) -> Vec<Taint> {
     let taint = Taint { key: DEDICATED.into(), value: APP.into(), effect: Effect::NoExecute, added: None };
     if config.dedicated { vec![taint] } else { Vec::new() }
+}
+
+/// The objects of manifests; `None` without any. What is wrong in them was said before.
+pub(super) fn read(files: &[FileText]) -> Option<Rc<Vec<Object>>> {
+    (!files.is_empty()).then(|| Rc::new(manifests::read_all(files).map(|manifest| manifest.objects).unwrap_or_default()))
+}
+
+/// What admission makes of priority classes: each pod has the priority of its class, or of the usual one.
+fn admit(all: &mut [Object]) {
+    let classes: Vec<Rc<PriorityClass>> = all
+        .iter()
+        .filter_map(|object| if let Object::PriorityClass(class) = object { Some(Rc::clone(class)) } else { None })
+        .collect();
+    if classes.is_empty() {
+        return;
+    }
+    for object in all {
+        let spec = match object {
+            Object::Deployment(set) => &mut Rc::make_mut(set).template.spec,
+            Object::ReplicaSet(set) => &mut Rc::make_mut(set).template.spec,
+            Object::StatefulSet(set) => &mut Rc::make_mut(set).template.spec,
+            Object::DaemonSet(set) => &mut Rc::make_mut(set).template.spec,
+            Object::Job(job) => &mut Rc::make_mut(job).spec.template.spec,
+            Object::Pod(pod) => &mut Rc::make_mut(pod).spec,
+            _ => continue,
+        };
+        let named = |class: &&Rc<PriorityClass>| {
+            if spec.priority_class.is_empty() { class.global_default } else { class.meta.name == spec.priority_class }
+        };
+        if let Some(class) = classes.iter().find(named) {
+            let spec = Rc::make_mut(spec);
+            (spec.priority, spec.preempts) = (class.value, spec.preempts && class.preempts);
+        }
+    }
 }
 
 fn meta(name: &str, labels: &Labels) -> Meta {

@@ -2,6 +2,7 @@
 
 use super::bugs::CATALOGUE;
 use super::checks::{self, KubeChecks, METRICS};
+use super::manifests;
 use super::client::{KubeClient, OPERATIONS, client};
 use super::message::{FACT_KINDS, KubeRequest, MESSAGE_KINDS};
 use super::node::{Machine, TIMERS};
@@ -11,7 +12,7 @@ use sim_core::measures::Measures;
 use sim_core::metric::MetricKind;
 use sim_core::workload::{Load, OperationKind};
 use sim_core::{
-    Bug, Finished, Invalid, LoadUnit, Operation, OrderKind, Phase, Profile, RoleKind, Rule, Shape, System, Verdict,
+    Bug, FileReading, FileText, Finished, Invalid, LoadUnit, Operation, OrderKind, Phase, Profile, RoleKind, Rule, Shape, System, Verdict,
 };
 use std::rc::Rc;
 
@@ -51,6 +52,10 @@ impl System for KubernetesSystem {
 
     fn configure(options: KubeOptions, shape: &Shape) -> Result<Rc<Config>, Vec<Invalid>> {
         options.validate(shape).map(Rc::new)
+    }
+
+    fn read_files(option: &str, files: &[FileText]) -> FileReading {
+        if option == "manifests" { manifests::reading(files) } else { FileReading::default() }
     }
 
     /// A control plane of three beside so many workers.

@@ -11,12 +11,6 @@ use sim_core::{Duration, LocalInstant, NodeId};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
 
-/// How long a connection may be silent before it is tested, and how long the test may take (HTTP/2's pings).
-const IDLE: Duration = Duration::secs(30);
-const PING: Duration = Duration::secs(15);
-/// How long a call may take.
-const PATIENCE: Duration = Duration::secs(10);
-
 /// What a call was for, by the component that made it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Tag {
@@ -26,6 +20,8 @@ pub enum Tag {
     Lease(u16),
     /// The object of a worker.
     Node,
+    /// The taints of a worker.
+    Taints,
     /// How a pod is, as its kubelet says.
     Pod(Uid),
     /// A pod that a controller, by its object, wants to be there.
@@ -187,7 +183,7 @@ impl Link {
     pub fn call(&mut self, tag: Tag, verb: Verb, fx: &mut Fx<'_>) {
         self.numbers += 1;
         let number = self.numbers;
-        self.calls.insert(number, (tag, fx.now() + PATIENCE));
+        self.calls.insert(number, (tag, fx.now() + self.config.call_timeout));
         fx.send(self.server, KubeMessage::Call { number, verb });
     }
 
@@ -215,10 +211,13 @@ impl Link {
         let now = fx.now();
         let silent = now.since(self.heard);
         let late = self.calls.values().any(|(_, deadline)| *deadline <= now);
-        if late || self.pinged && silent >= PING {
+        // A connection may be silent for 30 s, and then for 15 s more when it is tested (HTTP/2's pings).
+        let timeout = self.config.call_timeout;
+        let (idle, ping) = (timeout.times(3), Duration(timeout.0 * 3 / 2));
+        if late || self.pinged && silent >= ping {
             return self.switch(fx);
         }
-        if !self.pinged && silent >= IDLE {
+        if !self.pinged && silent >= idle {
             (self.pinged, self.heard) = (true, now);
             fx.send(self.server, KubeMessage::Ping { stream: self.stream });
         }
@@ -229,7 +228,6 @@ impl Link {
         match message {
             KubeMessage::Reply { number, answer } => {
                 if let Some((tag, _)) = self.calls.remove(&number) {
-                    self.on_heard(fx);
                     self.news.push_back(Heard::Answered(tag, answer));
                 }
             }
@@ -251,9 +249,11 @@ impl Link {
                 self.cache.version = self.cache.version.max(upto);
             }
             KubeMessage::TooOld { stream } if stream == self.stream => self.watch(None, fx),
+            KubeMessage::NotWatched { stream } if stream == self.stream => self.watch(self.since(), fx),
             KubeMessage::Listed { .. }
             | KubeMessage::Events { .. }
             | KubeMessage::Bookmark { .. }
+            | KubeMessage::NotWatched { .. }
             | KubeMessage::TooOld { .. } => {}
             other => return Some(other),
         }

@@ -120,9 +120,9 @@ impl ApiServer {
             KubeMessage::Call { number, verb } => self.on_call(from, number, verb, fx),
             KubeMessage::Watch { stream, since } => self.on_watch(from, stream, since, fx),
             KubeMessage::Ping { stream } => {
-                if self.watchers.get(&from).is_some_and(|(watched, _)| *watched == stream) {
-                    fx.send(from, KubeMessage::Bookmark { stream, upto: self.seen() });
-                }
+                let watches = self.watchers.get(&from).is_some_and(|(watched, _)| *watched == stream);
+                let upto = self.seen();
+                fx.send(from, if watches { KubeMessage::Bookmark { stream, upto } } else { KubeMessage::NotWatched { stream } });
             }
             KubeMessage::Put { number, command } => match self.council.propose(command, fx) {
                 Some(proposal) => _ = self.proposals.insert(proposal, (from, number)),

@@ -16,7 +16,7 @@ use measure::Book;
 pub(super) use measure::METRICS;
 use sim_core::measures::Measures;
 use sim_core::{Duration, Instant, NodeId, Observed, Observer, Violation};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::rc::Rc;
 use world::World;
 
@@ -75,7 +75,6 @@ pub struct KubeChecks {
     book: Book,
     /// How far each machine had heard.
     heard: BTreeMap<NodeId, u64>,
-    paused: BTreeSet<NodeId>,
     /// When each began to act last.
     began: BTreeMap<(NodeId, u8), Instant>,
     kubelets: BTreeMap<NodeId, Lately>,
@@ -95,10 +94,9 @@ impl KubeChecks {
         Self {
             config: Rc::clone(config),
             store: CouncilChecks::new(STORE_AGREES, super::api::LANE, RaftChecks::new(config.nodes)),
-            world: World::default(),
+            world: World::new(config.retry_period.times(3)),
             book: Book::new(),
             heard: BTreeMap::new(),
-            paused: BTreeSet::new(),
             began: BTreeMap::new(),
             kubelets: BTreeMap::new(),
             stopped: BTreeMap::new(),
@@ -223,20 +221,14 @@ impl KubeChecks {
         }
     }
 
-    /// Of each office one acts; who is paused does nothing.
-    fn on_acting(&mut self, stepped: NodeId, nodes: &[Option<Machine>]) {
+    /// Who does anything has looked at its clock: it acts no more when somebody else has had the lease for a while.
+    fn on_acting(&mut self, stepped: NodeId, machine: &Machine) {
         for office in Office::ALL {
-            let acts = |node: NodeId| nodes[node.index()].as_ref().is_some_and(|machine| machine.acts(office));
-            if !acts(stepped) {
-                continue;
-            }
-            let others = (0..self.config.control).map(NodeId).filter(|node| *node != stepped);
-            let two = others.into_iter().find(|node| acts(*node) && !self.paused.contains(node));
+            let Some((holder, since)) = self.world.holder(office.name()).filter(|_| machine.acts(office)) else { continue };
+            let long = self.now.since(since) > Duration::secs(1);
             let began = self.began.get(&(stepped, office as u8)).copied().unwrap_or(self.now);
-            if let Some(other) = two
-                && self.now.since(began) > Duration::secs(1)
-            {
-                let detail = format!("{stepped} and {other} have both acted as {office} for a second and more");
+            if holder != stepped && long && began < since {
+                let detail = format!("{stepped} acts as {office}, which {holder} has been for {}", self.now.since(since));
                 self.breaks(ONE_ACTING, Some(stepped), detail);
             }
         }
@@ -255,12 +247,9 @@ impl Observer<Machine> for KubeChecks {
             Observed::Noted { node, fact } => self.on_fact(*node, *fact),
             Observed::Crashed { node, .. } => {
                 self.heard.remove(node);
-                self.paused.remove(node);
                 self.book.crashed(at, *node);
             }
             Observed::Booted { node, .. } => self.book.booted(at, *node),
-            Observed::Paused { node, paused: true } => _ = self.paused.insert(*node),
-            Observed::Paused { node, paused: false } => _ = self.paused.remove(node),
             _ => {}
         }
     }
@@ -272,7 +261,7 @@ impl Observer<Machine> for KubeChecks {
             self.follow(machine);
             self.on_heard(stepped, machine);
             if self.config.controls(stepped) {
-                self.on_acting(stepped, nodes);
+                self.on_acting(stepped, machine);
             }
         }
         if at.since(self.looked) >= Duration::secs(1) {

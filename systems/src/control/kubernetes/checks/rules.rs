@@ -2,7 +2,7 @@
 
 use super::{
     BOUND_ONCE, BUDGET_KEPT, CONVERGES, ENDPOINTS_READY, FILTERS_HOLD, FITTING_TRIED, KEEPS_DIRECTION, KUBELET_HARMLESS, KubeChecks,
-    LISTEN_FIRST, LOST_LEAVE, NO_MASS_EVICTION, NO_OVERCOMMIT, ONE_ACTING, SPREAD_KEPT, STORE_AGREES, SURGE_KEPT,
+    LISTEN_FIRST, LOST_LEAVE, NO_MASS_EVICTION, NO_OVERCOMMIT, ONE_ACTING, SPREAD_KEPT, SURGE_KEPT,
     TOLERATED_STAY, WATCHES,
 };
 use crate::control::kubernetes::api::{Key, Obj, machine_of, pod};
@@ -18,12 +18,18 @@ use std::rc::Rc;
 
 /// What somebody who acts has heard of by then.
 const HEARD: Duration = Duration::secs(3);
-/// What somebody who acts has dealt with by then.
-const DEALT: Duration = Duration::secs(12);
-/// What the scheduler has tried again by then: the longest wait, and a little.
-const TRIED: Duration = Duration::secs(20);
 
 impl KubeChecks {
+    /// What somebody who acts has dealt with by then: nobody acts for longer without the store.
+    fn dealt(&self) -> Duration {
+        self.config.renew_deadline + Duration::secs(2)
+    }
+
+    /// What the scheduler has tried again by then: the longest wait, and as much again.
+    fn tried(&self) -> Duration {
+        self.config.backoff.1.times(2) + Duration::secs(2)
+    }
+
     /// A pod has changed.
     pub(super) fn on_pod(&mut self, before: Option<&Pod>, new: &Pod, gone: bool) {
         let at = self.now;
@@ -44,8 +50,9 @@ impl KubeChecks {
         let node = new.node.as_deref().and_then(machine_of);
         if let Some(node) = node.filter(|_| lost && !new.meta.deleting() && new.status.reason != "NodeLost") {
             let restarted = self.kubelets.get(&node).and_then(|lately| lately.restarted);
-            let stopped = self.stopped.get(&new.meta.uid).is_some_and(|stopped| at.since(*stopped) < DEALT);
-            if restarted.is_some_and(|restarted| at.since(restarted) < DEALT) && !stopped {
+            let stopped = self.stopped.get(&new.meta.uid).is_some_and(|stopped| at.since(*stopped) < HEARD);
+            // No probe can have failed often enough since then.
+            if restarted.is_some_and(|restarted| at.since(restarted) < Duration::secs(1)) && !stopped {
                 let detail = format!("{name} on {node} was ready, and is not since its kubelet was started anew");
                 self.breaks(KUBELET_HARMLESS, Some(node), detail);
             }
@@ -91,9 +98,10 @@ impl KubeChecks {
     pub(super) fn on_taint_delete(&mut self, manager: NodeId, uid: Uid, node: NodeId) {
         let at = self.now;
         self.count(TOLERATED_STAY);
+        self.count(NO_MASS_EVICTION);
         let name = self.name(uid);
         if let Some(since) = self.world.all_lost()
-            && at.since(since) > DEALT
+            && at.since(since) > self.dealt()
         {
             let detail = format!("{name} goes from {node}, and no node is ready: it is the control plane that is cut off");
             self.breaks(NO_MASS_EVICTION, Some(manager), detail);
@@ -122,7 +130,7 @@ impl KubeChecks {
         };
         let Strategy::RollingUpdate { max_surge, max_unavailable } = deployment.strategy else { return };
         // Who acts may not have heard yet what is wanted now.
-        if self.world.changed.get(&key).is_some_and(|changed| self.now.since(*changed) < DEALT) {
+        if self.world.changed.get(&key).is_some_and(|changed| self.now.since(*changed) < self.dealt()) {
             return;
         }
         self.count(SURGE_KEPT);
@@ -158,7 +166,7 @@ impl KubeChecks {
         }
     }
 
-    /// How many pods of these sets are available, or were a moment ago; and how many of one of them.
+    /// How many pods of these sets are available, or were a moment ago; and how many of one of them have been for longer.
     fn available(&self, sets: &[&ReplicaSet], of: Uid) -> (i32, i32) {
         let (mut all, mut own) = (0, 0);
         for one in self.world.of(Kind::Pod).filter_map(pod) {
@@ -172,8 +180,11 @@ impl KubeChecks {
             });
             if counts {
                 all += 1;
-                own += i32::from(owner.uid == of);
             }
+            let long = self.world.pods.get(&one.meta.uid).is_some_and(|life| {
+                life.ready.0 && self.now.since(life.ready.1) >= HEARD && life.deleting.is_none()
+            });
+            own += i32::from(long && owner.uid == of);
         }
         (all, own)
     }
@@ -212,11 +223,11 @@ impl KubeChecks {
     pub(super) fn look(&mut self) {
         let (at, manager, scheduler) = (self.now, Office::Manager.name(), Office::Scheduler.name());
         let managed = self.world.acting_for(manager, at);
-        if managed > DEALT {
+        if managed > self.dealt() {
             self.look_at_endpoints(at);
             self.look_at_lost(at, managed);
         }
-        if self.world.acting_for(scheduler, at) > TRIED {
+        if self.world.acting_for(scheduler, at) > self.tried() {
             self.look_at_waiting(at);
         }
     }
@@ -227,7 +238,7 @@ impl KubeChecks {
             let Object::Endpoints(endpoints) = &**object else { continue };
             for endpoint in &endpoints.ready {
                 let Some(life) = self.world.pods.get(&endpoint.uid) else { continue };
-                if !life.ready.0 && at.since(life.ready.1) > DEALT {
+                if !life.ready.0 && at.since(life.ready.1) > self.dealt() {
                     wrong = Some((life.node, format!("{} is behind {} and not ready", endpoint.pod, endpoints.meta.name)));
                 }
             }
@@ -239,7 +250,7 @@ impl KubeChecks {
     }
 
     fn look_at_lost(&mut self, at: Instant, managed: Duration) {
-        let patience = DEALT + self.config.monitor_period.times(2);
+        let patience = self.dealt() + self.config.monitor_period.times(2);
         let mut wrong = None;
         for (node, (ready, since)) in &self.world.ready {
             if *ready || at.since(*since) <= patience || managed <= patience {
@@ -261,14 +272,14 @@ impl KubeChecks {
 
     /// Pods without a node, though one has had room for a while.
     fn look_at_waiting(&mut self, at: Instant) {
-        if at.since(self.world.room) < TRIED {
+        if at.since(self.world.room) < self.tried() {
             return;
         }
         let mut wrong = None;
         for one in self.world.of(Kind::Pod).filter_map(pod) {
             let Some(life) = self.world.pods.get(&one.meta.uid) else { continue };
             let plain = one.spec.spread.is_empty() && one.spec.node_selector.is_empty();
-            let waits = one.node.is_none() && !one.meta.deleting() && at.since(life.created) > TRIED;
+            let waits = one.node.is_none() && !one.meta.deleting() && at.since(life.created) > self.tried();
             if !waits || !plain {
                 continue;
             }
@@ -293,26 +304,24 @@ impl KubeChecks {
 
     /// What can be said at the end.
     pub(in crate::control::kubernetes) fn verdicts(&self, nodes: &[Option<Machine>]) -> Vec<Verdict> {
-        let counted = |rule: &'static str, what: &str| match self.counts.get(rule).copied().unwrap_or(0) {
-            0 => Verdict::Inconclusive { rule, why: format!("there were no {what}") },
-            many => Verdict::Pass { rule, detail: format!("{many} {what}") },
+        let many = |rule: &'static str| self.counts.get(rule).copied().unwrap_or(0);
+        let counted = |rule: &'static str, what: &str| Verdict::Pass { rule, detail: format!("{} {what}", many(rule)) };
+        let bound = |rule| match many(FILTERS_HOLD) {
+            0 => Verdict::Inconclusive { rule, why: "no pod was bound".to_owned() },
+            bindings => Verdict::Pass { rule, detail: format!("{bindings} bindings") },
         };
         let passed = |rule, detail: &str| Verdict::Pass { rule, detail: detail.to_owned() };
         let mut all = vec![
             self.store.verdict(nodes),
-            counted(BOUND_ONCE, "bindings"),
-            counted(FILTERS_HOLD, "bindings"),
-            if self.counts.contains_key(FILTERS_HOLD) {
-                passed(NO_OVERCOMMIT, "at every binding")
-            } else {
-                Verdict::Inconclusive { rule: NO_OVERCOMMIT, why: "nothing was bound".to_owned() }
-            },
+            bound(BOUND_ONCE),
+            bound(FILTERS_HOLD),
+            bound(NO_OVERCOMMIT),
             counted(SURGE_KEPT, "steps of deployments"),
             counted(BUDGET_KEPT, "evictions with a budget"),
             counted(ENDPOINTS_READY, "looks"),
             passed(ONE_ACTING, "at every step"),
             counted(TOLERATED_STAY, "deletions because of taints"),
-            passed(NO_MASS_EVICTION, "at every deletion because of taints"),
+            counted(NO_MASS_EVICTION, "deletions because of taints"),
             counted(LOST_LEAVE, "looks"),
             counted(LISTEN_FIRST, "nodes given up"),
             passed(KUBELET_HARMLESS, &format!("{} kubelets started anew", self.kubelets.len())),
@@ -320,8 +329,8 @@ impl KubeChecks {
             counted(KEEPS_DIRECTION, "changes by autoscalers"),
             in_the_end::verdict(WATCHES, self.now, self.unheard(nodes)),
         ];
-        let quiet = self.world.acting_for(Office::Manager.name(), self.now) > DEALT
-            && self.world.changed.values().all(|changed| self.now.since(*changed) > DEALT);
+        let quiet = self.world.acting_for(Office::Manager.name(), self.now) > self.dealt()
+            && self.world.changed.values().all(|changed| self.now.since(*changed) > self.dealt());
         all.push(if quiet {
             in_the_end::verdict(CONVERGES, self.now, self.diverges())
         } else {
@@ -338,7 +347,7 @@ impl KubeChecks {
         in_the_end::each(nodes).find_map(|(node, machine)| {
             let cache = &machine.link().cache;
             let old = |object: &&Obj| match self.world.pods.get(&object.meta().uid) {
-                Some(life) => self.now.since(life.ready.1) > DEALT && self.now.since(life.created) > DEALT,
+                Some(life) => self.now.since(life.ready.1) > self.dealt() && self.now.since(life.created) > self.dealt(),
                 None => false,
             };
             let concerned = self.world.of(Kind::Pod).filter(old).filter(|object| {
@@ -362,7 +371,7 @@ impl KubeChecks {
                 .filter(|pod| !pod.meta.deleting() && !pod.status.phase.ended())
                 .collect();
             let lately = |pod: &&Pod| {
-                self.world.pods.get(&pod.meta.uid).is_some_and(|life| self.now.since(life.created) < DEALT)
+                self.world.pods.get(&pod.meta.uid).is_some_and(|life| self.now.since(life.created) < self.dealt())
             };
             if pods.len() as i64 != i64::from(set.replicas) && !pods.iter().any(lately) {
                 let detail = format!("{} has {} pods and shall have {}", set.meta.name, pods.len(), set.replicas);
@@ -379,6 +388,10 @@ impl KubeChecks {
         }
         for object in self.world.of(Kind::ReplicaSet) {
             let Object::ReplicaSet(set) = &**object else { continue };
+            // Who takes pods away does not look at how they are spread.
+            if self.world.shrunk.contains(&set.meta.uid) {
+                continue;
+            }
             for spread in &set.template.spec.spread {
                 if spread.when != WhenUnsatisfiable::DoNotSchedule {
                     continue;

@@ -4,7 +4,7 @@ use crate::control::kubernetes::api::{Key, Obj, machine_of, pod};
 use crate::control::kubernetes::message::Event;
 use crate::control::kubernetes::objects::{Demand, Effect, Kind, Node, Object, Pod, Truth, Uid};
 use sim_core::{Duration, Instant, NodeId};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 /// What is remembered of a pod.
@@ -32,9 +32,6 @@ pub(super) struct Reign {
     renewed: Instant,
 }
 
-/// Whoever renews within this acts.
-const RENEWS: Duration = Duration::secs(6);
-
 /// The store, by its history.
 #[derive(Clone, Debug, Default)]
 pub(super) struct World {
@@ -49,13 +46,22 @@ pub(super) struct World {
     /// When each node's lease last changed.
     pub renewed: BTreeMap<NodeId, Instant>,
     reigns: BTreeMap<String, Reign>,
+    /// Whoever renews within this acts.
+    renews: Duration,
     /// When a node last came, came back or was emptied of something.
     pub room: Instant,
+    /// Replica sets that were made smaller once.
+    pub shrunk: BTreeSet<Uid>,
     /// When the number or the template of a deployment last changed.
     pub changed: BTreeMap<Key, Instant>,
 }
 
 impl World {
+    /// One in which nothing was seen yet, and whoever renews within so long acts.
+    pub fn new(renews: Duration) -> Self {
+        Self { renews, ..Self::default() }
+    }
+
     /// All of a kind.
     pub fn of(&self, kind: Kind) -> impl Iterator<Item = &Obj> {
         let first = Key { kind, namespace: "".into(), name: "".into() };
@@ -89,7 +95,13 @@ impl World {
     /// Since when somebody acts in an office without a break; `None` if nobody does.
     pub fn acting_since(&self, office: &str, now: Instant) -> Option<Instant> {
         let reign = self.reigns.get(office)?;
-        (now.since(reign.renewed) < RENEWS).then_some(reign.since)
+        (now.since(reign.renewed) < self.renews).then_some(reign.since)
+    }
+
+    /// Who has the lease of an office, and since when.
+    pub fn holder(&self, office: &str) -> Option<(NodeId, Instant)> {
+        let reign = self.reigns.get(office)?;
+        Some((machine_of(reign.holder.split('_').next()?)?, reign.since))
     }
 
     /// How long an office has been acted in by now.
@@ -131,10 +143,17 @@ impl World {
             Object::Lease(lease) => {
                 let fresh = Reign { holder: lease.holder.to_string(), since: at, renewed: at };
                 let reign = self.reigns.entry(key.name.to_string()).or_insert_with(|| fresh.clone());
-                if *reign.holder != *lease.holder || at.since(reign.renewed) >= RENEWS {
+                if *reign.holder != *lease.holder || at.since(reign.renewed) >= self.renews {
                     *reign = fresh;
                 }
                 reign.renewed = at;
+            }
+            Object::ReplicaSet(set) => {
+                if let Some(Object::ReplicaSet(before)) = old.as_ref().map(|old| &**old)
+                    && before.replicas > set.replicas
+                {
+                    self.shrunk.insert(set.meta.uid);
+                }
             }
             Object::Deployment(deployment) => {
                 let same = old.as_ref().is_some_and(|old| old.meta().generation == deployment.meta.generation);

@@ -1,10 +1,11 @@
 //! Disruption budgets: how many of the pods that one selects may be let go now.
 
 use super::workers::Workqueue;
-use super::{owner_key, write};
+use super::{owner_key, replicas_of, write};
 use crate::control::kubernetes::api::{Key, Obj, Part, pod};
 use crate::control::kubernetes::control::{Ctx, Due};
-use crate::control::kubernetes::objects::{Budget, BudgetStatus, IntOrPercent, Kind, Object, Pod};
+use crate::control::kubernetes::formulas::{Health, allowance};
+use crate::control::kubernetes::objects::{BudgetStatus, Kind, Object, Pod};
 use sim_core::Duration;
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -45,8 +46,9 @@ pub(super) fn sync(key: &Key, object: &Obj, queue: &mut Workqueue, ctx: &mut Ctx
         .iter()
         .filter(|pod| pod.status.ready.holds() && !pod.meta.deleting() && !disrupted.contains_key(&pod.meta.name))
         .count() as i64;
-    let (expected, desired) = expected(budget, &chosen, ctx);
-    let allowed = if expected > 0 { (healthy - desired).max(0) } else { 0 };
+    let scale = scale(&chosen, ctx);
+    let Health { allowed, desired, expected } =
+        allowance(budget.min_available, budget.max_unavailable, chosen.len() as i64, healthy, scale);
     let observed = budget.meta.generation;
     let status = BudgetStatus { observed, allowed, healthy, desired, expected, disrupted };
     let changed = object.with(|object| {
@@ -55,17 +57,6 @@ pub(super) fn sync(key: &Key, object: &Obj, queue: &mut Workqueue, ctx: &mut Ctx
         }
     });
     write(object, changed, Part::Status, queue, ctx);
-}
-
-/// How many pods there should be, and how many must work.
-fn expected(budget: &Budget, chosen: &[&Pod], ctx: &Ctx<'_, '_>) -> (i64, i64) {
-    let scale = scale(chosen, ctx);
-    match (budget.max_unavailable, budget.min_available) {
-        (Some(most), _) => scale.map_or((0, 0), |scale| (scale, (scale - most.of_rounded_up(scale)).max(0))),
-        (None, Some(IntOrPercent::Int(least))) => (chosen.len() as i64, i64::from(least)),
-        (None, Some(share)) => scale.map_or((0, 0), |scale| (scale, share.of_rounded_up(scale))),
-        (None, None) => (0, 0),
-    }
 }
 
 /// How many pods their controllers want in all; `None` if one has no controller that says so.
@@ -78,13 +69,7 @@ fn scale(chosen: &[&Pod], ctx: &Ctx<'_, '_>) -> Option<i64> {
         // A deployment speaks for its replica sets.
         let above = owner_key(object).and_then(|key| ctx.link.cache.get(&key)).filter(|_| owner.kind == Kind::ReplicaSet);
         let object = above.unwrap_or(object);
-        let replicas = match &**object {
-            Object::Deployment(set) => set.replicas,
-            Object::ReplicaSet(set) => set.replicas,
-            Object::StatefulSet(set) => set.replicas,
-            _ => return None,
-        };
-        wanted.insert(Key::of(object), i64::from(replicas));
+        wanted.insert(Key::of(object), i64::from(replicas_of(object)?));
     }
     Some(wanted.values().sum())
 }

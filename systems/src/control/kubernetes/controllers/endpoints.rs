@@ -4,7 +4,8 @@ use super::has_all;
 use super::workers::Workqueue;
 use crate::control::kubernetes::api::{Key, Obj, Part, Tag, Verb, pod};
 use crate::control::kubernetes::control::Ctx;
-use crate::control::kubernetes::objects::{Endpoint, Endpoints, Kind, Meta, Object, Phase, RestartPolicy, Service};
+use crate::control::kubernetes::formulas::in_endpoints;
+use crate::control::kubernetes::objects::{Endpoint, Endpoints, Kind, Meta, Object, Service};
 use std::rc::Rc;
 
 /// One look at a service.
@@ -14,13 +15,9 @@ pub(super) fn sync(key: &Key, object: &Obj, queue: &mut Workqueue, ctx: &mut Ctx
     let (mut ready, mut not_ready) = (Vec::new(), Vec::new());
     for one in ctx.link.cache.of(Kind::Pod).filter_map(pod) {
         let chosen = one.meta.namespace == service.meta.namespace && has_all(&one.meta.labels, selector);
-        let done = match one.spec.restart {
-            RestartPolicy::Never => one.status.phase.ended(),
-            RestartPolicy::OnFailure => one.status.phase == Phase::Succeeded,
-            RestartPolicy::Always => one.status.phase.ended(),
-        };
-        let goes = one.meta.deleting() && !service.publish_not_ready;
-        let Some(node) = one.node.clone().filter(|_| chosen && !done && !goes && one.status.has_ip) else { continue };
+        let (status, goes) = (&one.status, one.meta.deleting());
+        let there = in_endpoints(status.has_ip, goes, service.publish_not_ready, status.phase, one.spec.restart);
+        let Some(node) = one.node.clone().filter(|_| chosen && there) else { continue };
         let endpoint = Endpoint { pod: Rc::clone(&one.meta.name), uid: one.meta.uid, node };
         if one.status.ready.holds() || service.publish_not_ready {
             ready.push(endpoint);

@@ -2,11 +2,14 @@
 
 mod autoscaling;
 mod budgets;
+mod daemon_set;
 mod deployment;
 mod endpoints;
+mod job;
 mod nodes;
 mod replica_set;
 mod rolling;
+mod stateful_set;
 mod workers;
 
 use super::api::{Answer, Key, Obj, Part, Tag, Update, Verb, pod};
@@ -14,7 +17,9 @@ use super::control::{Ctx, Due};
 use super::objects::{Kind, Labels, Object, Owner, Text, Uid};
 use super::message::KubeMessage;
 use autoscaling::Autoscalers;
+use daemon_set::DaemonSets;
 pub(super) use deployment::HASH;
+use job::Jobs;
 use nodes::NodeLifecycle;
 use replica_set::ReplicaSets;
 use std::collections::BTreeSet;
@@ -27,6 +32,8 @@ pub(super) struct Manager {
     queue: Workqueue,
     sets: ReplicaSets,
     nodes: NodeLifecycle,
+    daemons: DaemonSets,
+    jobs: Jobs,
     scalers: Autoscalers,
 }
 
@@ -37,6 +44,8 @@ impl Manager {
             queue: Workqueue::default(),
             sets: ReplicaSets::default(),
             nodes: NodeLifecycle::new(ctx),
+            daemons: DaemonSets::default(),
+            jobs: Jobs::default(),
             scalers: Autoscalers::default(),
         };
         ctx.agenda.after(autoscaling::PERIOD, Due::Scale, ctx.fx);
@@ -53,6 +62,10 @@ impl Manager {
         match key.kind {
             Kind::Pod => {
                 self.sets.on_pod(old.as_ref(), new.as_ref());
+                if let (None, Some(new)) = (old, new) {
+                    self.daemons.on_pod(new);
+                    self.jobs.on_pod(new);
+                }
                 for object in [old, new].into_iter().flatten() {
                     if let Some(owner) = owner_key(object) {
                         self.queue.add(owner);
@@ -67,7 +80,10 @@ impl Manager {
                     self.queue.add(owner);
                 }
             }
-            Kind::Node => self.nodes.on_node(key, new.as_ref(), ctx),
+            Kind::Node => {
+                self.nodes.on_node(key, new.as_ref(), ctx);
+                ctx.link.cache.of(Kind::DaemonSet).for_each(|set| self.queue.add(Key::of(set)));
+            }
             Kind::Lease => self.nodes.on_lease(key, new.as_ref(), ctx),
             kind if KINDS.contains(&kind) => self.queue.add(key.clone()),
             _ => {}
@@ -127,7 +143,14 @@ impl Manager {
     /// The answer to a call of a controller's.
     pub fn on_answer(&mut self, tag: Tag, answer: &Answer, ctx: &mut Ctx<'_, '_>) {
         match tag {
-            Tag::Create(uid) => self.sets.on_created(uid, matches!(answer, Answer::Done(_)), &mut self.queue, ctx),
+            Tag::Create(uid) => {
+                let made = matches!(answer, Answer::Done(_));
+                self.sets.on_created(uid, made, &mut self.queue, ctx);
+                if !made {
+                    self.jobs.on_failed(uid);
+                    self.daemons.on_failed(uid);
+                }
+            }
             Tag::Delete(uid, pod) if !matches!(answer, Answer::Done(_) | Answer::Gone(_)) => {
                 self.sets.on_delete_failed(uid, pod, &mut self.queue, ctx);
             }
@@ -138,6 +161,11 @@ impl Manager {
                 self.queue.written(uid, answer, ctx);
             }
             Tag::Node => self.nodes.on_answer(answer, ctx),
+            Tag::Taints => {
+                if let Answer::Done(object) = answer {
+                    ctx.link.learn(object);
+                }
+            }
             _ => {}
         }
     }
@@ -154,6 +182,9 @@ impl Manager {
             match key.kind {
                 Kind::Deployment => deployment::sync(&key, &object, &mut self.queue, ctx),
                 Kind::ReplicaSet => self.sets.sync(&key, &object, &mut self.queue, ctx),
+                Kind::StatefulSet => stateful_set::sync(&object, &mut self.queue, ctx),
+                Kind::DaemonSet => self.daemons.sync(&object, &mut self.queue, ctx),
+                Kind::Job => self.jobs.sync(&key, &object, &mut self.queue, ctx),
                 Kind::Service => endpoints::sync(&key, &object, &mut self.queue, ctx),
                 Kind::PodDisruptionBudget => budgets::sync(&key, &object, &mut self.queue, ctx),
                 _ => {}
@@ -220,6 +251,26 @@ fn write(object: &Obj, changed: Obj, part: Part, queue: &mut Workqueue, ctx: &mu
     }
     queue.writes(object.meta().uid, Key::of(object));
     ctx.call(Tag::Write(object.meta().uid), Verb::Update(changed, part));
+}
+
+/// How many pods an object wants, if it is one that says so.
+fn replicas_of(object: &Obj) -> Option<i32> {
+    match &**object {
+        Object::Deployment(set) => Some(set.replicas),
+        Object::ReplicaSet(set) => Some(set.replicas),
+        Object::StatefulSet(set) => Some(set.replicas),
+        _ => None,
+    }
+}
+
+/// It shall want so many.
+fn set_replicas(object: &mut Object, replicas: i32) {
+    match object {
+        Object::Deployment(set) => Rc::make_mut(set).replicas = replicas,
+        Object::ReplicaSet(set) => Rc::make_mut(set).replicas = replicas,
+        Object::StatefulSet(set) => Rc::make_mut(set).replicas = replicas,
+        _ => {}
+    }
 }
 
 /// The pods of a set.

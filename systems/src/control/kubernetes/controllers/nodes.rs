@@ -5,6 +5,7 @@
 use crate::control::kubernetes::api::{Answer, Key, Obj, Part, Patch, Tag, Verb, machine_of, pod};
 use crate::control::kubernetes::bugs::KubeBug;
 use crate::control::kubernetes::control::{Ctx, Due};
+use crate::control::kubernetes::formulas::{ZoneState, all_lost, shortest, zone_state};
 use crate::control::kubernetes::message::KubeFact;
 use crate::control::kubernetes::objects::{Condition, Effect, Kind, Node, Object, Pod, Taint, Text, Truth, Uid};
 use crate::control::kubernetes::scheduler::machine_of_pod;
@@ -20,14 +21,6 @@ pub(super) const UNREACHABLE: &str = "node.kubernetes.io/unreachable";
 struct Health {
     /// When something was last heard of it.
     heard: LocalInstant,
-}
-
-/// How much of a zone is well.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum ZoneState {
-    Normal,
-    Partial,
-    Full,
 }
 
 /// A zone whose nodes lose their pods one after the other.
@@ -127,7 +120,7 @@ impl NodeLifecycle {
         for node in &all {
             self.look_at(node, now, ctx);
         }
-        let all_lost = !all.is_empty() && zone_states(&all, ctx).values().all(|state| *state == ZoneState::Full);
+        let all_lost = all_lost(zone_states(&all, ctx).into_values());
         if all_lost && !ctx.config.has(KubeBug::EvictAlways) {
             // Nobody is heard from: nobody is evicted.
             self.zones.clear();
@@ -169,8 +162,8 @@ impl NodeLifecycle {
             Truth::Unknown => Some(UNREACHABLE),
         };
         if taint.is_some() {
-            // The condition may have been written by one that was stopped before it came to this.
-            if !ctx.config.has(KubeBug::MarkOnce) || silent && before != Truth::Unknown {
+            // Whoever has written the condition may have been stopped before it came to this.
+            if !ctx.config.has(KubeBug::MarkOnce) {
                 mark_pods(machine, ctx);
             }
             self.queue_eviction(node, ctx);
@@ -213,7 +206,7 @@ impl NodeLifecycle {
         let states = zone_states(&all, ctx);
         let state = states.get(zone).copied().unwrap_or(ZoneState::Normal);
         let in_zone = all.iter().filter(|node| zone_of(node) == *zone).count();
-        let all_lost = states.values().all(|state| *state == ZoneState::Full) && !ctx.config.has(KubeBug::EvictAlways);
+        let all_lost = all_lost(states.values().copied()) && !ctx.config.has(KubeBug::EvictAlways);
         let Some(queue) = self.zones.get_mut(zone) else { return };
         if queue.waits.is_empty() || queue.next.is_some_and(|next| next > now) || all_lost {
             return;
@@ -306,25 +299,29 @@ impl NodeLifecycle {
 
     /// What it has written about a node is known before it is heard of.
     pub fn on_answer(&mut self, answer: &Answer, ctx: &mut Ctx<'_, '_>) {
-        if let Answer::Done(object) = answer {
-            ctx.link.learn(object);
+        let Answer::Done(object) = answer else { return };
+        ctx.link.learn(object);
+        if let Object::Node(node) = &**object
+            && node.conditions.ready.condition.status == Truth::Unknown
+            && let Some(machine) = machine_of(&node.meta.name)
+        {
+            mark_pods(machine, ctx);
         }
     }
 }
 
 /// For how many seconds a pod tolerates these taints; `None` for ever.
 fn tolerates_for<'a>(pod: &Pod, taints: impl Iterator<Item = &'a Taint>) -> Option<i64> {
-    let mut least: Option<i64> = None;
+    let mut tolerated = Vec::new();
     for taint in taints {
-        let mut matching = pod.spec.tolerations.iter().filter(|toleration| toleration.tolerates(taint)).peekable();
-        if matching.peek().is_none() {
+        let before = tolerated.len();
+        let matching = pod.spec.tolerations.iter().filter(|toleration| toleration.tolerates(taint));
+        tolerated.extend(matching.map(|toleration| toleration.seconds));
+        if tolerated.len() == before {
             return Some(0);
         }
-        for seconds in matching.filter_map(|toleration| toleration.seconds) {
-            least = Some(least.map_or(seconds, |least| least.min(seconds)));
-        }
     }
-    least
+    shortest(&tolerated)
 }
 
 fn is_of_life(key: &str) -> bool {
@@ -342,16 +339,12 @@ fn zone_of(node: &Node) -> Text {
 
 /// How much of each zone is well.
 fn zone_states(all: &[Rc<Node>], ctx: &Ctx<'_, '_>) -> BTreeMap<Text, ZoneState> {
-    let mut counts: BTreeMap<Text, (u32, u32)> = BTreeMap::new();
+    let mut counts: BTreeMap<Text, (usize, usize)> = BTreeMap::new();
     for node in all {
         let (ready, not) = counts.entry(zone_of(node)).or_default();
         if node.conditions.ready.condition.holds() { *ready += 1 } else { *not += 1 }
     }
-    let state = |(ready, not): (u32, u32)| match (ready, not) {
-        (0, 1..) => ZoneState::Full,
-        (ready, not) if not > 2 && 100 * not >= ctx.config.unhealthy_zone * (ready + not) => ZoneState::Partial,
-        _ => ZoneState::Normal,
-    };
+    let state = |(ready, not)| zone_state(ready, not, ctx.config.unhealthy_zone as usize);
     counts.into_iter().map(|(zone, counts)| (zone, state(counts))).collect()
 }
 
@@ -394,6 +387,6 @@ fn set_taints(node: &Rc<Node>, effect: Effect, wanted: Option<&str>, ctx: &mut C
         }
     });
     if changed != object {
-        ctx.call(Tag::Node, Verb::Update(changed, Part::Spec));
+        ctx.call(Tag::Taints, Verb::Update(changed, Part::Spec));
     }
 }

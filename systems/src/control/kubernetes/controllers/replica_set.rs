@@ -5,7 +5,8 @@ use super::workers::Workqueue;
 use super::{draw_name, is_active, owner, pods_of, write};
 use crate::control::kubernetes::api::{Key, Obj, Part, Tag, Verb, pod};
 use crate::control::kubernetes::control::{Ctx, Due};
-use crate::control::kubernetes::objects::{Kind, Meta, Object, Phase, Pod, ReplicaSet, ReplicaSetStatus, Uid};
+use crate::control::kubernetes::formulas::Rank;
+use crate::control::kubernetes::objects::{Kind, Meta, Object, Pod, ReplicaSet, ReplicaSetStatus, Uid};
 use core::cmp::Reverse;
 use sim_core::{Duration, LocalInstant};
 use std::collections::{BTreeMap, BTreeSet};
@@ -43,30 +44,15 @@ fn available_at(pod: &Pod, min_ready: u32) -> Option<LocalInstant> {
     Some(since + Duration::secs(u64::from(min_ready)))
 }
 
-/// In which order pods go when there are too many: the least useful first. `beside` counts ready pods of the same kind on
-/// the node of each.
-pub(super) fn deletion_order(pods: &mut [&Obj], beside: impl Fn(&Pod) -> usize, now: LocalInstant) {
-    let rank = |object: &&Obj| {
-        let Some(pod) = pod(object) else { return None };
-        let phase = match pod.status.phase {
-            Phase::Pending => 0,
-            Phase::Unknown => 1,
-            _ => 2,
-        };
-        let ready = pod.status.ready.holds();
-        // Ages are compared by powers of two.
-        let age = |since: Option<LocalInstant>| match since.map_or(0, |since| now.since(since).0 / 1_000_000_000) {
-            0 => 0,
-            seconds => 64 - seconds.leading_zeros(),
-        };
-        let ready_for = if ready { age(pod.status.ready.since) } else { 0 };
-        let restarts = pod.status.containers.iter().map(|one| one.restarts).max().unwrap_or(0);
-        let of_node = Reverse(beside(pod));
-        let bound = pod.node.is_some();
-        let rest = (pod.spec.deletion_cost, of_node, ready_for, Reverse(restarts), age(pod.meta.created), pod.meta.uid);
-        Some((bound, phase, ready, rest))
-    };
-    pods.sort_by_key(rank);
+/// How much a pod is worth to its set, with so many ready pods of its kind on its node: the least goes first, and of two
+/// alike the newer.
+fn rank(pod: &Pod, beside: usize, now: LocalInstant) -> (Rank, Reverse<Uid>) {
+    let since = |at: Option<LocalInstant>| at.map_or(Duration::ZERO, |at| now.since(at));
+    let ready_for = pod.status.ready.holds().then(|| since(pod.status.ready.since));
+    let restarts = pod.status.containers.iter().map(|one| one.restarts).max().unwrap_or(0);
+    let rest = (pod.spec.deletion_cost, beside, restarts);
+    let age = since(pod.meta.created);
+    (Rank::new(pod.node.is_some(), pod.status.phase, ready_for, rest, age), Reverse(pod.meta.uid))
 }
 
 impl ReplicaSets {
@@ -185,7 +171,8 @@ fn to_go(active: &[&Obj], many: usize, ctx: &Ctx<'_, '_>) -> Vec<(Key, Uid)> {
         *on_node.entry(pod.node.as_deref().unwrap_or("")).or_default() += 1;
     }
     let beside = |pod: &Pod| on_node.get(pod.node.as_deref().unwrap_or("")).copied().unwrap_or(0);
-    deletion_order(&mut active, beside, ctx.fx.now());
+    let now = ctx.fx.now();
+    active.sort_by_key(|object| pod(object).map(|pod| rank(pod, beside(pod), now)));
     active.into_iter().take(many.min(BURST)).map(|object| (Key::of(object), object.meta().uid)).collect()
 }
 

@@ -4,20 +4,19 @@
 use super::probes::{Probing, Which};
 use super::{Due, Worker};
 use crate::control::kubernetes::api::{Answer, Key, Obj, Patch, Tag, Verb, pod};
+use crate::control::kubernetes::formulas::crash_back_off;
 use crate::control::kubernetes::message::{KubeFact, KubeRecord};
 use crate::control::kubernetes::node::Fx;
 use crate::control::kubernetes::objects::{
-    Condition, ContainerState, ContainerStatus, Kind, Labels, Phase, PodSpec, PodStatus, RestartPolicy, Text, Truth,
+    Condition, ContainerState, ContainerStatus, Labels, Phase, PodSpec, PodStatus, RestartPolicy, Truth,
     Uid,
 };
 use crate::control::kubernetes::seed::release;
 use sim_core::{Duration, LocalInstant};
 use std::rc::Rc;
 
-/// How long a container that fails waits until it is started again, at first and at most; who has run for twice the
-/// longest begins anew.
-const FIRST_BACKOFF: Duration = Duration::secs(10);
-const LAST_BACKOFF: Duration = Duration::secs(300);
+/// Whoever has not failed for twice the longest wait begins anew.
+const FORGIVEN: Duration = Duration::secs(600);
 
 /// What a pod's containers are doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,8 +52,8 @@ pub(super) struct Local {
     /// When the state is over, if it ever is.
     pub until: Option<LocalInstant>,
     pub restarts: u32,
-    /// How long the next start after a failure waits, and when the last failure was.
-    backoff: (Duration, LocalInstant),
+    /// How often it has failed lately, and when last.
+    failures: (u32, LocalInstant),
     pub ready: Condition,
     pub probing: Probing,
     /// Since when it is here.
@@ -163,7 +162,7 @@ impl Worker {
             state: State::Starting,
             until: None,
             restarts,
-            backoff: (Duration::ZERO, now),
+            failures: (0, now),
             ready: Condition { status: Truth::False, since: Some(now), reason: "" },
             probing: Probing::default(),
             taken: now,
@@ -283,10 +282,10 @@ impl Worker {
             return;
         }
         local.restarts += 1;
-        let (last, at) = local.backoff;
-        let wait = if now.since(at) > LAST_BACKOFF.times(2) { Duration::ZERO } else { last };
-        let next = if wait == Duration::ZERO { FIRST_BACKOFF } else { wait.times(2).min(LAST_BACKOFF) };
-        local.backoff = (next, now);
+        let (before, at) = local.failures;
+        let before = if now.since(at) > FORGIVEN { 0 } else { before };
+        local.failures = (before + 1, now);
+        let wait = crash_back_off(before);
         self.start(uid, wait, fx);
     }
 
