@@ -20,6 +20,7 @@ mod preemption;
 mod profile;
 mod queue;
 mod scores;
+mod tally;
 
 pub use cluster::Cluster;
 pub use cycle::{Placement, Unfit, nodes_to_find};
