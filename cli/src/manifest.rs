@@ -1,4 +1,5 @@
-//! `run --manifest FILE`: a scenario made on the fly, in which a system runs the files that people give to the real one.
+//! `run --manifest FILE`: a scenario made on the fly, in which a system runs the files that people give to the real
+//! one.
 
 use crate::args::ManifestArgs;
 use crate::exit::Exit;

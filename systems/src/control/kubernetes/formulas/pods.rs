@@ -23,8 +23,8 @@ fn magnitude(age: Option<Duration>) -> u32 {
 }
 
 impl Rank {
-    /// Of a pod that has a node or not, in this phase, ready or not; `cost` is what its deletion costs, `beside` how many
-    /// ready pods of its kind are on its node, `ages` how long it has been ready, and there at all.
+    /// Of a pod that has a node or not, in this phase, ready or not; `cost` is what its deletion costs, `beside` how
+    /// many ready pods of its kind are on its node, `ages` how long it has been ready, and there at all.
     #[must_use]
     pub fn new(
         (bound, phase, ready): (bool, Phase, bool),
@@ -71,8 +71,8 @@ pub fn slow_start(count: usize) -> impl Iterator<Item = usize> {
     })
 }
 
-/// How long a container waits until it is started for the `restarts`-th time again: not at all, then 10 s, twice as long
-/// each time, 300 s at most.
+/// How long a container waits until it is started for the `restarts`-th time again: not at all, then 10 s, twice as
+/// long each time, 300 s at most.
 #[must_use]
 pub const fn crash_back_off(restarts: u32) -> Duration {
     match restarts {

@@ -113,8 +113,8 @@ pub struct NodeTerm {
 }
 
 impl NodeTerm {
-    /// Whether it chooses a node of this name and these labels. A term with a value that no label can have chooses none:
-    /// that matters where values are excluded.
+    /// Whether it chooses a node of this name and these labels. A term with a value that no label can have chooses
+    /// none: that matters where values are excluded.
     #[must_use]
     pub fn matches(&self, name: &Text, labels: &Labels) -> bool {
         let excluding = self.expressions.iter().filter(|one| one.operator == Operator::NotIn);

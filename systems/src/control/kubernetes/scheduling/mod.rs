@@ -21,6 +21,8 @@ mod profile;
 mod queue;
 mod scores;
 mod tally;
+#[cfg(test)]
+mod tests;
 
 pub use cluster::Cluster;
 pub use cycle::{Placement, Unfit, nodes_to_find};

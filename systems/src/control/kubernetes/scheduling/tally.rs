@@ -9,8 +9,8 @@ pub(super) struct Count {
     pub live: u32,
 }
 
-/// Counts by value: in a map while there are few, and in a row once a good part of all values has some, where nodes that
-/// are asked one after the other find theirs side by side.
+/// Counts by value: in a map while there are few, and in a row once a good part of all values has some, where nodes
+/// that are asked one after the other find theirs side by side.
 #[derive(Clone, Debug)]
 pub(super) enum Tally {
     Few(BTreeMap<u32, Count>),
@@ -131,7 +131,9 @@ mod tests {
             assert_eq!((tally.at(value), tally.len()), (plain.get(&value).copied().unwrap_or_default(), plain.len()));
         }
         let mut found = BTreeMap::new();
-        tally.for_each(|value, count| drop(found.insert(value, count)));
+        tally.for_each(|value, count| {
+            found.insert(value, count);
+        });
         assert_eq!(found, plain);
         assert!((1_000..20_000).contains(&rows), "a row in {rows} steps");
     }
