@@ -160,6 +160,38 @@ fn room_that_is_being_made_is_kept_for_whom_it_is_made() {
     assert!(cluster.schedule(&profile, &other, None, |_| 0).is_ok());
 }
 
+/// A constraint that pods like these lie evenly over a label of nodes.
+fn evenly(app: &str, key: &str) -> Spread {
+    Spread {
+        max_skew: 1,
+        topology_key: key.into(),
+        when: WhenUnsatisfiable::DoNotSchedule,
+        selector: Some(Selector::of(labels(app))),
+        match_label_keys: Vec::new(),
+        min_domains: None,
+        honor_affinity: true,
+        honor_taints: false,
+    }
+}
+
+#[test]
+fn who_is_awaited_counts_where_pods_are_spread() {
+    let (mut cluster, profile) = (Cluster::default(), Profile::default());
+    cluster.set_node(node("n1", "a", 1000));
+    cluster.set_node(node("n2", "b", 10));
+    let web = |uid, cpu, priority| {
+        pod(uid, "web", cpu, priority, |spec| spec.spread = vec![evenly("web", "topology.kubernetes.io/zone")])
+    };
+    cluster.place(&web(1, 10, 0), "n2");
+    cluster.nominate(&web(2, 10, 9), "n1");
+    // With the pod that is awaited at n1 both zones have one: another may come.
+    let placed = cluster.schedule(&profile, &web(3, 10, 0), None, |_| 0);
+    assert_eq!(placed.map(|placement| placement.node), Ok("n1".into()));
+    // With one more it may not.
+    cluster.place(&web(4, 10, 0), "n1");
+    assert!(cluster.schedule(&profile, &web(3, 10, 0), None, |_| 0).is_err());
+}
+
 #[test]
 fn only_so_many_nodes_are_looked_for() {
     let found = [50, 100, 500, 1000, 5000, 6250, 10_000].map(|nodes| nodes_to_find(nodes, 0));
@@ -183,16 +215,8 @@ fn only_so_many_nodes_are_looked_for() {
 fn rollouts_are_spread_by_their_own_labels_unless_the_mistake_is_on() {
     let release = |uid: u64, hash: &str| {
         let mut one = (*pod(uid, "web", 1, 0, |spec| {
-            spec.spread = vec![Spread {
-                max_skew: 1,
-                topology_key: "kubernetes.io/hostname".into(),
-                when: WhenUnsatisfiable::DoNotSchedule,
-                selector: Some(Selector::of(labels("web"))),
-                match_label_keys: vec!["pod-template-hash".into()],
-                min_domains: None,
-                honor_affinity: true,
-                honor_taints: false,
-            }];
+            let keys = vec!["pod-template-hash".into()];
+            spec.spread = vec![Spread { match_label_keys: keys, ..evenly("web", "kubernetes.io/hostname") }];
         }))
         .clone();
         one.meta.labels = one.meta.labels.with("pod-template-hash", hash);
@@ -226,12 +250,16 @@ fn a_snapshot_that_is_kept_up_is_one_made_anew() {
     };
     let made = |uid: u64, sort: u64| {
         let app = ["a", "b", "c"][sort as usize % 3];
-        pod(uid, app, 10, 0, |spec| match sort {
+        pod(uid, app, 1, 0, |spec| match sort {
             3 => spec.affinity.anti_required = vec![term("b")],
             4 => spec.affinity.pod_required = vec![term("b")],
             5 => {
                 let preferred = crate::control::kubernetes::objects::PreferredPod { weight: 7, term: term("a") };
                 spec.affinity.anti_preferred = vec![preferred];
+            }
+            6 => {
+                let zones = Spread { max_skew: 9, ..evenly("a", "topology.kubernetes.io/zone") };
+                spec.spread = vec![zones, Spread { max_skew: 4, ..evenly("a", "kubernetes.io/hostname") }];
             }
             _ => {}
         })
@@ -262,7 +290,7 @@ fn a_snapshot_that_is_kept_up_is_one_made_anew() {
             }
             _ if !nodes.is_empty() => {
                 let at = nodes[below(nodes.len() as u64) as usize].meta.name.to_string();
-                let new = made(step + 1, below(6));
+                let new = made(step + 1, below(7));
                 kept.place(&new, &at);
                 pods.push((new, at));
             }
@@ -272,7 +300,7 @@ fn a_snapshot_that_is_kept_up_is_one_made_anew() {
             let mut anew = Cluster::default();
             nodes.iter().for_each(|node| anew.set_node(node.clone()));
             pods.iter().for_each(|(pod, node)| anew.place(pod, node));
-            for sort in 0..6 {
+            for sort in 0..7 {
                 let tried = made(1_000_000, sort);
                 let likes = Selector::of(tried.meta.labels.clone());
                 let answer = |cluster: &mut Cluster| {
