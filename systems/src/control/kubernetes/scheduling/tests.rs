@@ -187,6 +187,8 @@ fn who_is_awaited_counts_where_pods_are_spread() {
     // With the pod that is awaited at n1 both zones have one: another may come.
     let placed = cluster.schedule(&profile, &web(3, 10, 0), None, |_| 0);
     assert_eq!(placed.map(|placement| placement.node), Ok("n1".into()));
+    assert_eq!(cluster.refusal(&profile, &web(3, 10, 0), "n2").map(|why| why.plugin()), Some(Plugin::NodeResourcesFit));
+    assert_eq!(cluster.refusal(&profile, &web(3, 10, 0), "n1"), None);
     // With one more it may not.
     cluster.place(&web(4, 10, 0), "n1");
     assert!(cluster.schedule(&profile, &web(3, 10, 0), None, |_| 0).is_err());
