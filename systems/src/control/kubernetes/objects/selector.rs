@@ -119,8 +119,8 @@ impl NodeTerm {
     pub fn matches(&self, name: &Text, labels: &Labels) -> bool {
         let excluding = self.expressions.iter().filter(|one| one.operator == Operator::NotIn);
         let impossible = excluding.flat_map(|one| &one.values).any(|value| !is_label_value(value));
-        !impossible
-            && !(self.expressions.is_empty() && self.fields.is_empty())
+        let empty = self.expressions.is_empty() && self.fields.is_empty();
+        !(impossible || empty)
             && self.expressions.iter().all(|one| one.met_by(labels.get(&one.key)))
             && self.fields.iter().all(|one| &*one.key == "metadata.name" && one.met_by(Some(name)))
     }

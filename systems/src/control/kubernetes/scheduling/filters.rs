@@ -340,6 +340,6 @@ impl Question<'_> {
             }
         }
         let newcomer = |of: &&Resident| (0..cluster.keys.len()).any(|key| has_key(&key) && shuns(of, key));
-        self.change.with.iter().any(|one| newcomer(one)).then_some(Refusal::ExistingAntiAffinity)
+        self.change.with.iter().any(newcomer).then_some(Refusal::ExistingAntiAffinity)
     }
 }
