@@ -184,7 +184,7 @@ fn document<'a>(at: &At<'a>, objects: &mut Vec<Read<'a>>, scaled: &mut Vec<Scale
         at.wrong(format!("{version} {kind} was removed; use {proper}{needs}"));
         return;
     }
-    if version != *proper && version != "autoscaling/v1" {
+    if version != *proper && !(version == "autoscaling/v1" && kind == "HorizontalPodAutoscaler") {
         at.wrong(format!("there is no {version} {kind}; use {proper}"));
         return;
     }
