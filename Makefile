@@ -17,7 +17,7 @@ lint:            ## format and lints, warnings are errors
 doc:             ## the API documentation, broken links are errors
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --quiet
 
-bench:           ## how fast the engine, Raft, Paxos and lookups are; writes target/bench.json and target/lookups.json
+bench:           ## how fast the engine, Raft, Paxos, lookups and scheduling are; writes target/bench.json and target/lookups.json
 	$(CARGO) bench --quiet --package splitbrain --bench throughput
 	$(CARGO) run --quiet --release --manifest-path cli/benches/lookups/Cargo.toml --target-dir target/lookups
 

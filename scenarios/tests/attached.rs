@@ -32,7 +32,7 @@ impl System for Reader {
     fn configure(options: Options, _: &Shape) -> Result<<Self::Node as Node>::Config, Vec<Invalid>> {
         let what = "no words".to_owned();
         let none = Invalid { key: "words", what, help: String::new() };
-        if options.words.is_empty() { Err(vec![none]) } else { Ok(Default::default()) }
+        if options.words.is_empty() { Err(vec![none]) } else { Ok(()) }
     }
     fn read_files(option: &str, files: &[FileText]) -> FileReading {
         assert_eq!(option, "words");
@@ -95,8 +95,10 @@ fn the_text_of_a_file_travels_with_the_scenario() {
     assert!(notes(&other, &registry()).contains(&"1 words".to_owned()));
 }
 
-/// What is wrong: in which file, at which line and column, at which text.
-fn wrong(text: &str, files: &[(&'static str, &'static str)]) -> Vec<(String, Option<(usize, usize)>, String)> {
+/// What is wrong: in which file, at which line and column, and what.
+type Wrong = (String, Option<(usize, usize)>, String);
+
+fn wrong(text: &str, files: &[(&'static str, &'static str)]) -> Vec<Wrong> {
     let problems = read(text, files, &[]).expect_err("it is not sound");
     let place = |one: &scenarios::Diagnostic| one.place.as_ref().map(|place| (place.line, place.column));
     problems.list().iter().map(|one| (one.file.clone(), place(one), one.what.clone())).collect()

@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 
 /// A file that an option of type `Vec<FileText>` names, `manifests = ["shop.yaml"]` say, and its text. A person writes
-/// the name, relative to the scenario; whoever reads the scenario puts the text beside it, and the resolved scenario has
-/// both: `manifests = [{ file = "shop.yaml", text = "..." }]`.
+/// the name, relative to the scenario; whoever reads the scenario puts the text beside it, and the resolved scenario
+/// has both: `manifests = [{ file = "shop.yaml", text = "..." }]`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FileText {

@@ -10,7 +10,8 @@ const TOLERANCE: f64 = 0.1;
 pub enum Standing {
     /// It is being deleted, or has failed: not at all.
     Ignored,
-    /// It waits for a node, or has not been ready for long enough: as one that uses nothing, where more pods would help.
+    /// It waits for a node, or has not been ready for long enough: as one that uses nothing, where more pods would
+    /// help.
     Unready,
     /// It counts.
     Counted,

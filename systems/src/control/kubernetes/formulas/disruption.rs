@@ -13,8 +13,8 @@ pub enum ZoneState {
     Full,
 }
 
-/// How a zone is with so many nodes that are ready, and so many that are not. `unhealthy` per cent are many, if they are
-/// more than two.
+/// How a zone is with so many nodes that are ready, and so many that are not. `unhealthy` per cent are many, if they
+/// are more than two.
 #[must_use]
 pub const fn zone_state(ready: usize, not_ready: usize, unhealthy: usize) -> ZoneState {
     if ready == 0 && not_ready > 0 {

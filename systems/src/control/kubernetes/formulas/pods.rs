@@ -17,40 +17,30 @@ pub struct Rank {
     age: u32,
 }
 
-/// Ages are compared by powers of two of seconds.
-const fn magnitude(age: Duration) -> u32 {
-    match age.0 / 1_000_000_000 {
-        0 => 0,
-        seconds => 64 - seconds.leading_zeros(),
-    }
+/// Ages are compared by powers of two of seconds; one that is not known is less than any.
+fn magnitude(age: Option<Duration>) -> u32 {
+    age.map_or(0, |age| 65 - (age.0 / 1_000_000_000).leading_zeros())
 }
 
 impl Rank {
-    /// Of a pod that has a node or not, in this phase, ready for so long if it is; `beside` ready pods of its kind are on
-    /// its node.
+    /// Of a pod that has a node or not, in this phase, ready or not; `cost` is what its deletion costs, `beside` how
+    /// many ready pods of its kind are on its node, `ages` how long it has been ready, and there at all.
     #[must_use]
     pub fn new(
-        bound: bool,
-        phase: Phase,
-        ready_for: Option<Duration>,
-        (cost, beside, restarts): (i32, usize, u32),
-        age: Duration,
+        (bound, phase, ready): (bool, Phase, bool),
+        cost: i32,
+        beside: usize,
+        restarts: u32,
+        ages: (Option<Duration>, Option<Duration>),
     ) -> Self {
         let phase = match phase {
             Phase::Pending => 0,
             Phase::Unknown => 1,
             Phase::Running | Phase::Succeeded | Phase::Failed => 2,
         };
-        Self {
-            bound,
-            phase,
-            ready: ready_for.is_some(),
-            cost,
-            beside: Reverse(beside),
-            ready_for: ready_for.map_or(0, magnitude),
-            restarts: Reverse(restarts),
-            age: magnitude(age),
-        }
+        let ready_for = if ready { magnitude(ages.0) } else { 0 };
+        let (beside, restarts) = (Reverse(beside), Reverse(restarts));
+        Self { bound, phase, ready, cost, beside, ready_for, restarts, age: magnitude(ages.1) }
     }
 }
 
@@ -81,8 +71,8 @@ pub fn slow_start(count: usize) -> impl Iterator<Item = usize> {
     })
 }
 
-/// How long a container waits until it is started for the `restarts`-th time again: not at all, then 10 s, twice as long
-/// each time, 300 s at most.
+/// How long a container waits until it is started for the `restarts`-th time again: not at all, then 10 s, twice as
+/// long each time, 300 s at most.
 #[must_use]
 pub const fn crash_back_off(restarts: u32) -> Duration {
     match restarts {

@@ -1,8 +1,9 @@
 //! Manifests: the YAML that people give to `kubectl apply`, made into objects.
 //!
-//! What would change what happens and is not modelled is refused, with its line; what changes nothing is noted once. All
-//! mistakes of a file are said at once, except those of syntax, after which nothing can be trusted: then nothing is read
-//! at all. A file is bounded in bytes, documents and values (`tree`), so that one made to hurt costs one message.
+//! What would change what happens and is not modelled is refused, with its line; what changes nothing is noted once.
+//! All mistakes of a file are said at once, except those of syntax, after which nothing can be trusted: then nothing
+//! is read at all. A file is bounded in bytes, documents and values (`tree`), so that one made to hurt costs one
+//! message.
 
 mod cron;
 mod desk;
@@ -183,7 +184,7 @@ fn document<'a>(at: &At<'a>, objects: &mut Vec<Read<'a>>, scaled: &mut Vec<Scale
         at.wrong(format!("{version} {kind} was removed; use {proper}{needs}"));
         return;
     }
-    if version != *proper && version != "autoscaling/v1" {
+    if version != *proper && !(version == "autoscaling/v1" && kind == "HorizontalPodAutoscaler") {
         at.wrong(format!("there is no {version} {kind}; use {proper}"));
         return;
     }

@@ -230,6 +230,8 @@ fn what_would_change_the_answer_and_is_not_modelled_is_refused_with_its_path() {
     assert_eq!((remark.line, &*remark.path, remark.what.contains("not modelled")), (6, "spec.schedulingGates", true));
     let [remark] = &bad(&pod("  hostNetwrok: true\n"))[..] else { panic!("one") };
     assert_eq!((&*remark.path, &*remark.what), ("spec.hostNetwrok", "unknown field spec.hostNetwrok (hostNetwork?)"));
+    let [remark] = &bad(&pod("").replace("v1", "autoscaling/v1"))[..] else { panic!("one") };
+    assert_eq!(&*remark.what, "there is no autoscaling/v1 Pod; use v1");
     // What changes nothing is said once, however often it is there.
     let twice =
         format!("{}---\n{}", pod("  dnsPolicy: Default\n"), pod("  dnsPolicy: None\n").replace("name: a", "name: b"));

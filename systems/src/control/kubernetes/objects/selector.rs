@@ -113,14 +113,14 @@ pub struct NodeTerm {
 }
 
 impl NodeTerm {
-    /// Whether it chooses a node of this name and these labels. A term with a value that no label can have chooses none:
-    /// that matters where values are excluded.
+    /// Whether it chooses a node of this name and these labels. A term with a value that no label can have chooses
+    /// none: that matters where values are excluded.
     #[must_use]
     pub fn matches(&self, name: &Text, labels: &Labels) -> bool {
         let excluding = self.expressions.iter().filter(|one| one.operator == Operator::NotIn);
         let impossible = excluding.flat_map(|one| &one.values).any(|value| !is_label_value(value));
-        !impossible
-            && !(self.expressions.is_empty() && self.fields.is_empty())
+        let empty = self.expressions.is_empty() && self.fields.is_empty();
+        !(impossible || empty)
             && self.expressions.iter().all(|one| one.met_by(labels.get(&one.key)))
             && self.fields.iter().all(|one| &*one.key == "metadata.name" && one.met_by(Some(name)))
     }

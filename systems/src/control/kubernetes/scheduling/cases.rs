@@ -4,10 +4,12 @@ use super::cluster::Cluster;
 use super::filters::{Change, Plugin, Question};
 use super::plan::Plan;
 use super::scores::{Contest, Score, broken_line};
-use super::{Profile, Strategy};
+use super::{Profile, Strategy, backoff};
 use crate::control::kubernetes::manifests::partial::{node_affinity_of, node_of, pod_of};
 use crate::control::kubernetes::manifests::{Tree, load};
-use crate::control::kubernetes::objects::{Deletion, Labels, Pod, Selector, Uid};
+use crate::control::kubernetes::objects::{
+    Container, Deletion, Labels, Meta, Node, Pod, PodSpec, Resources, Selector, Uid,
+};
 use sim_core::LocalInstant;
 use std::rc::Rc;
 
@@ -188,4 +190,61 @@ fn every_case_of_a_score_is_exact() {
             assert_eq!(found, wanted, "{name}, rounded: {rounds}");
         }
     }
+}
+
+#[test]
+fn every_case_of_preemption_is_exact() {
+    let file =
+        load(include_str!("../../../../../fixtures/kubernetes/controllers.json")).expect("JSON is YAML").remove(0);
+    let tests = file.get("tests").expect("tests").clone();
+    let cases = tests.get("preemptionNode").map(|test| items(test, "cases").to_vec()).expect("cases");
+    assert_eq!(cases.len(), 10);
+    for case in &cases {
+        let name = text(case, "name");
+        let mut cluster = Cluster::default();
+        let allocatable = resources_of(case.get("nodeAllocatable").expect("what a node has"));
+        for node in items(case, "nodes") {
+            let meta = Meta::new("", node.text().expect("a name"));
+            cluster.set_node(Rc::new(Node { meta, allocatable: allocatable.clone(), ..Node::default() }));
+        }
+        let pod = |tree: &Tree, uid: u64| {
+            let requests = resources_of(tree.get("requests").expect("what it requests"));
+            let container = Container { requests, ..Container::default() };
+            let priority = number(tree, "priority").expect("a priority") as i32;
+            let spec = Rc::new(PodSpec { containers: vec![container], priority, ..PodSpec::default() });
+            let mut pod = Pod { meta: Meta::new("", text(tree, "name")), spec, ..Pod::default() };
+            pod.meta.uid = Uid(uid);
+            pod.status.started = number(tree, "startTime").map(|at| LocalInstant(at as u64));
+            Rc::new(pod)
+        };
+        for (number, tree) in items(case, "pods").iter().enumerate() {
+            cluster.place(&pod(tree, number as u64 + 2), text(tree, "node"));
+        }
+        let preemptor = pod(case.get("preemptor").expect("a pod"), 1);
+        let profile = Profile::default();
+        let unfit = cluster.schedule(&profile, &preemptor, None, |_| 0).expect_err("it fits nowhere");
+        let found = cluster.preempt(&profile, &preemptor, None, &unfit, &[], |_| 0).expect("somebody can go");
+        let any: Vec<&str> = items(case, "expectedAnyOf").iter().filter_map(|node| node.text()).collect();
+        assert!(any.contains(&&*found.node), "{name}: {} is none of {any:?}", found.node);
+        if case.get("expectedVictims").is_some() {
+            let wanted: Vec<&str> = items(case, "expectedVictims").iter().filter_map(|pod| pod.text()).collect();
+            let victims: Vec<&str> = found.victims.iter().map(|pod| &*pod.meta.name).collect();
+            assert_eq!(victims, wanted, "{name}");
+        }
+    }
+    for case in tests.get("schedulerBackoff").map(|test| items(test, "cases").to_vec()).expect("cases") {
+        let number = |name| text(&case, name).parse::<u64>().expect("a number");
+        let found = backoff(number("initial"), number("max"), number("attempts") as u32);
+        assert_eq!(found, number("expected"), "{}", text(&case, "name"));
+    }
+}
+
+fn resources_of(tree: &Tree) -> Resources {
+    let super::super::manifests::Value::Map(map) = &tree.value else { panic!("a mapping") };
+    let mut resources = Resources::default();
+    for (name, quantity) in &map.entries {
+        let quantity = super::super::manifests::quantity::parse(quantity.text().expect("text")).expect("a quantity");
+        resources.set(name, if &**name == "cpu" { quantity.thousandths() } else { quantity.units() });
+    }
+    resources
 }

@@ -1,5 +1,6 @@
 //! What the scheduler knows of the cluster, kept up change by change.
 
+use super::tally::{Count, Tally};
 use crate::control::kubernetes::objects::{Demand, Labels, Node, Pod, PodSpec, PodTerm, Port, Selector, Text, Uid};
 use sim_core::hash;
 use std::collections::BTreeMap;
@@ -13,15 +14,8 @@ pub(super) type Key = usize;
 /// Pods of one name space and equal labels, as an index into [`Cluster::groups`].
 pub(super) type Group = usize;
 
-/// How many pods there are, and how many of them are not being deleted.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Count {
-    pub all: u32,
-    pub live: u32,
-}
-
 /// Counts by the value of a topology key, for each key.
-type Counts = Vec<BTreeMap<u32, Count>>;
+type Counts = Vec<Tally>;
 
 /// A label of nodes that some constraint has asked about.
 #[derive(Clone, Debug)]
@@ -363,17 +357,7 @@ impl Cluster {
         let host = self.hosts[slot].as_ref().expect("the node is known");
         let change = |counts: &mut Counts| {
             for (key, &value) in host.values.iter().enumerate().filter(|(_, value)| **value != NONE) {
-                let count = counts[key].entry(value).or_default();
-                if inward {
-                    count.all += 1;
-                    count.live += live;
-                } else {
-                    count.all -= 1;
-                    count.live -= live;
-                    if count.all == 0 {
-                        counts[key].remove(&value);
-                    }
-                }
+                counts[key].change(value, live, inward);
             }
         };
         change(&mut self.groups[resident.group].counts);
@@ -393,7 +377,7 @@ impl Cluster {
         known.copied().unwrap_or_else(|| {
             let group = self.groups.len();
             same.push(group);
-            let counts = vec![BTreeMap::new(); self.keys.len()];
+            let counts = vec![Tally::default(); self.keys.len()];
             self.groups.push(Likes { namespace: namespace.clone(), labels: labels.clone(), counts });
             group
         })
@@ -418,7 +402,7 @@ impl Cluster {
         }
         let bearers = self.bearers.len();
         same.push(bearers);
-        let counts = vec![BTreeMap::new(); self.keys.len()];
+        let counts = vec![Tally::default(); self.keys.len()];
         self.bearers.push(Bearers { namespace: namespace.clone(), spec: spec.clone(), counts, number: 0 });
         // What pods ask about others is counted by these keys from now on.
         let terms = affinity.pod_required.iter().chain(&affinity.anti_required);
@@ -454,21 +438,17 @@ impl Cluster {
         let mut topology =
             TopologyKey { name: name.clone(), values: BTreeMap::new(), nodes: Vec::new(), carried: 0, distinct: 0 };
         for counts in self.groups.iter_mut().map(|likes| &mut likes.counts) {
-            counts.push(BTreeMap::new());
+            counts.push(Tally::default());
         }
         for counts in self.bearers.iter_mut().map(|bearers| &mut bearers.counts) {
-            counts.push(BTreeMap::new());
+            counts.push(Tally::default());
         }
         for host in self.hosts.iter_mut().flatten() {
             let value = topology.value(&host.node.meta.labels);
             host.values.push(value);
             for resident in host.residents.iter().filter(|_| value != NONE) {
                 let live = u32::from(!resident.pod.meta.deleting());
-                let add = |counts: &mut Counts| {
-                    let count = counts[key].entry(value).or_default();
-                    count.all += 1;
-                    count.live += live;
-                };
+                let add = |counts: &mut Counts| counts[key].change(value, live, true);
                 add(&mut self.groups[resident.group].counts);
                 if let Some(bearers) = resident.bearers {
                     add(&mut self.bearers[bearers].counts);
@@ -513,7 +493,7 @@ impl Cluster {
 
     /// How many pods of these groups are where a key has this value.
     pub(super) fn count(&self, groups: &[Group], key: Key, value: u32) -> Count {
-        let counts = groups.iter().filter_map(|group| self.groups[*group].counts[key].get(&value));
+        let counts = groups.iter().map(|group| self.groups[*group].counts[key].at(value));
         counts.fold(Count::default(), |sum, one| Count { all: sum.all + one.all, live: sum.live + one.live })
     }
 }

@@ -77,6 +77,16 @@ impl Cluster {
         Question { cluster: self, profile, plan, host, change }.refusal()
     }
 
+    /// Why a pod does not go to a node as that is now, without regard to whom room is being made for; `None` if it
+    /// may. For rules that ask whether a pod fits, or was rightly placed: of a pod that is there, take it away
+    /// before.
+    pub fn refusal(&mut self, profile: &Profile, pod: &Rc<Pod>, node: &str) -> Option<Refusal> {
+        let plan = Plan::new(self, profile, pod, None);
+        let host = self.host(self.slot(node)?);
+        let change = Change::default();
+        Question { cluster: self, profile, plan: &plan, host, change: &change }.refusal()
+    }
+
     /// Finds the best node for a pod. `likes` chooses the pods it belongs with (what its services and its set select),
     /// for a pod without spread constraints of its own. Among equally good nodes `below` decides: it gives a number
     /// below the one it gets. The pod is not placed: see [`Cluster::place`].

@@ -1,8 +1,9 @@
 //! Which nodes a pod fits, in the order in which the scheduler asks.
 
 use super::Profile;
-use super::cluster::{Cluster, Count, Host, Key, NONE, Resident, chooses};
+use super::cluster::{Cluster, Host, Key, NONE, Resident, chooses};
 use super::plan::{Plan, affinity_allows, node_allowed};
+use super::tally::Count;
 use crate::control::kubernetes::objects::{Effect, Port, Taint, Text};
 use core::fmt;
 
@@ -328,7 +329,7 @@ impl Question<'_> {
         // A change adds or takes pods that shun this one: each bearer's count is held against its own pods only.
         for (key, bearers) in &plan.shunned {
             let bearers = &cluster.bearers[*bearers];
-            let there = |value: u32| bearers.counts[*key].get(&value).copied().unwrap_or_default();
+            let there = |value: u32| bearers.counts[*key].at(value);
             let theirs = |of: &Resident| {
                 of.pod.meta.namespace == bearers.namespace
                     && of.pod.spec.affinity == bearers.spec.affinity
@@ -339,6 +340,6 @@ impl Question<'_> {
             }
         }
         let newcomer = |of: &&Resident| (0..cluster.keys.len()).any(|key| has_key(&key) && shuns(of, key));
-        self.change.with.iter().any(|one| newcomer(one)).then_some(Refusal::ExistingAntiAffinity)
+        self.change.with.iter().any(newcomer).then_some(Refusal::ExistingAntiAffinity)
     }
 }

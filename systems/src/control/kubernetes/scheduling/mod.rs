@@ -20,6 +20,9 @@ mod preemption;
 mod profile;
 mod queue;
 mod scores;
+mod tally;
+#[cfg(test)]
+mod tests;
 
 pub use cluster::Cluster;
 pub use cycle::{Placement, Unfit, nodes_to_find};

@@ -1,12 +1,16 @@
 //! What is worked out about a pod once, before any node is looked at.
 
 use super::Profile;
-use super::cluster::{Cluster, Count, Group, Key, NONE, Resident, chooses};
+use super::cluster::{Cluster, Group, Key, NONE, Resident, chooses};
+use super::tally::Tally;
 use crate::control::kubernetes::objects::{
     Affinity, Labels, Node, Operator, Pod, PodTerm, Requirement, Selector, Spread, Text, WhenUnsatisfiable,
 };
 use std::collections::BTreeMap;
 use std::rc::Rc;
+
+/// So many values of a key are a few.
+const FEW: usize = 64;
 
 /// A spread constraint of the pod at hand.
 #[derive(Clone, Debug)]
@@ -19,6 +23,8 @@ pub(super) struct Even {
     pub own: bool,
     /// Pods by value, where not all nodes count; otherwise the cluster's own counts do.
     counted: Option<BTreeMap<u32, i64>>,
+    /// The cluster's counts, looked up once where there are only a few values.
+    few: Vec<i64>,
     /// The value with the fewest pods, and how many those are.
     least: (u32, i64),
     /// The fewest pods of any other value.
@@ -32,6 +38,7 @@ impl Even {
     pub fn at(&self, cluster: &Cluster, value: u32) -> i64 {
         match &self.counted {
             Some(counted) => counted.get(&value).copied().unwrap_or(0),
+            None if !self.few.is_empty() => self.few[value as usize],
             None => i64::from(cluster.count(&self.groups, self.key, value).live),
         }
     }
@@ -43,7 +50,7 @@ impl Even {
 
     /// Pods that count on one node, whoever else has its value.
     pub fn on(&self, residents: &[Resident]) -> i64 {
-        let counts = |one: &&Resident| !one.pod.meta.deleting() && self.groups.contains(&one.group);
+        let counts = |one: &&Resident| self.groups.contains(&one.group) && !one.pod.meta.deleting();
         residents.iter().filter(counts).count() as i64
     }
 
@@ -203,12 +210,16 @@ impl Plan {
                     selector,
                     groups,
                     counted: None,
+                    few: Vec::new(),
                     least: (NONE, i64::from(i32::MAX)),
                     second: i64::from(i32::MAX),
                     too_few: false,
                 };
                 if !all_count {
                     even.counted = Some(even.count_some(cluster, pod, spread, needs_all.then_some(&keys)));
+                } else if cluster.keys[key].nodes.len() <= FEW {
+                    let live = |value| i64::from(cluster.count(&even.groups, key, value).live);
+                    even.few = (0..cluster.keys[key].nodes.len() as u32).map(live).collect();
                 }
                 if hard {
                     even.find_least(cluster, spread.min_domains);
@@ -244,10 +255,10 @@ impl Plan {
             self.far.push((cluster.key(&term.topology_key), chosen));
         }
         // What it prefers.
-        let mut draw = |counts: &BTreeMap<u32, Count>, key: Key, weight: i64| {
-            for (value, count) in counts.iter().filter(|_| weight != 0) {
-                let gain = weight * i64::from(count.all);
-                *self.drawn.entry(key).or_default().entry(*value).or_default() += gain;
+        let mut draw = |counts: &Tally, key: Key, weight: i64| {
+            if weight != 0 {
+                let drawn = self.drawn.entry(key).or_default();
+                counts.for_each(|value, count| *drawn.entry(value).or_default() += weight * i64::from(count.all));
             }
         };
         let signed = affinity.pod_preferred.iter().map(|one| (one, 1));
@@ -315,14 +326,14 @@ impl Even {
             return;
         }
         let counts = self.groups.iter().map(|group| &cluster.groups[*group].counts[self.key]);
-        if counts.clone().map(BTreeMap::len).sum::<usize>() + 2 <= topology.distinct {
+        if counts.clone().map(Tally::len).sum::<usize>() + 2 <= topology.distinct {
             // Two values have no pods at all: whichever node is looked at, another one is empty.
             look(NONE, 0);
             look(NONE, 0);
             return;
         }
         for value in (0..topology.nodes.len() as u32).filter(|value| topology.nodes[*value as usize] > 0) {
-            let live = counts.clone().filter_map(|counts| counts.get(&value)).map(|count| i64::from(count.live)).sum();
+            let live = counts.clone().map(|counts| i64::from(counts.at(value).live)).sum();
             look(value, live);
         }
     }

@@ -106,8 +106,9 @@ impl Cluster {
         Some((change.without.iter().map(|one| one.pod.clone()).collect(), violations))
     }
 
-    /// Who should go so that a pod fits that fitted nowhere; `None` if nobody's going helps, or the pod may not push, or
-    /// somebody is on the way out already where room is being made for it. `below` gives a number below the one it gets.
+    /// Who should go so that a pod fits that fitted nowhere; `None` if nobody's going helps, or the pod may not push,
+    /// or somebody is on the way out already where room is being made for it. `below` gives a number below the one it
+    /// gets.
     pub fn preempt(
         &mut self,
         profile: &Profile,

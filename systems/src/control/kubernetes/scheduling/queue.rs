@@ -1,5 +1,5 @@
-//! The pods that wait for a node: those that are tried next, those that were tried and wait a while, and those that wait
-//! for the cluster to change.
+//! The pods that wait for a node: those that are tried next, those that were tried and wait a while, and those that
+//! wait for the cluster to change.
 //!
 //! While a pod is being tried the cluster may change in its favour. So what happens is kept as long as any pod is being
 //! tried that was taken before it happened, and a pod that comes back without a node is held against it.
@@ -73,7 +73,8 @@ impl Default for QueueRules {
     }
 }
 
-/// How long a pod waits after so many tries: twice as long each time, and the longest as soon as doubling would pass it.
+/// How long a pod waits after so many tries: twice as long each time, and the longest as soon as doubling would pass
+/// it.
 #[must_use]
 pub fn backoff(initial: u64, longest: u64, attempts: u32) -> u64 {
     let mut wait = initial;

@@ -197,13 +197,16 @@ impl<'a> Contest<'a> {
             };
             libm::log((values + 2) as f64)
         };
-        let weights: Vec<f64> = soft.iter().map(weight).collect();
+        let weights: Vec<(bool, f64)> = soft.iter().map(|even| (by_host(even), weight(even))).collect();
         let score = |host: &Host| {
             let mut sum = 0.0;
-            for (even, weight) in soft.iter().zip(&weights).filter(|(even, _)| host.values[even.key] != NONE) {
+            for (even, (by_host, weight)) in soft.iter().zip(&weights) {
+                if host.values[even.key] == NONE {
+                    continue;
+                }
                 // On its own node every pod counts, whether or not nodes of its sort do.
                 let value = host.values[even.key];
-                let here = if by_host(even) && even.leaves_out(value) {
+                let here = if *by_host && even.leaves_out(value) {
                     even.on(&host.residents)
                 } else {
                     even.at(self.cluster, value)
