@@ -187,7 +187,7 @@ const FACTS: &[&str] = &[
 
 /// Systems of which the stand-in knows nothing: whatever their options are, they are taken as they are.
 const UNKNOWN: &[&str] =
-    &["balancing", "cell", "chubby", "failover", "failover-cluster", "hashing", "placement", "zookeeper"];
+    &["balancing", "cell", "chubby", "failover", "failover-cluster", "hashing", "kubernetes", "placement", "zookeeper"];
 
 /// The operations that the files of some of them name.
 const OPERATIONS: &[OperationKind] = &[
@@ -200,6 +200,7 @@ const OPERATIONS: &[OperationKind] = &[
     OperationKind::write("share", ""),
     OperationKind::write("appear", ""),
     OperationKind::write("configure", ""),
+    OperationKind::write("post", ""),
 ];
 
 /// The kinds of nodes of the system `cell`.
@@ -209,6 +210,15 @@ const ROLES: &[RoleKind] =
 /// An order that only the stand-in knows.
 const OWN_ORDERS: &[OrderKind] =
     &[OrderKind { name: "compact", about: "so many snapshots are kept", takes: Argument::Number }];
+
+/// The orders that files of `kubernetes` give.
+const KUBECTL: &[OrderKind] = &[
+    OrderKind { name: "rollout", about: "", takes: Argument::Number },
+    OrderKind { name: "scale", about: "", takes: Argument::Number },
+    OrderKind { name: "drain", about: "", takes: Argument::Node },
+    OrderKind { name: "uncordon", about: "", takes: Argument::Node },
+    OrderKind { name: "restart_kubelet", about: "", takes: Argument::Node },
+];
 
 /// Whether a value is, or holds, a number that is none.
 fn is_nan(value: &toml::Value) -> bool {
@@ -251,13 +261,17 @@ impl Systems for Only {
         if system == "cell" { ROLES } else { &[] }
     }
     fn operations(&self, system: &str) -> &'static [OperationKind] {
-        if ["chubby", "zookeeper"].contains(&system) { OPERATIONS } else { &[] }
+        if ["chubby", "kubernetes", "zookeeper"].contains(&system) { OPERATIONS } else { &[] }
     }
     fn connects(&self, system: &str) -> bool {
         system == "cell"
     }
     fn own_orders(&self, system: &str) -> &'static [OrderKind] {
-        if UNKNOWN.contains(&system) { &[] } else { OWN_ORDERS }
+        match system {
+            "kubernetes" => KUBECTL,
+            system if UNKNOWN.contains(&system) => &[],
+            _ => OWN_ORDERS,
+        }
     }
     fn orders(&self, system: &str) -> &'static [&'static str] {
         if system == "still" { &[] } else { sim_core::Order::KINDS }

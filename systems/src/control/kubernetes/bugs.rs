@@ -34,5 +34,5 @@ sim_core::catalogue! {
         "one_acting_leader", "KE1: kubernetes issues 23731 and 44887";
     StaleList, "stale_list",
         "A list comes from whatever the API server has in memory, which may be older than what was seen before.",
-        "watches_miss_nothing", "kubernetes issue 59848; KEP-2340, consistent reads from cache";
+        "watches_miss_nothing", "KW1: kubernetes issue 59848; KEP-2340, consistent reads from cache";
 }

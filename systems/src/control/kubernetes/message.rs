@@ -264,6 +264,11 @@ sim_core::facts! {
             /// Its pod.
             pod: Uid,
         } = "stops" ("pod {}", pod.0),
+        /// A kubelet takes a pod for ready no longer.
+        Unready {
+            /// The pod.
+            pod: Uid,
+        } = "unready" ("pod {}", pod.0),
         /// A node does not take a pod: it has no room.
         Rejects {
             /// The pod.

@@ -1,11 +1,11 @@
 //! Kubernetes 1.32, as its source has it: what an operator applies becomes pods on nodes, and goes on being that while
 //! machines come and go.
 //!
-//! * `objects/`, `manifests/`, `scheduling/`, `formulas/`: what there is, how it is written down, and what scheduler and
-//!   controllers work out, as functions of a snapshot and exact against upstream's own cases.
-//! * `api/`: a store that the control machines agree on by the project's Raft (`store.rs`, as etcd is used), an API server
-//!   on each (`server.rs`: optimistic concurrency, admission, eviction, watches with bookmarks, relists), and the client
-//!   library with its cache (`link.rs`).
+//! * `objects/`, `manifests/`, `scheduling/`, `formulas/`: what there is, how it is written down, and what scheduler
+//!   and controllers work out, as functions of a snapshot, exact against upstream's own cases.
+//! * `api/`: a store that the control machines agree on by the project's Raft (`store.rs`, as etcd is used), an API
+//!   server on each (`server.rs`: optimistic concurrency, admission, eviction, watches with bookmarks, relists), and
+//!   the client library with its cache (`link.rs`).
 //! * `control.rs`, `office.rs`: scheduler and controller manager on every control machine, each of which acts while it
 //!   holds its lease; `scheduler.rs`; `controllers/`, a file each; `operator.rs`: what `kubectl` is asked for in a run.
 //! * `kubelet/`: a worker: leases and status, the life of pods, probes, and the proxy that takes callers to ready pods.
@@ -20,10 +20,11 @@
 //! A machine's components share one connection and one cache; a list is consistent and comes from memory (1.31), by a
 //! command of the log instead of a read index. The containers of a pod live and die together; init containers, start-up
 //! probes, images and volumes take no time of their own; a container that is told to end ends after `stop`. Kubelets
-//! reject pods for which there is no room, and evict none for pressure. Metrics come straight from the kubelets every
-//! 15 s. Nodes are not removed, nor what belongs to an object that is (no garbage collection); cron jobs do not fire, revisions of
-//! stateful and daemon sets are told by hash and can not be rolled back to. Services balance by chance alone (iptables);
-//! session affinity and `internalTrafficPolicy` are not looked at. No authentication, quotas, priority and fairness.
+//! reject pods for which there is no room, and evict none for pressure. Metrics come straight from the kubelets, every
+//! 15 s. Nodes are not removed, nor what belongs to an object that is (no garbage collection); cron jobs do not fire;
+//! templates of stateful and daemon sets are told by their hash and can not be rolled back to. Services balance by
+//! chance alone (iptables); session affinity and `internalTrafficPolicy` are not looked at. No authentication, quotas,
+//! priority and fairness.
 
 mod agenda;
 mod api;

@@ -67,8 +67,8 @@ sim_core::options! {
                 ("a rollout with neither a pod more nor a pod less"), "max_surge or max_unavailable at least 1";
         /// How many fewer may be available during a rollout.
         max_unavailable: u32 = 0;
-        /// What the readiness probe of `app` says: `none`, there is none; `honest`; `lies`, that a pod can serve as soon
-        /// as it runs.
+        /// What the readiness probe of `app` says: `none`, there is none; `honest`; `lies`, that a pod can serve as
+        /// soon as it runs.
         readiness: Readiness = Readiness::default();
         /// How often it asks.
         probe_period: u32 = 10, wrong if *probe_period == 0 => ("probes without pause"), "seconds, 10 is usual";
@@ -162,7 +162,8 @@ sim_core::options! {
         /// How long an API server waits for its store.
         store_timeout: DurationText = seconds(7) => { store_timeout: Duration = store_timeout.0 },
             wrong if store_timeout.0 == Duration::ZERO => ("no time for the store"), "\"7s\" is usual";
-        /// How long a component waits for the API server; a connection that is silent for three times as long is tested.
+        /// How long a component waits for the API server; a connection that is silent for three times as long is
+        /// tested.
         call_timeout: DurationText = seconds(10) => { call_timeout: Duration = call_timeout.0 },
             wrong if call_timeout.0 == Duration::ZERO => ("no time for the API server"), "\"10s\" is usual";
         /// How many changes an API server remembers.

@@ -1,6 +1,6 @@
-//! The client library of the API: one connection with one API server, over which a machine's components make their calls
-//! and watch what concerns them. It keeps what it has heard, goes on from there with another server when one is silent,
-//! and lists anew when nobody remembers that far back.
+//! The client library of the API: one connection with one API server, over which a machine's components make their
+//! calls and watch what concerns them. It keeps what it has heard, goes on from there with another server when one is
+//! silent, and lists anew when nobody remembers that far back.
 
 use super::store::{Answer, Key, Obj, Verb};
 use crate::control::kubernetes::message::{Event, KubeMessage};

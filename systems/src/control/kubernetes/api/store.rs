@@ -106,7 +106,9 @@ impl fmt::Display for Obj {
             Object::Node(node) => {
                 write!(f, " ready {:?}, {} taints", node.conditions.ready.condition.status, node.taints.len())?;
             }
-            Object::Lease(lease) => write!(f, " of {}", if lease.holder.is_empty() { "nobody" } else { &lease.holder })?,
+            Object::Lease(lease) => {
+                write!(f, " of {}", if lease.holder.is_empty() { "nobody" } else { &lease.holder })?
+            }
             Object::Endpoints(all) => write!(f, " {} ready, {} not", all.ready.len(), all.not_ready.len())?,
             Object::ReplicaSet(set) => write!(f, " {} of {}", set.status.replicas, set.replicas)?,
             Object::Deployment(set) => write!(f, " {} of {}", set.status.replicas, set.replicas)?,
@@ -141,11 +143,11 @@ pub enum Patch {
     /// Others were sent away for it there.
     Nominate(Option<Text>),
     /// How a pod is.
-    Pod(PodStatus),
+    Pod(Rc<PodStatus>),
     /// A pod is not ready any more, because its node says nothing.
     PodLost(LocalInstant),
     /// How a node is.
-    Node(NodeConditions),
+    Node(Rc<NodeConditions>),
     /// A lease is renewed.
     Renew(LocalInstant),
     /// A pod is to go within so many seconds, at once where no kubelet has it.
@@ -382,7 +384,7 @@ impl Store {
             (Object::Pod(pod), Patch::Pod(status)) => {
                 let pod = Rc::make_mut(pod);
                 let scheduled = pod.status.scheduled;
-                pod.status = PodStatus { scheduled, ..status.clone() };
+                pod.status = PodStatus { scheduled, ..PodStatus::clone(status) };
             }
             (Object::Pod(pod), Patch::PodLost(at)) => {
                 let pod = Rc::make_mut(pod);
@@ -404,7 +406,7 @@ impl Store {
                     pod.meta.deletion = Some(Deletion { due, grace });
                 }
             }
-            (Object::Node(node), Patch::Node(conditions)) => Rc::make_mut(node).conditions = *conditions,
+            (Object::Node(node), Patch::Node(conditions)) => Rc::make_mut(node).conditions = **conditions,
             (Object::Lease(lease), Patch::Renew(at)) => {
                 let lease: &mut Lease = Rc::make_mut(lease);
                 lease.renewed = Some(*at);

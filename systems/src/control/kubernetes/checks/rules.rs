@@ -1,9 +1,9 @@
 //! The rules one by one.
 
 use super::{
-    BOUND_ONCE, BUDGET_KEPT, CONVERGES, ENDPOINTS_READY, FILTERS_HOLD, FITTING_TRIED, KEEPS_DIRECTION, KUBELET_HARMLESS, KubeChecks,
-    LISTEN_FIRST, LOST_LEAVE, NO_MASS_EVICTION, NO_OVERCOMMIT, ONE_ACTING, SPREAD_KEPT, SURGE_KEPT,
-    TOLERATED_STAY, WATCHES,
+    BOUND_ONCE, BUDGET_KEPT, CONVERGES, ENDPOINTS_READY, FILTERS_HOLD, FITTING_TRIED, KEEPS_DIRECTION,
+    KUBELET_HARMLESS, KubeChecks, LISTEN_FIRST, LOST_LEAVE, NO_MASS_EVICTION, NO_OVERCOMMIT, ONE_ACTING, SPREAD_KEPT,
+    SURGE_KEPT, TOLERATED_STAY, WATCHES,
 };
 use crate::control::kubernetes::api::{Key, Obj, machine_of, pod};
 use crate::control::kubernetes::node::Machine;
@@ -31,8 +31,7 @@ impl KubeChecks {
     }
 
     /// A pod has changed.
-    pub(super) fn on_pod(&mut self, before: Option<&Pod>, new: &Pod, gone: bool) {
-        let at = self.now;
+    pub(super) fn on_pod(&mut self, before: Option<&Pod>, new: &Pod) {
         let name = &new.meta.name;
         let (was, is) = (before.and_then(|pod| pod.node.clone()), new.node.clone());
         if let (Some(was), Some(is)) = (&was, &is)
@@ -40,28 +39,29 @@ impl KubeChecks {
         {
             self.breaks(BOUND_ONCE, None, format!("{name} was bound to {was} and is bound to {is}"));
         }
-        if let (None, Some(node), Some(before)) = (&was, is.as_deref().and_then(machine_of), before) {
-            let _ = before;
+        if let (None, Some(node), Some(_)) = (&was, is.as_deref().and_then(machine_of), before) {
             self.count(BOUND_ONCE);
             self.on_bound(new, node);
         }
-        // Ready no longer, though nothing has happened to it.
-        let lost = before.is_some_and(|before| before.status.ready.holds()) && !new.status.ready.holds() && !gone;
-        let node = new.node.as_deref().and_then(machine_of);
-        if let Some(node) = node.filter(|_| lost && !new.meta.deleting() && new.status.reason != "NodeLost") {
-            let restarted = self.kubelets.get(&node).and_then(|lately| lately.restarted);
-            let stopped = self.stopped.get(&new.meta.uid).is_some_and(|stopped| at.since(*stopped) < HEARD);
-            // No probe can have failed often enough since then.
-            if restarted.is_some_and(|restarted| at.since(restarted) < Duration::secs(1)) && !stopped {
-                let detail = format!("{name} on {node} was ready, and is not since its kubelet was started anew");
-                self.breaks(KUBELET_HARMLESS, Some(node), detail);
-            }
+    }
+
+    /// A kubelet takes a pod for ready no longer.
+    pub(super) fn on_unready(&mut self, node: NodeId, pod: Uid) {
+        let at = self.now;
+        let restarted = self.kubelets.get(&node).is_some_and(|since| at.since(*since) < Duration::millis(500));
+        let stopped = self.stopped.get(&pod).is_some_and(|stopped| at.since(*stopped) < HEARD);
+        // No probe can have failed often enough since the kubelet was started anew.
+        if restarted && !stopped {
+            let detail =
+                format!("{} on {node} was ready, and is not since its kubelet was started anew", self.name(pod));
+            self.breaks(KUBELET_HARMLESS, Some(node), detail);
         }
     }
 
     fn on_bound(&mut self, new: &Pod, node: NodeId) {
         let (at, name) = (self.now, &new.meta.name);
-        let Some(object) = self.world.nodes().find(|(machine, _)| *machine == node).map(|(_, object)| Rc::clone(object))
+        let Some(object) =
+            self.world.nodes().find(|(machine, _)| *machine == node).map(|(_, object)| Rc::clone(object))
         else {
             return;
         };
@@ -103,13 +103,15 @@ impl KubeChecks {
         if let Some(since) = self.world.all_lost()
             && at.since(since) > self.dealt()
         {
-            let detail = format!("{name} goes from {node}, and no node is ready: it is the control plane that is cut off");
+            let detail =
+                format!("{name} goes from {node}, and no node is ready: it is the control plane that is cut off");
             self.breaks(NO_MASS_EVICTION, Some(manager), detail);
         }
         let Some(pod) = self.world.of(Kind::Pod).filter_map(pod).find(|pod| pod.meta.uid == uid) else { return };
         // What was there a moment ago counts, too: who acts may not have heard.
         let justified = self.world.taints.iter().any(|((of, key, effect), (since, until))| {
-            let there = *of == node && *effect == Effect::NoExecute && until.is_none_or(|until| at.since(until) < HEARD);
+            let there =
+                *of == node && *effect == Effect::NoExecute && until.is_none_or(|until| at.since(until) < HEARD);
             let taint = Taint { key: key.as_str().into(), value: "".into(), effect: *effect, added: None };
             there && !tolerates_longer(pod, &taint, at.since(*since) + HEARD)
         });
@@ -166,7 +168,8 @@ impl KubeChecks {
         }
     }
 
-    /// How many pods of these sets are available, or were a moment ago; and how many of one of them have been for longer.
+    /// How many pods of these sets are available, or were a moment ago; and how many of one of them have been for
+    /// longer.
     fn available(&self, sets: &[&ReplicaSet], of: Uid) -> (i32, i32) {
         let (mut all, mut own) = (0, 0);
         for one in self.world.of(Kind::Pod).filter_map(pod) {
@@ -181,9 +184,10 @@ impl KubeChecks {
             if counts {
                 all += 1;
             }
-            let long = self.world.pods.get(&one.meta.uid).is_some_and(|life| {
-                life.ready.0 && self.now.since(life.ready.1) >= HEARD && life.deleting.is_none()
-            });
+            let long =
+                self.world.pods.get(&one.meta.uid).is_some_and(|life| {
+                    life.ready.0 && self.now.since(life.ready.1) >= HEARD && life.deleting.is_none()
+                });
             own += i32::from(long && owner.uid == of);
         }
         (all, own)
@@ -196,7 +200,8 @@ impl KubeChecks {
         else {
             return;
         };
-        let fresh: Vec<_> = new.status.disrupted.keys().filter(|name| !old.status.disrupted.contains_key(*name)).collect();
+        let fresh: Vec<_> =
+            new.status.disrupted.keys().filter(|name| !old.status.disrupted.contains_key(*name)).collect();
         let Some(name) = fresh.first() else { return };
         let healthy = self
             .world
@@ -239,7 +244,8 @@ impl KubeChecks {
             for endpoint in &endpoints.ready {
                 let Some(life) = self.world.pods.get(&endpoint.uid) else { continue };
                 if !life.ready.0 && at.since(life.ready.1) > self.dealt() {
-                    wrong = Some((life.node, format!("{} is behind {} and not ready", endpoint.pod, endpoints.meta.name)));
+                    wrong =
+                        Some((life.node, format!("{} is behind {} and not ready", endpoint.pod, endpoints.meta.name)));
                 }
             }
         }
@@ -261,7 +267,10 @@ impl KubeChecks {
                 life.is_some_and(|life| life.ready.0 && at.since(life.ready.1) > patience)
             });
             if let Some(pod) = still {
-                wrong = Some((*node, format!("{} on {node} is ready, and its node has not been for a while", pod.meta.name)));
+                wrong = Some((
+                    *node,
+                    format!("{} on {node} is ready, and its node has not been for a while", pod.meta.name),
+                ));
             }
         }
         self.count(LOST_LEAVE);
@@ -347,11 +356,14 @@ impl KubeChecks {
         in_the_end::each(nodes).find_map(|(node, machine)| {
             let cache = &machine.link().cache;
             let old = |object: &&Obj| match self.world.pods.get(&object.meta().uid) {
-                Some(life) => self.now.since(life.ready.1) > self.dealt() && self.now.since(life.created) > self.dealt(),
+                Some(life) => {
+                    self.now.since(life.ready.1) > self.dealt() && self.now.since(life.created) > self.dealt()
+                }
                 None => false,
             };
             let concerned = self.world.of(Kind::Pod).filter(old).filter(|object| {
-                self.config.controls(node) || pod(object).and_then(|pod| pod.node.as_deref().and_then(machine_of)) == Some(node)
+                self.config.controls(node)
+                    || pod(object).and_then(|pod| pod.node.as_deref().and_then(machine_of)) == Some(node)
             });
             let mut missing = concerned.filter(|object| cache.get(&Key::of(object)).is_none());
             missing.next().map(|object| (node, format!("{node} has not heard of {}", object.meta().name)))
@@ -428,7 +440,8 @@ impl KubeChecks {
 }
 
 fn tolerates(pod: &Pod, taint: &Taint) -> bool {
-    taint.effect == Effect::PreferNoSchedule || pod.spec.tolerations.iter().any(|toleration| toleration.tolerates(taint))
+    taint.effect == Effect::PreferNoSchedule
+        || pod.spec.tolerations.iter().any(|toleration| toleration.tolerates(taint))
 }
 
 /// Whether a pod tolerates a taint for longer than this.

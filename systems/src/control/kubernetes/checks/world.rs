@@ -78,7 +78,8 @@ impl World {
 
     /// The pods that are bound to a node and have not ended.
     pub fn pods_on(&self, node: NodeId) -> impl Iterator<Item = &Pod> {
-        let here = move |pod: &&Pod| pod.node.as_deref().and_then(machine_of) == Some(node) && !pod.status.phase.ended();
+        let here =
+            move |pod: &&Pod| pod.node.as_deref().and_then(machine_of) == Some(node) && !pod.status.phase.ended();
         self.of(Kind::Pod).filter_map(pod).filter(here)
     }
 
@@ -127,11 +128,8 @@ impl World {
     pub fn take(&mut self, at: Instant, event: &Event) -> Option<Obj> {
         let key = Key::of(&event.object);
         self.seen = self.seen.max(event.version());
-        let old = if event.gone {
-            self.objects.remove(&key)
-        } else {
-            self.objects.insert(key.clone(), event.object.clone())
-        };
+        let old =
+            if event.gone { self.objects.remove(&key) } else { self.objects.insert(key.clone(), event.object.clone()) };
         match &*event.object {
             Object::Pod(pod) => self.on_pod(at, pod, event.gone),
             Object::Node(node) => self.on_node(at, node),
@@ -149,7 +147,7 @@ impl World {
                 reign.renewed = at;
             }
             Object::ReplicaSet(set) => {
-                if let Some(Object::ReplicaSet(before)) = old.as_ref().map(|old| &**old)
+                if let Some(Object::ReplicaSet(before)) = old.as_deref()
                     && before.replicas > set.replicas
                 {
                     self.shrunk.insert(set.meta.uid);

@@ -1,6 +1,6 @@
-//! The node lifecycle controller: nodes that say nothing for the grace period are not ready, their pods leave services at
-//! once, and go when they have tolerated it for long enough; how many nodes lose their pods at a time depends on how many
-//! are not well, and where none is heard from at all it is the control plane that is cut off.
+//! The node lifecycle controller: nodes that say nothing for the grace period are not ready, their pods leave
+//! services at once, and go when they have tolerated it for long enough; how many nodes lose their pods at a time
+//! depends on how many are not well, and where none is heard from at all it is the control plane that is cut off.
 
 use crate::control::kubernetes::api::{Answer, Key, Obj, Part, Patch, Tag, Verb, machine_of, pod};
 use crate::control::kubernetes::bugs::KubeBug;
@@ -103,8 +103,9 @@ impl NodeLifecycle {
         let node = |object: &Obj| pod(object).and_then(|pod| pod.node.clone());
         let bound = old.and_then(node) != node(object);
         if bound
-            && let Some(Object::Node(node)) =
-                node(object).and_then(|name| ctx.link.cache.get(&Key::global(Kind::Node, &name))).map(|object| &**object)
+            && let Some(Object::Node(node)) = node(object)
+                .and_then(|name| ctx.link.cache.get(&Key::global(Kind::Node, &name)))
+                .map(|object| &**object)
         {
             let node = Rc::clone(node);
             let uid = object.meta().uid;
@@ -153,7 +154,10 @@ impl NodeLifecycle {
             ] {
                 one.condition = unknown;
             }
-            ctx.call(Tag::Node, Verb::Patch(Key::global(Kind::Node, &node.meta.name), None, Patch::Node(conditions)));
+            ctx.call(
+                Tag::Node,
+                Verb::Patch(Key::global(Kind::Node, &node.meta.name), None, Patch::Node(Rc::new(conditions))),
+            );
         }
         let ready = if silent { Truth::Unknown } else { before };
         let taint = match ready {

@@ -120,12 +120,10 @@ impl Worker {
 
     /// There is an object of this node, which says that it is in order.
     fn register(&mut self, fx: &mut Fx<'_>) {
-        let labels: Labels = [
-            ("kubernetes.io/hostname", &*self.name),
-            ("topology.kubernetes.io/zone", self.config.zone(self.me)),
-        ]
-        .into_iter()
-        .collect();
+        let labels: Labels =
+            [("kubernetes.io/hostname", &*self.name), ("topology.kubernetes.io/zone", self.config.zone(self.me))]
+                .into_iter()
+                .collect();
         let node = Node {
             meta: Meta { labels, ..Meta::new("", &self.name) },
             taints: super::seed::taints(&self.config),
@@ -221,7 +219,7 @@ impl Worker {
             let ready = matches!(known, Some(Object::Node(node)) if node.conditions.ready.condition.holds());
             if !ready || self.reported.is_none_or(|at| now.since(at) >= REPORT) {
                 self.reported = Some(now);
-                let patch = Patch::Node(self.conditions(now));
+                let patch = Patch::Node(Rc::new(self.conditions(now)));
                 self.link.call(Tag::Node, Verb::Patch(self.key(), None, patch), fx);
             }
         }
@@ -250,7 +248,7 @@ impl Worker {
             (Tag::Node, Answer::Exists) => {
                 self.registered = true;
                 self.reported = None;
-                let patch = Patch::Node(self.conditions(fx.now()));
+                let patch = Patch::Node(Rc::new(self.conditions(fx.now())));
                 self.link.call(Tag::Node, Verb::Patch(self.key(), None, patch), fx);
             }
             (Tag::Node, Answer::NotFound) => self.register(fx),

@@ -3,6 +3,7 @@
 use super::pods::{State, probes};
 use super::{Due, Worker};
 use crate::control::kubernetes::bugs::KubeBug;
+use crate::control::kubernetes::message::KubeFact;
 use crate::control::kubernetes::node::Fx;
 use crate::control::kubernetes::objects::Uid;
 use crate::control::kubernetes::options::Readiness;
@@ -77,6 +78,7 @@ impl Worker {
         match which {
             Which::Readiness if reached => self.set_ready(uid, well, fx),
             Which::Liveness if reached && !well => {
+                fx.note(KubeFact::Stops { pod: uid });
                 self.fail(uid, fx);
                 self.refuse_all(uid, fx);
             }

@@ -52,7 +52,9 @@ impl Proxy {
     pub fn on_caller(&mut self, cache: &Cache, ticket: Ticket, request: KubeRequest, fx: &mut Fx<'_>) {
         let services = cache.of(Kind::Service).count() as u64;
         let service = (services > 0).then(|| cache.of(Kind::Service).nth((request.service() % services) as usize));
-        let endpoints = service.flatten().and_then(|object| cache.get(&Key::of(object).beside(Kind::Endpoints, &object.meta().name)));
+        let endpoints = service
+            .flatten()
+            .and_then(|object| cache.get(&Key::of(object).beside(Kind::Endpoints, &object.meta().name)));
         let Some(Object::Endpoints(endpoints)) = endpoints.map(|object| &**object) else { return fx.refuse(ticket) };
         if endpoints.ready.is_empty() {
             return fx.refuse(ticket);
@@ -93,7 +95,11 @@ impl Worker {
         let now = fx.now();
         let served = match self.pods.get(&uid) {
             Some(local) if local.serves(now) => {
-                if local.busy.0.saturating_sub(now.0) > BACKLOG.0 { Served::Badly } else { Served::Well }
+                if local.busy.0.saturating_sub(now.0) > BACKLOG.0 {
+                    Served::Badly
+                } else {
+                    Served::Well
+                }
             }
             Some(local) if local.runs() => Served::Badly,
             _ => Served::Refused,
@@ -151,7 +157,7 @@ impl Worker {
         let past = now.since(self.measured).0.max(1);
         self.measured = now;
         let burning = self.pods.values().filter(|local| local.burns()).count() as u32;
-        let share = if burning > 0 { (self.config.node_cpu / burning).min(1000) } else { 0 };
+        let share = self.config.node_cpu.checked_div(burning).map_or(0, |share| share.min(1000));
         let uses = self.pods.values_mut().filter(|local| local.runs()).map(|local| {
             let used = core::mem::take(&mut local.used);
             let milli = (u128::from(used) * 1000 / u128::from(past)) as u32;

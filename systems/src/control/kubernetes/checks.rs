@@ -60,12 +60,6 @@ sim_core::rules! {
     pub const SPREAD_KEPT: &str = "spread_after_rollout";
 }
 
-/// What a kubelet has done lately that pods may suffer from.
-#[derive(Clone, Copy, Debug, Default)]
-struct Lately {
-    restarted: Option<Instant>,
-}
-
 /// The memory of one run.
 #[derive(Clone, Debug)]
 pub struct KubeChecks {
@@ -77,7 +71,8 @@ pub struct KubeChecks {
     heard: BTreeMap<NodeId, u64>,
     /// When each began to act last.
     began: BTreeMap<(NodeId, u8), Instant>,
-    kubelets: BTreeMap<NodeId, Lately>,
+    /// When each kubelet was last started anew alone.
+    kubelets: BTreeMap<NodeId, Instant>,
     /// When a container of each pod last stopped.
     stopped: BTreeMap<Uid, Instant>,
     /// When the rules about time were looked at last.
@@ -143,7 +138,8 @@ impl KubeChecks {
                 self.on_taint_delete(node, pod, of);
                 self.book.evicted(at, of);
             }
-            KubeFact::KubeletRestarts => self.kubelets.entry(node).or_default().restarted = Some(at),
+            KubeFact::KubeletRestarts => _ = self.kubelets.insert(node, at),
+            KubeFact::Unready { pod } => self.on_unready(node, pod),
             KubeFact::Stops { pod } => {
                 self.stopped.insert(pod, at);
                 let name = self.name(pod);
@@ -181,7 +177,7 @@ impl KubeChecks {
         match &*event.object {
             Object::Pod(new) => {
                 let before = old.as_ref().and_then(pod);
-                self.on_pod(before, new, event.gone);
+                self.on_pod(before, new);
                 self.book.pod(at, new, self.world.pods.get(&new.meta.uid), event.gone);
             }
             Object::Node(node) => self.book.node(at, node),
@@ -224,11 +220,14 @@ impl KubeChecks {
     /// Who does anything has looked at its clock: it acts no more when somebody else has had the lease for a while.
     fn on_acting(&mut self, stepped: NodeId, machine: &Machine) {
         for office in Office::ALL {
-            let Some((holder, since)) = self.world.holder(office.name()).filter(|_| machine.acts(office)) else { continue };
+            let Some((holder, since)) = self.world.holder(office.name()).filter(|_| machine.acts(office)) else {
+                continue;
+            };
             let long = self.now.since(since) > Duration::secs(1);
             let began = self.began.get(&(stepped, office as u8)).copied().unwrap_or(self.now);
             if holder != stepped && long && began < since {
-                let detail = format!("{stepped} acts as {office}, which {holder} has been for {}", self.now.since(since));
+                let detail =
+                    format!("{stepped} acts as {office}, which {holder} has been for {}", self.now.since(since));
                 self.breaks(ONE_ACTING, Some(stepped), detail);
             }
         }
@@ -272,4 +271,3 @@ impl Observer<Machine> for KubeChecks {
         self.broken.take().map_or(Ok(()), Err)
     }
 }
-
