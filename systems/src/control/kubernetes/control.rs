@@ -291,5 +291,4 @@ impl Control {
         let Self { link, agenda, config, wishes, .. } = self;
         (wishes, Ctx { link, agenda, config, fx })
     }
-
 }

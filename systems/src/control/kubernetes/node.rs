@@ -1,10 +1,10 @@
 //! A machine of the system: one of the control plane, or a worker, by its number.
 
+use super::api::{Link, Member};
 use super::control::Control;
 use super::kubelet::Worker;
 use super::message::{KubeFact, KubeMessage, KubeRecord, KubeRequest, KubeResponse};
 use super::office::Office;
-use super::api::{Link, Member};
 use super::options::Config;
 use crate::shared::replication::Consensus;
 use core::fmt;

@@ -45,7 +45,8 @@ impl Scheduler {
             tries: None,
             assumed: BTreeMap::new(),
         };
-        let all: Vec<Obj> = [Kind::Node, Kind::Pod].into_iter().flat_map(|kind| ctx.link.cache.of(kind)).cloned().collect();
+        let all: Vec<Obj> =
+            [Kind::Node, Kind::Pod].into_iter().flat_map(|kind| ctx.link.cache.of(kind)).cloned().collect();
         for object in all {
             scheduler.on_change(&Update { key: Key::of(&object), old: None, new: Some(object) }, ctx);
         }
@@ -168,7 +169,8 @@ impl Scheduler {
                     self.cluster.place(pod, &node);
                 }
                 self.assumed.insert(uid, Rc::clone(pod));
-                let key = Key { kind: Kind::Pod, namespace: Rc::clone(&pod.meta.namespace), name: Rc::clone(&pod.meta.name) };
+                let key =
+                    Key { kind: Kind::Pod, namespace: Rc::clone(&pod.meta.namespace), name: Rc::clone(&pod.meta.name) };
                 ctx.call(Tag::Bind(uid), Verb::Patch(key, Some(uid), Patch::Bind(node)));
             }
             Err(unfit) => self.on_unfit(pod, &unfit, likes.as_ref(), ctx),
@@ -192,11 +194,16 @@ impl Scheduler {
         if let Some(preemption) = preemption {
             for victim in &preemption.victims {
                 ctx.fx.note(KubeFact::Preempts { pod: victim.meta.uid });
-                let key = Key { kind: Kind::Pod, namespace: Rc::clone(&victim.meta.namespace), name: Rc::clone(&victim.meta.name) };
+                let key = Key {
+                    kind: Kind::Pod,
+                    namespace: Rc::clone(&victim.meta.namespace),
+                    name: Rc::clone(&victim.meta.name),
+                };
                 ctx.delete(Tag::Nothing, &key, victim.meta.uid, None);
             }
             self.cluster.nominate(pod, &preemption.node);
-            let key = Key { kind: Kind::Pod, namespace: Rc::clone(&pod.meta.namespace), name: Rc::clone(&pod.meta.name) };
+            let key =
+                Key { kind: Kind::Pod, namespace: Rc::clone(&pod.meta.namespace), name: Rc::clone(&pod.meta.name) };
             let nominate = Patch::Nominate(Some(preemption.node));
             ctx.call(Tag::Nothing, Verb::Patch(key, Some(uid), nominate));
         }

@@ -4,9 +4,9 @@
 use super::api::Obj;
 use super::manifests;
 use super::objects::{
-    Autoscaler, Behavior, Budget, Container, Deployment, Effect, Handler, IntOrPercent, Kind, Labels, Meta, Metric, MetricSource,
-    MetricTarget, Namespace, Object, PodSpec, PodTemplate, PortRef, PriorityClass, Probe, Resources, Selector, Service, ServicePort,
-    Spread, Strategy, Taint, Text, Toleration, WhenUnsatisfiable,
+    Autoscaler, Behavior, Budget, Container, Deployment, Effect, Handler, IntOrPercent, Kind, Labels, Meta, Metric,
+    MetricSource, MetricTarget, Namespace, Node, Object, PodSpec, PodTemplate, PortRef, PriorityClass, Probe,
+    Resources, Selector, Service, ServicePort, Spread, Strategy, Taint, Text, Toleration, WhenUnsatisfiable,
 };
 use super::options::{Config, Readiness, SpreadOver};
 use sim_core::FileText;
@@ -28,6 +28,12 @@ pub(super) fn objects(config: &Config) -> Vec<Obj> {
     all.into_iter().map(Obj::new).collect()
 }
 
+/// What a manifest says of the worker with this number, counted from 0: its nodes are the workers, in order.
+pub(super) fn node(config: &Config, worker: usize) -> Option<Rc<Node>> {
+    let node = |object: &Object| if let Object::Node(node) = object { Some(Rc::clone(node)) } else { None };
+    config.applied.as_ref()?.iter().filter_map(node).nth(worker)
+}
+
 /// The taint of nodes that are there for one application.
 const DEDICATED: &str = "dedicated";
 
@@ -39,7 +45,8 @@ pub(super) fn taints(config: &Config) -> Vec<Taint> {
 
 /// The objects of manifests; `None` without any. What is wrong in them was said before.
 pub(super) fn read(files: &[FileText]) -> Option<Rc<Vec<Object>>> {
-    (!files.is_empty()).then(|| Rc::new(manifests::read_all(files).map(|manifest| manifest.objects).unwrap_or_default()))
+    (!files.is_empty())
+        .then(|| Rc::new(manifests::read_all(files).map(|manifest| manifest.objects).unwrap_or_default()))
 }
 
 /// What admission makes of priority classes: each pod has the priority of its class, or of the usual one.

@@ -2,8 +2,8 @@
 
 use super::bugs::CATALOGUE;
 use super::checks::{self, KubeChecks, METRICS};
-use super::manifests;
 use super::client::{KubeClient, OPERATIONS, client};
+use super::manifests;
 use super::message::{FACT_KINDS, KubeRequest, MESSAGE_KINDS};
 use super::node::{Machine, TIMERS};
 use super::operator::ORDERS;
@@ -12,7 +12,8 @@ use sim_core::measures::Measures;
 use sim_core::metric::MetricKind;
 use sim_core::workload::{Load, OperationKind};
 use sim_core::{
-    Bug, FileReading, FileText, Finished, Invalid, LoadUnit, Operation, OrderKind, Phase, Profile, RoleKind, Rule, Shape, System, Verdict,
+    Bug, FileReading, FileText, Finished, Invalid, LoadUnit, Operation, OrderKind, Phase, Profile, RoleKind, Rule,
+    Shape, System, Verdict,
 };
 use std::rc::Rc;
 

@@ -122,7 +122,10 @@ impl ApiServer {
             KubeMessage::Ping { stream } => {
                 let watches = self.watchers.get(&from).is_some_and(|(watched, _)| *watched == stream);
                 let upto = self.seen();
-                fx.send(from, if watches { KubeMessage::Bookmark { stream, upto } } else { KubeMessage::NotWatched { stream } });
+                fx.send(
+                    from,
+                    if watches { KubeMessage::Bookmark { stream, upto } } else { KubeMessage::NotWatched { stream } },
+                );
             }
             KubeMessage::Put { number, command } => match self.council.propose(command, fx) {
                 Some(proposal) => _ = self.proposals.insert(proposal, (from, number)),
@@ -222,7 +225,13 @@ impl ApiServer {
     /// The toleration that every pod has which says nothing else (`DefaultTolerationSeconds`).
     fn usual(&self, key: &str) -> Toleration {
         let seconds = Some(self.config.toleration.0 as i64 / 1_000_000_000);
-        Toleration { key: Some(key.into()), exists: true, effect: Some(Effect::NoExecute), seconds, ..Default::default() }
+        Toleration {
+            key: Some(key.into()),
+            exists: true,
+            effect: Some(Effect::NoExecute),
+            seconds,
+            ..Default::default()
+        }
     }
 
     /// The eviction API: the budget is charged first, and then the pod is deleted.
@@ -250,9 +259,9 @@ impl ApiServer {
             Object::PodDisruptionBudget(budget) => Some((object, budget)),
             _ => None,
         });
-        let charged = budgets.filter(|(_, budget)| budget.meta.namespace == pod.meta.namespace).find(|(_, budget)| {
-            budget.selector.as_ref().is_some_and(|selector| selector.matches(&pod.meta.labels))
-        });
+        let charged = budgets
+            .filter(|(_, budget)| budget.meta.namespace == pod.meta.namespace)
+            .find(|(_, budget)| budget.selector.as_ref().is_some_and(|selector| selector.matches(&pod.meta.labels)));
         let settled = pod.status.phase.ended() || pod.node.is_none() || pod.meta.deleting();
         let Some((object, budget)) = charged.filter(|_| !settled) else { return Eviction::Free };
         let status = &budget.status;
@@ -326,8 +335,12 @@ impl ApiServer {
             // What it has missed is in memory.
             Some(since) if since >= self.from => {
                 self.watchers.insert(from, (stream, since));
-                let missed: Vec<Event> =
-                    self.window.iter().filter(|event| event.version() > since && self.concerns(from, event)).cloned().collect();
+                let missed: Vec<Event> = self
+                    .window
+                    .iter()
+                    .filter(|event| event.version() > since && self.concerns(from, event))
+                    .cloned()
+                    .collect();
                 let upto = self.seen().max(since);
                 fx.send(from, KubeMessage::Events { stream, upto, events: missed.into() });
             }
@@ -404,11 +417,8 @@ impl ApiServer {
         }
         let upto = self.seen();
         for (node, (stream, since)) in &self.watchers {
-            let events: Vec<Event> = fresh
-                .iter()
-                .filter(|event| event.version() > *since && self.concerns(*node, event))
-                .cloned()
-                .collect();
+            let events: Vec<Event> =
+                fresh.iter().filter(|event| event.version() > *since && self.concerns(*node, event)).cloned().collect();
             if !events.is_empty() {
                 fx.send(*node, KubeMessage::Events { stream: *stream, upto, events: events.into() });
             }
@@ -424,8 +434,7 @@ impl ApiServer {
         for (_, node, stream) in ready {
             let store = self.council.machine();
             let all = store.all().map(|(_, object)| Event { object: object.clone(), gone: false });
-            let objects: Vec<Obj> =
-                all.filter(|event| self.concerns(node, event)).map(|event| event.object).collect();
+            let objects: Vec<Obj> = all.filter(|event| self.concerns(node, event)).map(|event| event.object).collect();
             fx.send(node, KubeMessage::Listed { stream, version: revision, objects: objects.into() });
             self.watchers.insert(node, (stream, revision));
         }

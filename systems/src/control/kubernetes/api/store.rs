@@ -106,7 +106,9 @@ impl fmt::Display for Obj {
             Object::Node(node) => {
                 write!(f, " ready {:?}, {} taints", node.conditions.ready.condition.status, node.taints.len())?;
             }
-            Object::Lease(lease) => write!(f, " of {}", if lease.holder.is_empty() { "nobody" } else { &lease.holder })?,
+            Object::Lease(lease) => {
+                write!(f, " of {}", if lease.holder.is_empty() { "nobody" } else { &lease.holder })?
+            }
             Object::Endpoints(all) => write!(f, " {} ready, {} not", all.ready.len(), all.not_ready.len())?,
             Object::ReplicaSet(set) => write!(f, " {} of {}", set.status.replicas, set.replicas)?,
             Object::Deployment(set) => write!(f, " {} of {}", set.status.replicas, set.replicas)?,

@@ -16,7 +16,12 @@ use std::collections::BTreeMap;
 /// Its own figures.
 pub(in crate::control::kubernetes) const METRICS: &[MetricKind] = &[
     MetricKind::new("nodes_lost", "nodes given up", Unit::Number, "how often a node was taken for not ready"),
-    MetricKind::new("time_to_lost", "crash to NotReady", Unit::Time, "from a node's crash until it was given up, at most"),
+    MetricKind::new(
+        "time_to_lost",
+        "crash to NotReady",
+        Unit::Time,
+        "from a node's crash until it was given up, at most",
+    ),
     MetricKind::new("pods_evicted", "pods evicted", Unit::Number, "pods that went because of their node's taints"),
     MetricKind::new(
         "time_to_evicted",
@@ -28,7 +33,12 @@ pub(in crate::control::kubernetes) const METRICS: &[MetricKind] = &[
     MetricKind::new("pods_preempted", "pods preempted", Unit::Number, "pods that made room for more important ones"),
     MetricKind::new("pods_made", "pods made", Unit::Number, "how many pods there ever were"),
     MetricKind::new("pending_time", "longest pending", Unit::Time, "from a pod's creation to its node, at most"),
-    MetricKind::new("time_to_ready", "longest to ready", Unit::Time, "from a pod's creation until it was ready, at most"),
+    MetricKind::new(
+        "time_to_ready",
+        "longest to ready",
+        Unit::Time,
+        "from a pod's creation until it was ready, at most",
+    ),
     MetricKind::new("restarts", "restarts", Unit::Number, "how often a container was started again"),
     MetricKind::new("most_pods", "most pods of a deployment", Unit::Number, "pods that were neither ended nor going"),
     MetricKind::new(
@@ -43,8 +53,12 @@ pub(in crate::control::kubernetes) const METRICS: &[MetricKind] = &[
     MetricKind::new("spread", "most against fewest pods", Unit::Number, "how many more pods one node had than another"),
 ];
 
-const ROLLOUT: MetricKind =
-    MetricKind::new("rollout", "pods by template", Unit::Number, "pods of old templates, of the newest, and ready ones");
+const ROLLOUT: MetricKind = MetricKind::new(
+    "rollout",
+    "pods by template",
+    Unit::Number,
+    "pods of old templates, of the newest, and ready ones",
+);
 const ON_NODES: MetricKind = MetricKind::new("pods_on_nodes", "pods on nodes", Unit::Number, "pods bound to each node");
 const REQUESTED: MetricKind =
     MetricKind::new("requested", "requested of allocatable", Unit::Fraction, "processor time that pods request");
@@ -80,7 +94,8 @@ impl Book {
     pub fn new() -> Self {
         let about = "Where the containers of each pod ran, and whether the pod was ready.";
         let pods = Track::new("pods", "Pods on nodes", about, "ready").or("runs, not ready", false);
-        let about = "What the control plane took each node for; one that evicts sends pods away that do not tolerate it.";
+        let about =
+            "What the control plane took each node for; one that evicts sends pods away that do not tolerate it.";
         let nodes = Track::new("nodes", "Nodes as the control plane saw them", about, "ready")
             .or("not ready", true)
             .or("evicts", true);
@@ -211,9 +226,8 @@ impl Book {
                 }
             }
         }
-        let is_new = |pod: &Pod| {
-            pod.meta.owner.as_ref().is_none_or(|owner| newest.values().any(|(uid, _)| *uid == owner.uid))
-        };
+        let is_new =
+            |pod: &Pod| pod.meta.owner.as_ref().is_none_or(|owner| newest.values().any(|(uid, _)| *uid == owner.uid));
         let (mut old, mut new, mut ready, mut waits) = (0, 0, 0, 0);
         let mut on_nodes: BTreeMap<NodeId, u64> = world.nodes().map(|(node, _)| (node, 0)).collect();
         let mut demand = Demand::default();
@@ -225,7 +239,11 @@ impl Book {
             if one.meta.deleting() {
                 continue;
             }
-            if is_new(one) { new += 1 } else { old += 1 }
+            if is_new(one) {
+                new += 1
+            } else {
+                old += 1
+            }
             ready += u64::from(one.status.ready.holds());
             waits += u64::from(one.node.is_none());
         }
@@ -249,7 +267,8 @@ impl Book {
 
     pub fn measures(&self, world: &World, end: Instant) -> Measures {
         let tracks = vec![self.pods.finish(end), self.nodes.finish(end), self.offices.finish(end)];
-        let mut measures = Measures { tracks, curves: self.curves(), tables: vec![table(world)], ..Measures::default() };
+        let mut measures =
+            Measures { tracks, curves: self.curves(), tables: vec![table(world)], ..Measures::default() };
         let lives = || world.pods.values();
         let longest = |time: fn(&Life) -> Option<Instant>| {
             lives().filter_map(|life| Some(time(life)?.since(life.created).0)).max().unwrap_or(0) as f64

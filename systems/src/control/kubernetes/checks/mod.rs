@@ -224,11 +224,14 @@ impl KubeChecks {
     /// Who does anything has looked at its clock: it acts no more when somebody else has had the lease for a while.
     fn on_acting(&mut self, stepped: NodeId, machine: &Machine) {
         for office in Office::ALL {
-            let Some((holder, since)) = self.world.holder(office.name()).filter(|_| machine.acts(office)) else { continue };
+            let Some((holder, since)) = self.world.holder(office.name()).filter(|_| machine.acts(office)) else {
+                continue;
+            };
             let long = self.now.since(since) > Duration::secs(1);
             let began = self.began.get(&(stepped, office as u8)).copied().unwrap_or(self.now);
             if holder != stepped && long && began < since {
-                let detail = format!("{stepped} acts as {office}, which {holder} has been for {}", self.now.since(since));
+                let detail =
+                    format!("{stepped} acts as {office}, which {holder} has been for {}", self.now.since(since));
                 self.breaks(ONE_ACTING, Some(stepped), detail);
             }
         }
@@ -272,4 +275,3 @@ impl Observer<Machine> for KubeChecks {
         self.broken.take().map_or(Ok(()), Err)
     }
 }
-

@@ -1,16 +1,17 @@
 //! The rules one by one.
 
 use super::{
-    BOUND_ONCE, BUDGET_KEPT, CONVERGES, ENDPOINTS_READY, FILTERS_HOLD, FITTING_TRIED, KEEPS_DIRECTION, KUBELET_HARMLESS, KubeChecks,
-    LISTEN_FIRST, LOST_LEAVE, NO_MASS_EVICTION, NO_OVERCOMMIT, ONE_ACTING, SPREAD_KEPT, SURGE_KEPT,
-    TOLERATED_STAY, WATCHES,
+    BOUND_ONCE, BUDGET_KEPT, CONVERGES, ENDPOINTS_READY, FILTERS_HOLD, FITTING_TRIED, KEEPS_DIRECTION,
+    KUBELET_HARMLESS, KubeChecks, LISTEN_FIRST, LOST_LEAVE, NO_MASS_EVICTION, NO_OVERCOMMIT, ONE_ACTING, SPREAD_KEPT,
+    SURGE_KEPT, TOLERATED_STAY, WATCHES,
 };
 use crate::control::kubernetes::api::{Key, Obj, machine_of, pod};
 use crate::control::kubernetes::node::Machine;
 use crate::control::kubernetes::objects::{
-    Effect, Kind, Object, Pod, ReplicaSet, Strategy, Taint, Uid, WhenUnsatisfiable,
+    Effect, Kind, Object, Pod, ReplicaSet, Strategy, Taint, Text, Uid, WhenUnsatisfiable,
 };
 use crate::control::kubernetes::office::Office;
+use crate::control::kubernetes::scheduling::{Profile, allows};
 use crate::shared::in_the_end;
 use sim_core::{Duration, Instant, NodeId, Verdict};
 use std::collections::BTreeMap;
@@ -61,7 +62,8 @@ impl KubeChecks {
 
     fn on_bound(&mut self, new: &Pod, node: NodeId) {
         let (at, name) = (self.now, &new.meta.name);
-        let Some(object) = self.world.nodes().find(|(machine, _)| *machine == node).map(|(_, object)| Rc::clone(object))
+        let Some(object) =
+            self.world.nodes().find(|(machine, _)| *machine == node).map(|(_, object)| Rc::clone(object))
         else {
             return;
         };
@@ -92,6 +94,10 @@ impl KubeChecks {
             let detail = format!("{name} is bound to {node}, which has the taint {key} that it does not tolerate");
             self.breaks(FILTERS_HOLD, Some(node), detail);
         }
+        if !allows(new, &object) {
+            let detail = format!("{name} is bound to {node}, which its node selector or affinity leaves out");
+            self.breaks(FILTERS_HOLD, Some(node), detail);
+        }
     }
 
     /// A pod goes because of its node's taints.
@@ -103,13 +109,15 @@ impl KubeChecks {
         if let Some(since) = self.world.all_lost()
             && at.since(since) > self.dealt()
         {
-            let detail = format!("{name} goes from {node}, and no node is ready: it is the control plane that is cut off");
+            let detail =
+                format!("{name} goes from {node}, and no node is ready: it is the control plane that is cut off");
             self.breaks(NO_MASS_EVICTION, Some(manager), detail);
         }
         let Some(pod) = self.world.of(Kind::Pod).filter_map(pod).find(|pod| pod.meta.uid == uid) else { return };
         // What was there a moment ago counts, too: who acts may not have heard.
         let justified = self.world.taints.iter().any(|((of, key, effect), (since, until))| {
-            let there = *of == node && *effect == Effect::NoExecute && until.is_none_or(|until| at.since(until) < HEARD);
+            let there =
+                *of == node && *effect == Effect::NoExecute && until.is_none_or(|until| at.since(until) < HEARD);
             let taint = Taint { key: key.as_str().into(), value: "".into(), effect: *effect, added: None };
             there && !tolerates_longer(pod, &taint, at.since(*since) + HEARD)
         });
@@ -181,9 +189,10 @@ impl KubeChecks {
             if counts {
                 all += 1;
             }
-            let long = self.world.pods.get(&one.meta.uid).is_some_and(|life| {
-                life.ready.0 && self.now.since(life.ready.1) >= HEARD && life.deleting.is_none()
-            });
+            let long =
+                self.world.pods.get(&one.meta.uid).is_some_and(|life| {
+                    life.ready.0 && self.now.since(life.ready.1) >= HEARD && life.deleting.is_none()
+                });
             own += i32::from(long && owner.uid == of);
         }
         (all, own)
@@ -196,7 +205,8 @@ impl KubeChecks {
         else {
             return;
         };
-        let fresh: Vec<_> = new.status.disrupted.keys().filter(|name| !old.status.disrupted.contains_key(*name)).collect();
+        let fresh: Vec<_> =
+            new.status.disrupted.keys().filter(|name| !old.status.disrupted.contains_key(*name)).collect();
         let Some(name) = fresh.first() else { return };
         let healthy = self
             .world
@@ -239,7 +249,8 @@ impl KubeChecks {
             for endpoint in &endpoints.ready {
                 let Some(life) = self.world.pods.get(&endpoint.uid) else { continue };
                 if !life.ready.0 && at.since(life.ready.1) > self.dealt() {
-                    wrong = Some((life.node, format!("{} is behind {} and not ready", endpoint.pod, endpoints.meta.name)));
+                    wrong =
+                        Some((life.node, format!("{} is behind {} and not ready", endpoint.pod, endpoints.meta.name)));
                 }
             }
         }
@@ -261,7 +272,10 @@ impl KubeChecks {
                 life.is_some_and(|life| life.ready.0 && at.since(life.ready.1) > patience)
             });
             if let Some(pod) = still {
-                wrong = Some((*node, format!("{} on {node} is ready, and its node has not been for a while", pod.meta.name)));
+                wrong = Some((
+                    *node,
+                    format!("{} on {node} is ready, and its node has not been for a while", pod.meta.name),
+                ));
             }
         }
         self.count(LOST_LEAVE);
@@ -275,25 +289,23 @@ impl KubeChecks {
         if at.since(self.world.room) < self.tried() {
             return;
         }
+        let waits = |one: &&Rc<Pod>| {
+            let created = self.world.pods.get(&one.meta.uid).map(|life| life.created);
+            let long = created.is_some_and(|created| at.since(created) > self.tried());
+            one.node.is_none() && !one.meta.deleting() && !one.status.phase.ended() && long
+        };
+        let waiting: Vec<Rc<Pod>> = self.world.all_pods().filter(waits).cloned().collect();
         let mut wrong = None;
-        for one in self.world.of(Kind::Pod).filter_map(pod) {
-            let Some(life) = self.world.pods.get(&one.meta.uid) else { continue };
-            let plain = one.spec.spread.is_empty() && one.spec.node_selector.is_empty();
-            let waits = one.node.is_none() && !one.meta.deleting() && at.since(life.created) > self.tried();
-            if !waits || !plain {
-                continue;
-            }
-            let demand = one.spec.demand();
-            let fits = self.world.nodes().find(|(machine, node)| {
-                let (mut sum, many) = self.world.demand_on(*machine);
-                sum.add(&demand);
-                let room = sum.cpu <= node.allocatable.cpu.unwrap_or(0)
-                    && sum.memory <= node.allocatable.memory.unwrap_or(0)
-                    && many < node.allocatable.pods.unwrap_or(i64::MAX);
-                room && !node.unschedulable && node.taints.iter().all(|taint| tolerates(one, taint))
-            });
-            if let Some((machine, _)) = fits {
-                wrong = Some((machine, format!("{} waits for a node, and {machine} has room for it", one.meta.name)));
+        if !waiting.is_empty() {
+            let (mut cluster, profile) = (self.world.snapshot(), Profile::default());
+            let nodes: Vec<(NodeId, Text)> =
+                self.world.nodes().map(|(machine, node)| (machine, Rc::clone(&node.meta.name))).collect();
+            for one in &waiting {
+                let fits = nodes.iter().find(|(_, node)| cluster.refusal(&profile, one, node).is_none());
+                if let Some((machine, _)) = fits {
+                    let name = &one.meta.name;
+                    wrong = Some((*machine, format!("{name} waits for a node, and {machine} has room for it")));
+                }
             }
         }
         self.count(FITTING_TRIED);
@@ -347,11 +359,14 @@ impl KubeChecks {
         in_the_end::each(nodes).find_map(|(node, machine)| {
             let cache = &machine.link().cache;
             let old = |object: &&Obj| match self.world.pods.get(&object.meta().uid) {
-                Some(life) => self.now.since(life.ready.1) > self.dealt() && self.now.since(life.created) > self.dealt(),
+                Some(life) => {
+                    self.now.since(life.ready.1) > self.dealt() && self.now.since(life.created) > self.dealt()
+                }
                 None => false,
             };
             let concerned = self.world.of(Kind::Pod).filter(old).filter(|object| {
-                self.config.controls(node) || pod(object).and_then(|pod| pod.node.as_deref().and_then(machine_of)) == Some(node)
+                self.config.controls(node)
+                    || pod(object).and_then(|pod| pod.node.as_deref().and_then(machine_of)) == Some(node)
             });
             let mut missing = concerned.filter(|object| cache.get(&Key::of(object)).is_none());
             missing.next().map(|object| (node, format!("{node} has not heard of {}", object.meta().name)))
@@ -428,7 +443,8 @@ impl KubeChecks {
 }
 
 fn tolerates(pod: &Pod, taint: &Taint) -> bool {
-    taint.effect == Effect::PreferNoSchedule || pod.spec.tolerations.iter().any(|toleration| toleration.tolerates(taint))
+    taint.effect == Effect::PreferNoSchedule
+        || pod.spec.tolerations.iter().any(|toleration| toleration.tolerates(taint))
 }
 
 /// Whether a pod tolerates a taint for longer than this.

@@ -3,6 +3,7 @@
 use crate::control::kubernetes::api::{Key, Obj, machine_of, pod};
 use crate::control::kubernetes::message::Event;
 use crate::control::kubernetes::objects::{Demand, Effect, Kind, Node, Object, Pod, Truth, Uid};
+use crate::control::kubernetes::scheduling::Cluster;
 use sim_core::{Duration, Instant, NodeId};
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
@@ -76,9 +77,27 @@ impl World {
         })
     }
 
+    /// The pods.
+    pub fn all_pods(&self) -> impl Iterator<Item = &Rc<Pod>> {
+        self.of(Kind::Pod).filter_map(|object| if let Object::Pod(pod) = &**object { Some(pod) } else { None })
+    }
+
+    /// All that a scheduler would know that has heard everything.
+    pub fn snapshot(&self) -> Cluster {
+        let mut cluster = Cluster::default();
+        self.nodes().for_each(|(_, node)| cluster.set_node(Rc::clone(node)));
+        for pod in self.all_pods().filter(|pod| !pod.status.phase.ended()) {
+            if let Some(node) = &pod.node {
+                cluster.place(pod, node);
+            }
+        }
+        cluster
+    }
+
     /// The pods that are bound to a node and have not ended.
     pub fn pods_on(&self, node: NodeId) -> impl Iterator<Item = &Pod> {
-        let here = move |pod: &&Pod| pod.node.as_deref().and_then(machine_of) == Some(node) && !pod.status.phase.ended();
+        let here =
+            move |pod: &&Pod| pod.node.as_deref().and_then(machine_of) == Some(node) && !pod.status.phase.ended();
         self.of(Kind::Pod).filter_map(pod).filter(here)
     }
 
@@ -127,11 +146,8 @@ impl World {
     pub fn take(&mut self, at: Instant, event: &Event) -> Option<Obj> {
         let key = Key::of(&event.object);
         self.seen = self.seen.max(event.version());
-        let old = if event.gone {
-            self.objects.remove(&key)
-        } else {
-            self.objects.insert(key.clone(), event.object.clone())
-        };
+        let old =
+            if event.gone { self.objects.remove(&key) } else { self.objects.insert(key.clone(), event.object.clone()) };
         match &*event.object {
             Object::Pod(pod) => self.on_pod(at, pod, event.gone),
             Object::Node(node) => self.on_node(at, node),

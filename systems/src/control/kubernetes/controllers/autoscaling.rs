@@ -62,7 +62,9 @@ impl Autoscalers {
         let key = Key { kind, namespace: Rc::clone(&scaler.meta.namespace), name: Rc::clone(&scaler.target) };
         let Some(target) = ctx.link.cache.get(&key).cloned() else { return };
         let (current, now) = (super::replicas_of(&target), ctx.fx.now());
-        let Some(current) = current.filter(|current| *current > 0 && !queue.is_writing(target.meta().uid)) else { return };
+        let Some(current) = current.filter(|current| *current > 0 && !queue.is_writing(target.meta().uid)) else {
+            return;
+        };
         // Its pods belong to it, or to its replica sets.
         let mut owners: Vec<Uid> = ctx.link.cache.owned(target.meta().uid).map(|object| object.meta().uid).collect();
         owners.push(target.meta().uid);
@@ -75,7 +77,8 @@ impl Autoscalers {
             _ => None,
         });
         let directed = !ctx.config.has(KubeBug::LoseDirection);
-        let proposals = goals.filter_map(|goal| Some((by_resource(i64::from(current), goal, &samples, directed).ok()?, goal)));
+        let proposals =
+            goals.filter_map(|goal| Some((by_resource(i64::from(current), goal, &samples, directed).ok()?, goal)));
         let Some((proposed, goal)) = proposals.max_by_key(|(wanted, _)| wanted.replicas) else { return };
         let ratio = (proposed.measured * 1000 / goal.max(1)) as u32;
         let memory = self.memory.entry(scaler.meta.uid).or_default();
@@ -114,8 +117,11 @@ impl Memory {
         let behavior = scaler.behavior.clone().unwrap_or_default();
         let (up, down) = (behavior.up.window.unwrap_or(0), behavior.down.window.unwrap_or(WINDOW));
         let (min, max) = (i64::from(scaler.min.max(1)), i64::from(scaler.max));
-        let mut log: Vec<Recommendation> =
-            self.wanted.iter().map(|(at, replicas)| Recommendation { replicas: *replicas, ago: ago(now, *at) }).collect();
+        let mut log: Vec<Recommendation> = self
+            .wanted
+            .iter()
+            .map(|(at, replicas)| Recommendation { replicas: *replicas, ago: ago(now, *at) })
+            .collect();
         let wanted = stabilised_by_rules(&mut log, current, proposed.clamp(min, max), u64::from(up), u64::from(down));
         let longest = Duration::secs(u64::from(up.max(down).max(1)));
         self.wanted.retain(|(at, _)| now.since(*at) <= longest);

@@ -67,7 +67,8 @@ fn scale(chosen: &[&Pod], ctx: &Ctx<'_, '_>) -> Option<i64> {
         let key = Key { kind: owner.kind, namespace: Rc::clone(&pod.meta.namespace), name: Rc::clone(&owner.name) };
         let object = ctx.link.cache.get(&key)?;
         // A deployment speaks for its replica sets.
-        let above = owner_key(object).and_then(|key| ctx.link.cache.get(&key)).filter(|_| owner.kind == Kind::ReplicaSet);
+        let above =
+            owner_key(object).and_then(|key| ctx.link.cache.get(&key)).filter(|_| owner.kind == Kind::ReplicaSet);
         let object = above.unwrap_or(object);
         wanted.insert(Key::of(object), i64::from(replicas_of(object)?));
     }

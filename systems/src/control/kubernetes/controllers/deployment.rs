@@ -39,11 +39,8 @@ pub(super) fn sync(key: &Key, object: &Obj, queue: &mut Workqueue, ctx: &mut Ctx
     let is_new = |set: &&Obj| set.meta().labels.value(HASH).is_some_and(|value| **value == *hash);
     let new = sets.iter().find(is_new).cloned();
     let old: Vec<Obj> = sets.iter().filter(|set| !is_new(set)).cloned().collect();
-    let wanted = Wanted {
-        replicas: deployment.replicas,
-        strategy: deployment.strategy,
-        now: deployment.status.replicas,
-    };
+    let wanted =
+        Wanted { replicas: deployment.replicas, strategy: deployment.strategy, now: deployment.status.replicas };
     let sizes: Vec<Size> = old.iter().map(size).collect();
     report(object, deployment, new.as_ref(), &sets, queue, ctx);
     let all: Vec<Size> = sets.iter().map(size).collect();

@@ -49,10 +49,8 @@ impl Jobs {
             pods_of(uid, ctx).filter(in_phase).count() as i32
         };
         let (succeeded, failed) = (count(Phase::Succeeded), count(Phase::Failed));
-        let active: Vec<(Key, Uid)> = pods_of(uid, ctx)
-            .filter(|one| is_active(one))
-            .map(|one| (Key::of(one), one.meta().uid))
-            .collect();
+        let active: Vec<(Key, Uid)> =
+            pods_of(uid, ctx).filter(|one| is_active(one)).map(|one| (Key::of(one), one.meta().uid)).collect();
         let seen = self.failures.entry(uid).or_insert((failed, LocalInstant(0)));
         if failed > seen.0 {
             *seen = (failed, now);

@@ -14,8 +14,8 @@ mod workers;
 
 use super::api::{Answer, Key, Obj, Part, Tag, Update, Verb, pod};
 use super::control::{Ctx, Due};
-use super::objects::{Kind, Labels, Object, Owner, Text, Uid};
 use super::message::KubeMessage;
+use super::objects::{Kind, Labels, Object, Owner, Text, Uid};
 use autoscaling::Autoscalers;
 use daemon_set::DaemonSets;
 pub(super) use deployment::HASH;

@@ -103,8 +103,9 @@ impl NodeLifecycle {
         let node = |object: &Obj| pod(object).and_then(|pod| pod.node.clone());
         let bound = old.and_then(node) != node(object);
         if bound
-            && let Some(Object::Node(node)) =
-                node(object).and_then(|name| ctx.link.cache.get(&Key::global(Kind::Node, &name))).map(|object| &**object)
+            && let Some(Object::Node(node)) = node(object)
+                .and_then(|name| ctx.link.cache.get(&Key::global(Kind::Node, &name)))
+                .map(|object| &**object)
         {
             let node = Rc::clone(node);
             let uid = object.meta().uid;

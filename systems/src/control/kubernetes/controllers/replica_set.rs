@@ -44,15 +44,14 @@ fn available_at(pod: &Pod, min_ready: u32) -> Option<LocalInstant> {
     Some(since + Duration::secs(u64::from(min_ready)))
 }
 
-/// How much a pod is worth to its set, with so many ready pods of its kind on its node: the least goes first, and of two
-/// alike the newer.
+/// How much a pod is worth to its set, with so many ready pods of its kind on its node: the least goes first, and of
+/// two alike the newer.
 fn rank(pod: &Pod, beside: usize, now: LocalInstant) -> (Rank, Reverse<Uid>) {
-    let since = |at: Option<LocalInstant>| at.map_or(Duration::ZERO, |at| now.since(at));
-    let ready_for = pod.status.ready.holds().then(|| since(pod.status.ready.since));
+    let since = |at: Option<LocalInstant>| at.map(|at| now.since(at));
+    let state = (pod.node.is_some(), pod.status.phase, pod.status.ready.holds());
     let restarts = pod.status.containers.iter().map(|one| one.restarts).max().unwrap_or(0);
-    let rest = (pod.spec.deletion_cost, beside, restarts);
-    let age = since(pod.meta.created);
-    (Rank::new(pod.node.is_some(), pod.status.phase, ready_for, rest, age), Reverse(pod.meta.uid))
+    let ages = (since(pod.status.ready.since), since(pod.meta.created));
+    (Rank::new(state, pod.spec.deletion_cost, beside, restarts, ages), Reverse(pod.meta.uid))
 }
 
 impl ReplicaSets {

@@ -8,8 +8,7 @@ use crate::control::kubernetes::formulas::crash_back_off;
 use crate::control::kubernetes::message::{KubeFact, KubeRecord};
 use crate::control::kubernetes::node::Fx;
 use crate::control::kubernetes::objects::{
-    Condition, ContainerState, ContainerStatus, Labels, Phase, PodSpec, PodStatus, RestartPolicy, Truth,
-    Uid,
+    Condition, ContainerState, ContainerStatus, Labels, Phase, PodSpec, PodStatus, RestartPolicy, Truth, Uid,
 };
 use crate::control::kubernetes::seed::release;
 use sim_core::{Duration, LocalInstant};
@@ -204,7 +203,8 @@ impl Worker {
         let Some(local) = self.pods.get_mut(&uid) else { return };
         // Its image is there by now.
         let takes = if local.restarts > 0 { takes / 4 } else { takes };
-        let (state, wait) = if wait == Duration::ZERO { (State::Starting, Duration(takes)) } else { (State::Waiting, wait) };
+        let (state, wait) =
+            if wait == Duration::ZERO { (State::Starting, Duration(takes)) } else { (State::Waiting, wait) };
         local.state = state;
         self.set_until(uid, Some(fx.now() + wait));
     }
@@ -406,4 +406,3 @@ pub(super) fn probes(spec: &PodSpec, which: Which) -> Option<&crate::control::ku
         Which::Liveness => container.liveness.as_ref(),
     })
 }
-

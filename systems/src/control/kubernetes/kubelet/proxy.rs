@@ -52,7 +52,9 @@ impl Proxy {
     pub fn on_caller(&mut self, cache: &Cache, ticket: Ticket, request: KubeRequest, fx: &mut Fx<'_>) {
         let services = cache.of(Kind::Service).count() as u64;
         let service = (services > 0).then(|| cache.of(Kind::Service).nth((request.service() % services) as usize));
-        let endpoints = service.flatten().and_then(|object| cache.get(&Key::of(object).beside(Kind::Endpoints, &object.meta().name)));
+        let endpoints = service
+            .flatten()
+            .and_then(|object| cache.get(&Key::of(object).beside(Kind::Endpoints, &object.meta().name)));
         let Some(Object::Endpoints(endpoints)) = endpoints.map(|object| &**object) else { return fx.refuse(ticket) };
         if endpoints.ready.is_empty() {
             return fx.refuse(ticket);
@@ -93,7 +95,11 @@ impl Worker {
         let now = fx.now();
         let served = match self.pods.get(&uid) {
             Some(local) if local.serves(now) => {
-                if local.busy.0.saturating_sub(now.0) > BACKLOG.0 { Served::Badly } else { Served::Well }
+                if local.busy.0.saturating_sub(now.0) > BACKLOG.0 {
+                    Served::Badly
+                } else {
+                    Served::Well
+                }
             }
             Some(local) if local.runs() => Served::Badly,
             _ => Served::Refused,
