@@ -5,8 +5,8 @@ use super::api::Obj;
 use super::manifests;
 use super::objects::{
     Autoscaler, Behavior, Budget, Container, Deployment, Effect, Handler, IntOrPercent, Kind, Labels, Meta, Metric,
-    MetricSource, MetricTarget, Namespace, Object, PodSpec, PodTemplate, PortRef, PriorityClass, Probe, Resources,
-    Selector, Service, ServicePort, Spread, Strategy, Taint, Text, Toleration, WhenUnsatisfiable,
+    MetricSource, MetricTarget, Namespace, Node, Object, PodSpec, PodTemplate, PortRef, PriorityClass, Probe,
+    Resources, Selector, Service, ServicePort, Spread, Strategy, Taint, Text, Toleration, WhenUnsatisfiable,
 };
 use super::options::{Config, Readiness, SpreadOver};
 use sim_core::FileText;
@@ -26,6 +26,12 @@ pub(super) fn objects(config: &Config) -> Vec<Obj> {
     admit(&mut all);
     all.push(Object::from(Namespace { meta: Meta::new("", DEFAULT) }));
     all.into_iter().map(Obj::new).collect()
+}
+
+/// What a manifest says of the worker with this number, counted from 0: its nodes are the workers, in order.
+pub(super) fn node(config: &Config, worker: usize) -> Option<Rc<Node>> {
+    let node = |object: &Object| if let Object::Node(node) = object { Some(Rc::clone(node)) } else { None };
+    config.applied.as_ref()?.iter().filter_map(node).nth(worker)
 }
 
 /// The taint of nodes that are there for one application.

@@ -8,9 +8,10 @@ use super::{
 use crate::control::kubernetes::api::{Key, Obj, machine_of, pod};
 use crate::control::kubernetes::node::Machine;
 use crate::control::kubernetes::objects::{
-    Effect, Kind, Object, Pod, ReplicaSet, Strategy, Taint, Uid, WhenUnsatisfiable,
+    Effect, Kind, Object, Pod, ReplicaSet, Strategy, Taint, Text, Uid, WhenUnsatisfiable,
 };
 use crate::control::kubernetes::office::Office;
+use crate::control::kubernetes::scheduling::{Profile, allows};
 use crate::shared::in_the_end;
 use sim_core::{Duration, Instant, NodeId, Verdict};
 use std::collections::BTreeMap;
@@ -90,6 +91,10 @@ impl KubeChecks {
             .collect();
         if let Some(key) = closed.first() {
             let detail = format!("{name} is bound to {node}, which has the taint {key} that it does not tolerate");
+            self.breaks(FILTERS_HOLD, Some(node), detail);
+        }
+        if !allows(new, &object) {
+            let detail = format!("{name} is bound to {node}, which its node selector or affinity leaves out");
             self.breaks(FILTERS_HOLD, Some(node), detail);
         }
     }
@@ -284,25 +289,23 @@ impl KubeChecks {
         if at.since(self.world.room) < self.tried() {
             return;
         }
+        let waits = |one: &&Rc<Pod>| {
+            let created = self.world.pods.get(&one.meta.uid).map(|life| life.created);
+            let long = created.is_some_and(|created| at.since(created) > self.tried());
+            one.node.is_none() && !one.meta.deleting() && !one.status.phase.ended() && long
+        };
+        let waiting: Vec<Rc<Pod>> = self.world.all_pods().filter(waits).cloned().collect();
         let mut wrong = None;
-        for one in self.world.of(Kind::Pod).filter_map(pod) {
-            let Some(life) = self.world.pods.get(&one.meta.uid) else { continue };
-            let plain = one.spec.spread.is_empty() && one.spec.node_selector.is_empty();
-            let waits = one.node.is_none() && !one.meta.deleting() && at.since(life.created) > self.tried();
-            if !waits || !plain {
-                continue;
-            }
-            let demand = one.spec.demand();
-            let fits = self.world.nodes().find(|(machine, node)| {
-                let (mut sum, many) = self.world.demand_on(*machine);
-                sum.add(&demand);
-                let room = sum.cpu <= node.allocatable.cpu.unwrap_or(0)
-                    && sum.memory <= node.allocatable.memory.unwrap_or(0)
-                    && many < node.allocatable.pods.unwrap_or(i64::MAX);
-                room && !node.unschedulable && node.taints.iter().all(|taint| tolerates(one, taint))
-            });
-            if let Some((machine, _)) = fits {
-                wrong = Some((machine, format!("{} waits for a node, and {machine} has room for it", one.meta.name)));
+        if !waiting.is_empty() {
+            let (mut cluster, profile) = (self.world.snapshot(), Profile::default());
+            let nodes: Vec<(NodeId, Text)> =
+                self.world.nodes().map(|(machine, node)| (machine, Rc::clone(&node.meta.name))).collect();
+            for one in &waiting {
+                let fits = nodes.iter().find(|(_, node)| cluster.refusal(&profile, one, node).is_none());
+                if let Some((machine, _)) = fits {
+                    let name = &one.meta.name;
+                    wrong = Some((*machine, format!("{name} waits for a node, and {machine} has room for it")));
+                }
             }
         }
         self.count(FITTING_TRIED);

@@ -3,6 +3,7 @@
 use crate::control::kubernetes::api::{Key, Obj, machine_of, pod};
 use crate::control::kubernetes::message::Event;
 use crate::control::kubernetes::objects::{Demand, Effect, Kind, Node, Object, Pod, Truth, Uid};
+use crate::control::kubernetes::scheduling::Cluster;
 use sim_core::{Duration, Instant, NodeId};
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
@@ -74,6 +75,23 @@ impl World {
             Object::Node(node) => Some((machine_of(&node.meta.name)?, node)),
             _ => None,
         })
+    }
+
+    /// The pods.
+    pub fn all_pods(&self) -> impl Iterator<Item = &Rc<Pod>> {
+        self.of(Kind::Pod).filter_map(|object| if let Object::Pod(pod) = &**object { Some(pod) } else { None })
+    }
+
+    /// All that a scheduler would know that has heard everything.
+    pub fn snapshot(&self) -> Cluster {
+        let mut cluster = Cluster::default();
+        self.nodes().for_each(|(_, node)| cluster.set_node(Rc::clone(node)));
+        for pod in self.all_pods().filter(|pod| !pod.status.phase.ended()) {
+            if let Some(node) = &pod.node {
+                cluster.place(pod, node);
+            }
+        }
+        cluster
     }
 
     /// The pods that are bound to a node and have not ended.

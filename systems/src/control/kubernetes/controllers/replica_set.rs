@@ -48,10 +48,9 @@ fn available_at(pod: &Pod, min_ready: u32) -> Option<LocalInstant> {
 /// two alike the newer.
 fn rank(pod: &Pod, beside: usize, now: LocalInstant) -> (Rank, Reverse<Uid>) {
     let since = |at: Option<LocalInstant>| at.map(|at| now.since(at));
+    let state = (pod.node.is_some(), pod.status.phase, pod.status.ready.holds());
     let restarts = pod.status.containers.iter().map(|one| one.restarts).max().unwrap_or(0);
-    let ready = pod.status.ready;
-    let (state, ages) =
-        ((pod.node.is_some(), pod.status.phase, ready.holds()), (since(ready.since), since(pod.meta.created)));
+    let ages = (since(pod.status.ready.since), since(pod.meta.created));
     (Rank::new(state, pod.spec.deletion_cost, beside, restarts, ages), Reverse(pod.meta.uid))
 }
 

@@ -96,12 +96,27 @@ impl Worker {
         worker
     }
 
+    /// What a manifest says of this node.
+    fn described(&self) -> Option<Rc<Node>> {
+        super::seed::node(&self.config, self.me.index().checked_sub(self.config.control as usize)?)
+    }
+
+    /// What it has for pods: what options say, and what a manifest says otherwise or besides.
     fn allocatable(&self) -> Resources {
-        Resources {
+        let described = self.described().map(|node| node.allocatable.clone()).unwrap_or_default();
+        let usual = Resources {
             cpu: Some(i64::from(self.config.node_cpu)),
             memory: Some(i64::from(self.config.node_memory) << 20),
             pods: Some(i64::from(self.config.node_pods)),
+            ephemeral_storage: Some(100 << 30),
             ..Resources::default()
+        };
+        Resources {
+            cpu: described.cpu.or(usual.cpu),
+            memory: described.memory.or(usual.memory),
+            ephemeral_storage: described.ephemeral_storage.or(usual.ephemeral_storage),
+            pods: described.pods.or(usual.pods),
+            other: described.other,
         }
     }
 
@@ -120,13 +135,16 @@ impl Worker {
 
     /// There is an object of this node, which says that it is in order.
     fn register(&mut self, fx: &mut Fx<'_>) {
-        let labels: Labels =
-            [("kubernetes.io/hostname", &*self.name), ("topology.kubernetes.io/zone", self.config.zone(self.me))]
-                .into_iter()
-                .collect();
+        let described = self.described().unwrap_or_default();
+        let mut labels: Labels = described.meta.labels.clone();
+        labels.insert("kubernetes.io/hostname", &self.name);
+        labels.insert("topology.kubernetes.io/zone", self.config.zone(self.me));
+        let taints = super::seed::taints(&self.config).into_iter().chain(described.taints.iter().cloned());
         let node = Node {
             meta: Meta { labels, ..Meta::new("", &self.name) },
-            taints: super::seed::taints(&self.config),
+            taints: taints.collect(),
+            unschedulable: described.unschedulable,
+            images: described.images.clone(),
             allocatable: self.allocatable(),
             conditions: self.conditions(fx.now()),
             ..Node::default()

@@ -27,6 +27,7 @@ mod tests;
 pub use cluster::Cluster;
 pub use cycle::{Placement, Unfit, nodes_to_find};
 pub use filters::{Plugin, Refusal};
+pub use plan::node_allowed as allows;
 pub use preemption::{Preemption, choose};
 pub use profile::{Bent, Profile, Strategy};
 pub use queue::{Event, Queue, QueueRules, backoff};

@@ -100,7 +100,7 @@ pub(super) struct Plan {
 }
 
 /// Whether a node is one that a pod's node selector and affinity allow.
-pub(super) fn node_allowed(pod: &Pod, node: &Node) -> bool {
+pub fn node_allowed(pod: &Pod, node: &Node) -> bool {
     let labels = &node.meta.labels;
     pod.spec.node_selector.iter().all(|(key, value)| labels.get(key) == Some(value))
         && affinity_allows(&pod.spec.affinity, node)
