@@ -15,7 +15,7 @@ pub mod storage;
 
 use communication::balancing::BalancingSystem;
 use consensus::{paxos::PaxosSystem, raft::RaftSystem, synod::SynodSystem};
-use control::{cluster::ClusterSystem, consul::ConsulSystem, failover::FailoverSystem};
+use control::{cluster::ClusterSystem, consul::ConsulSystem, failover::FailoverSystem, kubernetes::KubernetesSystem};
 use storage::{chubby::ChubbySystem, hashing::HashingSystem, placement::PlacementSystem, zookeeper::ZooKeeperSystem};
 
 /// Registers every system of this crate.
@@ -26,6 +26,7 @@ pub fn collect(registry: &mut impl sim_core::Collect) {
     registry.add::<ChubbySystem>();
     registry.add::<ClusterSystem>();
     registry.add::<ConsulSystem>();
+    registry.add::<KubernetesSystem>();
     registry.add::<PaxosSystem>();
     registry.add::<SynodSystem>();
     registry.add::<PlacementSystem>();

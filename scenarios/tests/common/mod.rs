@@ -187,7 +187,7 @@ const FACTS: &[&str] = &[
 
 /// Systems of which the stand-in knows nothing: whatever their options are, they are taken as they are.
 const UNKNOWN: &[&str] =
-    &["balancing", "cell", "chubby", "consul", "failover", "failover-cluster", "hashing", "placement", "zookeeper"];
+    &["balancing", "cell", "chubby", "consul", "failover", "failover-cluster", "hashing", "kubernetes", "placement", "zookeeper"];
 
 /// The operations that the files of some of them name.
 const OPERATIONS: &[OperationKind] = &[
@@ -206,6 +206,7 @@ const OPERATIONS: &[OperationKind] = &[
     OperationKind::read("members", ""),
     OperationKind::write("event", ""),
     OperationKind::write("reload", ""),
+    OperationKind::write("post", ""),
 ];
 
 /// The kinds of nodes of the system `cell`.
@@ -224,6 +225,13 @@ const CONSUL_ORDERS: &[OrderKind] = &[
     OrderKind { name: "cure", about: "", takes: Argument::Node },
     OrderKind { name: "restore", about: "", takes: Argument::Nothing },
     OrderKind { name: "leave_many", about: "", takes: Argument::Number },
+/// The orders that files of `kubernetes` give.
+const KUBECTL: &[OrderKind] = &[
+    OrderKind { name: "rollout", about: "", takes: Argument::Number },
+    OrderKind { name: "scale", about: "", takes: Argument::Number },
+    OrderKind { name: "drain", about: "", takes: Argument::Node },
+    OrderKind { name: "uncordon", about: "", takes: Argument::Node },
+    OrderKind { name: "restart_kubelet", about: "", takes: Argument::Node },
 ];
 
 /// Whether a value is, or holds, a number that is none.
@@ -267,7 +275,7 @@ impl Systems for Only {
         if system == "cell" { ROLES } else { &[] }
     }
     fn operations(&self, system: &str) -> &'static [OperationKind] {
-        if ["chubby", "consul", "zookeeper"].contains(&system) { OPERATIONS } else { &[] }
+        if ["chubby", "consul", "kubernetes", "zookeeper"].contains(&system) { OPERATIONS } else { &[] }
     }
     fn connects(&self, system: &str) -> bool {
         system == "cell"
@@ -275,6 +283,7 @@ impl Systems for Only {
     fn own_orders(&self, system: &str) -> &'static [OrderKind] {
         match system {
             "consul" => CONSUL_ORDERS,
+            "kubernetes" => KUBECTL,
             system if UNKNOWN.contains(&system) => &[],
             _ => OWN_ORDERS,
         }

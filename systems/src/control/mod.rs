@@ -3,3 +3,4 @@
 pub mod cluster;
 pub mod consul;
 pub mod failover;
+pub mod kubernetes;

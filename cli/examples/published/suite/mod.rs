@@ -6,6 +6,7 @@ pub mod availability;
 pub mod consul;
 pub mod downtime;
 pub mod hashing;
+pub mod kubernetes;
 pub mod lab;
 pub mod paxos;
 pub mod queues;
@@ -30,4 +31,5 @@ pub const SECTIONS: &[(u32, &str, Section)] = &[
     (6, "Availability", availability::rows),
     (7, "Beside the real thing", real::rows),
     (8, "Gossip: SWIM's laws", consul::rows),
+    (9, "Kubernetes: nodes that die", kubernetes::rows),
 ];
