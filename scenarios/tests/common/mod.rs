@@ -4,6 +4,7 @@
 use scenarios::{OptionProblem, Override, Scenario, Systems, check_options};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use sim_core::metric::{MetricKind, Unit};
 use sim_core::units::RangeText;
 use sim_core::workload::{Generated, Load, OperationKind};
 use sim_core::{
@@ -186,13 +187,26 @@ const FACTS: &[&str] = &[
 ];
 
 /// Systems of which the stand-in knows nothing: whatever their options are, they are taken as they are.
-const UNKNOWN: &[&str] =
-    &["balancing", "cell", "chubby", "consul", "failover", "failover-cluster", "hashing", "kubernetes", "placement", "zookeeper"];
+const UNKNOWN: &[&str] = &[
+    "balancing",
+    "cell",
+    "chubby",
+    "consul",
+    "failover",
+    "failover-cluster",
+    "hashing",
+    "kubernetes",
+    "placement",
+    "redlock",
+    "zookeeper",
+];
 
 /// The operations that the files of some of them name.
 const OPERATIONS: &[OperationKind] = &[
     OperationKind::read("get", ""),
     OperationKind::read("synced_get", ""),
+    OperationKind::read("look", ""),
+    OperationKind::write("touch", ""),
     OperationKind::write("set", ""),
     OperationKind::write("cas", ""),
     OperationKind::write("pair", ""),
@@ -207,6 +221,21 @@ const OPERATIONS: &[OperationKind] = &[
     OperationKind::write("event", ""),
     OperationKind::write("reload", ""),
     OperationKind::write("post", ""),
+    OperationKind::write("elect", ""),
+    OperationKind::write("meet", ""),
+];
+
+/// Systems whose operations have names of their own.
+const NAMING: &[&str] = &["chubby", "consul", "kubernetes", "redlock", "zookeeper"];
+
+/// Systems that give locks.
+const LOCKS: &[&str] = &["chubby", "redlock", "zookeeper"];
+
+/// The figures that their files expect.
+const FIGURES: &[MetricKind] = &[
+    MetricKind::new("lock_overlap", "", Unit::Time, ""),
+    MetricKind::new("late_writes", "", Unit::Number, ""),
+    MetricKind::new("late_writes_taken", "", Unit::Number, ""),
 ];
 
 /// The kinds of nodes of the system `cell`.
@@ -225,6 +254,8 @@ const CONSUL_ORDERS: &[OrderKind] = &[
     OrderKind { name: "cure", about: "", takes: Argument::Node },
     OrderKind { name: "restore", about: "", takes: Argument::Nothing },
     OrderKind { name: "leave_many", about: "", takes: Argument::Number },
+];
+
 /// The orders that files of `kubernetes` give.
 const KUBECTL: &[OrderKind] = &[
     OrderKind { name: "rollout", about: "", takes: Argument::Number },
@@ -275,7 +306,10 @@ impl Systems for Only {
         if system == "cell" { ROLES } else { &[] }
     }
     fn operations(&self, system: &str) -> &'static [OperationKind] {
-        if ["chubby", "consul", "kubernetes", "zookeeper"].contains(&system) { OPERATIONS } else { &[] }
+        if NAMING.contains(&system) { OPERATIONS } else { &[] }
+    }
+    fn metrics(&self, system: &str) -> &'static [MetricKind] {
+        if LOCKS.contains(&system) { FIGURES } else { &[] }
     }
     fn connects(&self, system: &str) -> bool {
         system == "cell"

@@ -4,6 +4,7 @@
 
 pub mod availability;
 pub mod consul;
+pub mod coordination;
 pub mod downtime;
 pub mod hashing;
 pub mod kubernetes;
@@ -32,4 +33,5 @@ pub const SECTIONS: &[(u32, &str, Section)] = &[
     (7, "Beside the real thing", real::rows),
     (8, "Gossip: SWIM's laws", consul::rows),
     (9, "Kubernetes: nodes that die", kubernetes::rows),
+    (10, "Coordination: ZooKeeper and Chubby", coordination::rows),
 ];

@@ -2,6 +2,7 @@
 
 use super::tree::{Change, Tree};
 use super::txn::{Answer, Call, Entry, Path, Session, Xid, Zxid};
+use crate::shared::fenced::Write;
 use core::fmt;
 use sim_core::NodeId;
 use sim_core::hash::Hashed;
@@ -37,7 +38,7 @@ pub enum Doing {
 }
 
 sim_core::messages! {
-    /// Between servers, and between them and applications.
+    /// Between servers, and between them, applications and a store.
     pub enum ZkMessage of 40 bytes {
         /// Fast leader election: what the sender votes and does.
         Notification {
@@ -214,6 +215,16 @@ sim_core::messages! {
             /// The newest transaction the server has.
             zxid: Zxid,
         } = "ClientPong" ("{zxid}"),
+
+        /// An application writes to a store under a lock.
+        Write(write: Write) = "Write" ("{write}"),
+        /// Whether it was taken.
+        Wrote {
+            /// The application's number for it.
+            number: u64,
+            /// Whether.
+            accepted: bool,
+        } = "Wrote" ("{number}: {accepted}"),
     }
 }
 
@@ -239,6 +250,8 @@ sim_core::records! {
         } = ("truncated to {last}"),
         /// All up to a transaction.
         Snapshot(tree: Rc<Hashed<Tree>>) = ("snapshot of {}", tree.last()),
+        /// A store has taken this.
+        Wrote(write: Write) = ("{write}"),
     }
 }
 
@@ -364,6 +377,52 @@ sim_core::facts! {
             /// What it says.
             data: u64,
         } = "configured" ("{data:x}"),
+        /// An application believes that it is elected from now on.
+        Leads {
+            /// Its place in the queue.
+            number: u32,
+            /// In which session.
+            session: Session,
+        } = "leads" ("{number}"),
+        /// It does not any more.
+        Resigns {
+            /// Its place in the queue.
+            number: u32,
+        } = "resigns" ("{number}"),
+        /// An application is past the first door of a double barrier.
+        Enters {
+            /// Which.
+            barrier: u64,
+            /// Its own number.
+            number: u32,
+            /// Numbers below this came in with it.
+            mark: u32,
+            /// In which session.
+            session: Session,
+        } = "enters" ("barrier {barrier}, {number} of those below {mark}"),
+        /// Its work inside is done.
+        Finishes {
+            /// Which.
+            barrier: u64,
+            /// Its own number.
+            number: u32,
+        } = "finishes" ("barrier {barrier}, {number}"),
+        /// It is past the second door.
+        Leaves {
+            /// Which.
+            barrier: u64,
+            /// Its own number.
+            number: u32,
+            /// Numbers below this came in with it.
+            mark: u32,
+        } = "leaves" ("barrier {barrier}, {number} of those below {mark}"),
+        /// A store was written to under a lock.
+        Written {
+            /// What.
+            write: Write,
+            /// Whether it was taken.
+            accepted: bool,
+        } = "store_accepted" | "store_refused" [usize::from(!accepted)] ("{write}"),
     }
 }
 
@@ -412,6 +471,13 @@ pub enum ZkRequest {
         /// The configuration.
         value: u64,
     },
+    /// Stand for election, lead for a while, resign.
+    Elect,
+    /// Work between the doors of a double barrier.
+    Meet {
+        /// Which.
+        barrier: u64,
+    },
 }
 
 /// What it is answered.
@@ -436,5 +502,10 @@ pub enum ZkResponse {
     Held {
         /// The token.
         token: u32,
+    },
+    /// It was inside with all the others, and so are they.
+    Met {
+        /// Its number.
+        number: u32,
     },
 }
