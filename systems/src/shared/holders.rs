@@ -175,8 +175,13 @@ impl Holders {
         }
     }
 
+    /// Who held which lock.
+    pub fn track(&self, end: Instant) -> Track {
+        self.track.finish(end)
+    }
+
     /// How long more than one believed to hold the same.
-    fn overlap(&self, end: Instant) -> Duration {
+    pub fn overlap(&self, end: Instant) -> Duration {
         let open: u64 = self.double.values().map(|since| end.since(*since).0).sum();
         Duration(self.overlap.0 + open)
     }

@@ -8,10 +8,10 @@ use super::message::{ConsulFact, ConsulMessage, ConsulRecord, ConsulRequest, Con
 use super::options::{Config, Duty, Fencing};
 use super::pool::{Changes, Pool};
 use super::server::{Member, Server, TIMERS_FROM};
-use crate::shared::fenced::{FencedStore, Write};
+use crate::shared::fenced::{FencedStore, Guarded, Write};
 use crate::shared::replication::Consensus;
 use core::fmt;
-use sim_core::{Argument, Completion, Effect, Effects, Node, NodeId, Order, OrderKind, Replay, Role, Ticket, Timer};
+use sim_core::{Argument, Completion, Effects, Node, NodeId, Order, OrderKind, Replay, Role, Ticket, Timer};
 use std::rc::Rc;
 
 /// A node's outputs.
@@ -41,7 +41,6 @@ pub(super) const ORDERS: &[OrderKind] = &[
 /// A store that is written to under locks.
 #[derive(Clone, Debug)]
 pub struct Store {
-    fences: bool,
     inside: FencedStore,
 }
 
@@ -113,20 +112,19 @@ impl Store {
             _ => None,
         });
         let fences = config.fencing == Fencing::Sequencer && !config.has(ConsulBug::NoFencing);
-        Self { fences, inside: FencedStore::of(writes) }
+        Self { inside: FencedStore::of(fences, writes) }
     }
+}
 
-    fn on_write(&mut self, from: NodeId, write: Write, fx: &mut Fx<'_>) {
-        let accepted = self.inside.write(&write, self.fences);
-        fx.note(ConsulFact::Written { write, accepted });
-        let message = ConsulMessage::Wrote { number: write.number, accepted };
-        if accepted {
-            let durable = fx.append(ConsulRecord::Wrote(write));
-            fx.sync();
-            fx.after(durable, Effect::Send { to: from, message });
-        } else {
-            fx.send(from, message);
-        }
+impl Guarded for Machine {
+    fn record(write: Write) -> ConsulRecord {
+        ConsulRecord::Wrote(write)
+    }
+    fn answer(number: u64, accepted: bool) -> ConsulMessage {
+        ConsulMessage::Wrote { number, accepted }
+    }
+    fn fact(write: Write, accepted: bool) -> ConsulFact {
+        ConsulFact::Written { write, accepted }
     }
 }
 
@@ -167,7 +165,7 @@ impl Node for Machine {
                 (Part::Agent(agent), _) => agent.on_message(from, message, fx),
                 (Part::Store(store), _) => {
                     if let ConsulMessage::Write(write) = message {
-                        store.on_write(from, write, fx);
+                        store.inside.on_write(from, write, fx);
                     }
                 }
                 (Part::Server(_), None) => {}
