@@ -62,7 +62,7 @@ fn laws() -> Vec<Law> {
             figure: format!("messages a member and period, of {n}"),
             file: "consul/quiet",
             set: vec![nodes(n)],
-            seeds: 50,
+            seeds: 150,
             metric: "messages_per_period",
             unit: 1.0,
             expected: 2.0,
