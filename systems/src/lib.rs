@@ -16,7 +16,10 @@ pub mod storage;
 use communication::balancing::BalancingSystem;
 use consensus::{paxos::PaxosSystem, raft::RaftSystem, synod::SynodSystem};
 use control::{cluster::ClusterSystem, failover::FailoverSystem};
-use storage::{chubby::ChubbySystem, hashing::HashingSystem, placement::PlacementSystem, zookeeper::ZooKeeperSystem};
+use storage::{
+    chubby::ChubbySystem, hashing::HashingSystem, placement::PlacementSystem, redlock::RedlockSystem,
+    zookeeper::ZooKeeperSystem,
+};
 
 /// Registers every system of this crate.
 pub fn collect(registry: &mut impl sim_core::Collect) {
@@ -29,5 +32,6 @@ pub fn collect(registry: &mut impl sim_core::Collect) {
     registry.add::<SynodSystem>();
     registry.add::<PlacementSystem>();
     registry.add::<RaftSystem>();
+    registry.add::<RedlockSystem>();
     registry.add::<ZooKeeperSystem>();
 }

@@ -187,12 +187,14 @@ const FACTS: &[&str] = &[
 
 /// Systems of which the stand-in knows nothing: whatever their options are, they are taken as they are.
 const UNKNOWN: &[&str] =
-    &["balancing", "cell", "chubby", "failover", "failover-cluster", "hashing", "placement", "zookeeper"];
+    &["balancing", "cell", "chubby", "failover", "failover-cluster", "hashing", "placement", "redlock", "zookeeper"];
 
 /// The operations that the files of some of them name.
 const OPERATIONS: &[OperationKind] = &[
     OperationKind::read("get", ""),
     OperationKind::read("synced_get", ""),
+    OperationKind::read("look", ""),
+    OperationKind::write("touch", ""),
     OperationKind::write("set", ""),
     OperationKind::write("cas", ""),
     OperationKind::write("pair", ""),
@@ -251,7 +253,7 @@ impl Systems for Only {
         if system == "cell" { ROLES } else { &[] }
     }
     fn operations(&self, system: &str) -> &'static [OperationKind] {
-        if ["chubby", "zookeeper"].contains(&system) { OPERATIONS } else { &[] }
+        if ["chubby", "redlock", "zookeeper"].contains(&system) { OPERATIONS } else { &[] }
     }
     fn connects(&self, system: &str) -> bool {
         system == "cell"

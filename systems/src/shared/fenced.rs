@@ -2,6 +2,7 @@
 //! its fencing token, or takes whatever comes.
 
 use core::fmt;
+use sim_core::{Effect, Effects, Node, NodeId};
 use std::collections::BTreeMap;
 
 /// A write under a lock.
@@ -21,28 +22,64 @@ impl fmt::Display for Write {
     }
 }
 
-/// What such a store knows of locks.
+/// What a store goes by when somebody writes to it under a lock.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Fencing {
+    /// It takes whatever comes.
+    None,
+    /// It refuses a token that is older than the newest it has seen for that lock.
+    #[default]
+    Token,
+}
+
+/// A node that may be such a store: what it writes down, answers and announces.
+pub(crate) trait Guarded: Node {
+    /// On its disk: it has taken this.
+    fn record(write: Write) -> Self::Record;
+    /// To the writer: whether it has taken that write.
+    fn answer(number: u64, accepted: bool) -> Self::Message;
+    /// To rules and charts.
+    fn fact(write: Write, accepted: bool) -> Self::Fact;
+}
+
+/// Such a store.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct FencedStore {
+pub struct FencedStore {
+    fences: bool,
     newest: BTreeMap<u64, u64>,
 }
 
 impl FencedStore {
     /// One that has taken these.
-    pub fn of(writes: impl Iterator<Item = Write>) -> Self {
-        let mut store = Self::default();
-        writes.for_each(|write| _ = store.write(&write, false));
-        store
+    pub(crate) fn of(fences: bool, taken: impl Iterator<Item = Write>) -> Self {
+        let mut store = Self { fences: false, newest: BTreeMap::new() };
+        taken.for_each(|write| _ = store.takes(&write));
+        Self { fences, ..store }
     }
 
     /// Somebody writes. Whether the store takes it; one without a fence takes everything.
-    pub fn write(&mut self, write: &Write, fence: bool) -> bool {
+    fn takes(&mut self, write: &Write) -> bool {
         let newest = self.newest.entry(write.lock).or_default();
-        if fence && write.token < *newest {
+        if self.fences && write.token < *newest {
             return false;
         }
         *newest = (*newest).max(write.token);
         true
+    }
+
+    /// Somebody writes, and is answered once that is durable.
+    pub(crate) fn on_write<N: Guarded>(&mut self, from: NodeId, write: Write, fx: &mut Effects<'_, N>) {
+        let accepted = self.takes(&write);
+        fx.note(N::fact(write, accepted));
+        let message = N::answer(write.number, accepted);
+        if accepted {
+            let durable = fx.append(N::record(write));
+            fx.sync();
+            fx.after(durable, Effect::Send { to: from, message });
+        } else {
+            fx.send(from, message);
+        }
     }
 }
 
@@ -53,9 +90,10 @@ mod tests {
     #[test]
     fn an_older_token_is_refused_by_a_fence_alone() {
         let write = |token| Write { lock: 1, token, number: 0 };
-        let mut store = FencedStore::of([write(3)].into_iter());
-        assert!(store.write(&write(3), true) && !store.write(&write(2), true));
-        assert!(store.write(&Write { lock: 2, ..write(1) }, true), "another lock");
-        assert!(store.write(&write(2), false) && !store.write(&write(2), true), "it has not forgotten");
+        let taken = || [write(3), write(1)].into_iter();
+        let mut store = FencedStore::of(true, taken());
+        assert!(store.takes(&write(3)) && !store.takes(&write(2)));
+        assert!(store.takes(&Write { lock: 2, ..write(1) }), "another lock");
+        assert!(FencedStore::of(false, taken()).takes(&write(2)), "one without a fence");
     }
 }

@@ -3,4 +3,5 @@
 pub mod chubby;
 pub mod hashing;
 pub mod placement;
+pub mod redlock;
 pub mod zookeeper;

@@ -4,11 +4,11 @@ use super::database::{Answer, Command, Database, Epoch, Mode, Path, Session};
 use super::message::{ChubbyFact, ChubbyMessage, ChubbyRequest, ChubbyResponse};
 use super::model::Model;
 use super::node::Machine;
-use super::options::{Config, Fencing};
+use super::options::Config;
 use super::server::{LANE, Member};
 use crate::consensus::any::{AnyChecks, AnyProtocol};
-use crate::shared::fenced::Write;
-use crate::shared::holders::Holders;
+use crate::shared::fenced::{Fencing, Write};
+use crate::shared::holders::{self, Holders};
 use crate::shared::in_the_end;
 use crate::shared::replication::{CouncilChecks, Protocol};
 use sim_core::measures::Measures;
@@ -49,11 +49,10 @@ sim_core::rules! {
 pub(super) const METRICS: &[MetricKind] = &[
     MetricKind::new("jeopardies", "sessions in jeopardy", Unit::Number, "how often a client's own count ran out"),
     MetricKind::new("sessions_lost", "sessions lost", Unit::Number, "sessions that ended though their client lived"),
-    MetricKind::new("lock_overlap", "two holders", Unit::Time, "time in which two believed that they held one lock")
-        .harm(),
-    MetricKind::new("locks_taken", "locks taken", Unit::Number, "how often a lock was taken").more_is_better(),
-    MetricKind::new("late_writes", "late writes", Unit::Number, "writes to the store under a lock that was lost"),
-    MetricKind::new("late_writes_taken", "late writes taken", Unit::Number, "those of them that the store took").harm(),
+    holders::OVERLAP,
+    holders::TAKEN,
+    holders::LATE,
+    holders::LATE_TAKEN,
     MetricKind::new("keep_alives", "KeepAlives", Unit::Number, "how many were sent"),
     MetricKind::new("cached_reads", "cached reads", Unit::Number, "reads that asked nobody").more_is_better(),
     MetricKind::new("invalidations", "invalidations", Unit::Number, "caches that were told that a file changes"),
@@ -76,8 +75,6 @@ pub struct ChubbyChecks {
     /// What that was when each operation began.
     begun: BTreeMap<(ClientId, u64), u64>,
     holders: Holders,
-    /// The newest token under which the store has taken a write, by lock.
-    taken: BTreeMap<u64, u64>,
     reads: u64,
     cached: u64,
     written: u64,
@@ -85,8 +82,6 @@ pub struct ChubbyChecks {
     leases: u64,
     jeopardies: u64,
     lost: u64,
-    stored: u64,
-    late: [u64; 2],
     keep_alives: u64,
     invalidations: u64,
     led: Track,
@@ -115,7 +110,6 @@ impl ChubbyChecks {
             known: BTreeMap::new(),
             begun: BTreeMap::new(),
             holders: Holders::default(),
-            taken: BTreeMap::new(),
             reads: 0,
             cached: 0,
             written: 0,
@@ -123,8 +117,6 @@ impl ChubbyChecks {
             leases: 0,
             jeopardies: 0,
             lost: 0,
-            stored: 0,
-            late: [0; 2],
             keep_alives: 0,
             invalidations: 0,
             led,
@@ -215,19 +207,9 @@ impl ChubbyChecks {
     }
 
     fn on_stored(&mut self, node: NodeId, write: Write, accepted: bool) {
-        let Write { lock, token, .. } = write;
-        self.stored += 1;
-        if !self.model.is_held(Path::Lock(lock), token) {
-            self.late[0] += 1;
-            self.late[1] += u64::from(accepted);
-        }
-        if !accepted {
-            return;
-        }
-        let newest = self.taken.entry(lock).or_default();
-        let before = core::mem::replace(newest, (*newest).max(token));
-        if token < before && self.config.fencing == Fencing::Sequencer {
-            let detail = format!("a write under lock {lock} of generation {token} was taken after one of {before}");
+        let is_held = self.model.is_held(Path::Lock(write.lock), write.token);
+        let wrong = self.holders.stored(self.now, write, accepted, is_held);
+        if let Some(detail) = wrong.filter(|_| self.config.fencing == Fencing::Token) {
             self.breaks(NO_LATE_WRITE, Some(node), detail);
         }
     }
@@ -301,24 +283,19 @@ impl ChubbyChecks {
             in_the_end::verdict(EPHEMERAL_FILES_GO, self.now, left_behind(nodes)),
             self.council.verdict(nodes),
         ];
-        if self.config.fencing == Fencing::Sequencer && self.config.stores > 0 {
-            all.push(counted(NO_LATE_WRITE, self.stored, "writes to the store"));
+        if self.config.fencing == Fencing::Token && self.config.stores > 0 {
+            all.push(counted(NO_LATE_WRITE, self.holders.writes[0], "writes to the store"));
         }
         all
     }
 
     /// What a report shows of a run.
     pub(super) fn measures(&self, end: Instant) -> Measures {
-        let mut measures = Measures {
-            tracks: vec![self.led.finish(end), self.sessions.finish(end), self.holders.track(end)],
-            ..Measures::default()
-        };
+        let mut measures =
+            Measures { tracks: vec![self.led.finish(end), self.sessions.finish(end)], ..Measures::default() };
         let numbers = [
             ("jeopardies", self.jeopardies),
             ("sessions_lost", self.lost),
-            ("locks_taken", self.holders.taken),
-            ("late_writes", self.late[0]),
-            ("late_writes_taken", self.late[1]),
             ("keep_alives", self.keep_alives),
             ("cached_reads", self.cached),
             ("invalidations", self.invalidations),
@@ -326,7 +303,7 @@ impl ChubbyChecks {
         for (name, number) in numbers {
             measures.set(METRICS, name, number as f64);
         }
-        measures.set(METRICS, "lock_overlap", self.holders.overlap(end).0 as f64);
+        self.holders.measure(end, METRICS, &mut measures);
         measures
     }
 }

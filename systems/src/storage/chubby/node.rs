@@ -3,12 +3,12 @@
 use super::app::App;
 use super::bugs::ChubbyBug;
 use super::message::{ChubbyFact, ChubbyMessage, ChubbyRecord, ChubbyRequest, ChubbyResponse};
-use super::options::{Config, Duty, Fencing};
+use super::options::{Config, Duty};
 use super::server::{Member, Server, TIMERS_FROM};
-use crate::shared::fenced::{FencedStore, Write};
+use crate::shared::fenced::{FencedStore, Fencing, Guarded, Write};
 use crate::shared::replication::Consensus;
 use core::fmt;
-use sim_core::{Completion, Effect, Effects, Node, NodeId, Replay, Role, Ticket, Timer};
+use sim_core::{Completion, Effects, Node, NodeId, Replay, Role, Ticket, Timer};
 use std::rc::Rc;
 
 /// A node's outputs.
@@ -23,20 +23,13 @@ pub(super) const WORK: Timer = Timer(2);
 /// How many timer slots a node uses.
 pub const TIMERS: u16 = TIMERS_FROM + Member::TIMERS;
 
-/// A store that is written to under locks.
-#[derive(Clone, Debug)]
-pub struct Store {
-    fences: bool,
-    inside: FencedStore,
-}
-
 /// A node.
 #[derive(Clone, Debug)]
 pub enum Machine {
     /// One of the cell.
     Server(Box<Server>),
     /// One that is written to.
-    Store(Store),
+    Store(FencedStore),
     /// One that has a session.
     App(Box<App>),
 }
@@ -55,28 +48,25 @@ impl Machine {
     }
 }
 
-impl Store {
-    fn boot(config: &Config, disk: Replay<'_, ChubbyRecord>) -> Self {
-        let writes = disk.iter().filter_map(|(_, record)| match record {
-            Ok(ChubbyRecord::Wrote(write)) => Some(*write),
-            _ => None,
-        });
-        let fences = config.fencing == Fencing::Sequencer && !config.has(ChubbyBug::NoFencing);
-        Self { fences, inside: FencedStore::of(writes) }
+impl Guarded for Machine {
+    fn record(write: Write) -> ChubbyRecord {
+        ChubbyRecord::Wrote(write)
     }
+    fn answer(number: u64, accepted: bool) -> ChubbyMessage {
+        ChubbyMessage::Wrote { number, accepted }
+    }
+    fn fact(write: Write, accepted: bool) -> ChubbyFact {
+        ChubbyFact::Written { write, accepted }
+    }
+}
 
-    fn on_write(&mut self, from: NodeId, write: Write, fx: &mut Fx<'_>) {
-        let accepted = self.inside.write(&write, self.fences);
-        fx.note(ChubbyFact::Written { write, accepted });
-        let message = ChubbyMessage::Wrote { number: write.number, accepted };
-        if accepted {
-            let durable = fx.append(ChubbyRecord::Wrote(write));
-            fx.sync();
-            fx.after(durable, Effect::Send { to: from, message });
-        } else {
-            fx.send(from, message);
-        }
-    }
+/// A store as its disk has it.
+fn store(config: &Config, disk: Replay<'_, ChubbyRecord>) -> FencedStore {
+    let taken = disk.iter().filter_map(|(_, record)| match record {
+        Ok(ChubbyRecord::Wrote(write)) => Some(*write),
+        _ => None,
+    });
+    FencedStore::of(config.fencing == Fencing::Token && !config.has(ChubbyBug::NoFencing), taken)
 }
 
 impl Node for Machine {
@@ -91,7 +81,7 @@ impl Node for Machine {
     fn boot(config: &Rc<Config>, me: NodeId, disk: Replay<'_, ChubbyRecord>, fx: &mut Fx<'_>) -> Self {
         match config.duty(me) {
             Duty::Server => Self::Server(Box::new(Server::boot(config, me, disk, fx))),
-            Duty::Store => Self::Store(Store::boot(config, disk)),
+            Duty::Store => Self::Store(store(config, disk)),
             Duty::App => Self::App(Box::new(App::boot(config, me, fx))),
         }
     }

@@ -2,20 +2,10 @@
 
 use super::bugs::ChubbyBug;
 use crate::consensus::any::{Agreement, AnyConfig};
+use crate::shared::fenced::Fencing;
 use crate::shared::replication::Group;
 use sim_core::units::{DurationText, RangeText};
 use sim_core::{Duration, NodeId};
-
-/// What a store goes by when somebody writes to it under a lock.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Fencing {
-    /// It takes whatever comes.
-    None,
-    /// It refuses a sequencer that is older than the newest it has seen for that lock.
-    #[default]
-    Sequencer,
-}
 
 sim_core::options! {
     /// The `[system]` options of `system = "chubby"`.
@@ -56,7 +46,7 @@ sim_core::options! {
         lock_delay: DurationText = DurationText::millis(0) => { lock_delay: Duration = lock_delay.0 };
         /// How long a new master waits until it deletes ephemeral files that nobody has open.
         ephemeral_wait: DurationText = DurationText::millis(60_000) => { ephemeral_wait: Duration = ephemeral_wait.0 };
-        /// What the store goes by: `none` or the `sequencer` of a lock.
+        /// What the store goes by: `none`, or the `token` of a lock: its sequencer's generation.
         fencing: Fencing = Fencing::default();
         /// How long a client waits before it asks the next server who the master is.
         seek_every: DurationText = DurationText::millis(200) => { seek_every: Duration = seek_every.0 },

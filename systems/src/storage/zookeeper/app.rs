@@ -268,6 +268,9 @@ impl App {
     }
 
     pub(super) fn on_message(&mut self, from: NodeId, message: ZkMessage, fx: &mut Fx<'_>) {
+        if let ZkMessage::Wrote { number, .. } = message {
+            return self.on_wrote(number, fx);
+        }
         let (Link::Connecting(server) | Link::Connected(server)) = self.link else { return };
         if server != from {
             return;
@@ -380,6 +383,9 @@ impl App {
     }
 
     pub(super) fn on_closed(&mut self, peer: NodeId, fx: &mut Fx<'_>) {
+        if Some(peer) == self.config.store() {
+            return self.store_is_gone(fx);
+        }
         if matches!(self.link, Link::Connecting(server) | Link::Connected(server) if server == peer) {
             self.disconnect(fx);
         }

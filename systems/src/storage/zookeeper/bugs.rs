@@ -29,6 +29,9 @@ sim_core::catalogue! {
     WatchRace, "watch_race",
         "The lock recipe watches the node before its own without looking whether it is still there.",
         "locks_are_granted", "Z13: textbook";
+    NoFencing, "no_fencing",
+        "The store looks at no token, although it is told to.",
+        "no_late_write", "L2: etcd issue 11457, 10811, pull request 11490";
     LockWithoutLease, "lock_without_lease",
         "The node that stands for a lock does not go with the session of its holder.",
         "locks_are_granted", "L11: python-etcd3 issue 109";

@@ -5,7 +5,8 @@ use super::message::{ZkFact, ZkMessage, ZkRecord, ZkRequest, ZkResponse};
 use super::node::Machine;
 use super::options::{Config, SyncBy};
 use super::txn::{Path, Place, Session, Zxid};
-use crate::shared::holders::Holders;
+use crate::shared::fenced::{Fencing, Write};
+use crate::shared::holders::{self, Holders};
 use crate::shared::in_the_end;
 use sim_core::measures::Measures;
 use sim_core::metric::{MetricKind, Unit};
@@ -35,6 +36,8 @@ sim_core::rules! {
     pub const SYNCED_READS_ARE_FRESH: &str = "synced_reads_are_fresh";
     /// Of two that believe to hold one lock, the session of one has been ended.
     pub const LOCK_EXCLUDES: &str = "lock_excludes";
+    /// A store that goes by tokens takes no write under an older one than it has taken.
+    pub const NO_LATE_WRITE: &str = "no_late_write";
     /// In the end, nobody waits for a lock.
     pub const LOCKS_ARE_GRANTED: &str = "locks_are_granted";
     /// In the end, every server that is up serves the same state.
@@ -46,9 +49,10 @@ sim_core::rules! {
 /// Its own figures.
 pub(super) const METRICS: &[MetricKind] = &[
     MetricKind::new("sessions_lost", "sessions lost", Unit::Number, "sessions that ended though their client lived"),
-    MetricKind::new("lock_overlap", "two holders", Unit::Time, "time in which two believed that they held one lock")
-        .harm(),
-    MetricKind::new("locks_taken", "locks taken", Unit::Number, "how often a lock was taken").more_is_better(),
+    holders::OVERLAP,
+    holders::TAKEN,
+    holders::LATE,
+    holders::LATE_TAKEN,
 ];
 
 /// The memory of one run.
@@ -156,6 +160,7 @@ impl ZkChecks {
                     self.breaks(LOCK_EXCLUDES, Some(node), detail);
                 }
             }
+            ZkFact::Written { write, accepted } => self.on_stored(node, write, accepted),
             ZkFact::LetsGo { lock, .. } => self.holders.let_go(at, node, lock),
             ZkFact::Configured { data } => {
                 self.configured.insert(node, data);
@@ -175,6 +180,17 @@ impl ZkChecks {
             | ZkFact::Follows { .. }
             | ZkFact::Proposed { .. }
             | ZkFact::Expires { .. } => {}
+        }
+    }
+
+    fn on_stored(&mut self, node: NodeId, write: Write, accepted: bool) {
+        let Write { lock, token, .. } = write;
+        let path = Path::child(Place::Lock(lock), token as u32);
+        let applied = self.chains.last_key_value().map_or(Zxid::ZERO, |(zxid, _)| *zxid);
+        let is_held = self.history.is_queued(path, applied);
+        let wrong = self.holders.stored(self.now, write, accepted, is_held);
+        if let Some(detail) = wrong.filter(|_| self.config.fencing == Fencing::Token) {
+            self.breaks(NO_LATE_WRITE, Some(node), detail);
         }
     }
 
@@ -232,6 +248,9 @@ impl ZkChecks {
             in_the_end::verdict(FOLLOWERS_KEEP_UP, self.now, self.lags(nodes)),
             in_the_end::verdict(WATCHERS_LEARN, self.now, self.unaware(nodes)),
         ];
+        if self.config.fencing == Fencing::Token && self.config.stores > 0 {
+            all.push(counted(NO_LATE_WRITE, self.holders.writes[0], "writes to the store"));
+        }
         if self.config.sync_by == SyncBy::Quorum {
             all.push(passed(SYNCED_READS_ARE_FRESH, format!("{} reads", self.synced)));
         }
@@ -288,13 +307,10 @@ impl ZkChecks {
 
     /// What a report shows of a run.
     pub(super) fn measures(&self, end: Instant) -> Measures {
-        let mut measures = Measures {
-            tracks: vec![self.led.finish(end), self.sessions.finish(end), self.holders.track(end)],
-            ..Measures::default()
-        };
+        let mut measures =
+            Measures { tracks: vec![self.led.finish(end), self.sessions.finish(end)], ..Measures::default() };
         measures.set(METRICS, "sessions_lost", self.lost_sessions as f64);
-        measures.set(METRICS, "lock_overlap", self.holders.overlap(end).0 as f64);
-        measures.set(METRICS, "locks_taken", self.holders.taken as f64);
+        self.holders.measure(end, METRICS, &mut measures);
         measures
     }
 }

@@ -4,6 +4,7 @@ use super::message::{Doing, Vote, ZkFact, ZkMessage, ZkRecord};
 use super::tree::{Change, Tree};
 use super::txn::{Answer, Call, Entry, Path, Place, Session, Txn, Xid, Zxid};
 use crate::shared::contents::{Told, vary};
+use crate::shared::fenced::Write;
 use sim_core::NodeId;
 use sim_core::hash::Hashed;
 use std::rc::Rc;
@@ -58,6 +59,8 @@ fn messages() {
     vary!(told, M::SetWatches {
         seen: A => B, data: vec![(KEY, true)] => vec![(KEY, false)], children: vec![] => vec![KEY],
     });
+    vary!(told, M::Wrote { number: 1 => 2, accepted: true => false });
+    vary!(told, M::Write, Write { lock: 1 => 2, token: 3 => 4, number: 5 => 6 });
     vary!(told, M::ClientPong { zxid: A => B });
     for (what, message) in [
         ("a proposal", M::Propose(entry(1, 1))),
@@ -80,6 +83,7 @@ fn records() {
     vary!(told, ZkRecord::Accepted { epoch: 1 => 2 });
     vary!(told, ZkRecord::Current { epoch: 1 => 2 });
     vary!(told, ZkRecord::Truncated { last: A => B });
+    told.add("a write", &ZkRecord::Wrote(Write { lock: 1, token: 2, number: 3 }));
     told.add("a transaction", &ZkRecord::Txn(entry(1, 1)));
     told.add("another one", &ZkRecord::Txn(entry(1, 2)));
     told.add("a snapshot", &ZkRecord::Snapshot(tree(1)));

@@ -1,6 +1,6 @@
 //! The one history that everybody's must be part of, as it is seen on disks: what is in it, what was in it and is not.
 
-use super::txn::{Entry, Path, Session, Txn, Xid, Zxid};
+use super::txn::{Entry, Path, Place, Session, Txn, Xid, Zxid};
 use sim_core::Instant;
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -15,6 +15,10 @@ pub(super) struct History {
     values: BTreeMap<Path, BTreeMap<Zxid, u64>>,
     /// The newest call of each session in it.
     calls: BTreeMap<Session, BTreeMap<Zxid, Xid>>,
+    /// Nodes that stand for locks, and the session that each goes with.
+    queued: BTreeMap<Path, Option<Session>>,
+    /// Those of them that have gone.
+    gone: BTreeMap<Path, Zxid>,
     /// Sessions that were ended, and when.
     closed: BTreeMap<Session, Instant>,
 }
@@ -32,6 +36,7 @@ impl History {
             return Ok(());
         }
         self.note_values(entry.zxid, &entry.txn);
+        self.note_locks(entry.zxid, entry.session, &entry.txn);
         if entry.txn == Txn::Close {
             self.closed.entry(entry.session).or_insert(at);
         }
@@ -56,6 +61,29 @@ impl History {
         }
     }
 
+    fn note_locks(&mut self, zxid: Zxid, session: Session, txn: &Txn) {
+        match txn {
+            Txn::Create { path, ephemeral, .. } if matches!(path.place, Place::Lock(_)) => {
+                self.queued.insert(*path, ephemeral.then_some(session));
+            }
+            Txn::Delete { path } if self.queued.contains_key(path) => {
+                self.gone.entry(*path).or_insert(zxid);
+            }
+            Txn::Close => {
+                for (path, _) in self.queued.iter().filter(|(_, of)| **of == Some(session)) {
+                    self.gone.entry(*path).or_insert(zxid);
+                }
+            }
+            Txn::Multi(all) => all.iter().for_each(|one| self.note_locks(zxid, session, one)),
+            _ => {}
+        }
+    }
+
+    /// Whether a node that stands for a lock was there as of a transaction.
+    pub fn is_queued(&self, path: Path, zxid: Zxid) -> bool {
+        self.queued.contains_key(&path) && self.gone.get(&path).is_none_or(|gone| *gone > zxid)
+    }
+
     /// A leader's history ends here: what is newer never was.
     pub fn end_at(&mut self, epoch: u32, last: Zxid) {
         self.begins.insert(epoch, last);
@@ -68,6 +96,7 @@ impl History {
                 self.closed.remove(&gone.session);
             }
         }
+        self.gone.retain(|_, zxid| *zxid <= last || zxid.epoch >= epoch);
         for values in self.values.values_mut() {
             values.split_off(&last.next());
         }

@@ -2,6 +2,7 @@
 
 use super::tree::{Change, Tree};
 use super::txn::{Answer, Call, Entry, Path, Session, Xid, Zxid};
+use crate::shared::fenced::Write;
 use core::fmt;
 use sim_core::NodeId;
 use sim_core::hash::Hashed;
@@ -37,7 +38,7 @@ pub enum Doing {
 }
 
 sim_core::messages! {
-    /// Between servers, and between them and applications.
+    /// Between servers, and between them, applications and a store.
     pub enum ZkMessage of 40 bytes {
         /// Fast leader election: what the sender votes and does.
         Notification {
@@ -214,6 +215,16 @@ sim_core::messages! {
             /// The newest transaction the server has.
             zxid: Zxid,
         } = "ClientPong" ("{zxid}"),
+
+        /// An application writes to a store under a lock.
+        Write(write: Write) = "Write" ("{write}"),
+        /// Whether it was taken.
+        Wrote {
+            /// The application's number for it.
+            number: u64,
+            /// Whether.
+            accepted: bool,
+        } = "Wrote" ("{number}: {accepted}"),
     }
 }
 
@@ -239,6 +250,8 @@ sim_core::records! {
         } = ("truncated to {last}"),
         /// All up to a transaction.
         Snapshot(tree: Rc<Hashed<Tree>>) = ("snapshot of {}", tree.last()),
+        /// A store has taken this.
+        Wrote(write: Write) = ("{write}"),
     }
 }
 
@@ -364,6 +377,13 @@ sim_core::facts! {
             /// What it says.
             data: u64,
         } = "configured" ("{data:x}"),
+        /// A store was written to under a lock.
+        Written {
+            /// What.
+            write: Write,
+            /// Whether it was taken.
+            accepted: bool,
+        } = "store_accepted" | "store_refused" [usize::from(!accepted)] ("{write}"),
     }
 }
 

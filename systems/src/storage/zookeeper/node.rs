@@ -1,9 +1,11 @@
-//! A machine of the system: a server, an observer, or an application, by its number.
+//! A machine of the system: a server, an observer, a store, or an application, by its number.
 
+use super::ZkBug;
 use super::app::App;
 use super::message::{ZkFact, ZkMessage, ZkRecord, ZkRequest, ZkResponse};
 use super::options::{Config, Duty};
 use super::server::{Server, Stage};
+use crate::shared::fenced::{FencedStore, Fencing, Guarded, Write};
 use core::fmt;
 use sim_core::{Completion, Effects, Node, NodeId, Replay, Role, Ticket, Timer};
 use std::rc::Rc;
@@ -33,6 +35,8 @@ pub const TIMERS: u16 = 4;
 pub enum Machine {
     /// One of the ensemble.
     Server(Box<Server>),
+    /// One that is written to under locks.
+    Store(FencedStore),
     /// One that has a session.
     App(Box<App>),
 }
@@ -43,7 +47,7 @@ impl Machine {
     pub const fn server(&self) -> Option<&Server> {
         match self {
             Self::Server(server) => Some(server),
-            Self::App(_) => None,
+            Self::App(_) | Self::Store(_) => None,
         }
     }
 
@@ -52,9 +56,30 @@ impl Machine {
     pub const fn app(&self) -> Option<&App> {
         match self {
             Self::App(app) => Some(app),
-            Self::Server(_) => None,
+            Self::Server(_) | Self::Store(_) => None,
         }
     }
+}
+
+impl Guarded for Machine {
+    fn record(write: Write) -> ZkRecord {
+        ZkRecord::Wrote(write)
+    }
+    fn answer(number: u64, accepted: bool) -> ZkMessage {
+        ZkMessage::Wrote { number, accepted }
+    }
+    fn fact(write: Write, accepted: bool) -> ZkFact {
+        ZkFact::Written { write, accepted }
+    }
+}
+
+/// A store as its disk has it.
+fn store(config: &Config, disk: Replay<'_, ZkRecord>) -> FencedStore {
+    let taken = disk.iter().filter_map(|(_, record)| match record {
+        Ok(ZkRecord::Wrote(write)) => Some(*write),
+        _ => None,
+    });
+    FencedStore::of(config.fencing == Fencing::Token && !config.has(ZkBug::NoFencing), taken)
 }
 
 impl Node for Machine {
@@ -68,21 +93,25 @@ impl Node for Machine {
 
     fn boot(config: &Rc<Config>, me: NodeId, disk: Replay<'_, ZkRecord>, fx: &mut Fx<'_>) -> Self {
         match config.duty(me) {
+            Duty::Store => Self::Store(store(config, disk)),
             Duty::App => Self::App(Box::new(App::boot(config, fx))),
             Duty::Server | Duty::Observer => Self::Server(Box::new(Server::boot(config, me, disk, fx))),
         }
     }
 
     fn on_message(&mut self, from: NodeId, message: ZkMessage, fx: &mut Fx<'_>) {
-        match self {
-            Self::Server(server) => server.on_message(from, message, fx),
-            Self::App(app) => app.on_message(from, message, fx),
+        match (self, message) {
+            (Self::Server(server), message) => server.on_message(from, message, fx),
+            (Self::Store(store), ZkMessage::Write(write)) => store.on_write(from, write, fx),
+            (Self::Store(_), _) => {}
+            (Self::App(app), message) => app.on_message(from, message, fx),
         }
     }
 
     fn on_timer(&mut self, timer: Timer, fx: &mut Fx<'_>) {
         match self {
             Self::Server(server) => server.on_timer(timer, fx),
+            Self::Store(_) => {}
             Self::App(app) => app.on_timer(timer, fx),
         }
     }
@@ -90,20 +119,26 @@ impl Node for Machine {
     /// Whoever has no session with the ensemble can not be served: programs run where an application is.
     fn on_request(&mut self, ticket: Ticket, request: ZkRequest, fx: &mut Fx<'_>) {
         match self {
-            Self::Server(_) => fx.refuse(ticket),
+            Self::Server(_) | Self::Store(_) => fx.refuse(ticket),
             Self::App(app) => app.on_request(ticket, request, fx),
         }
     }
 
     fn on_disk(&mut self, done: Completion<ZkRecord>, fx: &mut Fx<'_>) {
-        if let Self::Server(server) = self {
-            server.on_disk(&done, fx);
+        match self {
+            Self::Server(server) => server.on_disk(&done, fx),
+            Self::Store(_) | Self::App(_) => {
+                if let Completion::SyncFailed { .. } = done {
+                    fx.halt("a sync failed: what is on the disk is unknown");
+                }
+            }
         }
     }
 
     fn on_closed(&mut self, peer: NodeId, fx: &mut Fx<'_>) {
         match self {
             Self::Server(server) => server.on_closed(peer, fx),
+            Self::Store(_) => {}
             Self::App(app) => app.on_closed(peer, fx),
         }
     }
@@ -126,6 +161,7 @@ impl Node for Machine {
     fn role(&self) -> Role {
         let role = |name, rank| Role { name, rank };
         match self {
+            Self::Store(_) => role("store", 0),
             Self::App(_) => role("app", 0),
             Self::Server(server) => match (&server.stage, server.leads()) {
                 (_, Some(epoch)) => role("leader", u64::from(epoch)),

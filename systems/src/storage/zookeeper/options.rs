@@ -1,6 +1,7 @@
 //! What may be written in `[system]`, and the configuration of a node that is made of it.
 
 use super::bugs::ZkBug;
+use crate::shared::fenced::Fencing;
 use sim_core::units::DurationText;
 use sim_core::{Duration, NodeId, NodeSet};
 
@@ -19,13 +20,15 @@ sim_core::options! {
     /// The `[system]` options of `system = "zookeeper"`.
     pub struct ZkOptions;
 
-    /// The configuration that all nodes share: servers, then observers, then applications.
+    /// The configuration that all nodes share: servers, then observers, then stores, then applications.
     #[derive(Clone, Debug, PartialEq, Eq)]
     pub struct Config of shape {
         /// How many servers vote.
         pub servers: u32 = shape.number_of("server", shape.nodes() as u32);
         /// How many more only follow.
         pub observers: u32 = shape.role("observer").len() as u32;
+        /// How many stores.
+        pub stores: u32 = shape.role("store").len() as u32;
         /// All nodes.
         pub nodes: u32 = shape.nodes() as u32;
         /// The zone of each node.
@@ -66,6 +69,11 @@ sim_core::options! {
         sync_by: SyncBy = SyncBy::default();
         /// How long an application holds a lock.
         hold: DurationText = DurationText::millis(20) => { hold: Duration = hold.0 };
+        /// How long whoever takes a lock waits before it relies on it, unless the one before has let it go itself: what a
+        /// recipe can do where the service has no lock-delay. 0 for not at all.
+        lock_delay: DurationText = DurationText::millis(0) => { lock_delay: Duration = lock_delay.0 };
+        /// What the store goes by: `none`, or the `token` of a lock: its node's number.
+        fencing: Fencing = Fencing::default();
         /// Whether everybody who waits for a lock watches all others, not only the one before.
         herd: bool = false;
         /// Whether an application that has lost touch with the service stops to believe that it holds its lock, rather
@@ -83,6 +91,8 @@ pub enum Duty {
     Server,
     /// It serves.
     Observer,
+    /// It is written to under locks.
+    Store,
     /// It has a session.
     App,
 }
@@ -95,9 +105,17 @@ impl Config {
             Duty::Server
         } else if node.0 < self.servers + self.observers {
             Duty::Observer
+        } else if node.0 < self.servers + self.observers + self.stores {
+            Duty::Store
         } else {
             Duty::App
         }
+    }
+
+    /// The store, if there is one.
+    #[must_use]
+    pub const fn store(&self) -> Option<NodeId> {
+        if self.stores == 0 { None } else { Some(NodeId(self.servers + self.observers)) }
     }
 
     /// Those who vote.

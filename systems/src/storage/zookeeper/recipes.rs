@@ -3,10 +3,11 @@
 
 use super::app::{App, For, Key};
 use super::bugs::ZkBug;
-use super::message::{ZkFact, ZkRequest, ZkResponse};
+use super::message::{ZkFact, ZkMessage, ZkRequest, ZkResponse};
 use super::node::{Fx, WORK};
 use super::txn::{Answer, Call, Path, Place, Refusal};
-use sim_core::{Duration, LocalInstant};
+use crate::shared::fenced::Write;
+use sim_core::{Duration, LocalInstant, NodeId};
 
 /// How far an application has come with a lock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,8 +16,12 @@ enum Step {
     Coming,
     /// It waits for its turn.
     Waiting,
+    /// It has it, and waits until nobody else can believe so any more.
+    Delaying,
     /// It believes that it holds it.
     Holding,
+    /// It has written to the store, and waits to hear of that.
+    Writing(u64),
     /// It has lost touch, and holds it if its session lasts.
     Suspended,
     /// It has done its work, and lets it go.
@@ -35,11 +40,19 @@ pub(super) struct Lock {
     until: LocalInstant,
 }
 
+impl Lock {
+    const fn is_relied_on(&self) -> bool {
+        matches!(self.step, Step::Holding | Step::Writing(_))
+    }
+}
+
 /// What of the recipes is not in the operations themselves.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Recipes {
     /// How often a lock was asked for.
     wishes: u64,
+    /// How often the store was written to.
+    writes: u64,
 }
 
 impl App {
@@ -104,7 +117,12 @@ impl App {
                     self.look(key, fx);
                 }
             }
-            (Call::Delete { .. }, Answer::Done | Answer::Refused(Refusal::NoNode)) => self.let_go(key, &lock, fx),
+            (Call::Get { .. }, Answer::Data { data, .. }) if lock.step == Step::Delaying => {
+                self.on_last_let_go(key, &lock, data, fx);
+            }
+            (Call::Delete { .. } | Call::Multi(_), Answer::Done | Answer::Refused(Refusal::NoNode)) => {
+                self.let_go(key, &lock, fx);
+            }
             // A session that has moved meanwhile: it is looked into where it is now.
             _ => {}
         }
@@ -117,10 +135,10 @@ impl App {
             (Step::Leaving, None) => self.let_go(key, lock, fx),
             (Step::Leaving, Some(number)) => self.leave(key, lock.lock, number, fx),
             (Step::Suspended, Some(_)) => self.hold(key, fx),
-            (Step::Coming | Step::Waiting, Some(number)) => {
+            (Step::Coming | Step::Waiting | Step::Delaying, Some(number)) => {
                 self.change(key, |lock| (lock.number, lock.step) = (Some(number), Step::Waiting));
                 match all.iter().rev().find(|(other, _)| *other < number) {
-                    None => self.hold(key, fx),
+                    None => self.take(key, lock.lock, fx),
                     Some(_) if self.config.herd => {}
                     Some((before, _)) => {
                         let path = Path::child(Place::Lock(lock.lock), *before);
@@ -130,12 +148,31 @@ impl App {
                 }
             }
             // Its child has gone: it queues again.
-            (Step::Waiting, None) => {
+            (Step::Waiting | Step::Delaying, None) => {
                 self.change(key, |lock| (lock.number, lock.step) = (None, Step::Coming));
                 self.take_number(key, fx);
             }
-            (Step::Suspended, None) | (Step::Holding, _) => {}
+            (Step::Suspended, None) | (Step::Holding | Step::Writing(_), _) => {}
         }
+    }
+
+    /// It is its turn.
+    fn take(&mut self, key: Key, lock: u64, fx: &mut Fx<'_>) {
+        if self.config.lock_delay == Duration::ZERO {
+            return self.hold(key, fx);
+        }
+        self.change(key, |lock| (lock.step, lock.until) = (Step::Delaying, LocalInstant(u64::MAX)));
+        self.call(Call::Get { path: Path::of(Place::Lock(lock)), watch: false }, For::Lock(key), fx);
+    }
+
+    /// Who has let the lock go last was the one before, or nobody knows whether that one still believes in it.
+    fn on_last_let_go(&mut self, key: Key, lock: &Lock, last: u64, fx: &mut Fx<'_>) {
+        if Some(last) == lock.number.map(u64::from) {
+            return self.hold(key, fx);
+        }
+        let until = fx.now() + self.config.lock_delay;
+        self.change(key, |lock| lock.until = until);
+        self.arm_work(fx);
     }
 
     /// It holds the lock, and begins its work, or goes on with it.
@@ -144,7 +181,7 @@ impl App {
         let Some(lock) = self.lock(key) else { return };
         let (Some(session), Some(token)) = (self.session, lock.number) else { return };
         self.change(key, |lock| {
-            if lock.step == Step::Waiting {
+            if matches!(lock.step, Step::Waiting | Step::Delaying) {
                 lock.until = LocalInstant(now.0 + work.0);
             }
             lock.step = Step::Holding;
@@ -155,7 +192,8 @@ impl App {
 
     fn arm_work(&self, fx: &mut Fx<'_>) {
         let now = fx.now();
-        let holding = self.tasks.values().filter_map(|task| task.lock).filter(|lock| lock.step == Step::Holding);
+        let timed = |lock: &Lock| lock.is_relied_on() || lock.step == Step::Delaying;
+        let holding = self.tasks.values().filter_map(|task| task.lock).filter(timed);
         if let Some(first) = holding.map(|lock| lock.until).min() {
             fx.arm(WORK, Duration(first.0.saturating_sub(now.0).max(1)));
         }
@@ -163,21 +201,63 @@ impl App {
 
     pub(super) fn work_done(&mut self, fx: &mut Fx<'_>) {
         let now = fx.now();
-        let done = |lock: &Lock| lock.step == Step::Holding && lock.until <= now;
+        let timed = |lock: &Lock| lock.is_relied_on() || lock.step == Step::Delaying;
+        let done = |lock: &Lock| timed(lock) && lock.until <= now;
         let done: Vec<(Key, Lock)> =
             self.tasks.iter().filter_map(|(key, task)| Some((*key, task.lock.filter(done)?))).collect();
         for (key, lock) in done {
-            let Some(number) = lock.number else { continue };
-            // It does not believe that it holds the lock any more before anybody else may.
-            fx.note(ZkFact::LetsGo { lock: lock.lock, token: number });
-            self.change(key, |lock| lock.step = Step::Leaving);
-            self.leave(key, lock.lock, number, fx);
+            match (lock.step, self.config.store()) {
+                (Step::Delaying, _) => self.hold(key, fx),
+                (Step::Holding, Some(store)) => self.write(key, &lock, store, fx),
+                _ => self.end_work(key, &lock, fx),
+            }
         }
         self.arm_work(fx);
     }
 
+    /// Writes to the store, which may not answer.
+    fn write(&mut self, key: Key, lock: &Lock, store: NodeId, fx: &mut Fx<'_>) {
+        let Some(token) = lock.number.map(u64::from) else { return };
+        self.recipes.writes += 1;
+        let (number, until) = (self.recipes.writes, fx.now() + self.config.session_timeout);
+        self.change(key, |lock| (lock.step, lock.until) = (Step::Writing(number), until));
+        fx.send(store, ZkMessage::Write(Write { lock: lock.lock, token, number }));
+    }
+
+    fn end_writes(&mut self, which: impl Fn(u64) -> bool, fx: &mut Fx<'_>) {
+        let ends = |lock: &Lock| matches!(lock.step, Step::Writing(number) if which(number));
+        let ended: Vec<(Key, Lock)> =
+            self.tasks.iter().filter_map(|(key, task)| Some((*key, task.lock.filter(ends)?))).collect();
+        ended.iter().for_each(|(key, lock)| self.end_work(*key, lock, fx));
+    }
+
+    pub(super) fn on_wrote(&mut self, number: u64, fx: &mut Fx<'_>) {
+        self.end_writes(|of| of == number, fx);
+    }
+
+    pub(super) fn store_is_gone(&mut self, fx: &mut Fx<'_>) {
+        self.end_writes(|_| true, fx);
+    }
+
+    fn end_work(&mut self, key: Key, lock: &Lock, fx: &mut Fx<'_>) {
+        let Some(number) = lock.number else { return };
+        // It does not believe that it holds the lock any more before anybody else may.
+        fx.note(ZkFact::LetsGo { lock: lock.lock, token: number });
+        self.change(key, |lock| lock.step = Step::Leaving);
+        self.leave(key, lock.lock, number, fx);
+    }
+
+    /// Deletes its node, and where others have to know, says in the same transaction that it has let the lock go.
     fn leave(&mut self, key: Key, lock: u64, number: u32, fx: &mut Fx<'_>) {
-        self.call(Call::Delete { path: Path::child(Place::Lock(lock), number) }, For::Lock(key), fx);
+        let path = Path::child(Place::Lock(lock), number);
+        let delete = Call::Delete { path };
+        let call = if self.config.lock_delay == Duration::ZERO {
+            delete
+        } else {
+            let path = Path::of(Place::Lock(lock));
+            Call::Multi(vec![Call::Set { path, data: u64::from(number) + 1, version: None }, delete])
+        };
+        self.call(call, For::Lock(key), fx);
     }
 
     fn let_go(&mut self, key: Key, lock: &Lock, fx: &mut Fx<'_>) {
@@ -192,7 +272,7 @@ impl App {
             return;
         }
         for task in self.tasks.values_mut() {
-            let Some(lock) = task.lock.as_mut().filter(|lock| lock.step == Step::Holding) else { continue };
+            let Some(lock) = task.lock.as_mut().filter(|lock| lock.is_relied_on()) else { continue };
             lock.step = Step::Suspended;
             if let Some(token) = lock.number {
                 fx.note(ZkFact::LetsGo { lock: lock.lock, token });
@@ -202,7 +282,7 @@ impl App {
 
     /// It is in touch again, with the same session or another: it looks for what it has left behind.
     pub(super) fn resume_locks(&mut self, fx: &mut Fx<'_>) {
-        let wanted = self.tasks.iter().filter(|(_, task)| task.lock.is_some_and(|lock| lock.step != Step::Holding));
+        let wanted = self.tasks.iter().filter(|(_, task)| task.lock.is_some_and(|lock| !lock.is_relied_on()));
         let keys: Vec<Key> = wanted.map(|(key, _)| *key).collect();
         if !keys.is_empty() {
             // The server may not have what was written through another one.
@@ -219,14 +299,14 @@ impl App {
         for (key, task) in &mut self.tasks {
             let Some(lock) = task.lock.as_mut() else { continue };
             match (lock.step, lock.number) {
-                (Step::Holding, Some(token)) => {
+                (Step::Holding | Step::Writing(_), Some(token)) => {
                     fx.note(ZkFact::LetsGo { lock: lock.lock, token });
                     lost.push(*key);
                 }
-                (Step::Holding | Step::Suspended, _) => lost.push(*key),
+                (Step::Holding | Step::Writing(_) | Step::Suspended, _) => lost.push(*key),
                 // What it was to delete has gone with the session.
                 (Step::Leaving, _) => {}
-                (Step::Coming | Step::Waiting, _) => (lock.step, lock.number) = (Step::Coming, None),
+                (Step::Coming | Step::Waiting | Step::Delaying, _) => (lock.step, lock.number) = (Step::Coming, None),
             }
         }
         for key in lost {

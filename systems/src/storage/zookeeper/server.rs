@@ -167,7 +167,9 @@ impl Server {
             | ZkMessage::Bye
             | ZkMessage::Reply { .. }
             | ZkMessage::Event { .. }
-            | ZkMessage::ClientPong { .. } => {}
+            | ZkMessage::ClientPong { .. }
+            | ZkMessage::Write(_)
+            | ZkMessage::Wrote { .. } => {}
         }
         self.settle(fx);
     }

@@ -56,6 +56,7 @@ impl Store {
                 ZkRecord::Txn(entry) if entry.zxid > store.last() => store.log.push_back(Rc::clone(entry)),
                 ZkRecord::Txn(_) => {}
                 ZkRecord::Truncated { last } => store.cut(*last),
+                ZkRecord::Wrote(_) => {}
                 ZkRecord::Snapshot(tree) => {
                     // What is newer is written once more behind it.
                     store.log.clear();

@@ -12,7 +12,7 @@ use sim_core::workload::{Load, OperationKind};
 use sim_core::{Bug, Finished, Invalid, Node, Operation, Phase, Profile, RoleKind, Rule, Shape, System, Verdict};
 use std::rc::Rc;
 
-/// An ensemble of servers, and applications with sessions.
+/// An ensemble of servers, a store, and applications with sessions.
 #[derive(Debug)]
 pub struct ZooKeeperSystem;
 
@@ -32,6 +32,7 @@ impl System for ZooKeeperSystem {
     const ROLES: &'static [RoleKind] = &[
         RoleKind::member("server", "votes and serves").at_most(64),
         RoleKind::member("observer", "serves and has no vote").at_least(0).at_most(64),
+        RoleKind::other("store", "is written to under locks").at_most(1),
         RoleKind::other("app", "runs a program that has a session").at_least(1),
     ];
     const OPERATIONS: &'static [OperationKind] = OPERATIONS;

@@ -1,0 +1,170 @@
+//! What must hold: what Redlock promises, and what its users want of it.
+
+use super::message::{RedlockFact, Value};
+use super::node::Machine;
+use super::options::Config;
+use crate::shared::fenced::Write;
+use crate::shared::holders::{self, Holders};
+use crate::shared::in_the_end;
+use sim_core::measures::Measures;
+use sim_core::metric::{MetricKind, Unit};
+use sim_core::track::Track;
+use sim_core::{Instant, NodeId, Observed, Observer, Verdict, Violation};
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+sim_core::rules! {
+    /// No two hold one lock within the time for which each was told that it is valid.
+    pub const ONE_VALID_HOLDER: &str = "one_valid_holder";
+    /// The store takes no write under a lock after one of a later holder.
+    pub const NO_LATE_WRITE: &str = "no_late_write";
+    /// In the end, nobody waits for a lock.
+    pub const LOCKS_ARE_GRANTED: &str = "locks_are_granted";
+}
+
+/// Its own figures.
+pub(super) const METRICS: &[MetricKind] = &[
+    holders::OVERLAP,
+    holders::TAKEN,
+    holders::LATE,
+    holders::LATE_TAKEN,
+    MetricKind::new("missed_tries", "missed tries", Unit::Number, "tries to take a lock that had no majority in time"),
+];
+
+/// A lock as its last holder was given it.
+#[derive(Clone, Copy, Debug)]
+struct Given {
+    value: Value,
+    by: NodeId,
+    /// Which of all that were given it is: what a token would have been.
+    number: u64,
+    /// Until when its holder may rely on it, at the least.
+    until: Instant,
+}
+
+/// The memory of one run.
+#[derive(Clone, Debug)]
+pub struct RedlockChecks {
+    config: Rc<Config>,
+    given: BTreeMap<u64, Given>,
+    numbers: BTreeMap<Value, u64>,
+    holders: Holders,
+    missed: u64,
+    serving: Track,
+    now: Instant,
+    /// What was broken first of each rule. The run goes on: how much harm comes of it is what one wants to know.
+    broken: BTreeMap<&'static str, Violation>,
+}
+
+impl RedlockChecks {
+    /// Nothing seen yet.
+    #[must_use]
+    pub fn new(config: &Rc<Config>) -> Self {
+        let about = "Whether each instance answered; one that may have lost its keys is silent for a while.";
+        Self {
+            config: Rc::clone(config),
+            given: BTreeMap::new(),
+            numbers: BTreeMap::new(),
+            holders: Holders::default(),
+            missed: 0,
+            serving: Track::new("instances", "Instances", about, "serves").or("silent", true),
+            now: Instant::ZERO,
+            broken: BTreeMap::new(),
+        }
+    }
+
+    fn breaks(&mut self, rule: &'static str, node: NodeId, detail: String) {
+        let violation = Violation { rule: rule.to_owned(), at: self.now, node: Some(node), detail };
+        self.broken.entry(rule).or_insert(violation);
+    }
+
+    fn on_fact(&mut self, node: NodeId, fact: RedlockFact) {
+        let at = self.now;
+        match fact {
+            RedlockFact::Serves => self.serving.begin_as(0, at, node, ""),
+            RedlockFact::Silent => self.serving.begin_as(1, at, node, ""),
+            RedlockFact::Missed { .. } => self.missed += 1,
+            RedlockFact::Holds { lock, value, valid, works } => self.on_holds(node, (lock, value, valid, works)),
+            RedlockFact::LetsGo { lock, value } => {
+                self.holders.let_go(at, node, lock);
+                if let Some(given) = self.given.get_mut(&lock).filter(|given| given.value == value) {
+                    given.until = given.until.min(at);
+                }
+            }
+            RedlockFact::Written { write, accepted } => self.on_stored(node, write, accepted),
+        }
+    }
+
+    fn on_holds(&mut self, node: NodeId, (lock, value, valid, works): (u64, Value, u64, bool)) {
+        let at = self.now;
+        let fast = u128::from(valid) * u128::from(self.config.max_drift_ppm) / 1_000_000;
+        let until = Instant(at.0 + valid - fast as u64);
+        let number = self.numbers.len() as u64 + 1;
+        self.numbers.insert(value, number);
+        let given = Given { value, by: node, number, until };
+        if let Some(before) = self.given.insert(lock, given).filter(|before| before.until > at) {
+            let (by, more) = (before.by, before.until.since(at));
+            let detail = format!("{node} has lock {lock}, and {by} may rely on it for {more} more");
+            self.breaks(ONE_VALID_HOLDER, node, detail);
+        }
+        if works {
+            self.holders.take(at, node, (lock, number, value.0, true), |_| true);
+        }
+    }
+
+    fn on_stored(&mut self, node: NodeId, write: Write, accepted: bool) {
+        let number = self.numbers.get(&Value(write.token)).copied().unwrap_or(0);
+        let newest = self.given.get(&write.lock);
+        let is_held = newest.is_some_and(|given| given.number == number && given.until > self.now);
+        let numbered = Write { token: number, ..write };
+        if let Some(detail) = self.holders.stored(self.now, numbered, accepted, is_held) {
+            self.breaks(NO_LATE_WRITE, node, detail);
+        }
+    }
+
+    /// What can be said at the end.
+    pub(super) fn verdicts(&self, nodes: &[Option<Machine>]) -> Vec<Verdict> {
+        let counted = |rule, many: u64, what: &str| match (self.broken.get(rule), many) {
+            (Some(violation), _) => Verdict::Fail(violation.clone()),
+            (None, 0) => Verdict::Inconclusive { rule, why: format!("there were no {what}") },
+            (None, many) => Verdict::Pass { rule, detail: format!("{many} {what}") },
+        };
+        let apps = in_the_end::each(nodes).filter_map(|(node, machine)| Some((node, machine.app()?)));
+        let mut waiting = apps.filter(|(_, app)| app.locks() > 0);
+        let waits = waiting.next().map(|(node, app)| (node, format!("{node} waits for {} locks", app.locks())));
+        let mut all = vec![
+            counted(ONE_VALID_HOLDER, self.numbers.len() as u64, "locks taken"),
+            in_the_end::verdict(LOCKS_ARE_GRANTED, self.now, waits),
+        ];
+        if self.config.stores > 0 {
+            all.push(counted(NO_LATE_WRITE, self.holders.writes[0], "writes to the store"));
+        }
+        all
+    }
+
+    /// What a report shows of a run.
+    pub(super) fn measures(&self, end: Instant) -> Measures {
+        let mut measures = Measures { tracks: vec![self.serving.finish(end)], ..Measures::default() };
+        self.holders.measure(end, METRICS, &mut measures);
+        measures.set(METRICS, "missed_tries", self.missed as f64);
+        measures
+    }
+}
+
+impl Observer<Machine> for RedlockChecks {
+    fn observe(&mut self, at: Instant, what: &Observed<'_, Machine>) {
+        self.now = at;
+        match what {
+            Observed::Noted { node, fact } => self.on_fact(*node, *fact),
+            Observed::Crashed { node, .. } => {
+                self.serving.end(at, *node);
+                self.holders.crash(at, *node);
+                // Who is down relies on nothing.
+                for given in self.given.values_mut().filter(|given| given.by == *node) {
+                    given.until = given.until.min(at);
+                }
+            }
+            _ => {}
+        }
+    }
+}
