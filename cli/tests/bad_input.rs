@@ -164,3 +164,66 @@ fn yaml_gets_one_sentence() {
         assert_eq!(ran.stderr.matches('\u{d7}').count(), 1, "{}", ran.stderr);
     }
 }
+
+/// Mistakes about sessions and locks: one message each, all at once, with the line and what would be right.
+#[test]
+fn coordination_that_makes_no_sense_is_refused() {
+    let servers = |role: &str| format!("[[cluster.group]]\nrole = \"{role}\"\nnodes = 3\n");
+    let cases: [(&str, &str, &str, &str, &[&str]); 5] = [
+        (
+            "zookeeper",
+            "server",
+            "session_timeout = \"3s\"",
+            "lock",
+            &["sessions of 3s at ticks of 2s", "2 to 20 ticks"],
+        ),
+        (
+            "zookeeper",
+            "server",
+            "session_timeout = \"41s\"\nbarrier = 0",
+            "share",
+            &["sessions of 41s at ticks of 2s", "a barrier that waits for nobody", "there is no operation `share`"],
+        ),
+        (
+            "zookeeper",
+            "voter",
+            "",
+            "lock",
+            &["`zookeeper` has no role `voter`", "one of: server, observer, store, app"],
+        ),
+        (
+            "chubby",
+            "server",
+            "lease = \"1s\"\nmaster_lease = \"2s\"",
+            "elect",
+            &[
+                "a master's lease of 2s and sessions of 1s",
+                "there is no operation `elect`",
+                "one of: get, set, lock, share, appear",
+            ],
+        ),
+        (
+            "redlock",
+            "instance",
+            "answer_timeout = \"10s\"",
+            "set",
+            &["a wait of 10s for a lock of 10s", "there is no operation `set`"],
+        ),
+    ];
+    for (system, role, options, operation, words) in cases {
+        let scratch = Scratch::new();
+        let file = scratch.path().join("x.toml");
+        let text = format!(
+            "[scenario]\nname = \"x\"\nsystem = \"{system}\"\nduration = \"20s\"\n{}{}[system]\n{options}\n\
+             [[workload]]\nat = \"app\"\nrate = \"5/s\"\nmix = {{ {operation} = 1 }}\n",
+            servers(role),
+            servers("app"),
+        );
+        std::fs::write(&file, text).expect("can be written");
+        let ran = splitbrain(&["check", file.to_str().unwrap()]);
+        assert_eq!(ran.status.code(), Some(2), "{system}: {}{}", ran.stdout, ran.stderr);
+        let told = ran.stderr.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(words.iter().all(|word| told.contains(word)), "{system}: {}", ran.stderr);
+        assert!(told.contains("x.toml:"), "{system}: {}", ran.stderr);
+    }
+}

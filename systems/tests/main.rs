@@ -3,6 +3,7 @@
 mod balancing_by_hand;
 mod by_hand;
 mod cluster_by_hand;
+mod coordination;
 mod councils;
 mod detectors;
 mod embedded_rafts;

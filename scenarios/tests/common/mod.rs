@@ -4,6 +4,7 @@
 use scenarios::{OptionProblem, Override, Scenario, Systems, check_options};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use sim_core::metric::{MetricKind, Unit};
 use sim_core::units::RangeText;
 use sim_core::workload::{Generated, Load, OperationKind};
 use sim_core::{
@@ -202,6 +203,18 @@ const OPERATIONS: &[OperationKind] = &[
     OperationKind::write("share", ""),
     OperationKind::write("appear", ""),
     OperationKind::write("configure", ""),
+    OperationKind::write("elect", ""),
+    OperationKind::write("meet", ""),
+];
+
+/// Systems that give locks.
+const LOCKS: &[&str] = &["chubby", "redlock", "zookeeper"];
+
+/// The figures that their files expect.
+const FIGURES: &[MetricKind] = &[
+    MetricKind::new("lock_overlap", "", Unit::Time, ""),
+    MetricKind::new("late_writes", "", Unit::Number, ""),
+    MetricKind::new("late_writes_taken", "", Unit::Number, ""),
 ];
 
 /// The kinds of nodes of the system `cell`.
@@ -253,7 +266,10 @@ impl Systems for Only {
         if system == "cell" { ROLES } else { &[] }
     }
     fn operations(&self, system: &str) -> &'static [OperationKind] {
-        if ["chubby", "redlock", "zookeeper"].contains(&system) { OPERATIONS } else { &[] }
+        if LOCKS.contains(&system) { OPERATIONS } else { &[] }
+    }
+    fn metrics(&self, system: &str) -> &'static [MetricKind] {
+        if LOCKS.contains(&system) { FIGURES } else { &[] }
     }
     fn connects(&self, system: &str) -> bool {
         system == "cell"

@@ -115,8 +115,8 @@ impl Holders {
         held.into_iter().for_each(|lock| self.let_go(at, node, lock));
     }
 
-    /// A store was written to, by somebody who still had the lock or not. What is wrong about it, if a fence should have
-    /// kept it out.
+    /// A store was written to, by somebody who still had the lock or not. What is wrong about it, if a fence should
+    /// have kept it out.
     pub fn stored(&mut self, at: Instant, write: Write, accepted: bool, is_held: bool) -> Option<String> {
         let Write { lock, token, .. } = write;
         self.writes[0] += 1;

@@ -3,6 +3,7 @@
 //! A section is a function from a [`Lab`] to [`Findings`]; adding a figure is adding a row.
 
 pub mod availability;
+pub mod coordination;
 pub mod downtime;
 pub mod hashing;
 pub mod lab;
@@ -28,4 +29,5 @@ pub const SECTIONS: &[(u32, &str, Section)] = &[
     (5, "Load balancing and queues", queues::rows),
     (6, "Availability", availability::rows),
     (7, "Beside the real thing", real::rows),
+    (8, "Coordination: ZooKeeper and Chubby", coordination::rows),
 ];

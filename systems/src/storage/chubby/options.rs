@@ -41,7 +41,10 @@ sim_core::options! {
         master_lease: DurationText = DurationText::millis(2000) => { master_lease: Duration = master_lease.0 },
             wrong if master_lease.0 < heartbeat_interval.0 =>
                 ("a master's lease of {master_lease} and heartbeats every {heartbeat_interval}"),
-                "a few election timeouts";
+                "a few election timeouts",
+            wrong if master_lease.0 > lease.0 =>
+                ("a master's lease of {master_lease} and sessions of {lease}"),
+                "no longer than a session's lease: a new master waits for the one before sessions have run out";
         /// How long a lock stays closed when the session of its holder has ended; 0 for not at all.
         lock_delay: DurationText = DurationText::millis(0) => { lock_delay: Duration = lock_delay.0 };
         /// How long a new master waits until it deletes ephemeral files that nobody has open.

@@ -6,12 +6,12 @@
 //!   value. Keys go by the instance's own clock, which is a wall clock: it may be stepped. What a restart leaves of
 //!   them is an option: nothing, nothing but silence for as long as a key may live, or all that was synced.
 //! * `app.rs`: the client library, which runs on machines of its own (`role = "app"`): all instances at once, a
-//!   majority within the validity time, less what clocks may drift; otherwise everything is undone, and tried again
-//!   after a random pause.
+//!   majority within the validity time, less what clocks may drift; otherwise everything is undone, and tried
+//!   again after a random pause.
 //! * `shared/fenced.rs`: the store that programs write to under a lock (`role = "store"`). A lock's value is random:
 //!   there is no token that a store could go by.
-//! * `checks.rs`: what it promises (`one_valid_holder`: no two within the validity of one lock, if clocks are honest and
-//!   no instance forgets), and what its users want (`no_late_write`), which it does not promise.
+//! * `checks.rs`: what it promises (`one_valid_holder`: no two within the validity of one lock, if clocks are honest
+//!   and no instance forgets), and what its users want (`no_late_write`), which it does not promise.
 //!
 //! # What is not
 //!

@@ -43,8 +43,8 @@ sim_core::options! {
         /// How long a client that has not got a lock waits at most, at random, before it tries again.
         retry_delay: DurationText = DurationText::millis(200) => { retry_delay: Duration = retry_delay.0 },
             wrong if retry_delay.0 == Duration::ZERO => ("no wait between two tries"), "\"200ms\" is usual";
-        /// What an instance has of its keys after a crash: `empty`, `delayed` (nothing, but it is silent until they would
-        /// have gone), or `synced`.
+        /// What an instance has of its keys after a crash: `empty`, `delayed` (nothing, but it is silent until they
+        /// would have gone), or `synced`.
         restarts: Restarts = Restarts::default();
         /// How long an application holds a lock.
         hold: DurationText = DurationText::millis(20) => { hold: Duration = hold.0 };
@@ -94,8 +94,8 @@ impl Config {
         if self.has(RedlockBug::MinorityIsEnough) { (self.instances / 2).max(1) } else { self.instances / 2 + 1 }
     }
 
-    /// What a client takes off a lock's time because clocks drift: a hundredth of it and 2 ms, as the libraries have it,
-    /// or what honest clocks may come to, if that is more.
+    /// What a client takes off a lock's time because clocks drift: a hundredth of it and 2 ms, as the libraries have
+    /// it, or what honest clocks may come to, if that is more.
     #[must_use]
     pub const fn drift(&self) -> Duration {
         let usual = self.ttl.0 / 100 + 2_000_000;

@@ -2,6 +2,7 @@
 //! until that is silent for two thirds of the session's time-out, pings it after a third, and takes its session to
 //! another (`ClientCnxn` of ZooKeeper 3.8).
 
+use super::barrier::Meeting;
 use super::message::{ZkFact, ZkMessage, ZkRequest, ZkResponse};
 use super::node::{CLOCK, Fx, PAUSE, WORK};
 use super::options::Config;
@@ -25,6 +26,8 @@ pub(super) enum For {
     Look(Key),
     /// A step of the lock recipe.
     Lock(Key),
+    /// A step of the double barrier.
+    Barrier(Key),
     /// The configuration that everybody watches.
     Configuration,
     /// Nobody waits for its answer.
@@ -48,6 +51,14 @@ pub(super) struct Task {
     pub ticket: Ticket,
     pub request: ZkRequest,
     pub lock: Option<Lock>,
+    pub meeting: Option<Meeting>,
+}
+
+impl Task {
+    /// Whether it has left something behind that it must take away again.
+    const fn must_end(&self) -> bool {
+        self.lock.is_some() || self.meeting.is_some()
+    }
 }
 
 /// An application with its session.
@@ -162,7 +173,7 @@ impl App {
                 self.tasks.remove(&key);
             }
             // Recipes look for what they have left behind.
-            For::Lock(_) | For::Configuration | For::Nobody => {}
+            For::Lock(_) | For::Barrier(_) | For::Configuration | For::Nobody => {}
         }
     }
 
@@ -178,10 +189,11 @@ impl App {
             let children = self.child_watches.iter().copied().collect();
             fx.send(server, ZkMessage::SetWatches { seen: self.seen, data, children });
         }
-        if !self.knows_configuration {
+        if !self.knows_configuration || self.config.persistent {
             self.look_at_configuration(fx);
         }
         self.resume_locks(fx);
+        self.resume_meetings(fx);
         let mut unsent = core::mem::take(&mut self.unsent);
         unsent.dedup();
         for key in unsent {
@@ -201,13 +213,28 @@ impl App {
             self.lost_touch(&call, whom);
         }
         self.lose_locks(fx);
+        self.lose_meetings();
         self.connect(fx);
     }
 
     fn look_at_configuration(&mut self, fx: &mut Fx<'_>) {
         self.knows_configuration = false;
         let path = Path::of(Place::Config);
-        self.call(Call::Get { path, watch: true }, For::Configuration, fx);
+        if self.config.persistent {
+            self.call(Call::Watch { path }, For::Nobody, fx);
+        }
+        self.call(Call::Get { path, watch: !self.config.persistent }, For::Configuration, fx);
+        self.watch_others(fx);
+    }
+
+    /// What else it watches, it has an eye on for others.
+    fn watch_others(&mut self, fx: &mut Fx<'_>) {
+        for key in 0..u64::from(self.config.watches) {
+            let path = Path::of(Place::Key(key));
+            if self.watches.insert(path, true).is_none() {
+                self.call(Call::Exists { path, watch: true }, For::Nobody, fx);
+            }
+        }
     }
 
     /// Makes a call, if there is a server to make it to.
@@ -223,7 +250,7 @@ impl App {
     pub(super) fn on_request(&mut self, ticket: Ticket, request: ZkRequest, fx: &mut Fx<'_>) {
         let key = (ticket.client, ticket.op);
         let floor = ticket.floor;
-        self.tasks.retain(|(client, op), task| *client != ticket.client || *op >= floor || task.lock.is_some());
+        self.tasks.retain(|(client, op), task| *client != ticket.client || *op >= floor || task.must_end());
         if let Some(task) = self.tasks.get_mut(&key) {
             task.ticket = ticket;
             return;
@@ -233,7 +260,7 @@ impl App {
             // It was asked for once, and nobody knows what has become of it.
             return;
         }
-        self.tasks.insert(key, Task { ticket, request, lock: None });
+        self.tasks.insert(key, Task { ticket, request, lock: None, meeting: None });
         if self.server().is_some() {
             self.start(key, fx);
         } else {
@@ -260,7 +287,8 @@ impl App {
                 let both = vec![set(of(k), value), set(of(k + 1), value)];
                 self.call(Call::Multi(both), For::Operation(key), fx);
             }
-            ZkRequest::Lock { .. } => self.begin_lock(key, fx),
+            ZkRequest::Lock { .. } | ZkRequest::Elect => self.begin_lock(key, fx),
+            ZkRequest::Meet { barrier } => self.begin_meeting(key, barrier, fx),
             ZkRequest::Configure { value } => {
                 self.call(set(Path::of(Place::Config), value), For::Operation(key), fx);
             }
@@ -323,8 +351,11 @@ impl App {
             }
             (For::Operation(key), answer) => self.end(key, zxid, &answer, fx),
             (For::Lock(key), answer) => self.on_lock_answer(key, &call, answer, fx),
+            (For::Barrier(key), answer) => self.on_barrier_answer(key, &call, &answer, fx),
             (For::Configuration, Answer::Data { data, .. }) => {
-                self.watches.insert(Path::of(Place::Config), true);
+                if !self.config.persistent {
+                    self.watches.insert(Path::of(Place::Config), true);
+                }
                 self.knows_configuration = true;
                 fx.note(ZkFact::Configured { data });
             }
@@ -352,10 +383,11 @@ impl App {
         } else {
             self.watches.remove(&path);
         }
-        if path == Path::of(Place::Config) {
-            self.look_at_configuration(fx);
-        } else if let Place::Lock(lock) = path.place {
-            self.look_at_lock(lock, fx);
+        match path.place {
+            Place::Config => self.look_at_configuration(fx),
+            Place::Lock(_) | Place::Election => self.look_at_lock(path.place, fx),
+            Place::Barrier(barrier) => self.look_at_barrier(barrier, fx),
+            Place::Key(_) => self.watch_others(fx),
         }
     }
 
@@ -377,7 +409,10 @@ impl App {
                 fx.arm(CLOCK, Duration(ping.min(give_up).max(1)));
             }
             (PAUSE, Link::Pausing) => self.connect(fx),
-            (WORK, _) => self.work_done(fx),
+            (WORK, _) => {
+                self.meetings_over(fx);
+                self.work_done(fx);
+            }
             _ => {}
         }
     }

@@ -32,6 +32,9 @@ sim_core::catalogue! {
     NoFencing, "no_fencing",
         "The store looks at no token, although it is told to.",
         "no_late_write", "L2: etcd issue 11457, 10811, pull request 11490";
+    BarrierCountsLeavers, "barrier_counts_leavers",
+        "A double barrier counts those of the last round who are still inside.",
+        "everybody_has_come", "textbook: a barrier that is used again";
     LockWithoutLease, "lock_without_lease",
         "The node that stands for a lock does not go with the session of its holder.",
         "locks_are_granted", "L11: python-etcd3 issue 109";

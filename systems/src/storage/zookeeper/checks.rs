@@ -1,10 +1,12 @@
 //! What must hold: Zab's order and agreement, what sessions are promised, what the lock recipe is.
 
 use super::history::History;
+use super::knowing::{self, Knowing};
 use super::message::{ZkFact, ZkMessage, ZkRecord, ZkRequest, ZkResponse};
 use super::node::Machine;
 use super::options::{Config, SyncBy};
-use super::txn::{Path, Place, Session, Zxid};
+use super::recipes_checks::Recipes;
+use super::txn::{Path, Place, Session, Txn, Zxid};
 use crate::shared::fenced::{Fencing, Write};
 use crate::shared::holders::{self, Holders};
 use crate::shared::in_the_end;
@@ -38,6 +40,14 @@ sim_core::rules! {
     pub const LOCK_EXCLUDES: &str = "lock_excludes";
     /// A store that goes by tokens takes no write under an older one than it has taken.
     pub const NO_LATE_WRITE: &str = "no_late_write";
+    /// Of two that believe to be elected, the session of one has been ended.
+    pub const ONE_ELECTED: &str = "one_elected";
+    /// Nobody goes into a double barrier before enough have come.
+    pub const EVERYBODY_HAS_COME: &str = "everybody_has_come";
+    /// Nobody leaves a double barrier while somebody works inside whose session lasts.
+    pub const EVERYBODY_IS_DONE: &str = "everybody_is_done";
+    /// In the end, nobody waits for a barrier that enough have come to.
+    pub const BARRIERS_OPEN: &str = "barriers_open";
     /// In the end, nobody waits for a lock.
     pub const LOCKS_ARE_GRANTED: &str = "locks_are_granted";
     /// In the end, every server that is up serves the same state.
@@ -53,6 +63,9 @@ pub(super) const METRICS: &[MetricKind] = &[
     holders::TAKEN,
     holders::LATE,
     holders::LATE_TAKEN,
+    knowing::HALF,
+    knowing::LAST,
+    knowing::EVENTS,
 ];
 
 /// The memory of one run.
@@ -67,6 +80,8 @@ pub struct ZkChecks {
     /// What that was when each operation began.
     begun: BTreeMap<(ClientId, u64), Zxid>,
     holders: Holders,
+    recipes: Recipes,
+    knowing: Knowing,
     /// What each application knows of the configuration.
     configured: BTreeMap<NodeId, u64>,
     lost_sessions: u64,
@@ -96,6 +111,8 @@ impl ZkChecks {
             told: Zxid::ZERO,
             begun: BTreeMap::new(),
             holders: Holders::default(),
+            recipes: Recipes::default(),
+            knowing: Knowing::default(),
             configured: BTreeMap::new(),
             lost_sessions: 0,
             reads: 0,
@@ -164,17 +181,28 @@ impl ZkChecks {
             ZkFact::LetsGo { lock, .. } => self.holders.let_go(at, node, lock),
             ZkFact::Configured { data } => {
                 self.configured.insert(node, data);
+                self.knowing.learn(at, node, data);
             }
             ZkFact::Opened { .. } => {}
             ZkFact::LostSession { .. } => {
                 self.lost_sessions += 1;
                 self.configured.remove(&node);
+                self.knowing.forget(node);
                 self.sessions.end(at, node);
             }
             ZkFact::Disconnected { .. } => {
                 self.sessions.begin_as(1, at, node, "");
             }
             ZkFact::Reconnected { session } => self.sessions.begin(at, node, format!("{:x}", session.0)),
+            ZkFact::Leads { .. }
+            | ZkFact::Resigns { .. }
+            | ZkFact::Enters { .. }
+            | ZkFact::Finishes { .. }
+            | ZkFact::Leaves { .. } => {
+                if let Err((rule, detail)) = self.recipes.on_fact(at, node, fact, (&self.config, &self.history)) {
+                    self.breaks(rule, Some(node), detail);
+                }
+            }
             ZkFact::Elected { .. }
             | ZkFact::Synchronises { .. }
             | ZkFact::Follows { .. }
@@ -248,6 +276,15 @@ impl ZkChecks {
             in_the_end::verdict(FOLLOWERS_KEEP_UP, self.now, self.lags(nodes)),
             in_the_end::verdict(WATCHERS_LEARN, self.now, self.unaware(nodes)),
         ];
+        if self.recipes.elections > 0 {
+            all.push(passed(ONE_ELECTED, format!("{} elections", self.recipes.elections)));
+        }
+        if self.recipes.entries > 0 {
+            let Recipes { entries, exits, .. } = self.recipes;
+            all.push(passed(EVERYBODY_HAS_COME, format!("{entries} went in")));
+            all.push(counted(EVERYBODY_IS_DONE, exits, "went out"));
+            all.push(in_the_end::verdict(BARRIERS_OPEN, self.now, self.closed(nodes)));
+        }
         if self.config.fencing == Fencing::Token && self.config.stores > 0 {
             all.push(counted(NO_LATE_WRITE, self.holders.writes[0], "writes to the store"));
         }
@@ -293,6 +330,15 @@ impl ZkChecks {
         })
     }
 
+    /// A barrier that enough have come to.
+    fn closed(&self, nodes: &[Option<Machine>]) -> Option<(NodeId, String)> {
+        let mut servers = in_the_end::each(nodes).filter_map(|(node, machine)| Some((node, machine.server()?)));
+        let (node, leader) = servers.find(|(_, server)| server.leads().is_some())?;
+        let barriers = leader.tree().barriers();
+        let mut closed = barriers.filter(|(_, _, many)| *many >= self.config.barrier);
+        closed.next().map(|(path, _, many)| (node, format!("{many} wait at {path}")))
+    }
+
     fn unaware(&self, nodes: &[Option<Machine>]) -> Option<(NodeId, String)> {
         let leader = in_the_end::each(nodes)
             .find(|(_, machine)| machine.server().is_some_and(|server| server.leads().is_some()));
@@ -310,6 +356,12 @@ impl ZkChecks {
         let mut measures =
             Measures { tracks: vec![self.led.finish(end), self.sessions.finish(end)], ..Measures::default() };
         measures.set(METRICS, "sessions_lost", self.lost_sessions as f64);
+        if self.recipes.elections > 0 {
+            measures.tracks.push(self.recipes.track(end));
+        }
+        self.knowing.figures().for_each(|(name, value)| measures.set(METRICS, name, value));
+        measures.tables.extend(self.knowing.table());
+        measures.curves.extend(self.knowing.curve());
         self.holders.measure(end, METRICS, &mut measures);
         measures
     }
@@ -321,10 +373,17 @@ impl Observer<Machine> for ZkChecks {
         match what {
             Observed::Noted { node, fact } => self.on_fact(*node, *fact),
             Observed::Appended { node, record: ZkRecord::Txn(entry), .. } => {
+                let known = self.history.has(entry.zxid);
+                if let (false, Txn::Set { path, data, .. }) = (known, &entry.txn)
+                    && *path == Path::of(Place::Config)
+                {
+                    self.knowing.change(at, *data);
+                }
                 if let Err(detail) = self.history.add(at, entry) {
                     self.breaks(PRIMARY_ORDER, Some(*node), format!("{node} writes {detail}"));
                 }
             }
+            Observed::Sent { message: ZkMessage::Event { .. }, .. } => self.knowing.events += 1,
             Observed::Delivered { to, message: ZkMessage::Connected { session }, .. } => {
                 self.sessions.begin(at, *to, format!("{:x}", session.0));
             }
@@ -333,6 +392,8 @@ impl Observer<Machine> for ZkChecks {
                 self.sessions.end(at, *node);
                 self.holders.crash(at, *node);
                 self.configured.remove(node);
+                self.knowing.forget(*node);
+                self.recipes.crash(at, *node);
             }
             Observed::Invoked { ticket, .. } => {
                 self.begun.insert((ticket.client, ticket.op), self.told);

@@ -13,6 +13,8 @@ pub(super) const OPERATIONS: &[OperationKind] = &[
     OperationKind::write("pair", "sets two keys, both or neither"),
     OperationKind::write("lock", "takes a lock, holds it for a while and lets it go"),
     OperationKind::write("configure", "sets the configuration that every application watches"),
+    OperationKind::write("elect", "stands for election, leads for a while and resigns"),
+    OperationKind::write("meet", "works for a while between the doors of a double barrier"),
 ];
 
 /// A program at an application.
@@ -27,7 +29,9 @@ fn request(op: &Op) -> ZkRequest {
         3 => ZkRequest::Cas { key, value },
         4 => ZkRequest::Pair { key, value },
         5 => ZkRequest::Lock { lock: key },
-        _ => ZkRequest::Configure { value },
+        6 => ZkRequest::Configure { value },
+        7 => ZkRequest::Elect,
+        _ => ZkRequest::Meet { barrier: key },
     }
 }
 

@@ -99,5 +99,10 @@ fn facts() {
     vary!(told, F::Holds { lock: 1 => 2, token: 3 => 4, session: Session(1) => Session(2) });
     vary!(told, F::LetsGo { lock: 1 => 2, token: 3 => 4 });
     vary!(told, F::Expires { session: Session(1) => Session(2), silent: 1 => 2 });
+    vary!(told, F::Leads { number: 1 => 2, session: Session(1) => Session(2) });
+    vary!(told, F::Resigns { number: 1 => 2 });
+    vary!(told, F::Enters { barrier: 1 => 2, number: 1 => 2, mark: 3 => 4, session: Session(1) => Session(2) });
+    vary!(told, F::Finishes { barrier: 1 => 2, number: 1 => 2 });
+    vary!(told, F::Leaves { barrier: 1 => 2, number: 1 => 2, mark: 3 => 4 });
     vary!(told, F::Configured { data: 1 => 2 });
 }

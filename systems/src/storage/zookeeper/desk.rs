@@ -31,6 +31,8 @@ pub(super) struct Desk {
     /// Sessions that were heard of since the leader was last told.
     pub touched: BTreeSet<Session>,
     watches: BTreeMap<Path, BTreeSet<NodeId>>,
+    /// Those that stay.
+    lasting: BTreeMap<Path, BTreeSet<NodeId>>,
     child_watches: BTreeMap<Place, BTreeSet<NodeId>>,
 }
 
@@ -41,7 +43,7 @@ impl Desk {
             self.sessions.remove(&session);
         }
         self.coming.retain(|_, node| *node != client);
-        for watchers in self.watches.values_mut() {
+        for watchers in self.watches.values_mut().chain(self.lasting.values_mut()) {
             watchers.remove(&client);
         }
         for watchers in self.child_watches.values_mut() {
@@ -162,6 +164,9 @@ impl Server {
                 Call::Get { path, watch: true } | Call::Exists { path, watch: true } => {
                     self.desk.watches.entry(*path).or_default().insert(node);
                 }
+                Call::Watch { path } => {
+                    self.desk.lasting.entry(*path).or_default().insert(node);
+                }
                 Call::Children { place, watch: true } => {
                     self.desk.child_watches.entry(*place).or_default().insert(node);
                 }
@@ -193,7 +198,11 @@ impl Server {
                 Change::Children => self.desk.child_watches.remove(&path.place),
                 Change::Created | Change::Data | Change::Deleted => self.desk.watches.remove(path),
             };
-            for client in watchers.into_iter().flatten() {
+            let mut watchers = watchers.unwrap_or_default();
+            if *change != Change::Children {
+                watchers.extend(self.desk.lasting.get(path).into_iter().flatten());
+            }
+            for client in watchers {
                 fx.send(client, ZkMessage::Event { path: *path, change: *change, zxid: entry.zxid });
             }
         }

@@ -15,7 +15,7 @@ pub(super) struct History {
     values: BTreeMap<Path, BTreeMap<Zxid, u64>>,
     /// The newest call of each session in it.
     calls: BTreeMap<Session, BTreeMap<Zxid, Xid>>,
-    /// Nodes that stand for locks, and the session that each goes with.
+    /// Nodes that stand for locks, or for those at a barrier, and the session that each goes with.
     queued: BTreeMap<Path, Option<Session>>,
     /// Those of them that have gone.
     gone: BTreeMap<Path, Zxid>,
@@ -63,7 +63,7 @@ impl History {
 
     fn note_locks(&mut self, zxid: Zxid, session: Session, txn: &Txn) {
         match txn {
-            Txn::Create { path, ephemeral, .. } if matches!(path.place, Place::Lock(_)) => {
+            Txn::Create { path, ephemeral, .. } if matches!(path.place, Place::Lock(_) | Place::Barrier(_)) => {
                 self.queued.insert(*path, ephemeral.then_some(session));
             }
             Txn::Delete { path } if self.queued.contains_key(path) => {
@@ -82,6 +82,14 @@ impl History {
     /// Whether a node that stands for a lock was there as of a transaction.
     pub fn is_queued(&self, path: Path, zxid: Zxid) -> bool {
         self.queued.contains_key(&path) && self.gone.get(&path).is_none_or(|gone| *gone > zxid)
+    }
+
+    /// How many have come to a barrier that may go in by this mark, and could not by the one before it.
+    pub fn came(&self, barrier: u64, mark: u32) -> usize {
+        let place = Place::Barrier(barrier);
+        let marks = self.values.get(&Path::of(place)).into_iter().flat_map(BTreeMap::values);
+        let before = marks.copied().filter(|other| *other < u64::from(mark)).max().unwrap_or(0) as u32;
+        self.queued.range(Path::child(place, before)..Path::child(place, mark)).count()
     }
 
     /// A leader's history ends here: what is newer never was.
@@ -111,6 +119,11 @@ impl History {
     /// When a session was ended, if it was.
     pub fn closed(&self, session: Session) -> Option<Instant> {
         self.closed.get(&session).copied()
+    }
+
+    /// Whether somebody has written this.
+    pub fn has(&self, zxid: Zxid) -> bool {
+        self.entries.contains_key(&zxid)
     }
 
     /// How many transactions it has.

@@ -377,6 +377,45 @@ sim_core::facts! {
             /// What it says.
             data: u64,
         } = "configured" ("{data:x}"),
+        /// An application believes that it is elected from now on.
+        Leads {
+            /// Its place in the queue.
+            number: u32,
+            /// In which session.
+            session: Session,
+        } = "leads" ("{number}"),
+        /// It does not any more.
+        Resigns {
+            /// Its place in the queue.
+            number: u32,
+        } = "resigns" ("{number}"),
+        /// An application is past the first door of a double barrier.
+        Enters {
+            /// Which.
+            barrier: u64,
+            /// Its own number.
+            number: u32,
+            /// Numbers below this came in with it.
+            mark: u32,
+            /// In which session.
+            session: Session,
+        } = "enters" ("barrier {barrier}, {number} of those below {mark}"),
+        /// Its work inside is done.
+        Finishes {
+            /// Which.
+            barrier: u64,
+            /// Its own number.
+            number: u32,
+        } = "finishes" ("barrier {barrier}, {number}"),
+        /// It is past the second door.
+        Leaves {
+            /// Which.
+            barrier: u64,
+            /// Its own number.
+            number: u32,
+            /// Numbers below this came in with it.
+            mark: u32,
+        } = "leaves" ("barrier {barrier}, {number} of those below {mark}"),
         /// A store was written to under a lock.
         Written {
             /// What.
@@ -432,6 +471,13 @@ pub enum ZkRequest {
         /// The configuration.
         value: u64,
     },
+    /// Stand for election, lead for a while, resign.
+    Elect,
+    /// Work between the doors of a double barrier.
+    Meet {
+        /// Which.
+        barrier: u64,
+    },
 }
 
 /// What it is answered.
@@ -456,5 +502,10 @@ pub enum ZkResponse {
     Held {
         /// The token.
         token: u32,
+    },
+    /// It was inside with all the others, and so are they.
+    Met {
+        /// Its number.
+        number: u32,
     },
 }

@@ -8,10 +8,11 @@
 //! * `store.rs`, `txn.rs`, `tree.rs`: two epochs, a log and snapshots on the disk; transactions that are the same
 //!   however often they are made, because the leader works out what a call comes to; the tree.
 //! * `tracker.rs`, `desk.rs`: sessions in buckets of a tick at the leader, handed from server to server; clients'
-//!   connections, the order of their calls, one-shot watches.
-//! * `app.rs`, `recipes.rs`: the client library, which runs on machines of its own (`role = "app"`), and the lock
-//!   recipe, with and without a herd.
-//! * `history.rs`: what the rules remember, beside who holds which lock (`shared/holders.rs`).
+//!   connections, the order of their calls, watches that fire once and that stay.
+//! * `app.rs`, `recipes.rs`, `barrier.rs`: the client library, which runs on machines of its own (`role = "app"`), and
+//!   the recipes: locks and elections, with and without a herd, and double barriers.
+//! * `history.rs`, `recipes_checks.rs`, `knowing.rs`: what the rules and the report remember, beside who holds which
+//!   lock (`shared/holders.rs`) and what was written under it (`shared/fenced.rs`).
 //!
 //! Nodes talk over TCP: links are ordered, and an end hears when its connection is over. Leader, followers and clients
 //! go by that as the original does: a follower whose leader's process dies looks for another at once, one whose
@@ -19,11 +20,12 @@
 //!
 //! # What is not
 //!
-//! Paths have two parts. A snapshot is of one moment, not fuzzy. Persistent watches, containers, time-to-live nodes,
-//! quotas, access lists, reconfiguration, read-only mode, local sessions. Of the recipes, double barriers. The 200 ms
-//! are an option, as everything that the original counts in ticks is.
+//! Paths have two parts. A snapshot is of one moment, not fuzzy. Containers, time-to-live nodes, quotas, access lists,
+//! reconfiguration, read-only mode, local sessions, recursive watches. The 200 ms are an option, as everything that the
+//! original counts in ticks is.
 
 mod app;
+mod barrier;
 mod bugs;
 mod checks;
 mod client;
@@ -33,11 +35,13 @@ mod desk;
 mod election;
 mod follow;
 mod history;
+mod knowing;
 mod lead;
 mod message;
 mod node;
 mod options;
 mod recipes;
+mod recipes_checks;
 mod server;
 mod store;
 mod system;

@@ -69,8 +69,17 @@ sim_core::options! {
         sync_by: SyncBy = SyncBy::default();
         /// How long an application holds a lock.
         hold: DurationText = DurationText::millis(20) => { hold: Duration = hold.0 };
-        /// How long whoever takes a lock waits before it relies on it, unless the one before has let it go itself: what a
-        /// recipe can do where the service has no lock-delay. 0 for not at all.
+        /// How long an elected application leads.
+        term: DurationText = DurationText::millis(500) => { term: Duration = term.0 };
+        /// How many a double barrier waits for.
+        barrier: u32 = 3 => { barrier: usize = *barrier as usize },
+            wrong if *barrier == 0 => ("a barrier that waits for nobody"), "at least 1";
+        /// How many nodes each application watches beside the configuration.
+        watches: u32 = 0;
+        /// Whether the watch of the configuration stays when it has fired (ZooKeeper 3.6), or is set anew each time.
+        persistent: bool = false;
+        /// How long whoever takes a lock waits before it relies on it, unless the one before has let it go itself: what
+        /// a recipe can do where the service has no lock-delay. 0 for not at all.
         lock_delay: DurationText = DurationText::millis(0) => { lock_delay: Duration = lock_delay.0 };
         /// What the store goes by: `none`, or the `token` of a lock: its node's number.
         fencing: Fencing = Fencing::default();

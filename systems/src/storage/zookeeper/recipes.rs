@@ -1,11 +1,12 @@
 //! The recipe for a lock (Hunt et al. 2010, section 2.4): a child with a number, that goes with the session; whoever
-//! has the lowest holds the lock, the others each watch the one before, or all of them: a herd.
+//! has the lowest holds the lock, the others each watch the one before, or all of them: a herd. The same recipe elects
+//! a leader.
 
 use super::app::{App, For, Key};
 use super::bugs::ZkBug;
 use super::message::{ZkFact, ZkMessage, ZkRequest, ZkResponse};
 use super::node::{Fx, WORK};
-use super::txn::{Answer, Call, Path, Place, Refusal};
+use super::txn::{Answer, Call, Path, Place, Refusal, Session};
 use crate::shared::fenced::Write;
 use sim_core::{Duration, LocalInstant, NodeId};
 
@@ -28,10 +29,10 @@ enum Step {
     Leaving,
 }
 
-/// One wish for a lock.
+/// One wish for a lock, or for office.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Lock {
-    lock: u64,
+    place: Place,
     /// What tells its child from those of others.
     own: u64,
     number: Option<u32>,
@@ -43,6 +44,22 @@ pub(super) struct Lock {
 impl Lock {
     const fn is_relied_on(&self) -> bool {
         matches!(self.step, Step::Holding | Step::Writing(_))
+    }
+
+    /// It is relied on from now on.
+    const fn held(&self, token: u32, session: Session) -> ZkFact {
+        match self.place {
+            Place::Lock(lock) => ZkFact::Holds { lock, token, session },
+            _ => ZkFact::Leads { number: token, session },
+        }
+    }
+
+    /// It is relied on no longer.
+    const fn let_go(&self, token: u32) -> ZkFact {
+        match self.place {
+            Place::Lock(lock) => ZkFact::LetsGo { lock, token },
+            _ => ZkFact::Resigns { number: token },
+        }
     }
 }
 
@@ -57,18 +74,27 @@ pub(super) struct Recipes {
 
 impl App {
     pub(super) fn begin_lock(&mut self, key: Key, fx: &mut Fx<'_>) {
+        let own = self.own_mark();
+        let Some(task) = self.tasks.get_mut(&key) else { return };
+        let place = match task.request {
+            ZkRequest::Lock { lock } => Place::Lock(lock),
+            _ => Place::Election,
+        };
+        task.lock = Some(Lock { place, own, number: None, step: Step::Coming, until: fx.now() });
+        self.take_number(key, fx);
+    }
+
+    /// What tells a child from all others.
+    pub(super) fn own_mark(&mut self) -> u64 {
         let own = self.session.map_or(0, |session| session.0).wrapping_mul(31).wrapping_add(self.recipes.wishes);
         self.recipes.wishes += 1;
-        let Some(task) = self.tasks.get_mut(&key) else { return };
-        let ZkRequest::Lock { lock } = task.request else { return };
-        task.lock = Some(Lock { lock, own, number: None, step: Step::Coming, until: fx.now() });
-        self.take_number(key, fx);
+        own
     }
 
     fn take_number(&mut self, key: Key, fx: &mut Fx<'_>) {
         let Some(lock) = self.lock(key) else { return };
         let ephemeral = !self.config.has(ZkBug::LockWithoutLease);
-        self.call(Call::Create { place: Place::Lock(lock.lock), ephemeral, data: lock.own }, For::Lock(key), fx);
+        self.call(Call::Create { place: lock.place, ephemeral, data: lock.own }, For::Lock(key), fx);
     }
 
     fn lock(&self, key: Key) -> Option<Lock> {
@@ -84,7 +110,7 @@ impl App {
     /// Who is there?
     fn look(&mut self, key: Key, fx: &mut Fx<'_>) {
         let Some(lock) = self.lock(key) else { return };
-        let (place, watch) = (Place::Lock(lock.lock), self.config.herd);
+        let (place, watch) = (lock.place, self.config.herd);
         if watch {
             self.child_watches.insert(Path::of(place));
         }
@@ -92,8 +118,8 @@ impl App {
     }
 
     /// Something has changed about a lock.
-    pub(super) fn look_at_lock(&mut self, lock: u64, fx: &mut Fx<'_>) {
-        let waits = |of: &Lock| of.lock == lock && of.step == Step::Waiting;
+    pub(super) fn look_at_lock(&mut self, place: Place, fx: &mut Fx<'_>) {
+        let waits = |of: &Lock| of.place == place && of.step == Step::Waiting;
         let waiting = self.tasks.iter().filter(|(_, task)| task.lock.as_ref().is_some_and(waits));
         for key in waiting.map(|(key, _)| *key).collect::<Vec<_>>() {
             self.look(key, fx);
@@ -133,15 +159,15 @@ impl App {
         match (lock.step, mine) {
             (Step::Coming, None) => self.take_number(key, fx),
             (Step::Leaving, None) => self.let_go(key, lock, fx),
-            (Step::Leaving, Some(number)) => self.leave(key, lock.lock, number, fx),
+            (Step::Leaving, Some(number)) => self.leave(key, lock.place, number, fx),
             (Step::Suspended, Some(_)) => self.hold(key, fx),
             (Step::Coming | Step::Waiting | Step::Delaying, Some(number)) => {
                 self.change(key, |lock| (lock.number, lock.step) = (Some(number), Step::Waiting));
                 match all.iter().rev().find(|(other, _)| *other < number) {
-                    None => self.take(key, lock.lock, fx),
+                    None => self.take(key, lock.place, fx),
                     Some(_) if self.config.herd => {}
                     Some((before, _)) => {
-                        let path = Path::child(Place::Lock(lock.lock), *before);
+                        let path = Path::child(lock.place, *before);
                         self.watches.insert(path, true);
                         self.call(Call::Exists { path, watch: true }, For::Lock(key), fx);
                     }
@@ -157,12 +183,12 @@ impl App {
     }
 
     /// It is its turn.
-    fn take(&mut self, key: Key, lock: u64, fx: &mut Fx<'_>) {
+    fn take(&mut self, key: Key, place: Place, fx: &mut Fx<'_>) {
         if self.config.lock_delay == Duration::ZERO {
             return self.hold(key, fx);
         }
         self.change(key, |lock| (lock.step, lock.until) = (Step::Delaying, LocalInstant(u64::MAX)));
-        self.call(Call::Get { path: Path::of(Place::Lock(lock)), watch: false }, For::Lock(key), fx);
+        self.call(Call::Get { path: Path::of(place), watch: false }, For::Lock(key), fx);
     }
 
     /// Who has let the lock go last was the one before, or nobody knows whether that one still believes in it.
@@ -177,8 +203,9 @@ impl App {
 
     /// It holds the lock, and begins its work, or goes on with it.
     fn hold(&mut self, key: Key, fx: &mut Fx<'_>) {
-        let (now, work) = (fx.now(), self.config.hold);
         let Some(lock) = self.lock(key) else { return };
+        let work = if lock.place == Place::Election { self.config.term } else { self.config.hold };
+        let now = fx.now();
         let (Some(session), Some(token)) = (self.session, lock.number) else { return };
         self.change(key, |lock| {
             if matches!(lock.step, Step::Waiting | Step::Delaying) {
@@ -186,15 +213,16 @@ impl App {
             }
             lock.step = Step::Holding;
         });
-        fx.note(ZkFact::Holds { lock: lock.lock, token, session });
+        fx.note(lock.held(token, session));
         self.arm_work(fx);
     }
 
-    fn arm_work(&self, fx: &mut Fx<'_>) {
+    pub(super) fn arm_work(&self, fx: &mut Fx<'_>) {
         let now = fx.now();
         let timed = |lock: &Lock| lock.is_relied_on() || lock.step == Step::Delaying;
         let holding = self.tasks.values().filter_map(|task| task.lock).filter(timed);
-        if let Some(first) = holding.map(|lock| lock.until).min() {
+        let meeting = self.tasks.values().filter_map(|task| task.meeting?.due());
+        if let Some(first) = holding.map(|lock| lock.until).chain(meeting).min() {
             fx.arm(WORK, Duration(first.0.saturating_sub(now.0).max(1)));
         }
     }
@@ -208,7 +236,7 @@ impl App {
         for (key, lock) in done {
             match (lock.step, self.config.store()) {
                 (Step::Delaying, _) => self.hold(key, fx),
-                (Step::Holding, Some(store)) => self.write(key, &lock, store, fx),
+                (Step::Holding, Some(store)) if lock.place != Place::Election => self.write(key, &lock, store, fx),
                 _ => self.end_work(key, &lock, fx),
             }
         }
@@ -217,11 +245,11 @@ impl App {
 
     /// Writes to the store, which may not answer.
     fn write(&mut self, key: Key, lock: &Lock, store: NodeId, fx: &mut Fx<'_>) {
-        let Some(token) = lock.number.map(u64::from) else { return };
+        let (Place::Lock(of), Some(token)) = (lock.place, lock.number.map(u64::from)) else { return };
         self.recipes.writes += 1;
         let (number, until) = (self.recipes.writes, fx.now() + self.config.session_timeout);
         self.change(key, |lock| (lock.step, lock.until) = (Step::Writing(number), until));
-        fx.send(store, ZkMessage::Write(Write { lock: lock.lock, token, number }));
+        fx.send(store, ZkMessage::Write(Write { lock: of, token, number }));
     }
 
     fn end_writes(&mut self, which: impl Fn(u64) -> bool, fx: &mut Fx<'_>) {
@@ -242,19 +270,19 @@ impl App {
     fn end_work(&mut self, key: Key, lock: &Lock, fx: &mut Fx<'_>) {
         let Some(number) = lock.number else { return };
         // It does not believe that it holds the lock any more before anybody else may.
-        fx.note(ZkFact::LetsGo { lock: lock.lock, token: number });
+        fx.note(lock.let_go(number));
         self.change(key, |lock| lock.step = Step::Leaving);
-        self.leave(key, lock.lock, number, fx);
+        self.leave(key, lock.place, number, fx);
     }
 
     /// Deletes its node, and where others have to know, says in the same transaction that it has let the lock go.
-    fn leave(&mut self, key: Key, lock: u64, number: u32, fx: &mut Fx<'_>) {
-        let path = Path::child(Place::Lock(lock), number);
+    fn leave(&mut self, key: Key, place: Place, number: u32, fx: &mut Fx<'_>) {
+        let path = Path::child(place, number);
         let delete = Call::Delete { path };
         let call = if self.config.lock_delay == Duration::ZERO {
             delete
         } else {
-            let path = Path::of(Place::Lock(lock));
+            let path = Path::of(place);
             Call::Multi(vec![Call::Set { path, data: u64::from(number) + 1, version: None }, delete])
         };
         self.call(call, For::Lock(key), fx);
@@ -275,7 +303,7 @@ impl App {
             let Some(lock) = task.lock.as_mut().filter(|lock| lock.is_relied_on()) else { continue };
             lock.step = Step::Suspended;
             if let Some(token) = lock.number {
-                fx.note(ZkFact::LetsGo { lock: lock.lock, token });
+                fx.note(lock.let_go(token));
             }
         }
     }
@@ -300,7 +328,7 @@ impl App {
             let Some(lock) = task.lock.as_mut() else { continue };
             match (lock.step, lock.number) {
                 (Step::Holding | Step::Writing(_), Some(token)) => {
-                    fx.note(ZkFact::LetsGo { lock: lock.lock, token });
+                    fx.note(lock.let_go(token));
                     lost.push(*key);
                 }
                 (Step::Holding | Step::Writing(_) | Step::Suspended, _) => lost.push(*key),

@@ -68,6 +68,8 @@ impl System for ZooKeeperSystem {
             ZkRequest::Pair { key, .. } => (4, Some(*key)),
             ZkRequest::Lock { lock } => (5, Some(*lock)),
             ZkRequest::Configure { .. } => (6, None),
+            ZkRequest::Elect => (7, None),
+            ZkRequest::Meet { barrier } => (8, Some(*barrier)),
         };
         let kind: &OperationKind = &OPERATIONS[kind];
         debug_assert_eq!(kind.class == sim_core::Class::Read, Machine::is_read(request), "{}", kind.name);

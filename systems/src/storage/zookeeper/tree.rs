@@ -74,6 +74,15 @@ impl Tree {
         below.filter_map(|(path, node)| Some((path.child?, node.data)))
     }
 
+    /// Barriers that somebody stands at, up to which number each lets in, and how many wait for more.
+    pub fn barriers(&self) -> impl Iterator<Item = (Path, u64, usize)> + '_ {
+        let all = self.nodes.iter().filter(|(path, _)| matches!(path.place, Place::Barrier(_)) && path.child.is_none());
+        all.map(|(path, node)| {
+            let waiting = self.children(path.place).filter(|(number, _)| u64::from(*number) >= node.data);
+            (*path, node.data, waiting.count())
+        })
+    }
+
     /// The sessions, and how long each may be silent.
     pub fn sessions(&self) -> impl Iterator<Item = (Session, u64)> + '_ {
         self.sessions.iter().map(|(session, timeout)| (*session, *timeout))
@@ -140,7 +149,7 @@ impl Tree {
                 refused.unwrap_or(Txn::Multi(parts))
             }
             Call::Close => Txn::Close,
-            Call::Get { .. } | Call::Exists { .. } | Call::Children { .. } | Call::Sync => {
+            Call::Get { .. } | Call::Exists { .. } | Call::Watch { .. } | Call::Children { .. } | Call::Sync => {
                 Txn::Refused(Refusal::NoNode)
             }
         }

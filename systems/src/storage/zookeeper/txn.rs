@@ -147,13 +147,18 @@ pub enum Call {
     Multi(Vec<Self>),
     /// The session ends.
     Close,
+    /// Tell me of every change of a node from now on.
+    Watch {
+        /// Of which.
+        path: Path,
+    },
 }
 
 impl Call {
     /// Whether a server answers it from what it has.
     #[must_use]
     pub const fn is_read(&self) -> bool {
-        matches!(self, Self::Get { .. } | Self::Exists { .. } | Self::Children { .. })
+        matches!(self, Self::Get { .. } | Self::Exists { .. } | Self::Watch { .. } | Self::Children { .. })
     }
 }
 
