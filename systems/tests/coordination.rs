@@ -94,12 +94,15 @@ fn crash(id: u64, node: NodeId, span: (u64, u64)) -> Injection {
 type Story<S> =
     Engine<<S as System>::Node, Script<<<S as System>::Node as Node>::Request>, (<S as System>::Checks, Scribe)>;
 
+/// What a program asks, and when, in milliseconds.
+type Asks<S> = Vec<(u64, <<S as System>::Node as Node>::Request)>;
+
 /// A run with these faults and programs, so far; all rules hold. Programs sit at nodes.
 fn run<S: System>(
     (options, shape): (S::Options, &Shape),
     scribe: Scribe,
     faults: Vec<Injection>,
-    programs: Vec<(NodeId, Vec<(u64, <S::Node as Node>::Request)>)>,
+    programs: Vec<(NodeId, Asks<S>)>,
     until: u64,
 ) -> Story<S>
 where
