@@ -139,13 +139,12 @@ impl<'a> Knot<'a> {
         let beginnings =
             self.edges.iter().enumerate().flat_map(|(from, out)| out.iter().map(move |edge| (from, *edge)));
         let mut best: Option<Vec<Link>> = None;
-        let mut tried = 0;
-        for (from, (to, why)) in beginnings.filter(|(_, (_, why))| begins(*why)) {
+        let beginnings = beginnings.filter(|(_, (_, why))| begins(*why));
+        for (tried, (from, (to, why))) in beginnings.enumerate() {
             // Of a large knot that has one for certain, not every beginning is tried.
             if tried >= TRIED && best.is_some() {
                 break;
             }
-            tried += 1;
             let limit = best.as_ref().map_or(usize::MAX, Vec::len);
             if let Some(links) = self.way_back(from, to, why, &goes_on, adjacent)
                 && links.len() < limit
