@@ -30,10 +30,6 @@ pub const SECTIONS: &[(u32, &str, Section)] = &[
     (5, "Load balancing and queues", queues::rows),
     (6, "Availability", availability::rows),
     (7, "Beside the real thing", real::rows),
-<<<<<<< HEAD
     (8, "Gossip: SWIM's laws", consul::rows),
-    (9, "Kubernetes: nodes that die", kubernetes::rows),
-    (10, "Coordination: ZooKeeper and Chubby", coordination::rows),
-=======
->>>>>>> w-c
+    (9, "Coordination: ZooKeeper and Chubby", coordination::rows),
 ];
