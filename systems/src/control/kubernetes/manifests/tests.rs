@@ -6,6 +6,7 @@ use crate::control::kubernetes::objects::{
 };
 use sim_core::FileText;
 use std::rc::Rc;
+use std::slice::from_ref;
 
 macro_rules! fixture {
     ($name:literal) => {
@@ -202,11 +203,11 @@ fn an_alias_of_another_document_is_said_with_its_place_and_nothing_is_read() {
 fn a_scenario_is_told_of_its_manifests() {
     let file = |file: &str, text: &str| FileText { file: file.to_owned(), text: text.to_owned() };
     let shop = file("shop.yaml", fixture!("shop.yaml"));
-    assert_eq!(reading(&[shop.clone()]).notes, ["ConfigMap/web-settings skipped", "env of containers ignored"]);
+    assert_eq!(reading(from_ref(&shop)).notes, ["ConfigMap/web-settings skipped", "env of containers ignored"]);
     let batch = file("batch.yaml", fixture!("batch.yaml"));
     let without = "no Service in the manifests: callers get no answer";
-    assert_eq!(reading(&[batch.clone()]).notes, ["ResourceQuota/limits skipped", without]);
-    assert_eq!(reading(&[batch.clone(), shop.clone()]).notes.len(), 3);
+    assert_eq!(reading(from_ref(&batch)).notes, ["ResourceQuota/limits skipped", without]);
+    assert_eq!(reading(&[batch, shop.clone()]).notes.len(), 3);
     // Mistakes are told by file, and what is said twice is said with where it stands first.
     let twice = reading(&[shop.clone(), shop]).problems;
     assert_eq!((twice.len(), twice[0].file, twice[0].line), (5, 1, 2));
