@@ -5,7 +5,6 @@
 pub mod availability;
 pub mod downtime;
 pub mod hashing;
-pub mod kubernetes;
 pub mod lab;
 pub mod paxos;
 pub mod queues;
@@ -29,5 +28,4 @@ pub const SECTIONS: &[(u32, &str, Section)] = &[
     (5, "Load balancing and queues", queues::rows),
     (6, "Availability", availability::rows),
     (7, "Beside the real thing", real::rows),
-    (8, "Kubernetes: nodes that die", kubernetes::rows),
 ];

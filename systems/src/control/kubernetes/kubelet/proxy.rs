@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 /// How long a proxy remembers a request that nobody answers.
 const FORGOTTEN: Duration = Duration::secs(30);
 /// Who has more to do than this takes no more requests.
-const BACKLOG: Duration = Duration::secs(2);
+const BACKLOG: Duration = Duration::millis(200);
 /// What a pod weighs that requests no processor time, in thousandths of a core: `cpu.shares` of 2.
 const LEAST: i64 = 2;
 
