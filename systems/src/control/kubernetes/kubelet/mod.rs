@@ -147,7 +147,6 @@ impl Worker {
             images: described.images.clone(),
             allocatable: self.allocatable(),
             conditions: self.conditions(fx.now()),
-            ..Node::default()
         };
         self.reported = Some(fx.now());
         self.link.call(Tag::Node, Verb::Create(Obj::new(node)), fx);

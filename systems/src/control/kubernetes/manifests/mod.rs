@@ -147,12 +147,14 @@ pub fn reading(files: &[FileText]) -> FileReading {
     };
     match read_all(files) {
         Err(remarks) => FileReading { problems: remarks.into_iter().map(told).collect(), notes: Vec::new() },
-        Ok(Manifest { notices, warnings, .. }) => {
+        Ok(Manifest { objects, notices, warnings }) => {
+            let served = objects.iter().any(|object| object.kind() == Kind::Service);
+            let unserved = (!served).then(|| "no Service in the manifests: callers get no answer".to_owned());
             let warned = warnings.into_iter().map(|remark| {
                 let file = &files[remark.file].file;
                 format!("{file}, line {}: {}: {}", remark.line, remark.object, remark.what)
             });
-            FileReading { problems: Vec::new(), notes: notices.into_iter().chain(warned).collect() }
+            FileReading { problems: Vec::new(), notes: notices.into_iter().chain(warned).chain(unserved).collect() }
         }
     }
 }

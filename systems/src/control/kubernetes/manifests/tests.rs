@@ -1,10 +1,12 @@
 //! The manifests of `fixtures/kubernetes/manifests`, and what is said about them.
 
-use super::{Kind, Manifest, Object, Remark, Tree, load, read, resolved};
+use super::{Kind, Manifest, Object, Remark, Tree, load, read, reading, resolved};
 use crate::control::kubernetes::objects::{
     Autoscaler, IntOrPercent, PodSpec, PodTemplate, RateUnit, Resources, Select, Strategy,
 };
+use sim_core::FileText;
 use std::rc::Rc;
+use std::slice::from_ref;
 
 macro_rules! fixture {
     ($name:literal) => {
@@ -195,6 +197,21 @@ fn an_alias_of_another_document_is_said_with_its_place_and_nothing_is_read() {
     assert_eq!((never.line, never.column, &*never.what), (1, 4, "alias never is not defined in this document"));
     let [open] = &bad("a: [1,\nb: 2\n")[..] else { panic!("one") };
     assert!(open.line == 2 && open.what.starts_with("not YAML: "), "{open:?}");
+}
+
+#[test]
+fn a_scenario_is_told_of_its_manifests() {
+    let file = |file: &str, text: &str| FileText { file: file.to_owned(), text: text.to_owned() };
+    let shop = file("shop.yaml", fixture!("shop.yaml"));
+    assert_eq!(reading(from_ref(&shop)).notes, ["ConfigMap/web-settings skipped", "env of containers ignored"]);
+    let batch = file("batch.yaml", fixture!("batch.yaml"));
+    let without = "no Service in the manifests: callers get no answer";
+    assert_eq!(reading(from_ref(&batch)).notes, ["ResourceQuota/limits skipped", without]);
+    assert_eq!(reading(&[batch, shop.clone()]).notes.len(), 3);
+    // Mistakes are told by file, and what is said twice is said with where it stands first.
+    let twice = reading(&[shop.clone(), shop]).problems;
+    assert_eq!((twice.len(), twice[0].file, twice[0].line), (5, 1, 2));
+    assert_eq!(twice[0].what, "Namespace/shop: Namespace/shop stands in line 2 of shop.yaml already");
 }
 
 #[test]
