@@ -11,7 +11,7 @@ const FORMS: &str = "{:f :read, :value {0 10, 1 90}} and {:f :transfer, :value {
 
 pub(super) fn judge(pairs: &[Pair<'_>], level: Level, total: Option<i64>, lines: &Lines<'_>) -> JudgedTransactions {
     let mut accounts = 0;
-    let mut reads: Vec<(usize, i64, Vec<(String, i64)>)> = Vec::new();
+    let mut reads: Vec<Seen> = Vec::new();
     for (index, pair) in pairs.iter().enumerate() {
         match &*pair.begun.f {
             "transfer" => {
@@ -90,6 +90,9 @@ pub(super) fn judge(pairs: &[Pair<'_>], level: Level, total: Option<i64>, lines:
         anomalies,
     }
 }
+
+/// A read: of which transaction, what it found in all, and in each account.
+type Seen = (usize, i64, Vec<(String, i64)>);
 
 /// Whether a read is wrong: its total, its least balance, and what there was.
 type Wrong = fn(i64, i64, Option<i64>) -> bool;
