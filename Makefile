@@ -17,7 +17,7 @@ lint:            ## format and lints, warnings are errors
 doc:             ## the API documentation, broken links are errors
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --quiet
 
-bench:           ## how fast the engine, Raft, Paxos and lookups are; writes target/bench.json and target/lookups.json
+bench:           ## how fast the engine, Raft, Paxos, lookups and scheduling are; writes target/bench.json and target/lookups.json
 	$(CARGO) bench --quiet --package splitbrain --bench throughput
 	$(CARGO) run --quiet --release --manifest-path cli/benches/lookups/Cargo.toml --target-dir target/lookups
 
@@ -30,7 +30,7 @@ published:       ## measures what papers publish and holds it to a band; writes 
 	$(CARGO) run --quiet --release --package splitbrain --example published
 
 SEEDS ?= 1..1000
-SYSTEMS ?= raft paxos synod hashing balancing failover failover-cluster chubby zookeeper redlock
+SYSTEMS ?= raft paxos synod hashing balancing failover failover-cluster kubernetes chubby zookeeper redlock
 sweep:           ## every scenario of every system with many seeds (SEEDS=1..1000); long, resumes, not part of test
 	$(CARGO) build --quiet --release --package splitbrain
 	@failed=0; for file in $(foreach system,$(SYSTEMS),scenarios/library/$(system)/*.toml); do \

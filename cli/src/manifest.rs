@@ -1,4 +1,5 @@
-//! `run --manifest FILE`: a scenario made on the fly, in which a system runs the files that people give to the real one.
+//! `run --manifest FILE`: a scenario made on the fly, in which a system runs the files that people give to the real
+//! one.
 
 use crate::args::ManifestArgs;
 use crate::exit::Exit;
@@ -87,7 +88,9 @@ fn text(system: &dyn AnySystem, args: &ManifestArgs, faults: &str) -> String {
     for (role, nodes) in system.default_groups(nodes).into_iter().filter(|(_, nodes)| *nodes > 0) {
         let _ = write!(text, "\n[[cluster.group]]\nrole = {role:?}\nnodes = {nodes}\n");
     }
-    text.push_str("\n[network]\nlatency = \"0.5ms..2ms\"\n\n[disk]\nsync = \"0.5ms..2ms\"\n");
+    text.push_str(
+        "\n[network]\nlatency = \"0.5ms..2ms\"\n\n[disk]\nsync = \"0.5ms..2ms\"\n\n[probe]\nevery = \"1s\"\n",
+    );
     let mix: Vec<String> = system.operations().iter().map(|kind| format!("{} = 1", kind.name)).collect();
     let mix = if mix.is_empty() { String::new() } else { format!("mix = {{ {} }}\n", mix.join(", ")) };
     let _ = write!(text, "\n[[workload]]\nclients = 10\nrate = \"100/s\"\n{mix}{faults}\n[system]\n");

@@ -10,6 +10,7 @@ mod faults;
 mod files;
 mod library;
 mod locks;
+mod manifests;
 mod measures;
 mod new;
 mod outages;

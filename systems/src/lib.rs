@@ -15,7 +15,7 @@ pub mod storage;
 
 use communication::balancing::BalancingSystem;
 use consensus::{paxos::PaxosSystem, raft::RaftSystem, synod::SynodSystem};
-use control::{cluster::ClusterSystem, failover::FailoverSystem};
+use control::{cluster::ClusterSystem, failover::FailoverSystem, kubernetes::KubernetesSystem};
 use storage::{
     chubby::ChubbySystem, hashing::HashingSystem, placement::PlacementSystem, redlock::RedlockSystem,
     zookeeper::ZooKeeperSystem,
@@ -28,6 +28,7 @@ pub fn collect(registry: &mut impl sim_core::Collect) {
     registry.add::<HashingSystem>();
     registry.add::<ChubbySystem>();
     registry.add::<ClusterSystem>();
+    registry.add::<KubernetesSystem>();
     registry.add::<PaxosSystem>();
     registry.add::<SynodSystem>();
     registry.add::<PlacementSystem>();

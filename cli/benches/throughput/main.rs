@@ -1,11 +1,13 @@
 //! `make bench`: how fast the engine is, each workload beside a bare loop over the same queue in the same process.
 //!
 //! Prints a table and writes `target/bench.json`. Absolute figures depend on the machine; the ratios are what counts.
-//! `throughput w4 raft 64 2 100000` makes one round of W4 alone (outstanding, pipeline, commands), for callgrind.
+//! `throughput w4 raft 64 2 100000` makes one round of W4 alone (outstanding, pipeline, commands), for callgrind;
+//! `throughput scheduling` schedules pods alone.
 #![allow(clippy::disallowed_methods, missing_docs, reason = "a benchmark reads the wall clock")]
 
 mod floor;
 mod overload;
+mod scheduling;
 mod toys;
 mod w4;
 
@@ -56,6 +58,9 @@ fn overloads(json: &mut String) {
 }
 
 fn main() {
+    if std::env::args().nth(1).is_some_and(|word| word == "scheduling") {
+        return scheduling::rows(&mut String::new());
+    }
     if let Some(round) = alone() {
         println!("{} commands, {} messages, {} events", round.commands, round.messages, round.events);
         return;
@@ -118,6 +123,7 @@ fn main() {
         );
     }
     overloads(&mut json);
+    scheduling::rows(&mut json);
     let _ = write!(json, "\"gossip_1000_over_100\": {:.3}}}", hundred / thousand);
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../target");
     std::fs::create_dir_all(&folder).expect("target/ can be made");

@@ -187,8 +187,18 @@ const FACTS: &[&str] = &[
 ];
 
 /// Systems of which the stand-in knows nothing: whatever their options are, they are taken as they are.
-const UNKNOWN: &[&str] =
-    &["balancing", "cell", "chubby", "failover", "failover-cluster", "hashing", "placement", "redlock", "zookeeper"];
+const UNKNOWN: &[&str] = &[
+    "balancing",
+    "cell",
+    "chubby",
+    "failover",
+    "failover-cluster",
+    "hashing",
+    "kubernetes",
+    "placement",
+    "redlock",
+    "zookeeper",
+];
 
 /// The operations that the files of some of them name.
 const OPERATIONS: &[OperationKind] = &[
@@ -203,12 +213,23 @@ const OPERATIONS: &[OperationKind] = &[
     OperationKind::write("share", ""),
     OperationKind::write("appear", ""),
     OperationKind::write("configure", ""),
+    OperationKind::write("post", ""),
     OperationKind::write("elect", ""),
     OperationKind::write("meet", ""),
 ];
 
 /// Systems that give locks.
 const LOCKS: &[&str] = &["chubby", "redlock", "zookeeper"];
+
+/// The figures that files of `kubernetes` expect.
+const PODS: &[MetricKind] = &[
+    MetricKind::new("time_to_lost", "", Unit::Time, ""),
+    MetricKind::new("time_to_evicted", "", Unit::Time, ""),
+    MetricKind::new("pods_evicted", "", Unit::Number, ""),
+    MetricKind::new("evictions_held", "", Unit::Number, ""),
+    MetricKind::new("most_pods", "", Unit::Number, ""),
+    MetricKind::new("fewest_ready", "", Unit::Number, ""),
+];
 
 /// The figures that their files expect.
 const FIGURES: &[MetricKind] = &[
@@ -224,6 +245,15 @@ const ROLES: &[RoleKind] =
 /// An order that only the stand-in knows.
 const OWN_ORDERS: &[OrderKind] =
     &[OrderKind { name: "compact", about: "so many snapshots are kept", takes: Argument::Number }];
+
+/// The orders that files of `kubernetes` give.
+const KUBECTL: &[OrderKind] = &[
+    OrderKind { name: "rollout", about: "", takes: Argument::Number },
+    OrderKind { name: "scale", about: "", takes: Argument::Number },
+    OrderKind { name: "drain", about: "", takes: Argument::Node },
+    OrderKind { name: "uncordon", about: "", takes: Argument::Node },
+    OrderKind { name: "restart_kubelet", about: "", takes: Argument::Node },
+];
 
 /// Whether a value is, or holds, a number that is none.
 fn is_nan(value: &toml::Value) -> bool {
@@ -266,16 +296,24 @@ impl Systems for Only {
         if system == "cell" { ROLES } else { &[] }
     }
     fn operations(&self, system: &str) -> &'static [OperationKind] {
-        if LOCKS.contains(&system) { OPERATIONS } else { &[] }
+        if LOCKS.contains(&system) || system == "kubernetes" { OPERATIONS } else { &[] }
     }
     fn metrics(&self, system: &str) -> &'static [MetricKind] {
-        if LOCKS.contains(&system) { FIGURES } else { &[] }
+        match system {
+            "kubernetes" => PODS,
+            system if LOCKS.contains(&system) => FIGURES,
+            _ => &[],
+        }
     }
     fn connects(&self, system: &str) -> bool {
         system == "cell"
     }
     fn own_orders(&self, system: &str) -> &'static [OrderKind] {
-        if UNKNOWN.contains(&system) { &[] } else { OWN_ORDERS }
+        match system {
+            "kubernetes" => KUBECTL,
+            system if UNKNOWN.contains(&system) => &[],
+            _ => OWN_ORDERS,
+        }
     }
     fn orders(&self, system: &str) -> &'static [&'static str] {
         if system == "still" { &[] } else { sim_core::Order::KINDS }
