@@ -70,7 +70,7 @@ sim_core::options! {
         /// How long an application holds a lock.
         hold: DurationText = DurationText::millis(20) => { hold: Duration = hold.0 };
         /// How long an elected application leads.
-        term: DurationText = DurationText::millis(500) => { term: Duration = term.0 };
+        term: DurationText = DurationText::millis(20) => { term: Duration = term.0 };
         /// How many a double barrier waits for.
         barrier: u32 = 3 => { barrier: usize = *barrier as usize },
             wrong if *barrier == 0 => ("a barrier that waits for nobody"), "at least 1";
