@@ -231,6 +231,16 @@ const NAMING: &[&str] = &["chubby", "consul", "kubernetes", "redlock", "zookeepe
 /// Systems that give locks.
 const LOCKS: &[&str] = &["chubby", "redlock", "zookeeper"];
 
+/// The figures that files of `kubernetes` expect.
+const PODS: &[MetricKind] = &[
+    MetricKind::new("time_to_lost", "", Unit::Time, ""),
+    MetricKind::new("time_to_evicted", "", Unit::Time, ""),
+    MetricKind::new("pods_evicted", "", Unit::Number, ""),
+    MetricKind::new("evictions_held", "", Unit::Number, ""),
+    MetricKind::new("most_pods", "", Unit::Number, ""),
+    MetricKind::new("fewest_ready", "", Unit::Number, ""),
+];
+
 /// The figures that their files expect.
 const FIGURES: &[MetricKind] = &[
     MetricKind::new("lock_overlap", "", Unit::Time, ""),
@@ -309,7 +319,11 @@ impl Systems for Only {
         if NAMING.contains(&system) { OPERATIONS } else { &[] }
     }
     fn metrics(&self, system: &str) -> &'static [MetricKind] {
-        if LOCKS.contains(&system) { FIGURES } else { &[] }
+        match system {
+            "kubernetes" => PODS,
+            system if LOCKS.contains(&system) => FIGURES,
+            _ => &[],
+        }
     }
     fn connects(&self, system: &str) -> bool {
         system == "cell"
