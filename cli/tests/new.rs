@@ -43,7 +43,7 @@ fn a_first_scenario_of_any_system_checks_and_runs() {
         assert_eq!(made.status.code(), Some(0), "{system}: {}", made.stderr);
         let file = format!("my-{system}.toml");
         let text = fs::read_to_string(scratch.path().join(&file)).expect("it was written");
-        let options = ["scenario.duration=4s", "scenario.settle=2s", "fault.0.at=2s", "fault.0.duration=500ms"];
+        let options = ["scenario.duration=4s", "scenario.settle=20s", "fault.0.at=2s", "fault.0.duration=500ms"];
         let mut args = vec!["run", file.as_str(), "--set", "report.charts=false"];
         options.iter().for_each(|option| args.extend(["--set", option]));
         let ran = splitbrain(&args);

@@ -5,7 +5,7 @@ use super::row::{Findings, Place, Row};
 use super::stats;
 use sim_core::Fate;
 
-const SECTION: u32 = 8;
+const SECTION: u32 = 9;
 /// How many servers the paper measures.
 const SERVERS: [u32; 3] = [3, 5, 9];
 
@@ -188,21 +188,29 @@ fn session_law(lab: &Lab) -> Result<Vec<Row>, String> {
     let ours = lab.ask(&Study { file, set: &set, seeds: 20, trace: false }, of)?;
     let (jeopardy, gone): (Vec<f64>, Vec<f64>) = ours.iter().copied().unzip();
     let runs = ours.len() as u64;
-    rows.push(within(
+    rows.push(too_soon(within(
         row("Chubby: from the renewal of a lease to jeopardy", runs, file, &set),
         12.0,
         stats::mean(&jeopardy),
-        0.5,
+        0.1,
         " s",
-    ));
-    rows.push(within(
+    )));
+    rows.push(too_soon(within(
         row("Chubby: from the renewal of a lease to the end", runs, file, &set),
         57.0,
         stats::mean(&gone),
-        0.5,
+        0.1,
         " s",
-    ));
+    )));
     Ok(rows)
+}
+
+/// The law is exact but for the delay of one message. Ours is 30 ms short, and nobody has found out why.
+fn too_soon(row: Row) -> Row {
+    if row.place == Place::Outside {
+        return Row { place: Place::Explained, band: "0.1 %; 30 ms short, not explained yet".to_owned(), ..row };
+    }
+    row
 }
 
 /// What sessions cost that do nothing.
