@@ -86,8 +86,8 @@ mod tests {
         }
     }
 
-    /// `TestSuspicion_Timer` of memberlist: all confirmations at once, at the beginning. It allows 25 ms and says 810 where the
-    /// formula, in whole milliseconds, gives 811.
+    /// `TestSuspicion_Timer` of memberlist: all confirmations at once, at the beginning. It allows 25 ms and says 810
+    /// where the formula, in whole milliseconds, gives 811.
     #[test]
     fn only_new_accusers_count() {
         let (me, foo, bar, baz, zoo) = (NodeId(0), NodeId(1), NodeId(2), NodeId(3), NodeId(4));
