@@ -7,6 +7,7 @@ pub mod consul;
 pub mod coordination;
 pub mod downtime;
 pub mod hashing;
+pub mod kubernetes;
 pub mod lab;
 pub mod paxos;
 pub mod queues;
@@ -32,4 +33,5 @@ pub const SECTIONS: &[(u32, &str, Section)] = &[
     (7, "Beside the real thing", real::rows),
     (8, "Gossip: SWIM's laws", consul::rows),
     (9, "Coordination: ZooKeeper and Chubby", coordination::rows),
+    (10, "Kubernetes: nodes that die", kubernetes::rows),
 ];

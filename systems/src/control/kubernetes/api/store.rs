@@ -478,3 +478,85 @@ impl StateMachine for Store {
         content(&(self.revision, self.digest))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::control::kubernetes::objects::{Pod, ReplicaSet};
+
+    fn apply(store: &mut Store, verb: Verb) -> Answer {
+        store.apply(&Command::Change(verb))
+    }
+
+    fn done(answer: &Answer) -> Obj {
+        answer.done().cloned().unwrap_or_else(|| panic!("{answer}"))
+    }
+
+    fn pod(store: &mut Store) -> Obj {
+        done(&apply(store, Verb::Create(Obj::new(Pod { meta: Meta::new("default", "a"), ..Pod::default() }))))
+    }
+
+    #[test]
+    fn whoever_has_seen_an_older_object_changes_nothing() {
+        let mut store = Store::start();
+        let set = Obj::new(ReplicaSet { meta: Meta::new("default", "a"), replicas: 3, ..ReplicaSet::default() });
+        let first = done(&apply(&mut store, Verb::Create(set.clone())));
+        assert_eq!(apply(&mut store, Verb::Create(set)), Answer::Exists);
+        let resized = |to: i32| {
+            first.with(|object| {
+                if let Object::ReplicaSet(set) = object {
+                    Rc::make_mut(set).replicas = to;
+                }
+            })
+        };
+        let second = done(&apply(&mut store, Verb::Update(resized(5), Part::Spec)));
+        assert_eq!((second.meta().generation, second.meta().version), (2, 2));
+        assert_eq!(apply(&mut store, Verb::Update(resized(4), Part::Spec)), Answer::Conflict);
+        assert_eq!(apply(&mut store, Verb::Remove(Key::of(&first), Uid(7))), Answer::NotFound);
+    }
+
+    #[test]
+    fn what_changes_nothing_is_no_change() {
+        let mut store = Store::start();
+        let first = pod(&mut store);
+        let (key, before) = (Key::of(&first), store.digest());
+        let same = apply(&mut store, Verb::Patch(key.clone(), None, Patch::Nominate(None)));
+        assert_eq!((done(&same), store.revision(), store.digest()), (first, 1, before));
+        let other = apply(&mut store, Verb::Patch(key, None, Patch::Nominate(Some("n4".into()))));
+        assert_eq!((done(&other).meta().version, store.revision()), (2, 2));
+        assert_ne!(store.digest(), before);
+    }
+
+    #[test]
+    fn a_pod_is_bound_once() {
+        let mut store = Store::start();
+        let key = Key::of(&pod(&mut store));
+        let mut bind = |node: &str| apply(&mut store, Verb::Patch(key.clone(), None, Patch::Bind(node.into())));
+        assert!(bind("n4").done().is_some());
+        assert_eq!(bind("n5"), Answer::Conflict);
+    }
+
+    #[test]
+    fn a_pod_that_a_kubelet_has_goes_in_its_time_and_any_other_at_once() {
+        let now = LocalInstant(5_000_000_000);
+        let mut store = Store::start();
+        let key = Key::of(&pod(&mut store));
+        let delete = |grace| Verb::Patch(key.clone(), None, Patch::Delete(now, grace));
+        apply(&mut store, Verb::Patch(key.clone(), None, Patch::Bind("n4".into())));
+        let due = |answer: Answer| done(&answer).meta().deletion.map(|deletion| deletion.due.0 / 1_000_000_000);
+        assert_eq!(due(apply(&mut store, delete(None))), Some(35));
+        assert_eq!(due(apply(&mut store, delete(Some(10)))), Some(15), "sooner");
+        assert_eq!(due(apply(&mut store, delete(Some(20)))), Some(15), "never later");
+        assert!(matches!(apply(&mut store, delete(Some(0))), Answer::Gone(_)));
+        pod(&mut store);
+        assert!(matches!(apply(&mut store, delete(None)), Answer::Gone(_)), "no kubelet has it");
+    }
+
+    #[test]
+    fn a_snapshot_is_the_whole_state() {
+        let mut store = Store::start();
+        pod(&mut store);
+        let other = Store::restore(&store.snapshot());
+        assert_eq!((other.digest(), other.len()), (store.digest(), 1));
+    }
+}

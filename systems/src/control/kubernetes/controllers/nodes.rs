@@ -9,12 +9,15 @@ use crate::control::kubernetes::formulas::{ZoneState, all_lost, shortest, zone_s
 use crate::control::kubernetes::message::KubeFact;
 use crate::control::kubernetes::objects::{Condition, Effect, Kind, Node, Object, Pod, Taint, Text, Truth, Uid};
 use crate::control::kubernetes::scheduler::machine_of_pod;
-use sim_core::{LocalInstant, NodeId};
+use sim_core::{Duration, LocalInstant, NodeId};
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 
 pub(super) const NOT_READY: &str = "node.kubernetes.io/not-ready";
 pub(super) const UNREACHABLE: &str = "node.kubernetes.io/unreachable";
+
+/// How often it looks whether a node may lose its pods.
+const LOOK: Duration = Duration::millis(100);
 
 /// What is known of a node's life, by this machine's own clock.
 #[derive(Clone, Copy, Debug)]
@@ -224,17 +227,22 @@ impl NodeLifecycle {
             // A small zone with much that is not well loses nothing, until that changes.
             return ctx.agenda.after(ctx.config.monitor_period, Due::Evict(Rc::clone(zone)), ctx.fx);
         };
-        let Some(name) = queue.waits.pop_front() else { return };
+        let Some(node) = queue.waits.front().and_then(|name| all.iter().find(|node| node.meta.name == *name)) else {
+            queue.waits.pop_front();
+            return ctx.agenda.after(LOOK, Due::Evict(Rc::clone(zone)), ctx.fx);
+        };
+        let name = Rc::clone(&node.meta.name);
+        let taint = match node.conditions.ready.condition.status {
+            // It was given up a moment ago, and that is not heard of yet.
+            Truth::True => return ctx.agenda.after(LOOK, Due::Evict(Rc::clone(zone)), ctx.fx),
+            Truth::False => NOT_READY,
+            Truth::Unknown => UNREACHABLE,
+        };
+        queue.waits.pop_front();
         queue.next = Some(now + every);
         if !queue.waits.is_empty() {
             ctx.agenda.at(now + every, Due::Evict(Rc::clone(zone)));
         }
-        let Some(node) = all.iter().find(|node| node.meta.name == name) else { return };
-        let taint = match node.conditions.ready.condition.status {
-            Truth::True => return,
-            Truth::False => NOT_READY,
-            Truth::Unknown => UNREACHABLE,
-        };
         if let Some(machine) = machine_of(&name) {
             ctx.fx.note(KubeFact::Evicts { node: machine });
         }
