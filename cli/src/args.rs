@@ -1,7 +1,9 @@
 //! The command line as written: every flag, its help, its default.
 
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use scenarios::sweep::{Seeds, Shard, Vary};
+use sim_core::transactions::Level;
 use sim_core::units::DurationText;
 use std::path::PathBuf;
 
@@ -351,8 +353,8 @@ pub struct HistoryArgs {
     #[arg(long, value_enum)]
     pub model: ModelArg,
     /// What transactions were promised; of those models only [default: strict-serializable]
-    #[arg(long, value_enum)]
-    pub level: Option<LevelArg>,
+    #[arg(long, value_parser = levels())]
+    pub level: Option<Level>,
     /// What all accounts of a bank hold together [default: what the first reader found]
     #[arg(long, value_name = "AMOUNT", allow_hyphen_values = true)]
     pub total: Option<i64>,
@@ -416,21 +418,11 @@ pub enum ModelArg {
     Bank,
 }
 
-/// What transactions were promised.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum LevelArg {
-    /// Writes are not interleaved
-    ReadUncommitted,
-    /// Only what was committed is read
-    ReadCommitted,
-    /// Reads are of one state, and of two that write a key at a time one is aborted
-    SnapshotIsolation,
-    /// What was read stays so
-    RepeatableRead,
-    /// As if one ran after the other
-    Serializable,
-    /// The same, each between its beginning and its end
-    StrictSerializable,
+/// Isolation levels, as the checker names and explains them.
+fn levels() -> impl TypedValueParser<Value = Level> {
+    let values = Level::ALL.map(|level| PossibleValue::new(level.name()).help(level.about()));
+    let named = |name: String| Level::ALL.into_iter().find(|level| level.name() == name).expect("one of those");
+    PossibleValuesParser::new(values).map(named)
 }
 
 /// What a compare-and-set that failed says.

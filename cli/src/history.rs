@@ -7,7 +7,7 @@ use crate::exit::Exit;
 use crate::run::say;
 use crate::wall::Stopwatch;
 use reports::{Witness, Witnessed};
-use scenarios::history::{FailedCas, Judged, ModelName, Reading, Ruling, Shown, judge};
+use scenarios::history::{FailedCas, Judged, ModelName, Reading, Ruling, Shown, TransactionModel, judge};
 use sim_core::record::{RunRecord, VerdictRecord};
 use std::fmt::Write as _;
 use std::io::{IsTerminal, Read};
@@ -35,9 +35,10 @@ pub fn history(args: &HistoryArgs) -> Exit {
             return Exit::Usage;
         }
     };
-    if let Some(model) = transactions::model(args.model) {
-        return transactions::judge(args, &name, &text, model);
-    }
+    let model = match model(args.model) {
+        Against::Object(model) => model,
+        Against::Level(model) => return transactions::judge(args, &name, &text, model),
+    };
     if args.level.is_some() || args.total.is_some() {
         let flag = if args.level.is_some() { "--level" } else { "--total" };
         eprintln!(
@@ -45,18 +46,6 @@ pub fn history(args: &HistoryArgs) -> Exit {
         );
         return Exit::Usage;
     }
-    let model = match args.model {
-        ModelArg::Register => ModelName::Register,
-        ModelArg::MultiRegister => ModelName::MultiRegister,
-        ModelArg::Kv => ModelName::Kv,
-        ModelArg::Set => ModelName::Set,
-        ModelArg::Counter => ModelName::Counter,
-        ModelArg::Queue => ModelName::Queue,
-        ModelArg::UnorderedQueue => ModelName::UnorderedQueue,
-        ModelArg::Lock => ModelName::Lock,
-        ModelArg::Mutex => ModelName::Mutex,
-        ModelArg::ListAppend | ModelArg::RwRegister | ModelArg::LongFork | ModelArg::Bank => return Exit::Usage,
-    };
     let how = match reading(args) {
         Ok(how) => how,
         Err(what) => {
@@ -97,6 +86,30 @@ pub fn history(args: &HistoryArgs) -> Exit {
         Ruling::Linearizable => Exit::Held,
         Ruling::NotLinearizable => Exit::Failed,
         Ruling::Inconclusive => Exit::Inconclusive,
+    }
+}
+
+/// What a history is judged against: one object, or the promises of a level.
+enum Against {
+    Object(ModelName),
+    Level(TransactionModel),
+}
+
+const fn model(arg: ModelArg) -> Against {
+    match arg {
+        ModelArg::Register => Against::Object(ModelName::Register),
+        ModelArg::MultiRegister => Against::Object(ModelName::MultiRegister),
+        ModelArg::Kv => Against::Object(ModelName::Kv),
+        ModelArg::Set => Against::Object(ModelName::Set),
+        ModelArg::Counter => Against::Object(ModelName::Counter),
+        ModelArg::Queue => Against::Object(ModelName::Queue),
+        ModelArg::UnorderedQueue => Against::Object(ModelName::UnorderedQueue),
+        ModelArg::Lock => Against::Object(ModelName::Lock),
+        ModelArg::Mutex => Against::Object(ModelName::Mutex),
+        ModelArg::ListAppend => Against::Level(TransactionModel::ListAppend),
+        ModelArg::RwRegister => Against::Level(TransactionModel::RwRegister),
+        ModelArg::LongFork => Against::Level(TransactionModel::LongFork),
+        ModelArg::Bank => Against::Level(TransactionModel::Bank),
     }
 }
 

@@ -65,14 +65,6 @@ where
         }
     }
 
-    /// A machine that has started; what that gave off is dropped.
-    #[must_use]
-    pub fn new(config: &N::Config, me: NodeId, seed: u64) -> Self {
-        let mut hand = Self::down(config, me, seed);
-        hand.boot();
-        hand
-    }
-
     /// What all nodes are configured with.
     #[must_use]
     pub const fn config(&self) -> &N::Config {

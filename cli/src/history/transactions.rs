@@ -1,23 +1,12 @@
 //! The verdict on a history of transactions, by isolation level.
 
 use super::{say, write_chart};
-use crate::args::{Format, HistoryArgs, LevelArg, ModelArg};
+use crate::args::{Format, HistoryArgs};
 use crate::exit::Exit;
 use scenarios::history::{Finding, JudgedTransactions, TransactionModel, judge_transactions};
 use sim_core::transactions::{Level, Ruling};
 use std::fmt::Write as _;
 use std::io::IsTerminal;
-
-/// The model, if it is one of transactions.
-pub(super) const fn model(arg: ModelArg) -> Option<TransactionModel> {
-    match arg {
-        ModelArg::ListAppend => Some(TransactionModel::ListAppend),
-        ModelArg::RwRegister => Some(TransactionModel::RwRegister),
-        ModelArg::LongFork => Some(TransactionModel::LongFork),
-        ModelArg::Bank => Some(TransactionModel::Bank),
-        _ => None,
-    }
-}
 
 /// Judges, and says what was found.
 pub(super) fn judge(args: &HistoryArgs, name: &str, text: &str, model: TransactionModel) -> Exit {
@@ -25,14 +14,7 @@ pub(super) fn judge(args: &HistoryArgs, name: &str, text: &str, model: Transacti
         eprintln!("splitbrain: --total is for --model bank; {} has no totals", model.name());
         return Exit::Usage;
     }
-    let level = match args.level.unwrap_or(LevelArg::StrictSerializable) {
-        LevelArg::ReadUncommitted => Level::ReadUncommitted,
-        LevelArg::ReadCommitted => Level::ReadCommitted,
-        LevelArg::SnapshotIsolation => Level::SnapshotIsolation,
-        LevelArg::RepeatableRead => Level::RepeatableRead,
-        LevelArg::Serializable => Level::Serializable,
-        LevelArg::StrictSerializable => Level::StrictSerializable,
-    };
+    let level = args.level.unwrap_or(Level::StrictSerializable);
     let judged = match judge_transactions(name, text, model, level, args.total) {
         Ok(judged) => judged,
         Err(problems) => {

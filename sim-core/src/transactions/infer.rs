@@ -2,6 +2,7 @@
 //! came.
 
 use super::anomaly::Link;
+use super::frontier::Frontier;
 use super::graph::{Dependency, Graph, INITIAL};
 use super::{Doing, Fate, History, Key, Level, Version, lists, registers};
 use std::collections::BinaryHeap;
@@ -74,8 +75,8 @@ impl Inferred {
                 orders[history.key_of[version] as usize].versions.push(version as Version);
             }
         }
-        let is_list = lists::of(history, &writers, &mut orders);
-        registers::of(history, &writers, &counts, &is_list, by_time, &mut orders);
+        lists::of(history, writers.len(), &mut orders);
+        registers::of(history, &writers, &counts, by_time, &mut orders);
         Self { writers, counts, outside, orders }
     }
 
@@ -311,7 +312,7 @@ fn orders_of_clients(history: &History, counts: &[bool], edges: &mut Vec<(u32, u
         }
     }
     moments.sort_unstable();
-    let mut ended = super::lists::Frontier::default();
+    let mut ended = Frontier::default();
     for (_, ends, index) in moments {
         if ends {
             ended.end(index);

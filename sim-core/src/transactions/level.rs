@@ -44,6 +44,19 @@ impl Level {
         }
     }
 
+    /// What it promises, in a sentence.
+    #[must_use]
+    pub const fn about(self) -> &'static str {
+        match self {
+            Self::ReadUncommitted => "Writes are not interleaved",
+            Self::ReadCommitted => "Only what was committed is read",
+            Self::SnapshotIsolation => "Reads are of one state, and of two that write a key at a time one is aborted",
+            Self::RepeatableRead => "What was read stays so",
+            Self::Serializable => "As if one ran after the other",
+            Self::StrictSerializable => "The same, each between its beginning and its end",
+        }
+    }
+
     /// Whether the level forbids this. Orders that clients see (processes, real time) bind the strictest level alone.
     #[must_use]
     pub const fn forbids(self, kind: Kind) -> bool {

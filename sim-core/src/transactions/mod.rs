@@ -16,6 +16,7 @@
 
 mod anomaly;
 mod cycles;
+mod frontier;
 mod graph;
 mod history;
 mod infer;

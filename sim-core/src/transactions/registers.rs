@@ -1,31 +1,25 @@
 //! What a history shows of the order of a register's versions: the initial state is first, what a transaction wrote
 //! follows what it had read, and, where time counts, what was written after another write had ended follows that.
 
+use super::frontier::Frontier;
 use super::graph::INITIAL;
 use super::infer::{Follows, Order, Writer};
-use super::lists::Frontier;
+
 use super::{Doing, Fate, History, Version};
 
 /// Finds what is known of the orders of all keys that are no lists.
-pub(super) fn of(
-    history: &History,
-    writers: &[Writer],
-    counts: &[bool],
-    is_list: &[bool],
-    by_time: bool,
-    orders: &mut [Order],
-) {
+pub(super) fn of(history: &History, writers: &[Writer], counts: &[bool], by_time: bool, orders: &mut [Order]) {
     let known = |version: Version| matches!(writers[version as usize], Writer::One { .. });
-    for (_, transaction) in history.transactions.iter().enumerate().filter(|(index, _)| counts[*index]) {
+    for (transaction, _) in history.transactions.iter().zip(counts).filter(|(_, counts)| **counts) {
         for (place, step) in transaction.steps.iter().enumerate() {
             let Doing::Write(after) = step.doing else { continue };
-            let before = transaction.steps[..place].iter().rev().filter(|other| other.key == step.key);
-            let before = before.map(|other| match &other.doing {
-                Doing::Write(version) => Some(*version),
-                Doing::ReadRegister(version) => *version,
+            let before = transaction.steps[..place].iter().rev().find(|other| other.key == step.key);
+            let before = before.and_then(|other| match other.doing {
+                Doing::Write(version) => Some(version),
+                Doing::ReadRegister(version) => version,
                 _ => None,
             });
-            if let Some(Some(before)) = before.into_iter().next()
+            if let Some(before) = before
                 && before != after
                 && known(before)
                 && known(after)
@@ -35,9 +29,9 @@ pub(super) fn of(
         }
     }
     if by_time {
-        follow_time(history, writers, is_list, orders);
+        follow_time(history, writers, orders);
     }
-    for order in orders.iter_mut().zip(is_list).filter(|(_, is_list)| !**is_list).map(|(order, _)| order) {
+    for order in orders.iter_mut().filter(|order| !order.is_list) {
         order.follows.sort_unstable();
         order.follows.dedup_by_key(|follows| (follows.before, follows.after));
         let mut has_before: Vec<Version> = order.follows.iter().map(|follows| follows.after).collect();
@@ -82,9 +76,9 @@ fn is_total(order: &Order) -> bool {
     placed == order.versions.len()
 }
 
-fn follow_time(history: &History, writers: &[Writer], is_list: &[bool], orders: &mut [Order]) {
+fn follow_time(history: &History, writers: &[Writer], orders: &mut [Order]) {
     // For each key, when each of its writes may have begun and had ended.
-    for (order, _) in orders.iter_mut().zip(is_list).filter(|(_, is_list)| !**is_list) {
+    for order in orders.iter_mut().filter(|order| !order.is_list) {
         let mut moments: Vec<(u64, bool, Version)> = Vec::new();
         for version in &order.versions {
             let Writer::One { transaction, last } = writers[*version as usize] else { continue };

@@ -1,8 +1,8 @@
 //! A bank: transfers move money between accounts, reads show all of them. Under snapshots, and above, every read shows
 //! the same total; a balance below zero is told of, too.
 
+use super::super::pair::Pair;
 use super::super::{Datum, Lines};
-use super::steps::Pair;
 use super::words::{Finding, ShownTransaction};
 use super::{JudgedTransactions, TransactionModel};
 use sim_core::transactions::{Fate, Level, Ruling};

@@ -95,7 +95,7 @@ pub fn judge_transactions(
             "maps with :f :txn, as Jepsen records them",
         );
     }
-    let pairs = steps::pairs(&events, &lines);
+    let pairs = super::pair::pairs(&events, &lines);
     if model == TransactionModel::Bank {
         let judged = bank::judge(&pairs, level, total, &lines);
         return problems.finish(Some(judged)).map_err(|problems| problems.first(SHOWN));

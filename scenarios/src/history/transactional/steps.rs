@@ -1,62 +1,12 @@
 //! From events to transactions: each beginning with its end, and what is asked and answered as steps.
 
-use super::super::{Datum, Event, Lines, Stage};
+use super::super::pair::Pair;
+use super::super::{Datum, Event, Lines};
 use super::TransactionModel;
 use sim_core::transactions::{Builder, Doing, Fate, History, Step, Transaction};
 use std::collections::BTreeMap;
 
 const FORMS: &str = "[[:append x 1] [:r y [2 3]]] of lists, [[:w x 1] [:r y 2]] of registers";
-
-/// An operation with its end, if it has one.
-pub(super) struct Pair<'a> {
-    pub begun: &'a Event,
-    pub ended: Option<&'a Event>,
-}
-
-impl Pair<'_> {
-    pub fn fate(&self) -> Fate {
-        match self.ended.map(|ended| ended.stage) {
-            Some(Stage::Ok) => Fate::Committed,
-            Some(Stage::Fail) => Fate::Aborted,
-            _ => Fate::Unknown,
-        }
-    }
-
-    /// Where to read what it did: its end tells more, if it came to that.
-    pub fn told(&self) -> &Event {
-        match self.ended {
-            Some(ended) if ended.stage == Stage::Ok => ended,
-            _ => self.begun,
-        }
-    }
-
-    pub fn lines(&self) -> (u32, Option<u32>) {
-        (self.begun.line, self.ended.map(|ended| ended.line))
-    }
-}
-
-/// Pairs the events of each process.
-pub(super) fn pairs<'a>(events: &'a [Event], lines: &Lines<'_>) -> Vec<Pair<'a>> {
-    let mut open: BTreeMap<&str, usize> = BTreeMap::new();
-    let mut pairs: Vec<Pair<'a>> = Vec::new();
-    for event in events {
-        let process: &str = &event.process;
-        if event.stage == Stage::Invoke {
-            if let Some(before) = open.insert(process, pairs.len()) {
-                let line = pairs[before].begun.line;
-                let what =
-                    format!("process {process} begins another transaction before its last, of line {line}, ended");
-                lines.wrong_event(event, what, "a process has one at a time; after :info it gets a new number");
-            }
-            pairs.push(Pair { begun: event, ended: None });
-        } else if let Some(index) = open.remove(process) {
-            pairs[index].ended = Some(event);
-        } else {
-            lines.wrong_event(event, format!("process {process} ends what it never began"), "an :invoke comes first");
-        }
-    }
-    pairs
-}
 
 /// Transactions, and the names of what they are about.
 pub(super) struct Read {
