@@ -5,9 +5,9 @@ use sim_core::recovery::{Recoveries, Recovery, RecoveryKind, Step};
 use std::borrow::Cow;
 
 /// When the new primary began to accept writes.
-pub(crate) const PROMOTED: usize = 2;
+pub const PROMOTED: usize = 2;
 /// When a client's write was acknowledged by it.
-pub(crate) const SERVED: usize = 3;
+pub const SERVED: usize = 3;
 
 /// Somebody holds the old primary for dead, it is decided who follows, the new one accepts writes, one is acknowledged.
 static STEPS: &[Step] = &[
@@ -18,7 +18,7 @@ static STEPS: &[Step] = &[
 ];
 
 /// The figures of fail-overs.
-pub(crate) const METRICS: &[MetricKind] = &[
+pub const METRICS: &[MetricKind] = &[
     MetricKind::new("rto", "fail-over time", Unit::Time, "the longest unplanned fail-over"),
     MetricKind::new(
         "false_failovers",
@@ -29,7 +29,7 @@ pub(crate) const METRICS: &[MetricKind] = &[
 ];
 
 /// The fail-overs of a run.
-pub(crate) fn fail_overs(all: Vec<Recovery>) -> Recoveries {
+pub fn fail_overs(all: Vec<Recovery>) -> Recoveries {
     let figure = |index: usize, field| (METRICS[index].clone(), Cow::Borrowed(field));
     let kind = RecoveryKind {
         field: Cow::Borrowed("failover"),

@@ -34,7 +34,7 @@ pub enum Fencing {
 }
 
 /// A node that may be such a store: what it writes down, answers and announces.
-pub(crate) trait Guarded: Node {
+pub trait Guarded: Node {
     /// On its disk: it has taken this.
     fn record(write: Write) -> Self::Record;
     /// To the writer: whether it has taken that write.
@@ -52,7 +52,7 @@ pub struct FencedStore {
 
 impl FencedStore {
     /// One that has taken these.
-    pub(crate) fn of(fences: bool, taken: impl Iterator<Item = Write>) -> Self {
+    pub fn of(fences: bool, taken: impl Iterator<Item = Write>) -> Self {
         let mut store = Self { fences: false, newest: BTreeMap::new() };
         taken.for_each(|write| _ = store.takes(&write));
         Self { fences, ..store }
@@ -69,7 +69,7 @@ impl FencedStore {
     }
 
     /// Somebody writes, and is answered once that is durable.
-    pub(crate) fn on_write<N: Guarded>(&mut self, from: NodeId, write: Write, fx: &mut Effects<'_, N>) {
+    pub fn on_write<N: Guarded>(&mut self, from: NodeId, write: Write, fx: &mut Effects<'_, N>) {
         let accepted = self.takes(&write);
         fx.note(N::fact(write, accepted));
         let message = N::answer(write.number, accepted);

@@ -10,17 +10,17 @@ use sim_core::{Duration, Instant, NodeId};
 use std::collections::BTreeMap;
 
 /// How long two held one lock.
-pub(crate) const OVERLAP: MetricKind =
+pub const OVERLAP: MetricKind =
     MetricKind::new("lock_overlap", "two holders", Unit::Time, "time in which two believed that they held one lock")
         .harm();
 /// How many locks were taken.
-pub(crate) const TAKEN: MetricKind =
+pub const TAKEN: MetricKind =
     MetricKind::new("locks_taken", "locks taken", Unit::Number, "how often a lock was taken").more_is_better();
 /// What was written too late.
-pub(crate) const LATE: MetricKind =
+pub const LATE: MetricKind =
     MetricKind::new("late_writes", "late writes", Unit::Number, "writes to the store under a lock that was lost");
 /// What of that did harm.
-pub(crate) const LATE_TAKEN: MetricKind =
+pub const LATE_TAKEN: MetricKind =
     MetricKind::new("late_writes_taken", "late writes taken", Unit::Number, "those of them that the store took").harm();
 
 /// How many late writes are listed.
@@ -35,7 +35,7 @@ struct Belief {
 
 /// The beliefs of all applications.
 #[derive(Clone, Debug)]
-pub(crate) struct Holders {
+pub struct Holders {
     /// By lock and application.
     held: BTreeMap<(u64, NodeId), Belief>,
     /// Locks that more than one believes to hold alone, or that one does and others beside it, and since when.

@@ -2,7 +2,7 @@
 //! taken for that about another which happens to have the same number.
 
 /// A number that things are named by in turn.
-pub(crate) trait Counts {
+pub trait Counts {
     /// The number after this one; from now on this one is that.
     fn advance(&mut self) -> Self;
     /// The number after this one.
@@ -10,6 +10,7 @@ pub(crate) trait Counts {
 }
 
 /// Declares kinds of numbers.
+#[macro_export]
 macro_rules! numbers {
     ($($(#[$meta:meta])* $name:ident;)+) => {$(
         $(#[$meta])*
@@ -34,4 +35,4 @@ macro_rules! numbers {
     )+};
 }
 
-pub(crate) use numbers;
+pub use numbers;

@@ -3,7 +3,7 @@
 use core::fmt;
 
 /// Things in a row, by their numbers: "entry 5", "entries 5..9", "no entries".
-pub(crate) struct Row {
+pub struct Row {
     /// One, and several.
     of: [&'static str; 2],
     first: u64,
@@ -11,12 +11,12 @@ pub(crate) struct Row {
 }
 
 /// Entries of a log.
-pub(crate) const fn entries(first: u64, len: usize) -> Row {
+pub const fn entries(first: u64, len: usize) -> Row {
     Row { of: ["entry", "entries"], first, len: len as u64 }
 }
 
 /// Slots from the first to the last.
-pub(crate) const fn slots(first: u64, last: u64) -> Row {
+pub const fn slots(first: u64, last: u64) -> Row {
     Row { of: ["slot", "slots"], first, len: (last + 1).saturating_sub(first) }
 }
 
@@ -32,6 +32,6 @@ impl fmt::Display for Row {
 }
 
 /// What is said of an operation that was executed, behind its number.
-pub(crate) const fn again(fresh: bool) -> &'static str {
+pub const fn again(fresh: bool) -> &'static str {
     if fresh { "" } else { " again: answered from its session" }
 }

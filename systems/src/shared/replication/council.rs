@@ -353,6 +353,7 @@ impl<C: Consensus> Council<C> {
 ///
 /// `hosts! { Machine: Raft<Directory> => HashingMessage::Directory, Record::Directory, HashingFact::Directory;
 /// |node| node.keeper.as_ref().map(|keeper| &keeper.council) }`
+#[macro_export]
 macro_rules! hosts {
     ($node:ty: $member:ty => $message:path, $record:path, $fact:path; |$this:ident| $council:expr) => {
         impl $crate::shared::replication::Hosts<$member> for $node {
@@ -387,4 +388,4 @@ macro_rules! hosts {
         }
     };
 }
-pub(crate) use hosts;
+pub use hosts;

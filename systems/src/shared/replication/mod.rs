@@ -28,7 +28,7 @@ crate::shared::number::numbers! {
 }
 
 pub(crate) use chain::link;
-pub(crate) use council::hosts;
+pub use council::hosts;
 pub use council::{Asker, Council, Hosts, Minute, News, Proposal};
 pub use council_checks::CouncilChecks;
 pub use leader_disk::LeaderDisk;
