@@ -1,7 +1,7 @@
 //! The first replicated state machine: a key-value store with get, put, append, compare-and-set and delete.
 
 mod client;
-pub(crate) mod register;
+pub mod register;
 mod spec;
 mod tree;
 mod value;

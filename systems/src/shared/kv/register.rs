@@ -44,7 +44,7 @@ impl Writes {
 
 /// What is wrong with what a read saw.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Wrong {
+pub enum Wrong {
     /// It saw less than was acknowledged before it began.
     Stale(String),
     /// It saw what was deleted.
@@ -53,7 +53,7 @@ pub(crate) enum Wrong {
 
 /// All keys.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Registers {
+pub struct Registers {
     /// Writes that clients have begun: the key, the value's hash unless it is a delete, and how often a node was asked.
     asked: BTreeMap<(ClientId, u64), (u64, Option<u64>, bool)>,
     /// Deletes that several tries were made of.

@@ -6,7 +6,7 @@ use sim_core::{Duration, Instant, Node, NodeId, NodeSet, Observed, Peer};
 
 /// The memory of it.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Calm {
+pub struct Calm {
     faults: u32,
     down: NodeSet,
     paused: NodeSet,

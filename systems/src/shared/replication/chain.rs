@@ -4,7 +4,7 @@ use sim_core::hash::Mixer;
 
 /// The running hash of a log: one more link.
 #[inline]
-pub(crate) const fn link(chain: u64, hash: u64) -> u64 {
+pub const fn link(chain: u64, hash: u64) -> u64 {
     let mut mixer = Mixer::resume(chain);
     mixer.word(hash);
     mixer.finish()

@@ -5,7 +5,7 @@ use sim_core::{Duration, Instant, NodeId};
 
 /// A hand-over under way.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct HandOver {
+pub struct HandOver {
     /// Who leads.
     pub from: NodeId,
     /// Who is to lead.
@@ -20,7 +20,7 @@ pub(crate) struct HandOver {
 
 /// The memory of them.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct HandOvers {
+pub struct HandOvers {
     under_way: Option<HandOver>,
     /// Those that had to succeed, unless something went wrong.
     pub seen: u64,

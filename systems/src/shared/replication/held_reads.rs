@@ -12,7 +12,7 @@ sim_core::rules! {
 
 /// The memory over one run.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct HeldReads {
+pub struct HeldReads {
     reads: BTreeSet<(ClientId, u64)>,
     held: BTreeMap<NodeId, BTreeSet<(ClientId, u64)>>,
     stepped_down: Option<NodeId>,

@@ -26,7 +26,7 @@ struct Disk {
 
 /// The memory over one run.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct KeptSnapshots {
+pub struct KeptSnapshots {
     disks: BTreeMap<NodeId, Disk>,
     looked_at: u64,
 }

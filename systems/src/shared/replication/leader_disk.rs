@@ -26,7 +26,7 @@ pub enum LeaderDisk {
 
 /// What came while a leader's loop stood still.
 #[derive(Clone, Debug)]
-pub(crate) enum Input<T, C> {
+pub enum Input<T, C> {
     /// A message.
     Message(NodeId, T),
     /// A client's request.
@@ -37,7 +37,7 @@ pub(crate) enum Input<T, C> {
 
 /// A loop that stands still until the disk is durable up to some point.
 #[derive(Clone, Debug)]
-pub(crate) struct Standstill<T, C> {
+pub struct Standstill<T, C> {
     /// That point; `None` for a loop that goes on.
     until: Option<u64>,
     /// In order of arrival.

@@ -1,13 +1,13 @@
 //! What every consensus protocol here shares: a state machine behind exactly-once client sessions.
 
 pub mod audit;
-pub(crate) mod calm;
+pub mod calm;
 mod chain;
 mod council;
 mod council_checks;
-pub(crate) mod handovers;
-pub(crate) mod held_reads;
-pub(crate) mod kept_snapshots;
+pub mod handovers;
+pub mod held_reads;
+pub mod kept_snapshots;
 mod leader_disk;
 mod leaders;
 mod pieces;
@@ -27,19 +27,19 @@ crate::shared::number::numbers! {
     ReadRound;
 }
 
-pub(crate) use chain::link;
+pub use chain::link;
 pub use council::hosts;
 pub use council::{Asker, Council, Hosts, Minute, News, Proposal};
 pub use council_checks::CouncilChecks;
 pub use leader_disk::LeaderDisk;
-pub(crate) use leader_disk::{Input, Standstill};
-pub(crate) use leaders::leaders;
+pub use leader_disk::{Input, Standstill};
+pub use leaders::leaders;
 pub use protocol::{Audited, Consensus, Group, Landmark, Protocol, Reign, Survivor};
-pub(crate) use queue::pop_if;
+pub use queue::pop_if;
 pub use service::{Replicated, Service, Watches};
 pub use sessioned::{Decided, Image, Sessioned};
 pub use sessions::{Sessions, Stamp, Standing};
 pub use slice::Slice;
-pub(crate) use survivors::measures;
-pub(crate) use tail::Tail;
-pub(crate) use waiters::Waiters;
+pub use survivors::measures;
+pub use tail::Tail;
+pub use waiters::Waiters;

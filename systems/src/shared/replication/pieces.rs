@@ -17,7 +17,7 @@ struct Arrived {
 
 /// What has arrived of the snapshots under way.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Pieces {
+pub struct Pieces {
     arrived: BTreeMap<(NodeId, Id), Arrived>,
     /// Snapshots that were begun from.
     pub installed: u64,

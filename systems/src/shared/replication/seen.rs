@@ -68,11 +68,11 @@ impl Session {
 }
 
 /// What an operation of a client falls short of: the rule, and the entry it should have come behind.
-pub(crate) type Short = Option<(&'static str, u64)>;
+pub type Short = Option<(&'static str, u64)>;
 
 /// What all clients have seen.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Seen(Vec<Session>);
+pub struct Seen(Vec<Session>);
 
 impl Seen {
     fn mark(&mut self, client: ClientId, op: u64) -> Option<&mut Mark> {

@@ -62,7 +62,7 @@ impl Executions {
 }
 
 /// What a finished run shows beside its rules: who led when, and the acknowledged writes that are gone.
-pub(crate) fn measures<S, N>(audit: &Audit, history: &History<N>, nodes: &[Option<N>], end: Instant) -> Measures
+pub fn measures<S, N>(audit: &Audit, history: &History<N>, nodes: &[Option<N>], end: Instant) -> Measures
 where
     S: Service,
     N: Survivor + Node<Request = S::Command>,

@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 
 /// The appends to one log.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Tail {
+pub struct Tail {
     /// Where each that is not durable yet ends, on disk and in the log, and when it was written.
     pending: VecDeque<(Upto, u64, LocalInstant)>,
     /// The newest durable entry.

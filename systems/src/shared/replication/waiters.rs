@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 /// Requests whose commands are in the log, or about to be.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Waiters {
+pub struct Waiters {
     /// The place of each in the log, in order, and who asked first.
     queue: VecDeque<(u64, Ticket)>,
     /// The newest try of each operation that waits. Made when the first retry comes, and kept until nobody waits: who
