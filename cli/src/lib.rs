@@ -54,6 +54,8 @@ use std::path::Path;
 use std::process::ExitCode;
 
 /// Every system of this repository.
+// The unit tests of this crate run no system, and are spared the minutes in which every engine would be built again.
+#[cfg(not(test))]
 #[must_use]
 pub fn registry() -> Registry {
     let mut registry = Registry::new();

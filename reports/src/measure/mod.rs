@@ -13,6 +13,7 @@ pub(crate) mod metrics;
 pub(crate) mod moves;
 mod outages;
 mod overlaps;
+mod partial;
 mod phases;
 pub(crate) mod queues;
 mod recovery;

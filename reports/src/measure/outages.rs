@@ -17,8 +17,11 @@
 //!   and was answered at its end shows when service came back.
 //! * An outage without such a return before the end of the measured window ends there and is **open**.
 //! * Outages of one scope that overlap after this are one: nothing was served between them.
+//! * Where a share of the requests fails for a time, there are down windows by luck. Together they are one outage of
+//!   that share: see [`super::partial`].
 
 use super::counts::measured;
+use super::partial::{self, Stretch};
 use super::scopes::{Said, Scopes, scope_timeout};
 use sim_core::record::{OpRecord, RunRecord};
 
@@ -41,6 +44,8 @@ pub(crate) struct Part {
     pub end_ns: u64,
     /// It had not ended when the measured window did.
     pub open: bool,
+    /// Of an outage of a share of the requests: how many failed, and how many there were.
+    pub share: Option<(u32, u32)>,
 }
 
 /// What [`find`] found.
@@ -68,12 +73,17 @@ pub(crate) fn grid(record: &RunRecord, scopes: usize) -> (u64, u64) {
 
 /// What happened in one window of a scope.
 #[derive(Clone, Copy, Default)]
-struct Cell {
-    operations: u32,
-    served: u32,
+pub(crate) struct Cell {
+    pub operations: u32,
+    pub served: u32,
 }
 
 impl Cell {
+    /// How many were not served.
+    pub const fn failed(self) -> u32 {
+        self.operations - self.served
+    }
+
     const fn down(self) -> bool {
         (self.served as u64) * 2 < self.operations as u64
     }
@@ -88,12 +98,14 @@ enum State {
 
 /// Some windows of one scope that are down, and those around them whose operations say when that began and ended.
 #[derive(Clone, Copy)]
-struct Run {
-    scope: usize,
-    first: usize,
-    past: usize,
-    from: usize,
-    to: usize,
+pub(crate) struct Run {
+    pub scope: usize,
+    pub first: usize,
+    pub past: usize,
+    pub from: usize,
+    pub to: usize,
+    /// Of a stretch in which a share failed: how many, and of how many.
+    pub share: Option<(u32, u32)>,
 }
 
 /// An operation near an outage.
@@ -125,16 +137,25 @@ pub(crate) fn find(record: &RunRecord, scopes: &Scopes<'_>) -> Found {
         let states = if scopes.by_probes { by_probes(row) } else { by_operations(row, most) };
         let unknown = states.iter().filter(|s| **s == State::Unknown).count() as u64;
         unknown_ns[scope] = unknown.saturating_mul(window_ns);
-        runs.extend(runs_of(scope, row, &states));
+        let mut of_scope = runs_of(scope, row, &states);
+        let stretches = partial::find(row, &mut of_scope, window_ns);
+        of_scope.extend(stretches.into_iter().map(|stretch| run_of(scope, row, stretch)));
+        of_scope.sort_unstable_by_key(|run| run.first);
+        runs.extend(of_scope);
     }
     let near = collect(record, scopes, &runs, window);
     let mut parts: Vec<Part> = Vec::new();
     for (run, mut near) in runs.into_iter().zip(near) {
         near.sort_unstable();
         let at = |window: usize| record.measure_from_ns.saturating_add(window as u64 * window_ns);
-        let Some(found) = sharpen(record, &near, run.scope, (at(run.first), at(run.past))) else { continue };
+        let Some(found) = sharpen(record, &near, &run, (at(run.first), at(run.past))) else { continue };
         down_somewhere[run.first..run.past].fill(true);
         match parts.last_mut() {
+            // An outage of a share begins where one of everything ends.
+            Some(last) if last.scope == found.scope && last.share.is_some() != found.share.is_some() => {
+                let start_ns = found.start_ns.max(last.end_ns);
+                parts.extend((start_ns < found.end_ns).then_some(Part { start_ns, ..found }));
+            }
             Some(last) if last.scope == found.scope && found.start_ns <= last.end_ns => {
                 last.end_ns = last.end_ns.max(found.end_ns);
                 last.open = found.open;
@@ -206,11 +227,23 @@ fn runs_of(scope: usize, row: &[Cell], states: &[State]) -> Vec<Run> {
         while at < states.len() && states[at] == State::Down {
             at += 1;
         }
-        let from = (0..first).rev().find(|w| row[*w].served > 0).unwrap_or(0);
-        let to = (at..states.len()).find(|w| row[*w].served > 0).map_or(states.len(), |w| w + 1);
-        runs.push(Run { scope, first, past: at, from, to });
+        let (from, to) = around(row, first, at);
+        runs.push(Run { scope, first, past: at, from, to, share: None });
     }
     runs
+}
+
+/// The windows around some in which others were served.
+fn around(row: &[Cell], first: usize, past: usize) -> (usize, usize) {
+    let from = (0..first).rev().find(|w| row[*w].served > 0).unwrap_or(0);
+    let to = (past..row.len()).find(|w| row[*w].served > 0).map_or(row.len(), |w| w + 1);
+    (from, to)
+}
+
+fn run_of(scope: usize, row: &[Cell], stretch: Stretch) -> Run {
+    let Stretch { first, past, failed, asked } = stretch;
+    let (from, to) = around(row, first, past);
+    Run { scope, first, past, from, to, share: Some((failed, asked)) }
 }
 
 /// The operations near each run; one may be near two.
@@ -247,7 +280,7 @@ fn collect(
 }
 
 /// The ends of the outage whose down windows span `[from, past)`; `near` are in order of invocation.
-fn sharpen(record: &RunRecord, near: &[Near], scope: usize, (from, past): (u64, u64)) -> Option<Part> {
+fn sharpen(record: &RunRecord, near: &[Near], run: &Run, (from, past): (u64, u64)) -> Option<Part> {
     let entered = near.partition_point(|op| op.invoke_ns < from);
     let left = near.partition_point(|op| op.invoke_ns < past);
     let mut start = entered + near[entered..left].iter().position(|op| !op.served)?;
@@ -264,5 +297,5 @@ fn sharpen(record: &RunRecord, near: &[Near], scope: usize, (from, past): (u64, 
     let open = returned.is_none_or(|at| at >= record.measure_to_ns);
     let start_ns = near[start].invoke_ns;
     let end_ns = returned.map_or(record.measure_to_ns, |at| at.min(record.measure_to_ns)).max(start_ns);
-    Some(Part { scope, start_ns, end_ns, open })
+    Some(Part { scope: run.scope, start_ns, end_ns, open, share: run.share })
 }

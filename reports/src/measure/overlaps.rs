@@ -42,7 +42,7 @@ pub(crate) fn fill(a: &mut Availability, record: &RunRecord, scopes: &Scopes<'_>
     let within = |zone: Option<usize>| {
         let counts = |scope: usize| zone.is_none_or(|zone| scopes.scope(scope).zone == zone);
         let all = (0..asked.len()).filter(|scope| asked[*scope] && counts(*scope)).count();
-        longest_of_all(found.parts.iter().filter(|part| counts(part.scope)), all)
+        longest_of_all(found.parts.iter().filter(|part| part.share.is_none() && counts(part.scope)), all)
     };
     a.longest_zone_outage_ns = (0..scopes.extent().0).map(|zone| within(Some(zone))).max().unwrap_or(0);
     a.longest_full_outage_ns = within(None);
@@ -114,14 +114,23 @@ fn entry(record: &RunRecord, scopes: &Scopes<'_>, parts: &[Part], asked: &[bool]
             start_ns: part.start_ns,
             end_ns: part.end_ns,
             open: part.open,
+            share: part.share.map(share),
         }
     };
+    let hit: Vec<&Part> = parts.iter().filter(|part| down[part.scope]).collect();
+    let share = longest.share.map(|_| {
+        let sum =
+            hit.iter().filter_map(|part| part.share).fold((0, 0), |(f, a), (failed, asked)| (f + failed, a + asked));
+        self::share(sum)
+    });
+    let name = scopes.name(&down, asked);
     Outage {
         start_ns,
         end_ns,
         duration_ns: end_ns - start_ns,
         open,
-        scope: scopes.name(&down, asked),
+        scope: share.map_or(name.clone(), |share| of_share(share, &name)),
+        share,
         operations_lost: 0,
         operations_failed: 0,
         operations_late: 0,
@@ -131,6 +140,16 @@ fn entry(record: &RunRecord, scopes: &Scopes<'_>, parts: &[Part], asked: &[bool]
         phases: phases::split(record, start_ns, end_ns),
         scopes: parts.iter().map(of).collect(),
     }
+}
+
+fn share((failed, asked): (u32, u32)) -> f64 {
+    units::round(f64::from(failed) / f64::from(asked.max(1)), 4)
+}
+
+/// `34 % of all requests`, `34 % of writes`.
+fn of_share(share: f64, scope: &str) -> String {
+    let scope = if scope == "everything" { "all requests" } else { scope };
+    format!("{} % of {scope}", units::significant(libm::round(share * 100.0)))
 }
 
 /// Counts the workload's operations that were under way while their own scope was down, and not served, or late.
@@ -167,7 +186,7 @@ mod tests {
 
     #[test]
     fn all_are_down_only_where_all_overlap() {
-        let part = |scope, start_ns, end_ns| Part { scope, start_ns, end_ns, open: false };
+        let part = |scope, start_ns, end_ns| Part { scope, start_ns, end_ns, open: false, share: None };
         let parts = [part(0, 10, 50), part(0, 60, 70), part(1, 5, 20), part(1, 30, 65), part(2, 12, 64)];
         // Scopes 0, 1 and 2: 12..20, 30..50 and 60..64.
         assert_eq!(longest_of_all(parts.iter(), 3), 20);

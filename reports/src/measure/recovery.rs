@@ -175,7 +175,15 @@ mod tests {
     }
 
     fn outage(zone: &str, start_ns: u64, end_ns: u64) -> Outage {
-        let scope = ScopeOutage { class: Class::Write, zone: zone.into(), shard: None, start_ns, end_ns, open: false };
+        let scope = ScopeOutage {
+            class: Class::Write,
+            zone: zone.into(),
+            shard: None,
+            start_ns,
+            end_ns,
+            open: false,
+            share: None,
+        };
         Outage { start_ns, end_ns, duration_ns: end_ns - start_ns, scopes: vec![scope], ..Outage::default() }
     }
 

@@ -44,7 +44,9 @@ pub(crate) fn served_over_time(record: &RunRecord, report: &Report, most: usize)
 /// The times in which each scope was down, in order.
 fn down(scopes: &Scopes<'_>, report: &Report) -> Vec<Vec<(u64, u64)>> {
     let mut spans = vec![Vec::new(); scopes.count()];
-    for part in report.availability.outages.iter().flat_map(|outage| &outage.scopes) {
+    let whole =
+        report.availability.outages.iter().flat_map(|outage| &outage.scopes).filter(|part| part.share.is_none());
+    for part in whole {
         let is = |index: &usize| {
             let scope = scopes.scope(*index);
             let shard = part.shard.is_none_or(|shard| usize::from(shard) == scope.shard);

@@ -220,7 +220,7 @@ pub struct ScopeAvailability {
 }
 
 /// A time in which one scope was down.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ScopeOutage {
     /// Reads or writes.
     pub class: Class,
@@ -234,6 +234,8 @@ pub struct ScopeOutage {
     pub end_ns: u64,
     /// It had not ended when the measured window did.
     pub open: bool,
+    /// The share of the requests that failed, of an outage of a share; `null` where (nearly) all did.
+    pub share: Option<f64>,
 }
 
 /// A time in which some scopes were down: outages of scopes that overlap are one. Its ends are those of the scope that
@@ -248,8 +250,11 @@ pub struct Outage {
     pub duration_ns: u64,
     /// It had not ended when the measured window did.
     pub open: bool,
-    /// What was down, for people: `everything`, `writes`, `zone b`, `1 of 3 shards`.
+    /// What was down, for people: `everything`, `writes`, `zone b`, `1 of 3 shards`, `34 % of all requests`.
     pub scope: String,
+    /// The share of the requests that failed, of an outage of a share (a service that lost some of its servers); `null`
+    /// where (nearly) all did.
+    pub share: Option<f64>,
     /// The workload's operations that were under way while their scope was down, and were not served.
     pub operations_lost: u64,
     /// Those that were under way then and had no answer, or a refusal.

@@ -276,7 +276,8 @@ impl<'a> View<'a> {
                 "An operation is served when it succeeds within {}. Reads and writes of each zone{} are looked at by \
                  themselves{}: a window of {} is down when fewer than half of what was asked in it was served within \
                  {}; an outage is a run of down windows, from the first operation that was not served to the return \
-                 of the first success after which it stays up. Outages that overlap are one, as long as the longest \
+                 of the first success after which it stays up. Where a share of the requests fails for a time, at \
+                 random, that time is one outage of that share. Outages that overlap are one, as long as the longest \
                  of them. {} of {} windows were down, {} had no operations.",
                 units::duration(a.timeout_ns),
                 if a.scopes.iter().any(|s| s.shard.is_some()) { " and shard" } else { "" },
