@@ -41,7 +41,7 @@ fn digest_of(file: &Path, out: &Path, more: &[&str]) -> String {
     json["digest"].as_str().expect("a digest").to_owned()
 }
 
-/// The digests are recorded, and `make test` asks an optimised build for the same ones: so each file is run twice, once a build.
+/// The digests are recorded, and `make optimised` asks a release for the same ones: each file is run once a build.
 #[test]
 fn same_seed_same_bytes() {
     let digest = |file: &PathBuf| {

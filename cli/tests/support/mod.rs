@@ -18,9 +18,10 @@ pub struct Ran {
     pub stderr: String,
 }
 
-/// The binary, in the repository's root.
+/// The binary, in the repository's root: the one these tests were built with, or another build of it.
 pub fn command(args: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_splitbrain"));
+    let built = env!("CARGO_BIN_EXE_splitbrain").into();
+    let mut command = Command::new(std::env::var_os("SPLITBRAIN_BINARY").unwrap_or(built));
     command.args(args).current_dir(root()).env("NO_COLOR", "1").env_remove("COLUMNS");
     command
 }
