@@ -62,6 +62,8 @@ pub enum Command {
     History(HistoryArgs),
     /// List what there is
     List(ListArgs),
+    /// Print a scenario of the library, to read or to begin one's own with
+    Show(ShowArgs),
     /// Write a first scenario for a system, or the crate of a first protocol
     New(NewArgs),
     /// Print the JSON schema of scenario files
@@ -70,10 +72,18 @@ pub enum Command {
     Completions(CompletionsArgs),
 }
 
+/// Flags of `show`.
+#[derive(Debug, Args)]
+pub struct ShowArgs {
+    /// Its name, as `list scenarios` has it: raft/leader-crash
+    #[arg(value_name = "NAME")]
+    pub name: String,
+}
+
 /// Flags of `run`.
 #[derive(Debug, Args)]
 pub struct RunArgs {
-    /// Scenario files (TOML, or JSON with the same fields); - reads standard input
+    /// Scenario files (TOML, or JSON with the same fields), or names of the library; - reads standard input
     #[arg(required_unless_present = "manifest", conflicts_with = "manifest", value_name = "FILE")]
     pub files: Vec<PathBuf>,
     /// A scenario made of manifests, instead of a file
@@ -120,7 +130,7 @@ pub struct ManifestArgs {
 #[derive(Debug, Args)]
 pub struct SweepArgs {
     /// The scenario file
-    #[arg(value_name = "FILE")]
+    #[arg(value_name = "FILE", required_unless_present = "watch", default_value = "", hide_default_value = true)]
     pub file: PathBuf,
     /// Which seeds: 7, or 1..1000 (both ends included), or 1..10,20..30
     #[arg(long, value_name = "SEEDS", default_value = "1..1000")]
@@ -143,6 +153,52 @@ pub struct SweepArgs {
     /// What is printed: a summary for people, or summary.json
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub format: Format,
+    /// As jobs for an engine of many machines
+    #[command(flatten)]
+    pub emit: EmitArgs,
+}
+
+/// Flags of `sweep` for many machines.
+#[derive(Debug, Args)]
+pub struct EmitArgs {
+    /// Run nothing: print the sweep as jobs in shards, with the merge after them
+    #[arg(long, value_enum, value_name = "ENGINE", conflicts_with = "watch")]
+    pub emit: Option<Emit>,
+    /// In so many shards
+    #[arg(long, value_name = "N", requires = "emit", default_value_t = 16, value_parser = clap::value_parser!(u64).range(1..=100_000))]
+    pub shards: u64,
+    /// So many cores a shard
+    #[arg(long, value_name = "N", requires = "emit", default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub cpus: u16,
+    /// So much memory a shard, MiB
+    #[arg(long, value_name = "MIB", requires = "emit", default_value_t = 4096, value_parser = clap::value_parser!(u32).range(64..))]
+    pub memory: u32,
+    /// How often a shard that was killed is tried again
+    #[arg(long, value_name = "N", requires = "emit", default_value_t = 3, value_parser = clap::value_parser!(u32).range(..=100))]
+    pub retries: u32,
+    /// Kubernetes: an image with splitbrain and a shell in it
+    #[arg(long, value_name = "IMAGE", requires = "emit", default_value = concat!("splitbrain:", env!("CARGO_PKG_VERSION")))]
+    pub image: String,
+    /// Kubernetes: the claim of a volume that all nodes may write to
+    #[arg(long, value_name = "CLAIM", requires = "emit", default_value = "splitbrain-results")]
+    pub claim: String,
+    /// Run nothing: tell how far the shards in DIR/<name> are until all have finished
+    #[arg(long, value_name = "DIR", conflicts_with = "file")]
+    pub watch: Option<PathBuf>,
+    /// Give up when no shard moves for so long
+    #[arg(long, value_name = "TIME", requires = "watch", default_value = "10m")]
+    pub patience: DurationText,
+}
+
+/// What `sweep --emit` writes jobs for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Emit {
+    /// A script that submits a job array to Slurm
+    Slurm,
+    /// An Indexed Job for Kubernetes
+    Kubernetes,
+    /// One command a line
+    List,
 }
 
 /// Flags of `merge`.

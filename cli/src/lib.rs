@@ -97,6 +97,7 @@ fn dispatch(registry: &Registry, cli: &Cli) -> Exit {
         Command::Bugs(args) => bugs::bugs(registry, args),
         Command::History(args) => history::history(args),
         Command::List(args) => list::list(registry, args),
+        Command::Show(args) => list::show(args),
         Command::New(args) => new::new(registry, args),
         Command::Schema => list::schema(registry),
         Command::Completions(args) => completions::completions(args),

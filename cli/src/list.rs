@@ -1,6 +1,6 @@
 //! `splitbrain list` and `splitbrain schema`: what there is.
 
-use crate::args::{Format, ListArgs, Listing};
+use crate::args::{Format, ListArgs, Listing, ShowArgs};
 use crate::exit::Exit;
 use crate::run::say;
 use crate::terminal::say_wrapped;
@@ -10,17 +10,14 @@ use scenarios::runner;
 use serde_json::{Value, json};
 use sim_core::workload::OperationKind;
 use sim_core::{RoleKind, Rule};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// Runs `list`.
 pub fn list(registry: &Registry, args: &ListArgs) -> Exit {
     let listed = match args.what {
         Listing::Systems => systems(registry),
         Listing::Faults => faults(),
-        Listing::Scenarios => match library(registry) {
-            Some(listed) => listed,
-            None => return Exit::Usage,
-        },
+        Listing::Scenarios => library(registry),
         Listing::Bugs => bugs(registry),
         Listing::Rules => rules(registry),
         Listing::Metrics => metrics(registry),
@@ -230,38 +227,27 @@ fn metrics(registry: &Registry) -> Listed {
     listed
 }
 
-/// The library beside the working directory: every file with its title.
-fn library(registry: &Registry) -> Option<Listed> {
-    let root = Path::new("scenarios/library");
-    let mut files = Vec::new();
-    walk(root, &mut files);
-    if files.is_empty() {
-        eprintln!("splitbrain: no scenario files under {}: run this in a checkout of splitbrain", root.display());
-        return None;
-    }
-    files.sort();
+/// The scenarios that travel in the program, for the systems that it knows, each with its title.
+fn library(registry: &Registry) -> Listed {
     let mut listed = Listed::new(json!([]));
     let mut all = Vec::new();
-    for file in files {
-        let (title, system) = match scenarios::load(&file, &[], registry) {
-            Ok(scenario) => (scenario.title, scenario.system),
-            Err(_) => ("does not check; see `check`".to_owned(), String::new()),
-        };
-        listed.entry(0, 60, &file.display().to_string(), &title);
-        all.push(json!({ "file": file.display().to_string(), "title": title, "system": system }));
+    for name in scenarios::library::names() {
+        let Ok(scenario) = scenarios::load(Path::new(name), &[], registry) else { continue };
+        listed.entry(0, 45, name, &scenario.title);
+        all.push(json!({ "name": name, "title": scenario.title, "system": scenario.system }));
     }
     listed.json = Value::Array(all);
-    Some(listed)
+    listed
 }
 
-fn walk(dir: &Path, files: &mut Vec<PathBuf>) {
-    let Ok(entries) = std::fs::read_dir(dir) else { return };
-    for entry in entries.flatten() {
-        let path = entry.path();
-        if path.is_dir() {
-            walk(&path, files);
-        } else if path.extension().is_some_and(|e| e == "toml" || e == "json") {
-            files.push(path);
-        }
+/// Runs `show`.
+pub fn show(args: &ShowArgs) -> Exit {
+    if let Some(text) = scenarios::library::text(Path::new(&args.name)) {
+        say(text);
+        return Exit::Held;
     }
+    let near = scenarios::library::nearest(&args.name).map(|name| format!("; did you mean `{name}`?"));
+    let near = near.unwrap_or_else(|| "; `list scenarios` names all".to_owned());
+    eprintln!("{}: the library has no scenario `{}`{near}", reports::program(), args.name);
+    Exit::Usage
 }

@@ -21,6 +21,12 @@ impl Stopwatch {
     }
 }
 
+/// Waits for what happens elsewhere.
+#[expect(clippy::disallowed_methods, reason = "what other machines do is looked at now and then")]
+pub fn pause(time: Duration) {
+    std::thread::sleep(time);
+}
+
 /// A bar on standard error that appears only when a run takes long, and only on a terminal.
 pub struct Bar {
     started: Stopwatch,

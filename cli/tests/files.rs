@@ -431,8 +431,8 @@ fn a_public_validator_accepts_the_library() {
     let schema = scratch.path().join("schema.json");
     fs::write(&schema, splitbrain(&["schema"]).stdout).expect("can be written");
     let files = parsed(&splitbrain(&["list", "scenarios", "--format", "json"]).stdout);
-    let files: Vec<String> =
-        files.as_array().expect("files").iter().map(|f| f["file"].as_str().unwrap().to_owned()).collect();
+    let on_disk = |f: &serde_json::Value| format!("scenarios/library/{}.toml", f["name"].as_str().unwrap());
+    let files: Vec<String> = files.as_array().expect("files").iter().map(on_disk).collect();
     let validate = |files: &[String]| {
         let mut validator = Command::new("check-jsonschema");
         validator.args(["--default-filetype", "toml", "--schemafile", schema.to_str().unwrap()]).args(files);

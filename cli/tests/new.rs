@@ -64,3 +64,31 @@ fn a_first_scenario_of_any_system_checks_and_runs() {
         unknown.stderr
     );
 }
+
+/// The library travels in the program: no checkout is needed to list it, read it and run it.
+#[test]
+fn the_library_works_anywhere() {
+    let scratch = Scratch::new();
+    let splitbrain = |args: &[&str]| within(&scratch, args);
+    let listed = splitbrain(&["list", "scenarios"]).stdout;
+    assert!(listed.lines().any(|line| line.starts_with("raft/leader-crash ")), "{listed}");
+    let shown = splitbrain(&["show", "raft/leader-crash"]);
+    let on_disk = fs::read_to_string(root().join("scenarios/library/raft/leader-crash.toml")).expect("is there");
+    assert_eq!((shown.status.code(), &shown.stdout), (Some(0), &on_disk));
+
+    // A scenario with a file beside it, too.
+    for name in ["raft/leader-crash", "kubernetes/essay"] {
+        let ran = splitbrain(&["run", "--set", "report.charts=false", name]);
+        assert_eq!(ran.status.code(), Some(0), "{}{}", ran.stdout, ran.stderr);
+    }
+    // A file of that name comes first.
+    fs::create_dir(scratch.path().join("raft")).expect("an empty folder");
+    fs::write(scratch.path().join("raft/leader-crash"), "nonsense").expect("a file");
+    assert_eq!(splitbrain(&["check", "raft/leader-crash"]).status.code(), Some(2));
+
+    for args in [["show", "raft/leadr-crash"], ["check", "raft/leadr-crash"]] {
+        let refused = splitbrain(&args);
+        assert_eq!(refused.status.code(), Some(2));
+        assert!(refused.stderr.contains("did you mean `raft/leader-crash"), "{}", refused.stderr);
+    }
+}

@@ -1,12 +1,14 @@
 //! `splitbrain sweep`: one scenario under many seeds and settings, on all cores.
 
 pub mod again;
+mod emit;
 pub mod folder;
 mod grid;
 pub mod job;
 pub mod kept;
 pub mod pages;
 pub mod text;
+mod watch;
 pub mod workers;
 
 use crate::args::{Format, SweepArgs};
@@ -26,6 +28,9 @@ use std::time::Duration;
 
 /// Runs the command.
 pub fn sweep(registry: &Registry, args: &SweepArgs) -> Exit {
+    if let Some(dir) = &args.emit.watch {
+        return watch::watch(dir, Duration::from_nanos(args.emit.patience.0.0));
+    }
     let plan = match Plan::new(args.seeds.clone(), args.vary.clone(), args.shard) {
         Ok(plan) => plan,
         Err(why) => {
@@ -40,6 +45,9 @@ pub fn sweep(registry: &Registry, args: &SweepArgs) -> Exit {
             return Exit::Usage;
         }
     };
+    if let Some(how) = args.emit.emit {
+        return emit::emit(args, how, &plan, &scenarios[0]);
+    }
     whole(registry, args, &plan, &scenarios).unwrap_or_else(|error| error.tell())
 }
 

@@ -1,6 +1,6 @@
 //! Reads text files, with a message for every way that can go wrong.
 
-use crate::limits;
+use crate::{library, limits};
 use std::fs;
 use std::io::{ErrorKind, Read};
 use std::path::Path;
@@ -12,7 +12,14 @@ pub fn text(path: &Path) -> Result<String, (String, String)> {
         ErrorKind::PermissionDenied => ("the file may not be read".to_owned(), "check its permissions".to_owned()),
         _ => (format!("the file can not be read: {error}"), String::new()),
     };
-    let data = fs::metadata(path).map_err(cannot)?;
+    let data = match fs::metadata(path) {
+        Ok(data) => data,
+        // What is not on the disk may be in the library.
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            return library::text(path).map(str::to_owned).ok_or_else(|| cannot(error));
+        }
+        Err(error) => return Err(cannot(error)),
+    };
     if data.is_dir() {
         return Err(("this is a folder, not a file".to_owned(), "name a .toml or .json file".to_owned()));
     }
@@ -52,6 +59,10 @@ fn nearby(path: &Path) -> String {
     let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
     let Some(wanted) = path.file_name().and_then(|n| n.to_str()) else { return String::new() };
     let Ok(entries) = fs::read_dir(folder) else {
+        let named = path.to_str().and_then(library::nearest);
+        if let Some(name) = named {
+            return format!("did you mean `{name}` of the library?");
+        }
         return format!("there is no folder `{}` either", folder.display());
     };
     let mut names: Vec<String> = entries.flatten().filter_map(|e| e.file_name().into_string().ok()).collect();

@@ -70,6 +70,14 @@ pub fn load(path: &Path, overrides: &[Override], systems: &dyn Systems) -> Resul
     parse(&Text { name: &name, text: &text, json, overrides, files: &Beside::new(path) }, systems)
 }
 
+/// The text of a scenario file, as it is written.
+///
+/// # Errors
+/// Why it can not be read.
+pub fn source(path: &Path) -> Result<String, Diagnostics> {
+    file::text(path).map_err(|(what, help)| Diagnostics::of_file(&path.display().to_string(), what, help))
+}
+
 /// Whether a path stands for standard input.
 #[must_use]
 pub fn is_standard_input(path: &Path) -> bool {
