@@ -5,7 +5,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use scenarios::sweep::{Seeds, Shard, Vary};
 use sim_core::transactions::Level;
 use sim_core::units::DurationText;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Where results go unless somebody says otherwise.
 pub const DEFAULT_OUT: &str = "runs";
@@ -130,8 +130,8 @@ pub struct ManifestArgs {
 #[derive(Debug, Args)]
 pub struct SweepArgs {
     /// The scenario file
-    #[arg(value_name = "FILE", required_unless_present = "watch", default_value = "", hide_default_value = true)]
-    pub file: PathBuf,
+    #[arg(value_name = "FILE", required_unless_present = "watch")]
+    pub file: Option<PathBuf>,
     /// Which seeds: 7, or 1..1000 (both ends included), or 1..10,20..30
     #[arg(long, value_name = "SEEDS", default_value = "1..1000")]
     pub seeds: Seeds,
@@ -156,6 +156,13 @@ pub struct SweepArgs {
     /// As jobs for an engine of many machines
     #[command(flatten)]
     pub emit: EmitArgs,
+}
+
+impl SweepArgs {
+    /// The scenario file; there is one unless the sweep is only watched.
+    pub fn file(&self) -> &Path {
+        self.file.as_deref().unwrap_or(Path::new(""))
+    }
 }
 
 /// Flags of `sweep` for many machines.

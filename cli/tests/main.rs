@@ -5,6 +5,7 @@ mod bugs;
 mod compare;
 mod counter;
 mod docs;
+mod emit;
 mod explain;
 mod faults;
 mod files;

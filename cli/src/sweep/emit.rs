@@ -43,7 +43,7 @@ pub fn emit(args: &SweepArgs, how: Emit, plan: &Plan, scenario: &Scenario) -> Ex
     }
     let set: String = args.set.iter().map(|set| format!(" --set {}", quoted(set))).collect();
     // A name of the library means the same everywhere; a file has to be found from wherever a job starts.
-    let file = if args.file.exists() { absolute(&args.file) } else { args.file.clone() };
+    let file = if args.file().exists() { absolute(args.file()) } else { args.file().to_owned() };
     let file = if how == Emit::Kubernetes { "/scenario/scenario.toml".to_owned() } else { file.display().to_string() };
     let out = if how == Emit::Kubernetes { PathBuf::from("/results") } else { absolute(&args.out) };
     let work = Work {
@@ -56,7 +56,7 @@ pub fn emit(args: &SweepArgs, how: Emit, plan: &Plan, scenario: &Scenario) -> Ex
         memory: *memory,
         retries: *retries,
     };
-    let text = match scenarios::source(&args.file) {
+    let text = match scenarios::source(args.file()) {
         Ok(text) => text,
         Err(problems) => {
             crate::check::tell(&problems);

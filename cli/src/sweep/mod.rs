@@ -38,7 +38,7 @@ pub fn sweep(registry: &Registry, args: &SweepArgs) -> Exit {
             return Exit::Usage;
         }
     };
-    let scenarios = match grid::load(registry, &args.file, &args.set, &plan) {
+    let scenarios = match grid::load(registry, args.file(), &args.set, &plan) {
         Ok(scenarios) => scenarios,
         Err(problems) => {
             crate::check::tell(&problems);

@@ -28,7 +28,7 @@ pub fn head(args: &SweepArgs, plan: &Plan, scenario: &Scenario) -> String {
         let _ = write!(flags, " --shard {}", args.shard);
     }
     flags.push_str(&out_flag(&args.out));
-    let file = quoted(&args.file.display().to_string());
+    let file = quoted(&args.file().display().to_string());
     let head = format!("{}  {}", scenario.name, number(plan.share(), "run", "runs"));
     headed(&head, &format!("{} sweep {file}{flags}", program()))
 }
@@ -43,7 +43,7 @@ impl Again {
     /// For a sweep's own runs.
     pub fn of(args: &SweepArgs) -> Self {
         let set = args.set.iter().map(|s| format!(" --set {}", quoted(s))).collect();
-        Self { file: quoted(&args.file.display().to_string()), set }
+        Self { file: quoted(&args.file().display().to_string()), set }
     }
 
     /// When only the results are known.
