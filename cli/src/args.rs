@@ -42,6 +42,8 @@ pub enum Command {
     Merge(MergeArgs),
     /// Run two scenarios with the same seeds: which is down for less time, by how much, how sure?
     Compare(CompareArgs),
+    /// How long the design is down in a year, when things fail as often as its [[hazard]] say
+    Forecast(ForecastArgs),
     /// Check scenario files without running them
     Check(CheckArgs),
     /// Run a finished run again from its own folder and compare digests
@@ -244,6 +246,32 @@ pub struct CompareArgs {
     #[arg(long, value_name = "KEY=VALUE")]
     pub set: Vec<String>,
     /// What is printed: a conclusion for people, or compare.json
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub format: Format,
+}
+
+/// Flags of `forecast`.
+#[derive(Debug, Args)]
+pub struct ForecastArgs {
+    /// The scenario file, with [[hazard]]
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// For so many years
+    #[arg(long, value_name = "N", default_value_t = 1.0)]
+    pub years: f64,
+    /// How many samples of them are drawn
+    #[arg(long, value_name = "N", default_value_t = 20_000, value_parser = clap::value_parser!(u32).range(100..=10_000_000).map(|n| n as usize))]
+    pub samples: usize,
+    /// With how many seeds each situation is simulated
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(2..=1000))]
+    pub runs: u32,
+    /// How many runs at a time [default: one a core]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub jobs: Option<u16>,
+    /// Override a field by its dotted path (may be repeated)
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+    /// What is printed: words for people, or one JSON object
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub format: Format,
 }

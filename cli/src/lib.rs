@@ -11,6 +11,7 @@ mod diff;
 mod executable;
 mod exit;
 mod failing;
+mod forecast;
 mod history;
 mod interrupt;
 mod lines;
@@ -87,6 +88,7 @@ fn dispatch(registry: &Registry, cli: &Cli) -> Exit {
         Command::Sweep(args) => sweep::sweep(registry, args),
         Command::Merge(args) => merge::merge(args),
         Command::Compare(args) => compare::compare(registry, args),
+        Command::Forecast(args) => forecast::forecast(registry, args),
         Command::Check(args) => check::check(registry, args),
         Command::Replay(args) => replay::replay(registry, args),
         Command::Shrink(args) => shrink::shrink(registry, args),

@@ -18,12 +18,37 @@ pub static ROOT: Section = Section {
         Key::new("workload", Tables(&WORKLOAD), "", "groups of clients"),
         Key::new("probe", Table(&PROBE), "", "the availability probe"),
         Key::new("fault", Tables(&FAULT), "", "what goes wrong, and when"),
+        Key::new("hazard", Tables(&HAZARD), "", "what goes wrong in real life, and how often: for `forecast`"),
         Key::new("limits", Table(&LIMITS), "", "what faults may not do, all together"),
         Key::new("swarm", Table(&SWARM), "", "each seed draws its own mixture of the faults"),
         Key::new("expect", Table(&EXPECT), "", "what decides the exit code, beyond safety"),
         Key::new("report", Table(&REPORT), "", "how the report looks; never changes the run"),
     ],
 };
+
+/// `[[hazard]]`.
+pub static HAZARD: Section = Section {
+    name: "[[hazard]]",
+    keys: &[
+        Key::new(
+            "of",
+            Takes::Word(HAZARDS),
+            "",
+            "what fails: each machine, zone, link or disk by itself, or all in turn",
+        ),
+        Key::new("every", Duration, "", "mean time from a repair to the next failure of one of them: `\"120d\"`"),
+        Key::new("repair", Duration, "", "mean time to repair one; of a deploy, how long each member is away"),
+        Key::new("law", Takes::Word(HAZARD_LAWS), "exponential", "how the times between failures are spread"),
+        Key::new(
+            "shape",
+            Takes::Number(0.1, 10.0),
+            "0.7",
+            "of `weibull`: below 1, what has just failed fails again soon",
+        ),
+    ],
+};
+const HAZARDS: &[&str] = crate::scenario::HazardOf::NAMES;
+const HAZARD_LAWS: &[&str] = &["exponential", "fixed", "weibull"];
 
 /// `[scenario]`.
 pub static SCENARIO: Section = Section {

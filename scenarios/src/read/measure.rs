@@ -139,6 +139,16 @@ pub fn positive(value: &Value, context: &Context<'_>) -> Option<Duration> {
     Some(duration)
 }
 
+/// How rarely something happens: `"120d"`, longer than any run if need be, but not zero.
+pub fn lifetime(value: &Value, context: &Context<'_>) -> Option<Duration> {
+    let DurationText(duration) = quantity(value, context, "a duration such as \"120d\"")?;
+    if duration == Duration::ZERO {
+        context.wrong(value.span, "this must be longer than zero", "write for example \"120d\"");
+        return None;
+    }
+    Some(duration)
+}
+
 fn within_limits(duration: Duration, value: &Value, context: &Context<'_>) -> Option<Duration> {
     if duration.0 > crate::limits::DURATION {
         let help = "at most 366 days; what is rare is found with more seeds, not with longer runs";

@@ -7,6 +7,7 @@ mod expect;
 mod fault;
 mod file;
 mod groups;
+mod hazard;
 mod latency;
 mod limits;
 mod load;
@@ -201,6 +202,7 @@ fn scenario(document: &Value, context: &Context<'_>, systems: &dyn Systems) -> O
     let workloads = load::workloads(&children(&root, "workload", &keys::WORKLOAD), &world);
     let faults = children(&root, "fault", &keys::FAULT);
     let plans = fault::read(&faults, root.has("swarm"), &world);
+    let hazards = hazard::read(&children(&root, "hazard", &keys::HAZARD));
     let limits = limits::read(&child(&root, "limits", &keys::LIMITS), &plans, &world);
     let swarm = root.has("swarm").then(|| swarm::read(&child(&root, "swarm", &keys::SWARM), &plans, world.connects));
     let expect = expect::read(&child(&root, "expect", &keys::EXPECT), settle, &world);
@@ -244,6 +246,7 @@ fn scenario(document: &Value, context: &Context<'_>, systems: &dyn Systems) -> O
         profile,
         probe,
         faults: plans,
+        hazards,
         limits,
         swarm,
         expect,

@@ -3,6 +3,7 @@
 mod cluster;
 mod expect;
 mod fault;
+mod hazard;
 mod load;
 mod network;
 mod swarm;
@@ -10,6 +11,7 @@ mod swarm;
 pub use cluster::{Cluster, Group};
 pub use expect::{Expect, ReportOptions};
 pub use fault::{Flap, Heal, Law, Plan, Process, Recording, Rolling};
+pub use hazard::{Hazard, HazardLaw, HazardOf};
 pub use load::{KeySpace, Pace, Probe, Rate, Stage, Weight, Workload};
 pub use network::{Disk, DiskOverride, End, LinkChange, LinkRule, Network};
 pub use swarm::{Change, Choice, Scale, Setting, Swarm};
@@ -56,6 +58,8 @@ pub struct Scenario {
     pub probe: Probe,
     /// The faults as planned; `expand` makes the concrete schedule.
     pub faults: Vec<Plan>,
+    /// What goes wrong in real life, for forecasts; it changes no run.
+    pub hazards: Vec<Hazard>,
     /// What the faults may not do, all together.
     pub limits: Limits,
     /// How each seed draws its own mixture of the faults; `None` if all of them come as planned.

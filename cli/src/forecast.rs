@@ -1,0 +1,136 @@
+//! `splitbrain forecast`: how long a design is down in a year, when things fail as often as they do in real life.
+
+mod told;
+mod weigh;
+
+use crate::args::{ForecastArgs, Format};
+use crate::exit::Exit;
+use crate::run::say;
+use crate::sweep::workers;
+use rayon::prelude::*;
+use scenarios::forecast::{Component, Situation, Years, components, scenario_of};
+use scenarios::runner::{RunRequest, TraceMode};
+use scenarios::scenario::HazardOf;
+use scenarios::{Registry, Scenario};
+use sim_core::Duration;
+use std::collections::BTreeMap;
+use weigh::{Effect, Forecast, Variant};
+
+/// How long is looked at after a change, simulated.
+const WINDOW: Duration = Duration::secs(20);
+/// Situations that are simulated at most; what is left of the years counts as down.
+const MOST: usize = 2_000;
+
+/// Runs the command.
+pub fn forecast(registry: &Registry, args: &ForecastArgs) -> Exit {
+    let Some(scenario) = crate::check::load_all(registry, std::slice::from_ref(&args.file), &args.set) else {
+        return Exit::Usage;
+    };
+    let scenario = &scenario[0];
+    if scenario.hazards.is_empty() {
+        let example = "[[hazard]]\nof = \"machine\"\nevery = \"120d\"\nrepair = \"4h\"";
+        let file = args.file.display();
+        eprintln!(
+            "{}: {file} has no [[hazard]], so there is nothing to forecast; for example\n\n{example}",
+            reports::program()
+        );
+        return Exit::Usage;
+    }
+    if !(args.years > 0.0 && args.years <= 100.0) {
+        eprintln!("{}: --years {}: more than 0, at most 100", reports::program(), args.years);
+        return Exit::Usage;
+    }
+    let pool = match workers::pool_of(args.jobs) {
+        Ok(pool) => pool,
+        Err(error) => return error.tell(),
+    };
+    let made = pool.install(|| make(registry, args, scenario));
+    match args.format {
+        Format::Json => say(&made.to_json()),
+        Format::Text => say(&told::text(&made, args)),
+    }
+    Exit::Held
+}
+
+/// The years as they are, and as they would be with each hazard less, or repaired in half the time.
+fn make(registry: &Registry, args: &ForecastArgs, scenario: &Scenario) -> Forecast {
+    let all = components(scenario);
+    let mut situations = BTreeMap::new();
+    let draw = |components: &[Component], situations: &mut BTreeMap<Situation, u32>| {
+        Years::draw(components, (scenario.seed, args.samples, args.years), situations)
+    };
+    let whole = draw(&all, &mut situations);
+    let mut variants = Vec::new();
+    for (number, hazard) in scenario.hazards.iter().enumerate() {
+        // A component keeps its number, and with it its luck: one that never fails is as good as none.
+        let changed = |change: &dyn Fn(&mut Component)| {
+            let mut changed = all.clone();
+            changed.iter_mut().filter(|c| c.hazard == number).for_each(change);
+            changed
+        };
+        let without = draw(&changed(&|c| c.every = f64::MAX / 1e6), &mut situations);
+        let sooner = (hazard.of != HazardOf::Deploy).then(|| draw(&changed(&|c| c.repair /= 2.0), &mut situations));
+        variants.push(Variant { without, sooner });
+    }
+    let effects = measure(registry, args, scenario, &all, &whole, &situations);
+    weigh::weigh(args, scenario, &all, &whole, &variants, &situations, &effects)
+}
+
+/// Simulates the situations that weigh most, each with several seeds.
+fn measure(
+    registry: &Registry,
+    args: &ForecastArgs,
+    scenario: &Scenario,
+    components: &[Component],
+    whole: &Years,
+    situations: &BTreeMap<Situation, u32>,
+) -> Vec<Vec<Effect>> {
+    let mut seen = vec![0_u64; situations.len()];
+    whole.changes.iter().for_each(|change| seen[change.situation as usize] += 1);
+    let mut order: Vec<(&Situation, u32)> = situations.iter().map(|(situation, number)| (situation, *number)).collect();
+    order.sort_by_key(|(_, number)| (std::cmp::Reverse(seen[*number as usize]), *number));
+    order.truncate(MOST);
+    let runs = u64::from(args.runs);
+    let jobs: Vec<(&Situation, u32, u64)> =
+        order.iter().flat_map(|(situation, number)| (0..runs).map(move |k| (*situation, *number, k))).collect();
+    let one = |(situation, number, k): &(&Situation, u32, u64)| {
+        let scenario = scenario_of(scenario, components, situation, WINDOW);
+        (*number, effect(registry, &scenario, scenario.seed.wrapping_add(*k)))
+    };
+    let measured: Vec<(u32, Effect)> = jobs.par_iter().map(one).collect();
+    let mut effects = vec![Vec::new(); situations.len()];
+    measured.into_iter().for_each(|(number, effect)| effects[number as usize].push(effect));
+    effects
+}
+
+/// What comes of one run: its time down after the change, and whether that goes on.
+fn effect(registry: &Registry, scenario: &Scenario, seed: u64) -> Effect {
+    let system = registry.get(&scenario.system).expect("a checked scenario names a registered system");
+    let record = system.run(RunRequest {
+        scenario,
+        schedule: &scenarios::expand(scenario, seed),
+        seed,
+        history: None,
+        trace: None,
+        trace_mode: TraceMode::default(),
+        keep_ops: true,
+        evidence: None,
+        progress: &mut |_| {},
+    });
+    let record = record.unwrap_or_else(|error| panic!("a run that writes nothing failed: {error}"));
+    let report = reports::analyse(&record);
+    let (from, to) = (report.measure_from_ns, report.measure_to_ns);
+    let half = from + (to - from) / 2;
+    let share = |outage: &reports::Outage| outage.share.unwrap_or(1.0);
+    let within = |from: u64, to: u64| -> f64 {
+        let of = |o: &reports::Outage| o.end_ns.min(to).saturating_sub(o.start_ns.max(from)) as f64 * share(o);
+        report.availability.outages.iter().map(of).sum::<f64>() / 1e9
+    };
+    let steady = within(half, to) / ((to - half) as f64 / 1e9);
+    // What ends within a run is over; only what goes on to its end lasts as long as its cause.
+    let goes_on =
+        report.availability.outages.last().is_some_and(|outage| outage.end_ns + outage.duration_ns / 10 >= to);
+    let steady = if goes_on { steady.min(1.0) } else { 0.0 };
+    let passing = (within(from, to) - steady * (to - from) as f64 / 1e9).max(0.0);
+    Effect { passing, steady, loses: report.losses.lost_writes.is_some_and(|lost| lost > 0) }
+}

@@ -1,0 +1,217 @@
+//! The years of the hazards: which component fails when.
+
+use super::Situation;
+use crate::scenario::{Hazard, HazardLaw, HazardOf, Scenario};
+use sim_core::{Purpose, Rng};
+use std::collections::BTreeMap;
+
+/// Seconds of a year.
+pub const YEAR: f64 = 365.25 * 86_400.0;
+
+/// Something that fails by itself.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Component {
+    /// The hazard that it belongs to, by number.
+    pub hazard: usize,
+    /// What it is.
+    pub of: HazardOf,
+    /// Which of its kind: a member or a zone, by number.
+    pub index: u16,
+    /// Mean time between a repair and the next failure, seconds.
+    pub every: f64,
+    /// Mean time to repair, seconds.
+    pub repair: f64,
+    /// How the times between are spread.
+    pub law: HazardLaw,
+}
+
+/// Everything that the hazards of a scenario are about.
+#[must_use]
+pub fn components(scenario: &Scenario) -> Vec<Component> {
+    let shape = scenario.cluster.shape();
+    let members = || sim_core::node_ids(scenario.cluster.nodes()).filter(|node| shape.is_member(*node));
+    let of = |(hazard, h): (usize, &Hazard)| -> Vec<Component> {
+        let indices: Vec<u16> = match h.of {
+            HazardOf::Machine | HazardOf::Link | HazardOf::Disk => members().map(|node| node.0 as u16).collect(),
+            HazardOf::Zone => (0..scenario.cluster.zones.len() as u16).collect(),
+            HazardOf::Deploy => vec![0],
+        };
+        let one = |index| Component {
+            hazard,
+            of: h.of,
+            index,
+            every: h.every.as_secs_f64(),
+            repair: h.repair.as_secs_f64(),
+            law: h.law,
+        };
+        indices.into_iter().map(one).collect()
+    };
+    scenario.hazards.iter().enumerate().flat_map(of).collect()
+}
+
+impl Component {
+    /// Whether it is over as soon as it has happened, as far as the years are concerned.
+    fn is_moment(&self) -> bool {
+        self.of == HazardOf::Deploy
+    }
+
+    /// Whether it is down at a moment nobody chose.
+    fn is_down(&self, rng: &mut Rng) -> bool {
+        !self.is_moment() && uniform(rng) < self.repair / (self.every + self.repair)
+    }
+
+    /// Time until it fails, of one that has just come back, or has been up since nobody knows when.
+    fn until_failure(&self, rng: &mut Rng, first: bool) -> f64 {
+        match self.law {
+            HazardLaw::Exponential => -self.every * libm::log(uniform(rng)),
+            HazardLaw::Fixed if first => self.every * uniform(rng),
+            HazardLaw::Fixed => self.every,
+            HazardLaw::Weibull(shape) => {
+                let shape = f64::from(shape) / 1000.0;
+                let scale = self.every / libm::tgamma(1.0 + 1.0 / shape);
+                scale * libm::pow(-libm::log(uniform(rng)), 1.0 / shape)
+            }
+        }
+    }
+}
+
+/// Above 0, up to 1.
+fn uniform(rng: &mut Rng) -> f64 {
+    ((rng.next_u64() >> 11) + 1) as f64 / (1_u64 << 53) as f64
+}
+
+/// Something changed, and then nothing for a while.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Change {
+    /// Number of the situation, in [`Years::situations`].
+    pub situation: u32,
+    /// Seconds until the next change, or the end of the year.
+    pub lasts: f64,
+}
+
+/// Many years, one after another.
+#[derive(Clone, Debug, Default)]
+pub struct Years {
+    /// All changes.
+    pub changes: Vec<Change>,
+    /// Where each year begins in them, and the end.
+    pub begins: Vec<usize>,
+}
+
+impl Years {
+    /// Draws years of `length` years each; situations that are new get the next number.
+    #[must_use]
+    pub fn draw(
+        components: &[Component],
+        (seed, count, length): (u64, usize, f64),
+        situations: &mut BTreeMap<Situation, u32>,
+    ) -> Self {
+        let mut years = Self { changes: Vec::new(), begins: vec![0] };
+        for year in 0..count {
+            // Removing a component leaves the luck of the others as it is.
+            let rng = |i: usize| Rng::stream(seed, Purpose::Report, ((year as u64) << 16) | i as u64);
+            let mut lucks: Vec<Rng> = (0..components.len()).map(rng).collect();
+            years.one(components, &mut lucks, length * YEAR, situations);
+            years.begins.push(years.changes.len());
+        }
+        years
+    }
+
+    fn one(
+        &mut self,
+        components: &[Component],
+        lucks: &mut [Rng],
+        end: f64,
+        situations: &mut BTreeMap<Situation, u32>,
+    ) {
+        let mut down: Vec<u16> = Vec::new();
+        let mut next: Vec<f64> = Vec::with_capacity(components.len());
+        for (i, (component, luck)) in components.iter().zip(lucks.iter_mut()).enumerate() {
+            if component.is_down(luck) {
+                down.push(i as u16);
+                next.push(-component.repair * libm::log(uniform(luck)));
+            } else {
+                next.push(component.until_failure(luck, true));
+            }
+        }
+        let mut at = 0.0;
+        let mut situation = Situation { down: down.clone(), change: None };
+        while at < end {
+            let soonest = (0..next.len()).min_by(|a, b| next[*a].total_cmp(&next[*b]));
+            let until = soonest.map_or(end, |i| next[i].min(end));
+            let number = situations.len() as u32;
+            let number = *situations.entry(situation).or_insert(number);
+            self.changes.push(Change { situation: number, lasts: until - at });
+            at = until;
+            let Some(i) = soonest.filter(|_| until < end) else { return };
+            let (component, luck, key) = (&components[i], &mut lucks[i], i as u16);
+            let before = down.clone();
+            let fails = match down.iter().position(|c| *c == key) {
+                Some(place) => {
+                    down.remove(place);
+                    next[i] = at + component.until_failure(luck, false);
+                    false
+                }
+                None if component.is_moment() => {
+                    next[i] = at + component.until_failure(luck, false).max(component.repair);
+                    true
+                }
+                None => {
+                    down.push(key);
+                    down.sort_unstable();
+                    next[i] = at - component.repair * libm::log(uniform(luck));
+                    true
+                }
+            };
+            situation = Situation { down: before, change: Some((key, fails)) };
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn component(index: u16, every: f64, repair: f64, law: HazardLaw) -> Component {
+        Component { hazard: 0, of: HazardOf::Machine, index, every, repair, law }
+    }
+
+    /// Share of time in which at least `k` are down.
+    fn down(components: &[Component], k: usize) -> f64 {
+        let mut situations = BTreeMap::new();
+        let years = Years::draw(components, (7, 4_000, 1.0), &mut situations);
+        let mut of: Vec<usize> = vec![0; situations.len()];
+        situations.iter().for_each(|(situation, number)| of[*number as usize] = situation.after().len());
+        let time: f64 = years.changes.iter().filter(|c| of[c.situation as usize] >= k).map(|c| c.lasts).sum();
+        time / (4_000.0 * YEAR)
+    }
+
+    #[test]
+    fn repairable_units_are_down_as_the_closed_forms_have_it() {
+        let day = 86_400.0;
+        for law in [HazardLaw::Exponential, HazardLaw::Weibull(700), HazardLaw::Fixed] {
+            let one = down(&[component(0, 10.0 * day, day, law)], 1);
+            assert!((one * 11.0 - 1.0).abs() < 0.02, "{law:?}: {one}");
+        }
+        let five: Vec<Component> = (0..5).map(|i| component(i, 10.0 * day, day, HazardLaw::Exponential)).collect();
+        let u = 1.0 / 11.0_f64;
+        let binomial = |k: i32, ways: f64| ways * u.powi(k) * (1.0 - u).powi(5 - k);
+        let expected = binomial(3, 10.0) + binomial(4, 5.0) + binomial(5, 1.0);
+        let found = down(&five, 3);
+        assert!((found / expected - 1.0).abs() < 0.02, "{found} {expected}");
+    }
+
+    #[test]
+    fn a_component_less_leaves_the_luck_of_the_others() {
+        let all: Vec<Component> = (0..3).map(|i| component(i, 1e6, 1e4, HazardLaw::Exponential)).collect();
+        let failures = |components: &[Component]| {
+            let mut situations = BTreeMap::new();
+            let years = Years::draw(components, (1, 50, 1.0), &mut situations);
+            let fails: Vec<u32> =
+                situations.iter().filter(|(s, _)| s.change == Some((0, true))).map(|(_, number)| *number).collect();
+            years.changes.iter().filter(|c| fails.contains(&c.situation)).count()
+        };
+        assert_eq!(failures(&all), failures(&all[..2]));
+        assert!(failures(&all) > 100);
+    }
+}
