@@ -48,8 +48,8 @@ sim_core::catalogue! {
         "A new leader takes all tasks that run for tasks that wait.",
         "one_lease", "textbook: a scheduler that restarts from its queue alone";
     PreemptedForgotten, "preempted_forgotten",
-        "A task that had to make room is not put into the queue again.",
-        "every_task_ends", "textbook: eviction without a requeue";
+        "A task that had to make room is not put into the queue again: what is less urgent goes before it.",
+        "priority_kept", "textbook: eviction without a requeue";
     PublishedTwice, "published_twice",
         "The collector makes a result public as often as it is told to.",
         "effects_once", "SPARK-4879: output committed by more than one attempt, or not at all";

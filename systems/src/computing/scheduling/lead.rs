@@ -23,7 +23,10 @@ pub(super) struct Held {
     pub needs: Needs,
     /// When it runs out, unless it is renewed.
     pub until: LocalInstant,
+    /// Since when it has it; once it is known to run, since then.
     pub since: LocalInstant,
+    /// Whether it is known to run.
+    pub runs: bool,
     /// How long it should take.
     pub expect: Duration,
     /// Whether its end has been proposed.
@@ -112,7 +115,7 @@ impl Lead {
                 None
             } else if held.until <= now {
                 Some(Why::Expired)
-            } else if tenths > 0 && held.since + longest <= now {
+            } else if tenths > 0 && held.runs && held.since + longest <= now {
                 Some(Why::Overdue)
             } else {
                 None

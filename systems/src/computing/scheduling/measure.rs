@@ -21,25 +21,25 @@ pub(super) const METRICS: &[MetricKind] = &[
     MetricKind::new("tasks_accepted", "tasks accepted", Unit::Number, "tasks that were taken into the queue")
         .more_is_better(),
     MetricKind::new("tasks_done", "tasks done", Unit::Number, "tasks that have a result").more_is_better(),
-    MetricKind::new("tasks_given_up", "tasks given up", Unit::Number, "tasks that failed too often, or waited for such"),
     MetricKind::new("tasks_left", "tasks left", Unit::Number, "accepted tasks that are neither done nor given up"),
+    MetricKind::new("tasks_given_up", "tasks given up", Unit::Number, "tasks that failed too often, or waited for such"),
     MetricKind::new("attempts", "attempts", Unit::Number, "how often a task was given to a worker"),
     MetricKind::new("attempts_lost", "attempts lost", Unit::Number, "attempts that came to nothing, for any reason"),
+    MetricKind::new("wasted", "wasted work", Unit::Fraction, "share of the time in which slots ran that came to nothing"),
+    MetricKind::new("mean_wait", "mean wait", Unit::Time, "from when a task could run until it first ran"),
+    MetricKind::new("makespan", "makespan", Unit::Time, "from the first submission until the last task was done"),
+    MetricKind::new("over_bound", "makespan over the bound", Unit::Number, "how many times as long as the lower bound it took"),
     MetricKind::new("expired", "leases expired", Unit::Number, "attempts whose lease nobody renewed in time"),
     MetricKind::new("preempted", "attempts preempted", Unit::Number, "attempts that had to make room"),
     MetricKind::new("stolen", "tasks stolen", Unit::Number, "tasks that one worker has taken from another's queue"),
     MetricKind::new("remote", "away from the data", Unit::Fraction, "share of attempts that ran where their data is not"),
-    MetricKind::new("mean_wait", "mean wait", Unit::Time, "from when a task could run until it first ran"),
     MetricKind::new("p99_wait", "p99 wait", Unit::Time, "the same, 99 % of tasks wait no longer"),
     MetricKind::new("had_to_wait", "had to wait", Unit::Fraction, "share of tasks that waited for over a hundredth of the usual task time"),
     MetricKind::new("mean_turnaround", "mean turnaround", Unit::Time, "from the submission of a task until it was done"),
     MetricKind::new("mean_job_time", "mean job time", Unit::Time, "from the submission of a job until all of it was done"),
     MetricKind::new("p99_job_time", "p99 job time", Unit::Time, "the same, 99 % of jobs take no longer"),
     MetricKind::new("urgent_wait", "urgent wait", Unit::Time, "the mean wait of the most urgent class, where there are several"),
-    MetricKind::new("makespan", "makespan", Unit::Time, "from the first submission until the last task was done"),
     MetricKind::new("lower_bound", "lower bound", Unit::Time, "what no schedule can beat: all work over all slots, or the longest chain"),
-    MetricKind::new("over_bound", "makespan over the bound", Unit::Number, "how many times as long as the lower bound it took"),
-    MetricKind::new("wasted", "wasted work", Unit::Fraction, "share of the time in which slots ran that came to nothing"),
     MetricKind::new("slots_busy", "slots busy", Unit::Fraction, "share of the slots' time in which they ran, up to the last task")
         .more_is_better(),
     MetricKind::new("registrations", "registrations", Unit::Number, "how often a worker registered with a leader"),
@@ -252,7 +252,7 @@ impl SchedulingChecks {
         ];
         let mut table = Table::new("attempts", "Attempts", &columns);
         table.about = "Every attempt on a worker, by what became of it. An attempt whose lease ran out before it came \
-                       to a worker has not run."
+                       to a worker has not run"
             .to_owned();
         let mut rows: BTreeMap<(usize, &str), (u64, BTreeSet<TaskId>, u64)> = BTreeMap::new();
         for run in &self.ledger.runs {
@@ -284,7 +284,7 @@ impl SchedulingChecks {
     }
 
     fn gantt(&self, end: Instant) -> Track {
-        let about = "Each slot of a worker, and the attempt that it ran: task, and which attempt after #.";
+        let about = "Each slot of a worker, and the attempt that it ran: task, and which attempt after #";
         let mut track = Track::new("slots", "Tasks over workers", about, "its result counts")
             .or("not used", true)
             .or("failed", true)
@@ -319,7 +319,7 @@ impl SchedulingChecks {
             Column::new("attempts", "Attempts", Holds::Count),
         ];
         let mut table = Table::new("classes", "Waiting and turnaround by class", &columns);
-        table.about = "Class 0 is the most urgent.".to_owned();
+        table.about = "Class 0 is the most urgent".to_owned();
         for class in 0..self.config.classes {
             let of = self.ledger.tasks.values().filter(|seen| seen.class == class);
             let (waits, turns) =
@@ -368,7 +368,7 @@ impl SchedulingChecks {
             CronMode::AtLeastOnce => "at least once",
             CronMode::AtMostOnce => "at most once",
         };
-        table.about = format!("Each is promised {mode}. The first 200, of those that went wrong the first.");
+        table.about = format!("Each is promised {mode}. The first 200, of those that went wrong the first");
         let mut rows: Vec<(u8, u64)> = due.iter().copied().chain(had.keys().copied()).collect();
         rows.sort_unstable();
         rows.dedup();

@@ -46,9 +46,11 @@ sim_core::messages! {
         Beat {
             /// In which life.
             life: Life,
-            /// Its tasks, running, waiting or done but not collected.
+            /// Its tasks: those that run, then those that wait, or have run and are not taken in.
             held: Vec<Lease>,
-        } = "Beat" bytes { 16 * held.len() as u32 } ("{} tasks", held.len()),
+            /// How many of them run.
+            running: u32,
+        } = "Beat" bytes { 16 * held.len() as u32 } ("{} tasks, {running} run", held.len()),
         /// The leader has heard it.
         Heard = "Heard" (""),
         /// Who was asked does not lead.

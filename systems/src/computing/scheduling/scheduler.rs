@@ -112,7 +112,8 @@ impl Scheduler {
             fx.reply(ticket, SchedulingResponse::Accepted);
         }
         if self.config.has(SchedulingBug::RetryIsANewJob) {
-            let job = JobId(spec.job.0 | u64::from(ticket.attempt & 0x7f) << 56);
+            let again = u64::from(ticket.attempt.clamp(1, 0x7f)) << 56;
+            let job = if self.queue().knows(spec.job) { JobId(spec.job.0 | again) } else { spec.job };
             let proposal = self.council.propose(Command::Submit(JobSpec { job, ..spec }), fx);
             if let (Some(proposal), Some(lead)) = (proposal, &mut self.lead) {
                 lead.asked.insert(proposal, ticket);
@@ -232,7 +233,8 @@ impl Scheduler {
                     Stage::Leased { worker, life } => {
                         let (class, needs, until) = (job.class, spec.needs, now + config.lease);
                         let expect = config.time_on(worker, spec.work);
-                        let held = Held { lease, worker, life, class, needs, until, since: now, expect, ends: false };
+                        let (since, runs, ends) = (now, false, false);
+                        let held = Held { lease, worker, life, class, needs, until, since, runs, expect, ends };
                         lead.waiting.runs(class, needs.cpus, true);
                         lead.leases.insert(task, held);
                     }
@@ -252,7 +254,7 @@ impl Scheduler {
     /// A worker, or the collector, tells the leader something.
     fn as_leader(&mut self, from: NodeId, message: SchedulingMessage, fx: &mut Fx<'_>) {
         match message {
-            SchedulingMessage::Beat { life, held } => self.on_beat(from, life, &held, fx),
+            SchedulingMessage::Beat { life, held, running } => self.on_beat(from, life, (&held, running), fx),
             SchedulingMessage::Finished { lease, well, .. } => self.on_finished(from, lease, well, fx),
             SchedulingMessage::Stopped { lease, .. } => {
                 if let Some(lead) = self.established() {
@@ -282,7 +284,7 @@ impl Scheduler {
         }
     }
 
-    fn on_beat(&mut self, worker: NodeId, life: Life, held: &[Lease], fx: &mut Fx<'_>) {
+    fn on_beat(&mut self, worker: NodeId, life: Life, (held, running): (&[Lease], u32), fx: &mut Fx<'_>) {
         let (now, config) = (fx.now(), Rc::clone(&self.config));
         let queue = self.council.machine();
         let Some(lead) = self.lead.as_deref_mut() else { return };
@@ -298,9 +300,13 @@ impl Scheduler {
             for held in mine {
                 lead.desks.give(worker, held.lease, held.needs);
             }
+            // What is being agreed on for its last life takes room until it is known to be over.
+            for granting in lead.granting.values().filter(|granting| granting.worker == worker) {
+                lead.desks.give(worker, granting.lease, granting.needs);
+            }
         }
         lead.desks.hear(worker, now);
-        for lease in held {
+        for (at, lease) in held.iter().enumerate() {
             match lead.leases.get_mut(&lease.task) {
                 Some(held) if held.lease == *lease => {
                     if held.worker != worker {
@@ -310,6 +316,9 @@ impl Scheduler {
                         lead.desks.give(worker, *lease, held.needs);
                     }
                     held.until = now + config.lease;
+                    if (at as u32) < running && !held.runs {
+                        (held.runs, held.since) = (true, now);
+                    }
                 }
                 _ => {
                     let state = queue.task(lease.task);
@@ -421,7 +430,8 @@ impl Scheduler {
             return;
         };
         let (until, expect) = (now + config.lease, config.time_on(worker, spec.work));
-        let held = Held { lease, worker, life, class, needs, until, since: now, expect, ends: false };
+        let (since, runs, ends) = (now, false, false);
+        let held = Held { lease, worker, life, class, needs, until, since, runs, expect, ends };
         lead.leases.insert(task, held);
         // Who has begun another life since is told nothing: that one knows of no task.
         if lead.desks.get(worker).is_none_or(|desk| desk.life != life) {

@@ -12,7 +12,7 @@ use sim_core::measures::Measures;
 use sim_core::metric::{MetricKind, Unit};
 use sim_core::workload::{Load, OperationKind};
 use sim_core::{
-    Bug, FileReading, FileText, Finished, Invalid, LoadUnit, Operation, Phase, Profile, RoleKind, Rule, Shape, System,
+    Bug, FileReading, FileText, Finished, Invalid, Operation, Phase, Profile, RoleKind, Rule, Shape, System,
     Verdict,
 };
 use std::rc::Rc;
@@ -26,7 +26,6 @@ impl System for SchedulingSystem {
     const ABOUT: &'static str =
         "a task queue on Raft with workers and a collector: leases, retries, ten policies, graphs, a distributed cron";
     const TIMERS: u16 = TIMERS;
-    const LOAD: LoadUnit = LoadUnit::Work("tasks run");
     const GAUGES: &'static [MetricKind] = &[
         MetricKind::new("running", "tasks that run", Unit::Number, "in the slots of each worker"),
         MetricKind::new("queued", "tasks in queues of workers", Unit::Number, "and places that are kept for tasks"),

@@ -110,6 +110,10 @@ impl Worker {
         self.slots.iter().flatten().any(|running| running.parcel.lease.task == task)
     }
 
+    fn beat(&self) -> SchedulingMessage {
+        SchedulingMessage::Beat { life: self.life, held: self.held(), running: self.running() as u32 }
+    }
+
     fn held(&self) -> Vec<Lease> {
         let running = self.slots.iter().flatten().map(|running| running.parcel.lease);
         let queued = self.queue.iter().filter_map(|queued| match queued {
@@ -164,7 +168,7 @@ impl Worker {
             self.asks = (self.asks + 1) % self.config.schedulers;
             NodeId(self.asks)
         });
-        fx.send(to, SchedulingMessage::Beat { life: self.life, held: self.held() });
+        fx.send(to, self.beat());
         let over: Vec<(Lease, Over)> = self.over.iter().map(|(lease, over)| (*lease, *over)).collect();
         for (lease, over) in over {
             if over.staged || !over.well {
@@ -198,7 +202,7 @@ impl Worker {
                 let wait = Duration(fx.rng().below(spread.0));
                 fx.arm(BEAT, wait);
             } else {
-                fx.send(leader, SchedulingMessage::Beat { life: self.life, held: self.held() });
+                fx.send(leader, self.beat());
             }
         }
     }
@@ -206,7 +210,11 @@ impl Worker {
     fn on_task(&mut self, parcel: Parcel, fx: &mut Fx<'_>) {
         self.unwant(parcel.lease.task.job);
         if self.seen.insert(parcel.lease) {
-            self.queue.push_back(Queued::Task(parcel));
+            // A slot is kept for what it has asked for: places behind that one wait.
+            match self.config.policy {
+                Policy::Sparrow => self.queue.push_front(Queued::Task(parcel)),
+                _ => self.queue.push_back(Queued::Task(parcel)),
+            }
         }
         self.fill(fx);
     }
@@ -272,7 +280,6 @@ impl Worker {
             }
             self.slots[slot] = None;
             self.used = self.used.less(parcel.needs);
-            fx.worked(None, parcel.work);
             let lease = parcel.lease;
             let well = !job::fails(&self.config, parcel.luck, lease.attempt);
             fx.note(SchedulingFact::Ended { lease, how: if well { End::Well } else { End::Failed } });
