@@ -187,7 +187,7 @@ fn soonest_done(lead: &mut Lead, config: &Config, now: sim_core::LocalInstant) {
     let mut from: BTreeMap<NodeId, sim_core::LocalInstant> = BTreeMap::new();
     for worker in lead.desks.list() {
         let has_room = lead.desks.load(*worker) < config.slots;
-        from.insert(*worker, if has_room { now } else { lead.busy_until(*worker, now) });
+        from.insert(*worker, lead.busy_until(*worker, now).filter(|_| !has_room).unwrap_or(now));
     }
     let items: Vec<Item> = lead.waiting.in_order().take(LOOKS).collect();
     for item in items {
@@ -201,7 +201,8 @@ fn soonest_done(lead: &mut Lead, config: &Config, now: sim_core::LocalInstant) {
         if lead.desks.has_room(worker, item.needs) {
             grant(lead, item, worker);
             if lead.desks.load(worker) >= config.slots {
-                from.insert(worker, lead.busy_until(worker, now).max(now).min(done));
+                let others = lead.busy_until(worker, now);
+                from.insert(worker, others.map_or(done, |others| others.min(done)));
             }
         } else {
             // Who comes next finds that worker taken for as long as this one will.

@@ -124,10 +124,10 @@ impl Lead {
         self.leases.iter().filter_map(|(task, held)| Some((*task, end(held)?))).collect()
     }
 
-    /// When each worker should have room again, as far as can be told, if it has none now.
-    pub fn busy_until(&self, worker: NodeId, now: LocalInstant) -> LocalInstant {
+    /// When the first of a worker's tasks should be done, as far as can be told, if it has any.
+    pub fn busy_until(&self, worker: NodeId, now: LocalInstant) -> Option<LocalInstant> {
         let of = self.leases.values().filter(|held| held.worker == worker);
-        of.map(|held| held.since + held.expect).min().unwrap_or(now).max(now)
+        of.map(|held| (held.since + held.expect).max(now)).min()
     }
 
     /// The task that makes room next for one of `class`: of the least urgent the one that has begun last.

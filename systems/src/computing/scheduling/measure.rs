@@ -186,6 +186,8 @@ impl SchedulingChecks {
         if let (Some(makespan), Some(bound)) = (makespan, bound) {
             all.formulas.push(formula(makespan, bound));
         }
+        // A first screen shows as many as fit, in the order of the list.
+        all.metrics.sort_by_key(|metric| METRICS.iter().position(|kind| kind.name == metric.kind.name));
         all.tables.push(self.causes(end));
         all.tables.extend(ledger.has_classes().then(|| self.classes()));
         all.tracks.push(self.gantt(end));

@@ -32,7 +32,7 @@ impl System for SchedulingSystem {
     ];
     const METRICS: &'static [MetricKind] = METRICS;
     const PHASES: &'static [Phase] = &[
-        Phase { name: "undetected", ends_with: Some("elected") },
+        Phase { name: "nobody leads", ends_with: Some("elected") },
         Phase { name: "reads the log", ends_with: Some("leads") },
         Phase { name: "clients find the leader", ends_with: None },
     ];
