@@ -34,7 +34,7 @@ pub(super) const METRICS: &[MetricKind] = &[
     MetricKind::new("stolen", "tasks stolen", Unit::Number, "tasks that one worker has taken from another's queue"),
     MetricKind::new("remote", "away from the data", Unit::Fraction, "share of attempts that ran where their data is not"),
     MetricKind::new("p99_wait", "p99 wait", Unit::Time, "the same, 99 % of tasks wait no longer"),
-    MetricKind::new("had_to_wait", "had to wait", Unit::Fraction, "share of tasks that waited for over a hundredth of the usual task time"),
+    MetricKind::new("had_to_wait", "had to wait", Unit::Fraction, "share of tasks that waited for over 1 / 200 of the usual task time"),
     MetricKind::new("mean_turnaround", "mean turnaround", Unit::Time, "from the submission of a task until it was done"),
     MetricKind::new("mean_job_time", "mean job time", Unit::Time, "from the submission of a job until all of it was done"),
     MetricKind::new("p99_job_time", "p99 job time", Unit::Time, "the same, 99 % of jobs take no longer"),
@@ -159,7 +159,7 @@ impl SchedulingChecks {
         set("mean_wait", waits.mean());
         set("p99_wait", waits.p99());
         let usual = if config.trace.is_empty() { config.task_time } else { Duration::secs(1) };
-        let had = waits.0.iter().filter(|wait| **wait > usual.0 / 100).count() as f64;
+        let had = waits.0.iter().filter(|wait| **wait > usual.0 / 200).count() as f64;
         set("had_to_wait", (!waits.0.is_empty()).then(|| had / waits.0.len() as f64));
         set("mean_turnaround", Times::of(tasks.clone().filter_map(turnaround)).mean());
         let jobs = ledger.jobs.values().filter_map(|job| Some(job.done?.since(job.submitted)));

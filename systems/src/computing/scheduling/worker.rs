@@ -62,6 +62,8 @@ pub struct Worker {
     steals_at: Option<LocalInstant>,
 }
 
+/// How long a worker that knows of no leader waits before it asks the next scheduler.
+const SEARCH: Duration = Duration::millis(250);
 /// How many beats a leader may be silent.
 const SILENCE: u32 = 3;
 
@@ -184,7 +186,8 @@ impl Worker {
         let patience = self.config.beat.times(2);
         self.wants.retain(|_, (_, since)| now.since(*since) < patience);
         self.fill(fx);
-        fx.arm(BEAT, self.config.beat);
+        // Who knows of no leader looks for one more often.
+        fx.arm(BEAT, if self.leader.is_some() { self.config.beat } else { self.config.beat.min(SEARCH) });
     }
 
     fn on_leader(&mut self, from: NodeId) {
