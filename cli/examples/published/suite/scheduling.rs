@@ -160,8 +160,12 @@ fn sparrow(lab: &Lab) -> Result<[Row; 2], String> {
     };
     let ideal = of("fifo")?;
     let runs = ideal.len() as u64;
-    let [ideal, places, two, chance] =
-        [stats::mean(&ideal), stats::mean(&of("sparrow")?), stats::mean(&of("two_choices")?), stats::mean(&of("random")?)];
+    let [ideal, places, two, chance] = [
+        stats::mean(&ideal),
+        stats::mean(&of("sparrow")?),
+        stats::mean(&of("two_choices")?),
+        stats::mean(&of("random")?),
+    ];
     let row = |figure: &str, published: &str, ours: String, band: &str, is: bool| Row {
         section: SECTION,
         figure: figure.to_owned(),

@@ -187,7 +187,7 @@ impl SchedulingChecks {
         let missed = due.iter().filter(|firing| !had.contains(firing)).count();
         let (entry, first) = due.iter().find(|firing| !had.contains(firing))?;
         let name = &self.config.table.entries[usize::from(*entry)];
-        let detail = format!("{name:?} was due at {first}ms and has had no effect; {missed} of {} firings", due.len());
+        let detail = format!("`{name}` was due at {first}ms and has had no effect; {missed} of {} firings", due.len());
         Some((NodeId(0), detail))
     }
 

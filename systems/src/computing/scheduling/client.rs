@@ -52,7 +52,8 @@ fn request(op: &Op) -> SchedulingRequest {
 /// A client with this load.
 #[must_use]
 pub fn client(config: &Rc<Config>, load: Load) -> SchedulingClient {
-    let submits = matches!(&load.mix, sim_core::workload::Mix::Weights(parts) if parts.iter().any(|(_, kind, _)| *kind == 1));
+    let submits =
+        matches!(&load.mix, sim_core::workload::Mix::Weights(parts) if parts.iter().any(|(_, kind, _)| *kind == 1));
     if config.trace.is_empty() || !submits {
         return SchedulingClient::Drawn { load: Box::new(Generated::new(load, request)), config: Rc::clone(config) };
     }

@@ -1,5 +1,5 @@
-//! The collector: keeps results, and makes public the one of each task that the schedulers name. That is the effect of a
-//! task, and it happens once.
+//! The collector: keeps results, and makes public the one of each task that the schedulers name. That is the effect
+//! of a task, and it happens once.
 
 use super::bugs::SchedulingBug;
 use super::message::{Kick, SchedulingFact, SchedulingMessage, SchedulingRecord};

@@ -1,11 +1,11 @@
 //! Which task goes where, and what a leader does as time goes by.
 
+use super::command::{Change, Why};
 use super::firing::{Firings, wall};
 use super::lead::{Granting, Lead};
 use super::message::{Life, SchedulingFact, SchedulingMessage};
 use super::node::{CLOCK, Fx};
 use super::options::{Config, Policy};
-use super::queue::{Change, Why};
 use super::scheduler::Scheduler;
 use super::task::{JobId, Lease, TaskId};
 use super::waiting::Item;

@@ -1,9 +1,10 @@
 //! The cron table at its leader: what is due by its clock, and what of that is under way.
 
 use super::bugs::SchedulingBug;
+use super::command::Change;
 use super::message::Kick;
 use super::options::{Config, CronMode};
-use super::queue::{Change, Queue};
+use super::queue::Queue;
 use sim_core::{LocalInstant, NodeId, Rng};
 use std::collections::BTreeMap;
 

@@ -2,11 +2,11 @@
 //! begins with the log alone: every lease lasts a whole time more, every result that is not known to be public is named
 //! to the collector again, every worker has to register.
 
+use super::command::{Change, Why};
 use super::desks::Desks;
 use super::firing::Firings;
 use super::message::Life;
 use super::options::Config;
-use super::queue::{Change, Why};
 use super::task::{Lease, Needs, TaskId};
 use super::waiting::Waiting;
 use crate::shared::replication::{Proposal, Reign};

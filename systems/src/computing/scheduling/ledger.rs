@@ -1,15 +1,15 @@
-//! What has happened to jobs, tasks and attempts in a run, as one who sees everything knows it, and what of that breaks a
-//! rule.
+//! What has happened to jobs, tasks and attempts in a run, as one who sees everything knows it, and what of that
+//! breaks a rule.
 
 use super::checks::{
     ATTEMPTS_BOUNDED, COMPLETIONS_ARE_KEPT, CRON_FIRES_ONCE, DONE_WAS_RUN, EFFECTS_ONCE, ONE_LEASE, PARENTS_FIRST,
     PRIORITY_KEPT, RESULTS_ARE_FENCED, RESULTS_ARE_KEPT, SLOTS_KEPT, SUBMITTED_ONCE,
 };
+use super::command::{Change, Why};
+use super::job;
 use super::message::{End, SchedulingFact, SchedulingRequest};
 use super::options::{Config, CronMode, Policy};
-use super::queue::{Change, Why};
 use super::task::{JobId, JobSpec, Lease, Needs, TaskId, TaskSpec};
-use super::job;
 use sim_core::{Instant, NodeId, Violation};
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
@@ -436,11 +436,11 @@ impl Ledger {
         let (table, at) = (Rc::clone(&self.config.table), usize::from(entry));
         let name = table.entries.get(at).map_or_else(String::new, ToString::to_string);
         if times > 1 && self.config.cron_mode != CronMode::AtLeastOnce {
-            let detail = format!("{name:?} fires {times} times for what was due at {due}ms");
+            let detail = format!("`{name}` fires {times} times for what was due at {due}ms");
             self.breaks(CRON_FIRES_ONCE, node, detail);
         }
         if table.next(at, due.saturating_sub(1)) != due {
-            let detail = format!("{name:?} fires for {due}ms, when it is not due");
+            let detail = format!("`{name}` fires for {due}ms, when it is not due");
             self.breaks(CRON_FIRES_ONCE, node, detail);
         }
         if makes_task {

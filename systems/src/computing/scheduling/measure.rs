@@ -2,11 +2,11 @@
 //! possible it was, and what the cron table did.
 
 use super::checks::SchedulingChecks;
+use super::command::Why;
 use super::ledger::{Ledger, Run, Seen};
 use super::message::End;
 use super::node::Machine;
 use super::options::CronMode;
-use super::queue::Why;
 use super::task::TaskId;
 use sim_core::curve::{Curve, Line};
 use sim_core::measures::{Formula, Measures};
@@ -22,30 +22,81 @@ pub(super) const METRICS: &[MetricKind] = &[
         .more_is_better(),
     MetricKind::new("tasks_done", "tasks done", Unit::Number, "tasks that have a result").more_is_better(),
     MetricKind::new("tasks_left", "tasks left", Unit::Number, "accepted tasks that are neither done nor given up"),
-    MetricKind::new("tasks_given_up", "tasks given up", Unit::Number, "tasks that failed too often, or waited for such"),
+    MetricKind::new(
+        "tasks_given_up",
+        "tasks given up",
+        Unit::Number,
+        "tasks that failed too often, or waited for such",
+    ),
     MetricKind::new("attempts", "attempts", Unit::Number, "how often a task was given to a worker"),
     MetricKind::new("attempts_lost", "attempts lost", Unit::Number, "attempts that came to nothing, for any reason"),
-    MetricKind::new("wasted", "wasted work", Unit::Fraction, "share of the time in which slots ran that came to nothing"),
+    MetricKind::new(
+        "wasted",
+        "wasted work",
+        Unit::Fraction,
+        "share of the time in which slots ran that came to nothing",
+    ),
     MetricKind::new("mean_wait", "mean wait", Unit::Time, "from when a task could run until it first ran"),
     MetricKind::new("makespan", "makespan", Unit::Time, "from the first submission until the last task was done"),
-    MetricKind::new("over_bound", "makespan over the bound", Unit::Number, "how many times as long as the lower bound it took"),
+    MetricKind::new(
+        "over_bound",
+        "makespan over the bound",
+        Unit::Number,
+        "how many times as long as the lower bound it took",
+    ),
     MetricKind::new("expired", "leases expired", Unit::Number, "attempts whose lease nobody renewed in time"),
     MetricKind::new("preempted", "attempts preempted", Unit::Number, "attempts that had to make room"),
     MetricKind::new("stolen", "tasks stolen", Unit::Number, "tasks that one worker has taken from another's queue"),
-    MetricKind::new("remote", "away from the data", Unit::Fraction, "share of attempts that ran where their data is not"),
+    MetricKind::new(
+        "remote",
+        "away from the data",
+        Unit::Fraction,
+        "share of attempts that ran where their data is not",
+    ),
     MetricKind::new("p99_wait", "p99 wait", Unit::Time, "the same, 99 % of tasks wait no longer"),
-    MetricKind::new("had_to_wait", "had to wait", Unit::Fraction, "share of tasks that waited for over 1 / 200 of the usual task time"),
-    MetricKind::new("mean_turnaround", "mean turnaround", Unit::Time, "from the submission of a task until it was done"),
-    MetricKind::new("mean_job_time", "mean job time", Unit::Time, "from the submission of a job until all of it was done"),
+    MetricKind::new(
+        "had_to_wait",
+        "had to wait",
+        Unit::Fraction,
+        "share of tasks that waited for over 1 / 200 of the usual task time",
+    ),
+    MetricKind::new(
+        "mean_turnaround",
+        "mean turnaround",
+        Unit::Time,
+        "from the submission of a task until it was done",
+    ),
+    MetricKind::new(
+        "mean_job_time",
+        "mean job time",
+        Unit::Time,
+        "from the submission of a job until all of it was done",
+    ),
     MetricKind::new("p99_job_time", "p99 job time", Unit::Time, "the same, 99 % of jobs take no longer"),
-    MetricKind::new("urgent_wait", "urgent wait", Unit::Time, "the mean wait of the most urgent class, where there are several"),
-    MetricKind::new("lower_bound", "lower bound", Unit::Time, "what no schedule can beat: all work over all slots, or the longest chain"),
-    MetricKind::new("slots_busy", "slots busy", Unit::Fraction, "share of the slots' time in which they ran, up to the last task")
-        .more_is_better(),
+    MetricKind::new(
+        "urgent_wait",
+        "urgent wait",
+        Unit::Time,
+        "the mean wait of the most urgent class, where there are several",
+    ),
+    MetricKind::new(
+        "lower_bound",
+        "lower bound",
+        Unit::Time,
+        "what no schedule can beat: all work over all slots, or the longest chain",
+    ),
+    MetricKind::new(
+        "slots_busy",
+        "slots busy",
+        Unit::Fraction,
+        "share of the slots' time in which they ran, up to the last task",
+    )
+    .more_is_better(),
     MetricKind::new("registrations", "registrations", Unit::Number, "how often a worker registered with a leader"),
     MetricKind::new("registered_at_once", "registrations at once", Unit::Number, "at most within 100 ms"),
     MetricKind::new("cron_due", "firings due", Unit::Number, "by the table, until the faults were healed"),
-    MetricKind::new("cron_fired", "firings made", Unit::Number, "of those, that have had their effect").more_is_better(),
+    MetricKind::new("cron_fired", "firings made", Unit::Number, "of those, that have had their effect")
+        .more_is_better(),
     MetricKind::new("cron_missed", "firings missed", Unit::Number, "of those, that have had none").harm(),
     MetricKind::new("cron_doubled", "firings doubled", Unit::Number, "effects beside the first of a firing").harm(),
     MetricKind::new("cron_late", "firings late", Unit::Time, "from when a firing was due until it was logged, mean"),
@@ -324,8 +375,7 @@ impl SchedulingChecks {
         table.about = "Class 0 is the most urgent".to_owned();
         for class in 0..self.config.classes {
             let of = self.ledger.tasks.values().filter(|seen| seen.class == class);
-            let (waits, turns) =
-                (Times::of(of.clone().filter_map(wait)), Times::of(of.clone().filter_map(turnaround)));
+            let (waits, turns) = (Times::of(of.clone().filter_map(wait)), Times::of(of.clone().filter_map(turnaround)));
             let time = |value: Option<f64>| Cell::from(value.map(|time| time as u64));
             table.rows.push(vec![
                 Cell::from(u64::from(class)),

@@ -1,6 +1,7 @@
 //! What machines tell each other, write to their disks and announce.
 
-use super::queue::{Change, Queue, Why};
+use super::command::{Change, Why};
+use super::queue::Queue;
 use super::task::{JobId, JobSpec, Lease, Needs, TaskId};
 use crate::consensus::raft::{self, RaftFact, RaftMessage};
 use crate::shared::replication::{Landmark, Minute};

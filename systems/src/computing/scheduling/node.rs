@@ -1,9 +1,7 @@
 //! A machine of the system: a scheduler, a worker, or the collector, by its number.
 
 use super::collector::Collector;
-use super::message::{
-    SchedulingFact, SchedulingMessage, SchedulingRecord, SchedulingRequest, SchedulingResponse,
-};
+use super::message::{SchedulingFact, SchedulingMessage, SchedulingRecord, SchedulingRequest, SchedulingResponse};
 use super::options::{Config, Duty};
 use super::scheduler::{Member, Scheduler, TIMERS_FROM};
 use super::worker::Worker;

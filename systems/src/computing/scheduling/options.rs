@@ -123,11 +123,7 @@ fn table(cron: &[String], begins: &str, offsets: &[String]) -> Table {
 }
 
 /// What is wrong with entries and trace.
-fn also(
-    (cron, begins, offsets): (&[String], &str, &[String]),
-    files: &[FileText],
-    config: &Config,
-) -> Vec<Invalid> {
+fn also((cron, begins, offsets): (&[String], &str, &[String]), files: &[FileText], config: &Config) -> Vec<Invalid> {
     let mut wrong = Vec::new();
     for text in cron.iter().filter(|text| Entry::read(text).is_none()) {
         let help = "\"every 30s\", or \"daily at 02:30\"".to_owned();
@@ -167,10 +163,10 @@ sim_core::options! {
         pub schedulers: u32 = shape.number_of("scheduler", 3.min(shape.nodes() as u32));
         /// How many workers.
         pub workers: u32 = shape.number_of("worker", (shape.nodes() as u32).saturating_sub(4)),
-            wrong if workers == 0 => ("there is no worker"), "at least one: a [[cluster.group]] with role = \"worker\"";
+            wrong if workers == 0 => ("there is no worker"), "at least one: a group with role = \"worker\"";
         /// How many collectors.
         pub collectors: u32 = shape.number_of("collector", 1),
-            wrong if collectors == 0 => ("nobody collects results"), "one: a [[cluster.group]] with role = \"collector\"";
+            wrong if collectors == 0 => ("nobody collects results"), "one: a group with role = \"collector\"";
         /// No honest clock drifts more than this, in parts per million.
         pub max_drift_ppm: u32 = shape.max_drift_ppm;
     }
@@ -186,7 +182,7 @@ sim_core::options! {
         memory: u32 = 4096;
         /// How fast workers are, in percent of the usual, one after the other and from the first again.
         speeds: Vec<u32> = vec![100],
-            wrong if speeds.is_empty() || speeds.contains(&0) => ("speeds {speeds:?}"), "percents, at least 1: [100, 50]";
+            wrong if speeds.is_empty() || speeds.contains(&0) => ("speeds {speeds:?}"), "percents: [100, 50]";
 
         /// How many tasks a job has.
         tasks: u32 = 1, wrong if *tasks == 0 || *tasks > 1_000_000 => ("jobs of {tasks} tasks"), "1 to 1000000";

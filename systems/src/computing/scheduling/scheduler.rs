@@ -1,13 +1,14 @@
 //! A scheduler: its member of the group, what workers and clients tell it, what a leader does of that.
 
 use super::bugs::SchedulingBug;
+use super::command::{Answer, Change, Command, Looks, Why};
 use super::lead::{Held, Lead};
 use super::message::{
     Life, Parcel, SchedulingFact, SchedulingMessage, SchedulingRecord, SchedulingRequest, SchedulingResponse,
 };
 use super::node::{Fx, Machine};
 use super::options::{Config, CronMode};
-use super::queue::{Answer, Change, Command, Looks, Queue, Stage, Why};
+use super::queue::{Queue, Stage};
 use super::task::{JobId, JobSpec, Lease, Needs, TaskId};
 use crate::consensus::raft::Raft;
 use crate::shared::replication::{Asker, Council, News, Proposal, hosts};

@@ -12,8 +12,7 @@ use sim_core::measures::Measures;
 use sim_core::metric::{MetricKind, Unit};
 use sim_core::workload::{Load, OperationKind};
 use sim_core::{
-    Bug, FileReading, FileText, Finished, Invalid, Operation, Phase, Profile, RoleKind, Rule, Shape, System,
-    Verdict,
+    Bug, FileReading, FileText, Finished, Invalid, Operation, Phase, Profile, RoleKind, Rule, Shape, System, Verdict,
 };
 use std::rc::Rc;
 

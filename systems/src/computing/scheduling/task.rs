@@ -141,8 +141,8 @@ pub const fn mix(value: u64) -> u64 {
     value ^ (value >> 31)
 }
 
-/// Sets the upward rank of each task: the longest way, in work, from its start to the end of all that waits for it. Only
-/// parents in the same list count; they may stand in any order. What is in a cycle keeps a rank of nothing.
+/// Sets the upward rank of each task: the longest way, in work, from its start to the end of all that waits for it.
+/// Only parents in the same list count; they may stand in any order. What is in a cycle keeps a rank of nothing.
 pub fn rank(tasks: &mut [TaskSpec], of: impl Fn(&TaskId) -> Option<usize>) {
     let parents: Vec<Vec<usize>> = tasks.iter().map(|task| task.parents.iter().filter_map(&of).collect()).collect();
     let mut children = vec![0_u32; tasks.len()];

@@ -246,9 +246,6 @@ mod tests {
     #[test]
     fn a_cycle_is_named() {
         let (_, problems) = read(&file("0, 1, 1, 0, 3\n0, 1, 1, 0, 1\n0, 1, 1, 0, 2\n0, 1, 1, 0,\n"));
-        assert_eq!(
-            problems[0].what,
-            "tasks wait for each other in a cycle: 1 waits for 3 waits for 2 waits for 1"
-        );
+        assert_eq!(problems[0].what, "tasks wait for each other in a cycle: 1 waits for 3 waits for 2 waits for 1");
     }
 }

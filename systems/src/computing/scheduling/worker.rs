@@ -4,7 +4,7 @@
 use super::bugs::SchedulingBug;
 use super::job;
 use super::message::{End, Kick, Life, Parcel, SchedulingFact, SchedulingMessage};
-use super::node::{Fx, WORK, BEAT};
+use super::node::{BEAT, Fx, WORK};
 use super::options::{Config, Policy};
 use super::task::{JobId, Lease, Needs, TaskId};
 use sim_core::{Duration, LocalInstant, NodeId};
