@@ -20,7 +20,7 @@ const WITHOUT_BUGS: &[&str] = &["consensus/synod", "storage/placement"];
 const REPLICATE: &[&str] = &["consensus/paxos", "consensus/raft"];
 
 /// The groups of `systems/src`, and the floor under them.
-const GROUPS: &[&str] = &["communication", "consensus", "control", "storage"];
+const GROUPS: &[&str] = &["communication", "computing", "consensus", "control", "storage"];
 const FLOOR: &str = "shared";
 
 /// Each crate, and what it may know.

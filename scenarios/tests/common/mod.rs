@@ -198,6 +198,7 @@ const UNKNOWN: &[&str] = &[
     "kubernetes",
     "placement",
     "redlock",
+    "scheduling",
     "zookeeper",
 ];
 
@@ -223,10 +224,13 @@ const OPERATIONS: &[OperationKind] = &[
     OperationKind::write("post", ""),
     OperationKind::write("elect", ""),
     OperationKind::write("meet", ""),
+    OperationKind::read("status", ""),
+    OperationKind::write("submit", ""),
+    OperationKind::write("check", ""),
 ];
 
 /// Systems whose operations have names of their own.
-const NAMING: &[&str] = &["chubby", "consul", "kubernetes", "redlock", "zookeeper"];
+const NAMING: &[&str] = &["chubby", "consul", "kubernetes", "redlock", "scheduling", "zookeeper"];
 
 /// Systems that give locks.
 const LOCKS: &[&str] = &["chubby", "redlock", "zookeeper"];
@@ -239,6 +243,22 @@ const PODS: &[MetricKind] = &[
     MetricKind::new("evictions_held", "", Unit::Number, ""),
     MetricKind::new("most_pods", "", Unit::Number, ""),
     MetricKind::new("fewest_ready", "", Unit::Number, ""),
+];
+
+/// The figures that files of `scheduling` expect.
+const TASKS: &[MetricKind] = &[
+    MetricKind::new("tasks_done", "", Unit::Number, ""),
+    MetricKind::new("tasks_left", "", Unit::Number, ""),
+    MetricKind::new("tasks_given_up", "", Unit::Number, ""),
+    MetricKind::new("attempts_lost", "", Unit::Number, ""),
+    MetricKind::new("expired", "", Unit::Number, ""),
+    MetricKind::new("preempted", "", Unit::Number, ""),
+    MetricKind::new("stolen", "", Unit::Number, ""),
+    MetricKind::new("remote", "", Unit::Fraction, ""),
+    MetricKind::new("urgent_wait", "", Unit::Time, ""),
+    MetricKind::new("registrations", "", Unit::Number, ""),
+    MetricKind::new("cron_missed", "", Unit::Number, ""),
+    MetricKind::new("cron_doubled", "", Unit::Number, ""),
 ];
 
 /// The figures that their files expect.
@@ -321,6 +341,7 @@ impl Systems for Only {
     fn metrics(&self, system: &str) -> &'static [MetricKind] {
         match system {
             "kubernetes" => PODS,
+            "scheduling" => TASKS,
             system if LOCKS.contains(&system) => FIGURES,
             _ => &[],
         }

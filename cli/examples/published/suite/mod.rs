@@ -14,6 +14,7 @@ pub mod queues;
 pub mod raft;
 pub mod real;
 pub mod row;
+pub mod scheduling;
 pub mod stats;
 
 use lab::Lab;
@@ -34,4 +35,5 @@ pub const SECTIONS: &[(u32, &str, Section)] = &[
     (8, "Gossip: SWIM's laws", consul::rows),
     (9, "Coordination: ZooKeeper and Chubby", coordination::rows),
     (10, "Kubernetes: nodes that die", kubernetes::rows),
+    (13, "Task scheduling: queues, lists and places", scheduling::rows),
 ];
