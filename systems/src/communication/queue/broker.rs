@@ -101,11 +101,6 @@ impl Broker {
         self.replicas.get(&partition)
     }
 
-    /// The groups of which it is the coordinator.
-    pub(super) fn desks(&self) -> impl Iterator<Item = (Partition, &Desk)> {
-        self.desks.iter().map(|(partition, desk)| (*partition, desk))
-    }
-
     /// In which epoch it leads the first partition, if it does.
     #[must_use]
     pub fn leads_first(&self) -> Option<u32> {

@@ -256,14 +256,16 @@ impl QueueChecks {
             if replica.watermark > newest {
                 known.watermarks.push_back((self.now, replica.watermark));
             }
+            let (lossy, leads) = (known.lossy, replica.leads().is_some());
             for (batch, item) in replica.log.items(from, replica.watermark) {
-                self.on_item(node, partition, batch.epoch, item);
+                self.on_item(node, partition, (batch.epoch, batch.epoch < lossy && !leads), item);
             }
         }
     }
 
-    /// A message is below a replica's high watermark.
-    fn on_item(&mut self, node: NodeId, partition: Partition, epoch: u32, item: &Item) {
+    /// A message is below a replica's high watermark. A follower `may_lag`, with what an election has lost: it cuts its
+    /// log when it first hears of its leader.
+    fn on_item(&mut self, node: NodeId, partition: Partition, (epoch, may_lag): (u32, bool), item: &Item) {
         let content = match &item.body {
             Body::Value(value) => *value,
             body => sim_core::hash::content(body),
@@ -272,6 +274,7 @@ impl QueueChecks {
         self.count(REPLICAS_AGREE);
         match said {
             Some(said) if said == (epoch, content) => {}
+            _ if may_lag => {}
             Some((of, _)) => {
                 let (name, at) = (self.config.name(partition), item.offset);
                 let detail = format!("message {at} of {name} is of epoch {epoch} at {node}, and of epoch {of} elsewhere");

@@ -8,6 +8,7 @@ use super::message::{Denial, Fetched, Me, QueueFact, QueueMessage, Refusal};
 use super::metadata::{Image, Partition};
 use super::node::{AGAIN, CLOCK, Fx, WAITS, WATCH};
 use super::options::{Commit, Config, Rebalance, Reset};
+use super::silent::Silent;
 use sim_core::{Duration, LocalInstant, NodeId, Timer};
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
@@ -58,10 +59,13 @@ pub struct Consumer {
     image: Rc<Image>,
     /// Whether that is known to be old, and when it asks next.
     stale: bool,
+    silent: Silent,
     ask_at: LocalInstant,
     stage: Stage,
     /// A question to the coordinator that is not answered, until when.
     asked: Option<LocalInstant>,
+    /// It asks nothing before this.
+    rests: LocalInstant,
     /// It shall join again, once it has done what it is at.
     must_join: bool,
     claims: BTreeMap<Partition, Claim>,
@@ -75,6 +79,8 @@ pub struct Consumer {
     /// A commit under way: its number, what it says, until when.
     commit: Option<(u64, Vec<(u32, Offset)>, LocalInstant)>,
     commits: u64,
+    /// Whether it is on its way.
+    sent: bool,
     /// With automatic commits: whether the next poll makes one.
     commit_due: bool,
     fetches: u64,
@@ -95,9 +101,11 @@ impl Consumer {
             node: me,
             image: Rc::default(),
             stale: true,
+            silent: Silent::default(),
             ask_at: now,
             stage: Stage::Outside,
             asked: None,
+            rests: now,
             must_join: false,
             claims: BTreeMap::new(),
             dealt: None,
@@ -107,6 +115,7 @@ impl Consumer {
             work: None,
             commit: None,
             commits: 0,
+            sent: false,
             commit_due: false,
             fetches: 0,
             last: Partition(0),
@@ -132,6 +141,7 @@ impl Consumer {
     }
 
     pub(super) fn on_message(&mut self, from: NodeId, message: QueueMessage, fx: &mut Fx<'_>) {
+        self.silent.heard(from);
         match message {
             QueueMessage::Image(image) if image.version > self.image.version => {
                 (self.image, self.stale) = (image, false);
@@ -180,18 +190,37 @@ impl Consumer {
     }
 
     pub(super) fn on_closed(&mut self, peer: NodeId, fx: &mut Fx<'_>) {
+        self.disconnect(peer, fx.now());
+        self.go_on(fx);
+    }
+
+    /// A connection is over: what waits for an answer over it is asked again.
+    fn disconnect(&mut self, broker: NodeId, now: LocalInstant) {
         self.stale = true;
-        let rests = fx.now() + self.config.retry_backoff;
-        for claim in self.claims.values_mut().filter(|claim| claim.fetch.is_some_and(|(_, to, _)| to == peer)) {
-            (claim.fetch, claim.rests) = (None, rests);
+        self.silent.add(broker, now);
+        for claim in self.claims.values_mut().filter(|claim| claim.fetch.is_some_and(|(_, to, _)| to == broker)) {
+            claim.fetch = None;
         }
-        if self.coordinator() == Some(peer) {
-            self.asked = self.asked.map(|_| rests);
+        if self.coordinator() == Some(broker) {
+            self.asked = None;
             if let Some((.., until)) = &mut self.commit {
-                *until = rests;
+                *until = now;
             }
         }
-        self.go_on(fx);
+    }
+
+    /// Who has not answered in time is as good as gone.
+    fn hang_up(&mut self, now: LocalInstant) {
+        let fetches = self.claims.values().filter_map(|claim| claim.fetch);
+        let late: Vec<NodeId> = fetches.filter(|(_, _, until)| *until <= now).map(|(_, to, _)| to).collect();
+        for broker in late {
+            self.disconnect(broker, now);
+        }
+        let committing = self.commit.as_ref().is_some_and(|(.., until)| self.sent && *until <= now);
+        if let Some(coordinator) = self.coordinator().filter(|_| committing || self.asked.is_some_and(|at| at <= now)) {
+            self.sent = false;
+            self.disconnect(coordinator, now);
+        }
     }
 
     /// It is no member any more: what it had is somebody else's.
@@ -215,8 +244,7 @@ impl Consumer {
         match why {
             Denial::NotCoordinator => {
                 self.stale = true;
-                let rests = fx.now() + self.config.retry_backoff;
-                self.asked = self.asked.map(|_| rests);
+                (self.asked, self.rests) = (None, fx.now() + self.config.retry_backoff);
             }
             Denial::Rebalancing if self.stage == Stage::Syncing => {
                 (self.stage, self.asked, self.plan) = (Stage::Outside, None, None);
@@ -233,6 +261,7 @@ impl Consumer {
     /// else's by then.
     fn on_commit_denied(&mut self, me: Me, number: u64, why: Denial, fx: &mut Fx<'_>) {
         let Some((.., until)) = self.commit.as_mut().filter(|(of, ..)| *of == number) else { return };
+        self.sent = false;
         if why == Denial::NotCoordinator {
             *until = fx.now() + self.config.retry_backoff;
             self.stale = true;
@@ -250,6 +279,8 @@ impl Consumer {
     /// What is due is done: one step after the other, as far as it goes.
     fn go_on(&mut self, fx: &mut Fx<'_>) {
         let now = fx.now();
+        self.hang_up(now);
+        self.stale |= self.silent.any();
         if self.stale && self.ask_at <= now {
             let broker = NodeId(fx.rng().below(u64::from(self.config.brokers)) as u32);
             fx.send(broker, QueueMessage::AskImage { version: self.image.version });
@@ -288,13 +319,17 @@ impl Consumer {
 
     fn ask_coordinator(&mut self, fx: &mut Fx<'_>) {
         let now = fx.now();
-        if self.asked.is_some_and(|until| until > now) {
+        if self.asked.is_some() || self.rests > now {
             return;
         }
         let Some(coordinator) = self.coordinator() else {
             self.stale = true;
             return;
         };
+        if self.silent.has(coordinator, self.image.version, self.config.retry_backoff, fx) {
+            self.rests = now + self.config.retry_backoff;
+            return;
+        }
         let question = match self.stage {
             Stage::Outside | Stage::Joining if self.work.is_none() => {
                 self.stage = Stage::Joining;
@@ -377,6 +412,10 @@ impl Consumer {
                 claim.rests = now + self.config.retry_backoff;
                 continue;
             };
+            if self.silent.has(leader, self.image.version, self.config.retry_backoff, fx) {
+                claim.rests = now + self.config.retry_backoff;
+                continue;
+            }
             self.fetches += 1;
             claim.fetch = Some((self.fetches, leader, now + patience));
             let (number, partition) = (self.fetches, *partition);
@@ -475,7 +514,7 @@ impl Consumer {
 
     fn commit(&mut self, offsets: Vec<(u32, Offset)>, fx: &mut Fx<'_>) {
         self.commits += 1;
-        self.commit = Some((self.commits, offsets, LocalInstant(0)));
+        (self.commit, self.sent) = (Some((self.commits, offsets, LocalInstant(0))), false);
         self.try_commit(fx);
     }
 
@@ -487,12 +526,16 @@ impl Consumer {
         if *until > now {
             return;
         }
+        let rests = now + self.config.retry_backoff;
         let Some(coordinator) = coordinator else {
-            self.stale = true;
-            *until = now + self.config.retry_backoff;
+            (self.stale, *until) = (true, rests);
             return;
         };
-        *until = now + patience;
+        if self.silent.has(coordinator, self.image.version, self.config.retry_backoff, fx) {
+            *until = rests;
+            return;
+        }
+        (*until, self.sent) = (now + patience, true);
         let (number, offsets) = (*number, offsets.clone().into());
         fx.send(coordinator, QueueMessage::Commit { me, number, offsets });
     }
@@ -533,8 +576,8 @@ impl Consumer {
         if self.stale {
             add(self.ask_at);
         }
-        if self.asked.is_none() && self.stage != Stage::Member {
-            add(now + self.config.retry_backoff);
+        if self.asked.is_none() && (self.stage != Stage::Member || self.wants_offsets) {
+            add(self.rests.max(now + Duration(self.config.retry_backoff.0 / 2)));
         }
         if let Some((.., until)) = &self.commit {
             add(*until);

@@ -19,6 +19,7 @@ mod options;
 mod producer;
 mod replica;
 mod serve;
+mod silent;
 mod story;
 mod system;
 

@@ -7,6 +7,7 @@ use super::message::{QueueFact, QueueMessage, QueueRequest, QueueResponse, Refus
 use super::metadata::{Image, Partition};
 use super::node::{CLOCK, Fx};
 use super::options::{Acks, Config};
+use super::silent::Silent;
 use sim_core::{Duration, LocalInstant, NodeId, Ticket};
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
@@ -64,6 +65,7 @@ pub struct Producer {
     config: Rc<Config>,
     image: Rc<Image>,
     stale: bool,
+    silent: Silent,
     ask_at: LocalInstant,
     /// Its id, and when it asks for one again.
     id: Option<u64>,
@@ -81,6 +83,7 @@ impl Producer {
             config: Rc::clone(config),
             image: Rc::default(),
             stale: true,
+            silent: Silent::default(),
             ask_at: now,
             id: None,
             id_at: now,
@@ -131,6 +134,7 @@ impl Producer {
     }
 
     pub(super) fn on_message(&mut self, from: NodeId, message: QueueMessage, fx: &mut Fx<'_>) {
+        self.silent.heard(from);
         match message {
             QueueMessage::Image(image) if image.version > self.image.version => {
                 (self.image, self.stale) = (image, false);
@@ -149,16 +153,31 @@ impl Producer {
     }
 
     pub(super) fn on_closed(&mut self, peer: NodeId, fx: &mut Fx<'_>) {
+        self.disconnect(peer, fx.now());
+        self.go_on(fx);
+    }
+
+    /// A connection is over: whatever waits for an answer over it may have been done, or not.
+    fn disconnect(&mut self, broker: NodeId, now: LocalInstant) {
         self.stale = true;
-        let rests = fx.now() + self.config.retry_backoff;
-        let is_there = |flight: &Option<(u64, NodeId, LocalInstant)>| flight.is_some_and(|(_, to, _)| to == peer);
+        self.silent.add(broker, now);
+        let is_there = |flight: &Option<(u64, NodeId, LocalInstant)>| flight.is_some_and(|(_, to, _)| to == broker);
         for batch in self.lanes.values_mut().flat_map(|lane| &mut lane.batches).filter(|it| is_there(&it.flight)) {
-            (batch.flight, batch.rests, batch.unsure) = (None, rests, true);
+            (batch.flight, batch.unsure) = (None, true);
         }
         for question in self.questions.iter_mut().filter(|question| is_there(&question.flight)) {
-            (question.flight, question.rests) = (None, rests);
+            question.flight = None;
         }
-        self.go_on(fx);
+    }
+
+    /// Who has not answered in time is as good as gone.
+    fn hang_up(&mut self, now: LocalInstant) {
+        let batches = self.lanes.values().flat_map(|lane| &lane.batches).filter_map(|batch| batch.flight);
+        let all = batches.chain(self.questions.iter().filter_map(|question| question.flight));
+        let late: Vec<NodeId> = all.filter(|(_, _, until)| *until <= now).map(|(_, to, _)| to).collect();
+        for broker in late {
+            self.disconnect(broker, now);
+        }
     }
 
     fn on_end(&mut self, from: NodeId, number: u64, result: Result<Offset, Refusal>, fx: &mut Fx<'_>) {
@@ -217,6 +236,7 @@ impl Producer {
     /// What is due is done.
     fn go_on(&mut self, fx: &mut Fx<'_>) {
         let now = fx.now();
+        self.hang_up(now);
         self.give_up(fx);
         if self.config.idempotent && self.id.is_none() && self.id_at <= now && self.image.version > 0 {
             let broker = NodeId(fx.rng().below(u64::from(self.config.brokers)) as u32);
@@ -225,6 +245,7 @@ impl Producer {
         }
         self.send(fx);
         self.ask(fx);
+        self.stale |= self.silent.any();
         if self.stale && self.ask_at <= now {
             let broker = NodeId(fx.rng().below(u64::from(self.config.brokers)) as u32);
             fx.send(broker, QueueMessage::AskImage { version: self.image.version });
@@ -271,14 +292,8 @@ impl Producer {
             let mut in_flight = lane.batches.iter().filter(|batch| batch.flight.is_some()).count();
             let Lane { batches, epoch, next, unresolved } = lane;
             for batch in batches.iter_mut() {
-                if let Some((_, _, until)) = batch.flight {
-                    if until <= now {
-                        // No answer: it may be in the log, or not.
-                        (batch.flight, batch.unsure, self.stale) = (None, true, true);
-                        in_flight -= 1;
-                    } else {
-                        continue;
-                    }
+                if batch.flight.is_some() {
+                    continue;
                 }
                 let full = batch.messages.len() >= config.batch_records as usize;
                 let is_due = full || batch.sent || batch.sequence.is_some() || batch.since + config.linger <= now;
@@ -293,6 +308,9 @@ impl Producer {
                     self.stale = true;
                     break;
                 };
+                if self.silent.has(leader, self.image.version, config.retry_backoff, fx) {
+                    break;
+                }
                 if config.idempotent && (batch.sequence.is_none() || renumbers) {
                     let Some(producer) = self.id.filter(|_| !*unresolved) else { break };
                     batch.sequence = Some(Sequence { producer, epoch: *epoch, first: *next });
@@ -326,6 +344,10 @@ impl Producer {
                 (self.stale, question.rests) = (true, now + self.config.retry_backoff);
                 continue;
             };
+            if self.silent.has(leader, self.image.version, self.config.retry_backoff, fx) {
+                question.rests = now + self.config.retry_backoff;
+                continue;
+            }
             self.requests += 1;
             question.flight = Some((self.requests, leader, now + patience));
             fx.send(leader, QueueMessage::AskEnd { number: self.requests, partition: question.partition });

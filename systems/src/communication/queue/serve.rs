@@ -9,7 +9,7 @@ use super::metadata::Partition;
 use super::node::{Fx, WAITS};
 use super::options::{Acks, Flush};
 use super::replica::{For, Lead, Replica, Side, Waiting};
-use sim_core::{Duration, Effect, NodeId, NodeSet};
+use sim_core::{Duration, Effect, NodeId};
 use std::rc::Rc;
 
 impl Broker {
@@ -336,10 +336,4 @@ impl Broker {
             fx.arm(WAITS, Duration(until.0.saturating_sub(fx.now().0).max(1)));
         }
     }
-
-    /// Who is in sync in a partition that it leads, as it takes it.
-    pub(super) fn isr(&self, partition: Partition) -> NodeSet {
-        self.replicas.get(&partition).and_then(Replica::in_sync).unwrap_or(NodeSet::EMPTY)
-    }
 }
-
