@@ -146,15 +146,18 @@ impl QueueChecks {
         self.count(ONE_LEADER_PER_EPOCH);
         let name = self.config.name(partition);
         let forgets = !self.config.eligible_leaders && self.unplugged.contains(&node);
+        let committed = self.ledger.canon.get(&partition).map_or(0, |canon| canon.items.len() as u64);
         let known = self.partitions.entry(partition).or_default();
         let other = known.leaders.insert(epoch, (node, end)).filter(|(other, _)| *other != node);
         let acknowledged = known.acknowledged.range(..epoch).map(|(_, end)| *end).max().unwrap_or(0);
         // Without eligible leaders, whoever was last in sync leads, whatever a power loss has taken from it.
-        let lossy = if forgets && end < acknowledged { epoch } else { lossy };
+        let lossy = if forgets && end < committed { epoch } else { lossy };
         if lossy > known.lossy {
             known.lossy = lossy;
             known.acknowledged.retain(|of, _| *of >= lossy);
             known.looked.clear();
+            // Generations that were written down may come again.
+            self.dealt.retain(|(group, _), _| self.config.offsets_of(*group) != partition);
             self.new_leaders.push((node, partition, lossy));
             return;
         }
@@ -203,7 +206,7 @@ impl QueueChecks {
     fn on_processed(&mut self, node: NodeId, partition: Partition, offset: Offset, value: u64) {
         self.count(CONSUMED_IS_COMMITTED);
         let group = self.config.group_of(node);
-        let lossy = self.partitions.get(&partition).is_some_and(|known| known.lossy > 0);
+        let lossy = self.is_lossy(partition) || self.is_lossy(self.config.offsets_of(group));
         let said = self.ledger.canon.get(&partition).and_then(|canon| *canon.items.get(offset as usize)?);
         if said.map(|(_, said)| said) != Some(value) {
             // What was fetched before an election that lost it is not true any more.
@@ -303,8 +306,7 @@ impl QueueChecks {
 
     fn on_offset(&mut self, node: NodeId, of: (u32, Partition), offset: Offset, within: Partition) {
         self.count(OFFSETS_NEVER_GO_BACK);
-        let lossy = |partition| self.partitions.get(&partition).is_some_and(|known: &Known| known.lossy > 0);
-        let excused = lossy(of.1) || lossy(within);
+        let excused = self.is_lossy(of.1) || self.is_lossy(within);
         let worked = self.ledger.worked.entry(of).or_default();
         let before = worked.committed.replace(offset).unwrap_or(0);
         self.story.on_offset(of, offset);

@@ -216,6 +216,9 @@ impl Consumer {
         for broker in late {
             self.disconnect(broker, now);
         }
+        if self.coordinator().is_none() {
+            self.asked = None;
+        }
         let committing = self.commit.as_ref().is_some_and(|(.., until)| self.sent && *until <= now);
         if let Some(coordinator) = self.coordinator().filter(|_| committing || self.asked.is_some_and(|at| at <= now)) {
             self.sent = false;
@@ -589,8 +592,11 @@ impl Consumer {
                 add(until);
             }
         }
-        if let Some(due) = due {
-            fx.arm(CLOCK, Duration(due.0.saturating_sub(now.0).max(1_000)));
+        match due {
+            // What is overdue waits for somebody else, and is looked at again soon.
+            Some(due) if due <= now => fx.arm(CLOCK, Duration(self.config.retry_backoff.0.div_ceil(4))),
+            Some(due) => fx.arm(CLOCK, Duration(due.0 - now.0)),
+            None => {}
         }
     }
 

@@ -380,7 +380,9 @@ impl Producer {
             add(question.since + self.config.delivery_timeout);
         }
         match due {
-            Some(due) => fx.arm(CLOCK, Duration(due.0.saturating_sub(now.0).max(10_000))),
+            // What is overdue waits for somebody else, and is looked at again soon.
+            Some(due) if due <= now => fx.arm(CLOCK, Duration(self.config.retry_backoff.0.div_ceil(4))),
+            Some(due) => fx.arm(CLOCK, Duration(due.0 - now.0)),
             None => fx.disarm(CLOCK),
         }
     }
