@@ -231,7 +231,7 @@ impl QueueChecks {
         let times = worked.times[at];
         if times > 1 && self.config.commit == Commit::Before && !lossy {
             let name = self.config.name(partition);
-            let detail = format!("group {group} works on message {offset} of {name} for the {times}nd time");
+            let detail = format!("group {group} works on message {offset} of {name} for the {times}. time");
             self.breaks(PROCESSED_AT_MOST_ONCE, node, detail);
         }
     }

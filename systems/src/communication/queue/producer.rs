@@ -198,6 +198,7 @@ impl Producer {
 
     fn on_produced(&mut self, number: u64, partition: Partition, result: Result<Offset, Refusal>, fx: &mut Fx<'_>) {
         let rests = fx.now() + self.config.retry_backoff;
+        self.stale |= result.is_err() && self.config.acks == Acks::None;
         let Some(lane) = self.lanes.get_mut(&partition) else { return };
         let of = |batch: &Batch| batch.flight.is_some_and(|(of, ..)| of == number);
         let Some(at) = lane.batches.iter().position(of) else { return };

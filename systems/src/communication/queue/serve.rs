@@ -25,8 +25,8 @@ impl Broker {
         let result = self.take(partition, draft, fx);
         let answer = |result| QueueMessage::Produced { number, partition, result };
         match (result, draft.acks) {
-            // A producer that waits for nothing hears of nothing.
-            (_, Acks::None) => {}
+            // A producer that waits for nothing hears of nothing but that something is wrong: Kafka closes the connection.
+            (Ok(_), Acks::None) => {}
             (Err(why), _) => fx.send(from, answer(Err(why))),
             (Ok((base, end)), acks) => {
                 let early = self.config.has(QueueBug::AckBeforeReplicated);
@@ -108,6 +108,8 @@ impl Broker {
     pub(super) fn wait_for_all(&mut self, partition: Partition, end: Offset, who: For, fx: &mut Fx<'_>) {
         let Some(lead) = self.replicas.get_mut(&partition).and_then(Replica::lead) else { return };
         lead.acks.push((end, who));
+        // What is tried again may be committed already.
+        self.answer(partition, fx);
         self.raise_watermark(partition, fx);
     }
 

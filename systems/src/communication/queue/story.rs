@@ -53,7 +53,7 @@ pub(super) const METRICS: &[MetricKind] = &[
     MetricKind::new("zombie_work", "work of former owners", Unit::Number, "messages worked on by who had been replaced"),
     MetricKind::new("max_lag", "greatest lag", Unit::Number, "committed messages that a group has not worked on, at most"),
     MetricKind::new("lag_in_the_end", "lag in the end", Unit::Number, "the same when the run ended"),
-    MetricKind::new("drain_time", "time to drain", Unit::Time, "from the greatest lag until there was none"),
+    MetricKind::new("drain_time", "time to drain", Unit::Time, "from the greatest lag until there was a tenth of it"),
 ];
 
 /// A rebalance of a group.
@@ -317,8 +317,8 @@ impl Story {
             set("zombie_work", self.zombie_work as f64);
             set("max_lag", peak.map_or(0, |(_, lag)| total(lag)) as f64);
             set("lag_in_the_end", now as f64);
-            let drained = peak.and_then(|(at, _)| {
-                let empty = self.lag.iter().find(|(later, lag)| later > at && total(lag) == 0)?;
+            let drained = peak.and_then(|(at, lag)| {
+                let empty = self.lag.iter().find(|(later, of)| later > at && total(of) <= total(lag) / 10)?;
                 Some(empty.0.since(*at))
             });
             if let Some(drained) = drained {
