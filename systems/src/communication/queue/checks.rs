@@ -309,7 +309,6 @@ impl QueueChecks {
         let excused = self.is_lossy(of.1) || self.is_lossy(within);
         let worked = self.ledger.worked.entry(of).or_default();
         let before = worked.committed.replace(offset).unwrap_or(0);
-        self.story.on_offset(of, offset);
         if offset < before && !excused {
             let name = self.config.name(of.1);
             let detail = format!("group {} goes back from {before} to {offset} in {name}", of.0);

@@ -46,6 +46,8 @@ struct Claim {
 struct Work {
     partition: Partition,
     items: Vec<(Offset, u64)>,
+    /// How many of them are done.
+    done: usize,
     /// Whether it works, or has yet to hear that its commit is written down.
     begun: bool,
 }
@@ -481,21 +483,25 @@ impl Consumer {
         let end = items.last().map_or(0, |(offset, _)| offset + 1);
         self.last = partition;
         let before = self.config.commit == Commit::Before || self.config.has(QueueBug::CommitBeforeProcessing);
-        let took = self.config.process.times(items.len() as u64);
-        self.work = Some(Work { partition, items, begun: !before });
+        self.work = Some(Work { partition, items, done: 0, begun: !before });
         if before {
             self.commit(vec![(partition.0, end)], fx);
         } else {
-            fx.arm(WAITS, took);
+            fx.arm(WAITS, self.config.process);
         }
     }
 
+    /// One message is done; behind the last one it says how far it has come.
     fn on_work_done(&mut self, fx: &mut Fx<'_>) {
-        let Some(work) = self.work.take() else { return };
+        let Some(work) = &mut self.work else { return };
         let partition = work.partition;
-        for (offset, value) in &work.items {
-            fx.note(QueueFact::Processed { partition, offset: *offset, value: *value });
+        let Some((offset, value)) = work.items.get(work.done).copied() else { return };
+        fx.note(QueueFact::Processed { partition, offset, value });
+        work.done += 1;
+        if work.done < work.items.len() {
+            return fx.arm(WAITS, self.config.process);
         }
+        let Some(work) = self.work.take() else { return };
         let end = work.items.last().map_or(0, |(offset, _)| offset + 1);
         let is_mine = self.claims.get_mut(&partition).map(|claim| claim.position = end.max(claim.position)).is_some();
         let zombie = self.config.has(QueueBug::ZombieCommits);
@@ -561,7 +567,7 @@ impl Consumer {
         let Some(work) = self.work.as_mut().filter(|work| !work.begun) else { return };
         if done {
             work.begun = true;
-            fx.arm(WAITS, self.config.process.times(work.items.len() as u64));
+            fx.arm(WAITS, self.config.process);
         } else {
             // It has not begun: whoever has the partition next does it.
             let (partition, items) = (work.partition, core::mem::take(&mut work.items));

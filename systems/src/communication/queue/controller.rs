@@ -46,6 +46,8 @@ pub struct Controller {
     told: Rc<Image>,
     /// When it looks after preferred leaders next.
     prefer_at: LocalInstant,
+    /// When the cluster begins without the brokers that have not come.
+    begin_at: LocalInstant,
 }
 
 impl Controller {
@@ -60,6 +62,7 @@ impl Controller {
             pending: BTreeMap::new(),
             told: Rc::default(),
             prefer_at: fx.now(),
+            begin_at: fx.now(),
         };
         this.follow(fx);
         this
@@ -163,7 +166,7 @@ impl Controller {
             self.propose(Command::Fence { node, epoch }, Pending::Broker(node), fx);
         }
         if self.prefer_at <= now && self.reign.is_some() {
-            self.prefer_at = now + self.config.broker_session;
+            self.prefer_at = now + self.config.leader_rebalance;
             let wants = |state: &super::metadata::State| {
                 let preferred = state.replicas[0];
                 state.leader != Some(preferred) && state.isr.has(preferred) && self.image().serves(preferred)
@@ -197,7 +200,10 @@ impl Controller {
                 self.take_charge(reign, fx);
             }
         }
-        let next = self.reign.map(|_| self.sessions().map(|(_, _, until)| until).fold(self.prefer_at, Ord::min));
+        self.begin(fx);
+        let begins = if self.image().layout.is_none() { self.begin_at } else { self.prefer_at };
+        let first = self.prefer_at.min(begins);
+        let next = self.reign.map(|_| self.sessions().map(|(_, _, until)| until).fold(first, Ord::min));
         match next {
             // A proposal to fence may be under way.
             Some(due) => fx.arm(CLOCK, Duration(due.0.saturating_sub(fx.now().0).max(1_000_000))),
@@ -209,14 +215,21 @@ impl Controller {
     fn take_charge(&mut self, reign: Reign, fx: &mut Fx<'_>) {
         self.reign = Some(reign);
         let now = fx.now();
-        self.prefer_at = now + self.config.broker_session;
+        (self.prefer_at, self.begin_at) = (now + self.config.leader_rebalance, now + self.config.broker_session);
         self.contacts = (0..self.config.brokers).map(|node| (NodeId(node), now)).collect();
         fx.note(QueueFact::InCharge { term: reign.0 });
         self.told = Rc::clone(self.image());
-        if self.image().layout.is_none() {
+        self.spread(fx);
+    }
+
+    /// The cluster begins once all brokers have come, or those that have not had time enough.
+    fn begin(&mut self, fx: &mut Fx<'_>) {
+        if self.reign.is_none() || self.image().layout.is_some() {
+            return;
+        }
+        let all = (0..self.config.brokers).all(|node| self.image().serves(NodeId(node)));
+        if all || self.begin_at <= fx.now() {
             self.propose(Command::Begin(self.config.layout()), Pending::Cluster, fx);
-        } else {
-            self.spread(fx);
         }
     }
 

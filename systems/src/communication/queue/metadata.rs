@@ -161,7 +161,9 @@ impl Image {
         for partition in 0..layout.partitions {
             let replicas: Vec<NodeId> =
                 (0..layout.copies).map(|copy| NodeId((partition + copy) % layout.brokers)).collect();
-            let isr = replicas.iter().fold(NodeSet::EMPTY, |set, node| set.with(*node));
+            let all = replicas.iter().fold(NodeSet::EMPTY, |set, node| set.with(*node));
+            let serve = replicas.iter().filter(|node| self.serves(**node)).fold(NodeSet::EMPTY, |set, node| set.with(*node));
+            let isr = if serve.is_empty() { all } else { serve };
             self.partitions.push(State {
                 last_known: replicas.first().copied(),
                 replicas,
@@ -173,6 +175,7 @@ impl Image {
                 how: How::InSync,
                 lossy: 0,
             });
+            self.settle(partition as usize, self.partitions[partition as usize].clone());
         }
     }
 

@@ -149,6 +149,12 @@ sim_core::options! {
             wrong if broker_session_timeout.0 <= heartbeat_interval.0 =>
                 ("brokers that are fenced after {broker_session_timeout}, and heard from every {heartbeat_interval}"),
                 "longer than heartbeat_interval; \"9s\" is usual";
+        /// How often the controller gives partitions back to their preferred leaders
+        /// (leader.imbalance.check.interval.seconds).
+        leader_rebalance: DurationText = DurationText::millis(300_000) => {
+            leader_rebalance: Duration = leader_rebalance.0
+        },
+            wrong if leader_rebalance.0 == Duration::ZERO => ("looking without pause"), "\"5m\" is usual";
         /// How long a controller waits for its leader; drawn anew from this range every time.
         election_timeout: RangeText = RangeText { lo: Duration::millis(1000), hi: Duration::millis(2000) } => {
             election: (Duration, Duration) = (election_timeout.lo, election_timeout.hi),

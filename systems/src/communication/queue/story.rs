@@ -47,6 +47,12 @@ pub(super) const METRICS: &[MetricKind] = &[
         Unit::Time,
         "from when a leader stopped until another led its partition, the longest",
     ),
+    MetricKind::new(
+        "member_out_time",
+        "until a member is out",
+        Unit::Time,
+        "from when a consumer stopped until it was out of its group, the longest",
+    ),
     MetricKind::new("rebalances", "rebalances", Unit::Number, "how often groups were dealt anew"),
     MetricKind::new("rebalance_time", "longest rebalance", Unit::Time, "how long dealing anew took at most"),
     MetricKind::new("unowned", "without a consumer", Unit::Time, "time that partitions were nobody's, mean over them"),
@@ -91,6 +97,7 @@ pub(super) struct Story {
     shrink_time: Duration,
     fence_time: Duration,
     takeover_time: Duration,
+    out_time: Duration,
     lossy: Vec<(Instant, Partition, u64)>,
     too_few: u64,
     zombie_work: u64,
@@ -123,6 +130,7 @@ impl Story {
             shrink_time: Duration::ZERO,
             fence_time: Duration::ZERO,
             takeover_time: Duration::ZERO,
+            out_time: Duration::ZERO,
             lossy: Vec::new(),
             too_few: 0,
             zombie_work: 0,
@@ -137,8 +145,6 @@ impl Story {
         let end = self.ends.entry(partition).or_default();
         *end = (offset + 1).max(*end);
     }
-
-    pub const fn on_offset(&self, _: (u32, Partition), _: Offset) {}
 
     pub fn on_lossy(&mut self, at: Instant, partition: Partition, gone: u64) {
         let end = self.ends.entry(partition).or_default();
@@ -210,6 +216,11 @@ impl Story {
             QueueFact::Fenced { broker, fenced: true } => {
                 if let Some(since) = self.stopped.get(&broker) {
                     self.fence_time = self.fence_time.max(at.since(*since));
+                }
+            }
+            QueueFact::Out { node, .. } => {
+                if let Some(since) = self.stopped.get(&node) {
+                    self.out_time = self.out_time.max(at.since(*since));
                 }
             }
             QueueFact::TooFew { .. } => self.too_few += 1,
@@ -301,6 +312,7 @@ impl Story {
         time("shrink_time", self.shrink_time);
         time("fence_time", self.fence_time);
         time("takeover_time", self.takeover_time);
+        time("member_out_time", self.out_time);
         if groups > 0 {
             let still: u64 = self.own.values().filter(|(own, _)| own.is_empty()).map(|(_, at)| end.since(*at).0).sum();
             let longest = self.rebalances.iter().map(|it| it.to.unwrap_or(end).since(it.from)).max();
