@@ -13,6 +13,7 @@ pub mod paxos;
 pub mod queues;
 pub mod raft;
 pub mod real;
+pub mod replicated_log;
 pub mod row;
 pub mod stats;
 
@@ -34,4 +35,5 @@ pub const SECTIONS: &[(u32, &str, Section)] = &[
     (8, "Gossip: SWIM's laws", consul::rows),
     (9, "Coordination: ZooKeeper and Chubby", coordination::rows),
     (10, "Kubernetes: nodes that die", kubernetes::rows),
+    (15, "Replicated log: Kafka's time-outs", replicated_log::rows),
 ];

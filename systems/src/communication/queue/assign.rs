@@ -33,8 +33,8 @@ fn ranges(config: &Config, members: usize) -> Vec<Vec<u32>> {
     dealt
 }
 
-/// Everybody keeps what it has, up to its share; what nobody has goes to those that have least. What somebody has to let
-/// go of is dealt to nobody yet.
+/// Everybody keeps what it has, up to its share; what nobody has goes to those that have least. What somebody has to
+/// let go of is dealt to nobody yet.
 fn sticky(config: &Config, members: &[(Member, u32)]) -> Vec<Vec<u32>> {
     let all = config.data_partitions();
     let newest = members.iter().map(|(_, known)| *known).max().unwrap_or(0);

@@ -72,7 +72,9 @@ impl Broker {
         for (write, record) in disk.iter() {
             let Ok(record) = record else { return false };
             match record {
-                QueueRecord::Append { partition, batch } => self.replica(*partition).log.append(write, Rc::clone(batch)),
+                QueueRecord::Append { partition, batch } => {
+                    self.replica(*partition).log.append(write, Rc::clone(batch))
+                }
                 QueueRecord::Truncate { partition, end } => self.replica(*partition).truncate(*end),
                 QueueRecord::Start { partition, start } => self.replica(*partition).log.retain_from(*start),
                 QueueRecord::Anew { partition, start } => self.replica(*partition).log.begin_at(*start),

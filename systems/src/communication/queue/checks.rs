@@ -17,8 +17,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
 
 sim_core::rules! {
-    /// What was acknowledged by all replicas in sync is in the log of every later leader, unless that was elected though
-    /// it may have lost something.
+    /// What was acknowledged by all replicas in sync is in the log of every later leader, unless that was elected
+    /// though it may have lost something.
     pub const ACKNOWLEDGED_IS_KEPT: &str = "acknowledged_is_kept";
     /// What two replicas hold below their high watermarks is the same.
     pub const REPLICAS_AGREE: &str = "replicas_agree";
@@ -163,11 +163,15 @@ impl QueueChecks {
         }
         self.new_leaders.push((node, partition, 0));
         if let Some((other, _)) = other {
-            return self.breaks(ONE_LEADER_PER_EPOCH, node, format!("{name} is led by {other} and {node} in epoch {epoch}"));
+            return self.breaks(
+                ONE_LEADER_PER_EPOCH,
+                node,
+                format!("{name} is led by {other} and {node} in epoch {epoch}"),
+            );
         }
         if end < acknowledged {
             let detail = format!(
-                "{node} leads {name} in epoch {epoch} with {end} messages; {acknowledged} were acknowledged by all in sync"
+                "{node} leads {name} in epoch {epoch} with {end} messages; {acknowledged} were acknowledged by all"
             );
             self.breaks(ACKNOWLEDGED_IS_KEPT, node, detail);
         }
@@ -198,7 +202,8 @@ impl QueueChecks {
             *newest = (generation, node);
         } else if generation == newest.0 && node != newest.1 {
             let name = self.config.name(partition);
-            let detail = format!("{name} belongs to {} and {node} in generation {generation} of group {group}", newest.1);
+            let detail =
+                format!("{name} belongs to {} and {node} in generation {generation} of group {group}", newest.1);
             self.breaks(ONE_CONSUMER_PER_PARTITION, node, detail);
         }
     }
@@ -280,7 +285,8 @@ impl QueueChecks {
             _ if may_lag => {}
             Some((of, _)) => {
                 let (name, at) = (self.config.name(partition), item.offset);
-                let detail = format!("message {at} of {name} is of epoch {epoch} at {node}, and of epoch {of} elsewhere");
+                let detail =
+                    format!("message {at} of {name} is of epoch {epoch} at {node}, and of epoch {of} elsewhere");
                 self.breaks(REPLICAS_AGREE, node, detail);
             }
             None => {
@@ -372,7 +378,9 @@ impl QueueChecks {
             (OFFSETS_NEVER_GO_BACK, "offsets committed"),
         ];
         if config.consumers == 0 {
-            rules.retain(|(rule, _)| ![ONE_CONSUMER_PER_PARTITION, OFFSETS_NEVER_GO_BACK, CONSUMED_IS_COMMITTED].contains(rule));
+            rules.retain(|(rule, _)| {
+                ![ONE_CONSUMER_PER_PARTITION, OFFSETS_NEVER_GO_BACK, CONSUMED_IS_COMMITTED].contains(rule)
+            });
         }
         let mut all: Vec<Verdict> = rules
             .into_iter()
@@ -427,7 +435,8 @@ impl QueueChecks {
             let passed = (from..(committed as usize).min(canon.items.len())).find(undone).filter(|_| !compact);
             if let Some(at) = passed {
                 let name = self.config.name(*partition);
-                let what = format!("group {group} has committed {committed} in {name}, and nobody worked on message {at}");
+                let what =
+                    format!("group {group} has committed {committed} in {name}, and nobody worked on message {at}");
                 return Some((self.config.all_consumers().next()?, what));
             }
         }
@@ -475,7 +484,9 @@ impl QueueChecks {
             let mut owned = BTreeSet::new();
             let mut generations = BTreeMap::new();
             for (node, machine) in in_the_end::each(nodes) {
-                let Some(consumer) = machine.consumer().filter(|_| self.config.group_of(node) == group) else { continue };
+                let Some(consumer) = machine.consumer().filter(|_| self.config.group_of(node) == group) else {
+                    continue;
+                };
                 let Some(generation) = consumer.settled() else {
                     return Some((node, format!("{node} is no settled member of group {group}")));
                 };
@@ -508,7 +519,10 @@ impl QueueChecks {
                 let ended = known.watermarks.iter().rev().find(|(at, _)| *at <= since).map_or(0, |(_, end)| *end);
                 if position < ended && known.lossy == 0 {
                     let name = config.name(partition);
-                    return Some((node, format!("{node} is at message {position} of {name}, which had {ended} long before")));
+                    return Some((
+                        node,
+                        format!("{node} is at message {position} of {name}, which had {ended} long before"),
+                    ));
                 }
             }
         }

@@ -15,7 +15,7 @@ use std::rc::Rc;
 
 /// How far it is with its group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stage {
+pub(super) enum Stage {
     /// It has to join.
     Outside,
     /// It has asked to.
@@ -28,65 +28,67 @@ enum Stage {
 
 /// A partition that it has.
 #[derive(Clone, Debug, Default)]
-struct Claim {
+pub(super) struct Claim {
     /// The next message that it fetches; `None` until it knows.
-    next: Option<Offset>,
+    pub(super) next: Option<Offset>,
     /// The next message that it works on.
-    position: Offset,
+    pub(super) position: Offset,
     /// How far it has said that it is.
-    committed: Option<Offset>,
-    buffer: VecDeque<(Offset, u64)>,
+    pub(super) committed: Option<Offset>,
+    pub(super) buffer: VecDeque<(Offset, u64)>,
     /// The fetch that is under way: to whom, and until when.
-    fetch: Option<(u64, NodeId, LocalInstant)>,
-    rests: LocalInstant,
+    pub(super) fetch: Option<(u64, NodeId, LocalInstant)>,
+    pub(super) rests: LocalInstant,
 }
 
 /// What it works on.
 #[derive(Clone, Debug)]
-struct Work {
-    partition: Partition,
-    items: Vec<(Offset, u64)>,
+pub(super) struct Work {
+    pub(super) partition: Partition,
+    pub(super) items: Vec<(Offset, u64)>,
     /// How many of them are done.
-    done: usize,
+    pub(super) done: usize,
     /// Whether it works, or has yet to hear that its commit is written down.
-    begun: bool,
+    pub(super) begun: bool,
 }
+
+/// A commit under way: its number, what it says, until when it waits for the answer, or to be sent.
+pub(super) type Saying = (u64, Vec<(u32, Offset)>, LocalInstant);
 
 /// A consumer.
 #[derive(Clone, Debug)]
 pub struct Consumer {
-    config: Rc<Config>,
-    me: Me,
-    node: NodeId,
-    image: Rc<Image>,
+    pub(super) config: Rc<Config>,
+    pub(super) me: Me,
+    pub(super) image: Rc<Image>,
     /// Whether that is known to be old, and when it asks next.
-    stale: bool,
-    silent: Silent,
-    ask_at: LocalInstant,
-    stage: Stage,
+    pub(super) stale: bool,
+    pub(super) silent: Silent,
+    pub(super) ask_at: LocalInstant,
+    pub(super) stage: Stage,
     /// A question to the coordinator that is not answered, until when.
-    asked: Option<LocalInstant>,
+    pub(super) asked: Option<LocalInstant>,
     /// It asks nothing before this.
-    rests: LocalInstant,
+    pub(super) rests: LocalInstant,
     /// It shall join again, once it has done what it is at.
-    must_join: bool,
-    claims: BTreeMap<Partition, Claim>,
+    pub(super) must_join: bool,
+    pub(super) claims: BTreeMap<Partition, Claim>,
     /// What it was dealt, until it can look at it.
-    dealt: Option<Vec<u32>>,
+    pub(super) dealt: Option<Vec<u32>>,
     /// What it was dealt last.
-    assigned: Vec<u32>,
-    wants_offsets: bool,
-    plan: Option<Rc<[Member]>>,
-    work: Option<Work>,
-    /// A commit under way: its number, what it says, until when.
-    commit: Option<(u64, Vec<(u32, Offset)>, LocalInstant)>,
-    commits: u64,
+    pub(super) assigned: Vec<u32>,
+    pub(super) wants_offsets: bool,
+    pub(super) plan: Option<Rc<[Member]>>,
+    pub(super) work: Option<Work>,
+    /// A commit under way.
+    pub(super) commit: Option<Saying>,
+    pub(super) commits: u64,
     /// Whether it is on its way.
-    sent: bool,
+    pub(super) sent: bool,
     /// With automatic commits: whether the next poll makes one.
-    commit_due: bool,
-    fetches: u64,
-    last: Partition,
+    pub(super) commit_due: bool,
+    pub(super) fetches: u64,
+    pub(super) last: Partition,
 }
 
 impl Consumer {
@@ -100,7 +102,6 @@ impl Consumer {
         Self {
             config: Rc::clone(config),
             me: Me { group: config.group_of(me), id, generation: 0 },
-            node: me,
             image: Rc::default(),
             stale: true,
             silent: Silent::default(),
@@ -138,7 +139,7 @@ impl Consumer {
         self.claims.iter().map(|(partition, claim)| (*partition, claim.position))
     }
 
-    fn coordinator(&self) -> Option<NodeId> {
+    pub(super) fn coordinator(&self) -> Option<NodeId> {
         self.image.leader(self.config.offsets_of(self.me.group))
     }
 
@@ -229,7 +230,7 @@ impl Consumer {
     }
 
     /// It is no member any more: what it had is somebody else's.
-    fn lose(&mut self, why: Denial, fx: &mut Fx<'_>) {
+    pub(super) fn lose(&mut self, why: Denial, fx: &mut Fx<'_>) {
         for partition in core::mem::take(&mut self.claims).into_keys() {
             fx.note(QueueFact::LetsGo { partition });
         }
@@ -259,25 +260,6 @@ impl Consumer {
                 self.lose(why, fx);
             }
             Denial::UnknownMember | Denial::OtherGeneration => {}
-        }
-    }
-
-    /// A commit was refused. Unless another coordinator may take it, it is given up: what it is about may be somebody
-    /// else's by then.
-    fn on_commit_denied(&mut self, me: Me, number: u64, why: Denial, fx: &mut Fx<'_>) {
-        let Some((.., until)) = self.commit.as_mut().filter(|(of, ..)| *of == number) else { return };
-        self.sent = false;
-        if why == Denial::NotCoordinator {
-            *until = fx.now() + self.config.retry_backoff;
-            self.stale = true;
-            return;
-        }
-        fx.note(QueueFact::CommitRefused { why });
-        self.end_commit(false, fx);
-        match why {
-            Denial::Rebalancing => self.must_join |= self.stage == Stage::Member,
-            _ if me.generation == self.me.generation => self.lose(why, fx),
-            _ => {}
         }
     }
 
@@ -311,15 +293,6 @@ impl Consumer {
         self.fetch(fx);
         self.begin_work(fx);
         self.arm(fx);
-    }
-
-    /// Before it lets go of anything, what it has done is written down, where that happens by itself: whether it is.
-    fn commit_first(&mut self, fx: &mut Fx<'_>) -> bool {
-        if self.config.commit != Commit::Auto {
-            return true;
-        }
-        self.commit_positions(fx);
-        self.commit.is_none()
     }
 
     fn ask_coordinator(&mut self, fx: &mut Fx<'_>) {
@@ -465,119 +438,6 @@ impl Consumer {
         }
     }
 
-    /// Takes some messages from the partition whose turn it is.
-    fn begin_work(&mut self, fx: &mut Fx<'_>) {
-        if self.work.is_some() || self.commit.is_some() || self.must_join || self.dealt.is_some() {
-            return;
-        }
-        if self.commit_due && self.config.commit == Commit::Auto {
-            self.commit_due = false;
-            self.commit_positions(fx);
-        }
-        let full = |(_, claim): &(&Partition, &Claim)| !claim.buffer.is_empty();
-        let after = self.claims.range(Partition(self.last.0 + 1)..).find(full);
-        let Some(partition) = after.or_else(|| self.claims.iter().find(full)).map(|(at, _)| *at) else { return };
-        let Some(claim) = self.claims.get_mut(&partition) else { return };
-        let many = claim.buffer.len().min(self.config.max_poll_records as usize);
-        let items: Vec<(Offset, u64)> = claim.buffer.drain(..many).collect();
-        let end = items.last().map_or(0, |(offset, _)| offset + 1);
-        self.last = partition;
-        let before = self.config.commit == Commit::Before || self.config.has(QueueBug::CommitBeforeProcessing);
-        self.work = Some(Work { partition, items, done: 0, begun: !before });
-        if before {
-            self.commit(vec![(partition.0, end)], fx);
-        } else {
-            fx.arm(WAITS, self.config.process);
-        }
-    }
-
-    /// One message is done; behind the last one it says how far it has come.
-    fn on_work_done(&mut self, fx: &mut Fx<'_>) {
-        let Some(work) = &mut self.work else { return };
-        let partition = work.partition;
-        let Some((offset, value)) = work.items.get(work.done).copied() else { return };
-        fx.note(QueueFact::Processed { partition, offset, value });
-        work.done += 1;
-        if work.done < work.items.len() {
-            return fx.arm(WAITS, self.config.process);
-        }
-        let Some(work) = self.work.take() else { return };
-        let end = work.items.last().map_or(0, |(offset, _)| offset + 1);
-        let is_mine = self.claims.get_mut(&partition).map(|claim| claim.position = end.max(claim.position)).is_some();
-        let zombie = self.config.has(QueueBug::ZombieCommits);
-        let after = self.config.commit == Commit::After && !self.config.has(QueueBug::CommitBeforeProcessing);
-        if after && (is_mine || zombie) {
-            self.commit(vec![(partition.0, end)], fx);
-        }
-    }
-
-    /// Says how far it has come with everything, where it has not yet.
-    fn commit_positions(&mut self, fx: &mut Fx<'_>) {
-        let new = |claim: &Claim| claim.next.is_some() && claim.committed.unwrap_or(0) < claim.position;
-        let offsets: Vec<(u32, Offset)> =
-            self.claims.iter().filter(|(_, claim)| new(claim)).map(|(at, claim)| (at.0, claim.position)).collect();
-        if !offsets.is_empty() && self.commit.is_none() {
-            self.commit(offsets, fx);
-        }
-    }
-
-    fn commit(&mut self, offsets: Vec<(u32, Offset)>, fx: &mut Fx<'_>) {
-        self.commits += 1;
-        (self.commit, self.sent) = (Some((self.commits, offsets, LocalInstant(0))), false);
-        self.try_commit(fx);
-    }
-
-    /// Sends the commit that is under way, if it is time to.
-    fn try_commit(&mut self, fx: &mut Fx<'_>) {
-        let (now, patience, me) = (fx.now(), self.config.request_timeout, self.me);
-        let coordinator = self.coordinator();
-        let Some((number, offsets, until)) = &mut self.commit else { return };
-        if *until > now {
-            return;
-        }
-        let rests = now + self.config.retry_backoff;
-        let Some(coordinator) = coordinator else {
-            (self.stale, *until) = (true, rests);
-            return;
-        };
-        if self.silent.has(coordinator, self.image.version, self.config.retry_backoff, fx) {
-            *until = rests;
-            return;
-        }
-        (*until, self.sent) = (now + patience, true);
-        let (number, offsets) = (*number, offsets.clone().into());
-        fx.send(coordinator, QueueMessage::Commit { me, number, offsets });
-    }
-
-    fn on_committed(&mut self, number: u64, fx: &mut Fx<'_>) {
-        if self.commit.as_ref().is_some_and(|(of, ..)| *of == number) {
-            self.end_commit(true, fx);
-        }
-    }
-
-    fn end_commit(&mut self, done: bool, fx: &mut Fx<'_>) {
-        let Some((_, offsets, _)) = self.commit.take() else { return };
-        if done {
-            for (partition, offset) in offsets {
-                if let Some(claim) = self.claims.get_mut(&Partition(partition)) {
-                    claim.committed = Some(offset);
-                }
-            }
-        }
-        let Some(work) = self.work.as_mut().filter(|work| !work.begun) else { return };
-        if done {
-            work.begun = true;
-            fx.arm(WAITS, self.config.process);
-        } else {
-            // It has not begun: whoever has the partition next does it.
-            let (partition, items) = (work.partition, core::mem::take(&mut work.items));
-            self.work = None;
-            if let Some(claim) = self.claims.get_mut(&partition) {
-                items.into_iter().rev().for_each(|item| claim.buffer.push_front(item));
-            }
-        }
-    }
-
     fn arm(&self, fx: &mut Fx<'_>) {
         let now = fx.now();
         let mut due = self.asked;
@@ -604,11 +464,5 @@ impl Consumer {
             Some(due) => fx.arm(CLOCK, Duration(due.0 - now.0)),
             None => {}
         }
-    }
-
-    /// Where it runs.
-    #[must_use]
-    pub const fn node(&self) -> NodeId {
-        self.node
     }
 }

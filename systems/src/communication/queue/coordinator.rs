@@ -1,6 +1,6 @@
 //! The coordinator of a group: whoever leads the partition that holds its offsets. Members join and are dealt
-//! partitions by one of them, are heard from, and commit how far they have come; all that must outlive the coordinator is
-//! in that partition (Kafka's classic group protocol).
+//! partitions by one of them, are heard from, and commit how far they have come; all that must outlive the coordinator
+//! is in that partition (Kafka's classic group protocol).
 
 use super::broker::Broker;
 use super::bugs::QueueBug;
@@ -220,7 +220,7 @@ impl Broker {
         let all = of.members.values().all(|peer| peer.joins.is_some());
         // A group that begins waits for its members, whoever has come so far.
         let begins = of.generation == 0 && initial > Duration::ZERO;
-        if !late && !(all && !begins) {
+        if !late && (begins || !all) {
             return;
         }
         debug_assert!(all || until <= now || late, "nobody is left behind before its time");
@@ -287,12 +287,13 @@ impl Broker {
     /// What was dealt is written down.
     pub(super) fn on_planned(&mut self, partition: Partition, group: u32, generation: u32, fx: &mut Fx<'_>) {
         let Some(replica) = self.replicas.get(&partition) else { return };
-        let written = replica.log.items(replica.log.start(), replica.log.end()).filter_map(|(_, item)| match &item.body {
-            Body::Members { group: of, generation: number, members } if (*of, *number) == (group, generation) => {
-                Some(Rc::clone(members))
-            }
-            _ => None,
-        });
+        let written =
+            replica.log.items(replica.log.start(), replica.log.end()).filter_map(|(_, item)| match &item.body {
+                Body::Members { group: of, generation: number, members } if (*of, *number) == (group, generation) => {
+                    Some(Rc::clone(members))
+                }
+                _ => None,
+            });
         let Some(plan) = written.last() else { return };
         let Some(of) = self.group(group).filter(|of| of.generation == generation) else { return };
         if !matches!(of.stage, Stage::Dealing(_)) {
@@ -334,9 +335,8 @@ impl Broker {
 
     fn someone_left(&mut self, group: u32, fx: &mut Fx<'_>) {
         let stage = self.group(group).map(|of| of.stage);
-        match stage {
-            Some(Stage::Stable | Stage::Dealing(_)) => self.rebalance(group, None, Why::Left, fx),
-            _ => {}
+        if let Some(Stage::Stable | Stage::Dealing(_)) = stage {
+            self.rebalance(group, None, Why::Left, fx);
         }
         self.end_joining(group, false, fx);
     }

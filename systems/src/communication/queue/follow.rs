@@ -1,4 +1,5 @@
-//! What a broker does in the partitions that it follows: fetches, cuts its log where the leader's epochs say so, appends.
+//! What a broker does in the partitions that it follows: fetches, cuts its log where the leader's epochs say so,
+//! appends.
 
 use super::broker::Broker;
 use super::bugs::QueueBug;

@@ -1,5 +1,5 @@
-//! A replica's log: batches with the epochs of the leaders that took them, what producers have sent as the log knows it,
-//! truncation, retention and compaction. It is rebuilt from the disk alone.
+//! A replica's log: batches with the epochs of the leaders that took them, what producers have sent as the log knows
+//! it, truncation, retention and compaction. It is rebuilt from the disk alone.
 
 use super::options::Acks;
 use sim_core::{LocalInstant, NodeId, WriteId};

@@ -162,7 +162,8 @@ impl Image {
             let replicas: Vec<NodeId> =
                 (0..layout.copies).map(|copy| NodeId((partition + copy) % layout.brokers)).collect();
             let all = replicas.iter().fold(NodeSet::EMPTY, |set, node| set.with(*node));
-            let serve = replicas.iter().filter(|node| self.serves(**node)).fold(NodeSet::EMPTY, |set, node| set.with(*node));
+            let serve =
+                replicas.iter().filter(|node| self.serves(**node)).fold(NodeSet::EMPTY, |set, node| set.with(*node));
             let isr = if serve.is_empty() { all } else { serve };
             self.partitions.push(State {
                 last_known: replicas.first().copied(),
@@ -245,8 +246,7 @@ impl Image {
             (state.leader, state.how, state.last_known) = (Some(leader), how, Some(leader));
             if how != How::InSync {
                 state.isr = NodeSet::one(leader);
-                state.eligible =
-                    if how == How::Eligible { state.eligible.without(leader) } else { NodeSet::EMPTY };
+                state.eligible = if how == How::Eligible { state.eligible.without(leader) } else { NodeSet::EMPTY };
             }
             if !state.isr.has(leader) {
                 state.isr = state.isr.with(leader);

@@ -8,7 +8,9 @@ use sim_core::units::{DurationText, RangeText};
 use sim_core::{Duration, NodeId};
 
 /// Which acknowledgement a producer waits for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize, schemars::JsonSchema,
+)]
 pub enum Acks {
     /// None: what was sent counts as done.
     #[serde(rename = "0")]
@@ -58,7 +60,9 @@ pub enum Commit {
 }
 
 /// How a group hands partitions over.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize, schemars::JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Rebalance {
     /// Everybody lets go of everything, then partitions are dealt anew (range assignor).
@@ -160,7 +164,8 @@ sim_core::options! {
             election: (Duration, Duration) = (election_timeout.lo, election_timeout.hi),
         },
             wrong if election_timeout.lo < Duration::millis(20) =>
-                ("controllers that wait {} for their leader", election_timeout.lo), "at least 20ms; \"1s..2s\" is usual";
+                ("controllers that wait {} for their leader", election_timeout.lo),
+                "at least 20ms; \"1s..2s\" is usual";
         /// Which acknowledgement producers wait for: `0`, `1` or `all`.
         acks: Acks = Acks::default();
         /// Whether producers number what they send, so that a retry is not a second message.
@@ -210,12 +215,16 @@ sim_core::options! {
         /// How many messages it takes at a time (max.poll.records).
         max_poll_records: u32 = 50, wrong if *max_poll_records == 0 => ("polls of nothing"), "at least 1";
         /// After how long a silent member is out of its group (session.timeout.ms).
-        session_timeout: DurationText = DurationText::millis(45_000) => { session_timeout: Duration = session_timeout.0 },
+        session_timeout: DurationText = DurationText::millis(45_000) => {
+            session_timeout: Duration = session_timeout.0
+        },
             wrong if session_timeout.0 <= member_heartbeat.0 =>
                 ("members that are out after {session_timeout}, and heard from every {member_heartbeat}"),
                 "three times member_heartbeat, at least";
         /// How often a member is heard from (heartbeat.interval.ms).
-        member_heartbeat: DurationText = DurationText::millis(3000) => { member_heartbeat: Duration = member_heartbeat.0 },
+        member_heartbeat: DurationText = DurationText::millis(3000) => {
+            member_heartbeat: Duration = member_heartbeat.0
+        },
             wrong if member_heartbeat.0 == Duration::ZERO => ("a heartbeat without pause"), "\"3s\" is usual";
         /// How long members have to join again when a group is dealt anew (max.poll.interval.ms).
         rebalance_timeout: DurationText = DurationText::millis(60_000) => {

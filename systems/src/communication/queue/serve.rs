@@ -25,7 +25,7 @@ impl Broker {
         let result = self.take(partition, draft, fx);
         let answer = |result| QueueMessage::Produced { number, partition, result };
         match (result, draft.acks) {
-            // A producer that waits for nothing hears of nothing but that something is wrong: Kafka closes the connection.
+            // A producer that waits for nothing hears only that something is wrong: Kafka closes the connection.
             (Ok(_), Acks::None) => {}
             (Err(why), _) => fx.send(from, answer(Err(why))),
             (Ok((base, end)), acks) => {
@@ -89,7 +89,14 @@ impl Broker {
     }
 
     /// Somebody is answered for what stands before `end`; where every write is flushed, once that is.
-    pub(super) fn acknowledge(&self, partition: Partition, end: Offset, all: bool, answer: Effect<super::Machine>, fx: &mut Fx<'_>) {
+    pub(super) fn acknowledge(
+        &self,
+        partition: Partition,
+        end: Offset,
+        all: bool,
+        answer: Effect<super::Machine>,
+        fx: &mut Fx<'_>,
+    ) {
         let Some(replica) = self.replicas.get(&partition) else { return };
         let said = QueueFact::Acknowledged { partition, epoch: replica.epoch, end, all };
         match replica.write_of(end).filter(|_| self.config.flush == Flush::Every) {
@@ -251,14 +258,7 @@ impl Broker {
     }
 
     /// A follower has everything before `offset`.
-    fn on_progress(
-        &mut self,
-        node: NodeId,
-        partition: Partition,
-        offset: Offset,
-        registration: u64,
-        fx: &mut Fx<'_>,
-    ) {
+    fn on_progress(&mut self, node: NodeId, partition: Partition, offset: Offset, registration: u64, fx: &mut Fx<'_>) {
         let now = fx.now();
         let at_watermark = self.config.has(QueueBug::JoinsAtWatermark);
         let serves = self.image.brokers.get(&node).is_some_and(|it| !it.fenced && it.epoch == registration);

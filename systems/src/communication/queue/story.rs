@@ -19,8 +19,13 @@ use std::rc::Rc;
 
 /// Its own figures.
 pub(super) const METRICS: &[MetricKind] = &[
-    MetricKind::new("delivered", "delivered", Unit::Number, "messages of which programs were told that they are delivered")
-        .more_is_better(),
+    MetricKind::new(
+        "delivered",
+        "delivered",
+        Unit::Number,
+        "messages of which programs were told that they are delivered",
+    )
+    .more_is_better(),
     MetricKind::new("lost", "lost", Unit::Number, "messages that count as delivered and are in no log").harm(),
     MetricKind::new("given_up", "given up", Unit::Number, "messages that producers have given up"),
     MetricKind::new("duplicated", "duplicated", Unit::Number, "messages that are in the log once more"),
@@ -32,7 +37,12 @@ pub(super) const METRICS: &[MetricKind] = &[
         .harm(),
     MetricKind::new("lossy_elections", "lossy elections", Unit::Number, "leaders that may lack what was committed")
         .harm(),
-    MetricKind::new("too_few", "too few in sync", Unit::Number, "batches refused because too few replicas were in sync"),
+    MetricKind::new(
+        "too_few",
+        "too few in sync",
+        Unit::Number,
+        "batches refused because too few replicas were in sync",
+    ),
     MetricKind::new("isr_shrinks", "replicas out of sync", Unit::Number, "how often a replica fell out of sync"),
     MetricKind::new(
         "shrink_time",
@@ -40,7 +50,12 @@ pub(super) const METRICS: &[MetricKind] = &[
         Unit::Time,
         "from when a broker stopped until its replicas were out of sync, the longest",
     ),
-    MetricKind::new("fence_time", "until fenced", Unit::Time, "from when a broker stopped until it was fenced, the longest"),
+    MetricKind::new(
+        "fence_time",
+        "until fenced",
+        Unit::Time,
+        "from when a broker stopped until it was fenced, the longest",
+    ),
     MetricKind::new(
         "takeover_time",
         "until another leads",
@@ -56,8 +71,18 @@ pub(super) const METRICS: &[MetricKind] = &[
     MetricKind::new("rebalances", "rebalances", Unit::Number, "how often groups were dealt anew"),
     MetricKind::new("rebalance_time", "longest rebalance", Unit::Time, "how long dealing anew took at most"),
     MetricKind::new("unowned", "without a consumer", Unit::Time, "time that partitions were nobody's, mean over them"),
-    MetricKind::new("zombie_work", "work of former owners", Unit::Number, "messages worked on by who had been replaced"),
-    MetricKind::new("max_lag", "greatest lag", Unit::Number, "committed messages that a group has not worked on, at most"),
+    MetricKind::new(
+        "zombie_work",
+        "work of former owners",
+        Unit::Number,
+        "messages worked on by who had been replaced",
+    ),
+    MetricKind::new(
+        "max_lag",
+        "greatest lag",
+        Unit::Number,
+        "committed messages that a group has not worked on, at most",
+    ),
     MetricKind::new("lag_in_the_end", "lag in the end", Unit::Number, "the same when the run ended"),
     MetricKind::new("drain_time", "time to drain", Unit::Time, "from the greatest lag until there was a tenth of it"),
 ];
@@ -171,7 +196,7 @@ impl Story {
             _ => {}
         }
         while self.sampled + SAMPLE <= at {
-            self.sampled = self.sampled + SAMPLE;
+            self.sampled += SAMPLE;
             let lag = self.lags(ledger).into_iter().map(|(_, lag)| lag).collect();
             self.lag.push((self.sampled, lag));
         }
@@ -189,7 +214,8 @@ impl Story {
     /// How far each group lags in each partition.
     fn lags(&self, ledger: &Ledger) -> Vec<((u32, Partition), u64)> {
         let groups = if self.config.consumers == 0 { 0 } else { self.config.groups };
-        let all = (0..groups).flat_map(|group| (0..self.config.data_partitions()).map(move |at| (group, Partition(at))));
+        let all =
+            (0..groups).flat_map(|group| (0..self.config.data_partitions()).map(move |at| (group, Partition(at))));
         let lag = |of: (u32, Partition)| {
             let position = ledger.worked.get(&of).map_or(0, |worked| worked.position);
             (of, self.ends.get(&of.1).copied().unwrap_or(0).saturating_sub(position))
@@ -287,10 +313,9 @@ impl Story {
         let data = || (0..config.data_partitions()).map(Partition);
         let each = || (0..groups).flat_map(|group| data().map(move |partition| (group, partition)));
         let lost: Vec<_> = ledger.lost().collect();
-        let (passed, again) = each().map(|(group, partition)| ledger.worked(group, partition)).fold(
-            (0, 0),
-            |(passed, again), (more_passed, more_again)| (passed + more_passed, again + more_again),
-        );
+        let (passed, again) = each()
+            .map(|(group, partition)| ledger.worked(group, partition))
+            .fold((0, 0), |(passed, again), (more_passed, more_again)| (passed + more_passed, again + more_again));
         // Compaction takes out what nobody needs to have worked on.
         let passed = if config.cleanup == super::options::Cleanup::Compact { 0 } else { passed };
         let delivered = ledger.sent.values().filter(|sent| sent.delivered.is_some()).count();
