@@ -17,9 +17,10 @@
 //!   Kafka is run: a power loss takes the page cache), or before anybody is told (`"every"`).
 //! * `producer.rs`: batches, linger, acks 0, 1 and all, several in flight, retries until `delivery_timeout`, ids and
 //!   numbers; after a batch was given up that may be in the log, a new epoch (KIP-360).
-//! * `coordinator.rs`, `consumer.rs`, `work.rs`, `assign.rs`: groups by the classic protocol:
-//!   join, sync, heartbeat, leave, commit; generations fence; who is in a group and how far it has come is in a replicated partition, from which the next
-//!   coordinator takes it. Eager rebalancing by ranges, cooperative and sticky in two rounds (KIP-429, KIP-792).
+//! * `coordinator.rs`, `consumer.rs`, `work.rs`, `assign.rs`: groups by the classic protocol: join, sync, heartbeat,
+//!   leave, commit; generations fence; who is in a group and how far it has come is in a replicated partition, from
+//!   which the next coordinator takes it. Eager rebalancing by ranges, cooperative and sticky in two rounds (KIP-429,
+//!   KIP-792).
 //! * `silent.rs`: an application gives up the connection to a broker that did not answer within `request_timeout`, and
 //!   sends nothing before that answers again. Nodes talk over connections (`Node::CONNECTS`), as over TCP.
 //! * `checks.rs` holds all of it to its rules, `ledger.rs` follows every message, `story.rs` tells what happened.
