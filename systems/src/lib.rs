@@ -14,7 +14,7 @@ pub mod control;
 pub mod shared;
 pub mod storage;
 
-use communication::balancing::BalancingSystem;
+use communication::{balancing::BalancingSystem, queue::QueueSystem};
 use computing::scheduling::SchedulingSystem;
 use consensus::{paxos::PaxosSystem, raft::RaftSystem, synod::SynodSystem};
 use control::{cluster::ClusterSystem, consul::ConsulSystem, failover::FailoverSystem, kubernetes::KubernetesSystem};
@@ -35,6 +35,7 @@ pub fn collect(registry: &mut impl sim_core::Collect) {
     registry.add::<PaxosSystem>();
     registry.add::<SynodSystem>();
     registry.add::<PlacementSystem>();
+    registry.add::<QueueSystem>();
     registry.add::<RaftSystem>();
     registry.add::<RedlockSystem>();
     registry.add::<SchedulingSystem>();

@@ -197,6 +197,7 @@ const UNKNOWN: &[&str] = &[
     "hashing",
     "kubernetes",
     "placement",
+    "queue",
     "redlock",
     "scheduling",
     "zookeeper",
@@ -228,9 +229,12 @@ const OPERATIONS: &[OperationKind] = &[
     OperationKind::write("submit", ""),
     OperationKind::write("check", ""),
 ];
+    OperationKind::write("send", ""),
+    OperationKind::read("end_offset", ""),
+];
 
 /// Systems whose operations have names of their own.
-const NAMING: &[&str] = &["chubby", "consul", "kubernetes", "redlock", "scheduling", "zookeeper"];
+const NAMING: &[&str] = &["chubby", "consul", "kubernetes", "queue", "redlock", "scheduling", "zookeeper"];
 
 /// Systems that give locks.
 const LOCKS: &[&str] = &["chubby", "redlock", "zookeeper"];
@@ -266,6 +270,21 @@ const FIGURES: &[MetricKind] = &[
     MetricKind::new("lock_overlap", "", Unit::Time, ""),
     MetricKind::new("late_writes", "", Unit::Number, ""),
     MetricKind::new("late_writes_taken", "", Unit::Number, ""),
+];
+
+/// The figures that files of `queue` expect.
+const MESSAGES_LOST: &[MetricKind] = &[
+    MetricKind::new("lost", "", Unit::Number, ""),
+    MetricKind::new("duplicated", "", Unit::Number, ""),
+    MetricKind::new("passed_over", "", Unit::Number, ""),
+    MetricKind::new("worked_twice", "", Unit::Number, ""),
+    MetricKind::new("lossy_elections", "", Unit::Number, ""),
+    MetricKind::new("too_few", "", Unit::Number, ""),
+    MetricKind::new("isr_shrinks", "", Unit::Number, ""),
+    MetricKind::new("rebalances", "", Unit::Number, ""),
+    MetricKind::new("unowned", "", Unit::Time, ""),
+    MetricKind::new("zombie_work", "", Unit::Number, ""),
+    MetricKind::new("drain_time", "", Unit::Time, ""),
 ];
 
 /// The kinds of nodes of the system `cell`.
@@ -342,6 +361,7 @@ impl Systems for Only {
         match system {
             "kubernetes" => PODS,
             "scheduling" => TASKS,
+            "queue" => MESSAGES_LOST,
             system if LOCKS.contains(&system) => FIGURES,
             _ => &[],
         }

@@ -13,6 +13,7 @@ pub mod paxos;
 pub mod queues;
 pub mod raft;
 pub mod real;
+pub mod replicated_log;
 pub mod row;
 pub mod scheduling;
 pub mod stats;
@@ -36,4 +37,5 @@ pub const SECTIONS: &[(u32, &str, Section)] = &[
     (9, "Coordination: ZooKeeper and Chubby", coordination::rows),
     (10, "Kubernetes: nodes that die", kubernetes::rows),
     (13, "Task scheduling: queues, lists and places", scheduling::rows),
+    (15, "Replicated log: Kafka's time-outs", replicated_log::rows),
 ];

@@ -1,0 +1,84 @@
+//! Registration: the [`System`] itself.
+
+use super::bugs::CATALOGUE;
+use super::checks::{self, QueueChecks};
+use super::client::{OPERATIONS, QueueClient, client};
+use super::message::{FACT_KINDS, MESSAGE_KINDS, QueueRequest};
+use super::node::{Machine, TIMERS};
+use super::options::{Config, QueueOptions};
+use super::story::METRICS;
+use sim_core::measures::Measures;
+use sim_core::metric::MetricKind;
+use sim_core::workload::{Load, OperationKind};
+use sim_core::{Bug, Finished, Invalid, Operation, Phase, Profile, RoleKind, Rule, Shape, System, Verdict};
+use std::rc::Rc;
+
+/// Brokers, controllers, producers and consumers.
+#[derive(Debug)]
+pub struct QueueSystem;
+
+impl System for QueueSystem {
+    const NAME: &'static str = "queue";
+    const ABOUT: &'static str = "a replicated log as Kafka: partitions in sync, idempotent producers, consumer groups";
+    const TIMERS: u16 = TIMERS;
+    const METRICS: &'static [MetricKind] = METRICS;
+    const PHASES: &'static [Phase] = &[
+        Phase { name: "undetected", ends_with: Some("fenced") },
+        Phase { name: "another leads", ends_with: Some("leads") },
+        Phase { name: "producers find it", ends_with: None },
+    ];
+    const MESSAGE_KINDS: &'static [&'static str] = MESSAGE_KINDS;
+    const FACT_KINDS: &'static [&'static str] = FACT_KINDS;
+    const ROLES: &'static [RoleKind] = &[
+        RoleKind { asked: false, ..RoleKind::member("broker", "keeps partitions") },
+        RoleKind::other("controller", "keeps the metadata, with the others").at_least(1).at_most(9),
+        RoleKind::other("producer", "runs programs that send messages"),
+        RoleKind::other("consumer", "works on messages, as a member of a group"),
+    ];
+    const OPERATIONS: &'static [OperationKind] = OPERATIONS;
+    const BUGS: &'static [Bug] = CATALOGUE;
+    const RULES: &'static [&'static [Rule]] = &[checks::RULES];
+    type Node = Machine;
+    type Client = QueueClient;
+    type Checks = QueueChecks;
+    type Options = QueueOptions;
+
+    fn configure(options: QueueOptions, shape: &Shape) -> Result<Rc<Config>, Vec<Invalid>> {
+        options.validate(shape).map(Rc::new)
+    }
+
+    fn default_groups(nodes: u32) -> Vec<(&'static str, u32)> {
+        let brokers = nodes.saturating_sub(3).clamp(1, 3);
+        let rest = nodes.saturating_sub(brokers + 2);
+        vec![("broker", brokers), ("controller", 1), ("producer", 1), ("consumer", rest)]
+    }
+
+    fn client(_: &Rc<Config>, load: Load) -> QueueClient {
+        client(load)
+    }
+
+    fn checks(config: &Rc<Config>) -> QueueChecks {
+        QueueChecks::new(config)
+    }
+
+    fn profile(config: &Rc<Config>) -> Profile {
+        Profile { recovery: Some(config.broker_session), ..Profile::default() }
+    }
+
+    fn operation(request: &QueueRequest) -> Operation {
+        let (kind, key) = match request {
+            QueueRequest::Send { key, .. } => (0, key),
+            QueueRequest::End { key } => (1, key),
+        };
+        let kind: &OperationKind = &OPERATIONS[kind];
+        Operation { class: kind.class, name: kind.name, key: Some(*key) }
+    }
+
+    fn measure(run: &Finished<'_, Self>) -> Measures {
+        run.checks.story.measures(run.checks, run.span.end)
+    }
+
+    fn judge(run: &Finished<'_, Self>) -> Vec<Verdict> {
+        run.checks.verdicts(run.nodes)
+    }
+}
