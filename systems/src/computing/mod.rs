@@ -1,0 +1,5 @@
+//! Computing: how work is cut into tasks, handed to machines and finished once, whatever dies.
+
+pub mod mapreduce;
+pub mod spark;
+pub mod tasks;
