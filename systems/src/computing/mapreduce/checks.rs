@@ -314,7 +314,7 @@ impl MapReduceChecks {
             Column::new("bytes", "Bytes", Holds::Text),
         ];
         let mut table = Table::new("bytes_moved", "Bytes moved", &columns);
-        "What workers sent each other and the file system; the weight of a record is what it stands for."
+        "What workers sent each other and the file system; the weight of a record is what it stands for"
             .clone_into(&mut table.about);
         for (what, kind) in
             [("blocks read remotely", "Block"), ("shuffle", "Pieces"), ("outputs", "Append"), ("pings", "Ping")]

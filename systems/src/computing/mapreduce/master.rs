@@ -119,6 +119,16 @@ impl Master {
     pub(super) fn on_request(&mut self, ticket: Ticket, request: MapReduceRequest, fx: &mut Fx<'_>) {
         let kind = match request {
             MapReduceRequest::Status => return fx.reply(ticket, self.status()),
+            MapReduceRequest::Empty => {
+                // It is taken as others are: a master that keeps its jobs writes it down first.
+                let what = Effect::Reply { ticket, response: MapReduceResponse::Taken };
+                if self.keeps() {
+                    let write = fx.append(MapReduceRecord::Life { life: self.life });
+                    fx.sync();
+                    return fx.after(write, what);
+                }
+                return fx.forward(what);
+            }
             MapReduceRequest::Run(kind) => kind,
         };
         let owner = (ticket.client, ticket.op);

@@ -257,6 +257,8 @@ sim_core::facts! {
 pub enum MapReduceRequest {
     /// How far is it?
     Status,
+    /// Take a job of no tasks: what a probe asks, to see whether jobs are taken.
+    Empty,
     /// Run a job over the input.
     Run(Kind),
 }
@@ -274,6 +276,8 @@ pub enum MapReduceResponse {
         /// Jobs that wait.
         waiting: u32,
     },
+    /// The job of no tasks was taken, and is done.
+    Taken,
     /// The output is there.
     Done {
         /// Which run.

@@ -6,6 +6,9 @@ use crate::computing::tasks::data::{Dataset, mix};
 use sim_core::units::{ByteSize, DurationText};
 use sim_core::{Duration, Invalid, LocalInstant, NodeId};
 
+/// Bytes of a word and a number.
+const PAIR: u64 = 14;
+
 sim_core::options! {
     /// The `[system]` options of `system = "mapreduce"`.
     pub struct MapReduceOptions;
@@ -185,16 +188,27 @@ impl Config {
         Dataset { seed: self.data_seed, records: self.records, vocabulary: self.vocabulary }
     }
 
-    /// What a pair weighs: of a sort a record, of text a word and a number for each of what a record stands for.
+    /// What a pair weighs that a map has written: of a sort a record, of text a word and a number for each of what a
+    /// record stands for; of those that a combiner counts, one is left.
     #[must_use]
     pub const fn pair_bytes(&self, kind: Kind) -> u64 {
         let record = self.block / self.records as u64;
         let bytes = match kind {
             Kind::Sort => record,
-            // A line of ten words is 50 bytes or so; a pair 14.
-            Kind::WordCount | Kind::Index => record * 14 / 50,
+            Kind::WordCount if self.combiner => PAIR,
+            // A line of ten words is 50 bytes or so.
+            Kind::WordCount | Kind::Index => record * PAIR / 50,
         };
         if bytes == 0 { 1 } else { bytes }
+    }
+
+    /// What a pair weighs that a reduce has written.
+    #[must_use]
+    pub const fn written_bytes(&self, kind: Kind) -> u64 {
+        match kind {
+            Kind::WordCount => PAIR,
+            Kind::Sort | Kind::Index => self.pair_bytes(kind),
+        }
     }
 
     /// How fast a worker is at a time, in thousandths.

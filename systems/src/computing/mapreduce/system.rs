@@ -10,7 +10,7 @@ use super::work::Kind;
 use sim_core::measures::Measures;
 use sim_core::metric::{MetricKind, Unit};
 use sim_core::workload::{Load, OperationKind};
-use sim_core::{Bug, Finished, Invalid, LoadUnit, Operation, RoleKind, Rule, Shape, System, Verdict};
+use sim_core::{Bug, Finished, Invalid, LoadUnit, Operation, Profile, RoleKind, Rule, Shape, System, Verdict};
 use std::rc::Rc;
 
 /// A master, workers, and a file system for what they write.
@@ -49,9 +49,10 @@ impl System for MapReduceSystem {
         vec![("master", 1), ("files", 1), ("worker", nodes.saturating_sub(2).max(3))]
     }
 
-    /// A probe that ran jobs would be the load: it asks how far they are, twice.
+    /// A probe that ran jobs would be the load: it asks how far they are, and hands
+    /// in one of no tasks.
     fn probes() -> (u16, u16) {
-        (0, 0)
+        (0, 1)
     }
 
     fn client(_: &Rc<Config>, load: Load) -> MapReduceClient {
@@ -62,12 +63,18 @@ impl System for MapReduceSystem {
         MapReduceChecks::new(config)
     }
 
+    /// Nobody takes over from a master: when it is back, it serves as soon as its life is on its disk.
+    fn profile(config: &Rc<Config>) -> Profile {
+        Profile { recovery: Some(config.heartbeat), ..Profile::default() }
+    }
+
     fn operation(request: &MapReduceRequest) -> Operation {
         let kind = match request {
             MapReduceRequest::Status => 0,
-            MapReduceRequest::Run(Kind::WordCount) => 1,
-            MapReduceRequest::Run(Kind::Index) => 2,
-            MapReduceRequest::Run(Kind::Sort) => 3,
+            MapReduceRequest::Empty => 1,
+            MapReduceRequest::Run(Kind::WordCount) => 2,
+            MapReduceRequest::Run(Kind::Index) => 3,
+            MapReduceRequest::Run(Kind::Sort) => 4,
         };
         let kind: &OperationKind = &OPERATIONS[kind];
         Operation { class: kind.class, name: kind.name, key: None }

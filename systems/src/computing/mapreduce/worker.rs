@@ -330,7 +330,8 @@ impl Worker {
     fn finish_map(&mut self, attempt: Attempt, fx: &mut Fx<'_>) {
         let Some(at) = self.doing.iter().position(|doing| doing.attempt == attempt) else { return };
         let doing = self.doing.remove(at);
-        fx.worked(None, fx.now().since(doing.began));
+        let slots = u64::from(self.config.map_slots + self.config.reduce_slots);
+        fx.worked(None, Duration(fx.now().since(doing.began).0 / slots));
         if let Some(record) = doing.crash_at {
             let number = u64::from(attempt.task) * u64::from(self.config.records) + u64::from(record);
             fx.send(self.config.master(), MapReduceMessage::Gasp { attempt, record });
@@ -422,7 +423,7 @@ impl Worker {
         match doing.step {
             Step::Writing(chunk) if (chunk as usize) < doing.output.len() => {
                 let content = Rc::clone(&doing.output[chunk as usize]);
-                let weight = content.len() as u64 * config.pair_bytes(doing.spec.kind);
+                let weight = content.len() as u64 * config.written_bytes(doing.spec.kind);
                 let weight = u32::try_from(weight).unwrap_or(u32::MAX);
                 fx.send(files, MapReduceMessage::Append { attempt, chunk, content, at_once, weight });
             }
@@ -441,7 +442,8 @@ impl Worker {
     fn finish_reduce(&mut self, attempt: Attempt, fx: &mut Fx<'_>) {
         let Some(at) = self.doing.iter().position(|doing| doing.attempt == attempt) else { return };
         let doing = self.doing.remove(at);
-        fx.worked(None, fx.now().since(doing.began));
+        let slots = u64::from(self.config.map_slots + self.config.reduce_slots);
+        fx.worked(None, Duration(fx.now().since(doing.began).0 / slots));
         let written = doing.output.iter().map(|chunk| chunk.len() as u64).sum();
         fx.note(MapReduceFact::Ended { attempt, how: How::Done });
         self.ended.push((attempt, Report::Done(Counters { written, ..Counters::default() })));

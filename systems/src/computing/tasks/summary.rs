@@ -11,8 +11,8 @@ use sim_core::table::{Cell, Column, Holds, Table};
 use sim_core::track::{Span, Track};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Rows that a chart of executions has at most.
-const ROWS: usize = 48;
+/// Rows that a chart of executions has at most: as many as reports draw.
+const ROWS: usize = 24;
 /// Rows of the table of stragglers and of that of the critical path.
 const LISTED: usize = 20;
 /// Who takes so many times as long as the middle one of its stage is a straggler.
@@ -40,13 +40,13 @@ pub(crate) use metrics;
 /// Figures of systems that run tasks.
 pub const METRICS: &[MetricKind] = metrics!();
 
-fn kind_of(bar: &Bar) -> usize {
+/// What a bar of the chart is: an execution of one class of slots or of another, one that was needed for a reason, harm.
+fn kind_of(class: usize, bar: &Bar) -> usize {
     match (bar.ended.map(|(_, how)| how), bar.cause) {
-        (Some(How::Failed | How::Lost), _) => 3,
-        (Some(How::Stopped), _) => 4,
-        (_, Cause::Backup) => 2,
-        (_, Cause::First) => 0,
-        _ => 1,
+        (Some(How::Failed | How::Lost), _) => 4,
+        (_, Cause::Backup) => 3,
+        (_, Cause::First) => class.min(1),
+        _ => 2,
     }
 }
 
@@ -135,7 +135,7 @@ impl Gantt {
         ];
         let mut table = Table::new("jobs", "Jobs", &columns);
         "The lower bound is that of its stages one after the other: the longest execution that counted, or all of them \
-         over all slots, whichever is more."
+         over all slots, whichever is more"
             .clone_into(&mut table.about);
         for job in self.jobs.iter().take(LISTED * 5) {
             let of = || self.bars.iter().filter(|bar| bar.attempt.run == job.run);
@@ -171,7 +171,7 @@ impl Gantt {
             Column::new("wasted", "Of that for nothing", Holds::Time),
         ];
         let mut table = Table::new("attempts", "Executions and their causes", &columns);
-        "Why there were executions, and what came of them; what counted once and was lost later is not counted."
+        "Why there were executions, and what came of them; what counted once and was lost later is not counted"
             .clone_into(&mut table.about);
         for (class, slots) in self.classes.iter().enumerate() {
             for cause in Cause::ALL {
@@ -214,7 +214,7 @@ impl Gantt {
         table.about = format!(
             "Executions that took twice the median of their stage or more: {}{}",
             slow.len(),
-            if slow.len() > LISTED { "; the longest of them." } else { "." }
+            if slow.len() > LISTED { "; the longest of them" } else { "" }
         );
         for bar in slow.iter().take(LISTED).map(|at| &self.bars[*at]) {
             table.rows.push(vec![
@@ -278,7 +278,7 @@ impl Gantt {
         ];
         let mut table = Table::new("critical_path", "Critical path", &columns);
         let path = self.path(now, job);
-        table.about = format!("What the end of {} waited for, the last first.", job.name);
+        table.about = format!("What the end of {} waited for, the last first", job.name);
         for (at, why) in path.into_iter().take(LISTED) {
             let bar = &self.bars[at];
             table.rows.push(vec![
@@ -293,34 +293,37 @@ impl Gantt {
         table
     }
 
-    /// The chart. Of many rows it has those with something to tell, and some of the others.
+    /// The chart, a row for each worker. Of many workers it has those with something to tell, and some of the others.
     fn track(&self, now: Instant, slow: &[usize]) -> Track {
-        let about = "What each slot of a worker executed; with many workers, those where something went wrong or took \
-                     long, and some others.";
-        let mut track = Track::new("executions", "Executions over workers", about, "first")
+        let mut track = Track::new("executions", "Executions over workers", "", self.classes[0].name)
+            .or(self.classes.last().map_or("", |class| class.name), false)
             .or("again, after a loss or a failure", false)
             .or("backup", false)
-            .or("failed or lost", true)
-            .or("stopped", false);
-        let rows: BTreeSet<_> = self.bars.iter().map(|bar| (bar.node, self.class(bar.attempt.stage), bar.slot)).collect();
-        let of = |bar: &Bar| (bar.node, self.class(bar.attempt.stage), bar.slot);
+            .or("failed or lost", true);
+        let kind = |bar: &Bar| kind_of(self.class(bar.attempt.stage), bar);
+        let rows: BTreeSet<_> = self.bars.iter().map(|bar| bar.node).collect();
+        let all = rows.len();
         let mut shown = BTreeSet::new();
-        if rows.len() <= ROWS {
+        if all <= ROWS {
             shown = rows;
         } else {
-            let odd = self.bars.iter().filter(|bar| kind_of(bar) != 0).map(of);
-            for row in slow.iter().map(|at| of(&self.bars[*at])).chain(odd) {
+            let odd = self.bars.iter().filter(|bar| kind(bar) > 1).map(|bar| bar.node);
+            for row in slow.iter().map(|at| self.bars[*at].node).chain(odd) {
                 if shown.len() < ROWS / 2 {
                     shown.insert(row);
                 }
             }
-            let step = rows.len() / (ROWS - shown.len()) + 1;
+            let step = all / (ROWS - shown.len()) + 1;
             shown.extend(rows.into_iter().step_by(step));
         }
-        let mut bars: Vec<&Bar> = self.bars.iter().filter(|bar| shown.contains(&of(bar))).collect();
-        bars.sort_by_key(|bar| (of(bar), bar.began));
+        track.about = match all - shown.len() {
+            0 => "What each worker executed, those at one time below each other".into(),
+            _ => format!("What workers executed; {} of {all}: where something was odd, and others", shown.len()).into(),
+        };
+        let mut bars: Vec<&Bar> = self.bars.iter().filter(|bar| shown.contains(&bar.node)).collect();
+        bars.sort_by_key(|bar| (bar.node, bar.began));
         for bar in bars {
-            let (row, label, kind) = (self.row(bar), self.label(bar.attempt), kind_of(bar));
+            let (row, label, kind) = (bar.node.to_string(), self.label(bar.attempt), kind(bar));
             let (start_ns, end_ns) = (bar.began.0, bar.until(now).0);
             track.spans.push(Span { row, label, kind, start_ns, end_ns });
         }
