@@ -22,7 +22,7 @@ sim_core::rules! {
     pub const MAPS_BEFORE_REDUCES: &str = "maps_before_reduces";
     /// Counters count every task once, however often it was executed.
     pub const COUNTERS_COUNT_ONCE: &str = "counters_count_once";
-    /// No reduce that the master has counted as done is begun again, by this master or by the next one of that run.
+    /// No reduce that the master has counted as done is given out again, by this life of it or by the next.
     pub const REDUCES_RUN_ONCE: &str = "reduces_run_once";
     /// Only records that crash whoever maps them are skipped.
     pub const ONLY_BAD_RECORDS_SKIPPED: &str = "only_bad_records_skipped";
@@ -122,6 +122,12 @@ impl MapReduceChecks {
                 self.gantt.job_begins(at, run, format!("{} {}", kind.name(), self.jobs.len()));
                 self.last = at;
             }
+            MapReduceFact::Given { attempt, worker } => {
+                if attempt.stage == 1 && self.counted.contains(&(attempt.run, attempt.task)) {
+                    let detail = format!("reduce {} is done, and {worker} shall do it again", attempt.task);
+                    self.breaks(REDUCES_RUN_ONCE, node, detail);
+                }
+            }
             MapReduceFact::Began { attempt, cause, local } => self.on_began(node, (attempt, cause, local)),
             MapReduceFact::Ready { attempt, inputs } => {
                 self.gantt.ready(at, node, attempt);
@@ -183,9 +189,6 @@ impl MapReduceChecks {
         }
         if attempt.stage == 0 {
             self.local[usize::from(local)] += 1;
-        } else if self.counted.contains(&(attempt.run, attempt.task)) {
-            let detail = format!("reduce {} is done, and {node} begins it again", attempt.task);
-            self.breaks(REDUCES_RUN_ONCE, node, detail);
         }
     }
 

@@ -216,7 +216,6 @@ impl Master {
     pub(super) fn on_message(&mut self, from: NodeId, message: MapReduceMessage, fx: &mut Fx<'_>) {
         match message {
             MapReduceMessage::Ping(ping) => self.on_ping(from, &ping, fx),
-            MapReduceMessage::Gasp { attempt, record } => self.on_gasp(attempt, record, fx),
             MapReduceMessage::Listed { run, parts } => {
                 if self.saved.run() == run && self.unlisted.remove(&from) {
                     for (part, written) in parts {
@@ -229,20 +228,14 @@ impl Master {
         }
     }
 
-    /// The last gasp of a process. A record is skipped when it has killed more than one.
-    fn on_gasp(&mut self, attempt: Attempt, record: u32, fx: &mut Fx<'_>) {
-        let enough = if self.config.has(MapReduceBug::SkipTooSoon) { 1 } else { 2 };
-        let Some(job) = self.saved.job.as_mut().filter(|job| job.run == attempt.run) else { return };
-        let record = u64::from(attempt.task) * u64::from(self.config.records) + u64::from(record);
-        let crashes = job.gasps.entry(record).or_default();
-        if crashes.insert(attempt.number) && crashes.len() == enough && self.config.skip_bad_records {
-            fx.note(MapReduceFact::Skips { record, crashes: enough as u32 });
-        }
+    /// How many processes a record has killed when it is skipped.
+    fn deaths(&self) -> usize {
+        if self.config.has(MapReduceBug::SkipTooSoon) { 1 } else { 2 }
     }
 
     /// Records of a block that are to be skipped.
     fn skips(&self, job: &Job, block: u32) -> Vec<u32> {
-        let enough = if self.config.has(MapReduceBug::SkipTooSoon) { 1 } else { 2 };
+        let enough = self.deaths();
         if !self.config.skip_bad_records {
             return Vec::new();
         }
@@ -271,6 +264,7 @@ impl Master {
         let run = self.saved.run();
         let mut pong = Pong {
             life: self.life,
+            to: ping.life,
             number: ping.number,
             joined,
             run,
@@ -284,7 +278,7 @@ impl Master {
             self.take_in(from, ping, &mut pong, fx);
             // What came of that may have ended the job.
             pong.run = self.saved.run();
-            self.give_out(from, &mut pong, now);
+            self.give_out(from, &mut pong, fx);
             let known = if ping.known.0 == pong.run && ping.master == self.life { ping.known.1 } else { 0 };
             pong.from = known;
             pong.news = self.log.get(known as usize..).unwrap_or(&[]).to_vec();
@@ -320,7 +314,7 @@ impl Master {
             self.roster.take(from, *attempt);
             match report {
                 Report::Done(counters) => self.on_done(*attempt, from, ping.life, *counters, fx),
-                Report::Crashed => self.on_crash(*attempt, fx),
+                Report::Crashed { record } => self.on_crash(*attempt, *record, fx),
             }
         }
         let now = fx.now();
@@ -365,18 +359,19 @@ impl Master {
             job.counted.insert((attempt.stage, task), counters);
             job.counters = job.counters.plus(counters);
         }
-        if !job.boards[stage].finish(task, attempt.number, worker) {
-            return;
-        }
-        self.moved = fx.now();
-        fx.note(MapReduceFact::Counted { attempt, worker });
-        if stage == 0 {
-            job.outputs.insert(task, (worker, life));
-            tell(&mut self.log, &self.config, (task, Some(worker)));
-            if job.boards[0].is_done() {
-                fx.note(MapReduceFact::MapsDone { run: job.run });
+        if job.boards[stage].finish(task, attempt.number, worker) {
+            self.moved = fx.now();
+            fx.note(MapReduceFact::Counted { attempt, worker });
+            if stage == 0 {
+                job.outputs.insert(task, (worker, life));
+                tell(&mut self.log, &self.config, (task, Some(worker)));
+                if job.boards[0].is_done() {
+                    fx.note(MapReduceFact::MapsDone { run: job.run });
+                }
             }
-        } else if job.boards[1].is_done() {
+        }
+        // A master that has come back may find all parts there, and does not know yet what some maps have counted.
+        if job.boards[1].is_done() && job.counted.len() as u64 == u64::from(self.config.maps + self.config.reduces) {
             let (owner, run, counters) = (job.owner, job.run, job.counters);
             fx.note(MapReduceFact::JobDone { run, counters });
             self.end_job(owner, MapReduceResponse::Done { run, counters }, fx);
@@ -393,11 +388,19 @@ impl Master {
         self.begin_job(fx);
     }
 
-    /// A map's process has crashed.
-    fn on_crash(&mut self, attempt: Attempt, fx: &mut Fx<'_>) {
+    /// A map's process has crashed at a record, which is skipped when it has killed more than one. A task that crashes
+    /// again and again, for whatever other reason, ends the job.
+    fn on_crash(&mut self, attempt: Attempt, record: u32, fx: &mut Fx<'_>) {
+        let enough = self.deaths();
         let Some(job) = self.saved.job.as_mut().filter(|job| job.run == attempt.run) else { return };
         let board = &mut job.boards[attempt.stage as usize];
         board.give_up(attempt.task, attempt.number, Cause::Failed);
+        let record = u64::from(attempt.task) * u64::from(self.config.records) + u64::from(record);
+        let crashes = job.gasps.entry(record).or_default();
+        if crashes.insert(attempt.number) && crashes.len() == enough && self.config.skip_bad_records {
+            fx.note(MapReduceFact::Skips { record, crashes: enough as u32 });
+            board.forgive(attempt.task);
+        }
         let crashes = board.task(attempt.task).map_or(0, |task| task.crashes);
         if crashes >= self.config.max_crashes && !board.is_task_done(attempt.task) {
             let (owner, run, map) = (job.owner, job.run, attempt.task);
@@ -407,7 +410,8 @@ impl Master {
     }
 
     /// Tasks for the slots that a worker has free.
-    fn give_out(&mut self, worker: NodeId, pong: &mut Pong<Spec, News>, now: LocalInstant) {
+    fn give_out(&mut self, worker: NodeId, pong: &mut Pong<Spec, News>, fx: &mut Fx<'_>) {
+        let now = fx.now();
         let waits = !self.unlisted.is_empty() || self.recovering(now);
         while !waits && self.saved.job.is_some() {
             let doing = self.roster.get(worker).map(|member| &member.doing);
@@ -418,6 +422,7 @@ impl Master {
             let (number, cause) = job.boards[stage as usize].begin(task, worker, now);
             let attempt = Attempt { run: job.run, stage, task, number };
             self.roster.give(worker, attempt);
+            fx.note(MapReduceFact::Given { attempt, worker });
             pong.start.push((attempt, self.spec(attempt, cause)));
         }
     }

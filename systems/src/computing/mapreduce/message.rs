@@ -13,8 +13,11 @@ use std::rc::Rc;
 pub enum Report {
     /// It is done, and this was counted.
     Done(Counters),
-    /// Its process has crashed.
-    Crashed,
+    /// Its process has crashed: its last gasp names the record of its block.
+    Crashed {
+        /// Which.
+        record: u32,
+    },
 }
 
 /// What a worker is to execute.
@@ -105,13 +108,6 @@ sim_core::messages! {
             /// Which reduce.
             attempt: Attempt,
         } = "Renamed" ("{attempt}"),
-        /// The last gasp of a process that a record has killed.
-        Gasp {
-            /// Which map.
-            attempt: Attempt,
-            /// At which record of its block.
-            record: u32,
-        } = "Gasp" ("{attempt}: record {record}"),
         /// A master that has come back asks which parts there are.
         List {
             /// Of which run.
@@ -166,6 +162,13 @@ sim_core::facts! {
             /// What kind.
             kind: Kind,
         } = "job_began" landmark ("run {run}: {}", kind.name()),
+        /// The master has given a task to a worker.
+        Given {
+            /// Which.
+            attempt: Attempt,
+            /// To whom.
+            worker: NodeId,
+        } = "map_given" | "reduce_given" [attempt.stage.min(1) as usize] ("{attempt} to {worker}"),
         /// A worker begins to execute a task.
         Began {
             /// Which.

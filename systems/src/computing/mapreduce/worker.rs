@@ -156,7 +156,7 @@ impl Worker {
     }
 
     fn on_pong(&mut self, pong: &Pong<Spec, News>, fx: &mut Fx<'_>) {
-        if pong.life < self.master || (pong.life == self.master && pong.number != self.pings) {
+        if pong.life < self.master || pong.to != self.life || pong.number != self.pings {
             return;
         }
         if pong.life > self.master {
@@ -164,9 +164,6 @@ impl Worker {
             (self.master, self.joined, self.known) = (pong.life, false, 0);
             self.places.fill(None);
             self.doing.iter_mut().for_each(|doing| doing.shuffle.todo.clear());
-        }
-        if pong.number != self.pings {
-            return;
         }
         self.ended.retain(|(attempt, _)| !pong.heard.contains(attempt));
         if !pong.joined {
@@ -334,10 +331,9 @@ impl Worker {
         fx.worked(None, Duration(fx.now().since(doing.began).0 / slots));
         if let Some(record) = doing.crash_at {
             let number = u64::from(attempt.task) * u64::from(self.config.records) + u64::from(record);
-            fx.send(self.config.master(), MapReduceMessage::Gasp { attempt, record });
             fx.note(MapReduceFact::Crashed { attempt, record: number });
             fx.note(MapReduceFact::Ended { attempt, how: How::Failed });
-            self.ended.push((attempt, Report::Crashed));
+            self.ended.push((attempt, Report::Crashed { record }));
         } else {
             let (output, counters) = work::map(&self.config, doing.spec.kind, attempt.task, &doing.spec.skip);
             let (kind, content) = (doing.spec.kind, Rc::new(Hashed::new(output)));

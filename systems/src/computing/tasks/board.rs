@@ -196,11 +196,19 @@ impl Board {
         self.sort(task);
     }
 
-    /// Nobody knows what runs any more: tasks that are not done are idle.
+    /// Why a task has crashed is known, and will not crash it again.
+    pub fn forgive(&mut self, task: u32) {
+        self.tasks[task as usize].crashes = 0;
+    }
+
+    /// Nobody knows what runs any more: tasks that are not done are idle. What was begun since all of this was written
+    /// down has numbers that shall not be given again.
     pub fn forget_runs(&mut self) {
+        const UNKNOWN: u32 = 100;
         self.alone.clear();
         for task in 0..self.len() {
             self.tasks[task as usize].runs.clear();
+            self.tasks[task as usize].attempts += UNKNOWN;
             self.sort(task);
         }
     }

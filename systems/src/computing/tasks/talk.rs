@@ -28,7 +28,9 @@ pub struct Ping<R> {
 pub struct Pong<S, N> {
     /// The master's life.
     pub life: u64,
-    /// To which ping.
+    /// To which life of the worker.
+    pub to: u64,
+    /// To which of its pings.
     pub number: u64,
     /// Whether the worker has joined: otherwise it shall say what it holds.
     pub joined: bool,
