@@ -16,6 +16,9 @@ use sim_core::{Duration, Effect, LocalInstant, NodeId, Replay, Ticket, Timer, Wr
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
+/// Executions of a task that the last life may have begun and not written down, at most.
+const UNKNOWN: u32 = 100;
+
 /// The master.
 #[derive(Clone, Debug)]
 pub struct Master {
@@ -79,7 +82,7 @@ impl Master {
     /// Goes on with the job of a checkpoint: workers will say what they have, the file system which parts there are.
     fn recover(&mut self, fx: &mut Fx<'_>) {
         let Some(job) = &mut self.saved.job else { return };
-        job.boards.iter_mut().for_each(|board| board.forget_runs());
+        job.boards.iter_mut().for_each(|board| board.forget_runs(UNKNOWN));
         self.awaited = job.outputs.values().copied().collect();
         self.log = job.outputs.iter().map(|(map, (worker, _))| (*map, Some(*worker))).collect();
         if !self.config.has(MapReduceBug::RecoverBlindly) {

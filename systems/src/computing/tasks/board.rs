@@ -201,14 +201,13 @@ impl Board {
         self.tasks[task as usize].crashes = 0;
     }
 
-    /// Nobody knows what runs any more: tasks that are not done are idle. What was begun since all of this was written
-    /// down has numbers that shall not be given again.
-    pub fn forget_runs(&mut self) {
-        const UNKNOWN: u32 = 100;
+    /// Nobody knows what runs any more: tasks that are not done are idle. So many numbers are left out, for what was begun
+    /// since all of this was written down.
+    pub fn forget_runs(&mut self, unknown: u32) {
         self.alone.clear();
         for task in 0..self.len() {
             self.tasks[task as usize].runs.clear();
-            self.tasks[task as usize].attempts += UNKNOWN;
+            self.tasks[task as usize].attempts += unknown;
             self.sort(task);
         }
     }
