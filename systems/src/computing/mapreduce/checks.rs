@@ -9,7 +9,7 @@ use crate::computing::tasks::{Attempt, summary};
 use sim_core::measures::Measures;
 use sim_core::metric::{MetricKind, Unit};
 use sim_core::table::{Column, Holds, Table};
-use sim_core::{Instant, NodeId, Observed, Observer, Verdict, Violation};
+use sim_core::{Duration, Instant, NodeId, Observed, Observer, Verdict, Violation};
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
@@ -222,7 +222,10 @@ impl MapReduceChecks {
     /// What can be said at the end.
     pub(super) fn verdicts(&self, nodes: &[Option<Machine>], end: Instant) -> Vec<Verdict> {
         let done = self.jobs.iter().filter(|(_, job)| job.done.is_some());
+        let given_up = self.jobs.values().any(|job| job.given_up.is_some_and(|map| map != u32::MAX));
         let held = |rule, many: u64, what: &str| match many {
+            // That there was nothing to look at is what another rule says then.
+            0 if given_up => Verdict::Pass { rule, detail: "no job came to a result".to_owned() },
             0 => Verdict::Inconclusive { rule, why: format!("there were no {what}") },
             many => Verdict::Pass { rule, detail: format!("{many} {what}") },
         };
@@ -276,14 +279,14 @@ impl MapReduceChecks {
             };
         };
         let slowest = if config.slow_workers.is_empty() { 1 } else { u64::from(config.slow_factor) };
-        let longest = config.startup.0 + config.block * 2_000_000_000 / config.map_rate;
-        let patience = (longest * slowest).max(config.fetch_timeout.0 * 130) + config.worker_timeout.0 * 3;
-        let idle = end.since(self.last).0;
+        let longest = Duration::millis(2).times(config.block * 1000 / config.map_rate + 1) + config.startup;
+        let patience = longest.times(slowest).max(config.fetch_timeout.times(130)) + config.worker_timeout.times(3);
+        let idle = end.since(self.last);
         if idle > patience {
             let [maps, reduces] = &job.boards;
             let detail = format!(
                 "nothing has ended for {}: {} of {} maps and {} of {} reduces are done",
-                sim_core::Duration(idle),
+                idle,
                 maps.done(),
                 maps.len(),
                 reduces.done(),

@@ -112,7 +112,7 @@ impl Master {
         self.saved.answers.insert(owner, response.clone());
         let write = self.save(fx);
         let Some(ticket) = self.tickets.remove(&owner) else { return };
-        let what = Effect::Reply { ticket, response };
+        let what = tell_client(ticket, response);
         match write {
             Some(write) => fx.after(write, what),
             None => fx.forward(what),
@@ -137,7 +137,7 @@ impl Master {
         let owner = (ticket.client, ticket.op);
         self.saved.answers.retain(|(client, op), _| *client != ticket.client || *op >= ticket.floor);
         if let Some(answer) = self.saved.answers.get(&owner) {
-            return fx.reply(ticket, answer.clone());
+            return fx.forward(tell_client(ticket, answer.clone()));
         }
         self.tickets.insert(owner, ticket);
         fx.progress(ticket);
@@ -483,6 +483,14 @@ impl Master {
         // While maps go on, reduces wait for them and not for a better machine.
         let ready = stage == 0 || job.boards[0].is_done();
         (config.backups && near && ready && board.idle().next().is_none()).then(|| board.straggler(worker, now))?
+    }
+}
+
+/// The answer to a job: one that is given up is not served, however often it is asked for.
+fn tell_client(ticket: Ticket, response: MapReduceResponse) -> Effect<super::node::Machine> {
+    match response {
+        MapReduceResponse::GivenUp { .. } => Effect::Redirect { ticket, hint: None },
+        response => Effect::Reply { ticket, response },
     }
 }
 

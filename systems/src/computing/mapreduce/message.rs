@@ -288,7 +288,7 @@ pub enum MapReduceResponse {
         /// What was counted.
         counters: Counters,
     },
-    /// The job was given up.
+    /// The job was given up: what the master remembers, and refuses the job with.
     GivenUp {
         /// Which run.
         run: u64,

@@ -6,7 +6,7 @@ sim_core::catalogue! {
         "The result of every execution that is done is added, not that of one for each partition.",
         "result_is_right", "SPARK-732, SPARK-3628: accumulators are updated twice by speculative and repeated tasks";
     LostOutputsKept, "lost_outputs_kept",
-        "Shuffle outputs of an executor that is lost stay registered.",
+        "Shuffle outputs stay registered when their executor is lost, and when they can not be fetched.",
         "jobs_finish", "Zaharia et al. 2012, section 5.1; SPARK-5259: lost map outputs are never computed again";
     WholeStageAgain, "whole_stage_again",
         "When an executor is lost, every stage that had outputs there is executed again as a whole.",

@@ -238,15 +238,16 @@ impl SparkChecks {
         };
         let slowest = if config.slow_executors.is_empty() { 1 } else { u64::from(config.slow_factor) };
         let rate = config.load_rate.min(config.compute_rate);
-        let longest = config.startup.0 + config.partition * 20_000_000_000 / rate;
-        let patience = (longest * slowest).max(config.fetch_timeout.0 * 130) + config.executor_timeout.0 * 3;
-        let idle = end.since(self.last).0;
+        let longest = Duration::millis(20).times(config.partition * 1000 / rate + 1) + config.startup;
+        let patience = longest.times(slowest).max(config.fetch_timeout.times(130));
+        let patience = patience + config.executor_timeout.times(3);
+        let idle = end.since(self.last);
         if idle > patience {
             let open = app.stages.iter().filter(|(_, stage)| !stage.board.is_done());
             let open: Vec<String> = open
                 .map(|(number, stage)| format!("{} of {} of stage {number}", stage.board.done(), stage.board.len()))
                 .collect();
-            let detail = format!("no task was done for {}: {}", Duration(idle), open.join(", "));
+            let detail = format!("no task was done for {idle}: {}", open.join(", "));
             return Verdict::Fail(Violation { rule: JOBS_FINISH.to_owned(), at: end, node: None, detail });
         }
         Verdict::Pass { rule: JOBS_FINISH, detail: "one goes on, and gets on".to_owned() }

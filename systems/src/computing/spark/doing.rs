@@ -60,8 +60,8 @@ pub(super) struct Doing {
     pub have: BTreeMap<u32, (Part, u64)>,
     /// Datasets whose partition comes from elsewhere: from whom.
     pub blocks: BTreeMap<u32, (NodeId, Asked)>,
-    /// Executors that should have had a partition in memory and have not.
-    pub avoid: BTreeSet<u32>,
+    /// Datasets whose partition somebody should have had in memory and had not.
+    pub avoid: BTreeMap<u32, NodeId>,
     pub reads: BTreeMap<u32, Reads>,
     /// What it has made: rows, what they weigh.
     pub made: BTreeMap<u32, (Part, u64)>,

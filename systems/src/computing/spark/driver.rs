@@ -156,7 +156,11 @@ impl App {
     }
 
     /// Forgets outputs of a shuffle. How many there were.
-    fn lose_outputs(&mut self, shuffle: u32, which: impl Fn(NodeId) -> bool, whole: bool) -> u32 {
+    fn lose_outputs(&mut self, config: &Config, shuffle: u32, which: impl Fn(NodeId) -> bool) -> u32 {
+        let whole = config.has(SparkBug::WholeStageAgain);
+        if config.has(SparkBug::LostOutputsKept) {
+            return 0;
+        }
         let (Some(outputs), Some(stage)) = (self.outputs.get_mut(&shuffle), self.stages.get_mut(&(2 * shuffle))) else {
             return 0;
         };
@@ -256,11 +260,9 @@ impl Driver {
                 stage.board.give_up(attempt.task, attempt.number, Cause::WorkerLost);
             }
         }
-        let (mut outputs, whole) = (0, self.config.has(SparkBug::WholeStageAgain));
-        if !self.config.has(SparkBug::LostOutputsKept) {
-            for shuffle in app.outputs.keys().copied().collect::<Vec<_>>() {
-                outputs += app.lose_outputs(shuffle, |at| at == worker, whole);
-            }
+        let mut outputs = 0;
+        for shuffle in app.outputs.keys().copied().collect::<Vec<_>>() {
+            outputs += app.lose_outputs(&self.config, shuffle, |at| at == worker);
         }
         let blocks = app.blocks.values_mut().filter_map(|at| at.remove(&worker).then_some(())).count() as u32;
         app.places = None;
@@ -372,12 +374,16 @@ impl Driver {
                 if let Some(stage) = app.stages.get_mut(&attempt.stage) {
                     stage.board.give_up(attempt.task, attempt.number, Cause::Failed);
                 }
-                if was_doing && attempt.run == app.run && app.lose_outputs(*shuffle, |at| at == *holder, false) > 0 {
+                if was_doing && attempt.run == app.run && app.lose_outputs(&self.config, *shuffle, |at| at == *holder) > 0 {
                     app.places = None;
                     fx.note(SparkFact::OutputsLost { worker: *holder, shuffle: *shuffle });
                 }
             }
-            Report::Failed => {
+            Report::Failed { gone } => {
+                for (block, at) in gone {
+                    app.blocks.entry(*block).or_default().remove(at);
+                }
+                app.places = None;
                 if let Some(stage) = app.stages.get_mut(&attempt.stage) {
                     stage.board.give_up(attempt.task, attempt.number, Cause::Failed);
                 }

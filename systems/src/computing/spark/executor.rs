@@ -12,7 +12,7 @@ use crate::computing::tasks::talk::{Ping, Pong};
 use crate::computing::tasks::{Attempt, How};
 use sim_core::hash::Hashed;
 use sim_core::{Duration, Effect, NodeId, Replay, Timer};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 /// An executor.
@@ -194,7 +194,7 @@ impl Executor {
             luck: 100 + fx.rng().below(2 * jitter + 1) - jitter,
             have: BTreeMap::new(),
             blocks: BTreeMap::new(),
-            avoid: BTreeSet::new(),
+            avoid: BTreeMap::new(),
             reads: BTreeMap::new(),
             made: BTreeMap::new(),
             saving: BTreeMap::new(),
@@ -248,7 +248,7 @@ impl Executor {
         while let Some(number) = stack.pop() {
             let known = doing.have.contains_key(&number) || doing.blocks.contains_key(&number);
             let Some(rdd) = spec.graph.rdd(number).filter(|_| !known) else { continue };
-            let elsewhere = spec.places.cached.get(&(number, part)).filter(|_| !doing.avoid.contains(&number));
+            let elsewhere = spec.places.cached.get(&(number, part)).filter(|_| !doing.avoid.contains_key(&number));
             let asked = Asked { maps: Vec::new(), due, times: 1 };
             if let Some(kept) = self.cache.get((number, part)).filter(|_| rdd.cached) {
                 doing.have.insert(number, kept);
@@ -285,8 +285,15 @@ impl Executor {
                 None => nowhere.push(map),
             }
         }
-        // Only who counts a stage as done that is not gives out such a task.
-        reads.got.extend(nowhere);
+        if !nowhere.is_empty() {
+            if self.config.has(SparkBug::MissingIsEmpty) || self.config.has(SparkBug::CountsExecutions) {
+                reads.got.extend(nowhere);
+            } else {
+                // Nobody needed it when the task was given out: the driver has to know why it is needed.
+                let gone = doing.avoid.iter().map(|(rdd, at)| ((*rdd, attempt.task), *at)).collect();
+                return self.fail(attempt, Report::Failed { gone }, fx);
+            }
+        }
         for (holder, maps) in wanted {
             if holder == self.me {
                 for map in &maps {
@@ -348,10 +355,10 @@ impl Executor {
             Some(rows) => _ = doing.have.insert(rdd, (rows, u64::from(weight))),
             None if doing.spec.places.saved.contains(&(rdd, attempt.task)) => {
                 fx.note(SparkFact::CheckpointMissing { rdd, part: attempt.task });
-                return self.fail(attempt, Report::Failed, fx);
+                return self.fail(attempt, Report::Failed { gone: Vec::new() }, fx);
             }
             None => {
-                doing.avoid.insert(rdd);
+                doing.avoid.insert(rdd, from);
                 self.plan(attempt, fx);
             }
         }
@@ -472,7 +479,7 @@ impl Executor {
                     // What is in memory elsewhere can be made again; what is in the storage is waited for.
                     let is_saved = doing.spec.places.saved.contains(&(*rdd, attempt.task));
                     if !is_saved && asked.times > 2 {
-                        doing.avoid.insert(*rdd);
+                        doing.avoid.insert(*rdd, *holder);
                         replan = true;
                     } else {
                         fx.send(*holder, SparkMessage::Read { attempt, rdd: *rdd, app });
@@ -488,7 +495,7 @@ impl Executor {
             }
             if replan {
                 let avoid = doing.avoid.clone();
-                doing.blocks.retain(|rdd, _| !avoid.contains(rdd));
+                doing.blocks.retain(|rdd, _| !avoid.contains_key(rdd));
                 self.plan(attempt, fx);
                 self.go_on(attempt, fx);
             }

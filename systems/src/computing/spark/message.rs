@@ -31,8 +31,11 @@ pub enum Report {
         /// Of whom.
         from: NodeId,
     },
-    /// It did not know where to get something.
-    Failed,
+    /// It did not know where to get something: these were not in the memory of those who should have them.
+    Failed {
+        /// Partitions, and who should have had them.
+        gone: Vec<(Block, NodeId)>,
+    },
 }
 
 /// Where things are.

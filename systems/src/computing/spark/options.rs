@@ -3,7 +3,7 @@
 use super::bugs::SparkBug;
 use crate::computing::tasks::data::Dataset;
 use sim_core::units::{ByteSize, DurationText};
-use sim_core::{Duration, Invalid, LocalInstant, NodeId};
+use sim_core::{Clock, Duration, Instant, Invalid, LocalInstant, NodeId};
 
 sim_core::options! {
     /// The `[system]` options of `system = "spark"`.
@@ -60,8 +60,8 @@ sim_core::options! {
         /// How long it takes to start a task.
         startup: DurationText = DurationText::millis(100) => { startup: Duration = startup.0 };
         /// Bytes of input that a task reads and parses in a second.
-        load_rate: ByteSize = ByteSize(20_000_000) => { load_rate: u64 = load_rate.0 },
-            wrong if load_rate.0 == 0 => ("tasks that read nothing"), "\"20 MB\" a second, say";
+        load_rate: ByteSize = ByteSize(40_000_000) => { load_rate: u64 = load_rate.0 },
+            wrong if load_rate.0 == 0 => ("tasks that read nothing"), "\"40 MB\" a second, say";
         /// Bytes that a task computes with in a second.
         compute_rate: ByteSize = ByteSize(40_000_000) => { compute_rate: u64 = compute_rate.0 },
             wrong if compute_rate.0 == 0 => ("tasks that compute nothing"), "\"40 MB\" a second, say";
@@ -154,7 +154,7 @@ impl Config {
     #[must_use]
     pub fn speed(&self, executor: NodeId, now: LocalInstant) -> u64 {
         let number = executor.0 - self.executors.0 + 1;
-        let is_slow = now.0 >= self.slow_from.0 && self.slow_executors.contains(&number);
+        let is_slow = now >= Clock::honest(Instant(self.slow_from.0)) && self.slow_executors.contains(&number);
         if is_slow { (1000 / u64::from(self.slow_factor)).max(1) } else { 1000 }
     }
 

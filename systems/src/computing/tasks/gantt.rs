@@ -181,9 +181,18 @@ impl Gantt {
         lost.into_iter().for_each(|attempt| self.ends(at, node, attempt, How::Lost));
     }
 
-    /// What came of an execution is the result of its task from now on.
+    /// What came of an execution is the result of its task from now on: of one without a number, of the last that is
+    /// done.
     pub fn counts(&mut self, attempt: Attempt) {
-        let Some(bar) = self.by_attempt.get(&attempt).copied() else { return };
+        let of = |bar: &Bar| {
+            (bar.attempt.run, bar.attempt.stage, bar.attempt.task) == (attempt.run, attempt.stage, attempt.task)
+                && bar.ended.is_some_and(|(_, how)| how == How::Done)
+        };
+        let bar = match attempt.number {
+            0 => self.bars.iter().rposition(of),
+            _ => self.by_attempt.get(&attempt).copied(),
+        };
+        let Some(bar) = bar else { return };
         self.bars[bar].counted = true;
         let before = self.counted.insert((attempt.run, attempt.stage, attempt.task), bar);
         if let Some(before) = before.filter(|before| *before != bar) {

@@ -59,7 +59,11 @@ impl Gantt {
         let medians = self.medians(now);
         let slow = self.stragglers(now, &medians);
         let spent: u64 = self.bars.iter().map(|bar| bar.took(now)).sum();
-        let useful: u64 = self.bars.iter().filter(|bar| bar.counted).map(|bar| bar.took(now)).sum();
+        // What counted for a job that was given up was for nothing in the end.
+        let given_up: BTreeSet<u64> =
+            self.jobs.iter().filter(|job| job.ended.is_some_and(|(_, well)| !well)).map(|job| job.run).collect();
+        let counts = |bar: &&Bar| bar.counted && !given_up.contains(&bar.attempt.run);
+        let useful: u64 = self.bars.iter().filter(counts).map(|bar| bar.took(now)).sum();
         let many = |which: &dyn Fn(&Bar) -> bool| self.bars.iter().filter(|bar| which(bar)).count() as f64;
         let mut set = |name, value| measures.set(METRICS, name, value);
         if let Some(longest) = done.iter().max_by_key(|job| took(job)) {
