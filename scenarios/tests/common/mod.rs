@@ -196,8 +196,10 @@ const UNKNOWN: &[&str] = &[
     "failover-cluster",
     "hashing",
     "kubernetes",
+    "mapreduce",
     "placement",
     "redlock",
+    "spark",
     "zookeeper",
 ];
 
@@ -223,10 +225,17 @@ const OPERATIONS: &[OperationKind] = &[
     OperationKind::write("post", ""),
     OperationKind::write("elect", ""),
     OperationKind::write("meet", ""),
+    OperationKind::read("status", ""),
+    OperationKind::write("submit", ""),
+    OperationKind::write("word_count", ""),
+    OperationKind::write("index", ""),
+    OperationKind::write("sort", ""),
+    OperationKind::write("k_means", ""),
+    OperationKind::write("page_rank", ""),
 ];
 
 /// Systems whose operations have names of their own.
-const NAMING: &[&str] = &["chubby", "consul", "kubernetes", "redlock", "zookeeper"];
+const NAMING: &[&str] = &["chubby", "consul", "kubernetes", "mapreduce", "redlock", "spark", "zookeeper"];
 
 /// Systems that give locks.
 const LOCKS: &[&str] = &["chubby", "redlock", "zookeeper"];
@@ -239,6 +248,28 @@ const PODS: &[MetricKind] = &[
     MetricKind::new("evictions_held", "", Unit::Number, ""),
     MetricKind::new("most_pods", "", Unit::Number, ""),
     MetricKind::new("fewest_ready", "", Unit::Number, ""),
+];
+
+/// The figures that files of `mapreduce` and `spark` expect.
+const TASKS: &[MetricKind] = &[
+    MetricKind::new("makespan", "", Unit::Time, ""),
+    MetricKind::new("over_bound", "", Unit::Number, ""),
+    MetricKind::new("jobs_done", "", Unit::Number, ""),
+    MetricKind::new("jobs_not_done", "", Unit::Number, ""),
+    MetricKind::new("executions", "", Unit::Number, ""),
+    MetricKind::new("executed_again", "", Unit::Number, ""),
+    MetricKind::new("backups", "", Unit::Number, ""),
+    MetricKind::new("stragglers", "", Unit::Number, ""),
+    MetricKind::new("wasted", "", Unit::Fraction, ""),
+    MetricKind::new("local_maps", "", Unit::Fraction, ""),
+    MetricKind::new("skipped_records", "", Unit::Number, ""),
+    MetricKind::new("apps_done", "", Unit::Number, ""),
+    MetricKind::new("app_took", "", Unit::Time, ""),
+    MetricKind::new("first_over_steady", "", Unit::Number, ""),
+    MetricKind::new("worst_over_steady", "", Unit::Number, ""),
+    MetricKind::new("recomputed", "", Unit::Number, ""),
+    MetricKind::new("no_space", "", Unit::Number, ""),
+    MetricKind::new("saved_bytes", "", Unit::Number, ""),
 ];
 
 /// The figures that their files expect.
@@ -321,6 +352,7 @@ impl Systems for Only {
     fn metrics(&self, system: &str) -> &'static [MetricKind] {
         match system {
             "kubernetes" => PODS,
+            "mapreduce" | "spark" => TASKS,
             system if LOCKS.contains(&system) => FIGURES,
             _ => &[],
         }

@@ -34,8 +34,13 @@ sim_core::rules! {
 
 /// Its own figures.
 pub(super) const METRICS: &[MetricKind] = summary::metrics![
-    MetricKind::new("local_maps", "local maps", Unit::Fraction, "executions of maps that had their block on their disk")
-        .more_is_better(),
+    MetricKind::new(
+        "local_maps",
+        "local maps",
+        Unit::Fraction,
+        "executions of maps that had their block on their disk"
+    )
+    .more_is_better(),
     MetricKind::new("shuffled_bytes", "shuffled", Unit::Number, "bytes of map outputs that came to reduces"),
     MetricKind::new("read_bytes", "read remotely", Unit::Number, "bytes of input that came over the network"),
     MetricKind::new("maps_took", "maps took", Unit::Time, "from a job's begin to the last map, of the longest job"),
@@ -374,7 +379,9 @@ impl Observer<Machine> for MapReduceChecks {
             node: Some(of),
             detail,
         })?;
-        let Some((job, (_, counters))) = self.jobs.get(&run).and_then(|job| Some((job, job.done?))) else { return Ok(()) };
+        let Some((job, (_, counters))) = self.jobs.get(&run).and_then(|job| Some((job, job.done?))) else {
+            return Ok(());
+        };
         let expected = self.counters(job);
         Violation::unless(counters == expected, COUNTERS_COUNT_ONCE, at, node, || {
             format!("the counters say {counters:?}, and once for each task comes to {expected:?}")

@@ -219,12 +219,10 @@ impl Master {
     pub(super) fn on_message(&mut self, from: NodeId, message: MapReduceMessage, fx: &mut Fx<'_>) {
         match message {
             MapReduceMessage::Ping(ping) => self.on_ping(from, &ping, fx),
-            MapReduceMessage::Listed { run, parts } => {
-                if self.saved.run() == run && self.unlisted.remove(&from) {
-                    for (part, written) in parts {
-                        let attempt = Attempt { run, stage: 1, task: part, number: 0 };
-                        self.on_done(attempt, from, 0, Counters { written, ..Counters::default() }, fx);
-                    }
+            MapReduceMessage::Listed { run, parts } if self.saved.run() == run && self.unlisted.remove(&from) => {
+                for (part, written) in parts {
+                    let attempt = Attempt { run, stage: 1, task: part, number: 0 };
+                    self.on_done(attempt, from, 0, Counters { written, ..Counters::default() }, fx);
                 }
             }
             _ => {}

@@ -46,7 +46,8 @@ sim_core::options! {
         data_seed: u64 = 1;
         /// What a block weighs on disks and networks: its records stand for as much.
         block: ByteSize = ByteSize(64_000_000) => { block: u64 = block.0 },
-            wrong if block.0 == 0 || block.0 > 2_000_000_000 => ("a block of {block}"), "\"64 MB\" is usual; at most 2 GB";
+            wrong if block.0 == 0 || block.0 > 2_000_000_000 =>
+                ("a block of {block}"), "\"64 MB\" is usual; at most 2 GB";
         /// On how many workers a block of the input lies.
         replicas: u32 = 3,
             wrong if *replicas == 0 => ("no copy of the input"), "3 is usual";
@@ -214,7 +215,8 @@ impl Config {
     /// How fast a worker is at a time, in thousandths.
     #[must_use]
     pub fn speed(&self, worker: NodeId, now: LocalInstant) -> u64 {
-        let is_slow = now >= Clock::honest(Instant(self.slow_from.0)) && self.slow_workers.contains(&(worker.0 - self.workers.0 + 1));
+        let is_slow = now >= Clock::honest(Instant(self.slow_from.0))
+            && self.slow_workers.contains(&(worker.0 - self.workers.0 + 1));
         if is_slow { (1000 / u64::from(self.slow_factor)).max(1) } else { 1000 }
     }
 

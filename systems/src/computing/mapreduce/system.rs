@@ -1,7 +1,7 @@
 //! Registration: the [`System`] itself.
 
 use super::bugs::CATALOGUE;
-use super::checks::{self, MapReduceChecks, METRICS};
+use super::checks::{self, METRICS, MapReduceChecks};
 use super::client::{MapReduceClient, OPERATIONS, client};
 use super::message::{FACT_KINDS, MESSAGE_KINDS, MapReduceRequest};
 use super::node::{Machine, TIMERS};

@@ -185,7 +185,8 @@ mod tests {
     #[test]
     fn maps_and_reduces_come_to_the_direct_computation() {
         for combiner in [true, false] {
-            let options = MapReduceOptions { maps: 5, reduces: 3, records: 40, combiner, ..MapReduceOptions::default() };
+            let options =
+                MapReduceOptions { maps: 5, reduces: 3, records: 40, combiner, ..MapReduceOptions::default() };
             let config = options.meant(&Shape::plain(8));
             for kind in [Kind::WordCount, Kind::Index, Kind::Sort] {
                 let maps: Vec<_> = (0..5).map(|block| map(&config, kind, block, &[7]).0).collect();

@@ -97,9 +97,8 @@ impl Worker {
             master: self.master,
             running: self.doing.iter().map(|doing| doing.attempt).collect(),
             ended: self.ended.clone(),
-            held: (!self.joined).then(|| {
-                self.outputs.values().map(|output| (output.attempt, Report::Done(output.counters))).collect()
-            }),
+            held: (!self.joined)
+                .then(|| self.outputs.values().map(|output| (output.attempt, Report::Done(output.counters))).collect()),
             known: (self.run, self.known),
         };
         fx.send(self.config.master(), MapReduceMessage::Ping(Rc::new(ping)));
@@ -141,10 +140,8 @@ impl Worker {
                     self.write(attempt, fx);
                 }
             }
-            MapReduceMessage::Renamed { attempt } => {
-                if self.find(attempt, |step| step == Step::Renaming).is_some() {
-                    self.finish_reduce(attempt, fx);
-                }
+            MapReduceMessage::Renamed { attempt } if self.find(attempt, |step| step == Step::Renaming).is_some() => {
+                self.finish_reduce(attempt, fx);
             }
             _ => {}
         }

@@ -1,5 +1,5 @@
-//! What an executor keeps in memory: partitions, of which the one that was used longest ago goes first, but never for one
-//! of the same dataset.
+//! What an executor keeps in memory: partitions, of which the one that was used longest ago goes first, but never for
+//! one of the same dataset.
 
 use super::graph::Part;
 use std::collections::BTreeMap;
@@ -85,7 +85,7 @@ mod tests {
     #[test]
     fn what_was_used_longest_ago_goes_and_never_for_its_own_kind() {
         let (mut cache, rows) = (Cache::default(), Rc::new(Hashed::new(Vec::new())));
-        let mut put = |cache: &mut Cache, block| cache.put(block, Rc::clone(&rows), 40, 100);
+        let put = |cache: &mut Cache, block| cache.put(block, Rc::clone(&rows), 40, 100);
         assert_eq!((put(&mut cache, (1, 0)), put(&mut cache, (1, 1))), (Some(vec![]), Some(vec![])));
         assert_eq!(put(&mut cache, (1, 2)), None);
         assert!(cache.get((1, 0)).is_some());

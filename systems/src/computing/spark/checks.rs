@@ -32,7 +32,8 @@ sim_core::rules! {
 
 /// Its own figures.
 pub(super) const METRICS: &[MetricKind] = summary::metrics![
-    MetricKind::new("apps_done", "applications done", Unit::Number, "applications that came to a result").more_is_better(),
+    MetricKind::new("apps_done", "applications done", Unit::Number, "applications that came to a result")
+        .more_is_better(),
     MetricKind::new("app_took", "longest application", Unit::Time, "how long the longest finished application took"),
     MetricKind::new(
         "first_over_steady",
@@ -46,7 +47,12 @@ pub(super) const METRICS: &[MetricKind] = summary::metrics![
         Unit::Number,
         "the longest later iteration's time over their median"
     ),
-    MetricKind::new("recomputed", "recomputed", Unit::Number, "tasks that were done once more as their output was lost"),
+    MetricKind::new(
+        "recomputed",
+        "recomputed",
+        Unit::Number,
+        "tasks that were done once more as their output was lost"
+    ),
     MetricKind::new("no_space", "found no space", Unit::Number, "partitions for which there was no memory"),
     MetricKind::new("dropped", "dropped", Unit::Number, "partitions that made room for others"),
     MetricKind::new("shuffled_bytes", "shuffled", Unit::Number, "bytes of shuffle outputs that came over the network"),
@@ -119,7 +125,9 @@ impl SparkChecks {
         match fact {
             SparkFact::AppBegan { app, kind } => {
                 // What went on is gone with the life of its driver.
-                for job in self.gantt.jobs.iter().filter(|job| job.ended.is_none()).map(|job| job.run).collect::<Vec<_>>() {
+                for job in
+                    self.gantt.jobs.iter().filter(|job| job.ended.is_none()).map(|job| job.run).collect::<Vec<_>>()
+                {
                     self.gantt.job_ends(at, job, false);
                 }
                 self.outputs.clear();
@@ -259,7 +267,8 @@ impl SparkChecks {
             app.actions.iter().filter_map(|(_, began, ended)| Some((*ended)?.since(*began).0)).collect()
         };
         let done = self.apps.values().filter(|app| app.done.is_some() && app.kind == Kind::KMeans);
-        let all: Vec<u64> = done.map(times).filter(|times| times.len() > 2).max_by_key(|all| all.iter().sum::<u64>())?;
+        let all: Vec<u64> =
+            done.map(times).filter(|times| times.len() > 2).max_by_key(|all| all.iter().sum::<u64>())?;
         let mut later = all[1..].to_vec();
         later.sort_unstable();
         let steady = later[later.len() / 2].max(1) as f64;

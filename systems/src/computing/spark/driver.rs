@@ -1,12 +1,10 @@
-//! The driver: it cuts an action into stages at its shuffles, gives out the tasks of stages that have all they need, and
-//! has made again only what was lost.
+//! The driver: it cuts an action into stages at its shuffles, gives out the tasks of stages that have all they need,
+//! and has made again only what was lost.
 
 use super::SparkBug;
 use super::cache::Block;
 use super::graph::{Graph, Row};
-use super::message::{
-    Owner, Places, Report, SparkFact, SparkMessage, SparkRecord, SparkRequest, SparkResponse, Spec,
-};
+use super::message::{Owner, Places, Report, SparkFact, SparkMessage, SparkRecord, SparkRequest, SparkResponse, Spec};
 use super::node::{CHECK, Fx};
 use super::options::Config;
 use super::program::{Kind, Program, collected};
@@ -374,7 +372,10 @@ impl Driver {
                 if let Some(stage) = app.stages.get_mut(&attempt.stage) {
                     stage.board.give_up(attempt.task, attempt.number, Cause::Failed);
                 }
-                if was_doing && attempt.run == app.run && app.lose_outputs(&self.config, *shuffle, |at| at == *holder) > 0 {
+                if was_doing
+                    && attempt.run == app.run
+                    && app.lose_outputs(&self.config, *shuffle, |at| at == *holder) > 0
+                {
                     app.places = None;
                     fx.note(SparkFact::OutputsLost { worker: *holder, shuffle: *shuffle });
                 }

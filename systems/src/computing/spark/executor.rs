@@ -13,7 +13,11 @@ use crate::computing::tasks::{Attempt, How};
 use sim_core::hash::Hashed;
 use sim_core::{Duration, Effect, NodeId, Replay, Timer};
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::rc::Rc;
+
+/// What a task has written for a shuffle, and whether its rows stand for many.
+type Output = (Rc<Hashed<Pieces>>, bool);
 
 /// An executor.
 #[derive(Clone, Debug)]
@@ -31,7 +35,7 @@ pub struct Executor {
     app: u64,
     cache: Cache,
     /// What its tasks have written: by shuffle and partition; and whether their rows stand for many.
-    outputs: BTreeMap<(u32, u32), (Rc<Hashed<Pieces>>, bool)>,
+    outputs: BTreeMap<(u32, u32), Output>,
     meter: Meter,
     /// Whether something waits for an answer, so that the clock for that runs.
     waits: bool,
@@ -236,8 +240,8 @@ impl Executor {
         }
     }
 
-    /// What an execution needs from elsewhere: the lineage of what it makes, back to what is in memory here or elsewhere,
-    /// in the storage, behind a shuffle, or read from the input.
+    /// What an execution needs from elsewhere: the lineage of what it makes, back to what is in memory here or
+    /// elsewhere, in the storage, behind a shuffle, or read from the input.
     fn plan(&mut self, attempt: Attempt, fx: &mut Fx<'_>) {
         let Some(at) = self.doing.iter().position(|doing| doing.attempt == attempt) else { return };
         let doing = &mut self.doing[at];
@@ -260,9 +264,8 @@ impl Executor {
                 doing.blocks.insert(number, (*holder, asked));
                 fx.send(*holder, SparkMessage::Read { attempt, rdd: number, app: self.app });
             } else if rdd.wide.is_some() {
-                if !doing.reads.contains_key(&number) {
-                    let reads = Reads { of: self.config.partitions, ..Reads::default() };
-                    doing.reads.insert(number, reads);
+                if let Entry::Vacant(space) = doing.reads.entry(number) {
+                    space.insert(Reads { of: self.config.partitions, ..Reads::default() });
                     self.ask(at, number, fx);
                     return self.plan(attempt, fx);
                 }

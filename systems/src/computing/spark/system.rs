@@ -1,8 +1,8 @@
 //! Registration: the [`System`] itself.
 
 use super::bugs::CATALOGUE;
-use super::checks::{self, SparkChecks, METRICS};
-use super::client::{SparkClient, OPERATIONS, client};
+use super::checks::{self, METRICS, SparkChecks};
+use super::client::{OPERATIONS, SparkClient, client};
 use super::message::{FACT_KINDS, MESSAGE_KINDS, SparkRequest};
 use super::node::{Machine, TIMERS};
 use super::options::{Config, SparkOptions};
@@ -22,7 +22,8 @@ const KEPT: MetricKind = MetricKind::new("kept_bytes", "kept in memory", Unit::N
 
 impl System for SparkSystem {
     const NAME: &'static str = "spark";
-    const ABOUT: &'static str = "Spark: datasets with lineage, kept in memory and made again, after Zaharia et al. 2012";
+    const ABOUT: &'static str =
+        "Spark: datasets with lineage, kept in memory and made again, after Zaharia et al. 2012";
     const TIMERS: u16 = TIMERS;
     const LOAD: LoadUnit = LoadUnit::Work("executions");
     const GAUGES: &'static [MetricKind] = &[BUSY, KEPT];

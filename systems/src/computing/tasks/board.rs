@@ -201,8 +201,8 @@ impl Board {
         self.tasks[task as usize].crashes = 0;
     }
 
-    /// Nobody knows what runs any more: tasks that are not done are idle. So many numbers are left out, for what was begun
-    /// since all of this was written down.
+    /// Nobody knows what runs any more: tasks that are not done are idle. So many numbers are left out, for what was
+    /// begun since all of this was written down.
     pub fn forget_runs(&mut self, unknown: u32) {
         self.alone.clear();
         for task in 0..self.len() {

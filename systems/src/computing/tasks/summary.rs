@@ -1,5 +1,5 @@
-//! What a report says of executions: a chart of them, why there were so many, who was slow, what the job waited for, and
-//! how near it came to the least that it could have taken.
+//! What a report says of executions: a chart of them, why there were so many, who was slow, what the job waited for,
+//! and how near it came to the least that it could have taken.
 
 use super::attempt::{Cause, How};
 use super::gantt::{Bar, Gantt, JobBar};
@@ -18,19 +18,47 @@ const LISTED: usize = 20;
 /// Who takes so many times as long as the middle one of its stage is a straggler.
 const STRAGGLES: u64 = 2;
 
+/// How long the longest finished job took.
+pub const MAKESPAN: MetricKind =
+    MetricKind::new("makespan", "longest job", Unit::Time, "how long the longest finished job took");
+/// Its time over the least that its tasks allow.
+pub const OVER_BOUND: MetricKind =
+    MetricKind::new("over_bound", "over the bound", Unit::Number, "its time over the least that its tasks allow");
+/// Jobs that came to a result.
+pub const JOBS_DONE: MetricKind =
+    MetricKind::new("jobs_done", "jobs done", Unit::Number, "jobs that came to a result").more_is_better();
+/// Jobs that were given up, or have not ended.
+pub const JOBS_NOT_DONE: MetricKind =
+    MetricKind::new("jobs_not_done", "jobs not done", Unit::Number, "jobs that were given up, or have not ended");
+/// Executions of tasks, the first ones included.
+pub const EXECUTIONS: MetricKind =
+    MetricKind::new("executions", "executions", Unit::Number, "executions of tasks, the first ones included");
+/// Executions after a loss or a failure.
+pub const EXECUTED_AGAIN: MetricKind =
+    MetricKind::new("executed_again", "executed again", Unit::Number, "executions after a loss or a failure");
+/// Executions beside another one that took long.
+pub const BACKUPS: MetricKind =
+    MetricKind::new("backups", "backups", Unit::Number, "executions beside another one that took long");
+/// Executions of twice their stage's median and more.
+pub const STRAGGLERS: MetricKind =
+    MetricKind::new("stragglers", "stragglers", Unit::Number, "executions of twice their stage's median and more");
+/// Share of the time in slots that led to no result.
+pub const WASTED: MetricKind =
+    MetricKind::new("wasted", "wasted work", Unit::Fraction, "share of the time in slots that led to no result");
+
 /// The figures of systems that run tasks, and those of a system's own.
 macro_rules! metrics {
     ($($own:expr),* $(,)?) => {
         &[
-            sim_core::metric::MetricKind::new("makespan", "longest job", sim_core::metric::Unit::Time, "how long the longest finished job took"),
-            sim_core::metric::MetricKind::new("over_bound", "over the bound", sim_core::metric::Unit::Number, "its time over the least that its tasks allow"),
-            sim_core::metric::MetricKind::new("jobs_done", "jobs done", sim_core::metric::Unit::Number, "jobs that came to a result").more_is_better(),
-            sim_core::metric::MetricKind::new("jobs_not_done", "jobs not done", sim_core::metric::Unit::Number, "jobs that were given up, or have not ended"),
-            sim_core::metric::MetricKind::new("executions", "executions", sim_core::metric::Unit::Number, "executions of tasks, the first ones included"),
-            sim_core::metric::MetricKind::new("executed_again", "executed again", sim_core::metric::Unit::Number, "executions after a loss or a failure"),
-            sim_core::metric::MetricKind::new("backups", "backups", sim_core::metric::Unit::Number, "executions beside another one that took long"),
-            sim_core::metric::MetricKind::new("stragglers", "stragglers", sim_core::metric::Unit::Number, "executions of twice their stage's median and more"),
-            sim_core::metric::MetricKind::new("wasted", "wasted work", sim_core::metric::Unit::Fraction, "share of the time in slots that led to no result"),
+            $crate::computing::tasks::summary::MAKESPAN,
+            $crate::computing::tasks::summary::OVER_BOUND,
+            $crate::computing::tasks::summary::JOBS_DONE,
+            $crate::computing::tasks::summary::JOBS_NOT_DONE,
+            $crate::computing::tasks::summary::EXECUTIONS,
+            $crate::computing::tasks::summary::EXECUTED_AGAIN,
+            $crate::computing::tasks::summary::BACKUPS,
+            $crate::computing::tasks::summary::STRAGGLERS,
+            $crate::computing::tasks::summary::WASTED,
             $($own),*
         ]
     };
@@ -40,7 +68,8 @@ pub(crate) use metrics;
 /// Figures of systems that run tasks.
 pub const METRICS: &[MetricKind] = metrics!();
 
-/// What a bar of the chart is: an execution of one class of slots or of another, one that was needed for a reason, harm.
+/// What a bar of the chart is: an execution of one class of slots or of another, one that was needed for a reason,
+/// harm.
 fn kind_of(class: usize, bar: &Bar) -> usize {
     match (bar.ended.map(|(_, how)| how), bar.cause) {
         (Some(How::Failed | How::Lost), _) => 4,
@@ -234,8 +263,8 @@ impl Gantt {
         table
     }
 
-    /// What the end of a job waited for, from the end backwards: each execution began, or had what it needs, when the one
-    /// before it ended.
+    /// What the end of a job waited for, from the end backwards: each execution began, or had what it needs, when the
+    /// one before it ended.
     fn path(&self, now: Instant, job: &JobBar) -> Vec<(usize, &'static str)> {
         let of = |bar: &Bar| bar.attempt.run == job.run;
         let all: Vec<usize> = (0..self.bars.len()).filter(|at| of(&self.bars[*at])).collect();
@@ -254,9 +283,7 @@ impl Gantt {
             let input = last(&|other| other.attempt.stage < bar.attempt.stage && other.counted, ready);
             let waited = input.filter(|input| self.bars[*input].until(now) > bar.began);
             let slot = |other: &Bar| self.row(other) == self.row(bar);
-            let task = |other: &Bar| {
-                (other.attempt.stage, other.attempt.task) == (bar.attempt.stage, bar.attempt.task)
-            };
+            let task = |other: &Bar| (other.attempt.stage, other.attempt.task) == (bar.attempt.stage, bar.attempt.task);
             let next = match waited {
                 Some(input) => Some((input, "its output")),
                 None => {
