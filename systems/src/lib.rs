@@ -15,7 +15,7 @@ pub mod shared;
 pub mod storage;
 
 use communication::{balancing::BalancingSystem, queue::QueueSystem};
-use computing::scheduling::SchedulingSystem;
+use computing::{mapreduce::MapReduceSystem, scheduling::SchedulingSystem, spark::SparkSystem};
 use consensus::{paxos::PaxosSystem, raft::RaftSystem, synod::SynodSystem};
 use control::{cluster::ClusterSystem, consul::ConsulSystem, failover::FailoverSystem, kubernetes::KubernetesSystem};
 use storage::{
@@ -32,6 +32,7 @@ pub fn collect(registry: &mut impl sim_core::Collect) {
     registry.add::<ClusterSystem>();
     registry.add::<ConsulSystem>();
     registry.add::<KubernetesSystem>();
+    registry.add::<MapReduceSystem>();
     registry.add::<PaxosSystem>();
     registry.add::<SynodSystem>();
     registry.add::<PlacementSystem>();
@@ -39,5 +40,6 @@ pub fn collect(registry: &mut impl sim_core::Collect) {
     registry.add::<RaftSystem>();
     registry.add::<RedlockSystem>();
     registry.add::<SchedulingSystem>();
+    registry.add::<SparkSystem>();
     registry.add::<ZooKeeperSystem>();
 }

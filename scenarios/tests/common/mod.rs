@@ -196,10 +196,12 @@ const UNKNOWN: &[&str] = &[
     "failover-cluster",
     "hashing",
     "kubernetes",
+    "mapreduce",
     "placement",
     "queue",
     "redlock",
     "scheduling",
+    "spark",
     "zookeeper",
 ];
 
@@ -228,13 +230,17 @@ const OPERATIONS: &[OperationKind] = &[
     OperationKind::read("status", ""),
     OperationKind::write("submit", ""),
     OperationKind::write("check", ""),
-];
     OperationKind::write("send", ""),
     OperationKind::read("end_offset", ""),
+    OperationKind::write("word_count", ""),
+    OperationKind::write("index", ""),
+    OperationKind::write("sort", ""),
+    OperationKind::write("k_means", ""),
+    OperationKind::write("page_rank", ""),
 ];
 
 /// Systems whose operations have names of their own.
-const NAMING: &[&str] = &["chubby", "consul", "kubernetes", "queue", "redlock", "scheduling", "zookeeper"];
+const NAMING: &[&str] = &["chubby", "consul", "kubernetes", "mapreduce", "queue", "redlock", "scheduling", "spark", "zookeeper"];
 
 /// Systems that give locks.
 const LOCKS: &[&str] = &["chubby", "redlock", "zookeeper"];
@@ -263,6 +269,26 @@ const TASKS: &[MetricKind] = &[
     MetricKind::new("registrations", "", Unit::Number, ""),
     MetricKind::new("cron_missed", "", Unit::Number, ""),
     MetricKind::new("cron_doubled", "", Unit::Number, ""),
+/// The figures that files of `mapreduce` and `spark` expect.
+const BATCHES: &[MetricKind] = &[
+    MetricKind::new("makespan", "", Unit::Time, ""),
+    MetricKind::new("over_bound", "", Unit::Number, ""),
+    MetricKind::new("jobs_done", "", Unit::Number, ""),
+    MetricKind::new("jobs_not_done", "", Unit::Number, ""),
+    MetricKind::new("executions", "", Unit::Number, ""),
+    MetricKind::new("executed_again", "", Unit::Number, ""),
+    MetricKind::new("backups", "", Unit::Number, ""),
+    MetricKind::new("stragglers", "", Unit::Number, ""),
+    MetricKind::new("wasted", "", Unit::Fraction, ""),
+    MetricKind::new("local_maps", "", Unit::Fraction, ""),
+    MetricKind::new("skipped_records", "", Unit::Number, ""),
+    MetricKind::new("apps_done", "", Unit::Number, ""),
+    MetricKind::new("app_took", "", Unit::Time, ""),
+    MetricKind::new("first_over_steady", "", Unit::Number, ""),
+    MetricKind::new("worst_over_steady", "", Unit::Number, ""),
+    MetricKind::new("recomputed", "", Unit::Number, ""),
+    MetricKind::new("no_space", "", Unit::Number, ""),
+    MetricKind::new("saved_bytes", "", Unit::Number, ""),
 ];
 
 /// The figures that their files expect.
@@ -362,6 +388,7 @@ impl Systems for Only {
             "kubernetes" => PODS,
             "scheduling" => TASKS,
             "queue" => MESSAGES_LOST,
+            "mapreduce" | "spark" => BATCHES,
             system if LOCKS.contains(&system) => FIGURES,
             _ => &[],
         }

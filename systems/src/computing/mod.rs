@@ -1,3 +1,6 @@
-//! Computing: work that is cut into tasks, spread over many machines, and done once whatever dies.
+//! Computing: how work is cut into tasks, handed to machines and finished once, whatever dies.
 
+pub mod mapreduce;
 pub mod scheduling;
+pub mod spark;
+pub mod tasks;

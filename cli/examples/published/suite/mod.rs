@@ -3,6 +3,7 @@
 //! A section is a function from a [`Lab`] to [`Findings`]; adding a figure is adding a row.
 
 pub mod availability;
+pub mod computing;
 pub mod consul;
 pub mod coordination;
 pub mod downtime;
@@ -36,6 +37,7 @@ pub const SECTIONS: &[(u32, &str, Section)] = &[
     (8, "Gossip: SWIM's laws", consul::rows),
     (9, "Coordination: ZooKeeper and Chubby", coordination::rows),
     (10, "Kubernetes: nodes that die", kubernetes::rows),
+    (12, "Batch work: MapReduce and Spark", computing::rows),
     (13, "Task scheduling: queues, lists and places", scheduling::rows),
     (15, "Replicated log: Kafka's time-outs", replicated_log::rows),
 ];
