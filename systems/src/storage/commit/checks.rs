@@ -8,7 +8,8 @@ use super::message::{CommitFact, CommitMessage, CommitRequest, CommitResponse, W
 use super::node::Machine;
 use super::options::{Config, Duty, Sharding};
 use super::system::patience;
-use super::txn::{Found, Shards, TxnId};
+use super::ledger::Ledger;
+use super::txn::{Found, Key, Shards, TxnId};
 use crate::consensus::raft::RaftProtocol;
 use crate::consensus::raft::checks::RaftChecks;
 use crate::shared::in_the_end;
@@ -79,7 +80,7 @@ impl CommitChecks {
     #[must_use]
     pub fn new(config: &Rc<Config>) -> Self {
         let council = |shard| {
-            let checks = RaftProtocol::checks::<super::ledger::Ledger>(&config.group(shard));
+            let checks = RaftProtocol::checks::<Ledger>(&config.group(shard));
             CouncilChecks::new(SHARDS_AGREE, lane(shard), checks)
         };
         let shards = if config.shard == Sharding::Raft { config.shards() } else { 0 };
@@ -170,8 +171,10 @@ impl CommitChecks {
     }
 
     fn on_applied(&mut self, node: NodeId, txn: TxnId, shard: u32, commit: bool) {
+        let at = self.now;
         let seen = self.seen.entry(txn).or_default();
         let word = |commit| if commit { "committed" } else { "aborted" };
+        seen.decided.get_or_insert((node, commit, at));
         let by = seen.decided.filter(|(_, decided, _)| *decided != commit).map(|(by, ..)| by);
         let other = seen.applied.iter().find(|(_, applied)| **applied != commit).map(|(other, _)| *other);
         seen.applied.insert(shard, commit);
@@ -220,7 +223,7 @@ impl CommitChecks {
             some(NO_DECISION_UNDONE, decided, "transactions decided"),
             some(NO_ORPHAN_LOCKS, locked as usize, "times that a shard took locks for a transaction"),
             in_the_end::verdict(DOUBTS_END, end, self.in_doubt(nodes, end)),
-            self.isolation(),
+            self.isolation(nodes),
             self.money(nodes, end),
         ];
         if self.config.idempotency {
@@ -265,12 +268,22 @@ impl CommitChecks {
     }
 
     /// The history by the level that is promised.
-    pub(super) fn judged(&self) -> Judged {
-        history::judge(&self.config, &self.operations, self.config.judged_by())
+    fn judged(&self, nodes: &[Option<Machine>]) -> Judged {
+        let last: Vec<(Key, Found)> = self.settled(nodes).iter().flat_map(|ledger| ledger.contents()).collect();
+        history::judge(&self.config, &self.operations, self.config.judged_by(), &last)
     }
 
-    fn isolation(&self) -> Verdict {
-        let (judged, level) = (self.judged(), self.config.judged_by());
+    /// What the shards hold, if all are there to be asked and nothing is in doubt.
+    fn settled<'a>(&self, nodes: &'a [Option<Machine>]) -> Vec<&'a Ledger> {
+        let shards = in_the_end::each(nodes).filter_map(|(_, machine)| machine.shard());
+        let all: Vec<&Ledger> =
+            shards.filter(|shard| shard.log().serves()).map(|shard| shard.log().ledger()).collect();
+        let there = all.len() as u32 == self.config.shards() && all.iter().all(|ledger| ledger.prepared().is_empty());
+        if there { all } else { Vec::new() }
+    }
+
+    fn isolation(&self, nodes: &[Option<Machine>]) -> Verdict {
+        let (judged, level) = (self.judged(nodes), self.config.judged_by());
         match (judged.first, judged.ruling) {
             (Some((detail, at)), _) => {
                 Verdict::Fail(Violation { rule: ISOLATION.to_owned(), at, node: None, detail })
@@ -292,13 +305,8 @@ impl CommitChecks {
     /// The sum over all shards, if each is there to be asked and nothing is in doubt.
     fn money(&self, nodes: &[Option<Machine>], end: Instant) -> Verdict {
         let rule = MONEY_IS_KEPT;
-        let shards: Vec<_> = in_the_end::each(nodes)
-            .filter_map(|(_, machine)| machine.shard().filter(|shard| shard.log().serves()))
-            .collect();
-        let all_there = shards.len() as u32 == self.config.shards();
-        let settled = shards.iter().all(|shard| shard.log().ledger().prepared().is_empty());
-        let added: i64 = shards.iter().map(|shard| shard.log().ledger().added()).sum();
-        if all_there && settled && added != 0 {
+        let added: i64 = self.settled(nodes).iter().map(|ledger| ledger.added()).sum();
+        if added != 0 {
             let detail = format!("{added} more is on the accounts in the end than was at the start");
             return Verdict::Fail(Violation { rule: rule.to_owned(), at: end, node: None, detail });
         }

@@ -264,9 +264,8 @@ impl Coordinator {
             // Whoever has not voted can not have committed.
             fx.send(from, answer(Known::Abort));
         } else if self.config.protocol == Protocols::TwoPhase && txn.home() == self.me {
-            let commit = self.presumes_commit();
-            fx.note(CommitFact::Decides { txn, commit, why: (!commit).then_some(Reason::Recovered) });
-            fx.send(from, answer(if commit { Known::Commit(0) } else { Known::Abort }));
+            let presumed = if self.presumes_commit() { Known::Commit(0) } else { Known::Abort };
+            fx.send(from, answer(presumed));
         } else if self.config.is_paxos() && prepared {
             self.recover(txn, participants, fx);
         }

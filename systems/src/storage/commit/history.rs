@@ -57,8 +57,8 @@ pub struct Judged {
     pub first: Option<(String, Instant)>,
 }
 
-/// Judges what clients saw of lists and registers.
-pub fn judge(config: &Config, operations: &Operations, level: Level) -> Judged {
+/// Judges what clients saw of lists and registers, and one who reads all of them in the end, if somebody could.
+pub fn judge(config: &Config, operations: &Operations, level: Level, last: &[(Key, Found)]) -> Judged {
     let mut builder: Builder<Key, Mark> = Builder::new();
     let mut names: Vec<(u32, u64)> = Vec::new();
     let mut committed = 0;
@@ -87,13 +87,22 @@ pub fn judge(config: &Config, operations: &Operations, level: Level) -> Judged {
             names.push(*name);
         }
     }
+    if !last.is_empty() {
+        let acts: Vec<Act> = last.iter().map(|(key, _)| Act::Read(*key, false)).collect();
+        let found: Vec<Found> = last.iter().map(|(_, found)| found.clone()).collect();
+        let steps = steps(&acts, Some(&found), &mut builder);
+        let (process, invoked, completed) = (names.len() as u32, u64::MAX - 1, u64::MAX);
+        let fate = Fate::Committed;
+        builder.history.transactions.push(Transaction { process, fate, invoked, completed, steps });
+        names.push((u32::MAX, 0));
+    }
     let checked = transactions::check(&builder.history, level);
     let mut found: BTreeMap<String, (usize, bool)> = BTreeMap::new();
     for anomaly in &checked.anomalies {
         found.entry(anomaly.kind.to_string()).or_insert((0, level.forbids(anomaly.kind))).0 += 1;
     }
     let (keys, values) = builder.names();
-    let words = Words { operations, names: &names, keys: &keys, values: &values };
+    let words = Words { config, operations, names: &names, keys: &keys, values: &values };
     let first = checked.anomalies.first().filter(|_| checked.forbidden > 0);
     let ended = |index: &usize| operations.get(&names[*index]).and_then(|of| of.returned.as_ref()).map(|(at, _)| *at);
     let first = first.map(|anomaly| {
@@ -131,6 +140,7 @@ fn steps(acts: &[Act], found: Option<&[Found]>, builder: &mut Builder<Key, Mark>
 }
 
 struct Words<'a> {
+    config: &'a Config,
     operations: &'a Operations,
     names: &'a [(u32, u64)],
     keys: &'a [Key],
@@ -140,6 +150,9 @@ struct Words<'a> {
 impl Words<'_> {
     fn name(&self, index: usize) -> String {
         let (client, op) = self.names[index];
+        if client == u32::MAX {
+            return "who reads all in the end".to_owned();
+        }
         format!("c{} op {op}", client + 1)
     }
 
@@ -170,8 +183,15 @@ impl Words<'_> {
 
     fn did(&self, index: usize) -> String {
         let Some(operation) = self.operations.get(&self.names[index]) else { return String::new() };
-        let Some((_, found, _)) = operation.committed() else { return "(its client was not told)".to_owned() };
-        let many = found.len();
-        format!("({:?} of {many} steps)", operation.request.what).to_lowercase()
+        let Some((txn, found, _)) = operation.committed() else { return "(its client was not told)".to_owned() };
+        let acts = plan::acts(self.config, &operation.request, txn);
+        let one = |(act, found): (&Act, &Found)| match (act, found) {
+            (Act::Append(key, _), _) => format!("appends {key}"),
+            (Act::Write(key, _), _) => format!("writes {key}"),
+            (_, Found::List(marks)) => format!("reads {} elements of {}", marks.len(), act.key()),
+            _ => format!("reads {}", act.key()),
+        };
+        let all: Vec<String> = acts.iter().zip(found).map(one).collect();
+        format!("({})", all.join(", "))
     }
 }

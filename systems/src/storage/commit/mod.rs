@@ -22,7 +22,9 @@ mod options;
 mod plan;
 mod shard;
 mod system;
+mod tend;
 mod txn;
+mod vote;
 
 pub use acceptor::Acceptor;
 pub use bugs::CommitBug;

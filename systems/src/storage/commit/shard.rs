@@ -3,25 +3,23 @@
 
 use super::bugs::CommitBug;
 use super::doubt::Doubt;
-use super::ledger::{Entry, Part, Stage, stored};
+use super::ledger::{Entry, Part};
 use super::locks::{Asked, Claim, Locks};
 use super::log::{Log, Told};
 use super::message::{Answer, CommitFact, CommitMessage, CommitRecord, Finish, Known};
 use super::node::{CLOCK, Fx};
 use super::options::{Config, Deadlocks};
-use super::txn::{Act, Age, Found, Key, Reason, Shards, Space, State, TxnId, Vote};
+use super::txn::{Act, Age, Found, Key, Reason, Space, State, TxnId, Vote};
 use sim_core::{Completion, LocalInstant, NodeId, Replay, Timer};
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 /// How far ahead of the snapshots it serves a shard says that nothing commits, in nanoseconds: the less often it has to.
 const AHEAD: u64 = 500_000_000;
-/// How often a transaction that has not voted may leave a question unanswered.
-const QUESTIONS: u32 = 5;
 
 /// Acts that are being carried out.
 #[derive(Clone, Debug)]
-struct Job {
+pub(super) struct Job {
     seq: u32,
     acts: Rc<[Act]>,
     at: usize,
@@ -33,20 +31,20 @@ struct Job {
 /// A transaction that has not voted.
 #[derive(Clone, Debug)]
 pub(super) struct Active {
-    age: Age,
-    seq: u32,
-    snapshot: u64,
-    reads: Vec<Key>,
-    writes: Vec<Act>,
-    once: Option<(u32, u64)>,
-    job: Option<Job>,
+    pub(super) age: Age,
+    pub(super) seq: u32,
+    pub(super) snapshot: u64,
+    pub(super) reads: Vec<Key>,
+    pub(super) writes: Vec<Act>,
+    pub(super) once: Option<(u32, u64)>,
+    pub(super) job: Option<Job>,
     /// What was answered last.
-    answer: Option<CommitMessage>,
+    pub(super) answer: Option<CommitMessage>,
     /// What it is going to be prepared as, and with what it is answered then.
-    preparing: Option<(Rc<Part>, Option<(u32, Vec<Found>)>)>,
+    pub(super) preparing: Option<(Rc<Part>, Option<(u32, Vec<Found>)>)>,
     pub(super) heard: LocalInstant,
     pub(super) asked: u32,
-    floor: u64,
+    pub(super) floor: u64,
 }
 
 /// The node of a shard, or one of them.
@@ -66,15 +64,17 @@ pub struct Shard {
     /// Who is told where it is in a transaction once an entry about that is carried out.
     pub(super) askers: BTreeMap<TxnId, BTreeSet<NodeId>>,
     /// What is said once a refusal is in the log.
-    refusals: BTreeMap<TxnId, CommitMessage>,
+    pub(super) refusals: BTreeMap<TxnId, CommitMessage>,
     /// Readers that vote once the group has said that it follows this node.
-    confirms: BTreeMap<u64, TxnId>,
-    last_confirm: u64,
+    pub(super) confirms: BTreeMap<u64, TxnId>,
+    pub(super) last_confirm: u64,
     /// No snapshot of this time or earlier sees what is prepared from now on.
-    clock: u64,
-    bounding: bool,
+    pub(super) clock: u64,
+    pub(super) bounding: bool,
     /// When it looks for deadlocks next.
-    probes: Option<LocalInstant>,
+    pub(super) probes: Option<LocalInstant>,
+    /// Who was asked about on whose behalf since then: once is enough.
+    pub(super) probed: BTreeSet<(TxnId, TxnId)>,
 }
 
 impl Shard {
@@ -102,6 +102,7 @@ impl Shard {
             clock: 0,
             bounding: false,
             probes: None,
+            probed: BTreeSet::new(),
         };
         shard.follow(Vec::new(), fx);
         shard
@@ -152,6 +153,8 @@ impl Shard {
             }
             CommitMessage::Outcome { txn, known } => match known {
                 Known::Commit(at) => self.on_decision(txn, Some(at), 0, None, fx),
+                // An answer that has been overtaken says nothing about what it has only read, and is done with.
+                Known::Abort if !self.active.contains_key(&txn) && !self.doubts.contains_key(&txn) => {}
                 Known::Abort => self.on_decision(txn, None, 0, None, fx),
                 Known::Working => self.on_working(txn, fx),
             },
@@ -250,8 +253,14 @@ impl Shard {
             }
             return;
         }
-        if self.ended.contains(&txn) || self.log.ledger().state(txn) != State::Never {
-            return self.answer(txn, job.seq, Answer::No(Reason::Forgotten), None, fx);
+        match self.log.ledger().state(txn) {
+            State::Never if !self.ended.contains(&txn) => {}
+            State::Never | State::Aborted => {
+                return self.answer(txn, job.seq, Answer::No(Reason::Forgotten), None, fx);
+            }
+            // Others have ended it before its coordinator has heard of the vote.
+            State::Committed(_) => return self.acknowledge(txn, true, Some(txn.home()), fx),
+            _ => return,
         }
         match self.active.get_mut(&txn) {
             None if job.seq == 1 => {
@@ -427,137 +436,6 @@ impl Shard {
         false
     }
 
-    fn on_prepare(&mut self, txn: TxnId, seq: u32, finish: &Finish, fx: &mut Fx<'_>) {
-        if let Some(doubt) = self.doubts.get(&txn) {
-            let vote = self.log.ledger().prepared().get(&txn).map(|part| Vote::Yes(part.at));
-            if let (Some(vote), participants) = (vote, doubt.participants) {
-                self.vote(txn, vote, participants, None, fx);
-            }
-            return;
-        }
-        match self.active.get(&txn) {
-            Some(active) if active.preparing.is_some() || active.job.is_some() => {}
-            Some(active) if active.seq == seq => self.prepare(txn, finish, None, fx),
-            _ if self.refusals.contains_key(&txn) => {}
-            _ if self.ended.contains(&txn) && !finish.participants.has(self.number) => {
-                // It has only read, and said so.
-                self.vote(txn, Vote::ReadOnly, finish.participants, None, fx);
-            }
-            _ => {
-                let vote = Vote::No(Reason::Forgotten);
-                let (shard, participants) = (self.number, finish.participants);
-                self.refuse(txn, CommitMessage::Voted { txn, shard, vote, participants }, true, fx);
-            }
-        }
-    }
-
-    /// The transaction has done here what it wanted to; now it is to be kept, whatever happens.
-    fn prepare(&mut self, txn: TxnId, finish: &Finish, executed: Option<(u32, Vec<Found>)>, fx: &mut Fx<'_>) {
-        let Some(active) = self.active.get(&txn) else { return };
-        let age = active.age;
-        if !finish.participants.has(self.number) {
-            let message = self.ballot(txn, Vote::ReadOnly, finish.participants, executed);
-            self.last_confirm += 1;
-            self.confirms.insert(self.last_confirm, txn);
-            if let Some(active) = self.active.get_mut(&txn) {
-                active.answer = Some(message);
-            }
-            // Who does not lead any more may have read what is not the newest.
-            if self.log.confirm(self.me, self.last_confirm, fx) {
-                self.on_confirmed(self.last_confirm, true, fx);
-            }
-            return;
-        }
-        if self.config.snapshots() {
-            let once = active.once.map(|(client, op)| once_key(client, op));
-            let keys: Vec<Key> = active.writes.iter().map(Act::key).chain(once).collect();
-            let (snapshot, done) = (active.snapshot, active.once);
-            let ledger = self.log.ledger();
-            let lost = keys.iter().any(|key| ledger.newest(*key) > snapshot)
-                || done.is_some_and(|(client, op)| ledger.done(client, op).is_some());
-            let claim = Claim { txn, age, exclusive: true };
-            if lost || !keys.iter().all(|key| self.locks.try_take(*key, claim)) {
-                let vote = Vote::No(Reason::WriteConflict);
-                let message = self.ballot(txn, vote, finish.participants, executed);
-                return self.refuse(txn, message, true, fx);
-            }
-            self.clock = (self.clock + 1).max(fx.now().0);
-        }
-        let at = if self.config.snapshots() { self.clock } else { 0 };
-        let Some(active) = self.active.get_mut(&txn) else { return };
-        let here = executed.as_ref().map_or(&[][..], |(_, found)| found);
-        let part = Rc::new(Part {
-            participants: finish.participants,
-            reads: active.reads.clone(),
-            writes: active.writes.clone(),
-            once: stored(txn, finish, active.once, here),
-            at,
-            stage: Stage::Uncertain,
-        });
-        active.preparing = Some((Rc::clone(&part), executed.clone()));
-        let floor = active.floor;
-        self.log.propose(Entry::Prepare(txn, part, floor), fx);
-        if self.has(CommitBug::EarlyRelease) {
-            self.release(txn, fx);
-        }
-        if self.has(CommitBug::VoteBeforeForce) {
-            self.vote(txn, Vote::Yes(at), finish.participants, executed, fx);
-        }
-    }
-
-    fn ballot(
-        &self,
-        txn: TxnId,
-        vote: Vote,
-        participants: Shards,
-        executed: Option<(u32, Vec<Found>)>,
-    ) -> CommitMessage {
-        let shard = self.number;
-        match executed {
-            Some((seq, found)) => {
-                CommitMessage::Executed { txn, shard, seq, answer: Answer::Found(found), vote: Some(vote) }
-            }
-            None => CommitMessage::Voted { txn, shard, vote, participants },
-        }
-    }
-
-    /// Tells the vote: to the coordinator, and in Paxos Commit to the acceptors beside it that are needed.
-    fn vote(
-        &mut self,
-        txn: TxnId,
-        vote: Vote,
-        participants: Shards,
-        executed: Option<(u32, Vec<Found>)>,
-        fx: &mut Fx<'_>,
-    ) {
-        let message = self.ballot(txn, vote, participants, executed);
-        if let (true, Vote::Yes(_)) = (self.config.is_paxos(), vote) {
-            for acceptor in self.config.acceptors(txn.home()).take(self.config.f as usize + 1).skip(1) {
-                fx.send(acceptor, CommitMessage::Voted { txn, shard: self.number, vote, participants });
-            }
-        }
-        if let Some(doubt) = self.doubts.get_mut(&txn) {
-            doubt.answer = Some(message.clone());
-        }
-        fx.send(txn.home(), message);
-    }
-
-    /// It does not take part, and never will. What others may decide from its vote has to be on its disk before.
-    fn refuse(&mut self, txn: TxnId, message: CommitMessage, votes: bool, fx: &mut Fx<'_>) {
-        self.active.remove(&txn);
-        self.release(txn, fx);
-        self.ended.insert(txn);
-        fx.note(CommitFact::Refused { txn, shard: self.number });
-        if votes && self.config.is_paxos() {
-            if self.closing.insert(txn) {
-                self.log.propose(Entry::Decide(txn, false, 0, 0), fx);
-            }
-            self.refusals.insert(txn, message);
-        } else {
-            fx.send(txn.home(), message);
-        }
-    }
-
     /// Lets its locks go; whoever waited for them goes on.
     pub(super) fn release(&mut self, txn: TxnId, fx: &mut Fx<'_>) {
         if !self.locks.has(txn) {
@@ -619,7 +497,7 @@ impl Shard {
         self.active.get(&txn).is_some_and(|active| active.preparing.is_some())
     }
 
-    fn acknowledge(&self, txn: TxnId, commit: bool, from: Option<NodeId>, fx: &mut Fx<'_>) {
+    pub(super) fn acknowledge(&self, txn: TxnId, commit: bool, from: Option<NodeId>, fx: &mut Fx<'_>) {
         if let Some(from) = from.filter(|_| self.config.wants_ack(commit)) {
             let at = if let State::Committed(at) = self.log.ledger().state(txn) { at } else { 0 };
             fx.send(from, CommitMessage::Ack { txn, shard: self.number, commit, at });
@@ -650,16 +528,6 @@ impl Shard {
             }
             Entry::Prepare(..) | Entry::Pre(..) => {}
         }
-    }
-
-    fn on_prepared(&mut self, txn: TxnId, part: &Part, fx: &mut Fx<'_>) {
-        // A decision may have overtaken it: then that is next in the log.
-        let Some(active) = self.active.remove(&txn) else { return };
-        let Some((_, executed)) = active.preparing else { return };
-        fx.note(CommitFact::Prepared { txn, shard: self.number });
-        let due = fx.now() + self.config.inquire_after;
-        self.doubts.insert(txn, Doubt::new(due, part.participants, None));
-        self.vote(txn, Vote::Yes(part.at), part.participants, executed, fx);
     }
 
     fn on_decided(&mut self, txn: TxnId, fx: &mut Fx<'_>) {
@@ -702,100 +570,10 @@ impl Shard {
         }
     }
 
-    fn on_confirmed(&mut self, number: u64, follows: bool, fx: &mut Fx<'_>) {
-        let Some(txn) = self.confirms.remove(&number) else { return };
-        let Some(active) = self.active.get(&txn).filter(|_| follows && self.log.serves()) else { return };
-        let Some(message) = active.answer.clone() else { return };
-        self.active.remove(&txn);
-        self.ended.insert(txn);
-        self.release(txn, fx);
-        fx.send(txn.home(), message);
-    }
-
-    /// Unvoted transactions that nothing was heard of for long, and doubts.
-    fn on_clock(&mut self, fx: &mut Fx<'_>) {
-        if !self.log.serves() {
-            return;
-        }
-        let now = fx.now();
-        let idle = |active: &Active| {
-            active.preparing.is_none() && now.since(active.heard) >= self.config.idle_timeout
-        };
-        let idle: Vec<TxnId> = self.active.iter().filter(|(_, active)| idle(active)).map(|(txn, _)| *txn).collect();
-        for txn in idle {
-            let Some(active) = self.active.get_mut(&txn) else { continue };
-            (active.heard, active.asked) = (now, active.asked + 1);
-            if active.asked > QUESTIONS {
-                self.on_decision(txn, None, 0, None, fx);
-            } else {
-                let (shard, participants) = (self.number, Shards::default());
-                fx.send(txn.home(), CommitMessage::Inquire { txn, shard, prepared: false, participants });
-            }
-        }
-        self.doubt(fx);
-        if self.probes.is_some_and(|due| due <= now) {
-            self.probes = None;
-            self.send_probes(fx);
-        }
-    }
-
-    fn on_working(&mut self, txn: TxnId, fx: &mut Fx<'_>) {
-        if let Some(active) = self.active.get_mut(&txn) {
-            (active.heard, active.asked) = (fx.now(), 0);
-        }
-        if let Some(doubt) = self.doubts.get_mut(&txn) {
-            doubt.asked = 0;
-        }
-    }
-
-    /// Everybody who waits asks round whether those he waits for wait for him.
-    fn send_probes(&self, fx: &mut Fx<'_>) {
-        for claim in self.locks.waiting() {
-            let youngest = (claim.age, claim.txn);
-            self.probe(claim.txn, claim.txn, youngest, 1, fx);
-        }
-    }
-
-    fn probe(&self, origin: TxnId, waiter: TxnId, youngest: (Age, TxnId), hops: u32, fx: &mut Fx<'_>) {
-        for before in self.locks.waits_for(waiter).into_iter().filter(|claim| self.active.contains_key(&claim.txn)) {
-            let youngest = youngest.max((before.age, before.txn));
-            if before.txn == origin {
-                // Each in the circle finds it; the youngest's coordinator ends it once.
-                let (_, victim) = youngest;
-                if origin == victim {
-                    fx.note(CommitFact::Deadlock { victim, length: hops });
-                }
-                fx.send(victim.home(), CommitMessage::Kill { txn: victim });
-            } else if hops < 64 {
-                fx.send(before.txn.home(), CommitMessage::Probe { origin, youngest, at: before.txn, hops });
-            }
-        }
-    }
-
-    fn on_probe(&mut self, origin: TxnId, youngest: (Age, TxnId), at: TxnId, hops: u32, fx: &mut Fx<'_>) {
-        self.probe(origin, at, youngest, hops + 1, fx);
-    }
-
-    fn arm(&mut self, fx: &mut Fx<'_>) {
-        if !self.log.serves() {
-            return;
-        }
-        if self.config.deadlocks == Deadlocks::Detect && self.probes.is_none() && self.locks.waiting().next().is_some()
-        {
-            self.probes = Some(fx.now() + self.config.detect_every);
-        }
-        let open = self.active.values().filter(|active| active.preparing.is_none());
-        let idle = open.map(|active| active.heard + self.config.idle_timeout);
-        let doubts = self.doubts.values().map(|doubt| doubt.due);
-        match idle.chain(doubts).chain(self.probes).min() {
-            Some(due) => fx.arm(CLOCK, sim_core::Duration(due.0.saturating_sub(fx.now().0).max(1))),
-            None => fx.disarm(CLOCK),
-        }
-    }
 }
 
 /// The key of an idempotency key.
-const fn once_key(client: u32, op: u64) -> Key {
+pub(super) const fn once_key(client: u32, op: u64) -> Key {
     Key { space: Space::Once, id: (client as u64) << 40 | op }
 }
 
