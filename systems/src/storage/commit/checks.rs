@@ -68,7 +68,7 @@ pub struct CommitChecks {
     pub(super) seen: BTreeMap<TxnId, Seen>,
     pub(super) operations: Operations,
     pub(super) figures: Figures,
-    refused: BTreeSet<(u32, TxnId)>,
+    refused: BTreeSet<(NodeId, TxnId)>,
     councils: Vec<CouncilChecks<Member, RaftChecks>>,
     audits: u64,
     broken: Option<Violation>,
@@ -120,13 +120,13 @@ impl CommitChecks {
             CommitFact::Prepared { txn, .. } => _ = self.seen.entry(txn).or_default().voted.get_or_insert(at),
             CommitFact::Decides { txn, commit, .. } => self.on_decision(node, txn, commit),
             CommitFact::Applies { txn, shard, commit } => self.on_applied(node, txn, shard, commit),
-            CommitFact::Refused { txn, shard } => _ = self.refused.insert((shard, txn)),
-            CommitFact::Locks { txn, shard } if self.refused.contains(&(shard, txn)) => {
+            CommitFact::Refused { txn, .. } => _ = self.refused.insert((node, txn)),
+            CommitFact::Locks { txn, .. } if self.refused.contains(&(node, txn)) => {
                 let detail = format!("{node} takes locks for {txn}, which it has been told is aborted: nobody will free them");
                 self.breaks(NO_ORPHAN_LOCKS, node, detail);
             }
-            // Who has lost its memory, or is another one, knows of no abort that is not in the log.
-            CommitFact::Serves { shard } => self.refused.retain(|(of, _)| *of != shard),
+            // Who has lost its memory knows of no abort that is not in the log.
+            CommitFact::Serves { .. } => self.refused.retain(|(of, _)| *of != node),
             _ => {}
         }
     }

@@ -52,6 +52,8 @@ pub struct Running {
     yes: Shards,
     readers: Shards,
     ready: Shards,
+    /// Those who help to abort it.
+    against: Shards,
     /// As of when it commits.
     pub(super) at: u64,
     snapshot: u64,
@@ -172,6 +174,7 @@ impl Coordinator {
             yes: Shards::default(),
             readers: Shards::default(),
             ready: Shards::default(),
+            against: Shards::default(),
             at: 0,
             snapshot: if self.config.snapshots() { self.clock } else { 0 },
             once,
@@ -366,6 +369,14 @@ impl Coordinator {
             State::PreCommitted(_) => running.ready.insert(shard),
             State::Committed(at) => return self.adopt(txn, Some(at), fx),
             State::Aborted => return self.adopt(txn, None, fx),
+            State::PreAborted => {
+                // Somebody took it for dead meanwhile. Enough of these, and no others can ever be enough.
+                running.against.insert(shard);
+                if running.against.len() >= self.config.abort_quorum(running.participants.len()) {
+                    self.adopt(txn, None, fx);
+                }
+                return;
+            }
             _ => return,
         }
         let quorum = self.config.commit_quorum(running.participants.len());

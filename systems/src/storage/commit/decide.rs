@@ -249,7 +249,7 @@ impl Coordinator {
         if !self.ready {
             return;
         }
-        let answer = |known| CommitMessage::Outcome { txn, known };
+        let answer = |known| CommitMessage::Outcome { txn, known, prepared };
         let known = |at: Option<u64>| at.map_or(Known::Abort, Known::Commit);
         let decided = self.telling.get(&txn).map(|telling| telling.at).or_else(|| self.outcomes.get(&txn).copied());
         if let Some(at) = decided {

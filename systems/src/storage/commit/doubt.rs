@@ -91,7 +91,7 @@ impl Shard {
             State::Never if !self.is_voting(txn) => return self.give_up(txn, from, fx),
             _ => return,
         };
-        fx.send(from, CommitMessage::Outcome { txn, known });
+        fx.send(from, CommitMessage::Outcome { txn, known, prepared: true });
     }
 
     fn is_voting(&self, txn: TxnId) -> bool {
@@ -212,7 +212,7 @@ impl Shard {
         let (commit, why) = (at.is_some(), at.is_none().then_some(Reason::Recovered));
         fx.note(CommitFact::Decides { txn, commit, why });
         let known = at.map_or(Known::Abort, Known::Commit);
-        self.to_others(participants, &CommitMessage::Outcome { txn, known }, fx);
+        self.to_others(participants, &CommitMessage::Outcome { txn, known, prepared: true }, fx);
         self.on_decision(txn, at, 0, None, fx);
     }
 

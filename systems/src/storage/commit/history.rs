@@ -51,8 +51,6 @@ pub struct Judged {
     pub ruling: Ruling,
     /// How many transactions committed, as clients were told.
     pub committed: usize,
-    /// How many anomalies of which name were found, those that the level forbids and those that it permits.
-    pub found: BTreeMap<String, (usize, bool)>,
     /// The first that it forbids, in words.
     pub first: Option<(String, Instant)>,
 }
@@ -97,10 +95,6 @@ pub fn judge(config: &Config, operations: &Operations, level: Level, last: &[(Ke
         names.push((u32::MAX, 0));
     }
     let checked = transactions::check(&builder.history, level);
-    let mut found: BTreeMap<String, (usize, bool)> = BTreeMap::new();
-    for anomaly in &checked.anomalies {
-        found.entry(anomaly.kind.to_string()).or_insert((0, level.forbids(anomaly.kind))).0 += 1;
-    }
     let (keys, values) = builder.names();
     let words = Words { config, operations, names: &names, keys: &keys, values: &values };
     let first = checked.anomalies.first().filter(|_| checked.forbidden > 0);
@@ -109,7 +103,7 @@ pub fn judge(config: &Config, operations: &Operations, level: Level, last: &[(Ke
         let at = anomaly.transactions.iter().filter_map(ended).max().unwrap_or(Instant::ZERO);
         (words.tell(anomaly, level), at)
     });
-    Judged { ruling: checked.ruling, committed, found, first }
+    Judged { ruling: checked.ruling, committed, first }
 }
 
 fn steps(acts: &[Act], found: Option<&[Found]>, builder: &mut Builder<Key, Mark>) -> Vec<Step> {

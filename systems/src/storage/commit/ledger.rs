@@ -251,7 +251,8 @@ impl Ledger {
 
 impl StateMachine for Ledger {
     type Command = Entry;
-    type Response = ();
+    /// Of a decision: whether it is committed now.
+    type Response = Option<bool>;
     type Snapshot = Self;
 
     fn start() -> Self {
@@ -268,7 +269,7 @@ impl StateMachine for Ledger {
         }
     }
 
-    fn apply(&mut self, entry: &Entry) {
+    fn apply(&mut self, entry: &Entry) -> Option<bool> {
         self.carried += 1;
         match entry {
             Entry::Barrier | Entry::Confirm => {}
@@ -289,12 +290,20 @@ impl StateMachine for Ledger {
             Entry::Decide(txn, commit, at, floor) => {
                 self.raise(txn.coordinator, *floor);
                 self.decide(*txn, *commit, *at);
+                return match self.state(*txn) {
+                    State::Committed(_) => Some(true),
+                    State::Aborted => Some(false),
+                    _ => None,
+                };
             }
             Entry::Bound(bound) => self.bound = self.bound.max(*bound),
         }
+        None
     }
 
-    fn read(&self, _: &Entry) {}
+    fn read(&self, _: &Entry) -> Option<bool> {
+        None
+    }
 
     fn is_read(entry: &Entry) -> bool {
         matches!(entry, Entry::Confirm)
@@ -315,7 +324,7 @@ impl StateMachine for Ledger {
         }
     }
 
-    fn response_bytes((): &()) -> u32 {
+    fn response_bytes(_: &Option<bool>) -> u32 {
         8
     }
 

@@ -4,7 +4,7 @@ use super::ledger::{Entry, Ledger};
 use super::message::{CommitFact, CommitMessage, CommitRecord, Grouped, Said};
 use super::node::{Fx, Machine};
 use super::options::{Config, Sharding};
-use super::txn::{State, TxnId};
+use super::txn::TxnId;
 use crate::consensus::raft::{self, Raft, RaftFact, RaftMessage};
 use crate::shared::replication::{Asker, Consensus, Council, Hosts, Minute, News, Proposal, Reign};
 use sim_core::{Completion, NodeId, Replay, StateMachine, Timer, WriteId};
@@ -66,7 +66,8 @@ pub enum Told {
     /// What was put into it is not, or nobody knows.
     Lost,
     /// An entry is durable, and carried out.
-    Applied(Entry),
+    /// Of a decision: whether it has committed.
+    Applied(Entry, Option<bool>),
     /// So is this decision, as is found at a start.
     Found(TxnId, bool),
     /// Its group still follows it, as of the question of this number; or it does not.
@@ -211,13 +212,8 @@ impl Disk {
         for (_, record) in disk.iter() {
             match record {
                 Ok(CommitRecord::Entry(entry)) => {
-                    ledger.apply(entry);
-                    if let Entry::Decide(txn, ..) = entry {
-                        match ledger.state(*txn) {
-                            State::Committed(_) => found.push((*txn, true)),
-                            State::Aborted => found.push((*txn, false)),
-                            _ => {}
-                        }
+                    if let (Some(commit), Entry::Decide(txn, ..)) = (ledger.apply(entry), entry) {
+                        found.push((*txn, commit));
                     }
                 }
                 Ok(CommitRecord::Snapshot(of)) => ledger = Ledger::clone(of),
@@ -242,9 +238,9 @@ impl Disk {
                 while let Some((write, what)) = self.writes.pop_front_if(|(write, _)| *write <= *upto) {
                     match what {
                         Written::Entry(entry) => {
-                            self.ledger.apply(&entry);
+                            let became = self.ledger.apply(&entry);
                             self.since += 1;
-                            told.push(Told::Applied(entry));
+                            told.push(Told::Applied(entry, became));
                         }
                         Written::Snapshot => fx.forget(write),
                         Written::Beginning => {
@@ -272,7 +268,7 @@ impl Shared {
         loop {
             while let Some(news) = self.council.news() {
                 match news {
-                    News::Decided(decided) => told.push(Told::Applied(decided.command)),
+                    News::Decided(decided) => told.push(Told::Applied(decided.command, decided.response)),
                     News::Settled(proposal, answer) if self.barrier == Some(proposal) => {
                         self.barrier = None;
                         if answer.is_some() && self.council.leads() == self.reign {

@@ -216,6 +216,8 @@ sim_core::messages! {
             txn: TxnId,
             /// What.
             known: Known,
+            /// Whether who has asked had voted yes then: to who had not, an abort is no news of what came after.
+            prepared: bool,
         } = "Outcome" ("{txn} {known:?}"),
         /// A node is no leader of its shard; this one may be.
         NotLeader {

@@ -151,9 +151,10 @@ impl Shard {
             CommitMessage::Decision { txn, commit, at, floor } => {
                 self.on_decision(txn, commit.then_some(at), floor, Some(from), fx);
             }
-            CommitMessage::Outcome { txn, known } => match known {
+            CommitMessage::Outcome { txn, known, prepared } => match known {
                 Known::Commit(at) => self.on_decision(txn, Some(at), 0, None, fx),
-                // An answer that has been overtaken says nothing about what it has only read, and is done with.
+                // An answer may have been overtaken by the vote: then it says nothing.
+                Known::Abort if !prepared && (self.is_preparing(txn) || !self.active.contains_key(&txn)) => {}
                 Known::Abort if !self.active.contains_key(&txn) && !self.doubts.contains_key(&txn) => {}
                 Known::Abort => self.on_decision(txn, None, 0, None, fx),
                 Known::Working => self.on_working(txn, fx),
@@ -193,7 +194,7 @@ impl Shard {
                     self.closing.clear();
                     self.bounding = false;
                 }
-                Told::Applied(entry) => self.on_applied(&entry, fx),
+                Told::Applied(entry, became) => self.on_applied(&entry, became, fx),
                 Told::Confirmed(number, follows) => self.on_confirmed(number, follows, fx),
             }
         }
@@ -504,7 +505,7 @@ impl Shard {
         }
     }
 
-    fn on_applied(&mut self, entry: &Entry, fx: &mut Fx<'_>) {
+    fn on_applied(&mut self, entry: &Entry, became: Option<bool>, fx: &mut Fx<'_>) {
         let serves = self.log.serves();
         match entry {
             Entry::Barrier | Entry::Confirm => {}
@@ -515,12 +516,8 @@ impl Shard {
             Entry::Prepare(txn, part, _) if serves => self.on_prepared(*txn, part, fx),
             Entry::Pre(txn, _) if serves => self.tell_askers(*txn, fx),
             Entry::Decide(txn, ..) => {
-                match self.log.ledger().state(*txn) {
-                    State::Committed(_) => {
-                        fx.note(CommitFact::Applies { txn: *txn, shard: self.number, commit: true });
-                    }
-                    State::Aborted => fx.note(CommitFact::Applies { txn: *txn, shard: self.number, commit: false }),
-                    _ => {}
+                if let Some(commit) = became {
+                    fx.note(CommitFact::Applies { txn: *txn, shard: self.number, commit });
                 }
                 if serves {
                     self.on_decided(*txn, fx);
