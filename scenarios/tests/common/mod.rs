@@ -240,7 +240,8 @@ const OPERATIONS: &[OperationKind] = &[
 ];
 
 /// Systems whose operations have names of their own.
-const NAMING: &[&str] = &["chubby", "consul", "kubernetes", "mapreduce", "queue", "redlock", "scheduling", "spark", "zookeeper"];
+const NAMING: &[&str] =
+    &["chubby", "consul", "kubernetes", "mapreduce", "queue", "redlock", "scheduling", "spark", "zookeeper"];
 
 /// Systems that give locks.
 const LOCKS: &[&str] = &["chubby", "redlock", "zookeeper"];
@@ -269,6 +270,8 @@ const TASKS: &[MetricKind] = &[
     MetricKind::new("registrations", "", Unit::Number, ""),
     MetricKind::new("cron_missed", "", Unit::Number, ""),
     MetricKind::new("cron_doubled", "", Unit::Number, ""),
+];
+
 /// The figures that files of `mapreduce` and `spark` expect.
 const BATCHES: &[MetricKind] = &[
     MetricKind::new("makespan", "", Unit::Time, ""),
