@@ -34,7 +34,7 @@ struct Real {
     of: fn(&Run) -> f64,
 }
 
-const REAL: [Real; 5] = [
+const REAL: [Real; 6] = [
     Real {
         name: "Redis Cluster 7.0.15, a primary of three killed",
         trials: "redis-cluster-primary-killed",
@@ -46,6 +46,13 @@ const REAL: [Real; 5] = [
         name: "etcd 3.4.23, the leader of three killed",
         trials: "etcd-leader-killed",
         file: "raft/leader-killed",
+        times: 1,
+        of: until_a_write,
+    },
+    Real {
+        name: "ZooKeeper 3.8.0, the leader of three killed",
+        trials: "zookeeper-leader-killed",
+        file: "zookeeper/leader-killed",
         times: 1,
         of: until_a_write,
     },
@@ -85,7 +92,7 @@ fn first_write(run: &Run, at: impl Fn(u32) -> bool) -> f64 {
     by.map(|op| (op.return_ns - killed) as f64 / 1e6).fold(f64::INFINITY, f64::min)
 }
 
-/// As the trials of etcd: any write.
+/// As the trials of etcd: any write. As those of ZooKeeper: all others are new there.
 fn until_a_write(run: &Run) -> f64 {
     first_write(run, |_| true)
 }

@@ -125,7 +125,7 @@ sim_core::options! {
         coalesce_period: DurationText = DurationText::millis(3000) => { coalesce: Duration = coalesce_period.0 };
         /// Whether members know each other at the start; if not, they join through the first three.
         joined: bool = true;
-        /// How long a member waits that nobody has let in, before it tries the next.
+        /// How long a member waits that nobody has let in, before it tries the first three once more.
         retry_join: DurationText = DurationText::millis(2000) => { retry_join: Duration = retry_join.0 },
             wrong if retry_join.0 == Duration::ZERO => ("tries without pause"), "\"2s\" is usual";
         /// How long a session lasts that nobody renews; the leader waits for twice that.

@@ -11,8 +11,36 @@ use std::rc::Rc;
 /// What has become of members: what the agent around has to know.
 pub(super) type Changes = Vec<(NodeId, Option<Status>)>;
 
-/// How many more a member tries once one has let it in.
-const GOES_ON: usize = 10;
+/// A way into the pool: who is dialled, one after another.
+#[derive(Clone, Debug)]
+struct Way {
+    /// Who is dialled at the moment.
+    dials: Option<NodeId>,
+    /// Who is next.
+    untried: Vec<NodeId>,
+    /// Whether somebody has answered.
+    answered: bool,
+    /// When it begins, or begins once more.
+    at: LocalInstant,
+}
+
+impl Way {
+    const fn by(untried: Vec<NodeId>, at: LocalInstant) -> Self {
+        Self { dials: None, untried, answered: false, at }
+    }
+
+    /// Dials the next, if none is dialled at the moment. Whether there is none.
+    fn is_over(&mut self, serf: &mut Serf, now: LocalInstant, out: &mut Vec<SerfEffect>) -> bool {
+        if self.at > now || self.dials.is_some_and(|with| serf.swim().is_joining(with)) {
+            return false;
+        }
+        self.dials = self.untried.pop();
+        if let Some(with) = self.dials {
+            serf.join(with, now, out);
+        }
+        self.dials.is_none()
+    }
+}
 
 /// A member of the pool.
 #[derive(Clone, Debug)]
@@ -23,11 +51,11 @@ pub struct Pool {
     armed: Option<LocalInstant>,
     /// Whether it was let in.
     is_in: bool,
-    /// When it tries to get in again, and whom it has not tried yet. Once it is in it goes on for a while, so that
-    /// those who have all begun anew do not end up in pools of their own.
-    joins: Option<(LocalInstant, Vec<NodeId>)>,
-    /// Whom it knew when it was up before.
-    knew: BTreeSet<NodeId>,
+    /// `handleRejoin`: those whom it knew when it was up before, until one of them answers.
+    rejoins: Option<Way>,
+    /// `retry_join`: all of those whom it is configured with, again and again until one of them has answered. Whoever
+    /// has begun anew dials all of them, so that those who have all begun anew do not stay in pools of their own.
+    retries: Option<Way>,
     /// News that are held back: since when, until when no more come, and what they are.
     held: Option<(LocalInstant, LocalInstant, BTreeMap<NodeId, Option<Status>>)>,
     out: Vec<SerfEffect>,
@@ -39,7 +67,8 @@ impl Pool {
         let now = fx.now();
         let again = fx.device_was_used();
         let members = config.members();
-        let mut knew: BTreeSet<NodeId> = (0..members).map(NodeId).collect();
+        let known_at_first = if config.joined { members } else { 0 };
+        let mut knew: BTreeSet<NodeId> = (0..known_at_first).map(NodeId).collect();
         for (_, record) in disk.iter() {
             match record {
                 Ok(ConsulRecord::There { node, there: true }) => _ = knew.insert(*node),
@@ -57,33 +86,30 @@ impl Pool {
         let is_in = config.joined && !again;
         let base = if is_in { members } else { 0 };
         let serf = Serf::new(me, (members, base), config.serf(), now, fx.rng());
-        let joins = (!is_in && members > 1).then(|| (now, Vec::new()));
-        let mut pool = Self {
+        let must = !is_in && members > 1;
+        let rejoins = (must && again && !knew.is_empty()).then(|| {
+            let mut knew: Vec<NodeId> = knew.into_iter().collect();
+            fx.rng().shuffle(&mut knew);
+            Way::by(knew, now)
+        });
+        Self {
             config: Rc::clone(config),
             me,
             serf,
             armed: None,
             is_in: is_in || members <= 1,
-            joins,
-            knew,
+            rejoins,
+            retries: must.then(|| Way::by(Vec::new(), now)),
             held: None,
             out: Vec::new(),
             has_left: false,
-        };
-        if config.joined {
-            pool.knew = pool.knew_or_seeds();
-        } else if !again {
-            pool.knew = pool.seeds();
         }
-        pool
     }
 
-    fn seeds(&self) -> BTreeSet<NodeId> {
-        (0..self.config.members().min(3)).map(NodeId).filter(|node| *node != self.me).collect()
-    }
-
-    fn knew_or_seeds(&self) -> BTreeSet<NodeId> {
-        if self.knew.is_empty() { self.seeds() } else { self.knew.clone() }
+    /// Whom `retry_join` names: the first three members.
+    fn seeds(&self) -> Vec<NodeId> {
+        // The first of the list is tried first.
+        (0..self.config.members().min(3)).rev().map(NodeId).filter(|node| *node != self.me).collect()
     }
 
     /// Serf.
@@ -115,26 +141,37 @@ impl Pool {
         let now = fx.now();
         let mut out = core::mem::take(&mut self.out);
         self.serf.wake(now, fx.rng(), &mut out);
-        self.join_if_due(now, fx, &mut out);
+        self.join_if_due(now, &mut out);
         self.flush(out, fx)
     }
 
-    fn join_if_due(&mut self, now: LocalInstant, fx: &mut Fx<'_>, out: &mut Vec<SerfEffect>) {
-        let Some((at, untried)) = &mut self.joins else { return };
-        if *at > now || self.serf.left() != Left::No {
+    fn join_if_due(&mut self, now: LocalInstant, out: &mut Vec<SerfEffect>) {
+        if self.serf.left() != Left::No {
             return;
         }
-        if untried.is_empty() {
-            if self.is_in {
-                self.joins = None;
-                return;
-            }
-            *untried = self.knew.iter().copied().collect();
-            fx.rng().shuffle(untried);
+        if self.rejoins.as_mut().is_some_and(|way| way.is_over(&mut self.serf, now, out)) {
+            self.rejoins = None;
         }
-        *at = now + self.config.retry_join;
-        if let Some(with) = untried.pop() {
-            self.serf.join(with, now, out);
+        let seeds = self.seeds();
+        if let Some(way) = &mut self.retries {
+            if way.dials.is_none() && way.at <= now {
+                way.untried = seeds;
+            }
+            if way.is_over(&mut self.serf, now, out) {
+                way.at = now + self.config.retry_join;
+                self.retries.take_if(|way| way.answered);
+            }
+        }
+    }
+
+    /// Somebody has let it in.
+    fn on_joined(&mut self, with: NodeId, fx: &mut Fx<'_>) {
+        if !core::mem::replace(&mut self.is_in, true) {
+            fx.note(ConsulFact::Joined);
+        }
+        self.rejoins.take_if(|way| way.dials == Some(with));
+        if let Some(way) = self.retries.as_mut().filter(|way| way.dials == Some(with)) {
+            way.answered = true;
         }
     }
 
@@ -169,14 +206,7 @@ impl Pool {
                     changes.push((about, what));
                 }
                 SerfEffect::Event(at, what) => fx.note(ConsulFact::Event { at, what }),
-                SerfEffect::Joined => {
-                    if !core::mem::replace(&mut self.is_in, true) {
-                        fx.note(ConsulFact::Joined);
-                        if let Some((_, untried)) = &mut self.joins {
-                            untried.truncate(GOES_ON);
-                        }
-                    }
-                }
+                SerfEffect::Joined(with) => self.on_joined(with, fx),
                 SerfEffect::Swim(effect) => note(effect, fx),
             }
         }
@@ -222,8 +252,10 @@ impl Pool {
     pub(super) fn arm(&mut self, fx: &mut Fx<'_>) {
         let now = fx.now();
         let mut due = self.serf.next_due(now);
-        if let Some((at, _)) = self.joins.as_ref().filter(|_| self.serf.left() == Left::No) {
-            due = due.min(*at);
+        if self.serf.left() == Left::No {
+            let ways = [&self.rejoins, &self.retries].into_iter().flatten();
+            let waits = |way: &&Way| way.dials.is_none_or(|with| !self.serf.swim().is_joining(with));
+            due = ways.filter(waits).map(|way| way.at).fold(due, LocalInstant::min);
         }
         if let Some((since, until, _)) = &self.held {
             due = due.min(*until).min(*since + self.config.coalesce);

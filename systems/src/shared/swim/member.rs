@@ -49,8 +49,8 @@ pub enum SwimEffect {
     Forgets(NodeId),
     /// News that only Serf knows what to do with.
     Heard(Rumour),
-    /// What Serf knows at somebody else; it was asked for to join, or not.
-    Synced(Whole, bool),
+    /// What Serf knows at somebody else, and who that is if it was asked to let this one in.
+    Synced(Whole, Option<NodeId>),
 }
 
 /// The probe under way.
@@ -96,7 +96,7 @@ pub struct Swim {
     next_probe: LocalInstant,
     next_gossip: LocalInstant,
     helps: VecDeque<Help>,
-    pub(super) exchange: Option<Exchange>,
+    pub(super) exchanges: Vec<Exchange>,
     pub(super) next_exchange: LocalInstant,
     pub(super) leaving: bool,
 }
@@ -129,7 +129,7 @@ impl Swim {
             next_probe,
             next_gossip,
             helps: VecDeque::new(),
-            exchange: None,
+            exchanges: Vec::new(),
             next_exchange,
             leaving: false,
         }

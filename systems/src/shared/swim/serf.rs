@@ -4,6 +4,7 @@
 use super::config::{Slip, SwimConfig};
 use super::member::{Swim, SwimEffect};
 use super::message::{Lamport, Rumour, SwimMessage, Whole};
+use super::sync::Reason;
 use super::view::State;
 use crate::shared::number::Counts;
 use sim_core::{Duration, LocalInstant, NodeId, Rng};
@@ -88,8 +89,8 @@ pub enum SerfEffect {
     Is(NodeId, Option<Status>),
     /// An application said something.
     Event(Lamport, u64),
-    /// Somebody has let it in.
-    Joined,
+    /// Somebody has let it in: this one.
+    Joined(NodeId),
 }
 
 /// How far it is with leaving.
@@ -243,10 +244,10 @@ impl Serf {
         self.flush(inside, now, out);
     }
 
-    /// Joins the group that `with` is in.
+    /// Joins the group that `with` is in: dials it until it answers, or for ten seconds ([`Swim::is_joining`]).
     pub fn join(&mut self, with: NodeId, now: LocalInstant, out: &mut Vec<SerfEffect>) {
         let mut inside = core::mem::take(&mut self.inside);
-        self.swim.exchange_with(with, true, now, &mut inside);
+        self.swim.exchange_with(with, Reason::Join, now, &mut inside);
         self.flush(inside, now, out);
     }
 
@@ -318,7 +319,7 @@ impl Serf {
                     out.push(SerfEffect::Send { to, message });
                 }
                 SwimEffect::Heard(rumour) => self.on_rumour(rumour, now, out),
-                SwimEffect::Synced(whole, joins) => self.on_synced(&whole, joins, now, out),
+                SwimEffect::Synced(whole, joined) => self.on_synced(&whole, joined, now, out),
                 SwimEffect::Believes { node, state, .. } => {
                     self.on_believed(node, state, now, out);
                     out.push(SerfEffect::Swim(effect));
@@ -459,7 +460,7 @@ impl Serf {
     }
 
     /// What somebody else knows. Intents to leave are passed on, so that whoever is still here can object.
-    fn on_synced(&mut self, whole: &Whole, joins: bool, now: LocalInstant, out: &mut Vec<SerfEffect>) {
+    fn on_synced(&mut self, whole: &Whole, joined: Option<NodeId>, now: LocalInstant, out: &mut Vec<SerfEffect>) {
         if whole.clock > Lamport(0) {
             self.witness(Lamport(whole.clock.0 - 1));
         }
@@ -474,9 +475,9 @@ impl Serf {
             self.on_event(*at, *what, out);
         }
         self.event_clock = self.event_clock.max(whole.event_clock);
-        if joins {
+        if let Some(with) = joined {
             self.say_here(now, out);
-            out.push(SerfEffect::Joined);
+            out.push(SerfEffect::Joined(with));
         }
     }
 
@@ -495,11 +496,11 @@ impl Serf {
     fn reconnect(&mut self, now: LocalInstant, rng: &mut Rng, inside: &mut Vec<SwimEffect>) {
         let failed: Vec<NodeId> = self.gone(Status::Failed).map(|(node, _)| node).collect();
         let alive = u64::from(self.swim.alive()).max(1);
-        if self.left != Left::No || self.swim.is_joining() || rng.below(alive) >= failed.len() as u64 {
+        if self.left != Left::No || self.swim.is_reconnecting() || rng.below(alive) >= failed.len() as u64 {
             return;
         }
         if let Some(with) = rng.pick(&failed) {
-            self.swim.exchange_with(*with, false, now, inside);
+            self.swim.exchange_with(*with, Reason::Reconnect, now, inside);
         }
     }
 }

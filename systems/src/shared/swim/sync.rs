@@ -1,5 +1,5 @@
-//! Push-pull: the whole state, exchanged with one member at a time. Over TCP in memberlist; here a message each way,
-//! sent again until it is answered or the time is over.
+//! Push-pull: the whole state, exchanged with one other member. Over TCP in memberlist; here a message each way, sent
+//! again until it is answered or the time is over: as the dialling of a connection is, which waits out a short partition.
 
 use super::config::push_pull_scale;
 use super::member::{Swim, SwimEffect};
@@ -13,13 +13,23 @@ const PATIENCE: Duration = Duration::secs(10);
 /// How long until it is sent again; twice as long each time.
 const AGAIN: Duration = Duration::secs(1);
 
-/// An exchange under way.
+/// What an exchange is for. Of what comes round again and again, one is under way at a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// It is time for one.
+    Regular,
+    /// One that failed may be back.
+    Reconnect,
+    /// To be let in.
+    Join,
+}
+
+/// An exchange under way: a connection that is dialled, or waited at.
 #[derive(Clone, Debug)]
 pub struct Exchange {
     with: NodeId,
     seq: ProbeNumber,
-    whole: Whole,
-    join: bool,
+    reason: Reason,
     again: LocalInstant,
     pause: Duration,
     gives_up: LocalInstant,
@@ -32,52 +42,56 @@ impl Swim {
         (every > Duration::ZERO).then_some(every)
     }
 
+    /// Whether the next regular one waits only for its time.
+    fn is_free(&self) -> bool {
+        !self.leaving && !self.exchanges.iter().any(|exchange| exchange.reason == Reason::Regular)
+    }
+
     pub(super) fn exchange_due(&self) -> Option<LocalInstant> {
-        if self.leaving {
-            return None;
-        }
-        match &self.exchange {
-            Some(exchange) => Some(exchange.again.min(exchange.gives_up)),
-            None => self.exchanges_every().map(|_| self.next_exchange),
-        }
+        let regular = self.exchanges_every().filter(|_| self.is_free()).map(|_| self.next_exchange);
+        let under_way = self.exchanges.iter().map(|exchange| exchange.again.min(exchange.gives_up));
+        under_way.chain(regular).min()
     }
 
     pub(super) fn exchange_if_due(&mut self, now: LocalInstant, rng: &mut Rng, out: &mut Vec<SwimEffect>) {
-        if self.exchange_due().is_none_or(|due| due > now) {
-            return;
-        }
-        if let Some(exchange) = &mut self.exchange {
-            if exchange.gives_up <= now {
-                self.exchange = None;
-            } else {
+        self.exchanges.retain(|exchange| exchange.gives_up > now);
+        for at in 0..self.exchanges.len() {
+            let exchange = &mut self.exchanges[at];
+            if exchange.again <= now {
                 exchange.pause = exchange.pause.times(2);
                 exchange.again = now + exchange.pause;
-                let message = SwimMessage::Push { seq: exchange.seq, whole: exchange.whole.clone() };
-                out.push(SwimEffect::Send { to: exchange.with, message });
+                let (to, seq) = (exchange.with, exchange.seq);
+                // Who is connected with at last is told what is known by then.
+                out.push(SwimEffect::Send { to, message: SwimMessage::Push { seq, whole: self.whole() } });
             }
-            return;
         }
-        let Some(every) = self.exchanges_every() else { return };
+        let Some(every) = self.exchanges_every().filter(|_| self.is_free() && self.next_exchange <= now) else {
+            return;
+        };
         self.next_exchange = now + every;
         if let Some(with) = self.pick(1, rng, |_, belief| belief.state == State::Alive).pop() {
             // Serf adds what it knows as the message leaves: see `Serf::flush`.
-            self.exchange_with(with, false, now, out);
+            self.exchange_with(with, Reason::Regular, now, out);
         }
     }
 
     /// Exchanges the whole state with somebody, known or not.
-    pub fn exchange_with(&mut self, with: NodeId, join: bool, now: LocalInstant, out: &mut Vec<SwimEffect>) {
-        let (seq, whole) = (self.last_number.advance(), self.whole());
-        let message = SwimMessage::Push { seq, whole: whole.clone() };
+    pub fn exchange_with(&mut self, with: NodeId, reason: Reason, now: LocalInstant, out: &mut Vec<SwimEffect>) {
+        let seq = self.last_number.advance();
         let (again, gives_up) = (now + AGAIN, now + PATIENCE);
-        self.exchange = Some(Exchange { with, seq, whole, join, again, pause: AGAIN, gives_up });
-        out.push(SwimEffect::Send { to: with, message });
+        self.exchanges.push(Exchange { with, seq, reason, again, pause: AGAIN, gives_up });
+        out.push(SwimEffect::Send { to: with, message: SwimMessage::Push { seq, whole: self.whole() } });
     }
 
-    /// Whether it waits for somebody to let it in.
+    /// Whether an exchange with `with` is under way to be let in.
     #[must_use]
-    pub fn is_joining(&self) -> bool {
-        self.exchange.as_ref().is_some_and(|exchange| exchange.join)
+    pub fn is_joining(&self, with: NodeId) -> bool {
+        self.exchanges.iter().any(|exchange| exchange.reason == Reason::Join && exchange.with == with)
+    }
+
+    /// Whether one with a member that failed is.
+    pub(super) fn is_reconnecting(&self) -> bool {
+        self.exchanges.iter().any(|exchange| exchange.reason == Reason::Reconnect)
     }
 
     /// All that it knows.
@@ -106,7 +120,7 @@ impl Swim {
     ) {
         let mine = self.whole();
         out.push(SwimEffect::Send { to: from, message: SwimMessage::Pull { seq, whole: mine } });
-        self.merge(whole, false, now, out);
+        self.merge(whole, None, now, out);
     }
 
     pub(super) fn on_pull(
@@ -117,14 +131,15 @@ impl Swim {
         now: LocalInstant,
         out: &mut Vec<SwimEffect>,
     ) {
-        let Some(exchange) = self.exchange.take_if(|exchange| exchange.with == from && exchange.seq == seq) else {
-            return;
-        };
-        self.merge(whole, exchange.join, now, out);
+        let is_it = |exchange: &Exchange| exchange.with == from && exchange.seq == seq;
+        let Some(at) = self.exchanges.iter().position(is_it) else { return };
+        let exchange = self.exchanges.swap_remove(at);
+        let joined = (exchange.reason == Reason::Join).then_some(from);
+        self.merge(whole, joined, now, out);
     }
 
     /// Takes in all that somebody else knows. Who is dead there is only suspected here: it may object.
-    fn merge(&mut self, whole: Whole, join: bool, now: LocalInstant, out: &mut Vec<SwimEffect>) {
+    fn merge(&mut self, whole: Whole, joined: Option<NodeId>, now: LocalInstant, out: &mut Vec<SwimEffect>) {
         let said = |node: NodeId| {
             let listed = whole.members.binary_search_by_key(&node, |member| member.node).is_ok();
             listed || whole.unknown.binary_search(&node).is_ok()
@@ -146,6 +161,6 @@ impl Swim {
                 State::Suspect | State::Dead => self.suspect(*node, *incarnation, me, now, out),
             }
         }
-        out.push(SwimEffect::Synced(whole, join));
+        out.push(SwimEffect::Synced(whole, joined));
     }
 }

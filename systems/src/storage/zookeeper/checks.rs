@@ -318,7 +318,8 @@ impl ZkChecks {
         let patience = Duration(self.config.init_limit.0 + self.config.sync_limit.0).times(2);
         let lately = |node: NodeId| self.looked.get(&node).is_some_and(|since| self.now.since(*since) < patience);
         let servers = in_the_end::each(nodes).filter_map(|(node, machine)| Some((node, machine.server()?)));
-        let servers: Vec<_> = servers.filter(|(node, _)| !lately(*node)).collect();
+        // Nor is anything asked of one that is about to look for one.
+        let servers: Vec<_> = servers.filter(|(node, server)| !lately(*node) && !server.is_busy()).collect();
         let Some((leader, first)) = servers.iter().find(|(_, server)| server.leads().is_some()) else {
             return servers.first().map(|(node, _)| (*node, "nobody leads".to_owned()));
         };

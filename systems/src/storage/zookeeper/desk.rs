@@ -65,7 +65,7 @@ impl Server {
         match &self.stage {
             Stage::Leading(_) => Some(self.me),
             Stage::Following(follow) => Some(follow.leader()),
-            Stage::Looking(_) => None,
+            Stage::Looking(_) | Stage::Busy(..) => None,
         }
     }
 

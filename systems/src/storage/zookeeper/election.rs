@@ -5,7 +5,7 @@ use super::bugs::ZkBug;
 use super::message::{Doing, Vote, ZkFact, ZkMessage};
 use super::node::{ELECTION, Fx};
 use super::options::Duty;
-use super::server::{Server, Stage};
+use super::server::{Server, Stage, Then};
 use super::txn::Zxid;
 use sim_core::{Duration, NodeId, NodeSet};
 use std::collections::BTreeMap;
@@ -85,8 +85,35 @@ impl Server {
         self.count(fx);
     }
 
+    /// Its leader is gone, or its quorum: its process ends what it did, and then it looks for another.
+    pub(super) fn lose(&mut self, fx: &mut Fx<'_>) {
+        let says = self.doing();
+        self.close_desk(fx);
+        self.work(self.config.shut_down_of(self.me), (says, Then::Look), fx);
+    }
+
+    /// Its process has work with itself for so long.
+    fn work(&mut self, (lo, hi): (Duration, Duration), (says, then): (Doing, Then), fx: &mut Fx<'_>) {
+        if hi == Duration::ZERO {
+            return self.go_on(then, fx);
+        }
+        self.stage = Stage::Busy(says, then);
+        fx.disarm(super::node::TICK);
+        fx.disarm(super::node::RETRY);
+        let time = Duration(fx.rng().between(lo.0, hi.0));
+        fx.arm(ELECTION, time);
+    }
+
+    fn go_on(&mut self, then: Then, fx: &mut Fx<'_>) {
+        match then {
+            Then::Look => self.look(fx),
+            Then::Lead => self.lead(fx),
+        }
+    }
+
     const fn doing(&self) -> Doing {
         match self.stage {
+            Stage::Busy(says, _) => says,
             Stage::Looking(_) => Doing::Looking,
             Stage::Leading(_) => Doing::Leading,
             Stage::Following(_) => Doing::Following,
@@ -175,6 +202,9 @@ impl Server {
     /// Nothing better has come, or nothing at all.
     pub(super) fn on_election_due(&mut self, fx: &mut Fx<'_>) {
         let (vote, me) = (self.vote, self.me);
+        if let Stage::Busy(_, then) = self.stage {
+            return self.go_on(then, fx);
+        }
         let Stage::Looking(election) = &mut self.stage else { return };
         if !election.finalizing {
             election.patience = Duration(election.patience.0 * 2).min(LONGEST);
@@ -183,7 +213,7 @@ impl Server {
         }
         if vote.leader == me {
             fx.note(ZkFact::Elected { epoch: self.store.current });
-            self.lead(fx);
+            self.work(self.config.take_office, (Doing::Leading, Then::Lead), fx);
         } else {
             self.follow(vote.leader, fx);
         }

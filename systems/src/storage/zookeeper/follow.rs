@@ -65,7 +65,7 @@ impl Server {
         let Stage::Following(follow) = &self.stage else { return };
         if follow.step == Step::Connecting {
             if fx.now().since(follow.since) > self.config.init_limit {
-                return self.look(fx);
+                return self.lose(fx);
             }
             self.ask_leader(fx);
         }
@@ -76,7 +76,7 @@ impl Server {
         let Stage::Following(follow) = &self.stage else { return };
         // One that is not ready yet is asked again.
         if follow.leader == peer && follow.step != Step::Connecting {
-            self.look(fx);
+            self.lose(fx);
         }
     }
 
@@ -84,7 +84,7 @@ impl Server {
         let Stage::Following(follow) = &self.stage else { return };
         let limit = if follow.step == Step::Serving { self.config.sync_limit } else { self.config.init_limit };
         if fx.now().since(follow.heard) > limit {
-            return self.look(fx);
+            return self.lose(fx);
         }
         fx.arm(TICK, Duration(self.config.tick.0 / 2));
     }
@@ -101,7 +101,7 @@ impl Server {
         follow.heard = now;
         match message {
             // One that has led closes its connections; one that does not lead yet is asked again.
-            ZkMessage::NotLeading if follow.step != Step::Connecting => self.look(fx),
+            ZkMessage::NotLeading if follow.step != Step::Connecting => self.lose(fx),
             ZkMessage::LeaderInfo { epoch, attempt } if attempt == self.attempt => self.on_leader_info(epoch, fx),
             ZkMessage::Trunc { last } => {
                 if !self.store.truncate(last, fx) {
@@ -149,7 +149,7 @@ impl Server {
             return;
         }
         if epoch < accepted {
-            return self.look(fx);
+            return self.lose(fx);
         }
         (follow.step, follow.epoch) = (Step::Syncing, epoch);
         fx.disarm(RETRY);
@@ -225,6 +225,6 @@ impl Server {
 const fn from_leader(stage: &Stage) -> NodeId {
     match stage {
         Stage::Following(follow) => follow.leader,
-        Stage::Looking(_) | Stage::Leading(_) => NodeId(u32::MAX),
+        Stage::Looking(_) | Stage::Busy(..) | Stage::Leading(_) => NodeId(u32::MAX),
     }
 }

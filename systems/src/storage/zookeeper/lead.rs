@@ -3,7 +3,7 @@
 
 use super::bugs::ZkBug;
 use super::message::{SyncWay, ZkFact, ZkMessage};
-use super::node::{ELECTION, EXPIRY, Fx, TICK};
+use super::node::{ELECTION, EXPIRY, Fx, RETRY, TICK};
 use super::options::{Duty, SyncBy};
 use super::server::{Server, Stage};
 use super::store::Held;
@@ -45,6 +45,8 @@ struct Learner {
 enum Phase {
     Discovery,
     Synchronisation,
+    /// A quorum has its history, and its process starts its processors.
+    Starting,
     Broadcast,
 }
 
@@ -88,7 +90,7 @@ impl Server {
     fn leading(&mut self) -> Option<&mut Lead> {
         match &mut self.stage {
             Stage::Leading(lead) => Some(lead),
-            Stage::Looking(_) | Stage::Following(_) => None,
+            Stage::Looking(_) | Stage::Busy(..) | Stage::Following(_) => None,
         }
     }
 
@@ -267,14 +269,27 @@ impl Server {
         }
     }
 
-    /// A quorum has its history: all of it is committed, and it may propose.
+    /// A quorum has its history: all of it is committed.
     fn establish(&mut self, fx: &mut Fx<'_>) {
-        let (config, now) = (Rc::clone(&self.config), fx.now());
-        let (tree, last) = (self.tree.clone(), self.store.last());
+        let config = Rc::clone(&self.config);
         let Some(lead) = self.leading() else { return };
         if lead.phase != Phase::Synchronisation || !config.is_quorum(lead.synced) {
             return;
         }
+        lead.phase = Phase::Starting;
+        let (lo, hi) = config.start_up;
+        if hi == Duration::ZERO {
+            return self.on_started(fx);
+        }
+        let time = Duration(fx.rng().between(lo.0, hi.0));
+        fx.arm(RETRY, time);
+    }
+
+    /// It may propose.
+    pub(super) fn on_started(&mut self, fx: &mut Fx<'_>) {
+        let now = fx.now();
+        let (tree, last) = (self.tree.clone(), self.store.last());
+        let Some(lead) = self.leading().filter(|lead| lead.phase == Phase::Starting) else { return };
         lead.phase = Phase::Broadcast;
         lead.next = Zxid::of_epoch(lead.epoch);
         for (session, timeout) in tree.sessions() {
@@ -496,6 +511,6 @@ impl Server {
                 fx.send(learner, ZkMessage::NotLeading);
             }
         }
-        self.look(fx);
+        self.lose(fx);
     }
 }

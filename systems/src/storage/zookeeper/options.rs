@@ -2,7 +2,7 @@
 
 use super::bugs::ZkBug;
 use crate::shared::fenced::Fencing;
-use sim_core::units::DurationText;
+use sim_core::units::{DurationText, RangeText};
 use sim_core::{Duration, NodeId, NodeSet};
 
 /// Who must say so before `sync` answers.
@@ -55,6 +55,18 @@ sim_core::options! {
         /// How long a server waits for better votes once a quorum has voted as it does.
         finalize_wait: DurationText = DurationText::millis(200) => { finalize_wait: Duration = finalize_wait.0 },
             wrong if finalize_wait.0 == Duration::ZERO => ("no wait for better votes"), "\"200ms\" is usual";
+        /// How long it takes a server's process to notice that it has lost its leader, or its quorum, and to end its
+        /// processors, before it looks for another one; the first server, the second, and so on, and the last for all
+        /// others. Until then it says what it said before.
+        shut_down: Vec<RangeText> = Vec::new() => {
+            shut_down: Vec<(Duration, Duration)> = shut_down.iter().map(|range| (range.lo, range.hi)).collect(),
+        };
+        /// How long it takes one that is elected until others can connect with it.
+        take_office: RangeText = RangeText::default() => {
+            take_office: (Duration, Duration) = (take_office.lo, take_office.hi),
+        };
+        /// How long it takes a leader with a quorum behind it to start its processors, before anybody serves.
+        start_up: RangeText = RangeText::default() => { start_up: (Duration, Duration) = (start_up.lo, start_up.hi) };
         /// How long a server waits that found its new leader not ready.
         connect_retry: DurationText = DurationText::millis(100) => { connect_retry: Duration = connect_retry.0 },
             wrong if connect_retry.0 == Duration::ZERO => ("no wait between two tries"), "\"100ms\" is usual";
@@ -142,6 +154,13 @@ impl Config {
     /// Those whom clients connect with.
     pub fn hosts(&self) -> impl Iterator<Item = NodeId> + use<> {
         (0..self.servers + self.observers).map(NodeId)
+    }
+
+    /// How long it takes a server's process to end its processors.
+    #[must_use]
+    pub fn shut_down_of(&self, server: NodeId) -> (Duration, Duration) {
+        let own = self.shut_down.get(server.index()).or(self.shut_down.last());
+        own.copied().unwrap_or((Duration::ZERO, Duration::ZERO))
     }
 
     /// Whether this bug is switched on.

@@ -4,7 +4,7 @@ use super::desk::Desk;
 use super::election::Election;
 use super::follow::Follow;
 use super::lead::Lead;
-use super::message::{Vote, ZkFact, ZkMessage, ZkRecord};
+use super::message::{Doing, Vote, ZkFact, ZkMessage, ZkRecord};
 use super::node::{ELECTION, EXPIRY, Fx, RETRY, TICK};
 use super::options::Config;
 use super::store::{Held, Store};
@@ -13,10 +13,19 @@ use super::txn::{Entry, Zxid};
 use sim_core::{Completion, NodeId, Replay, Timer};
 use std::rc::Rc;
 
+/// What a server does once its process is done with itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Then {
+    Look,
+    Lead,
+}
+
 /// What a server does at the moment.
 #[derive(Clone, Debug)]
 pub(super) enum Stage {
     Looking(Election),
+    /// Between two of the others its process has work with itself, and says this meanwhile.
+    Busy(Doing, Then),
     Following(Box<Follow>),
     Leading(Box<Lead>),
 }
@@ -78,6 +87,12 @@ impl Server {
     #[must_use]
     pub const fn serves(&self) -> bool {
         self.desk.open
+    }
+
+    /// Whether its process has work with itself.
+    #[must_use]
+    pub const fn is_busy(&self) -> bool {
+        matches!(self.stage, Stage::Busy(..))
     }
 
     /// The newest transaction in its log.
@@ -179,6 +194,7 @@ impl Server {
             (ELECTION, _) => self.on_election_due(fx),
             (TICK, Stage::Leading(_)) => self.on_leader_tick(fx),
             (TICK, Stage::Following(_)) => self.on_follower_tick(fx),
+            (RETRY, Stage::Leading(_)) => self.on_started(fx),
             (RETRY, _) => self.on_retry(fx),
             (EXPIRY, _) => self.on_expiry(fx),
             _ => {}
@@ -191,7 +207,7 @@ impl Server {
         match &self.stage {
             Stage::Following(_) => self.on_leader_gone(peer, fx),
             Stage::Leading(_) => self.on_learner_gone(peer, fx),
-            Stage::Looking(_) => {}
+            Stage::Looking(_) | Stage::Busy(..) => {}
         }
         self.settle(fx);
     }
