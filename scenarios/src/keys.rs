@@ -3,6 +3,7 @@
 mod fault;
 mod plans;
 mod tables;
+mod transport;
 
 pub use fault::{AFTER, BURST, CHANGES, DIRECTIONS, ENDS, FAULT, HEALS, KINDS, LAWS, ON_CRASH, SCOPES, SHAPES};
 pub use plans::{LIMITS, SWARM, VARY};
@@ -10,6 +11,7 @@ pub use tables::{
     CLIENT, CLUSTER, DISK, DISTRIBUTIONS, EXPECT, GROUP, HAZARD, KEYS, LATENCY, LINK, NETWORK, POPULARITIES, PROBE,
     REPORT, ROOT, SCENARIO, STAGE, TIME_UNITS, WORKLOAD,
 };
+pub use transport::{CONGESTION, MTU, TCP, TRANSPORTS, UDP};
 
 /// One table of the file.
 #[derive(Debug)]

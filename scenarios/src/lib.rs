@@ -24,6 +24,7 @@ pub mod shrink;
 pub mod suggest;
 pub mod swarm;
 pub mod sweep;
+pub mod transport;
 mod write;
 pub mod written;
 

@@ -8,7 +8,7 @@ use core::fmt::{Display, Write};
 use sim_core::fault::{
     ClockChange, Cue, CutClients, DiskChange, Fault, Injection, Limits, MemberChange, Schedule, Shape,
 };
-use sim_core::network::{Latency, Law, LinkPolicy};
+use sim_core::network::{Congestion, Latency, Law, LinkPolicy, Transport, UdpPolicy};
 use sim_core::units::{BitRate, ByteSize, OffsetText, OperationRate, Ppm, ProbabilityText, RangeText};
 use sim_core::{Argument, Duration, Instant, NodeId, Probability, ReadsFrom, Routing};
 use toml::{Table, Value};
@@ -238,11 +238,56 @@ fn network(out: &mut Out, scenario: &Scenario) {
     out.key("corrupt", share(*corrupt));
     out.key("bandwidth", bandwidth(*bits));
     out.key("queue", text(ByteSize(*queue_bytes)));
-    out.key("ordered", *ordered);
+    let carried = scenario.network.transport != Transport::Ideal;
+    if !carried {
+        out.key("ordered", *ordered);
+    }
     out.key("connection_timeout", time(*connection_timeout));
+    transport(out, &scenario.network.transport);
     out.table("[network.client]");
     change(out, &scenario.network.client);
     scenario.network.rules.iter().for_each(|r| rule(out, r, scenario));
+}
+
+/// What carries messages, if anything does.
+fn transport(out: &mut Out, transport: &Transport) {
+    let size = |bytes: u64| text(ByteSize(bytes));
+    match transport {
+        Transport::Ideal => {}
+        Transport::Udp(UdpPolicy { mtu, receive_buffer, split }) => {
+            out.key("transport", "udp");
+            out.key("mtu", number(u64::from(*mtu)));
+            out.table("[network.udp]");
+            out.key("receive_buffer", size(*receive_buffer));
+            out.key("split", *split);
+        }
+        Transport::Tcp(tcp) => {
+            out.key("transport", "tcp");
+            out.key("mtu", number(u64::from(tcp.mtu)));
+            out.table("[network.tcp]");
+            out.key("min_rto", time(tcp.min_rto));
+            out.key("connect_timeout", time(tcp.connect_timeout));
+            out.key("timeout", time(tcp.timeout));
+            out.key("keep_alive", time(tcp.keep_alive));
+            out.key("keep_alive_probes", number(u64::from(tcp.keep_alive_probes)));
+            out.key("delayed_ack", time(tcp.delayed_ack));
+            out.key("nagle", tcp.nagle);
+            out.key(
+                "congestion",
+                match tcp.congestion {
+                    Congestion::None => "none",
+                    Congestion::Reno => "reno",
+                    Congestion::Cubic => "cubic",
+                },
+            );
+            out.key("send_buffer", size(tcp.send_buffer));
+            out.key("receive_buffer", size(tcp.receive_buffer));
+            out.key("pending", size(tcp.pending));
+            out.key("pool", number(u64::from(tcp.pool)));
+            out.key("bulk", size(tcp.bulk));
+            out.key("nat_idle", time(tcp.nat_idle));
+        }
+    }
 }
 
 fn change(out: &mut Out, change: &LinkChange) {

@@ -21,6 +21,7 @@ pub(crate) enum Code {
     Order = 14,
     Append = 15,
     Closed = 16,
+    Segment = 17,
 }
 
 /// Folds `(time, who, what, payload)` of every event into 64 bits, in order.

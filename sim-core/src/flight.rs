@@ -70,6 +70,23 @@ pub enum Flight<N: Node> {
         node: NodeId,
         peer: NodeId,
     },
+    Connection {
+        end: Peer,
+        peer: Peer,
+        open: bool,
+        why: &'static str,
+    },
+    Segment {
+        from: Peer,
+        to: Peer,
+        kind: &'static str,
+        at_byte: u32,
+        bytes: u32,
+        under_way: u32,
+        again: bool,
+        arrives: Instant,
+        lost: Option<Drop>,
+    },
     Ordered {
         node: NodeId,
         order: Order,
@@ -132,6 +149,10 @@ impl<N: Node> Flight<N> {
             Observed::Booted { node, records } => Self::Booted { node, records },
             Observed::Paused { node, paused } => Self::Paused { node, paused },
             Observed::Closed { node, peer } => Self::Closed { node, peer },
+            Observed::Connection { end, peer, open, why } => Self::Connection { end, peer, open, why },
+            Observed::Segment { from, to, kind, at_byte, bytes, under_way, again, arrives, lost } => {
+                Self::Segment { from, to, kind, at_byte, bytes, under_way, again, arrives, lost }
+            }
             Observed::Ordered { node, order } => Self::Ordered { node, order },
             Observed::FaultStarted { index, injection, resolved } => {
                 Self::FaultStarted { index, injection: Box::new(injection.clone()), resolved: resolved.to_vec() }
@@ -168,6 +189,10 @@ impl<N: Node> Flight<N> {
             Self::Booted { node, records } => Observed::Booted { node, records },
             Self::Paused { node, paused } => Observed::Paused { node, paused },
             Self::Closed { node, peer } => Observed::Closed { node, peer },
+            Self::Connection { end, peer, open, why } => Observed::Connection { end, peer, open, why },
+            Self::Segment { from, to, kind, at_byte, bytes, under_way, again, arrives, lost } => {
+                Observed::Segment { from, to, kind, at_byte, bytes, under_way, again, arrives, lost }
+            }
             Self::Ordered { node, order } => Observed::Ordered { node, order },
             Self::FaultStarted { index, ref injection, ref resolved } => {
                 Observed::FaultStarted { index, injection, resolved }

@@ -45,6 +45,7 @@ mod probability;
 mod rng;
 mod rule;
 mod shape;
+mod stack;
 mod state_machine;
 mod system;
 mod time;

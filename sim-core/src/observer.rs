@@ -37,9 +37,28 @@ pub enum Drop {
     /// It was waiting for its receiver to handle it when that went down. (One that is still under way then arrives at
     /// whatever runs at the receiver when it gets there.)
     Stale,
+    /// The connection that carried it ended before it was read.
+    Reset,
+    /// Its receiver's socket was full, or its sender had no room for more behind a connection that stands still.
+    Overflow,
+    /// It is larger than a datagram can be.
+    TooBig,
 }
 
 impl Drop {
+    /// All of them, in the order of [`crate::Tally::dropped`].
+    pub const ALL: [Self; 9] = [
+        Self::Loss,
+        Self::Cut,
+        Self::Corrupt,
+        Self::QueueFull,
+        Self::Down,
+        Self::Stale,
+        Self::Reset,
+        Self::Overflow,
+        Self::TooBig,
+    ];
+
     /// The name in traces and reports.
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -50,6 +69,9 @@ impl Drop {
             Self::QueueFull => "queue_full",
             Self::Down => "down",
             Self::Stale => "stale",
+            Self::Reset => "reset",
+            Self::Overflow => "overflow",
+            Self::TooBig => "too_big",
         }
     }
 }
@@ -182,6 +204,38 @@ pub enum Observed<'a, N: Node> {
         /// With whom.
         peer: NodeId,
     },
+    /// A connection between two came about (`open`), or one end of it is over for it.
+    Connection {
+        /// Whose end it is.
+        end: Peer,
+        /// Who is at the other end.
+        peer: Peer,
+        /// Whether it came about.
+        open: bool,
+        /// How it ended, where it did.
+        why: &'static str,
+    },
+    /// A segment of a connection left a machine.
+    Segment {
+        /// Sender.
+        from: Peer,
+        /// Receiver.
+        to: Peer,
+        /// `SYN`, `data`, `ACK` ...
+        kind: &'static str,
+        /// Its first byte, counted from the beginning of the connection.
+        at_byte: u32,
+        /// Bytes of payload.
+        bytes: u32,
+        /// Bytes that its sender has under way with it: what its congestion window has let go.
+        under_way: u32,
+        /// Whether it was sent before.
+        again: bool,
+        /// When it is due, unless it is lost.
+        arrives: Instant,
+        /// Why it is lost, if it is.
+        lost: Option<Drop>,
+    },
     /// The operator gave a node an order.
     Ordered {
         /// Whom.
@@ -266,6 +320,10 @@ impl<'a, N: Node> Observed<'a, N> {
             Self::Booted { node, records } => Observed::Booted { node, records },
             Self::Paused { node, paused } => Observed::Paused { node, paused },
             Self::Closed { node, peer } => Observed::Closed { node, peer },
+            Self::Connection { end, peer, open, why } => Observed::Connection { end, peer, open, why },
+            Self::Segment { from, to, kind, at_byte, bytes, under_way, again, arrives, lost } => {
+                Observed::Segment { from, to, kind, at_byte, bytes, under_way, again, arrives, lost }
+            }
             Self::FaultStarted { index, injection, resolved } => Observed::FaultStarted { index, injection, resolved },
             Self::FaultEnded { index, injection, touched } => Observed::FaultEnded { index, injection, touched },
             _ => return None,

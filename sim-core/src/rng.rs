@@ -42,6 +42,10 @@ pub enum Purpose {
     ClientPacket = 14,
     /// What a packet fault with a memory does to the messages between two. Index: a hash of the fault and the two.
     PairPacket = 15,
+    /// What becomes of the packets of a transport from one end to another. Index: a hash of the two.
+    Wire = 16,
+    /// Where a connection's sequence numbers begin. Index: a hash of its ends and of which one of theirs it is.
+    Connection = 17,
 }
 
 /// A stream of random numbers: ChaCha with eight rounds. Equal for equal `(seed, purpose, index)` on every machine.

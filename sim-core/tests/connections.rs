@@ -2,7 +2,7 @@
 
 use crate::support::*;
 use sim_core::fault::{CutClients, Fault, OnCrash, Shape, Target};
-use sim_core::network::{Latency, LinkPolicy};
+use sim_core::network::{Latency, LinkPolicy, TcpPolicy, Transport};
 use sim_core::{Drop, Duration, Effects, Engine, EngineConfig, Message, Node, NodeId, Replay, Rng, Timer};
 use std::collections::BTreeMap;
 
@@ -84,13 +84,18 @@ impl sim_core::Client<Talker> for NoClient {
 }
 
 fn talk(seed: u64, all: Vec<Times>, timeout: Duration, until: u64) -> Talk {
+    talk_over(Transport::Ideal, seed, all, timeout, until)
+}
+
+fn talk_over(transport: Transport, seed: u64, all: Vec<Times>, timeout: Duration, until: u64) -> Talk {
     let mut config = EngineConfig { schedule: faults(all), seed, ..config(3) };
     *link(&mut config) = LinkPolicy {
         latency: Latency::uniform(ms(1), ms(5)),
-        ordered: true,
+        ordered: transport == Transport::Ideal,
         connection_timeout: timeout,
         ..LinkPolicy::default()
     };
+    config.network.transport = transport;
     let mut run: Talk = Engine::new(config, 3, ());
     run.run_until(at(until)).expect("nothing is checked");
     for node in run.nodes().iter().flatten() {
@@ -147,8 +152,22 @@ fn what_a_cut_hides_is_heard_of_after_it() {
 
 #[test]
 fn no_gap_goes_unheard_whatever_happens() {
+    assert!(closures_over(&Transport::Ideal, 300) > 1_000);
+}
+
+#[test]
+fn no_gap_goes_unheard_over_hosted_tcp() {
+    let patience = ms(700);
+    let tcp = TcpPolicy { timeout: patience, connect_timeout: ms(100), min_rto: ms(20), ..TcpPolicy::default() };
+    assert!(closures_over(&Transport::Tcp(tcp), 300) > 1_000);
+    let tight = TcpPolicy { pending: 3_000, send_buffer: 1_000, receive_buffer: 1_000, ..TcpPolicy::default() };
+    assert!(closures_over(&Transport::Tcp(tight), 100) > 100);
+}
+
+/// How many closures are heard of, over so many seeds.
+fn closures_over(transport: &Transport, seeds: u64) -> usize {
     let mut closures = 0;
-    for seed in 0..300 {
+    for seed in 0..seeds {
         let mut rng = Rng::stream(seed, sim_core::Purpose::Client, 0);
         let mut all = Vec::new();
         let mut from = 10;
@@ -163,11 +182,11 @@ fn no_gap_goes_unheard_whatever_happens() {
             });
             from += rng.below(100);
         }
-        let run = talk(seed, all, ms([20, 60, 15_000][(seed % 3) as usize]), 3_000);
+        let run = talk_over(transport.clone(), seed, all, ms([20, 60, 15_000][(seed % 3) as usize]), 3_000);
         closures += run.nodes().iter().flatten().map(|node| node.closed.len()).sum::<usize>();
         for node in run.nodes().iter().flatten() {
             assert!(node.heard > 500, "seed {seed}: they talk again");
         }
     }
-    assert!(closures > 1_000, "{closures}");
+    closures
 }

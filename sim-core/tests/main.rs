@@ -18,5 +18,6 @@ mod panics;
 mod partitions;
 mod support;
 mod timers;
+mod transport;
 mod triggers;
 mod waiting;

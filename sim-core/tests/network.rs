@@ -2,7 +2,7 @@
 
 use crate::support::*;
 use sim_core::fault::{Direction, Fault, OnCrash, PacketChange, Target};
-use sim_core::network::{Latency, LinkPolicy, NetworkConfig};
+use sim_core::network::{Latency, LinkPolicy, NetworkConfig, Transport};
 use sim_core::{Drop, Duration, EngineConfig, NodeId, Probability, Timer};
 use std::collections::BTreeSet;
 
@@ -138,6 +138,7 @@ fn each_ordered_pair_of_sites_has_its_own_policy() {
         client_site: vec![0],
         sites: 2,
         policies: vec![policy(1), policy(20), policy(30), policy(2)],
+        transport: Transport::Ideal,
     };
     let script = Script {
         boot: |me, fx| (0..4).filter(|to| *to != me.0).for_each(|to| fx.send(NodeId(to), note(0))),

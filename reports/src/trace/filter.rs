@@ -3,7 +3,7 @@
 use super::Line;
 
 /// Every event a trace knows, but for its first and last line.
-pub const EVENTS: [&str; 25] = [
+pub const EVENTS: [&str; 30] = [
     "sent",
     "delivered",
     "dropped",
@@ -18,6 +18,11 @@ pub const EVENTS: [&str; 25] = [
     "booted",
     "paused",
     "resumed",
+    "closed",
+    "connected",
+    "disconnected",
+    "segment",
+    "segment_lost",
     "ordered",
     "fault_started",
     "fault_ended",

@@ -28,7 +28,7 @@ impl Text {
         let who = line.place().unwrap_or("-");
         let event = &line.event;
         let tint = match event.as_str() {
-            "dropped" | "crashed" | "fault_started" | "fault_ended" | "paused" => "31",
+            "dropped" | "segment_lost" | "disconnected" | "crashed" | "fault_started" | "fault_ended" | "paused" => "31",
             "role" | "booted" | "resumed" | "ordered" => "32",
             "fact" => "36",
             _ => "2",
@@ -92,6 +92,10 @@ impl Text {
             "invoked" => format!("{}: {detail}", operation()),
             "asked" => format!("{} -> {to}", operation()),
             "requested" => format!("{} <- {from}", operation()),
+            "connected" => format!("with {to}"),
+            "disconnected" => format!("from {to}: {why}"),
+            "segment" => format!("{kind} -> {to}: {detail}, due in {}", due()),
+            "segment_lost" => format!("{kind} -> {to}: {detail}  ({why})"),
             "answered" | "redirected" => format!("{} -> {to}", operation()),
             "returned" => {
                 let by = line.from.as_ref().map_or_else(String::new, |node| format!(" from {node}"));

@@ -1,6 +1,6 @@
 //! The keys of everything but faults.
 
-use super::{FAULT, Key, LIMITS, SWARM, Section, Takes, Unit};
+use super::{FAULT, Key, LIMITS, MTU, SWARM, Section, TCP, TRANSPORTS, Takes, UDP, Unit};
 use crate::limits;
 use Takes::{
     Bandwidth, Bound, Count, Drift, Duration, Flag, Latency, Name, Probability, Size, Table, Tables, Text, Texts,
@@ -150,6 +150,15 @@ macro_rules! link_keys {
 pub static NETWORK: Section = Section {
     name: "[network]",
     keys: link_keys![
+        Key::new(
+            "transport",
+            Takes::Word(TRANSPORTS),
+            "ideal",
+            "what carries messages: nothing but the links, datagrams, or TCP connections",
+        ),
+        Key::new("mtu", Count(MTU.0, MTU.1), "1500", "of `udp` and `tcp`: the largest packet that a link takes"),
+        Key::new("udp", Table(&UDP), "", "how datagrams travel"),
+        Key::new("tcp", Table(&TCP), "", "how connections behave"),
         Key::new("client", Table(&CLIENT), "", "what is different between a client and a node"),
         Key::new("link", Tables(&LINK), "", "rules for some links; the last one wins"),
     ],

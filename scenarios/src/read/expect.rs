@@ -38,8 +38,9 @@ pub fn read(reader: &Reader<'_>, settle: Duration, world: &World) -> Expect {
     let mut own: Vec<_> = own.filter(|(_, metric, _)| !metric.is_empty()).collect();
     own.sort_by_key(|(name, ..)| *name);
     for (name, metric, span) in own {
-        let Some(kind) = world.metrics.iter().find(|kind| kind.name == metric) else {
-            let known: Vec<&str> = world.metrics.iter().map(|kind| &*kind.name).collect();
+        let all = || world.metrics.iter().chain(crate::transport::METRICS);
+        let Some(kind) = all().find(|kind| kind.name == metric) else {
+            let known: Vec<&str> = all().map(|kind| &*kind.name).collect();
             let help = match known.is_empty() {
                 true => "it names none of its own; leave it out".to_owned(),
                 false => suggest::help(metric, &known),

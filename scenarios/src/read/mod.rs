@@ -22,6 +22,7 @@ mod recorded;
 mod section;
 mod swarm;
 mod target;
+mod transport;
 mod trigger;
 
 pub use probe::capacity;
@@ -204,7 +205,8 @@ fn scenario(document: &Value, context: &Context<'_>, systems: &dyn Systems) -> O
     let plans = fault::read(&faults, root.has("swarm"), &world);
     let hazards = hazard::read(&children(&root, "hazard", &keys::HAZARD));
     let limits = limits::read(&child(&root, "limits", &keys::LIMITS), &plans, &world);
-    let swarm = root.has("swarm").then(|| swarm::read(&child(&root, "swarm", &keys::SWARM), &plans, world.connects));
+    let links = (world.connects, network.transport != sim_core::network::Transport::Ideal);
+    let swarm = root.has("swarm").then(|| swarm::read(&child(&root, "swarm", &keys::SWARM), &plans, links));
     let expect = expect::read(&child(&root, "expect", &keys::EXPECT), settle, &world);
     let probe = probe::read(&child(&root, "probe", &keys::PROBE));
     let patience = probe.timeout.unwrap_or_else(|| probe::patience(&workloads));

@@ -3,12 +3,13 @@
 use super::cluster::World;
 use super::latency::{Delay, delay, latency};
 use super::section::{Context, Reader};
+use super::transport::transport;
 use super::{child, children, matrix, measure};
 use crate::keys;
 use crate::limits;
 use crate::scenario::{Disk, DiskOverride, End, LinkChange, LinkRule, Network};
 use crate::written::{Kind, Value};
-use sim_core::network::{Latency, LinkPolicy};
+use sim_core::network::{Latency, LinkPolicy, Transport};
 use sim_core::{Duration, Probability};
 
 /// The largest queue of a link.
@@ -29,9 +30,16 @@ fn base() -> LinkPolicy {
     }
 }
 
-/// The link keys of a table, without `latency`. Where nodes talk over connections, links are ordered.
-pub fn change(reader: &Reader<'_>, connects: bool) -> LinkChange {
+/// The link keys of a table, without `latency`. Where nodes talk over connections, links are ordered, unless a hosted
+/// transport (`carried`) makes the order: then links lose what they lose.
+pub fn change(reader: &Reader<'_>, (connects, carried): (bool, bool)) -> LinkChange {
     let ordered = reader.get("ordered", measure::flag);
+    if carried && ordered == Some(true) && !connects {
+        let what = "whether messages arrive in order is the transport's to say";
+        reader.wrong("ordered", what, "leave `ordered` out, or `transport`");
+    }
+    let connects = connects && !carried;
+    let ordered = ordered.filter(|_| !carried);
     if connects && ordered == Some(false) {
         let what = "nodes of this system talk over TCP, so their links are ordered";
         reader.wrong("ordered", what, "leave `ordered` out");
@@ -62,7 +70,9 @@ pub fn change(reader: &Reader<'_>, connects: bool) -> LinkChange {
 
 /// Reads `[network]`.
 pub fn read(reader: &Reader<'_>, world: &World) -> Network {
-    let mut own = change(reader, world.connects);
+    let transport = transport(reader, world);
+    let links = (world.connects, transport != Transport::Ideal);
+    let mut own = change(reader, links);
     let mut rules = Vec::new();
     let span = reader.at("latency");
     match reader.get("latency", delay) {
@@ -76,9 +86,9 @@ pub fn read(reader: &Reader<'_>, world: &World) -> Network {
         None => {}
     }
     let client = child(reader, "client", &keys::CLIENT);
-    let client = LinkChange { latency: client.get("latency", latency), ..change(&client, world.connects) };
+    let client = LinkChange { latency: client.get("latency", latency), ..change(&client, links) };
     for link in children(reader, "link", &keys::LINK) {
-        let rule = rule(&link, world);
+        let rule = rule(&link, world, links);
         if rule.as_ref().is_some_and(LinkRule::names_a_node) && world.cluster.nodes() > limits::NODES_WITH_LINKS {
             let what = format!(
                 "rules for single nodes are kept for each pair, and {} nodes have too many",
@@ -89,11 +99,11 @@ pub fn read(reader: &Reader<'_>, world: &World) -> Network {
         }
         rules.extend(rule);
     }
-    let ordered = LinkPolicy { ordered: world.connects, ..base() };
-    Network { base: own.apply(ordered), client, rules }
+    let ordered = LinkPolicy { ordered: world.connects && !links.1, ..base() };
+    Network { base: own.apply(ordered), client, rules, transport }
 }
 
-fn rule(reader: &Reader<'_>, world: &World) -> Option<LinkRule> {
+fn rule(reader: &Reader<'_>, world: &World, links: (bool, bool)) -> Option<LinkRule> {
     let end = |value: &Value, context: &Context<'_>| end(value, context, world);
     let ends = match (reader.has("between"), reader.has("from") || reader.has("to")) {
         (true, true) => {
@@ -119,7 +129,7 @@ fn rule(reader: &Reader<'_>, world: &World) -> Option<LinkRule> {
             None
         }
     };
-    let change = LinkChange { latency: reader.get("latency", latency), ..change(reader, world.connects) };
+    let change = LinkChange { latency: reader.get("latency", latency), ..change(reader, links) };
     if reader.present().all(|(key, _)| ["between", "from", "to"].contains(&key)) && ends.is_some() {
         reader.context.wrong(reader.span, "this link changes nothing", "add for example `latency = \"30ms\"`");
     }

@@ -15,7 +15,7 @@ use sim_core::{Probability, Shape};
 const MIXTURES: usize = 1_000;
 
 /// Reads `[swarm]`, without the options of the system, which [`options`] adds.
-pub fn read(reader: &Reader<'_>, plans: &[Plan], connects: bool) -> Option<Swarm> {
+pub fn read(reader: &Reader<'_>, plans: &[Plan], links: (bool, bool)) -> Option<Swarm> {
     let scale = |key| reader.get(key, scale).unwrap_or(Scale { lo: 1000, hi: 1000 });
     let off = reader.get("off", measure::probability);
     let off = off.unwrap_or(Probability::per_billion(500_000_000));
@@ -26,7 +26,7 @@ pub fn read(reader: &Reader<'_>, plans: &[Plan], connects: bool) -> Option<Swarm
         let Some(value) = (if name == "network" { vary.value("network") } else { vary.value("disk") }) else {
             continue;
         };
-        choices.extend(lists(value, (name, connects), section, reader.context));
+        choices.extend(lists(value, (name, links), section, reader.context));
     }
     if plans.is_empty() && choices.is_empty() && !vary.has("system") && reader.is_there() {
         reader.context.wrong(
@@ -87,7 +87,7 @@ fn entries<'a>(
 
 fn lists(
     value: &Value,
-    (name, connects): (&str, bool),
+    (name, links): (&str, (bool, bool)),
     section: &'static Section,
     context: &Context<'_>,
 ) -> Vec<Choice> {
@@ -104,7 +104,7 @@ fn lists(
                 ("network", "latency") => {
                     Change::Link(LinkChange { latency: reader.get("latency", latency), ..LinkChange::default() })
                 }
-                ("network", _) => Change::Link(network::change(&reader, connects)),
+                ("network", _) => Change::Link(network::change(&reader, links)),
                 (_, "sync") => Change::Sync(network::disk(&reader).sync),
                 (_, "at_once") => Change::SyncsAtOnce(network::disk(&reader).at_once),
                 _ => Change::SyncFail(network::disk(&reader).fail),

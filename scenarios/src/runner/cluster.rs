@@ -100,7 +100,8 @@ fn network(scenario: &Scenario) -> NetworkConfig {
         (false, false) => None,
     };
     let policies = (0..sites * sites).map(|i| link(i / sites, i % sites).unwrap_or_default()).collect();
-    NetworkConfig { node_site, client_site: (0..zones).map(|z| (node_sites + z) as u16).collect(), sites, policies }
+    let client_site = (0..zones).map(|z| (node_sites + z) as u16).collect();
+    NetworkConfig { node_site, client_site, sites, policies, transport: network.transport.clone() }
 }
 
 fn seat_clients<S: System>(scenario: &Scenario, config: &ConfigOf<S>, engine: &mut EngineOf<'_, S>) {

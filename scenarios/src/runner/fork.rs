@@ -10,6 +10,7 @@ use super::recorder::Recorder;
 use super::{Own, RunError, cluster, finish, phases};
 use crate::Scenario;
 use sim_core::fault::Schedule;
+use sim_core::network::Transport;
 use sim_core::record::RunRecord;
 use sim_core::{Instant, Node, NodeStats, System, Violation};
 
@@ -38,6 +39,10 @@ pub fn fork<S>(request: &ForkRequest<'_>, each: &mut dyn FnMut(RunRecord)) -> Re
 where
     S: System<Node: Clone, Client: Clone, Checks: Clone>,
 {
+    if matches!(request.scenario.network.transport, Transport::Tcp(_)) {
+        // Its stacks are another crate's, and can not be cloned.
+        return fork_again::<S>(request, each);
+    }
     let trunk = Trunk::<S>::of(request)?;
     for seed in request.seeds {
         let (engine, stats, early) = (trunk.engine.clone(), trunk.stats.clone(), trunk.early.clone());

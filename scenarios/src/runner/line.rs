@@ -170,7 +170,10 @@ pub(super) fn observed<N: Node>(buffer: &mut Vec<u8>, at: Instant, what: &Observ
             ends(&mut line, Peer::Node(*from), Peer::Node(*to));
             line.word("kind", message.kind().name);
             line.number("id", u64::from(*number));
-            line.number("due_ns", arrives.0);
+            // What goes over a stream comes when the stream brings it.
+            if *arrives != Instant::FAR {
+                line.number("due_ns", arrives.0);
+            }
             line.text("detail", |out| message.describe(out));
             line.end();
         }
@@ -240,6 +243,28 @@ pub(super) fn observed<N: Node>(buffer: &mut Vec<u8>, at: Instant, what: &Observ
         Observed::Closed { node, peer } => of(begin("closed"), *node, |line| {
             line.text("detail", |out| write!(out, "the connection with {peer}"));
         }),
+        Observed::Connection { end, peer, open, why } => {
+            let mut line = begin(if *open { "connected" } else { "disconnected" });
+            ends(&mut line, *end, *peer);
+            if !open {
+                line.word("why", why);
+            }
+            line.end();
+        }
+        Observed::Segment { from, to, kind, at_byte, bytes, under_way, again, arrives, lost } => {
+            let mut line = begin(if lost.is_some() { "segment_lost" } else { "segment" });
+            ends(&mut line, *from, *to);
+            line.word("kind", kind);
+            match lost {
+                None => line.number("due_ns", arrives.0),
+                Some(why) => line.word("why", why.name()),
+            }
+            line.text("detail", |out| {
+                let again = if *again { ", sent again" } else { "" };
+                write!(out, "{bytes} bytes from {at_byte} on{again}; {under_way} under way")
+            });
+            line.end();
+        }
         Observed::Ordered { node, order } => of(begin("ordered"), *node, |line| {
             line.text("detail", |out| write!(out, "{order}"));
         }),

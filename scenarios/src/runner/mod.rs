@@ -258,6 +258,7 @@ fn finish<S: System>(
         ..RunRecord::default()
     };
     let (now, events, digest) = (engine.now(), engine.events(), engine.digest());
+    let carried = engine.transport_stats();
     let ((checks, (recorder, (trace, _))), nodes) = engine.finish();
     if let Some(trace) = trace.0 {
         trace.finish(now, events, digest)?;
@@ -284,6 +285,9 @@ fn finish<S: System>(
         linearizable: scenario.expect.linearizable,
     };
     record.measures = S::measure(&run);
+    if let Some(carried) = &carried {
+        crate::transport::measure(&mut record.measures, &scenario.network.transport, carried);
+    }
     if let Some(losses) = &mut record.measures.losses {
         losses.count(ops);
     }
@@ -367,13 +371,12 @@ fn faults(schedule: &Schedule, states: Vec<ActiveFault>, now: Instant) -> Vec<Fa
 }
 
 fn messages(tally: &sim_core::Tally) -> Messages {
-    let reasons = [Drop::Loss, Drop::Cut, Drop::Corrupt, Drop::QueueFull, Drop::Down, Drop::Stale];
     let named = tally.names.iter().zip(tally.sent).filter(|(_, sent)| *sent > 0);
     Messages {
         sent: tally.sent.iter().sum(),
         delivered: tally.delivered,
         lost: tally.dropped.iter().sum(),
-        lost_by: reasons
+        lost_by: Drop::ALL
             .iter()
             .zip(tally.dropped)
             .filter(|(_, n)| *n > 0)

@@ -1,7 +1,7 @@
 //! The network and the disks: one policy for all links, and rules for some of them.
 
 use super::Cluster;
-use sim_core::network::{Latency, LinkPolicy};
+use sim_core::network::{Latency, LinkPolicy, Transport};
 use sim_core::{Duration, NodeId, Probability};
 
 /// What a rule changes about a link; `None` leaves it as it is.
@@ -102,6 +102,8 @@ pub struct Network {
     pub client: LinkChange,
     /// Rules; where several speak about the same thing, the last one wins. Latency matrices have become rules here.
     pub rules: Vec<LinkRule>,
+    /// What carries messages over the links.
+    pub transport: Transport,
 }
 
 impl Network {

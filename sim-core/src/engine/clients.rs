@@ -31,7 +31,7 @@ pub(super) struct Pending<N: Node> {
     /// Tries made so far.
     pub attempts: u32,
     /// The node asked last.
-    asked: NodeId,
+    pub asked: NodeId,
     /// Whom to ask next, if a node has said so.
     hint: Option<NodeId>,
     /// When the client loses patience with this try; when the next try is due if `between`.
@@ -282,6 +282,14 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
         self.set_due(id, ticket.op, due);
         self.observer.observe(now, &Observed::Asked { ticket, to });
         let bytes = N::request_bytes(&request);
+        if self.is_tcp() && !self.is_seated(id) {
+            return self.stream_for(
+                ticket,
+                (Peer::Client(id), Peer::Node(to)),
+                bytes,
+                Event::Request { ticket, to, request },
+            );
+        }
         if let Some((after, twice)) = self.client_link(Parcel::Request(ticket), to, bytes, || 0) {
             if let Some(again) = twice {
                 // Whatever one copy is answered, the other may still take effect.
@@ -356,7 +364,7 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
     }
 
     /// An operation has run out of patience, or is due for another try, unless it has been attended to at this instant.
-    fn attend(&mut self, id: ClientId, op: u64) {
+    pub(super) fn attend(&mut self, id: ClientId, op: u64) {
         let now = self.now;
         let state = &mut self.clients[id.index()];
         let patience = state.seat.patience;
@@ -409,6 +417,9 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
     pub(super) fn request_reaches(&mut self, ticket: Ticket, to: NodeId, request: N::Request) {
         let (client, node) = (Peer::Client(ticket.client), Peer::Node(to));
         if self.nodes[to.index()].is_some() {
+            if self.is_udp() && self.is_gated(to) && !self.has_room(to, N::request_bytes(&request)) {
+                return self.drop_message(client, node, Parcel::Request(ticket), Drop::Overflow, 0);
+            }
             self.take_request(to, ticket, request);
         } else if self.is_seated(ticket.client) {
             self.wait_for_machine(ticket);
@@ -430,6 +441,10 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
         if !matches!(answer, Answer::UnderWay) {
             let redirect = matches!(answer, Answer::Elsewhere(_));
             self.observer.observe(self.now, &Observed::Answered { ticket, node: from, redirect });
+        }
+        if self.is_tcp() && !self.is_seated(ticket.client) {
+            let ends = (Peer::Node(from), Peer::Client(ticket.client));
+            return self.stream_for(ticket, ends, bytes, Event::Answer { ticket, from, answer });
         }
         if let Some((after, twice)) = self.client_link(Parcel::Answer(ticket), from, bytes, || hash::content(&answer)) {
             if let Some(again) = twice {
@@ -539,6 +554,11 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
         };
         if self.is_seated(id) {
             return Some((crate::Duration::ZERO, None));
+        }
+        if self.is_udp() {
+            let ends =
+                if to_node { (Peer::Client(id), Peer::Node(node)) } else { (Peer::Node(node), Peer::Client(id)) };
+            return self.client_datagram(what, ends, bytes, content);
         }
         // What a client sends leaves a machine of its own, with room enough.
         let queued = if to_node { Some(crate::Duration::ZERO) } else { self.leave_machine(node, None, bytes) };

@@ -143,7 +143,7 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
 
     /// Nobody was there to receive what `from` has sent: a machine that is up refuses, one that is dead is silent.
     pub(super) fn refused(&mut self, from: NodeId, to: NodeId) {
-        if !N::CONNECTS || from == to || self.connections.closures.is_to_hear(from, to) {
+        if !N::CONNECTS || from == to || self.is_tcp() || self.connections.closures.is_to_hear(from, to) {
             return;
         }
         let next = self.connections.closures.end(from, to);
@@ -211,10 +211,14 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
 
     /// The node itself is told.
     pub(super) fn hear_closed(&mut self, end: NodeId, peer: NodeId, next: Number) {
-        if self.connections.closures.known(end, peer) >= next {
-            return;
+        // Hosted connections know themselves what is over.
+        if !self.is_tcp() {
+            if self.connections.closures.known(end, peer) >= next {
+                return;
+            }
+            self.take_up(end, peer, next);
         }
-        self.take_up(end, peer, next);
+        self.heard_over(end, peer);
         self.record(end.0, Code::Closed, u64::from(peer.0));
         self.observer.observe(self.now, &Observed::Closed { node: end, peer });
         self.step_node(end, |n, fx| n.on_closed(peer, fx));

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, VecDeque};
 /// What a lost segment costs: the least that Linux waits before it sends again (`TCP_RTO_MIN`).
 const RETRANSMIT: Duration = Duration::millis(200);
 /// Clients' numbers lie beyond the nodes'.
-const CLIENT: u32 = 1 << 31;
+pub(super) const CLIENT: u32 = 1 << 31;
 
 /// One way of one link: sender and receiver.
 pub(super) type Way = (u32, u32);
@@ -79,7 +79,7 @@ pub(super) const fn way(from: Peer, to: Peer) -> Way {
     (number(from), number(to))
 }
 
-const fn peer(number: u32) -> Peer {
+pub(super) const fn peer(number: u32) -> Peer {
     if number & CLIENT == 0 { Peer::Node(NodeId(number)) } else { Peer::Client(ClientId(number & !CLIENT)) }
 }
 
@@ -222,7 +222,7 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
         any
     }
 
-    fn lose(&mut self, way: Way, event: Event<N>, why: Drop) {
+    pub(super) fn lose(&mut self, way: Way, event: Event<N>, why: Drop) {
         let (what, content) = match event {
             Event::Message { number, message, .. } => {
                 (Parcel::Message(message.kind(), number), hash::content(&message))
@@ -234,7 +234,7 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
         self.drop_message(peer(way.0), peer(way.1), what, why, content);
     }
 
-    fn zone_of_client(&self, way: Way) -> u16 {
+    pub(super) fn zone_of_client(&self, way: Way) -> u16 {
         let zone = |number| match peer(number) {
             Peer::Client(client) => Some(self.clients[client.index()].seat_zone()),
             Peer::Node(_) => None,

@@ -59,6 +59,7 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
         let machine_lives = on_crash == OnCrash::Keep || halted.is_some();
         self.machines[id.index()].cold.refuses = machine_lives;
         self.close_connections_of(id, machine_lives);
+        self.process_dies(id, machine_lives);
         let now = self.now;
         let machine = &mut self.machines[id.index()];
         machine.cold.frozen.clear();

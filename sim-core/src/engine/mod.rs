@@ -18,7 +18,9 @@ mod operator;
 mod outstanding;
 mod seated;
 mod slab;
+mod streams;
 mod timers;
+mod transport;
 mod triggers;
 
 pub use faults::ActiveFault;
@@ -72,7 +74,7 @@ pub struct Tally {
     /// Delivered, duplicates included.
     pub delivered: u64,
     /// Dropped, by [`crate::Drop`] in declaration order.
-    pub dropped: [u64; 6],
+    pub dropped: [u64; crate::Drop::ALL.len()],
 }
 
 /// Anything that waits in the queue, timers excepted.
@@ -92,6 +94,8 @@ enum Event<N: Node> {
     Operate { token: u32 },
     Release { way: connections::Way },
     Closed { end: NodeId, peer: NodeId, next: closures::Number, told: bool },
+    Segment { connection: u32, end: u8, packet: u32 },
+    Poll { connection: u32, end: u8 },
 }
 
 /// A run: the state of a simulated cluster at one moment. Cloning it forks the run.
@@ -120,12 +124,15 @@ pub struct Engine<N: Node, C: Client<N>, O: Observer<N>> {
     node_zones: Vec<u16>,
     network: Rc<NetworkConfig>,
     trouble: Trouble,
-    /// Some link's own policy does more than lose and delay, or what leaves some machine shares a limited way out.
+    /// Some link's own policy does more than lose and delay, what leaves some machine shares a limited way out, or a
+    /// transport carries messages.
     fancy_links: bool,
     /// Only loss and latency decide what becomes of a message, and no fault waits for one: no link is fancy, nothing
     /// tampers with any, no trigger counts.
     calm: bool,
     connections: connections::Connections<N>,
+    /// What carries messages over the links, unless that is nothing.
+    carrier: Option<Box<transport::Carrier<N>>>,
     clients: Vec<ClientState<N, C>>,
     /// Whom clients ask that sit at no node: in order, and never nobody.
     doors: Rc<[NodeId]>,
@@ -172,6 +179,7 @@ impl<N: Node + Clone, C: Client<N> + Clone, O: Observer<N> + Clone> Clone for En
             fancy_links: self.fancy_links,
             calm: self.calm,
             connections: self.connections.clone(),
+            carrier: self.carrier.as_ref().map(|carrier| Box::new(carrier.fork())),
             clients: self.clients.clone(),
             doors: Rc::clone(&self.doors),
             seated: self.seated.clone(),
@@ -202,7 +210,8 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
         let none = config.nodes.iter().all(|setup| !setup.asked);
         let asked = |id: &NodeId| none || config.nodes[id.index()].asked;
         let doors = node_ids(n).filter(asked).collect();
-        let fancy_links = limited || !config.network.policies.iter().all(LinkPolicy::is_plain);
+        let carried = config.network.transport != crate::network::Transport::Ideal;
+        let fancy_links = limited || carried || !config.network.policies.iter().all(LinkPolicy::is_plain);
         let machines: Vec<Machine<N>> =
             config.nodes.into_iter().enumerate().map(|(i, setup)| Machine::new(seed, i as u64, setup)).collect();
         let mut this = Self {
@@ -226,6 +235,7 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
             trouble: Trouble::default(),
             fancy_links,
             calm: false,
+            carrier: transport::Carrier::new(&config.network.transport, n).map(Box::new),
             network: Rc::new(config.network),
             connections: connections::Connections::default(),
             clients: Vec::new(),
@@ -239,7 +249,7 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
                 names: [""; Kind::LIMIT],
                 duplicated: 0,
                 delivered: 0,
-                dropped: [0; 6],
+                dropped: [0; crate::Drop::ALL.len()],
             },
             effects: Vec::new(),
             restart_halted: config.restart_halted,
@@ -378,6 +388,8 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
             Event::Operate { token } => self.operate(token),
             Event::Release { way } => self.release(way),
             Event::Closed { end, peer, next, told } => self.closed(end, peer, next, told),
+            Event::Segment { connection, end, packet } => self.segment_arrives(connection, end, packet),
+            Event::Poll { connection, end } => self.poll_due(connection, end),
         }
     }
 
@@ -428,6 +440,8 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
             Event::Operate { .. } => of([13, 0, 0, 0]),
             Event::Release { way } => of([14, u64::from(way.0), u64::from(way.1), 0]),
             Event::Closed { end, peer, .. } => of([15, u64::from(end.0), u64::from(peer.0), 0]),
+            Event::Segment { connection, end, packet } => self.identity_of_segment(*connection, *end, *packet),
+            Event::Poll { connection, end } => self.identity_of_poll(*connection, *end),
         }
     }
 
@@ -466,6 +480,12 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
         &self.tally
     }
 
+    /// What the transport has done so far; `None` if nothing carries messages but the links.
+    #[must_use]
+    pub fn transport_stats(&self) -> Option<crate::network::TransportStats> {
+        self.carrier.as_ref().map(|carrier| carrier.stats)
+    }
+
     /// What each machine has done so far.
     #[must_use]
     pub fn stats(&self) -> Vec<NodeStats> {
@@ -499,6 +519,9 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
             client.reseed(seed, i as u64);
         }
         self.trouble.packets.iter_mut().for_each(|packet| packet.reseed(seed));
+        if let Some(carrier) = &mut self.carrier {
+            carrier.reseed(seed);
+        }
         if let Some(ties) = &mut self.ties {
             *ties = Rng::stream(seed, Purpose::Ties, 0).next_u64();
         }

@@ -222,6 +222,9 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
             self.push(self.now, Event::Message { from, to, number, message });
             return;
         }
+        if self.carrier.is_some() {
+            return self.carry(from, to, number, message);
+        }
         let (kind, bytes) = (message.kind(), message.bytes());
         let queued = self.leave_machine(from, Some(to), bytes);
         let network = &*self.network;
@@ -268,7 +271,7 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
         let under_way = self.slab.iter().filter(|event| matches!(event, Event::Message { .. })).count();
         let waiting = self.machines.iter().filter_map(|m| m.cold.gate.as_ref()).flat_map(|gate| &gate.waiting);
         let waiting = waiting.filter(|input| matches!(input, Input::Message { .. })).count();
-        (under_way + waiting + self.messages_held()) as u64
+        (under_way + waiting + self.messages_held() + self.messages_in_streams()) as u64
     }
 
     /// A message between nodes that nobody will get.
@@ -328,6 +331,9 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
             return self.refused(from, to);
         }
         if self.is_gated(to) {
+            if from != to && !self.calm && !self.has_room(to, message.bytes()) {
+                return self.lose_message(from, to, number, &message, Drop::Overflow);
+            }
             self.wait_at_gate(to, Input::Message { from, number, message });
         } else {
             if !self.calm {
@@ -444,6 +450,9 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
             Input::Disk(done) => self.tell_of_disk(id, done),
             Input::Order(order) => self.obey(id, order),
             Input::Closed { peer, next } => self.hear_closed(id, peer, next),
+        }
+        if !self.calm {
+            self.read_on(id);
         }
     }
 

@@ -4,9 +4,14 @@
 //! usually), so the table is small however many nodes there are.
 
 mod latency;
+mod transport;
 mod trouble;
 
 pub use latency::{Latency, Law, Quantiles, exponential};
+pub use transport::{
+    Congestion, GREATEST_DATAGRAM, GREATEST_MTU, IP_HEADER, LEAST_MTU, TcpPolicy, Transport, TransportStats,
+    UDP_HEADER, UdpPolicy,
+};
 pub(crate) use trouble::{ActiveCut, ActivePacket, Crossing, Luck, Passage, Peers, Trouble};
 
 use crate::{Duration, Instant, Probability};
@@ -77,13 +82,16 @@ pub struct NetworkConfig {
     pub sites: usize,
     /// `policies[from_site * sites + to_site]`.
     pub policies: Vec<LinkPolicy>,
+    /// What carries messages over them.
+    pub transport: Transport,
 }
 
 impl NetworkConfig {
     /// `nodes` nodes and clients in `zones` zones that all reach each other by the same policy.
     #[must_use]
     pub fn uniform(nodes: usize, zones: usize, policy: LinkPolicy) -> Self {
-        Self { node_site: vec![0; nodes], client_site: vec![0; zones], sites: 1, policies: vec![policy] }
+        let (node_site, client_site) = (vec![0; nodes], vec![0; zones]);
+        Self { node_site, client_site, sites: 1, policies: vec![policy], transport: Transport::Ideal }
     }
 
     /// Checks that every site and policy exists.
