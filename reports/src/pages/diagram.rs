@@ -121,7 +121,17 @@ pub(super) fn roles(record: &RunRecord, lines: &[Line]) -> Roles {
     if rows.iter().all(|(_, spans)| spans.is_empty()) {
         rows.clear();
     }
-    Roles { names: names.1, rows }
+    // The usual role is the first, which looks quiet.
+    let mut time = vec![0_u64; names.1.len()];
+    for span in rows.iter().flat_map(|(_, spans)| spans).filter(|span| span.2 >= 0) {
+        time[span.2 as usize] += span.1 - span.0;
+    }
+    let mut order: Vec<usize> = (0..time.len()).collect();
+    order.sort_by_key(|role| std::cmp::Reverse(time[*role]));
+    for span in rows.iter_mut().flat_map(|(_, spans)| spans).filter(|span| span.2 >= 0) {
+        span.2 = order.iter().position(|role| *role as i64 == span.2).unwrap_or(0) as i64;
+    }
+    Roles { names: order.into_iter().map(|role| names.1[role].clone()).collect(), rows }
 }
 
 /// What was said in each moment, of at most so many lines each.
@@ -156,6 +166,13 @@ pub(super) fn messages(record: &RunRecord, moments: &[Moment], lines: &[Line], r
         list,
         longest,
     }
+}
+
+/// What a moment is about, in a line.
+fn about(all: &[String]) -> String {
+    const TOLD: usize = 4;
+    let told = all[..all.len().min(TOLD)].join("; ");
+    if all.len() > TOLD { format!("{told}; and {} more", all.len() - TOLD) } else { told }
 }
 
 struct Reader {
@@ -231,7 +248,7 @@ impl Reader {
             from: moment.from_ns,
             to: moment.to_ns,
             focus: moment.focus_ns,
-            about: moment.about.join("; "),
+            about: about(&moment.about),
             ..Shown::default()
         };
         let mut mail = Mail::default();

@@ -2,11 +2,13 @@
 
 use super::files::{RECORD, reason};
 use super::{environment, explore};
+use crate::measure::metrics::print;
 use crate::units;
 use minijinja::value::Serde;
 use minijinja::{Value, context};
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
+use sim_core::metric::Metric;
 use sim_core::record::Ruling;
 use std::fs;
 use std::path::Path;
@@ -33,9 +35,11 @@ pub struct Entry {
     pub system: String,
     /// The seed, or the seeds.
     pub seeds: String,
-    /// `pass`, `fail`, `inconclusive`, or `unreadable`.
+    /// `pass`, `fail`, `inconclusive`, `as expected` for a rule that was to be broken, or `unreadable`.
     pub verdict: &'static str,
-    /// What did not hold, or why it can not be read.
+    /// Its colour: a run that held and did harm is no plain success.
+    pub look: &'static str,
+    /// What did not hold and what harm was done, or why it can not be read.
     pub detail: String,
     /// Its figures.
     pub figures: Vec<Figure>,
@@ -60,6 +64,7 @@ struct Run {
     availability: Available,
     latency: Latencies,
     losses: Losses,
+    metrics: Vec<Metric>,
     faults: Vec<serde::de::IgnoredAny>,
 }
 
@@ -131,6 +136,9 @@ impl Entry {
         if let Err(why) = told {
             (entry.verdict, entry.detail) = ("unreadable", why);
         }
+        if entry.look.is_empty() {
+            entry.look = look(entry.verdict);
+        }
         Some(entry)
     }
 
@@ -140,13 +148,19 @@ impl Entry {
         self.seeds = seed.to_string();
         let broken = |v: &&Ruled| v.verdict != Some(Ruling::Pass) || v.broken_as_expected;
         let broken: Vec<&str> = run.verdicts.iter().filter(broken).map(|v| v.rule.as_str()).collect();
-        self.detail = broken.join(", ");
+        let harm = run.metrics.iter().filter(|m| m.kind.harm && m.value > 0.0);
+        let harm: Vec<String> = harm.map(|m| units::counted(&print(m.value, m.kind.unit), &m.kind.title)).collect();
+        self.detail =
+            broken.iter().map(|rule| (*rule).to_owned()).chain(harm.iter().cloned()).collect::<Vec<_>>().join(", ");
         self.verdict = match ruling {
             Some(Ruling::Fail) => "fail",
             Some(Ruling::Pass) if broken.is_empty() => "pass",
-            Some(Ruling::Pass | Ruling::Inconclusive) => "inconclusive",
+            Some(Ruling::Pass) => "as expected",
+            Some(Ruling::Inconclusive) => "inconclusive",
             None => "unreadable",
         };
+        let harmed = self.verdict == "pass" && !harm.is_empty();
+        self.look = if harmed { "inconclusive" } else { look(self.verdict) };
         let a = &run.availability;
         let share = |name, share: Option<f64>| (name, share, share.map_or_else(unknown, units::percent));
         let time = |name, ns: Option<u64>| (name, ns.map(|ns| ns as f64), units::duration_or_unknown(ns));
@@ -211,6 +225,15 @@ impl Entry {
     }
 }
 
+/// The class of a verdict's colour.
+fn look(verdict: &str) -> &'static str {
+    match verdict {
+        "pass" => "pass",
+        "fail" => "fail",
+        _ => "inconclusive",
+    }
+}
+
 fn unknown() -> String {
     units::UNKNOWN.into()
 }
@@ -248,8 +271,9 @@ pub fn page(shelf: &str, entries: &[Entry], left_out: &str) -> String {
     });
     let rows: Vec<Row<'_>> = rows.collect();
     let count = |verdict: &str| entries.iter().filter(|entry| entry.verdict == verdict).count();
-    let counts: Vec<(&str, usize)> =
-        ["fail", "inconclusive", "pass", "unreadable"].map(|verdict| (verdict, count(verdict))).into();
+    let counts: Vec<(&str, &str, usize)> = ["fail", "inconclusive", "as expected", "pass", "unreadable"]
+        .map(|verdict| (verdict, look(verdict), count(verdict)))
+        .into();
     let data = explore::embedded(&entries);
     let mut environment = environment();
     environment.add_template("index.html", HTML).expect("the template parses");
@@ -279,6 +303,7 @@ mod tests {
             scenario: name.into(),
             title: name.into(),
             verdict: "fail",
+            look: "fail",
             detail: name.into(),
             figures: vec![("availability", None, name.into())],
             ..Entry::default()

@@ -60,7 +60,7 @@ impl SetupView {
             links: Sheet::new([("Latency, one way", "nowrap"), ("Messages are", ""), ("On the links", "wide")]).of(
                 &alike,
                 LINKS,
-                |(places, l)| texts([l.latency.clone(), l.loss.clone(), places.join(", ")]),
+                |(places, l)| texts([l.latency.clone(), or_none(&l.loss), places.join(", ")]),
             ),
             cards,
             rest,
@@ -75,6 +75,10 @@ impl SetupView {
             text: setup.text.clone(),
         }
     }
+}
+
+fn or_none(loss: &str) -> String {
+    if loss.is_empty() { "never lost".to_owned() } else { loss.to_owned() }
 }
 
 fn fault(part: &SetupPart) -> Vec<Shown> {

@@ -4,7 +4,7 @@ const SHOWN = 2500;
 
 class Diagram {
   constructor(data, places) {
-    Object.assign(this, places, { data, moments: data.moments, kinds: new Set(), rows: new Set(), picked: null, at: 0 });
+    Object.assign(this, places, { data, moments: data.moments, kinds: new Set(), rows: new Set(), words: new Set(), picked: null, at: 0 });
     this.axis = new Axis(this.box, [0, 1], 100);
     this.axis.drawers.push(() => this.draw());
     this.box.addEventListener("pointermove", event => !this.axis.brush && !this.pinned && this.near(event, false));
@@ -32,7 +32,10 @@ class Diagram {
     this.kinds = new Set(m.m.length > 200 && rare.length ? rare : counts.keys());
     const said = new Set(m.m.flatMap(([, , from, to]) => [from, to]).concat(m.e.map(([, row]) => row)).filter(row => row >= 0));
     this.rows = new Set(said);
-    this.filters(counts, [...said].sort((a, b) => a - b));
+    const events = new Map();
+    m.e.forEach(([, row, kind]) => row >= 0 && events.set(kind, (events.get(kind) || 0) + 1));
+    this.words = new Set([...events.keys()].filter(kind => events.get(kind) <= Math.max(30, m.e.length / 10)));
+    this.filters(counts, [...said].sort((a, b) => a - b), events);
     this.axis.limits = [m.from, m.to];
     // At first as much as can be read: so many messages, around what it is about.
     const few = 160;
@@ -49,13 +52,13 @@ class Diagram {
   describe(m) {
     const lost = m.m.filter(([, , , , , , state]) => state > 0).length;
     const messages = m.m.length === 1 ? "1 message" : `${m.m.length} messages`;
-    const hidden = new Set(m.m.map(([, , , , kind]) => kind)).size > this.kinds.size ? " Kinds that are sent all the time are not ticked." : "";
+    const hidden = new Set(m.m.map(([, , , , kind]) => kind)).size > this.kinds.size ? " What is said all the time is not ticked." : "";
     const cut = m.cut === null ? "" : ` There are more: what was said from ${moment(m.from + m.cut)} on is left out.`;
     const begins = m.begins ? ` What was said before ${moment(m.from + m.begins)} is left out.` : "";
     return `${m.about}. ${moment(m.from)} to ${moment(m.to)}: ${messages}, ${lost} lost.${hidden}${begins}${cut}`;
   }
 
-  filters(counts, rows) {
+  filters(counts, rows, events) {
     const box = (set, value, text) => {
       const input = element("input", { type: "checkbox", checked: set.has(value), onchange: () => {
         if (input.checked) set.add(value);
@@ -71,7 +74,8 @@ class Diagram {
       fieldset.querySelectorAll("input").forEach(input => { input.checked = on; });
       this.axis.draw();
     } }, "All or none");
-    const kinds = [...counts].sort((a, b) => b[1] - a[1]);
+    const often = ([, a], [, b]) => b - a;
+    const kinds = [...counts].sort(often);
     const byKind = element("fieldset", { class: "kinds" }, element("legend", {}, "Kinds"));
     byKind.append(all(this.kinds, byKind, kinds.map(([kind]) => kind)), ...kinds.map(([kind, n]) => {
       const label = box(this.kinds, kind, `${this.moments.kinds[kind]} (${n})`);
@@ -80,7 +84,10 @@ class Diagram {
     }));
     const byNode = element("fieldset", { class: "rows" }, element("legend", {}, "Nodes and clients"));
     byNode.append(all(this.rows, byNode, rows), ...rows.map(row => box(this.rows, row, this.moments.rows[row])));
-    this.filter.replaceChildren(byKind, byNode);
+    const what = [...events].sort(often);
+    const byEvent = element("fieldset", { class: "events" }, element("legend", {}, "What nodes announced, and what became of them"));
+    byEvent.append(all(this.words, byEvent, what.map(([kind]) => kind)), ...what.map(([kind, n]) => box(this.words, kind, `${this.moments.words[kind]} (${n})`)));
+    this.filter.replaceChildren(...[byKind, what.length ? byEvent : "", byNode].filter(Boolean));
   }
 
   seen() {
@@ -145,7 +152,7 @@ class Diagram {
       }
     }
     paths.forEach((d, key) => parts.push(`<path class="message ${key}" d="${d}"/>`));
-    this.events = m.e.filter(([t, row]) => t >= axis.from - m.from && t <= axis.to - m.from && (row < 0 || this.rows.has(row)));
+    this.events = m.e.filter(([t, row, kind]) => t >= axis.from - m.from && t <= axis.to - m.from && (row < 0 || (this.rows.has(row) && this.words.has(kind))));
     let free = axis.left;
     const mark = (t, text, look) => {
       const at = x(t);

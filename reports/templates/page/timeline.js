@@ -110,6 +110,7 @@ class Timeline {
   }
 
   name(text, y, room) {
+    if (room < 100) text = text.replace(" in zone ", " ").replace(" of shard ", " #");
     return `<text class="name" x="${this.axis.left - 8}" y="${y}" text-anchor="end">${escape(fitted(text, room))}</text>`;
   }
 
