@@ -58,6 +58,8 @@ pub enum Command {
     Diff(DiffArgs),
     /// Make the report of finished runs and sweeps again from their files
     Report(ReportArgs),
+    /// Look at all runs and sweeps of a folder in a browser: find, sort, set side by side
+    Serve(ServeArgs),
     /// Switch known bugs on in storms, one at a time: which rule catches each, and how soon?
     Bugs(BugsArgs),
     /// Judge a recorded history: is there an order that explains every answer?
@@ -106,6 +108,9 @@ pub struct RunArgs {
     /// Trace everything, not only from the first fault on
     #[arg(long)]
     pub trace: bool,
+    /// Leave the messages around outages and faults out of the report, for which the run is made a second time
+    #[arg(long)]
+    pub no_diagram: bool,
     /// What is printed: a summary for people, or one JSON report a line
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub format: Format,
@@ -415,6 +420,20 @@ pub struct ReportArgs {
     /// What is printed
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub format: Format,
+}
+
+/// Flags of `serve`.
+#[derive(Debug, Args)]
+pub struct ServeArgs {
+    /// The folder of runs and sweeps
+    #[arg(value_name = "DIR", default_value = DEFAULT_OUT)]
+    pub dir: PathBuf,
+    /// Write the page and every report into this folder, to be published, and serve nothing
+    #[arg(long, value_name = "DIR", conflicts_with = "port")]
+    pub export: Option<PathBuf>,
+    /// The port on this machine, which nobody else can reach; 0 takes a free one
+    #[arg(long, value_name = "N", default_value_t = 8080)]
+    pub port: u16,
 }
 
 /// Flags of `bugs`.

@@ -265,6 +265,7 @@ mod tests {
             verdict: sim_core::record::Ruling::Fail,
             detail: String::new(),
             broken_as_expected: false,
+            at_ns: None,
         };
         let of = |model: &str| {
             let record = RunRecord { model: model.to_owned(), verdicts: vec![verdict.clone()], ..RunRecord::default() };

@@ -24,6 +24,8 @@ mod replay;
 mod report;
 mod run;
 mod run_dir;
+mod serve;
+mod setup;
 mod shrink;
 mod sweep;
 mod terminal;
@@ -95,7 +97,8 @@ fn dispatch(registry: &Registry, cli: &Cli) -> Exit {
         Command::Bisect(args) => bisect::bisect(registry, args),
         Command::Trace(args) => trace::trace(registry, args),
         Command::Diff(args) => diff::diff(registry, args),
-        Command::Report(args) => report::report(args),
+        Command::Report(args) => report::report(registry, args),
+        Command::Serve(args) => serve::serve(args),
         Command::Bugs(args) => bugs::bugs(registry, args),
         Command::History(args) => history::history(args),
         Command::List(args) => list::list(registry, args),

@@ -76,7 +76,7 @@ fn simulate(
     registry: &Registry,
     recorded: &Recorded,
     evidence: &mut Evidence,
-    trace: Option<(&mut (dyn io::Write + 'static), TraceMode)>,
+    trace: Option<(&mut (dyn io::Write + 'static), TraceMode<'_>)>,
 ) -> Result<sim_core::record::RunRecord, RunError> {
     let (trace, trace_mode) = trace.map_or((None, TraceMode::default()), |(sink, mode)| (Some(sink), mode));
     let sinks = Sinks { trace, trace_mode, evidence: Some(evidence), ..Sinks::default() };

@@ -7,13 +7,14 @@ use crate::run::{exit_of, say};
 use crate::sweep::folder::MANIFEST;
 use crate::sweep::{self, again, text};
 use crate::terminal;
-use reports::{program, quoted};
+use reports::{Beside, Setup, program, quoted};
+use scenarios::Registry;
 use sim_core::record::RunRecord;
 use std::fs;
 use std::path::Path;
 
 /// Runs the command.
-pub fn report(args: &ReportArgs) -> Exit {
+pub fn report(registry: &Registry, args: &ReportArgs) -> Exit {
     let mut worst = Exit::Held;
     for dir in &args.dirs {
         if dir.join(MANIFEST).exists() {
@@ -34,9 +35,11 @@ pub fn report(args: &ReportArgs) -> Exit {
             continue;
         }
         let report = reports::analyse(&record);
-        if let Err(error) =
-            reports::write(dir, &report, &record, crate::history::witness_of(dir, &record).as_ref(), true)
-        {
+        let witness = crate::history::witness_of(dir, &record);
+        let setup = setup(registry, dir, record.seed);
+        let moments = fs::read_to_string(dir.join(reports::MOMENTS)).unwrap_or_default();
+        let beside = Beside { witness: witness.as_ref(), setup: setup.as_ref(), moments: &moments };
+        if let Err(error) = reports::write(dir, &report, &record, &beside, true) {
             eprintln!("splitbrain: {error}");
             worst = worst.max(Exit::Environment);
             continue;
@@ -51,6 +54,14 @@ pub fn report(args: &ReportArgs) -> Exit {
         worst = worst.max(exit_of(&report));
     }
     worst
+}
+
+/// What was simulated, as the folder's own scenario says; nothing if this program does not know its system.
+fn setup(registry: &Registry, dir: &Path, seed: u64) -> Option<Setup> {
+    let path = dir.join("scenario.toml");
+    let text = fs::read_to_string(&path).ok()?;
+    let scenario = scenarios::load(&path, &[], registry).ok()?;
+    Some(crate::setup::of(scenario.drawn(seed).as_ref(), &text))
 }
 
 /// Why a folder's files do not belong together, or not to this program; nothing if they do.

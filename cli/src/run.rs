@@ -3,13 +3,15 @@
 use crate::args::{DEFAULT_OUT, Format, RunArgs};
 use crate::exit::Exit;
 use crate::interrupt::{self, Kept};
+use crate::lines::{Cutter, Take};
 use crate::run_dir::{DirError, Partial};
 use crate::terminal::{self, headed, say_wrapped};
 use crate::told;
 use crate::wall::{Bar, Stopwatch};
-use reports::{program, quoted};
-use scenarios::runner::{Evidence, RunError, RunRequest, TraceMode};
+use reports::{Beside, program, quoted};
+use scenarios::runner::{Evidence, Moment, RunError, RunRequest, TraceMode};
 use scenarios::{Registry, Scenario};
+use sim_core::Instant;
 use sim_core::fault::Schedule;
 use sim_core::record::{Ruling, RunRecord};
 use std::io::{self, Write};
@@ -134,7 +136,7 @@ fn again(args: &RunArgs, path: &Path, scenario: &Scenario, seed: u64) -> String 
     }
     command.push_str(&out_flag(&args.out));
     args.set.iter().for_each(|set| command.push_str(&format!(" --set {}", quoted(set))));
-    for (flag, is_on) in [(" --twin", args.twin), (" --trace", args.trace)] {
+    for (flag, is_on) in [(" --twin", args.twin), (" --trace", args.trace), (" --no-diagram", args.no_diagram)] {
         command.push_str(if is_on { flag } else { "" });
     }
     command
@@ -160,6 +162,8 @@ pub struct Finished {
     pub dir: PathBuf,
     /// Wall time of the run itself.
     pub simulated: Duration,
+    /// Wall time of the second run, for the messages of its moments.
+    pub again: Duration,
     /// Wall time of everything.
     pub wall: Duration,
     /// How the twin run differed, if one was made and did.
@@ -172,11 +176,13 @@ pub struct Folder<'a> {
     /// Comments at the head of its scenario.
     pub preface: &'a str,
     /// How much is traced.
-    pub trace_mode: TraceMode,
+    pub trace_mode: TraceMode<'a>,
     /// Whether it shows how far it is.
     pub bars: Bars,
     /// Whether a second run is made beside it and compared.
     pub twin: bool,
+    /// Whether its report goes without the messages of its moments.
+    pub no_diagram: bool,
     /// What becomes of what is in its place.
     pub place: Place,
 }
@@ -221,7 +227,18 @@ pub fn into_folder(
     let report = reports::analyse(&record);
     reports::write_record(folder.path(), &record)?;
     let witness = crate::history::witness_of(folder.path(), &record);
-    reports::write(folder.path(), &report, &record, witness.as_ref(), scenario.report.charts)?;
+    let setup = crate::setup::of(scenario.drawn(seed).as_ref(), &text);
+    let before = watch.elapsed();
+    let chosen = reports::moments::of(&report, &record);
+    let moments = if chosen.is_empty() || how.no_diagram || !scenario.report.charts {
+        String::new()
+    } else {
+        moments(registry, scenario, schedule, seed, &chosen)?
+    };
+    let again = watch.elapsed() - before;
+    folder.write(reports::MOMENTS, &moments)?;
+    let beside = Beside { witness: witness.as_ref(), setup: Some(&setup), moments: &moments };
+    reports::write(folder.path(), &report, &record, &beside, scenario.report.charts)?;
     let wall = watch.elapsed();
     folder.write("run.json", &run_json(&record, simulated, wall))?;
     let dir = match how.place {
@@ -235,16 +252,55 @@ pub fn into_folder(
         }
         Place::Fixed => folder.replace()?,
     };
-    Ok(Finished { record, report, dir, simulated, wall, twin })
+    Ok(Finished { record, report, dir, simulated, again, wall, twin })
+}
+
+/// What was said in the moments of a run, as lines of a trace. The run is the same whenever it is made: it is made once
+/// more now that it is known which moments those are, and nothing is kept of all others.
+fn moments(
+    registry: &Registry,
+    scenario: &Scenario,
+    schedule: &Schedule,
+    seed: u64,
+    chosen: &[reports::moments::Moment],
+) -> Result<String, RunError> {
+    let at = |m: &reports::moments::Moment| Moment { from: Instant(m.from_ns), to: Instant(m.to_ns), lines: m.lines };
+    let chosen: Vec<Moment> = chosen.iter().map(at).collect();
+    let mut cutter = Cutter::new(Lines::default());
+    let system = registry.get(&scenario.system).expect("a checked scenario names a registered system");
+    system.run(RunRequest {
+        scenario,
+        schedule,
+        seed,
+        history: None,
+        trace: Some(&mut cutter),
+        trace_mode: TraceMode::Moments(&chosen),
+        keep_ops: false,
+        evidence: None,
+        progress: &mut |_| {},
+    })?;
+    Ok(cutter.taker.0)
+}
+
+/// Keeps lines.
+#[derive(Default)]
+struct Lines(String);
+
+impl Take for Lines {
+    fn take(&mut self, raw: &str) -> io::Result<()> {
+        self.0.push_str(raw);
+        self.0.push('\n');
+        Ok(())
+    }
 }
 
 fn one(registry: &Registry, args: &RunArgs, scenario: &Scenario, seed: u64) -> Result<Exit, Trouble> {
     let schedule = scenarios::expand(scenario, seed);
     let folder = Partial::begin(&args.out, &scenario.name, seed)?;
     let trace_mode = if args.trace { TraceMode::All } else { TraceMode::FromFirstFault };
-    let how = Folder { trace_mode, twin: args.twin, ..Folder::default() };
+    let how = Folder { trace_mode, twin: args.twin, no_diagram: args.no_diagram, ..Folder::default() };
     let finished = into_folder(registry, scenario, &schedule, seed, folder, how)?;
-    let Finished { record, report, dir, simulated, wall, twin } = finished;
+    let Finished { record, report, dir, simulated, again, wall, twin } = finished;
     interrupt::keeps(Kept::Run(dir.clone()));
 
     let mut exit = exit_of(&report);
@@ -265,11 +321,12 @@ fn one(registry: &Registry, args: &RunArgs, scenario: &Scenario, seed: u64) -> R
         }
     }
     eprintln!(
-        "{:.2} s of wall time, {:.1} M events, {:.2} M events a second, report {:.2} s",
+        "{:.2} s of wall time, {:.1} M events, {:.2} M events a second, again for its messages {:.2} s, report {:.2} s",
         wall.as_secs_f64(),
         record.events as f64 / 1e6,
         record.events as f64 / 1e6 / simulated.as_secs_f64().max(1e-9),
-        (wall - simulated).as_secs_f64(),
+        again.as_secs_f64(),
+        (wall - simulated - again).as_secs_f64(),
     );
     Ok(exit)
 }
@@ -282,7 +339,7 @@ pub struct Sinks<'a> {
     /// Of `trace.jsonl`.
     pub trace: Option<&'a mut (dyn Write + 'static)>,
     /// How much of it.
-    pub trace_mode: TraceMode,
+    pub trace_mode: TraceMode<'a>,
     /// Whether it shows how far it is.
     pub bars: Bars,
     /// What is kept to explain the run.

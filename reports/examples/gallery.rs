@@ -19,7 +19,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     for record in records.iter().filter(|r| wanted.is_empty() || wanted.contains(&r.scenario)) {
         let report = reports::analyse(record);
         let dir = dir.join(&record.scenario);
-        reports::write(&dir, &report, record, None, true)?;
+        reports::write(&dir, &report, record, &reports::Beside::default(), true)?;
         println!("{}", reports::summary(&report, &dir, 100, false));
     }
     for (name, sweep) in sweeps::all() {

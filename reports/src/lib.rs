@@ -20,17 +20,17 @@ mod units;
 mod words;
 
 pub use charts::{Chart, draw, draw_bug_probability, draw_cycle, draw_distributions, draw_witness};
-pub use measure::{RULES, analyse, followed};
+pub use measure::{RULES, analyse, followed, moments};
 pub use pages::files::{
-    HISTORY, LoadError, RECORD, WriteError, check_seal, load, load_record, reason, write, write_history, write_record,
-    write_whole,
+    HISTORY, LoadError, MOMENTS, RECORD, WriteError, check_seal, load, load_record, reason, write, write_history,
+    write_record, write_whole,
 };
-pub use pages::{html, markdown};
+pub use pages::{Beside, html, markdown};
 pub use report::{
     Availability, BugProbability, Condition, Curve, Cycle, Distributions, Fault, ForkPoint, Goodput, GoodputBin, Jump,
     JumpEvent, Latencies, Latency, Load, Losses, LostWrite, Messages, Moved, NodeLoad, NodeQueue, Outage, Panel, Part,
-    Phase, Queues, REPORT_SCHEMA_VERSION, Recoveries, Recovery, Report, ScopeAvailability, ScopeOutage, Share, Stall,
-    Steps, TwoPrimaries, Verdict, Witness, Witnessed, ZoneRecovery,
+    Phase, Queues, REPORT_SCHEMA_VERSION, Recoveries, Recovery, Report, ScopeAvailability, ScopeOutage, Setup,
+    SetupLink, SetupPart, SetupZone, Share, Stall, Steps, TwoPrimaries, Verdict, Witness, Witnessed, ZoneRecovery,
 };
 pub use shell::{program, quoted, set_program};
 pub use words::summary;
@@ -40,6 +40,11 @@ pub mod compare {
     pub use crate::charts::compare::draw;
     pub use crate::comparison::*;
     pub use crate::pages::compare::{text, write};
+}
+
+/// All runs, sweeps and comparisons of a folder.
+pub mod shelf {
+    pub use crate::pages::index::{Entry, Figure, page};
 }
 
 /// Many runs of one scenario.

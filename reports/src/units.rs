@@ -161,6 +161,11 @@ pub(crate) fn bytes(n: u64) -> String {
     }
 }
 
+/// Without zeros at its end.
+pub(crate) fn trimmed(text: &str) -> String {
+    trim(text).to_owned()
+}
+
 fn trim(text: &str) -> &str {
     if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { text }
 }
@@ -168,6 +173,50 @@ fn trim(text: &str) -> &str {
 /// `1 outage`, `4 outages`.
 pub(crate) fn plural(n: usize, what: &str) -> String {
     if n == 1 { format!("1 {what}") } else { format!("{n} {what}s") }
+}
+
+/// So many of what has this name in the plural: `1 lost write`, `3 lost writes`, `1 read of what was deleted`.
+pub(crate) fn counted(count: &str, plural: &str) -> String {
+    let text = format!("{count} {plural}");
+    if count == "1" { singular(&text) } else { text }
+}
+
+/// A text in which what there is one of is not many: `1 truncation, 5 leaders` for `1 truncations, 5 leaders`. What is
+/// counted is the first word in the plural after the number; what comes after it says more about it.
+pub(crate) fn singular(text: &str) -> String {
+    let is_plural = |word: &str| {
+        let all_letters = word.len() > 3 && word.chars().all(|c| c.is_ascii_lowercase() || c == '-');
+        all_letters && word.ends_with('s') && !["ss", "us", "is"].iter().any(|end| word.ends_with(end))
+    };
+    let mut words: Vec<String> = text.split(' ').map(str::to_owned).collect();
+    // Whether one of something was told, and it is still to be said of what.
+    let mut one = false;
+    for word in &mut words {
+        let bare = word.trim_end_matches([',', ';', '.', ')']).to_owned();
+        let rest = word[bare.len()..].to_owned();
+        if one && is_plural(&bare) {
+            let stem = match bare.strip_suffix("ies") {
+                Some(stem) => format!("{stem}y"),
+                None if ["ches", "shes", "sses", "xes"].iter().any(|end| bare.ends_with(end)) => {
+                    bare[..bare.len() - 2].to_owned()
+                }
+                None => bare[..bare.len() - 1].to_owned(),
+            };
+            *word = stem + &rest;
+            one = false;
+        } else {
+            // A clause ends what was begun, and so do small words: `1 of 5 nodes` are five.
+            let ends = !rest.is_empty() || ["of", "in", "at", "and", "or", "to"].contains(&bare.as_str());
+            one = (one && !ends && !bare.starts_with(|c: char| c.is_ascii_digit())) || (bare == "1" && rest.is_empty());
+        }
+    }
+    words.join(" ")
+}
+
+/// By which names are put in order as people count: letters, then the number behind them.
+pub(crate) fn natural(name: &str) -> (&str, u64, &str) {
+    let letters = name.trim_end_matches(|c: char| c.is_ascii_digit());
+    (letters, name[letters.len()..].parse().unwrap_or(0), name)
 }
 
 /// The text with a capital letter.
@@ -206,6 +255,25 @@ mod tests {
         assert_eq!(percent(0.999_999_6), "99.99996 %");
         assert_eq!(percent(0.5), "50 %");
         assert_eq!(percent(0.0), "0 %");
+    }
+
+    #[test]
+    fn one_of_something_is_not_many() {
+        let cases = [
+            ("lost writes", "1 lost write"),
+            ("reads of what was deleted", "1 read of what was deleted"),
+            ("truncations", "1 truncation"),
+            ("crashes", "1 crash"),
+            ("needless recoveries", "1 needless recovery"),
+            ("times", "1 time"),
+            ("of 5 nodes", "1 of 5 nodes"),
+            ("status", "1 status"),
+            ("new leaders, 20 entries", "1 new leader, 20 entries"),
+        ];
+        for (plural, one) in cases {
+            assert_eq!(counted("1", plural), one);
+            assert_eq!(counted("2", plural), format!("2 {plural}"));
+        }
     }
 
     #[test]

@@ -246,7 +246,7 @@ fn a_failing_run_says_so() {
     assert_eq!((report.ruling, report.exit_code), (Ruling::Fail, 1));
     let of = |rule: &str| report.verdicts.iter().find(|v| v.rule == rule).unwrap();
     assert_eq!(of("expect.availability").verdict, Ruling::Fail);
-    assert!(of("expect.availability").detail.ends_with("expected >= 0.995"), "{:?}", of("expect.availability"));
+    assert!(of("expect.availability").detail.ends_with("expected >= 99.5 %"), "{:?}", of("expect.availability"));
     assert_eq!(of("fault_bit").verdict, Ruling::Inconclusive);
     assert_eq!(of("fault_bit").detail, "1 of 4 never bit: partition (isolate) of leader (n2) at 50 s");
 }

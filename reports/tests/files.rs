@@ -1,7 +1,7 @@
 //! A run's files are whole or absent, and a report made again from them is the same.
 
 use crate::sample::cases;
-use reports::{LoadError, analyse, load, write, write_history, write_record, write_whole};
+use reports::{Beside, LoadError, analyse, load, write, write_history, write_record, write_whole};
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -28,11 +28,11 @@ fn a_report_made_again_from_its_files_is_the_same() {
     write_record(&dir, &record).unwrap();
     write_history(&dir, &record).unwrap();
     let report = analyse(&record);
-    write(&dir, &report, &record, None, true).unwrap();
+    write(&dir, &report, &record, &Beside::default(), true).unwrap();
     let read = load(&dir).unwrap();
     assert_eq!(read, record);
     let again = folder("again-2");
-    write(&again, &analyse(&read), &read, None, true).unwrap();
+    write(&again, &analyse(&read), &read, &Beside::default(), true).unwrap();
     for name in ["report.json", "report.md", "report.html", "charts/availability.svg", "charts/availability.png"] {
         assert!(fs::read(dir.join(name)).unwrap() == fs::read(again.join(name)).unwrap(), "{name} differs");
     }
@@ -55,13 +55,13 @@ fn the_picture_of_a_contradiction_is_on_both_pages() {
     let witness =
         reports::Witness { finding: "c5: read 7".into(), about: "x".into(), operations: vec![read], timed: true };
     let page = |name: &str| fs::read_to_string(dir.join(name)).unwrap();
-    write(&dir, &analyse(&record), &record, Some(&witness), true).unwrap();
+    write(&dir, &analyse(&record), &record, &Beside { witness: Some(&witness), ..Beside::default() }, true).unwrap();
     assert!(page("report.html").contains("id=\"linearizability\""));
     assert!(
         page("report.md").contains("](charts/linearizability.png)") && dir.join("charts/linearizability.png").exists()
     );
     // Without it there is none, and nothing that refers to it.
-    write(&dir, &analyse(&record), &record, None, true).unwrap();
+    write(&dir, &analyse(&record), &record, &Beside::default(), true).unwrap();
     assert!(!page("report.html").contains("linearizability\"") && !page("report.md").contains("linearizability.png"));
 }
 
@@ -135,7 +135,7 @@ fn nothing_half_written_stays() {
     assert_eq!(fs::read_to_string(dir.join("report.md")).unwrap(), "before");
     // A file where the folder should be.
     let record = cases::one_operation();
-    let error = write(&dir.join("report.md"), &analyse(&record), &record, None, true).unwrap_err();
+    let error = write(&dir.join("report.md"), &analyse(&record), &record, &Beside::default(), true).unwrap_err();
     assert!(error.to_string().contains("report.md/charts"), "{error}");
     assert!(error.to_string().ends_with("a part of the path is not a folder"), "{error}");
 }

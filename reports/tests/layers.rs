@@ -15,7 +15,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("comparison", &["units", "measure", "sweeps"]),
     ("words", &["units", "shell", "report", "measure"]),
     ("charts", &["units", "report", "measure", "comparison", "sweeps"]),
-    ("pages", &["units", "shell", "report", "measure", "comparison", "sweeps", "words", "charts"]),
+    ("pages", &["units", "shell", "trace", "report", "measure", "comparison", "sweeps", "words", "charts"]),
 ];
 
 fn files(dir: &Path) -> Vec<PathBuf> {

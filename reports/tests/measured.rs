@@ -84,7 +84,7 @@ fn losing_acknowledged_writes_is_never_green() {
     let page = reports::markdown(&report, &[]);
     let line = page.lines().nth(2).expect("the first line after the heading");
     assert!(line.contains("held, but 212 of"), "{line}");
-    let html = reports::html(&report, &[]);
+    let html = reports::html(&report, &record, &[], &reports::Beside::default());
     assert!(html.contains("<span class=\"pill inconclusive\">") && !html.contains("pill pass\">All"), "{html}");
     assert!(acknowledged > 212);
     // What was kept is plainly so.
@@ -142,7 +142,7 @@ fn a_systems_own_tracks_and_curves_need_no_code_here() {
     let charts = reports::draw(&report, &record);
     let names: Vec<&str> = charts.iter().map(|chart| chart.name.as_str()).collect();
     assert!(names.ends_with(&["track-leaders", "curve-lag"]), "{names:?}");
-    let page = reports::html(&report, &charts);
+    let page = reports::html(&report, &record, &charts, &reports::Beside::default());
     for told in
         ["<h2>Who led</h2>", "From when to when each node led.", "<h2>Consumer lag</h2>", "at most 4 s, of bills"]
     {

@@ -1,7 +1,7 @@
 //! What people read: the terminal summary under snapshot, and pages that hold what they must.
 
 use crate::sample::cases;
-use reports::{analyse, draw, html, markdown, summary};
+use reports::{Beside, Setup, SetupPart, SetupZone, analyse, draw, html, markdown, summary};
 use std::path::Path;
 
 #[test]
@@ -39,25 +39,88 @@ fn the_page_needs_nothing_from_anywhere() {
     for record in cases::all() {
         let report = analyse(&record);
         let charts = draw(&report, &record);
-        let page = html(&report, &charts);
-        assert!(!page.contains("<script") && !page.contains("@import") && !page.contains("url("));
+        let page = html(&report, &record, &charts, &Beside::default());
+        assert!(!page.contains("<script src") && !page.contains("@import") && !page.contains("url("));
         let links = page.replace("http://www.w3.org/2000/svg", "");
         assert!(!links.contains("http"), "{}", record.scenario);
-        // All that were drawn, but for the anatomy of outages where there were none.
-        let shown = charts.len() - usize::from(report.availability.outages.is_empty());
-        assert_eq!(page.matches("<svg").count(), shown, "{}", record.scenario);
+        // All that were drawn: those that the script draws anew are there for browsers without.
+        let pictures = page.split("<script").next().expect("a page").matches("<svg").count();
+        assert_eq!(pictures, charts.len(), "{}", record.scenario);
     }
 }
+
+/// The first line of a run's moments.
+const HEAD: &str = "{\"at_ns\":0,\"event\":\"trace\",\"schema_version\":1,\"version\":\"0\",\"scenario\":\"x\",\
+                    \"system\":\"x\",\"seed\":1,\"nodes\":3,\"holds\":\"moments\"}\n";
 
 #[test]
 fn names_from_outside_are_not_markup() {
     let mut record = cases::short();
+    let evil = "</script><script>alert(1)</script><!--";
     record.title = "<script>alert(1)</script> | a".into();
     record.faults[0].label = "<b>crash</b> & more | x".into();
     record.nodes[0].name = "n<1>".into();
+    record.zones[0] = evil.into();
+    let line = |event: &str, more: &str| format!("{{\"at_ns\":5000000000,\"event\":\"{event}\"{more}}}\n");
+    let moments = HEAD.to_owned() + &line("role", &format!(",\"node\":\"n<1>\",\"kind\":\"{evil}\",\"rank\":1"));
+    let setup = Setup {
+        zones: vec![SetupZone { name: evil.into(), nodes: vec![(evil.into(), evil.into())], clients: 1 }],
+        parts: vec![SetupPart { name: "workload".into(), keys: vec![(evil.into(), evil.into())] }],
+        text: evil.into(),
+        ..Setup::default()
+    };
     let report = analyse(&record);
-    let page = html(&report, &draw(&report, &record));
-    assert!(!page.contains("<script") && !page.contains("<b>"));
+    let beside = Beside { setup: Some(&setup), moments: &moments, ..Beside::default() };
+    let page = html(&report, &record, &draw(&report, &record), &beside);
+    assert!(!page.contains("<b>") && !page.contains("alert(1)</script>"));
+    assert_eq!((page.matches("<script").count(), page.matches("</script>").count()), (2, 2));
     let text = markdown(&report, &[]);
     assert!(text.contains("\\<b>crash\\</b> & more \\| x"), "{text}");
+}
+
+/// The data that the page's script draws.
+fn data(page: &str) -> serde_json::Value {
+    let (_, rest) = page.split_once("id=\"data\">").expect("data");
+    serde_json::from_str(rest.split("</script>").next().expect("an end")).expect("JSON")
+}
+
+#[test]
+fn the_messages_of_a_moment_become_arrows() {
+    let record = cases::failing();
+    let report = analyse(&record);
+    let moment = &reports::moments::of(&report, &record)[0];
+    let mut text = HEAD.to_owned();
+    let mut line =
+        |after: u64, rest: &str| text.push_str(&format!("{{\"at_ns\":{},{rest}}}\n", moment.from_ns + after));
+    let ask = "\"from\":\"n1\",\"to\":\"n2\",\"kind\":\"Ask\"";
+    line(0, "\"event\":\"role\",\"node\":\"n1\",\"kind\":\"leader\",\"rank\":3");
+    line(10, &format!("\"event\":\"sent\",{ask},\"id\":1,\"due_ns\":{},\"detail\":\"one\"", moment.from_ns + 40));
+    line(20, &format!("\"event\":\"sent\",{ask},\"id\":2,\"due_ns\":{},\"detail\":\"two\"", moment.from_ns + 60));
+    line(40, &format!("\"event\":\"delivered\",{ask},\"id\":1"));
+    line(41, &format!("\"event\":\"delivered\",{ask},\"id\":1"));
+    line(50, &format!("\"event\":\"dropped\",{ask},\"id\":2,\"why\":\"loss\""));
+    line(55, &format!("\"event\":\"delivered\",{ask},\"id\":9"));
+    line(60, "\"event\":\"crashed\",\"node\":\"n1\",\"detail\":\"\"");
+    line(70, "\"event\":\"cut\"");
+    let page = html(&report, &record, &[], &Beside { moments: &text, ..Beside::default() });
+    let data = data(&page);
+    let shown = &data["moments"]["list"][0];
+    // Arrived, lost, arrived twice, and one that was sent before.
+    let states: Vec<_> = shown["m"].as_array().expect("messages").iter().map(|m| (&m[0], &m[1], &m[6])).collect();
+    let told = serde_json::json!([[10, 40, 0], [20, 50, 1], [10, 41, 0], [-1, 55, 0]]);
+    assert_eq!(serde_json::json!(states), told);
+    assert_eq!((&shown["cut"], &data["moments"]["whys"][0]), (&70.into(), &"loss".into()));
+    assert_eq!(shown["down"][0][1], 60);
+    assert_eq!(data["roles"]["rows"][0][1][0][3], 3);
+}
+
+#[test]
+fn a_long_run_with_many_faults_makes_a_page_that_can_be_opened() {
+    let record = cases::storm();
+    let report = analyse(&record);
+    let moments = reports::moments::of(&report, &record);
+    assert!(!moments.is_empty() && moments.len() <= 24);
+    assert!(moments.windows(2).all(|pair| pair[0].to_ns < pair[1].from_ns), "they do not overlap");
+    let page = html(&report, &record, &draw(&report, &record), &Beside::default());
+    assert!(page.len() < 3_000_000, "{} bytes", page.len());
 }

@@ -1,7 +1,7 @@
 //! What explains a run: a twin that differs is caught at the event, the last events are told when a rule breaks or the
 //! code panics, and checkpoints say where two runs part.
 
-use scenarios::runner::{Evidence, RunError, RunRequest, TraceMode};
+use scenarios::runner::{Evidence, Moment, RunError, RunRequest, TraceMode};
 use scenarios::{Registry, Scenario};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -330,4 +330,47 @@ fn a_history_is_written_beside_the_run_and_changes_nothing_in_it() {
         assert!(matches!(&full, Err(RunError::Io(why)) if why.kind() == ErrorKind::StorageFull), "{full:?}");
     }
     assert!(made(&scenario, Some(&mut Evidence::default()), Some(&mut Left(lines.len()))).is_ok());
+}
+
+#[test]
+fn of_moments_everything_is_told_and_of_all_other_times_what_became_of_whom() {
+    let ms = |ms: u64| Instant(ms * 1_000_000);
+    let moments =
+        [Moment { from: ms(100), to: ms(110), lines: 1_000 }, Moment { from: ms(500), to: ms(900), lines: 50 }];
+    let scenario = scenario("none", 0);
+    let schedule = scenarios::expand(&scenario, 1);
+    let mut told: Vec<u8> = Vec::new();
+    let registry = registry();
+    let request = RunRequest {
+        scenario: &scenario,
+        schedule: &schedule,
+        seed: 1,
+        history: None,
+        trace: Some(&mut told),
+        trace_mode: TraceMode::Moments(&moments),
+        keep_ops: false,
+        evidence: None,
+        progress: &mut |_| {},
+    };
+    let record = registry.get("ring").expect("it is registered").run(request).expect("memory takes it");
+    assert_eq!(record.digest, run(&scenario, &mut Evidence::default()).digest, "who looks changes nothing");
+    let told = String::from_utf8(told).expect("UTF-8");
+    let at = |line: &str| -> u64 {
+        let rest = line.strip_prefix("{\"at_ns\":").expect("a time");
+        rest[..rest.find(',').expect("more")].parse().expect("a number")
+    };
+    let of = |event: &str| -> Vec<u64> {
+        let named = told.lines().filter(|line| line.contains(&format!("\"event\":\"{event}\"")));
+        named.map(at).collect()
+    };
+    let within = |ns: &u64| moments.iter().any(|m| (m.from.0..=m.to.0).contains(ns));
+    let (sent, cut) = (of("sent"), of("cut"));
+    assert!(sent.len() > 5 && sent.iter().all(within), "{sent:?}");
+    assert!(sent.iter().any(|ns| *ns < ms(110).0) && sent.iter().any(|ns| *ns >= ms(500).0), "{sent:?}");
+    // The second had more to say than it might.
+    assert_eq!(cut.len(), 1);
+    let last = told.lines().map(at).filter(|ns| within(ns) && *ns >= ms(500).0).max();
+    assert_eq!(last, Some(cut[0]), "nothing is told of it after that");
+    assert_eq!(of("booted"), [0, 0, 0], "what became of whom is told whenever it was");
+    assert!(told.lines().next().is_some_and(|head| head.contains("\"holds\":\"moments\"")));
 }

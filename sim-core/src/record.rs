@@ -346,6 +346,9 @@ pub struct VerdictRecord {
     /// The rule was broken, as the scenario expects: `verdict` says that it held.
     #[serde(default, skip_serializing_if = "is_false")]
     pub broken_as_expected: bool,
+    /// When it was seen to be broken, in simulated nanoseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at_ns: Option<u64>,
 }
 
 /// Three-valued.

@@ -1,6 +1,8 @@
 //! What the command-line tests share: the binary, the repository, scratch folders.
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
+pub mod browser;
+
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Output, Stdio};

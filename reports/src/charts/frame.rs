@@ -24,6 +24,8 @@ const LANE: f64 = 30.0;
 const FLAG: f64 = 19.0;
 /// Most of those.
 const LANES: usize = 3;
+/// More faults than this do not all have a stem.
+const STEMS: usize = 40;
 
 /// How much wider a title is in the font of a viewer that has none of those asked for (DejaVu Sans on a plain Debian),
 /// over ours.
@@ -133,15 +135,19 @@ impl Bands {
     /// Decides which labels stand where, before anything is drawn: the plot begins below them.
     pub(crate) fn plan(faults: &[Fault], scale: &Scale, left: f64, right: f64) -> Self {
         let seen = |f: &Fault| f.end_ns as f64 >= scale.from && f.start_ns as f64 <= scale.to;
-        let texts: Vec<String> = faults
-            .iter()
-            .map(|f| {
-                let name = f.name();
-                let text = if f.bit { name } else { format!("{name}, no effect") };
-                fit(&text, SMALL, false, 380.0)
+        let label = |f: &Fault| if f.bit { f.name() } else { format!("{}, no effect", f.name()) };
+        let labels: Vec<String> = faults.iter().map(label).collect();
+        // What comes again and again is named once, with how often.
+        let again =
+            |i: usize| (0..faults.len()).filter(|j| seen(&faults[*j]) && labels[i] == labels[*j]).collect::<Vec<_>>();
+        let texts: Vec<String> = (0..faults.len())
+            .map(|i| match again(i).len() {
+                0 | 1 => fit(&labels[i], SMALL, false, 380.0),
+                n => format!("{}, {n} times", fit(&labels[i], SMALL, false, 320.0)),
             })
             .collect();
-        let shown: Vec<usize> = (0..faults.len()).filter(|i| seen(&faults[*i])).collect();
+        let first = |i: &usize| again(*i).first() == Some(i);
+        let shown: Vec<usize> = (0..faults.len()).filter(|i| seen(&faults[*i])).filter(first).collect();
         let mut before = vec![false; faults.len()];
         let wishes: Vec<Wish> = shown
             .iter()
@@ -154,13 +160,13 @@ impl Bands {
             })
             .collect();
         let placed = place::lanes(&wishes, LANES, left, right, 12.0);
-        let mut labels = vec![None; faults.len()];
+        let mut places = vec![None; faults.len()];
         for (i, place) in shown.iter().zip(&placed) {
-            labels[*i] = *place;
+            places[*i] = *place;
         }
         let used = placed.iter().flatten().map(|(lane, _)| lane + 1).max().unwrap_or(0);
         let skipped = placed.iter().filter(|p| p.is_none()).count();
-        Self { height: used as f64 * LANE, labels, before, texts, skipped }
+        Self { height: used as f64 * LANE, labels: places, before, texts, skipped }
     }
 
     /// How many labels found no room.
@@ -190,8 +196,11 @@ impl Bands {
             }
             let x = scale.at(fault.start_ns as f64);
             let stem = if fault.bit { ORANGE } else { AXIS };
-            for plot in plots {
-                scene.path(vec![(x, plot.top), (x, plot.bottom)], stem, 1.5, Some((7.0, 5.0)));
+            // Of very many, those that are named have a stem; the others are bands alone.
+            if faults.len() <= STEMS || self.labels[i].is_some() {
+                for plot in plots {
+                    scene.path(vec![(x, plot.top), (x, plot.bottom)], stem, 1.5, Some((7.0, 5.0)));
+                }
             }
             let Some((lane, left)) = self.labels[i] else { continue };
             let y = top + (lane as f64 + 1.0) * LANE - 9.0;

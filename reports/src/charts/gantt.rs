@@ -99,16 +99,10 @@ fn rows<'a>(spans: &[&'a Span], harm: impl Fn(&Span) -> bool) -> Vec<&'a str> {
         *row = (row.0 || harm(span), row.1 + (span.end_ns - span.start_ns));
     }
     let mut rows: Vec<(&str, (bool, u64))> = of.into_iter().collect();
-    rows.sort_by_key(|(name, weight)| (Reverse(*weight), natural(name)));
+    rows.sort_by_key(|(name, weight)| (Reverse(*weight), units::natural(name)));
     rows.truncate(ROWS);
-    rows.sort_by_key(|(name, _)| natural(name));
+    rows.sort_by_key(|(name, _)| units::natural(name));
     rows.into_iter().map(|(name, _)| name).collect()
-}
-
-/// Letters, then the number behind them.
-fn natural(name: &str) -> (&str, u64, &str) {
-    let letters = name.trim_end_matches(|c: char| c.is_ascii_digit());
-    (letters, name[letters.len()..].parse().unwrap_or(0), name)
 }
 
 /// The lane of each span, given in order of time, and how many lanes there are; what finds none is drawn over the last.

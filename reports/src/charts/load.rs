@@ -2,7 +2,7 @@
 
 use super::fonts;
 use super::frame::{self, LABEL, Look, PLOT_LEFT, PLOT_RIGHT, SMALL};
-use super::palette::{AXIS, BLUE, INK, MUTED, ORANGE};
+use super::palette::{AXIS, BLUE, INK, MUTED, ORANGE, PAPER};
 use super::scale::{Scale, ceiling};
 use super::scene::{Anchor, Area, Hatch, Scene, fit};
 use crate::report::{NodeLoad, Report};
@@ -45,15 +45,6 @@ pub(crate) fn draw(report: &Report) -> Scene {
             if hot { ORANGE } else { BLUE },
             if hot && bar > 14.0 { Hatch::Rising } else { Hatch::None },
         );
-        if all_values || hot {
-            scene.bold(
-                (middle.min(plot.right - value_width / 2.0), top - 10.0),
-                units::short_count(node.requests as f64),
-                SMALL,
-                INK,
-                Anchor::Middle,
-            );
-        }
         if i % every == 0 {
             let room = (slot * every as f64 - 10.0).max(60.0);
             scene.text((middle, plot.bottom + 34.0), fit(&node.node, LABEL, false, room), LABEL, MUTED, Anchor::Middle);
@@ -66,6 +57,18 @@ pub(crate) fn draw(report: &Report) -> Scene {
     scene.line((plot.left, plot.bottom), (plot.right, plot.bottom), AXIS, 1.5);
     let y = scale.at(mean);
     scene.path(vec![(plot.left, y), (plot.right + 12.0, y)], INK, 2.0, Some((8.0, 6.0)));
+    for (i, node) in nodes.iter().enumerate().filter(|(i, _)| all_values || Some(*i) == busiest) {
+        let middle = (plot.left + slot * (i as f64 + 0.5)).min(plot.right - value_width / 2.0);
+        let (text, base) = (units::short_count(node.requests as f64), scale.at(node.requests as f64) - 10.0);
+        // The line of the mean does not go through figures.
+        let half = fonts::width(&text, SMALL, true) / 2.0 + 3.0;
+        if base - SMALL < y && y < base + 6.0 {
+            let ground =
+                Area { left: middle - half, top: base - SMALL + 2.0, right: middle + half, bottom: base + 5.0 };
+            scene.rect(ground, PAPER);
+        }
+        scene.bold((middle, base), text, SMALL, INK, Anchor::Middle);
+    }
     scene.bold((plot.right + 20.0, y - 4.0), "mean", LABEL, INK, Anchor::Start);
     scene.text((plot.right + 20.0, y + 24.0), units::short_count(mean), LABEL, INK, Anchor::Start);
     if nodes.len() > 1 {

@@ -73,28 +73,34 @@ impl Chart {
     }
 }
 
-/// Draws all charts of a run: those that every run has, and those for which it measured something.
+/// Draws all charts of a run for which it measured something.
 #[must_use]
 pub fn draw(report: &Report, record: &RunRecord) -> Vec<Chart> {
     let (activity, (served, histograms)) = rayon::join(
         || series::activity(record, 240),
         || (series::served_over_time(record, report, 700), Histograms::of(record)),
     );
-    let always = [
-        Chart::new("availability", "Availability over time", availability::draw(report, &served)),
-        Chart::new("activity", "Throughput and latency over time", activity::draw(report, &activity)),
-        Chart::new("outages", "Anatomy of the worst outages", anatomy::outages(report)),
-        Chart::new("latency", "Latency distribution", latency::draw(report, &histograms)),
-        Chart::new("load", "Load per node", load::draw(report)),
-        Chart::new("messages", "Messages by kind", messages::draw(report)),
+    // What there is nothing to show of is left out.
+    let a = &report.availability;
+    let (asked, down, answered) = (a.operations > 0, !a.outages.is_empty(), report.latency.all.count > 0);
+    let loaded = report.carriers().any(|node| node.requests > 0);
+    let usual = [
+        (true, "availability", "Availability over time", availability::draw(report, &served)),
+        (asked, "activity", "Throughput and latency over time", activity::draw(report, &activity)),
+        (down, "outages", "Anatomy of the worst outages", anatomy::outages(report)),
+        (answered, "latency", "Latency distribution", latency::draw(report, &histograms)),
+        (loaded, "load", "Load per node", load::draw(report)),
+        (report.messages.sent > 0, "messages", "Messages by kind", messages::draw(report)),
     ];
+    let usual = usual.into_iter().filter(|(is_there, ..)| *is_there);
+    let usual = usual.map(|(_, name, title, scene)| Chart::new(name, title, scene));
     let measured = [
         ("goodput", "Goodput against offered load", goodput::draw(report)),
         ("load-over-time", "Load over time", work_over_time::draw(report, record)),
         ("keys-moved", "Keys moved, before and after", keys_moved::draw(report)),
     ];
     let some = measured.into_iter().filter_map(|(name, title, scene)| Some(Chart::new(name, title, scene?)));
-    let recoveries = report.recoveries.iter().map(|r| {
+    let recoveries = report.recoveries.iter().filter(|r| !r.all.is_empty()).map(|r| {
         let title = format!("Anatomy of {}s", r.kind.one);
         Chart { group: "recovery", ..Chart::new(&r.kind.list, &title, anatomy::recoveries(report, r)) }
     });
@@ -107,7 +113,7 @@ pub fn draw(report: &Report, record: &RunRecord) -> Vec<Chart> {
         let told = (&*curve.kind.name, &*curve.kind.title, &*curve.kind.about);
         Some(Chart::of_system("curve", told, curve::draw(report, curve)?))
     });
-    always.into_iter().chain(recoveries).chain(some).chain(tracks).chain(curves).collect()
+    usual.chain(recoveries).chain(some).chain(tracks).chain(curves).collect()
 }
 
 /// Draws how likely failure was over the time of a run.

@@ -141,17 +141,23 @@ impl Scale {
         let span = self.to - self.from;
         let step = steps.into_iter().find(|s| span / s <= most as f64).unwrap_or_else(|| nice_step(span, most));
         multiples(self.from, self.to, step)
-            .map(|value| Tick { value, label: clock(value as u64, step as u64) })
+            .map(|value| Tick { value, label: clock(value.round() as u64, step as u64) })
             .collect()
     }
 }
 
-/// `10 s`, `1 min`, `1 min 30 s`; hours as `2 h`.
+/// `10 s`, `1 min`, `1 min 30 s`; hours as `2 h`. To as many digits as the step has, so that no two are the same.
 fn clock(ns: u64, step: u64) -> String {
-    if step < 1_000_000_000 && ns < 60_000_000_000 || ns == 0 {
-        return units::moment(ns);
+    if ns == 0 || step >= 1_000_000_000 {
+        return units::duration(ns);
     }
-    units::duration(ns)
+    let digits = (0..9).find(|digits| step % 10_u64.pow(9 - digits) == 0).unwrap_or(9);
+    let seconds = |ns: u64| units::trimmed(&format!("{:.*}", digits as usize, ns as f64 / 1e9));
+    match (ns / 60_000_000_000, ns % 60_000_000_000) {
+        (0, rest) => format!("{} s", seconds(rest)),
+        (minutes, 0) => units::duration(minutes * 60_000_000_000),
+        (minutes, rest) => format!("{} {} s", units::duration(minutes * 60_000_000_000), seconds(rest)),
+    }
 }
 
 fn latency_label(ns: f64) -> String {
@@ -206,6 +212,14 @@ mod tests {
         assert_eq!(labels(&minute.time_ticks(8)), ["10 s", "20 s", "30 s", "40 s", "50 s"]);
         let hour = Scale::linear(0.0, 3600.0 * s, 0.0, 1.0);
         assert_eq!(labels(&hour.time_ticks(7)), ["0 s", "10 min", "20 min", "30 min", "40 min", "50 min", "1 h"]);
+        // Close by, each has digits of its own.
+        let far = Scale::linear(58.0 * s, 62.0 * s, 0.0, 1.0);
+        let told = ["58 s", "59 s", "1 min", "1 min 1 s", "1 min 2 s"];
+        assert_eq!(labels(&far.time_ticks(5)), told);
+        let moment = Scale::linear(60.0 * s, 60.0 * s + 4e5, 0.0, 1.0);
+        assert_eq!(labels(&moment.time_ticks(4))[..2], ["1 min", "1 min 0.0001 s"]);
+        let start = Scale::linear(0.0, 4e4, 0.0, 1.0);
+        assert_eq!(labels(&start.time_ticks(4)), ["0 s", "0.00001 s", "0.00002 s", "0.00003 s", "0.00004 s"]);
         let blink = Scale::linear(0.0, 0.5 * s, 0.0, 1.0);
         assert_eq!(labels(&blink.time_ticks(6)), ["0 s", "0.1 s", "0.2 s", "0.3 s", "0.4 s", "0.5 s"]);
     }

@@ -189,13 +189,22 @@ impl Figure {
         Self { value, unit, infinite: "infinitely many" }
     }
 
-    /// A value like this one in its unit: `0.99812`, `312 ms`, `1.82`.
+    /// A value like this one in its unit: `99.81 %`, `312 ms`, `1.82`.
     pub(crate) fn print(&self, value: f64) -> String {
         match self.unit {
             Unit::Time => units::duration(value.max(0.0).round() as u64),
             Unit::Number if value.is_infinite() => self.infinite.into(),
-            Unit::Fraction => plain(value, 6),
+            Unit::Fraction => units::percent(value),
             Unit::Number => plain(value, 4),
+        }
+    }
+
+    /// The same with all digits it has, for values that differ in the last of them.
+    pub(crate) fn print_whole(&self, value: f64) -> String {
+        match self.unit {
+            Unit::Time => format!("{} ns", value.round()),
+            Unit::Fraction => format!("{} %", plain(value * 100.0, 7)),
+            Unit::Number => plain(value, 9),
         }
     }
 }

@@ -10,6 +10,7 @@ pub(crate) mod latency;
 mod load;
 mod losses;
 pub(crate) mod metrics;
+pub mod moments;
 pub(crate) mod moves;
 mod outages;
 mod overlaps;

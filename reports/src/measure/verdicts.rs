@@ -13,7 +13,7 @@ sim_core::rules! {
 }
 
 fn verdict(rule: impl Into<String>, verdict: Ruling, detail: impl Into<String>) -> Verdict {
-    Verdict { rule: rule.into(), verdict, detail: detail.into(), broken_as_expected: false }
+    Verdict { rule: rule.into(), verdict, detail: detail.into(), broken_as_expected: false, at_ns: None }
 }
 
 /// All verdicts in the order they are reported.
@@ -64,7 +64,7 @@ fn expectation(report: &Report, e: &Expectation) -> Verdict {
         if held { format!("{shown} {sign} {wanted}") } else { format!("{shown}, expected {sign} {wanted}") };
     if !held && shown == wanted {
         // They differ only beyond the digits shown.
-        detail = format!("{value}, expected {sign} {bound}");
+        detail = format!("{}, expected {sign} {}", figure.print_whole(value), figure.print_whole(bound));
     }
     if e.metric.contains("outage") && report.availability.outages.last().is_some_and(|o| o.open) {
         detail.push_str(" (an outage was still open at the end)");

@@ -1,7 +1,8 @@
 //! The files of a run: written whole or not at all, and read back.
 
+use super::Beside;
 use crate::charts;
-use crate::report::{BugProbability, Report, Witness};
+use crate::report::{BugProbability, Report};
 use rayon::prelude::*;
 use sim_core::hash::Mixer;
 use sim_core::record::{OpRecord, RunRecord, SCHEMA_VERSION};
@@ -14,6 +15,9 @@ use std::path::{Path, PathBuf};
 pub const RECORD: &str = "record.json";
 /// The operations, one a line.
 pub const HISTORY: &str = "history.jsonl";
+
+/// The messages of its moments: lines of a trace ([`crate::moments`]).
+pub const MOMENTS: &str = "moments.jsonl";
 
 /// Why a file could not be written.
 #[derive(Debug, thiserror::Error)]
@@ -134,7 +138,7 @@ pub fn write_whole(path: &Path, fill: impl FnOnce(&mut dyn Write) -> io::Result<
 }
 
 /// Writes `report.json`, `report.md`, `report.html` and, with `draw`, `charts/` into the folder of a run, making it if
-/// need be. A run whose history is not linearizable has a `witness`.
+/// need be, with what is known `beside` the record.
 ///
 /// # Errors
 /// With the path and the reason. Each file is there whole or not at all.
@@ -142,7 +146,7 @@ pub fn write(
     dir: &Path,
     report: &Report,
     record: &RunRecord,
-    witness: Option<&Witness>,
+    beside: &Beside<'_>,
     draw: bool,
 ) -> Result<(), WriteError> {
     let folder = dir.join("charts");
@@ -150,12 +154,12 @@ pub fn write(
     let text = |name: &str, text: &str| write_whole(&dir.join(name), |out| out.write_all(text.as_bytes()));
     text("report.json", &report.to_json())?;
     let mut charts = if draw { charts::draw(report, record) } else { Vec::new() };
-    if let Some(witness) = witness.filter(|_| draw) {
+    if let Some(witness) = beside.witness.filter(|_| draw) {
         // What went wrong comes first.
         charts.insert(0, charts::draw_witness(witness, Some(report)));
     }
     text("report.md", &super::markdown(report, &charts))?;
-    text("report.html", &super::html(report, &charts))?;
+    text("report.html", &super::html(report, record, &charts, beside))?;
     write_charts(dir, &charts)
 }
 

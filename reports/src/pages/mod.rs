@@ -1,21 +1,58 @@
 //! The report as pages: Markdown to paste into a document, and one HTML file that opens offline.
 
 pub(crate) mod compare;
+mod diagram;
+mod explore;
 pub(crate) mod files;
+pub(crate) mod index;
 pub(crate) mod sweep;
+mod topology;
 
 use crate::charts::Chart;
-use crate::report::Report;
+use crate::report::{Report, Setup, Witness};
+use crate::trace::{Head, Line};
 use crate::units;
+use crate::words::setup::SetupView;
 use crate::words::view::View;
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::Serde;
 use minijinja::{AutoEscape, Environment, UndefinedBehavior, Value, context};
 use serde::Serialize;
+use sim_core::record::RunRecord;
 
 const MARKDOWN: &str = include_str!("../../templates/report.md.jinja");
 const HTML: &str = include_str!("../../templates/report.html.jinja");
 const STYLE: &str = include_str!("../../templates/report.css");
+/// The script of the page, in the order in which its parts build on each other.
+const SCRIPT: [&str; 4] = [
+    include_str!("../../templates/page/axis.js"),
+    include_str!("../../templates/page/timeline.js"),
+    include_str!("../../templates/page/diagram.js"),
+    include_str!("../../templates/page/start.js"),
+];
+
+/// What a page shows beside what the record tells; all of it may be missing.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Beside<'a> {
+    /// Why the history is not linearizable.
+    pub witness: Option<&'a Witness>,
+    /// What was simulated.
+    pub setup: Option<&'a Setup>,
+    /// The lines of [`crate::MOMENTS`].
+    pub moments: &'a str,
+}
+
+impl Beside<'_> {
+    /// The lines of the moments; none if it is another kind of trace.
+    fn lines(&self) -> Vec<Line> {
+        let mut lines = self.moments.lines();
+        let head = lines.next().and_then(|head| Head::parse(head).ok());
+        if head.is_none_or(|head| head.holds != "moments") {
+            return Vec::new();
+        }
+        lines.filter_map(|raw| Line::parse(raw).ok()).collect()
+    }
+}
 
 /// `report.md`. Its pictures are the files in `charts/`; those that few runs have are shown if they are among `charts`.
 #[must_use]
@@ -32,10 +69,20 @@ pub fn markdown(report: &Report, charts: &[Chart]) -> String {
     page
 }
 
-/// `report.html`: everything in one file, no script, nothing loaded from anywhere.
+/// `report.html`: everything in one file, nothing loaded from anywhere. Its script draws what is in the page as data;
+/// without it the same is in the page as pictures.
 #[must_use]
-pub fn html(report: &Report, charts: &[Chart]) -> String {
-    render("report.html", HTML, report, &figures(charts))
+pub fn html(report: &Report, record: &RunRecord, charts: &[Chart], beside: &Beside<'_>) -> String {
+    let setup = beside.setup.map(|setup| (SetupView::of(setup), topology::svg(setup)));
+    let figures = figures(charts);
+    let text = beside.setup.map_or(0, |setup| setup.text.len());
+    let data = explore::json(report, record, beside, text + figures.iter().map(|f| f.svg.len()).sum::<usize>());
+    let environment = templates("report.html", HTML);
+    let (v, charts) = (Value::from(Serde(View::of(report))), Value::from(Serde(&figures)));
+    let (setup, map) = setup.map_or((Value::from(()), String::new()), |(s, map)| (Value::from(Serde(s)), map));
+    let script = format!("(() => {{\n\"use strict\";\n{}}})();\n", SCRIPT.concat());
+    let (program, version) = (crate::shell::program(), env!("CARGO_PKG_VERSION"));
+    fill(&environment, context! { v, charts, setup, map, data, script, version, program, style => STYLE })
 }
 
 /// A chart as templates have it.
@@ -60,12 +107,21 @@ pub(crate) fn figures(charts: &[Chart]) -> Vec<Figure<'_>> {
     charts.iter().map(|chart| Figure { svg: chart.svg(), ..Figure::named(chart) }).collect()
 }
 
-fn render(name: &str, template: &str, report: &Report, charts: &[Figure<'_>]) -> String {
+fn render(name: &'static str, template: &'static str, report: &Report, charts: &[Figure<'_>]) -> String {
+    let (v, charts) = (Value::from(Serde(View::of(report))), Value::from(Serde(charts)));
+    fill(&templates(name, template), context! { v, charts, program => crate::shell::program() })
+}
+
+/// The template of a page.
+fn templates(name: &'static str, template: &'static str) -> (&'static str, Environment<'static>) {
     let mut environment = environment();
     environment.add_template(name, template).expect("the template parses");
-    let (v, charts) = (Value::from(Serde(View::of(report))), Value::from(Serde(charts)));
+    (name, environment)
+}
+
+fn fill((name, environment): &(&str, Environment<'_>), context: Value) -> String {
     let template = environment.get_template(name).expect("it was just added");
-    template.render(context! { v, charts, style => STYLE }).expect("the template knows its figures")
+    template.render(context).expect("the template knows its figures")
 }
 
 /// What every template may use.
@@ -95,6 +151,22 @@ pub(crate) fn cell(text: &str) -> String {
             _ if tag => out.push_str("\\<"),
             '|' | '*' | '`' | '[' => out.extend(['\\', c]),
             '\n' | '\r' => out.push(' '),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+/// Text as HTML has it.
+fn escaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            '\'' => out.push_str("&#39;"),
             c => out.push(c),
         }
     }

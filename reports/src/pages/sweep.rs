@@ -16,9 +16,10 @@ use std::path::Path;
 const MARKDOWN: &str = include_str!("../../templates/summary.md.jinja");
 const HTML: &str = include_str!("../../templates/summary.html.jinja");
 const STYLE: &str = include_str!("../../templates/report.css");
+const SCRIPT: &str = include_str!("../../templates/page/table.js");
 
 /// More rows than this are counted, not shown: `summary.json` has them.
-const ROWS: usize = 50;
+const ROWS: usize = 200;
 const CELLS: usize = 120;
 
 /// Writes `summary.html`, `summary.md` and, with `draw`, `charts/` into the folder of a sweep. `summary` is the content
@@ -110,6 +111,7 @@ impl<'a> Page<'a> {
             cells_left_out => self.cells_left_out,
             charts => Value::from(Serde(charts)),
             style => STYLE,
+            script => SCRIPT,
         });
         rendered.expect("the template knows its figures")
     }

@@ -8,6 +8,7 @@ mod losses;
 mod moves;
 mod queues;
 mod recovery;
+mod setup;
 mod witness;
 
 pub use bug_probability::{BugProbability, ForkPoint, Jump, JumpEvent};
@@ -18,6 +19,7 @@ pub use losses::{Losses, LostWrite, TwoPrimaries};
 pub use moves::Moved;
 pub use queues::{NodeQueue, Queues};
 pub use recovery::{Recoveries, Recovery, Steps, ZoneRecovery};
+pub use setup::{Setup, SetupLink, SetupPart, SetupZone};
 pub use sim_core::record::{FaultRecord as Fault, Messages, VerdictRecord as Verdict};
 pub use witness::{Cycle, Witness, Witnessed};
 

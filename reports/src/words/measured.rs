@@ -102,7 +102,7 @@ pub(crate) fn harm(report: &Report, words: Words) -> Vec<String> {
         ("lost_writes", lost, Words::Few) => format!("{lost} writes lost"),
         ("two_primaries", time, Words::All) => format!("two primaries for {time}"),
         ("two_primaries", time, Words::Few) => format!("two primaries {time}"),
-        (_, value, _) => format!("{value} {}", m.kind.title),
+        (_, value, _) => units::counted(&value, &m.kind.title),
     });
     told.collect()
 }
@@ -266,7 +266,11 @@ fn move_row(m: &Moved) -> Vec<Shown> {
 }
 
 fn formula_row(f: &Formula) -> Vec<Shown> {
+    // Shares as everywhere in the report; probabilities of what hardly ever happens would be all zeros.
+    let is_share = |value: &f64| *value == 0.0 || (0.0001..=1.0).contains(value);
+    let shares = is_share(&f.predicted) && f.measured.iter().all(is_share);
     let print = |value: f64| match f.unit {
+        Unit::Fraction if shares => units::percent(value),
         Unit::Fraction => units::significant_small(value),
         Unit::Time => units::duration(value.max(0.0).round() as u64),
         Unit::Number => units::significant(value),
@@ -276,6 +280,6 @@ fn formula_row(f: &Formula) -> Vec<Shown> {
         Shown::from(f.formula.clone()).code(),
         print(f.predicted).into(),
         f.measured.map_or_else(|| units::UNKNOWN.into(), print).into(),
-        f.note.clone().into(),
+        units::singular(&f.note).into(),
     ]
 }

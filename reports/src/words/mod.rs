@@ -2,6 +2,7 @@
 
 pub(crate) mod losses;
 pub(crate) mod measured;
+pub(crate) mod setup;
 pub(crate) mod sheet;
 pub(crate) mod summary;
 pub(crate) mod view;

@@ -41,6 +41,10 @@ pub(crate) struct View<'a> {
     pub worst_spent: String,
     pub worst_phases: Vec<PhaseRow>,
     pub verdicts: Sheet,
+    /// Those of figures that were expected, and of rules.
+    pub expected: Sheet,
+    pub rules: Sheet,
+    pub rules_sentence: String,
     /// Those that did not hold.
     pub broken: Sheet,
     pub outages: Sheet,
@@ -212,6 +216,9 @@ impl<'a> View<'a> {
             worst_spent: worst.map(phases).unwrap_or_default(),
             worst_phases: worst.map(|worst| phase_rows(report, worst)).unwrap_or_default(),
             verdicts: Sheet::new(VERDICTS).of(&report.verdicts, usize::MAX, verdict_row),
+            expected: verdict_sheet(report, |v| is_expected(v)),
+            rules: verdict_sheet(report, |v| !is_expected(v)),
+            rules_sentence: rules_sentence(report),
             broken: Sheet::new(VERDICTS.map(|(_, lies)| ("", lies))).of(
                 &report
                     .verdicts
@@ -321,6 +328,27 @@ fn phase_rows(report: &Report, o: &Outage) -> Vec<PhaseRow> {
     o.phases.iter().map(row).collect()
 }
 
+/// Whether it is about a figure of which something was expected.
+fn is_expected(v: &Verdict) -> bool {
+    v.rule.starts_with("expect.")
+}
+
+fn verdict_sheet(report: &Report, of: impl Fn(&Verdict) -> bool) -> Sheet {
+    let some: Vec<&Verdict> = report.verdicts.iter().filter(|v| of(v)).collect();
+    Sheet::new(VERDICTS.map(|(_, lies)| ("", lies))).of(&some, usize::MAX, |v| verdict_row(v))
+}
+
+/// `All 22 rules held`.
+fn rules_sentence(report: &Report) -> String {
+    let rules = || report.verdicts.iter().filter(|v| !is_expected(v));
+    let held = rules().filter(|v| v.verdict == Ruling::Pass && !v.broken_as_expected).count();
+    match rules().count() {
+        1 if held == 1 => "The one rule held".to_owned(),
+        all if held == all => format!("All {all} rules held"),
+        all => format!("{held} of {all} rules held"),
+    }
+}
+
 fn verdict_row(v: &Verdict) -> Vec<Shown> {
     // One that was to be broken is as amber as one that nobody could judge.
     let (name, colour) = match ruling_name(v.verdict) {
@@ -328,7 +356,7 @@ fn verdict_row(v: &Verdict) -> Vec<Shown> {
         name => (name, name),
     };
     let failed = v.verdict == Ruling::Fail;
-    vec![Shown::from(name).pill(colour).strong(failed), Shown::from(&*v.rule).code(), v.detail.clone().into()]
+    vec![Shown::from(name).pill(colour).strong(failed), Shown::from(&*v.rule).code(), units::singular(&v.detail).into()]
 }
 
 fn outage_row(o: &Outage) -> Vec<Shown> {
@@ -354,7 +382,7 @@ fn share_sheet(report: &Report) -> Sheet {
 }
 
 /// `writes of shard 2 in zone b`, with as much of it as there is.
-fn scope_row(a: &Availability, s: &ScopeAvailability) -> Vec<Shown> {
+pub(crate) fn scope_name(a: &Availability, s: &ScopeAvailability) -> String {
     let mut name = if s.class == Class::Read { "reads" } else { "writes" }.to_owned();
     if let Some(shard) = s.shard {
         name.push_str(&format!(" of shard {}", u32::from(shard) + 1));
@@ -362,6 +390,11 @@ fn scope_row(a: &Availability, s: &ScopeAvailability) -> Vec<Shown> {
     if a.scopes.iter().any(|other| other.zone != s.zone) {
         name.push_str(&format!(" in zone {}", s.zone));
     }
+    name
+}
+
+fn scope_row(a: &Availability, s: &ScopeAvailability) -> Vec<Shown> {
+    let name = scope_name(a, s);
     let mut up = percent(s.time_fraction);
     if s.unknown_ns > 0 {
         up.push_str(&format!(", {} unknown", units::duration(s.unknown_ns)));
@@ -483,7 +516,8 @@ fn fault_sheet(report: &Report) -> Sheet {
     )
 }
 
-fn effect(f: &Fault) -> String {
+/// What it did: `bit (128)`.
+pub(crate) fn effect(f: &Fault) -> String {
     match (f.bit, f.touched) {
         (false, _) if f.held > 0 => "held back by limits".into(),
         (false, _) => "never bit".into(),

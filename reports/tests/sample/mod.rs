@@ -249,7 +249,7 @@ impl Sample {
 
 /// A verdict of a rule.
 pub fn rule(name: &str, verdict: Ruling, detail: &str) -> VerdictRecord {
-    VerdictRecord { rule: name.into(), verdict, detail: detail.into(), broken_as_expected: false }
+    VerdictRecord { rule: name.into(), verdict, detail: detail.into(), broken_as_expected: false, at_ns: None }
 }
 
 /// An expectation.

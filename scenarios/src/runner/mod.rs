@@ -16,7 +16,7 @@ pub use verdicts::{ANSWERED_WITHIN, NO_PANIC, RULES};
 
 pub use evidence::{Checkpoints, Evidence, TwinParted};
 pub use fork::{ForkRequest, fork, fork_again};
-pub use trace::TraceMode;
+pub use trace::{Moment, TraceMode};
 
 use crate::Scenario;
 use drive::{Drive, EngineOf};
@@ -49,7 +49,7 @@ pub struct RunRequest<'a> {
     /// Where `trace.jsonl` goes.
     pub trace: Option<&'a mut (dyn Write + 'static)>,
     /// How much of the run is traced.
-    pub trace_mode: TraceMode,
+    pub trace_mode: TraceMode<'a>,
     /// Whether the operations are kept in the record (a report needs them, a sweep's verdict does not).
     pub keep_ops: bool,
     /// What is kept to explain the run, if anything; a run without is faster.

@@ -15,14 +15,55 @@ use std::marker::PhantomData;
 const LIMIT: u64 = 50_000;
 const CHUNK: usize = 1 << 16;
 
+/// Turns and faults of a run that are told beside its moments, at most.
+const TURNS: u64 = 20_000;
+
 /// How much of a run is traced.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum TraceMode {
+pub enum TraceMode<'a> {
     /// From the first fault on, at most fifty thousand lines.
     #[default]
     FromFirstFault,
     /// Everything.
     All,
+    /// What is said and done in some moments, in order of time, each from when until when and with so many lines at
+    /// most; of all other times, who took on which role and what became of whom.
+    Moments(&'a [Moment]),
+}
+
+/// A moment of a run of which every message is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Moment {
+    /// From when on.
+    pub from: Instant,
+    /// Until when.
+    pub to: Instant,
+    /// How many lines it may take; where it has more, a line `cut` says from when on they are missing.
+    pub lines: u64,
+}
+
+/// Whether something is told of a run of which moments are.
+enum Told {
+    Always,
+    InMoments,
+    Never,
+}
+
+const fn told<N: Node>(what: &Observed<'_, N>) -> Told {
+    match what {
+        Observed::Crashed { .. }
+        | Observed::Booted { .. }
+        | Observed::Paused { .. }
+        | Observed::Ordered { .. }
+        | Observed::FaultStarted { .. }
+        | Observed::FaultEnded { .. } => Told::Always,
+        Observed::Fired { .. }
+        | Observed::Appended { .. }
+        | Observed::SyncStarted { .. }
+        | Observed::Synced { .. }
+        | Observed::ReadDone { .. } => Told::Never,
+        _ => Told::InMoments,
+    }
 }
 
 /// An [`Observer`] that writes what it sees.
@@ -34,16 +75,26 @@ pub(super) struct Trace<'a, S> {
     limit: u64,
     lines: u64,
     left_out: u64,
+    /// The moments that are told, and those that are not over.
+    moments: Option<&'a [Moment]>,
+    /// Lines of the first of those.
+    told: u64,
     /// What each node was last seen as; empty until the first look.
     roles: Vec<Role>,
     system: PhantomData<S>,
 }
 
 impl<'a, S: System> Trace<'a, S> {
-    pub fn new(sink: &'a mut (dyn Write + 'static), mode: TraceMode, scenario: &Scenario, seed: u64) -> Self {
+    pub fn new(sink: &'a mut (dyn Write + 'static), mode: TraceMode<'a>, scenario: &Scenario, seed: u64) -> Self {
         let (on, limit) = match mode {
             TraceMode::FromFirstFault => (false, LIMIT),
             TraceMode::All => (true, u64::MAX),
+            TraceMode::Moments(_) => (true, TURNS),
+        };
+        let (moments, holds) = match mode {
+            TraceMode::FromFirstFault => (None, "from_first_fault"),
+            TraceMode::All => (None, "all"),
+            TraceMode::Moments(moments) => (Some(moments), "moments"),
         };
         let mut buffer = Vec::with_capacity(2 * CHUNK);
         let mut head = Line::begin(&mut buffer, Instant::ZERO, "trace");
@@ -53,9 +104,11 @@ impl<'a, S: System> Trace<'a, S> {
         head.word("system", S::NAME);
         head.number("seed", seed);
         head.number("nodes", scenario.cluster.nodes() as u64);
-        head.word("holds", if on { "all" } else { "from_first_fault" });
+        head.word("holds", holds);
         head.end();
-        Self { sink, buffer, error: None, on, limit, lines: 0, left_out: 0, roles: Vec::new(), system: PhantomData }
+        let (lines, left_out, told) = (0, 0, 0);
+        let (error, roles) = (None, Vec::new());
+        Self { sink, buffer, error, on, limit, lines, left_out, moments, told, roles, system: PhantomData }
     }
 
     #[cold]
@@ -80,6 +133,41 @@ impl<'a, S: System> Trace<'a, S> {
             self.flush();
         }
         true
+    }
+
+    /// What is told of the moments, of what happened now.
+    #[inline]
+    fn of_moments(&mut self, at: Instant, what: &Observed<'_, S::Node>) {
+        while let Some([first, rest @ ..]) = self.moments
+            && first.to < at
+        {
+            (self.moments, self.told) = (Some(rest), 0);
+        }
+        let now = self.moments.and_then(<[Moment]>::first).filter(|moment| moment.from <= at).copied();
+        match told(what) {
+            Told::Always => self.write(at, what),
+            Told::InMoments => {
+                if let Some(moment) = now {
+                    self.tell(at, what, moment.lines);
+                }
+            }
+            Told::Never => {}
+        }
+    }
+
+    #[inline(never)]
+    fn tell(&mut self, at: Instant, what: &Observed<'_, S::Node>, most: u64) {
+        self.told += 1;
+        if self.told == most + 1 {
+            Line::begin(&mut self.buffer, at, "cut").end();
+        }
+        if self.told > most {
+            return;
+        }
+        if self.buffer.len() >= CHUNK {
+            self.flush();
+        }
+        line::observed(&mut self.buffer, at, what);
     }
 
     #[inline(never)]
@@ -129,7 +217,7 @@ impl<S: System> Observer<S::Node> for Trace<'_, S> {
             }
             self.on = true;
         }
-        self.write(at, what);
+        if self.moments.is_some() { self.of_moments(at, what) } else { self.write(at, what) }
     }
 
     #[inline(always)]

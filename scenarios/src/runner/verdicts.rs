@@ -27,12 +27,13 @@ pub(super) fn of_violation(violation: &Violation) -> VerdictRecord {
         verdict: Ruling::Fail,
         detail: format!("at {}{place}: {}", violation.at, violation.detail),
         broken_as_expected: false,
+        at_ns: Some(violation.at.0),
     }
 }
 
 /// A verdict on a rule.
 fn ruled(rule: &str, verdict: Ruling, detail: String) -> VerdictRecord {
-    VerdictRecord { rule: rule.to_owned(), verdict, detail, broken_as_expected: false }
+    VerdictRecord { rule: rule.to_owned(), verdict, detail, broken_as_expected: false, at_ns: None }
 }
 
 pub(super) fn of_verdict(verdict: &Verdict) -> VerdictRecord {
