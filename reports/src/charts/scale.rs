@@ -151,7 +151,7 @@ fn clock(ns: u64, step: u64) -> String {
     if ns == 0 || step >= 1_000_000_000 {
         return units::duration(ns);
     }
-    let digits = (0..9).find(|digits| step % 10_u64.pow(9 - digits) == 0).unwrap_or(9);
+    let digits = (0..9).find(|digits| step.is_multiple_of(10_u64.pow(9 - digits))).unwrap_or(9);
     let seconds = |ns: u64| units::trimmed(&format!("{:.*}", digits as usize, ns as f64 / 1e9));
     match (ns / 60_000_000_000, ns % 60_000_000_000) {
         (0, rest) => format!("{} s", seconds(rest)),

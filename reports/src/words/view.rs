@@ -216,7 +216,7 @@ impl<'a> View<'a> {
             worst_spent: worst.map(phases).unwrap_or_default(),
             worst_phases: worst.map(|worst| phase_rows(report, worst)).unwrap_or_default(),
             verdicts: Sheet::new(VERDICTS).of(&report.verdicts, usize::MAX, verdict_row),
-            expected: verdict_sheet(report, |v| is_expected(v)),
+            expected: verdict_sheet(report, is_expected),
             rules: verdict_sheet(report, |v| !is_expected(v)),
             rules_sentence: rules_sentence(report),
             broken: Sheet::new(VERDICTS.map(|(_, lies)| ("", lies))).of(

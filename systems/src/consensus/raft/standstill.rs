@@ -36,7 +36,7 @@ impl<M: StateMachine> Raft<M> {
 
     /// The loop goes on: with all that has come meanwhile, and a heartbeat if one was due.
     pub(super) fn go_on(&mut self, fx: &mut Fx<'_, M>) {
-        while let Some(input) = self.standstill.next() {
+        while let Some(input) = self.standstill.pop() {
             match input {
                 Input::Message(from, message) => self.take_message(from, message, fx),
                 Input::Request(ticket, request) => self.take_request(ticket, request, fx),

@@ -87,7 +87,7 @@ impl<T, C> Standstill<T, C> {
     }
 
     /// The next input that has waited.
-    pub fn next(&mut self) -> Option<Input<T, C>> {
+    pub fn pop(&mut self) -> Option<Input<T, C>> {
         self.inputs.pop_front()
     }
 }
