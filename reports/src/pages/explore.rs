@@ -31,7 +31,7 @@ const REST: usize = 300_000;
 const MESSAGES: (usize, usize) = (150_000, 1_700_000);
 
 /// Rows of a lane: what each is called, and what is in it.
-type Rows<T> = Vec<(String, Vec<T>)>;
+type Named<T> = Vec<(String, Vec<T>)>;
 
 #[derive(Serialize)]
 struct Data {
@@ -43,7 +43,7 @@ struct Data {
     /// When, rule, what was seen, whether that was expected.
     breaks: Vec<(Option<u64>, String, String, bool)>,
     /// Name, then from, to, whether it is open, number of the outage.
-    scopes: Rows<(u64, u64, bool, usize)>,
+    scopes: Named<(u64, u64, bool, usize)>,
     outages: Vec<Down>,
     roles: Roles,
     tracks: Vec<Rows>,
@@ -68,7 +68,7 @@ struct Rows {
     title: String,
     kinds: Vec<(String, bool)>,
     /// Name, then from, to, kind, label.
-    rows: Rows<(u64, u64, usize, String)>,
+    rows: Named<(u64, u64, usize, String)>,
 }
 
 #[derive(Serialize)]
@@ -139,9 +139,9 @@ fn breaks(report: &Report, beside: &Beside<'_>) -> Vec<(Option<u64>, String, Str
         .collect()
 }
 
-fn scopes(report: &Report) -> Rows<(u64, u64, bool, usize)> {
+fn scopes(report: &Report) -> Named<(u64, u64, bool, usize)> {
     let a = &report.availability;
-    let mut all: Rows<(u64, u64, bool, usize)> = Vec::new();
+    let mut all: Named<(u64, u64, bool, usize)> = Vec::new();
     for scope in &a.scopes {
         let mine = |part: &&crate::report::ScopeOutage| {
             (part.class, &part.zone, part.shard) == (scope.class, &scope.zone, scope.shard)
