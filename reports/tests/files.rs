@@ -77,7 +77,7 @@ fn the_golden_record_is_read_and_judged_as_ever() {
     let record = load(&dir).unwrap();
     let report = analyse(&record);
     insta::assert_snapshot!("short_json", report.to_json());
-    insta::assert_snapshot!("short_markdown", reports::markdown(&report, &[]));
+    insta::assert_snapshot!("short_markdown", reports::markdown(&report, &reports::draw(&report, &record)));
 }
 
 #[test]

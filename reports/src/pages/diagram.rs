@@ -6,6 +6,10 @@ use serde::Serialize;
 use sim_core::record::RunRecord;
 use std::collections::BTreeMap;
 
+/// More rows than this are not all drawn.
+pub(super) const ROWS: usize = 24;
+/// Nor kept.
+pub(super) const MOST_ROWS: usize = 60;
 /// Letters of what a message says.
 const LETTERS: usize = 160;
 /// States of a message: it arrived, or it was under way when the moment ended; above, one more than the place of why it
@@ -114,9 +118,9 @@ pub(super) fn roles(record: &RunRecord, lines: &[Line]) -> Roles {
         rows.push((node.name.clone(), spans));
     }
     // Of many nodes those are shown to which something happened.
-    if rows.len() > super::explore::ROWS {
+    if rows.len() > ROWS {
         rows.retain(|(_, spans)| spans.len() > 1);
-        rows.truncate(super::explore::MOST_ROWS);
+        rows.truncate(MOST_ROWS);
     }
     if rows.iter().all(|(_, spans)| spans.is_empty()) {
         rows.clear();

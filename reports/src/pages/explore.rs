@@ -1,7 +1,7 @@
 //! What the page's script draws, as data: one object that stands in the page, safe in any HTML.
 
 use super::Beside;
-use super::diagram::{self, Messages, Roles};
+use super::diagram::{self, MOST_ROWS, Messages, ROWS, Roles};
 use crate::measure::{curves, moments, series};
 use crate::report::{Outage, Report};
 use crate::trace::Line;
@@ -14,10 +14,6 @@ use sim_core::track::{Span, Track};
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
-/// More rows than this are not all drawn.
-pub(super) const ROWS: usize = 24;
-/// Nor kept.
-pub(super) const MOST_ROWS: usize = 60;
 /// Spans of one track.
 const SPANS: usize = 6_000;
 /// Lines of one curve.
