@@ -3,6 +3,7 @@
 use super::bugs::SchedulingBug;
 use super::message::Life;
 use super::task::{JobSpec, Lease, TaskId};
+use core::fmt;
 use sim_core::{Duration, NodeId};
 use std::rc::Rc;
 
@@ -76,6 +77,18 @@ pub enum Change {
         /// How long the task takes that this makes, if it makes one.
         work: Option<Duration>,
     },
+}
+
+impl fmt::Display for Change {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Grant { task, worker, .. } => write!(f, "{task} goes to {worker}"),
+            Self::Done { lease } => write!(f, "{lease} is done"),
+            Self::Lost { lease, why } => write!(f, "{lease} is lost: {}", why.name()),
+            Self::Published { task } => write!(f, "{task} is public"),
+            Self::Fire { entry, due, .. } => write!(f, "cron{} fires for {due}ms", entry + 1),
+        }
+    }
 }
 
 /// What the state machine does, for all who have it: how often a task may fail, and the bugs that are switched on.

@@ -223,7 +223,7 @@ sim_core::facts! {
             change: Change,
             /// Whether it changed anything.
             took: bool,
-        } = "decided" ("{number}.{part}: {change:?} {took}"),
+        } = "decided" ("{number}.{part}: {change}{}", if took { "" } else { ", which changes nothing" }),
         /// A lease has run out, or its worker is another by now.
         LeaseLost {
             /// Which.

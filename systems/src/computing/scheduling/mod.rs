@@ -24,10 +24,14 @@
 //! while it runs.
 
 mod bugs;
+#[cfg(test)]
+mod by_hand;
 mod checks;
 mod client;
 mod collector;
 mod command;
+#[cfg(test)]
+mod contents;
 mod cron;
 mod desks;
 mod dispatch;

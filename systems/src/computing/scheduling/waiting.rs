@@ -214,3 +214,55 @@ mod tests {
         assert_eq!(drain(waiting, true), [1, 5, 2, 6, 3, 4]);
     }
 }
+
+#[cfg(test)]
+mod laws {
+    use super::*;
+    use sim_core::{Purpose, Rng};
+
+    /// Whoever goes next is never behind another, whatever was put in and taken out before.
+    #[test]
+    fn nobody_goes_before_who_should() {
+        let policies = [Policy::Fifo, Policy::Shortest, Policy::CriticalPath, Policy::Priority, Policy::Fair];
+        for (seed, policy) in (0..40).flat_map(|seed| policies.map(|policy| (seed, policy))) {
+            let mut rng = Rng::stream(seed, Purpose::Node, 0);
+            let mut waiting = Waiting::new(policy, 3, false);
+            let mut left: BTreeMap<u64, (u8, u64, u64)> = BTreeMap::new();
+            let mut running = [0_u64; 3];
+            for place in 1..200 {
+                let (class, work, rank) = (rng.below(3) as u8, rng.below(50), rng.below(50));
+                let spec = TaskSpec {
+                    work: Duration(work),
+                    needs: Needs { cpus: 1, memory: 0 },
+                    parents: Vec::new(),
+                    rank: Duration(rank),
+                    block: 0,
+                    luck: 0,
+                };
+                waiting.put(TaskId { job: JobId(place), index: 0 }, place, 1, class, &spec, LocalInstant(0));
+                left.insert(place, (class, work, rank));
+                if rng.below(3) == 0 {
+                    continue;
+                }
+                let item = waiting.next().expect("one was put in");
+                let (class, work, rank) = left[&item.place];
+                let best = match policy {
+                    Policy::Shortest => left.values().all(|other| other.1 >= work),
+                    Policy::CriticalPath => left.values().all(|other| other.2 <= rank),
+                    Policy::Priority => left.values().all(|other| other.0 >= class),
+                    Policy::Fair => {
+                        let of = |class: u8| running[usize::from(class)];
+                        left.values().all(|other| of(other.0) >= of(class))
+                    }
+                    _ => left.keys().all(|other| *other >= item.place),
+                };
+                assert!(best, "{policy:?}, seed {seed}: {item:?} of {left:?}");
+                waiting.take(item.place);
+                left.remove(&item.place);
+                waiting.runs(class, 1, true);
+                running[usize::from(class)] += 1;
+            }
+            assert_eq!(waiting.len(), left.len());
+        }
+    }
+}
