@@ -161,7 +161,10 @@ impl QueueChecks {
             self.new_leaders.push((node, partition, lossy));
             return;
         }
-        self.new_leaders.push((node, partition, 0));
+        // Who was away when it was elected says so late, and may have been replaced.
+        if known.leaders.range(epoch + 1..).next().is_none() {
+            self.new_leaders.push((node, partition, 0));
+        }
         if let Some((other, _)) = other {
             return self.breaks(
                 ONE_LEADER_PER_EPOCH,
