@@ -1,4 +1,5 @@
-//! Transcripts of the replicated log: a rebalance of each kind, and a message through acks 0, 1 and all whose leader dies.
+//! Transcripts of the replicated log: a rebalance of each kind, and a message through acks 0, 1 and all whose leader
+//! dies.
 
 use crate::coordination::{Asks, Scribe, as_reviewed, crash, fault, ms, roles, run};
 use sim_core::fault::{CutClients, Fault, Injection, OnCrash, Shape as Cut, Target};
@@ -31,7 +32,8 @@ fn quick(consumers: u32) -> (QueueOptions, sim_core::Shape) {
 /// A second consumer comes, and goes again without a word: what each kind of rebalancing makes of it.
 #[test]
 fn a_group_is_dealt_anew() {
-    for (rebalance, name) in [(Rebalance::Eager, "rebalance-eager"), (Rebalance::Cooperative, "rebalance-cooperative")] {
+    for (rebalance, name) in [(Rebalance::Eager, "rebalance-eager"), (Rebalance::Cooperative, "rebalance-cooperative")]
+    {
         let (options, shape) = quick(2);
         let scribe = Scribe {
             text: String::new(),
