@@ -15,13 +15,13 @@ use systems::storage::zookeeper::{ZkOptions, ZkRequest, ZooKeeperSystem};
 
 /// Writes down messages and facts of these kinds.
 #[derive(Clone, Debug)]
-struct Scribe {
-    text: String,
-    since: Instant,
-    messages: &'static [&'static str],
-    facts: &'static [&'static str],
+pub struct Scribe {
+    pub text: String,
+    pub since: Instant,
+    pub messages: &'static [&'static str],
+    pub facts: &'static [&'static str],
     /// Only what concerns this node, if there is one, and what servers ask each other about sessions.
-    only: Option<NodeId>,
+    pub only: Option<NodeId>,
 }
 
 impl Scribe {
@@ -63,7 +63,7 @@ impl<N: Node> Observer<N> for Scribe {
 }
 
 /// A program that asks certain things at certain times.
-struct Script<R>(Vec<(Instant, R)>);
+pub struct Script<R>(Vec<(Instant, R)>);
 
 impl<N: Node> Client<N> for Script<N::Request>
 where
@@ -78,27 +78,27 @@ where
     }
 }
 
-const fn ms(n: u64) -> Instant {
+pub const fn ms(n: u64) -> Instant {
     Instant(n * 1_000_000)
 }
 
 /// A fault of these nodes for a while.
-fn fault(id: u64, fault: Fault, target: Target, (at, until): (u64, u64)) -> Injection {
+pub fn fault(id: u64, fault: Fault, target: Target, (at, until): (u64, u64)) -> Injection {
     Injection { id, name: None, fault, target, at: ms(at), until: ms(until), after: None, must_bite: true }
 }
 
-fn crash(id: u64, node: NodeId, span: (u64, u64)) -> Injection {
+pub fn crash(id: u64, node: NodeId, span: (u64, u64)) -> Injection {
     fault(id, Fault::Crash { on_crash: OnCrash::Keep }, Target::Node(node), span)
 }
 
-type Story<S> =
+pub type Story<S> =
     Engine<<S as System>::Node, Script<<<S as System>::Node as Node>::Request>, (<S as System>::Checks, Scribe)>;
 
 /// What a program asks, and when, in milliseconds.
-type Asks<S> = Vec<(u64, <<S as System>::Node as Node>::Request)>;
+pub type Asks<S> = Vec<(u64, <<S as System>::Node as Node>::Request)>;
 
 /// A run with these faults and programs, so far; all rules hold. Programs sit at nodes.
-fn run<S: System>(
+pub fn run<S: System>(
     (options, shape): (S::Options, &Shape),
     scribe: Scribe,
     faults: Vec<Injection>,
@@ -132,7 +132,7 @@ where
     engine
 }
 
-fn as_reviewed(folder: &str, name: &str, text: &str) {
+pub fn as_reviewed(folder: &str, name: &str, text: &str) {
     let mut settings = insta::Settings::clone_current();
     settings.set_snapshot_path(Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/transcripts").join(folder));
     settings.set_prepend_module_to_snapshot(false);
@@ -140,7 +140,7 @@ fn as_reviewed(folder: &str, name: &str, text: &str) {
     settings.bind(|| insta::assert_snapshot!(name, text));
 }
 
-fn roles<S: System>(counts: &[u32]) -> Shape {
+pub fn roles<S: System>(counts: &[u32]) -> Shape {
     let roles: Vec<_> = S::ROLES.iter().copied().zip(counts.iter().copied()).collect();
     Shape::of_roles(&roles)
 }

@@ -14,6 +14,7 @@ mod paxos_laws;
 mod placement_laws;
 mod placements;
 mod queueing_laws;
+mod replicated_log;
 mod storms;
 mod support;
 mod transcripts;

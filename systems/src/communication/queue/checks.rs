@@ -77,8 +77,9 @@ pub struct QueueChecks {
     pub(super) story: Story,
     /// Who was dealt what, in which generation.
     dealt: BTreeMap<(u32, Partition), (u32, NodeId)>,
-    /// Brokers that have lost what was in their page cache.
+    /// Brokers that have lost what was in their page cache, and how many records each has on its disk otherwise.
     unplugged: BTreeSet<NodeId>,
+    records: BTreeMap<NodeId, usize>,
     /// Leaders whose logs are to be looked at when their step is over.
     new_leaders: Vec<(NodeId, Partition, u32)>,
     counts: BTreeMap<&'static str, u64>,
@@ -102,6 +103,7 @@ impl QueueChecks {
             story: Story::new(config),
             dealt: BTreeMap::new(),
             unplugged: BTreeSet::new(),
+            records: BTreeMap::new(),
             new_leaders: Vec::new(),
             counts: BTreeMap::new(),
             now: Instant::ZERO,
@@ -148,10 +150,12 @@ impl QueueChecks {
         let forgets = !self.config.eligible_leaders && self.unplugged.contains(&node);
         let committed = self.ledger.canon.get(&partition).map_or(0, |canon| canon.items.len() as u64);
         let known = self.partitions.entry(partition).or_default();
+        // Who was away when it was elected says so late, and may have been replaced.
+        let is_newest = known.leaders.range(epoch + 1..).next().is_none();
         let other = known.leaders.insert(epoch, (node, end)).filter(|(other, _)| *other != node);
         let acknowledged = known.acknowledged.range(..epoch).map(|(_, end)| *end).max().unwrap_or(0);
         // Without eligible leaders, whoever was last in sync leads, whatever a power loss has taken from it.
-        let lossy = if forgets && end < committed { epoch } else { lossy };
+        let lossy = if forgets && is_newest && end < committed { epoch } else { lossy };
         if lossy > known.lossy {
             known.lossy = lossy;
             known.acknowledged.retain(|of, _| *of >= lossy);
@@ -161,7 +165,9 @@ impl QueueChecks {
             self.new_leaders.push((node, partition, lossy));
             return;
         }
-        self.new_leaders.push((node, partition, 0));
+        if is_newest {
+            self.new_leaders.push((node, partition, 0));
+        }
         if let Some((other, _)) = other {
             return self.breaks(
                 ONE_LEADER_PER_EPOCH,
@@ -538,11 +544,14 @@ impl Observer<Machine> for QueueChecks {
             Observed::Invoked { ticket, request: QueueRequest::Send { value, .. } } => {
                 self.ledger.asked.insert(*value, (ticket.client, ticket.op));
             }
-            Observed::Crashed { node, lost_records, .. } => {
+            Observed::Crashed { node, .. } => {
                 for known in self.partitions.values_mut() {
                     known.looked.remove(node);
                 }
-                if *lost_records > 0 {
+            }
+            Observed::Appended { node, .. } => *self.records.entry(*node).or_default() += 1,
+            Observed::Booted { node, records } => {
+                if self.records.insert(*node, *records).is_some_and(|before| *records < before) {
                     self.unplugged.insert(*node);
                 }
             }

@@ -455,3 +455,100 @@ impl StateMachine for Metadata {
         sim_core::hash::content(&*self.0)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const P: Partition = Partition(0);
+
+    /// Three brokers that serve, and a partition on all of them.
+    fn cluster(eligible: bool, unclean: bool) -> Metadata {
+        let promises = Promises { min_isr: 2, unclean, eligible, ..Promises::default() };
+        let mut metadata = Metadata::start();
+        for node in (0..3).map(NodeId) {
+            metadata.apply(&Command::Register { node, life: 1 });
+            let epoch = metadata.0.brokers[&node].epoch;
+            metadata.apply(&Command::Unfence { node, epoch });
+        }
+        metadata.apply(&Command::Begin(Layout { brokers: 3, partitions: 1, copies: 3, promises }));
+        metadata
+    }
+
+    fn fence(metadata: &mut Metadata, node: u32) {
+        let epoch = metadata.0.brokers[&NodeId(node)].epoch;
+        metadata.apply(&Command::Fence { node: NodeId(node), epoch });
+    }
+
+    fn back(metadata: &mut Metadata, node: u32, life: u64) {
+        metadata.apply(&Command::Register { node: NodeId(node), life });
+        let epoch = metadata.0.brokers[&NodeId(node)].epoch;
+        metadata.apply(&Command::Unfence { node: NodeId(node), epoch });
+    }
+
+    fn state(metadata: &Metadata) -> (Option<u32>, Vec<u32>, How) {
+        let state = metadata.0.of(P).expect("it is there");
+        (state.leader.map(|node| node.0), state.isr.iter().map(|node| node.0).collect(), state.how)
+    }
+
+    #[test]
+    fn whoever_is_in_sync_leads_next() {
+        let mut metadata = cluster(true, false);
+        assert_eq!(state(&metadata), (Some(0), vec![0, 1, 2], How::InSync));
+        fence(&mut metadata, 0);
+        assert_eq!(state(&metadata), (Some(1), vec![1, 2], How::InSync));
+        assert_eq!(metadata.0.of(P).map(|state| state.leader_epoch), Some(2));
+    }
+
+    /// KIP-966: who fell out when too few were left has all that is committed, unless it restarts.
+    #[test]
+    fn who_is_eligible_leads_when_nobody_is_in_sync() {
+        let mut metadata = cluster(true, false);
+        (0..3).for_each(|node| fence(&mut metadata, node));
+        assert_eq!(state(&metadata), (None, vec![], How::InSync));
+        let epoch = metadata.0.brokers[&NodeId(1)].epoch;
+        metadata.apply(&Command::Unfence { node: NodeId(1), epoch });
+        assert_eq!(state(&metadata), (Some(1), vec![1], How::Eligible));
+    }
+
+    #[test]
+    fn the_last_known_leads_when_all_have_restarted() {
+        let mut metadata = cluster(true, false);
+        back(&mut metadata, 0, 2);
+        back(&mut metadata, 1, 2);
+        assert_eq!(state(&metadata), (Some(2), vec![2], How::InSync));
+        back(&mut metadata, 2, 2);
+        assert_eq!(state(&metadata), (Some(2), vec![2], How::LastKnown));
+        assert!(metadata.0.of(P).is_some_and(|state| state.lossy == state.leader_epoch));
+    }
+
+    #[test]
+    fn a_replica_that_is_not_in_sync_leads_only_where_that_is_asked_for() {
+        for unclean in [false, true] {
+            let mut metadata = cluster(false, unclean);
+            (0..3).for_each(|node| fence(&mut metadata, node));
+            assert_eq!(state(&metadata).1, [2], "the last one stays");
+            back(&mut metadata, 0, 2);
+            assert_eq!(state(&metadata).0, unclean.then_some(0));
+        }
+    }
+
+    #[test]
+    fn only_the_leader_of_the_newest_state_says_who_is_in_sync() {
+        let mut metadata = cluster(true, false);
+        let of = |metadata: &Metadata, node: u32| (NodeId(node), metadata.0.brokers[&NodeId(node)].epoch);
+        let (epoch, leader_epoch) = metadata.0.of(P).map(|state| (state.epoch, state.leader_epoch)).expect("there");
+        let isr = vec![of(&metadata, 0), of(&metadata, 1)];
+        let alter = Alter { partition: P, leader: NodeId(0), leader_epoch, epoch, isr };
+        let late = Command::Alter(alter.clone());
+        assert_eq!(metadata.apply(&late), Answer::Altered(Altered::Done { epoch: epoch + 1 }));
+        assert_eq!(metadata.apply(&late), Answer::Altered(Altered::Refused), "of a state that is over");
+        let other = Command::Alter(Alter { epoch: epoch + 1, leader: NodeId(1), ..alter.clone() });
+        assert_eq!(metadata.apply(&other), Answer::Altered(Altered::Refused), "not the leader");
+        back(&mut metadata, 2, 2);
+        let stale = (NodeId(2), 1);
+        let (epoch, isr) = (metadata.0.of(P).expect("there").epoch, vec![of(&metadata, 0), stale]);
+        let other = Command::Alter(Alter { epoch, isr, ..alter });
+        assert_eq!(metadata.apply(&other), Answer::Altered(Altered::Refused), "an earlier life (KIP-903)");
+    }
+}

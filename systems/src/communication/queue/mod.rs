@@ -66,7 +66,7 @@ pub use log::{Batch, Body, Item, Log, Offset};
 pub use message::{QueueFact, QueueMessage, QueueRecord, QueueRequest, QueueResponse, Refusal};
 pub use metadata::{Image, Metadata, Partition};
 pub use node::{Machine, TIMERS};
-pub use options::{Acks, Config, Duty, QueueOptions};
+pub use options::{Acks, Config, Duty, QueueOptions, Rebalance};
 pub use producer::Producer;
 pub use replica::Replica;
 pub use system::QueueSystem;

@@ -374,3 +374,43 @@ impl Config {
         self.bug == bug
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sim_core::{RoleKind, Shape};
+
+    fn shape() -> Shape {
+        let role = |name| RoleKind::member(name, "");
+        Shape::of_roles(&[(role("broker"), 3), (role("controller"), 1), (role("producer"), 1), (role("consumer"), 4)])
+    }
+
+    #[test]
+    fn all_problems_are_reported_at_once() {
+        let options = QueueOptions {
+            replication_factor: 4,
+            min_insync_replicas: 5,
+            acks: Acks::Leader,
+            max_in_flight: 6,
+            groups: 5,
+            session_timeout: DurationText::millis(1000),
+            ..QueueOptions::default()
+        };
+        let keys: Vec<_> = options.validate(&shape()).unwrap_err().iter().map(|invalid| invalid.key).collect();
+        let wrong =
+            ["replication_factor", "min_insync_replicas", "idempotent", "max_in_flight", "groups", "session_timeout"];
+        assert_eq!(keys, wrong);
+        assert!(QueueOptions::default().validate(&shape()).is_ok());
+    }
+
+    #[test]
+    fn partitions_are_those_of_topics_and_then_those_of_offsets() {
+        let options = QueueOptions { topics: 2, partitions: 2, offsets_partitions: 2, ..QueueOptions::default() };
+        let config = options.meant(&shape());
+        let names: Vec<String> = (0..config.all_partitions()).map(|at| config.name(Partition(at))).collect();
+        assert_eq!(names, ["events1-0", "events1-1", "events2-0", "events2-1", "offsets-0", "offsets-1"]);
+        assert!((0..100).all(|key| u64::from(config.partition_of(key).0 / 2) == key % 2));
+        assert_eq!(config.duty(NodeId(3)), Duty::Controller);
+        assert_eq!([config.group_of(NodeId(5)), config.group_of(NodeId(8))], [0, 0]);
+    }
+}
