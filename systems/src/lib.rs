@@ -17,8 +17,8 @@ use communication::balancing::BalancingSystem;
 use consensus::{paxos::PaxosSystem, raft::RaftSystem, synod::SynodSystem};
 use control::{cluster::ClusterSystem, consul::ConsulSystem, failover::FailoverSystem, kubernetes::KubernetesSystem};
 use storage::{
-    chubby::ChubbySystem, hashing::HashingSystem, placement::PlacementSystem, redlock::RedlockSystem,
-    zookeeper::ZooKeeperSystem,
+    chubby::ChubbySystem, commit::CommitSystem, hashing::HashingSystem, placement::PlacementSystem,
+    redlock::RedlockSystem, zookeeper::ZooKeeperSystem,
 };
 
 /// Registers every system of this crate.
@@ -28,6 +28,7 @@ pub fn collect(registry: &mut impl sim_core::Collect) {
     registry.add::<HashingSystem>();
     registry.add::<ChubbySystem>();
     registry.add::<ClusterSystem>();
+    registry.add::<CommitSystem>();
     registry.add::<ConsulSystem>();
     registry.add::<KubernetesSystem>();
     registry.add::<PaxosSystem>();

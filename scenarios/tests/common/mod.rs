@@ -191,6 +191,7 @@ const UNKNOWN: &[&str] = &[
     "balancing",
     "cell",
     "chubby",
+    "commit",
     "consul",
     "failover",
     "failover-cluster",
@@ -223,10 +224,19 @@ const OPERATIONS: &[OperationKind] = &[
     OperationKind::write("post", ""),
     OperationKind::write("elect", ""),
     OperationKind::write("meet", ""),
+    OperationKind::read("audit", ""),
+    OperationKind::write("transfer", ""),
+    OperationKind::read("lists", ""),
+    OperationKind::write("append", ""),
+    OperationKind::read("registers", ""),
+    OperationKind::write("write", ""),
+    OperationKind::write("skew", ""),
+    OperationKind::write("long", ""),
+    OperationKind::write("put", ""),
 ];
 
 /// Systems whose operations have names of their own.
-const NAMING: &[&str] = &["chubby", "consul", "kubernetes", "redlock", "zookeeper"];
+const NAMING: &[&str] = &["chubby", "commit", "consul", "kubernetes", "redlock", "zookeeper"];
 
 /// Systems that give locks.
 const LOCKS: &[&str] = &["chubby", "redlock", "zookeeper"];
@@ -239,6 +249,18 @@ const PODS: &[MetricKind] = &[
     MetricKind::new("evictions_held", "", Unit::Number, ""),
     MetricKind::new("most_pods", "", Unit::Number, ""),
     MetricKind::new("fewest_ready", "", Unit::Number, ""),
+];
+
+/// The figures that files of `commit` expect.
+const COMMITS: &[MetricKind] = &[
+    MetricKind::new("blocked", "", Unit::Number, ""),
+    MetricKind::new("blocked_longest", "", Unit::Time, ""),
+    MetricKind::new("commit_messages", "", Unit::Number, ""),
+    MetricKind::new("decision_time", "", Unit::Time, ""),
+    MetricKind::new("deadlocks", "", Unit::Number, ""),
+    MetricKind::new("doubled", "", Unit::Number, ""),
+    MetricKind::new("doubt_longest", "", Unit::Time, ""),
+    MetricKind::new("taken_over", "", Unit::Number, ""),
 ];
 
 /// The figures that their files expect.
@@ -320,6 +342,7 @@ impl Systems for Only {
     }
     fn metrics(&self, system: &str) -> &'static [MetricKind] {
         match system {
+            "commit" => COMMITS,
             "kubernetes" => PODS,
             system if LOCKS.contains(&system) => FIGURES,
             _ => &[],
