@@ -3,6 +3,7 @@
 //! A section is a function from a [`Lab`] to [`Findings`]; adding a figure is adding a row.
 
 pub mod availability;
+pub mod commit;
 pub mod consul;
 pub mod coordination;
 pub mod downtime;
@@ -34,4 +35,5 @@ pub const SECTIONS: &[(u32, &str, Section)] = &[
     (8, "Gossip: SWIM's laws", consul::rows),
     (9, "Coordination: ZooKeeper and Chubby", coordination::rows),
     (10, "Kubernetes: nodes that die", kubernetes::rows),
+    (11, "Atomic commit: messages and blocking", commit::rows),
 ];

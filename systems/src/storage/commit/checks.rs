@@ -1,14 +1,14 @@
-//! What must hold: a transaction commits everywhere or nowhere and that stays, locks go, nobody is in doubt for ever, and
-//! what clients saw is what their level promises.
+//! What must hold: a transaction commits everywhere or nowhere and that stays, locks go, nobody is in doubt for ever,
+//! and what clients saw is what their level promises.
 
 use super::history::{self, Judged, Operation, Operations, Try};
+use super::ledger::Ledger;
 use super::log::{Member, lane};
 use super::measure::Figures;
 use super::message::{CommitFact, CommitMessage, CommitRequest, CommitResponse, What};
 use super::node::Machine;
 use super::options::{Config, Duty, Sharding};
 use super::system::patience;
-use super::ledger::Ledger;
 use super::txn::{Found, Key, Shards, TxnId};
 use crate::consensus::raft::RaftProtocol;
 use crate::consensus::raft::checks::RaftChecks;
@@ -21,8 +21,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 sim_core::rules! {
-    /// Whoever decides a transaction, and every shard that carries it out, does as all others: it is committed everywhere
-    /// or nowhere.
+    /// Whoever decides a transaction, and every shard that carries it out, does as all others: it is committed
+    /// everywhere or nowhere.
     pub const ALL_OR_NOTHING: &str = "all_or_nothing";
     /// What a coordinator has decided, or told a client, stays so over any crash.
     pub const NO_DECISION_UNDONE: &str = "no_decision_undone";
@@ -124,7 +124,7 @@ impl CommitChecks {
             CommitFact::Applies { txn, shard, commit } => self.on_applied(node, txn, shard, commit),
             CommitFact::Refused { txn, .. } => _ = self.refused.insert((node, txn)),
             CommitFact::Locks { txn, .. } if self.refused.contains(&(node, txn)) => {
-                let detail = format!("{node} takes locks for {txn}, which it has been told is aborted: nobody will free them");
+                let detail = format!("{node} takes locks for {txn}, of which it was told that it is aborted");
                 self.breaks(NO_ORPHAN_LOCKS, node, detail);
             }
             // Who has lost its memory knows of no abort that is not in the log.
@@ -197,7 +197,8 @@ impl CommitChecks {
         let Outcome::Ok(CommitResponse::Committed { txn, found }) = outcome else { return };
         if request.what == What::Audit {
             self.audits += 1;
-            let sum: i64 = found.iter().map(|found| if let Found::Balance(balance) = found { *balance } else { 0 }).sum();
+            let sum: i64 =
+                found.iter().map(|found| if let Found::Balance(balance) = found { *balance } else { 0 }).sum();
             let expected = (self.config.accounts * self.config.balance) as i64;
             if sum != expected && self.config.judged_by() >= Level::SnapshotIsolation {
                 let detail = format!("an audit of c{} finds {sum}, and there were {expected}", ticket.client.0 + 1);
@@ -208,7 +209,8 @@ impl CommitChecks {
         let name = (ticket.client.0, ticket.op);
         let tried = self.operations.get(&name).and_then(|operation| operation.tries.get(txn).copied());
         if tried == Some(Try::Aborted) {
-            let detail = format!("c{} was told that its operation {} has committed, and it was aborted", name.0 + 1, name.1);
+            let detail =
+                format!("c{} was told that operation {} has committed, and it was aborted", name.0 + 1, name.1);
             self.breaks(NO_DECISION_UNDONE, node, detail);
         }
     }
@@ -281,8 +283,7 @@ impl CommitChecks {
     /// What the shards hold, if all are there to be asked and nothing is in doubt.
     fn settled<'a>(&self, nodes: &'a [Option<Machine>]) -> Vec<&'a Ledger> {
         let shards = in_the_end::each(nodes).filter_map(|(_, machine)| machine.shard());
-        let all: Vec<&Ledger> =
-            shards.filter(|shard| shard.log().serves()).map(|shard| shard.log().ledger()).collect();
+        let all: Vec<&Ledger> = shards.filter(|shard| shard.log().serves()).map(|shard| shard.log().ledger()).collect();
         let there = all.len() as u32 == self.config.shards() && all.iter().all(|ledger| ledger.prepared().is_empty());
         if there { all } else { Vec::new() }
     }
@@ -290,20 +291,17 @@ impl CommitChecks {
     fn isolation(&self, nodes: &[Option<Machine>]) -> Verdict {
         let (judged, level) = (self.judged(nodes), self.config.judged_by());
         match (judged.first, judged.ruling) {
-            (Some((detail, at)), _) => {
-                Verdict::Fail(Violation { rule: ISOLATION.to_owned(), at, node: None, detail })
-            }
+            (Some((detail, at)), _) => Verdict::Fail(Violation { rule: ISOLATION.to_owned(), at, node: None, detail }),
             (None, _) if judged.committed == 0 => {
                 Verdict::Inconclusive { rule: ISOLATION, why: "no lists or registers were used".to_owned() }
             }
             (None, Ruling::Inconclusive) => {
-                let why = "the order of some registers' versions is not known, and the likely ones do not fit".to_owned();
+                let why = "the order of some versions is not known, and the likely ones do not fit".to_owned();
                 Verdict::Inconclusive { rule: ISOLATION, why }
             }
-            (None, _) => Verdict::Pass {
-                rule: ISOLATION,
-                detail: format!("{} transactions are {level}", judged.committed),
-            },
+            (None, _) => {
+                Verdict::Pass { rule: ISOLATION, detail: format!("{} transactions are {level}", judged.committed) }
+            }
         }
     }
 
@@ -387,8 +385,7 @@ impl Observer<Machine> for CommitChecks {
             Observed::Crashed { node, .. } => self.figures.on_crash(at, *node, &mut self.seen),
             Observed::Booted { node, .. } => self.figures.on_boot(*node),
             Observed::Invoked { ticket, request } => {
-                let operation =
-                    Operation { request: **request, invoked: at, returned: None, tries: BTreeMap::new() };
+                let operation = Operation { request: **request, invoked: at, returned: None, tries: BTreeMap::new() };
                 self.operations.insert((ticket.client.0, ticket.op), operation);
             }
             Observed::Returned { ticket, request, outcome, node, .. } => {

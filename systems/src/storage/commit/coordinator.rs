@@ -320,7 +320,9 @@ impl Coordinator {
         match self.running.get(&txn).map(|running| running.step) {
             Some(Step::Voting) => self.on_vote(txn, shard, vote, fx),
             // It may have been decided without it, or by another.
-            _ if self.config.is_paxos() && !self.outcomes.contains_key(&txn) => self.accept_vote(txn, shard, vote, of, fx),
+            _ if self.config.is_paxos() && !self.outcomes.contains_key(&txn) => {
+                self.accept_vote(txn, shard, vote, of, fx)
+            }
             _ => {}
         }
     }
@@ -411,8 +413,8 @@ impl Coordinator {
         }
     }
 
-    /// It is aborted, unless a participant may have voted yes already and nobody else has a say: then acceptors may know
-    /// of it, and it is ended like one whose coordinator is gone.
+    /// It is aborted, unless a participant may have voted yes already and nobody else has a say: then acceptors may
+    /// know of it, and it is ended like one whose coordinator is gone.
     fn give_up(&mut self, txn: TxnId, why: Reason, fx: &mut Fx<'_>) {
         let Some(running) = self.running.get(&txn) else { return };
         if running.step == Step::Voting && why == Reason::NoVote {

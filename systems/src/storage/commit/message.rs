@@ -482,7 +482,8 @@ sim_core::facts! {
             shard: u32,
         } = "serves" landmark ("s{}", shard + 1),
         /// Of the group of a shard.
-        Group(inner: Said) = "elected" | "group" [inner.sort()] landmark { inner.sort() == 0 } (|out| inner.describe(out)),
+        Group(inner: Said) = "elected" | "group" [inner.sort()] landmark { inner.sort() == 0 }
+            (|out| inner.describe(out)),
     }
 }
 

@@ -14,7 +14,8 @@ use sim_core::{Completion, LocalInstant, NodeId, Replay, Timer};
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
-/// How far ahead of the snapshots it serves a shard says that nothing commits, in nanoseconds: the less often it has to.
+/// How far ahead of the snapshots it serves a shard says that nothing commits, in nanoseconds: the less often it has
+/// to.
 const AHEAD: u64 = 500_000_000;
 
 /// Acts that are being carried out.
@@ -556,8 +557,7 @@ impl Shard {
             return;
         }
         let waits = |active: &Active| active.job.as_ref().is_some_and(|job| job.waits);
-        let waiting: Vec<TxnId> =
-            self.active.iter().filter(|(_, active)| waits(active)).map(|(txn, _)| *txn).collect();
+        let waiting: Vec<TxnId> = self.active.iter().filter(|(_, active)| waits(active)).map(|(txn, _)| *txn).collect();
         for txn in waiting {
             self.run(txn, fx);
         }
@@ -574,7 +574,6 @@ impl Shard {
             }
         }
     }
-
 }
 
 /// The key of an idempotency key.

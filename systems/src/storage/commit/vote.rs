@@ -1,4 +1,5 @@
-//! How a shard votes: what it is prepared with lies in its log before it says yes, and in Paxos Commit before it says no.
+//! How a shard votes: what it is prepared with lies in its log before it says yes, and in Paxos Commit before it says
+//! no.
 
 use super::bugs::CommitBug;
 use super::doubt::Doubt;
@@ -41,7 +42,13 @@ impl Shard {
     }
 
     /// The transaction has done here what it wanted to; now it is to be kept, whatever happens.
-    pub(super) fn prepare(&mut self, txn: TxnId, finish: &Finish, executed: Option<(u32, Vec<Found>)>, fx: &mut Fx<'_>) {
+    pub(super) fn prepare(
+        &mut self,
+        txn: TxnId,
+        finish: &Finish,
+        executed: Option<(u32, Vec<Found>)>,
+        fx: &mut Fx<'_>,
+    ) {
         let Some(active) = self.active.get(&txn) else { return };
         let age = active.age;
         if !finish.participants.has(self.number) {
