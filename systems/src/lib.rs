@@ -29,6 +29,7 @@ pub fn collect(registry: &mut impl sim_core::Collect) {
     registry.add::<HashingSystem>();
     registry.add::<ChubbySystem>();
     registry.add::<ClusterSystem>();
+    registry.add::<CommitSystem>();
     registry.add::<ConsulSystem>();
     registry.add::<KubernetesSystem>();
     registry.add::<MapReduceSystem>();

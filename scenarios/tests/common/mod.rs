@@ -191,6 +191,7 @@ const UNKNOWN: &[&str] = &[
     "balancing",
     "cell",
     "chubby",
+    "commit",
     "consul",
     "failover",
     "failover-cluster",
@@ -237,10 +238,19 @@ const OPERATIONS: &[OperationKind] = &[
     OperationKind::write("sort", ""),
     OperationKind::write("k_means", ""),
     OperationKind::write("page_rank", ""),
+    OperationKind::read("audit", ""),
+    OperationKind::write("transfer", ""),
+    OperationKind::read("lists", ""),
+    OperationKind::write("append", ""),
+    OperationKind::read("registers", ""),
+    OperationKind::write("write", ""),
+    OperationKind::write("skew", ""),
+    OperationKind::write("long", ""),
+    OperationKind::write("put", ""),
 ];
 
 /// Systems whose operations have names of their own.
-const NAMING: &[&str] = &["chubby", "consul", "kubernetes", "mapreduce", "queue", "redlock", "scheduling", "spark", "zookeeper"];
+const NAMING: &[&str] = &["chubby", "commit", "consul", "kubernetes", "mapreduce", "queue", "redlock", "scheduling", "spark", "zookeeper"];
 
 /// Systems that give locks.
 const LOCKS: &[&str] = &["chubby", "redlock", "zookeeper"];
@@ -291,6 +301,16 @@ const BATCHES: &[MetricKind] = &[
     MetricKind::new("recomputed", "", Unit::Number, ""),
     MetricKind::new("no_space", "", Unit::Number, ""),
     MetricKind::new("saved_bytes", "", Unit::Number, ""),
+/// The figures that files of `commit` expect.
+const COMMITS: &[MetricKind] = &[
+    MetricKind::new("blocked", "", Unit::Number, ""),
+    MetricKind::new("blocked_longest", "", Unit::Time, ""),
+    MetricKind::new("commit_messages", "", Unit::Number, ""),
+    MetricKind::new("decision_time", "", Unit::Time, ""),
+    MetricKind::new("deadlocks", "", Unit::Number, ""),
+    MetricKind::new("doubled", "", Unit::Number, ""),
+    MetricKind::new("doubt_longest", "", Unit::Time, ""),
+    MetricKind::new("taken_over", "", Unit::Number, ""),
 ];
 
 /// The figures that their files expect.
@@ -387,6 +407,7 @@ impl Systems for Only {
     }
     fn metrics(&self, system: &str) -> &'static [MetricKind] {
         match system {
+            "commit" => COMMITS,
             "kubernetes" => PODS,
             "scheduling" => TASKS,
             "queue" => MESSAGES_LOST,

@@ -4,6 +4,7 @@
 
 pub mod availability;
 pub mod computing;
+pub mod commit;
 pub mod consul;
 pub mod coordination;
 pub mod downtime;
@@ -37,6 +38,7 @@ pub const SECTIONS: &[(u32, &str, Section)] = &[
     (8, "Gossip: SWIM's laws", consul::rows),
     (9, "Coordination: ZooKeeper and Chubby", coordination::rows),
     (10, "Kubernetes: nodes that die", kubernetes::rows),
+    (11, "Atomic commit: messages and blocking", commit::rows),
     (12, "Batch work: MapReduce and Spark", computing::rows),
     (13, "Task scheduling: queues, lists and places", scheduling::rows),
     (15, "Replicated log: Kafka's time-outs", replicated_log::rows),

@@ -151,7 +151,7 @@ impl Coordinator {
             due: fx.now() + pause,
         };
         self.recoveries.insert(txn, recovery);
-        self.to_acceptors(txn, &CommitMessage::Phase1a { txn, ballot }, fx);
+        self.tell_acceptors(txn, &CommitMessage::Phase1a { txn, ballot }, fx);
     }
 
     pub(super) fn recover_again(&mut self, fx: &mut Fx<'_>) {
@@ -163,7 +163,7 @@ impl Coordinator {
         due.into_iter().for_each(|(txn, participants)| self.recover(txn, participants, fx));
     }
 
-    fn to_acceptors(&mut self, txn: TxnId, message: &CommitMessage, fx: &mut Fx<'_>) {
+    fn tell_acceptors(&mut self, txn: TxnId, message: &CommitMessage, fx: &mut Fx<'_>) {
         for acceptor in self.config.acceptors(txn.home()) {
             if acceptor == self.me {
                 self.on_message(acceptor, message.clone(), fx);
@@ -196,7 +196,7 @@ impl Coordinator {
         };
         let votes: Votes = participants.iter().map(|shard| (shard, ballot, newest(shard))).collect();
         recovery.proposed = Some(votes.clone());
-        self.to_acceptors(txn, &CommitMessage::Phase2a { txn, ballot, votes, participants }, fx);
+        self.tell_acceptors(txn, &CommitMessage::Phase2a { txn, ballot, votes, participants }, fx);
     }
 
     pub(super) fn on_phase2b(&mut self, from: NodeId, txn: TxnId, ballot: Ballot, votes: Votes, fx: &mut Fx<'_>) {

@@ -12,8 +12,8 @@ sim_core::catalogue! {
         "A participant that has voted yes and hears nothing aborts on its own.",
         "all_or_nothing", "T3: textbook; Bernstein, Hadzilacos and Goodman 1987, section 7.4";
     GroupCommitUnseen, "group_commit_unseen",
-        "Who asks about a slow transaction is answered from the decisions by transaction, not from the group that is being written.",
-        "all_or_nothing", "T6: ScalarDB pull request 2135, found by Jepsen: lazy recovery and group commit use different keys";
+        "Who asks about a slow transaction is answered by the decisions there are, not by the group being written.",
+        "all_or_nothing", "T6: ScalarDB pull request 2135 (Jepsen): lazy recovery, group commit, two keys";
     NoTombstone, "no_tombstone",
         "A participant keeps nothing of the abort of a transaction that it does not know yet.",
         "no_orphan_locks", "T8: textbook; a prepare that an abort has overtaken";

@@ -62,6 +62,8 @@ pub struct Running {
     due: LocalInstant,
     /// What acceptors have said of the votes (Paxos Commit).
     pub(super) accepted: BTreeMap<NodeId, (Ballot, Votes)>,
+    /// The acceptors beside this node that get the votes.
+    acceptors: Vec<NodeId>,
 }
 
 impl Running {
@@ -103,6 +105,8 @@ pub struct Coordinator {
     again: BTreeMap<(LocalInstant, u64), Again>,
     pub(super) acceptor: Acceptor,
     pub(super) recoveries: BTreeMap<TxnId, Recovery>,
+    /// Acceptors that are taken for down, and until when.
+    suspects: BTreeMap<NodeId, LocalInstant>,
 }
 
 impl Coordinator {
@@ -126,6 +130,7 @@ impl Coordinator {
             again: BTreeMap::new(),
             acceptor: Acceptor::default(),
             recoveries: BTreeMap::new(),
+            suspects: BTreeMap::new(),
         }
     }
 
@@ -181,6 +186,7 @@ impl Coordinator {
             since: now,
             due: now,
             accepted: BTreeMap::new(),
+            acceptors: self.others(now),
         };
         fx.note(CommitFact::Begins { txn, client, op });
         self.running.insert(txn, running);
@@ -222,7 +228,7 @@ impl Coordinator {
         let once = running.once.filter(|_| keeps_key);
         let finish = last.then(|| {
             let once = once.map(|_| running.found.clone());
-            Rc::new(Finish { participants: running.participants, once })
+            Rc::new(Finish { participants: running.participants, acceptors: running.acceptors.clone(), once })
         });
         let (age, snapshot) = (running.age, running.snapshot);
         let seq = running.seqs.get(&shard).copied().unwrap_or(1);
@@ -300,7 +306,8 @@ impl Coordinator {
         let missing = running.all.less(running.yes).less(running.readers);
         for shard in missing.iter() {
             let once = (running.once.is_some() && running.legs[0].shard == shard).then(|| running.found.clone());
-            let finish = Rc::new(Finish { participants: running.participants, once });
+            let acceptors = running.acceptors.clone();
+            let finish = Rc::new(Finish { participants: running.participants, acceptors, once });
             let seq = running.seqs.get(&shard).copied().unwrap_or(0);
             fx.send(self.leaders[shard as usize], CommitMessage::Prepare { txn, seq, finish });
         }
@@ -313,7 +320,9 @@ impl Coordinator {
         match self.running.get(&txn).map(|running| running.step) {
             Some(Step::Voting) => self.on_vote(txn, shard, vote, fx),
             // It may have been decided without it, or by another.
-            _ if self.config.is_paxos() && !self.outcomes.contains_key(&txn) => self.accept_vote(txn, shard, vote, of, fx),
+            _ if self.config.is_paxos() && !self.outcomes.contains_key(&txn) => {
+                self.accept_vote(txn, shard, vote, of, fx)
+            }
             _ => {}
         }
     }
@@ -404,10 +413,16 @@ impl Coordinator {
         }
     }
 
-    /// It is aborted, unless a participant may have voted yes already and nobody else has a say: then acceptors may know
-    /// of it, and it is ended like one whose coordinator is gone.
+    /// It is aborted, unless a participant may have voted yes already and nobody else has a say: then acceptors may
+    /// know of it, and it is ended like one whose coordinator is gone.
     fn give_up(&mut self, txn: TxnId, why: Reason, fx: &mut Fx<'_>) {
         let Some(running) = self.running.get(&txn) else { return };
+        if running.step == Step::Voting && why == Reason::NoVote {
+            // An acceptor that has not said anything in all this time may be down: others take its place for a while.
+            let silent = running.acceptors.iter().filter(|other| !running.accepted.contains_key(other));
+            let until = fx.now() + self.config.vote_timeout.times(10);
+            self.suspects.extend(silent.map(|other| (*other, until)).collect::<Vec<_>>());
+        }
         let asked = running.step == Step::Voting || (running.has_asked() && running.participants.len() == 1);
         if self.config.is_paxos() && asked {
             let participants = running.participants;
@@ -498,6 +513,17 @@ impl Coordinator {
         if let Some(running) = self.running.get(&at).filter(|running| running.step == Step::Executing) {
             fx.send(self.leaders[running.legs[running.leg].shard as usize], message);
         }
+    }
+
+    /// The acceptors beside itself that votes go to: as many as may fail.
+    fn others(&self, now: LocalInstant) -> Vec<NodeId> {
+        if !self.config.is_paxos() {
+            return Vec::new();
+        }
+        let all: Vec<NodeId> = self.config.acceptors(self.me).skip(1).collect();
+        let is_suspect = |node: &NodeId| self.suspects.get(node).is_some_and(|until| *until > now);
+        let (down, up): (Vec<NodeId>, Vec<NodeId>) = all.into_iter().partition(is_suspect);
+        up.into_iter().chain(down).take(self.config.f as usize).collect()
     }
 
     /// Where it sends what a shard is to hear.

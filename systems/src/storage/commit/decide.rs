@@ -1,5 +1,5 @@
-//! How a coordinator decides: its log, what it tells whom, what it presumes of what it does not know, and what a restart
-//! makes of it.
+//! How a coordinator decides: its log, what it tells whom, what it presumes of what it does not know, and what a
+//! restart makes of it.
 
 use super::bugs::CommitBug;
 use super::coordinator::{Coordinator, Running};
@@ -172,13 +172,7 @@ impl Coordinator {
     }
 
     /// Whoever has said no needs not be told, unless it is to acknowledge what nobody presumes.
-    pub(super) fn end_aborted(
-        &mut self,
-        txn: TxnId,
-        why: Reason,
-        by: Option<u32>,
-        fx: &mut Fx<'_>,
-    ) -> Option<Running> {
+    pub(super) fn end_aborted(&mut self, txn: TxnId, why: Reason, by: Option<u32>, fx: &mut Fx<'_>) -> Option<Running> {
         let running = self.running.remove(&txn)?;
         fx.note(CommitFact::Decides { txn, commit: false, why: Some(why) });
         let mut told = running.contacted;

@@ -40,8 +40,7 @@ impl Shard {
     /// Asks about what it is in doubt of and has heard nothing of for long.
     pub(super) fn doubt(&mut self, fx: &mut Fx<'_>) {
         let now = fx.now();
-        let due: Vec<TxnId> =
-            self.doubts.iter().filter(|(_, doubt)| doubt.due <= now).map(|(txn, _)| *txn).collect();
+        let due: Vec<TxnId> = self.doubts.iter().filter(|(_, doubt)| doubt.due <= now).map(|(txn, _)| *txn).collect();
         for txn in due {
             let Some(doubt) = self.doubts.get_mut(&txn) else { continue };
             doubt.due = now + self.config.inquire_after;

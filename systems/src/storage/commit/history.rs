@@ -4,9 +4,7 @@ use super::message::{CommitRequest, CommitResponse, told};
 use super::options::Config;
 use super::plan;
 use super::txn::{Act, Found, Key, Mark, TxnId};
-use sim_core::transactions::{
-    self, Anomaly, Builder, Dependency, Doing, Fate, Level, Ruling, Step, Transaction,
-};
+use sim_core::transactions::{self, Anomaly, Builder, Dependency, Doing, Fate, Level, Ruling, Step, Transaction};
 use sim_core::{Instant, Outcome};
 use std::collections::BTreeMap;
 

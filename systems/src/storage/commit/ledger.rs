@@ -159,9 +159,8 @@ impl Ledger {
     /// All lists and registers as they are now.
     pub fn contents(&self) -> impl Iterator<Item = (Key, Found)> {
         let marks = |all: &Vec<(u64, Mark)>| all.iter().map(|(_, mark)| *mark).collect();
-        let list = move |(id, all): (&u64, &Vec<(u64, Mark)>)| {
-            (Key { space: Space::List, id: *id }, Found::List(marks(all)))
-        };
+        let list =
+            move |(id, all): (&u64, &Vec<(u64, Mark)>)| (Key { space: Space::List, id: *id }, Found::List(marks(all)));
         let register = |(id, all): (&u64, &Vec<(u64, Mark)>)| {
             (Key { space: Space::Register, id: *id }, Found::Register(all.last().map(|(_, mark)| *mark)))
         };

@@ -291,7 +291,8 @@ impl Shared {
                 told.push(Told::StepsDown);
             }
             self.reign = leads;
-            // What a leader before it has begun may still be decided: it serves once it has applied something of its own.
+            // What a leader before it has begun may still be decided: it serves once it has applied something of its
+            // own.
             self.barrier = if leads.is_some() { self.council.propose(Entry::Barrier, fx) } else { None };
         }
     }

@@ -1,5 +1,5 @@
-//! What a report shows: how many transactions a second, why others were aborted, who was in doubt or blocked and for how
-//! long, who waited for whom.
+//! What a report shows: how many transactions a second, why others were aborted, who was in doubt or blocked and for
+//! how long, who waited for whom.
 
 use super::checks::{CommitChecks, Seen};
 use super::history::Operation;
@@ -15,25 +15,48 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// Its own figures.
 pub(super) const METRICS: &[MetricKind] = &[
-    MetricKind::new("committed_per_second", "committed per second", Unit::Number, "transactions that committed, a second")
-        .more_is_better(),
-    MetricKind::new("tries_aborted", "aborted tries", Unit::Fraction, "of the tries that were decided, those that were aborted"),
+    MetricKind::new(
+        "committed_per_second",
+        "committed per second",
+        Unit::Number,
+        "transactions that committed, a second",
+    )
+    .more_is_better(),
+    MetricKind::new("tries_aborted", "aborted tries", Unit::Fraction, "of the tries that were decided"),
     MetricKind::new("decision_time", "time to decide", Unit::Time, "from asking for votes to a commit, on average"),
-    MetricKind::new("commit_messages", "messages per commit", Unit::Number,
-        "messages of the commit protocol for each transaction that committed, without acknowledgements"),
-    MetricKind::new("doubt_window", "window of doubt", Unit::Time, "from the first vote to the decision, on average"),
+    MetricKind::new(
+        "commit_messages",
+        "messages per commit",
+        Unit::Number,
+        "messages of the commit protocol for each transaction that committed, without acknowledgements",
+    ),
+    MetricKind::new("voted_on", "voted on", Unit::Number, "transactions that somebody voted yes on").more_is_better(),
+    MetricKind::new(
+        "doubt_window",
+        "window of doubt",
+        Unit::Time,
+        "from the first vote to the decision, on average, where nobody was blocked",
+    ),
     MetricKind::new("doubt_longest", "longest doubt", Unit::Time, "the longest that a participant was in doubt"),
-    MetricKind::new("blocked", "blocked transactions", Unit::Number,
-        "transactions about which a participant was in doubt while their coordinator was down, or asked in vain"),
-    MetricKind::new("blocked_share", "share blocked", Unit::Fraction, "of the transactions that somebody voted yes on, those"),
+    MetricKind::new(
+        "blocked",
+        "blocked transactions",
+        Unit::Number,
+        "transactions about which a participant was in doubt while their coordinator was down, or asked in vain",
+    ),
+    MetricKind::new("blocked_share", "share blocked", Unit::Fraction, "of the transactions voted on, those"),
     MetricKind::new("blocked_time", "blocked for", Unit::Time, "how long each of those participants was, on average"),
     MetricKind::new("blocked_longest", "blocked for at most", Unit::Time, "the longest of them"),
     MetricKind::new("lock_waits", "lock waits", Unit::Number, "times that a transaction had to wait for a lock"),
     MetricKind::new("lock_wait", "lock wait", Unit::Time, "how long each of them took, on average"),
-    MetricKind::new("waits_for_doubtful", "waits for those in doubt", Unit::Number,
-        "lock waits for a transaction that the shard was in doubt about"),
-    MetricKind::new("deadlocks", "deadlocks", Unit::Number, "circles of those who wait for each other that were found"),
-    MetricKind::new("taken_over", "taken over", Unit::Number, "transactions that others began to end for their coordinator"),
+    MetricKind::new(
+        "waits_for_doubtful",
+        "waits for those in doubt",
+        Unit::Number,
+        "lock waits for a transaction that the shard was in doubt about",
+    ),
+    MetricKind::new("deadlocks", "deadlocks", Unit::Number, "circles of waits that were found"),
+    MetricKind::new("taken_over", "taken over", Unit::Number, "transactions that others began to end"),
     MetricKind::new("doubled", "doubled effects", Unit::Number, "operations that took effect more than once").harm(),
 ];
 
@@ -135,10 +158,10 @@ impl Figures {
                     }
                 }
             }
-            CommitFact::Decides { txn, commit: false, why: Some(why) } => {
-                if seen.get(&txn).is_none_or(|seen| seen.decided.is_none()) {
-                    *self.aborts.entry(why).or_insert(0) += 1;
-                }
+            CommitFact::Decides { txn, commit: false, why: Some(why) }
+                if seen.get(&txn).is_none_or(|seen| seen.decided.is_none()) =>
+            {
+                *self.aborts.entry(why).or_insert(0) += 1;
             }
             CommitFact::Waits { txn, holder, in_doubt, .. } => {
                 self.waiting.insert((node, txn), (at, holder, in_doubt));
@@ -211,7 +234,9 @@ impl Figures {
         let messages: u64 = of_writers().map(|(seen, ..)| u64::from(seen.messages)).sum();
         set("commit_messages", mean(messages, of_writers().count() as u64));
         let voted = all().filter(|seen| seen.voted.is_some()).count() as u64;
-        let windows = decided.iter().filter_map(|(seen, _, at)| Some(at.since(seen.voted?).0));
+        set("voted_on", voted as f64);
+        let windows =
+            decided.iter().filter(|(seen, ..)| !seen.blocked).filter_map(|(seen, _, at)| Some(at.since(seen.voted?).0));
         set("doubt_window", mean(windows.clone().sum(), windows.count() as u64));
         let periods = self.all_periods(span.end);
         let longest = |all: &mut dyn Iterator<Item = u64>| all.max().unwrap_or(0) as f64;
@@ -240,7 +265,8 @@ impl Figures {
 
     /// What is over, and what is not at the end.
     fn all_periods(&self, end: Instant) -> Vec<Period> {
-        let still = self.doubts.iter().filter(|(_, doubt)| doubt.blocked.is_some() || end.since(doubt.since) > self.ask);
+        let is_long = |doubt: &Doubt| doubt.blocked.is_some() || end.since(doubt.since) > self.ask;
+        let still = self.doubts.iter().filter(|(_, doubt)| is_long(doubt));
         let still = still.map(|((txn, shard), doubt)| Period {
             txn: *txn,
             shard: *shard,
@@ -295,7 +321,7 @@ impl Figures {
         ];
         let mut table = Table::new("in_doubt", "In doubt", &columns);
         table.about = format!(
-            "In doubt for longer than {}, or while the coordinator was down: {} of {} times, the longest first",
+            "In doubt for more than {}, or while the coordinator was down: {} of {} times, longest first",
             self.ask,
             periods.len(),
             self.doubted.0 + self.doubts.len() as u64
@@ -368,7 +394,7 @@ fn by_size(checks: &CommitChecks) -> Table {
 }
 
 fn track(periods: &[Period]) -> Track {
-    let about = "Participants that were in doubt for long: what they have locked stays so. Blocked is who has nobody to ask.";
+    let about = "Participants in doubt for long: what they have locked stays so. Blocked is who has nobody to ask";
     let mut track = Track::new("in_doubt", "In doubt", about, "in doubt").or("blocked", true);
     let mut longest = periods.to_vec();
     longest.sort_by_key(|period| (core::cmp::Reverse(period.until.since(period.since)), period.txn, period.shard));

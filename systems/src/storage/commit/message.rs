@@ -5,7 +5,7 @@ use super::txn::{Act, Age, Found, Key, Mark, Reason, Shards, State, TxnId, Vote}
 use crate::consensus::raft::{self, RaftFact, RaftMessage};
 use crate::shared::replication::Minute;
 use core::fmt;
-use sim_core::{Fact, Kind, Message};
+use sim_core::{Fact, Kind, Message, NodeId};
 use std::rc::Rc;
 
 /// A ballot of Paxos Commit; the votes of participants are those of ballot 0.
@@ -19,6 +19,8 @@ pub type Votes = Vec<(u32, Ballot, Vote)>;
 pub struct Finish {
     /// The participants whose votes decide.
     pub participants: Shards,
+    /// Which acceptors beside the coordinator get the vote (Paxos Commit).
+    pub acceptors: Vec<NodeId>,
     /// What was found elsewhere, at the shard that keeps the operation's idempotency key.
     pub once: Option<Vec<Found>>,
 }
@@ -224,7 +226,7 @@ sim_core::messages! {
             /// Of which.
             shard: u32,
             /// Who.
-            hint: Option<sim_core::NodeId>,
+            hint: Option<NodeId>,
         } = "NotLeader" ("s{}", shard + 1),
         /// Paxos Commit: who ends a transaction for its coordinator asks the acceptors for what they have accepted.
         Phase1a {
@@ -480,7 +482,8 @@ sim_core::facts! {
             shard: u32,
         } = "serves" landmark ("s{}", shard + 1),
         /// Of the group of a shard.
-        Group(inner: Said) = "elected" | "group" [inner.sort()] landmark { inner.sort() == 0 } (|out| inner.describe(out)),
+        Group(inner: Said) = "elected" | "group" [inner.sort()] landmark { inner.sort() == 0 }
+            (|out| inner.describe(out)),
     }
 }
 

@@ -11,7 +11,9 @@ use sim_core::{Duration, NodeId};
 macro_rules! choice {
     ($(#[$meta:meta])* $name:ident { $($(#[$about:meta])* $(($default:ident))? $variant:ident = $text:literal,)+ }) => {
         $(#[$meta])*
-        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
+        #[derive(
+            Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema,
+        )]
         pub enum $name {
             $($(#[$about])* $(#[$default])? #[serde(rename = $text)] $variant,)+
         }
@@ -137,7 +139,8 @@ sim_core::options! {
         termination: Termination = Termination::default();
         /// For Paxos Commit: how many acceptors may fail; there are twice as many and one, the coordinators.
         f: u32 = 1,
-            wrong if matches!(protocol, Protocols::Paxos | Protocols::FasterPaxos) && f.saturating_mul(2) >= coordinators =>
+            wrong if matches!(protocol, Protocols::Paxos | Protocols::FasterPaxos)
+                && f.saturating_mul(2) >= coordinators =>
                 ("f = {f} needs {} acceptors, there are {coordinators} coordinators", u64::from(*f) * 2 + 1),
                 "more nodes of role coordinator, or a smaller f";
         /// What a shard is: one node (`single`), or a group of them on Raft (`raft`).
@@ -145,7 +148,7 @@ sim_core::options! {
         /// For `raft`: how many nodes a shard has.
         replicas: u32 = 3,
             wrong if *replicas == 0 || *replicas > 9 => ("shards of {replicas} nodes"), "1 to 9",
-            wrong if *shard == Sharding::Raft && *replicas > 0 && holders % replicas != 0 =>
+            wrong if *shard == Sharding::Raft && *replicas > 0 && !holders.is_multiple_of(*replicas) =>
                 ("{holders} nodes in shards of {replicas}"), "a multiple of `replicas` in role shard",
             wrong if holders.checked_div(copies).unwrap_or(0) > 64 =>
                 ("{} shards", holders / copies), "at most 64";
@@ -155,7 +158,8 @@ sim_core::options! {
         deadlocks: Deadlocks = Deadlocks::default();
         /// Whether operations carry an idempotency key, so that one that is tried again takes effect once.
         idempotency: bool = true;
-        /// What the history is judged by; `promised` is strict-serializable for locks, snapshot-isolation for snapshots.
+        /// What the history is judged by; `promised` is strict-serializable for locks, snapshot-isolation for
+        /// snapshots.
         level: Judged = Judged::default();
         /// How many lists and registers there are.
         keys: u64 = 100, wrong if *keys < 2 => ("{keys} keys"), "at least 2";
@@ -226,7 +230,11 @@ impl Config {
     /// What a node is there for.
     #[must_use]
     pub const fn duty(&self, node: NodeId) -> Duty {
-        if node.0 < self.coordinators { Duty::Coordinator } else { Duty::Shard((node.0 - self.coordinators) / self.copies) }
+        if node.0 < self.coordinators {
+            Duty::Coordinator
+        } else {
+            Duty::Shard((node.0 - self.coordinators) / self.copies)
+        }
     }
 
     /// How many shards there are.
@@ -365,7 +373,10 @@ mod tests {
         let keys: Vec<_> = options.validate(&shape).unwrap_err().iter().map(|i| i.key).collect();
         assert_eq!(keys, ["presume", "f", "replicas", "keys", "retry"]);
         let config = CommitOptions::default().validate(&shape).unwrap();
-        assert_eq!((config.shards(), config.duty(NodeId(1)), config.duty(NodeId(5))), (4, Duty::Coordinator, Duty::Shard(3)));
+        assert_eq!(
+            (config.shards(), config.duty(NodeId(1)), config.duty(NodeId(5))),
+            (4, Duty::Coordinator, Duty::Shard(3))
+        );
         for n in 1..20 {
             assert!(config.commit_quorum(n) + config.abort_quorum(n) > n);
         }

@@ -14,7 +14,8 @@ use sim_core::{Completion, LocalInstant, NodeId, Replay, Timer};
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
-/// How far ahead of the snapshots it serves a shard says that nothing commits, in nanoseconds: the less often it has to.
+/// How far ahead of the snapshots it serves a shard says that nothing commits, in nanoseconds: the less often it has
+/// to.
 const AHEAD: u64 = 500_000_000;
 
 /// Acts that are being carried out.
@@ -26,6 +27,15 @@ pub(super) struct Job {
     found: Vec<Found>,
     finish: Option<Rc<Finish>>,
     waits: bool,
+}
+
+/// What a transaction is going to be prepared as, and with what it is answered then.
+#[derive(Clone, Debug)]
+pub(super) struct Preparing {
+    pub(super) part: Rc<Part>,
+    /// The acceptors that get the vote.
+    pub(super) acceptors: Vec<NodeId>,
+    pub(super) executed: Option<(u32, Vec<Found>)>,
 }
 
 /// A transaction that has not voted.
@@ -40,8 +50,7 @@ pub(super) struct Active {
     pub(super) job: Option<Job>,
     /// What was answered last.
     pub(super) answer: Option<CommitMessage>,
-    /// What it is going to be prepared as, and with what it is answered then.
-    pub(super) preparing: Option<(Rc<Part>, Option<(u32, Vec<Found>)>)>,
+    pub(super) preparing: Option<Preparing>,
     pub(super) heard: LocalInstant,
     pub(super) asked: u32,
     pub(super) floor: u64,
@@ -421,7 +430,7 @@ impl Shard {
         let in_the_way = |part: &Part| part.at <= snapshot && part.writes.iter().any(keys);
         let prepared = self.log.ledger().prepared().iter().find(|(_, part)| in_the_way(part)).map(|(other, _)| *other);
         let preparing = || {
-            let of = |active: &Active| active.preparing.as_ref().is_some_and(|(part, _)| in_the_way(part));
+            let of = |active: &Active| active.preparing.as_ref().is_some_and(|preparing| in_the_way(&preparing.part));
             self.active.iter().find(|(_, active)| of(active)).map(|(other, _)| *other)
         };
         let Some(holder) = prepared.or_else(preparing) else {
@@ -548,8 +557,7 @@ impl Shard {
             return;
         }
         let waits = |active: &Active| active.job.as_ref().is_some_and(|job| job.waits);
-        let waiting: Vec<TxnId> =
-            self.active.iter().filter(|(_, active)| waits(active)).map(|(txn, _)| *txn).collect();
+        let waiting: Vec<TxnId> = self.active.iter().filter(|(_, active)| waits(active)).map(|(txn, _)| *txn).collect();
         for txn in waiting {
             self.run(txn, fx);
         }
@@ -566,7 +574,6 @@ impl Shard {
             }
         }
     }
-
 }
 
 /// The key of an idempotency key.

@@ -19,7 +19,8 @@ pub struct CommitSystem;
 
 impl System for CommitSystem {
     const NAME: &'static str = "commit";
-    const ABOUT: &'static str = "transactions over shards: two-phase and three-phase commit, Paxos Commit, locks or snapshots";
+    const ABOUT: &'static str =
+        "transactions over shards: two-phase and three-phase commit, Paxos Commit, locks or snapshots";
     const TIMERS: u16 = TIMERS;
     const METRICS: &'static [MetricKind] = METRICS;
     const PHASES: &'static [Phase] = &[Phase { name: "transactions do not end", ends_with: None }];

@@ -1,5 +1,5 @@
-//! What a shard looks after as time goes by: transactions that nothing is heard of, doubts, and circles of those who wait
-//! for each other.
+//! What a shard looks after as time goes by: transactions that nothing is heard of, doubts, and circles of those who
+//! wait for each other.
 
 use super::message::{CommitFact, CommitMessage};
 use super::node::{CLOCK, Fx};
@@ -17,9 +17,7 @@ impl Shard {
             return;
         }
         let now = fx.now();
-        let idle = |active: &Active| {
-            active.preparing.is_none() && now.since(active.heard) >= self.config.idle_timeout
-        };
+        let idle = |active: &Active| active.preparing.is_none() && now.since(active.heard) >= self.config.idle_timeout;
         let idle: Vec<TxnId> = self.active.iter().filter(|(_, active)| idle(active)).map(|(txn, _)| *txn).collect();
         for txn in idle {
             let Some(active) = self.active.get_mut(&txn) else { continue };

@@ -23,11 +23,7 @@ impl TxnId {
 impl fmt::Display for TxnId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (epoch, number) = (self.number >> 32, self.number & 0xffff_ffff);
-        if epoch > 1 {
-            write!(f, "{}-{epoch}.{number}", self.home())
-        } else {
-            write!(f, "{}-{number}", self.home())
-        }
+        if epoch > 1 { write!(f, "{}-{epoch}.{number}", self.home()) } else { write!(f, "{}-{number}", self.home()) }
     }
 }
 

@@ -1,4 +1,5 @@
-//! How a shard votes: what it is prepared with lies in its log before it says yes, and in Paxos Commit before it says no.
+//! How a shard votes: what it is prepared with lies in its log before it says yes, and in Paxos Commit before it says
+//! no.
 
 use super::bugs::CommitBug;
 use super::doubt::Doubt;
@@ -6,8 +7,9 @@ use super::ledger::{Entry, Part, Stage, stored};
 use super::locks::Claim;
 use super::message::{Answer, CommitFact, CommitMessage, Finish};
 use super::node::Fx;
-use super::shard::{Shard, once_key};
+use super::shard::{Preparing, Shard, once_key};
 use super::txn::{Act, Found, Key, Reason, Shards, State, TxnId, Vote};
+use sim_core::NodeId;
 use std::rc::Rc;
 
 impl Shard {
@@ -15,7 +17,7 @@ impl Shard {
         if let Some(doubt) = self.doubts.get(&txn) {
             let vote = self.log.ledger().prepared().get(&txn).map(|part| Vote::Yes(part.at));
             if let (Some(vote), participants) = (vote, doubt.participants) {
-                self.vote(txn, vote, participants, None, fx);
+                self.vote(txn, vote, (participants, &finish.acceptors), None, fx);
             }
             return;
         }
@@ -25,7 +27,7 @@ impl Shard {
             _ if self.refusals.contains_key(&txn) => {}
             _ if self.ended.contains(&txn) && !finish.participants.has(self.number) => {
                 // It has only read, and said so.
-                self.vote(txn, Vote::ReadOnly, finish.participants, None, fx);
+                self.vote(txn, Vote::ReadOnly, (finish.participants, &[]), None, fx);
             }
             _ if matches!(self.log.ledger().state(txn), State::Committed(_)) => {
                 // Others have ended it before its coordinator has heard of the vote.
@@ -40,7 +42,13 @@ impl Shard {
     }
 
     /// The transaction has done here what it wanted to; now it is to be kept, whatever happens.
-    pub(super) fn prepare(&mut self, txn: TxnId, finish: &Finish, executed: Option<(u32, Vec<Found>)>, fx: &mut Fx<'_>) {
+    pub(super) fn prepare(
+        &mut self,
+        txn: TxnId,
+        finish: &Finish,
+        executed: Option<(u32, Vec<Found>)>,
+        fx: &mut Fx<'_>,
+    ) {
         let Some(active) = self.active.get(&txn) else { return };
         let age = active.age;
         if !finish.participants.has(self.number) {
@@ -83,14 +91,15 @@ impl Shard {
             at,
             stage: Stage::Uncertain,
         });
-        active.preparing = Some((Rc::clone(&part), executed.clone()));
+        active.preparing =
+            Some(Preparing { part: Rc::clone(&part), acceptors: finish.acceptors.clone(), executed: executed.clone() });
         let floor = active.floor;
         self.log.propose(Entry::Prepare(txn, part, floor), fx);
         if self.has(CommitBug::EarlyRelease) {
             self.release(txn, fx);
         }
         if self.has(CommitBug::VoteBeforeForce) {
-            self.vote(txn, Vote::Yes(at), finish.participants, executed, fx);
+            self.vote(txn, Vote::Yes(at), (finish.participants, &finish.acceptors), executed, fx);
         }
     }
 
@@ -115,14 +124,14 @@ impl Shard {
         &mut self,
         txn: TxnId,
         vote: Vote,
-        participants: Shards,
+        (participants, acceptors): (Shards, &[NodeId]),
         executed: Option<(u32, Vec<Found>)>,
         fx: &mut Fx<'_>,
     ) {
         let message = self.ballot(txn, vote, participants, executed);
-        if let (true, Vote::Yes(_)) = (self.config.is_paxos(), vote) {
-            for acceptor in self.config.acceptors(txn.home()).take(self.config.f as usize + 1).skip(1) {
-                fx.send(acceptor, CommitMessage::Voted { txn, shard: self.number, vote, participants });
+        if matches!(vote, Vote::Yes(_)) {
+            for acceptor in acceptors {
+                fx.send(*acceptor, CommitMessage::Voted { txn, shard: self.number, vote, participants });
             }
         }
         if let Some(doubt) = self.doubts.get_mut(&txn) {
@@ -150,7 +159,7 @@ impl Shard {
     pub(super) fn on_prepared(&mut self, txn: TxnId, part: &Part, fx: &mut Fx<'_>) {
         // A decision may have overtaken it: then that is next in the log.
         let Some(active) = self.active.remove(&txn) else { return };
-        let Some((_, executed)) = active.preparing else { return };
+        let Some(Preparing { acceptors, executed, .. }) = active.preparing else { return };
         if !self.log.ledger().prepared().contains_key(&txn) {
             // Its coordinator has aborted it meanwhile, and all that it began before others.
             self.ended.insert(txn);
@@ -159,7 +168,7 @@ impl Shard {
         fx.note(CommitFact::Prepared { txn, shard: self.number });
         let due = fx.now() + self.config.inquire_after;
         self.doubts.insert(txn, Doubt::new(due, part.participants, None));
-        self.vote(txn, Vote::Yes(part.at), part.participants, executed, fx);
+        self.vote(txn, Vote::Yes(part.at), (part.participants, &acceptors), executed, fx);
     }
 
     pub(super) fn on_confirmed(&mut self, number: u64, follows: bool, fx: &mut Fx<'_>) {

@@ -1,0 +1,135 @@
+//! Atomic commit: how many messages a commit takes, and how often and for how long it blocks.
+
+use super::lab::{Lab, Run, Study};
+use super::row::{Findings, Place, Row};
+use super::stats;
+
+const SECTION: u32 = 11;
+
+/// A figure of a run, by its name.
+fn metric(run: &Run, name: &str) -> f64 {
+    let of = run.record.measures.metrics.iter().find(|metric| metric.kind.name == name);
+    of.map_or(0.0, |metric| metric.value)
+}
+
+/// The rows of the section.
+///
+/// # Errors
+/// What is wrong with a file, or the first run that broke a safety rule.
+pub fn rows(lab: &Lab) -> Result<Findings, String> {
+    let mut rows = messages(lab)?;
+    rows.extend(blocking(lab)?);
+    Ok(rows.into())
+}
+
+/// Gray and Lamport 2006, section 5, with the first participant's vote folded in: 3N-1, (N+1)(F+3)-4, N(2F+3)-1. At F=0
+/// all are equal.
+fn messages(lab: &Lab) -> Result<Vec<Row>, String> {
+    let mut rows = Vec::new();
+    for (protocol, name) in
+        [("2pc", "two-phase commit"), ("paxos", "Paxos Commit"), ("faster-paxos", "Faster Paxos Commit")]
+    {
+        let faults: &[u32] = if protocol == "2pc" { &[0] } else { &[1, 0] };
+        for f in faults {
+            for n in [2, 3, 5] {
+                let published = match protocol {
+                    "2pc" => 3 * n - 1,
+                    "paxos" => (n + 1) * (f + 3) - 4,
+                    _ => n * (2 * f + 3) - 1,
+                };
+                let set = [
+                    format!("system.protocol={protocol}"),
+                    format!("system.f={f}"),
+                    format!("system.steps={n}"),
+                    format!("system.spread={n}"),
+                ];
+                let file = "commit/messages";
+                let study = Study { file, set: &set, seeds: 2, trace: false };
+                let ours = lab.ask(&study, |run| metric(run, "commit_messages"))?;
+                let mean = stats::mean(&ours);
+                let of = if protocol == "2pc" { String::new() } else { format!(", F = {f}") };
+                rows.push(Row {
+                    section: SECTION,
+                    figure: format!("messages of {name}, {n} participants{of}"),
+                    published: published.to_string(),
+                    ours: format!("{mean:.3}"),
+                    band: "exact".to_owned(),
+                    place: Place::inside((mean - f64::from(published)).abs() < 0.0005),
+                    runs: ours.len() as u64,
+                    file: format!("{file} {}", set.join(" ")),
+                });
+            }
+        }
+    }
+    Ok(rows)
+}
+
+/// A transaction is blocked if its coordinator crashes within the window of doubt, and until it is repaired.
+fn blocking(lab: &Lab) -> Result<Vec<Row>, String> {
+    const BETWEEN_FAILURES: f64 = 10.0;
+    const REPAIR: f64 = 3.0;
+    let file = "commit/blocking";
+    let ask = |set: &[String]| {
+        let study = Study { file, set, seeds: 20, trace: false };
+        lab.ask(&study, |run| {
+            let of = |name| metric(run, name);
+            (
+                of("voted_on"),
+                of("blocked"),
+                of("doubt_window") / 1e9,
+                of("blocked_time") / 1e9,
+                of("doubt_longest") / 1e9,
+            )
+        })
+    };
+    let ours = ask(&[])?;
+    let voted: f64 = ours.iter().map(|run| run.0).sum();
+    let blocked: f64 = ours.iter().map(|run| run.1).sum();
+    let window = ours.iter().map(|run| run.0 * run.2).sum::<f64>() / voted.max(1.0);
+    let expected = 1.0 - (-window / BETWEEN_FAILURES).exp();
+    let (least, most) = stats::binomial_band(voted as u64, expected, 0.01);
+    let lasted = ours.iter().map(|run| run.1 * run.3).sum::<f64>() / blocked.max(1.0);
+    // Repairs are spread exponentially: their mean is known as well as so many of them tell.
+    let room = 0.05 * REPAIR + lab.room(3.3 * REPAIR / blocked.max(1.0).sqrt());
+    let row = |figure: &str, published: String, ours_is: String, band: String, is: bool, set: &[String]| Row {
+        section: SECTION,
+        figure: figure.to_owned(),
+        published,
+        ours: ours_is,
+        band,
+        place: Place::inside(is),
+        runs: ours.len() as u64,
+        file: format!("{file} {}", set.join(" ")),
+    };
+    let mut rows = vec![
+        row(
+            "two-phase commit: share of transactions blocked, 1 - exp(-window / mean time between failures)",
+            format!("{expected:.5}"),
+            format!("{:.5}", blocked / voted.max(1.0)),
+            format!("{least} to {most} of {voted}"),
+            (least..=most).contains(&(blocked as u64)),
+            &[],
+        ),
+        row(
+            "two-phase commit: blocked for, s: the mean time to repair",
+            format!("{REPAIR:.2}"),
+            format!("{lasted:.2}"),
+            format!("\u{b1} {room:.2}"),
+            (lasted - REPAIR).abs() <= room,
+            &[],
+        ),
+    ];
+    let set = ["system.protocol=paxos".to_owned(), "system.termination=coordinator".to_owned()];
+    let others = ask(&set)?;
+    let longest = others.iter().map(|run| run.4).fold(0.0, f64::max);
+    let alike = ours.iter().map(|run| run.4).fold(0.0, f64::max);
+    rows.push(row(
+        "Paxos Commit blocks nobody for as long as its coordinator is away: longest doubt, s",
+        format!("below {alike:.1}"),
+        format!("{longest:.1}"),
+        "while a majority of acceptors is up".to_owned(),
+        longest < alike,
+        &set,
+    ));
+    Ok(rows)
+}
