@@ -250,7 +250,8 @@ const OPERATIONS: &[OperationKind] = &[
 ];
 
 /// Systems whose operations have names of their own.
-const NAMING: &[&str] = &["chubby", "commit", "consul", "kubernetes", "mapreduce", "queue", "redlock", "scheduling", "spark", "zookeeper"];
+const NAMING: &[&str] =
+    &["chubby", "commit", "consul", "kubernetes", "mapreduce", "queue", "redlock", "scheduling", "spark", "zookeeper"];
 
 /// Systems that give locks.
 const LOCKS: &[&str] = &["chubby", "redlock", "zookeeper"];
@@ -301,6 +302,8 @@ const BATCHES: &[MetricKind] = &[
     MetricKind::new("recomputed", "", Unit::Number, ""),
     MetricKind::new("no_space", "", Unit::Number, ""),
     MetricKind::new("saved_bytes", "", Unit::Number, ""),
+];
+
 /// The figures that files of `commit` expect.
 const COMMITS: &[MetricKind] = &[
     MetricKind::new("blocked", "", Unit::Number, ""),

@@ -3,8 +3,8 @@
 //! A section is a function from a [`Lab`] to [`Findings`]; adding a figure is adding a row.
 
 pub mod availability;
-pub mod computing;
 pub mod commit;
+pub mod computing;
 pub mod consul;
 pub mod coordination;
 pub mod downtime;
