@@ -9,6 +9,7 @@ mod emit;
 mod explain;
 mod faults;
 mod files;
+mod forecast;
 mod library;
 mod locks;
 mod manifests;

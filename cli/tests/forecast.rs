@@ -1,0 +1,75 @@
+//! Forecasts: what has a closed form comes out of it, and what makes no sense is refused.
+
+use crate::support::{Scratch, splitbrain};
+
+fn forecast(text: &str, more: &[&str]) -> crate::support::Ran {
+    let scratch = Scratch::new();
+    let file = scratch.path().join("design.toml");
+    std::fs::write(&file, text).expect("can be written");
+    splitbrain(&[&["forecast", file.to_str().expect("UTF-8")], more].concat())
+}
+
+fn design(nodes: u32, hazards: &str) -> String {
+    format!(
+        "[scenario]\nname = \"design\"\nsystem = \"raft\"\nduration = \"20s\"\n[cluster]\nnodes = {nodes}\n\
+         [[workload]]\nclients = 2\nrate = \"20/s\"\n{hazards}"
+    )
+}
+
+const MACHINES: &str = "[[hazard]]\nof = \"machine\"\nevery = \"10d\"\nrepair = \"1d\"\n";
+
+fn down(text: &str, more: &[&str]) -> (f64, f64, f64, serde_json::Value) {
+    let made = forecast(text, &[&["--format", "json"], more].concat());
+    assert_eq!(made.status.code(), Some(0), "{}", made.stderr);
+    let json: serde_json::Value = serde_json::from_str(&made.stdout).expect("JSON");
+    let number = |key: &str| json[key].as_f64().expect("a number");
+    (number("down"), number("low"), number("high"), json.clone())
+}
+
+const YEAR: f64 = 365.25 * 86_400.0;
+
+#[test]
+fn repairable_units_are_down_as_the_closed_forms_have_it() {
+    let u = 1.0 / 11.0_f64;
+    // One machine; then two of three are needed.
+    for (nodes, share) in [(1, u), (3, 3.0 * u * u * (1.0 - u) + u * u * u)] {
+        let (down, low, high, _) = down(&design(nodes, MACHINES), &["--samples", "4000", "--runs", "2"]);
+        assert!((down / YEAR / share - 1.0).abs() < 0.02, "{nodes}: {} for {share}", down / YEAR);
+        assert!((low..=high).contains(&(share * YEAR)), "{nodes}: {low} to {high}");
+    }
+}
+
+#[test]
+fn each_hazard_has_its_part() {
+    let deploys = "[[hazard]]\nof = \"deploy\"\nevery = \"30d\"\nrepair = \"2s\"\nlaw = \"fixed\"\n";
+    let hazards = format!("{MACHINES}{deploys}");
+    let (whole, .., json) = down(&design(3, &hazards), &["--samples", "1000", "--runs", "2"]);
+    let part = |i: usize, key: &str| json["hazards"][i][key].as_f64().expect("a number");
+    assert!((part(0, "failures") / (3.0 * 365.25 / 11.0) - 1.0).abs() < 0.03);
+    assert!((part(1, "failures") / (365.25 / 30.0) - 1.0).abs() < 0.03);
+    assert!((part(0, "down") + part(1, "down")) / whole > 0.95);
+    // Nearly all comes of machines: without them little is left, with half their repair about a quarter.
+    assert!(part(0, "saves_without") > 0.95 * whole);
+    assert!((0.6..0.85).contains(&(part(0, "saves_sooner") / whole)), "{json}");
+    assert!(json["hazards"][1]["saves_sooner"].is_null());
+    // The same command, the same bytes.
+    let again = |_| forecast(&design(3, &hazards), &["--samples", "100", "--runs", "2"]).stdout;
+    assert_eq!(again(0), again(1));
+}
+
+#[test]
+fn what_makes_no_sense_is_refused_all_at_once() {
+    let wrong = "[[hazard]]\nof = \"machines\"\nevery = \"1h\"\nrepair = \"2h\"\n[[hazard]]\nof = \"zone\"\nevery = \"9d\"\n\
+                 [[hazard]]\nof = \"deploy\"\nevery = \"9d\"\nrepair = \"2h\"\nlaw = \"fixed\"\nshape = 2\n";
+    let refused = forecast(&design(3, wrong), &[]);
+    assert_eq!(refused.status.code(), Some(2));
+    for says in ["machines", "it would always be down", "repair", "at most a minute", "only `law = \"weibull\"`"] {
+        assert!(refused.stderr.contains(says), "{says}: {}", refused.stderr);
+    }
+    let none = forecast(&design(3, ""), &[]);
+    assert_eq!(none.status.code(), Some(2));
+    assert!(none.stderr.contains("has no [[hazard]]"), "{}", none.stderr);
+    let zero = forecast(&design(3, MACHINES), &["--years", "0"]);
+    assert_eq!(zero.status.code(), Some(2));
+    assert!(zero.stderr.contains("more than 0"), "{}", zero.stderr);
+}
