@@ -1,7 +1,7 @@
 //! Outages of a share of the requests: what a service loses while some of those behind it are gone.
 //!
 //! With one of three servers dead a third of the requests fails, at random. By luck there are windows in which most of
-//! them do: slivers, of which no one tells how long the trouble lasted. So runs of down windows are looked at once more:
+//! them do: slivers, none of which tells how long the trouble lasted. So runs of down windows are looked at again:
 //!
 //! * A run is **solid** when hardly anything was served in it ([`SOLID`]) and so many in a row are no luck, given what
 //!   failed around it: with a share `q` failing there, `n` in a row among `N` are expected `N * q^n` times, and less
