@@ -41,7 +41,7 @@ fn erlang(lab: &Lab, slots: u32, load: f64, waits: f64) -> Result<[Row; 2], Stri
         format!("workload.0.rate={rate}/s"),
         "scenario.duration=20000s".to_owned(),
     ];
-    let ask = Study { file, set: &set, seeds: 250, trace: false };
+    let ask = Study { file, set: &set, seeds: 150, trace: false };
     let both = lab.ask(&ask, |run| (figure(run, "had_to_wait"), figure(run, "mean_wait") / 1e9))?;
     let (had, mean): (Vec<f64>, Vec<f64>) = both.into_iter().unzip();
     let predicted = waits * TIME / (f64::from(slots) * (1.0 - load));

@@ -52,7 +52,7 @@ sim_core::catalogue! {
         "priority_kept", "textbook: eviction without a requeue";
     PublishedTwice, "published_twice",
         "The collector makes a result public as often as it is told to.",
-        "effects_once", "SPARK-4879: output committed by more than one attempt, or not at all";
+        "effects_once", "SPARK-4879: the commit of output has to be coordinated between attempts";
     DoneBeforeLogged, "done_before_logged",
         "A worker is told that its task is done before the schedulers have agreed on it.",
         "completions_are_kept", "textbook: the acknowledgement of a queue before it is durable";

@@ -69,7 +69,8 @@ impl Stage {
     fn settle(&mut self) {
         loop {
             let ids: Vec<NodeId> = self.table.ids().collect();
-            let synced = ids.into_iter().fold(false, |any, id| self.table.sync(id) || any);
+            // All of them, not as far as the first that had something to do.
+            let synced = ids.into_iter().filter(|id| self.table.sync(*id)).count() > 0;
             self.facts();
             if self.table.wire.is_empty() {
                 if !synced {

@@ -72,6 +72,8 @@ fn facts() {
     let done = Change::Done { lease: X };
     let other = Change::Published { task: TASK };
     vary!(told, F::Decided { number: 1 => 2, part: 1 => 2, change: done => other, took: true => false });
+    let public = Change::Published { task: TASK };
+    vary!(told, F::Decided { number: 1 => 2, part: 1 => 2, change: done => public, took: true => false });
     vary!(told, F::LeaseLost { lease: X => Y, why: Why::Expired => Why::Failed });
     vary!(told, F::ToldDone { lease: X => Y, well: true => false });
     vary!(told, F::Registered { worker: A => B });

@@ -357,6 +357,9 @@ impl SchedulingChecks {
             Span { row, label: run.lease.to_string(), kind, start_ns: run.from.0, end_ns: run.to.min(end).0 }
         };
         track.spans = of.map(span).collect();
+        if shown < self.config.workers || track.spans.len() == SPANS {
+            track.about = format!("{about}. The first {shown} workers, and {SPANS} attempts at most").into();
+        }
         track
     }
 

@@ -17,11 +17,11 @@
 //! # What is not
 //!
 //! Several leaders that each schedule a part: Sparrow's own. Plans made ahead, and insertion into their gaps. Tasks
-//! that pass over one at the head of the queue that does not fit yet (backfilling). A second copy beside a straggler:
-//! it is stopped and begun elsewhere (`overdue`). Data on its way from parent to child; checkpoints of tasks that are
-//! stopped. Admission and quotas. Results and places of finished jobs are never forgotten. Cron's days, months and
-//! weekdays: entries are `every 30s` and `daily at 02:30`. Changes of the cron table, and of the set of workers,
-//! while it runs.
+//! that pass over one at the head of the queue that does not fit yet (backfilling). A second copy beside a
+//! straggler: it is stopped and begun elsewhere (`overdue`). Data on its way from parent to child; checkpoints of
+//! tasks that are stopped. Admission and quotas. A status is what the leader knows, without a word of the others.
+//! Results and places of finished jobs are never forgotten. Cron's days, months and weekdays: entries are `every
+//! 30s` and `daily at 02:30`. Changes of the cron table, and of the set of workers, while it runs.
 
 mod bugs;
 #[cfg(test)]
