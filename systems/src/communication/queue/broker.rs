@@ -191,6 +191,10 @@ impl Broker {
                 for partition in grown {
                     self.raise_watermark(partition, fx);
                     self.serve_fetches(partition, fx);
+                    // A follower that has written down what it has asks for more.
+                    if let Side::Follows(follow) = &mut self.replica(partition).side {
+                        follow.rests = fx.now();
+                    }
                     self.fetch(partition, fx);
                 }
             }

@@ -194,7 +194,7 @@ sim_core::options! {
         delivery_timeout: DurationText = DurationText::millis(120_000) => {
             delivery_timeout: Duration = delivery_timeout.0
         },
-            wrong if delivery_timeout.0 <= linger.0 => ("messages given up after {delivery_timeout}"),
+            wrong if delivery_timeout.0 <= linger.0 => ("messages given up after {delivery_timeout}, and a linger of {linger}"),
                 "longer than linger; \"2m\" is usual";
         /// How many groups the consumers form.
         groups: u32 = 1, wrong if *groups == 0 || (consumers > 0 && *groups > consumers) =>

@@ -83,6 +83,7 @@ impl Broker {
             fx.sync();
         }
         self.replica(partition).log.append(write, batch);
+        fx.worked(None, Duration::ZERO);
         fx.note(QueueFact::Appended { partition, epoch, base, end });
         self.serve_fetches(partition, fx);
         (base, end)
@@ -315,6 +316,7 @@ impl Broker {
             let (number, replica) = (fetch.number, fetch.replica);
             let (refused, diverging) = (None, None);
             let fetched = Fetched { number, partition, replica, refused, diverging, watermark, start, end, batches };
+            fx.worked(None, Duration::ZERO);
             fx.send(fetch.from, QueueMessage::Fetched(Rc::new(fetched)));
             false
         });

@@ -133,9 +133,9 @@ const SAMPLE: Duration = Duration::millis(100);
 
 impl Story {
     pub fn new(config: &Rc<Config>) -> Self {
-        let led = "Who leads each partition; a leader that may lack what was committed is marked.";
-        let synced = "Who is in sync in each partition, as the controllers have it.";
-        let owned = "Which consumer has each partition, as it was dealt.";
+        let led = "Who leads each partition; a leader that may lack what was committed is marked";
+        let synced = "Who is in sync in each partition, as the controllers have it";
+        let owned = "Which consumer has each partition, as it was dealt";
         Self {
             config: Rc::clone(config),
             leaders: Track::new("leaders", "Leaders", led, "leads").or("leads, and may lack something", true),
@@ -414,14 +414,14 @@ impl Story {
         ];
         let mut table = Table::new("promises", "What was promised, and kept", &columns);
         let (acks, promise) = match self.config.acks {
-            Acks::None => ("0", "Nobody has said that a message is in a log: any may be lost."),
-            Acks::Leader => ("1", "The leader had each message: what no follower had when it died is lost."),
-            Acks::All => ("all", "All replicas in sync had each message: lost only by a lossy election."),
+            Acks::None => ("0", "Nobody has said that a message is in a log: any may be lost"),
+            Acks::Leader => ("1", "The leader had each message: what no follower had when it died is lost"),
+            Acks::All => ("all", "All replicas in sync had each message: lost only by a lossy election"),
         };
         let work = match (self.config.consumers, self.config.commit) {
             (0, _) => "",
-            (_, Commit::Before) => " Consumers commit before their work: at most once.",
-            (_, Commit::After | Commit::Auto) => " Consumers commit behind their work: at least once.",
+            (_, Commit::Before) => ". Consumers commit before their work: at most once",
+            (_, Commit::After | Commit::Auto) => ". Consumers commit behind their work: at least once",
         };
         table.about = format!("{promise}{work}");
         table.rows.push(vec![
@@ -448,7 +448,7 @@ impl Story {
             Column::new("why", "Because", Holds::Text),
         ];
         let mut table = Table::new("rebalances", "Rebalances", &columns);
-        table.about = "From the first who joins anew until all may know what they were dealt.".to_owned();
+        table.about = "From the first who joins anew until all may know what they were dealt".to_owned();
         for it in &self.rebalances {
             table.rows.push(vec![
                 Cell::Count(it.from.0),

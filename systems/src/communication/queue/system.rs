@@ -10,7 +10,7 @@ use super::story::METRICS;
 use sim_core::measures::Measures;
 use sim_core::metric::MetricKind;
 use sim_core::workload::{Load, OperationKind};
-use sim_core::{Bug, Finished, Invalid, Operation, Phase, Profile, RoleKind, Rule, Shape, System, Verdict};
+use sim_core::{Bug, Finished, Invalid, LoadUnit, Operation, Phase, Profile, RoleKind, Rule, Shape, System, Verdict};
 use std::rc::Rc;
 
 /// Brokers, controllers, producers and consumers.
@@ -21,6 +21,7 @@ impl System for QueueSystem {
     const NAME: &'static str = "queue";
     const ABOUT: &'static str = "a replicated log as Kafka: partitions in sync, idempotent producers, consumer groups";
     const TIMERS: u16 = TIMERS;
+    const LOAD: LoadUnit = LoadUnit::Work("batches taken and fetches answered");
     const METRICS: &'static [MetricKind] = METRICS;
     const PHASES: &'static [Phase] = &[
         Phase { name: "undetected", ends_with: Some("fenced") },
