@@ -224,11 +224,11 @@ impl Figures {
         let decided: Vec<(&Seen, bool, Instant)> =
             all().filter_map(|seen| seen.decided.map(|(_, commit, at)| (seen, commit, at))).collect();
         let commits = || decided.iter().filter(|(_, commit, _)| *commit);
-        let measured = commits().filter(|(.., at)| *at >= span.from && *at < span.to).count();
-        set("committed_per_second", if window > 0.0 { measured as f64 / window } else { 0.0 });
+        let measured = || commits().filter(|(.., at)| *at >= span.from && *at < span.to);
+        set("committed_per_second", if window > 0.0 { measured().count() as f64 / window } else { 0.0 });
         let aborted = decided.iter().filter(|(_, commit, _)| !*commit).count() as u64;
         set("tries_aborted", mean(aborted, decided.len() as u64));
-        let of_writers = || commits().filter(|(seen, ..)| !seen.participants.is_empty());
+        let of_writers = || measured().filter(|(seen, ..)| !seen.participants.is_empty());
         let times = of_writers().filter_map(|(seen, _, at)| Some(at.since(seen.collects?).0));
         set("decision_time", mean(times.clone().sum(), times.count() as u64));
         let messages: u64 = of_writers().map(|(seen, ..)| u64::from(seen.messages)).sum();
