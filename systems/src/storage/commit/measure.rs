@@ -220,7 +220,8 @@ impl Figures {
         let mut set = |name, value| measures.set(METRICS, name, value);
         let mean = |sum: u64, count: u64| if count == 0 { 0.0 } else { sum as f64 / count as f64 };
         let window = span.to.since(span.from).as_secs_f64();
-        let all = || checks.seen.values();
+        // Behind the measured time only those who look for recovery go on.
+        let all = || checks.seen.values().filter(|seen| seen.begun < span.to);
         let decided: Vec<(&Seen, bool, Instant)> =
             all().filter_map(|seen| seen.decided.map(|(_, commit, at)| (seen, commit, at))).collect();
         let commits = || decided.iter().filter(|(_, commit, _)| *commit);
