@@ -220,15 +220,16 @@ impl Figures {
         let mut set = |name, value| measures.set(METRICS, name, value);
         let mean = |sum: u64, count: u64| if count == 0 { 0.0 } else { sum as f64 / count as f64 };
         let window = span.to.since(span.from).as_secs_f64();
-        let all = || checks.seen.values();
+        // Behind the measured time only those who look for recovery go on.
+        let all = || checks.seen.values().filter(|seen| seen.begun < span.to);
         let decided: Vec<(&Seen, bool, Instant)> =
             all().filter_map(|seen| seen.decided.map(|(_, commit, at)| (seen, commit, at))).collect();
         let commits = || decided.iter().filter(|(_, commit, _)| *commit);
-        let measured = commits().filter(|(.., at)| *at >= span.from && *at < span.to).count();
-        set("committed_per_second", if window > 0.0 { measured as f64 / window } else { 0.0 });
+        let measured = || commits().filter(|(.., at)| *at >= span.from && *at < span.to);
+        set("committed_per_second", if window > 0.0 { measured().count() as f64 / window } else { 0.0 });
         let aborted = decided.iter().filter(|(_, commit, _)| !*commit).count() as u64;
         set("tries_aborted", mean(aborted, decided.len() as u64));
-        let of_writers = || commits().filter(|(seen, ..)| !seen.participants.is_empty());
+        let of_writers = || measured().filter(|(seen, ..)| !seen.participants.is_empty());
         let times = of_writers().filter_map(|(seen, _, at)| Some(at.since(seen.collects?).0));
         set("decision_time", mean(times.clone().sum(), times.count() as u64));
         let messages: u64 = of_writers().map(|(seen, ..)| u64::from(seen.messages)).sum();
