@@ -320,11 +320,13 @@ impl Master {
         }
         let now = fx.now();
         for attempt in &ping.running {
+            // Its slot may have been given to another execution meanwhile.
+            let has_slot = self.busy(from, attempt.stage) < self.slots(attempt.stage);
             let job = self.saved.job.as_mut().filter(|job| job.run == attempt.run);
             let wanted = job.is_some_and(|job| {
                 let board = &mut job.boards[attempt.stage as usize];
                 board.run(attempt.task, attempt.number).is_some_and(|run| run.worker == from)
-                    || board.adopt(attempt.task, attempt.number, from, now)
+                    || (has_slot && board.adopt(attempt.task, attempt.number, from, now))
             });
             if wanted {
                 self.roster.give(from, *attempt);
@@ -410,14 +412,22 @@ impl Master {
         }
     }
 
+    /// How many slots of a worker are taken by executions of a stage.
+    fn busy(&self, worker: NodeId, stage: u32) -> u32 {
+        let doing = self.roster.get(worker).into_iter().flat_map(|member| &member.doing);
+        doing.filter(|attempt| attempt.stage == stage).count() as u32
+    }
+
+    fn slots(&self, stage: u32) -> u32 {
+        if stage == 0 { self.config.map_slots } else { self.config.reduce_slots }
+    }
+
     /// Tasks for the slots that a worker has free.
     fn give_out(&mut self, worker: NodeId, pong: &mut Pong<Spec, News>, fx: &mut Fx<'_>) {
         let now = fx.now();
         let waits = !self.unlisted.is_empty() || self.recovering(now);
         while !waits && self.saved.job.is_some() {
-            let doing = self.roster.get(worker).map(|member| &member.doing);
-            let busy = |stage| doing.into_iter().flatten().filter(|attempt| attempt.stage == stage).count() as u32;
-            let free = [busy(0) < self.config.map_slots, busy(1) < self.config.reduce_slots];
+            let free = [0, 1].map(|stage| self.busy(worker, stage) < self.slots(stage));
             let Some((stage, task)) = self.choose(worker, free, now) else { return };
             let Some(job) = &mut self.saved.job else { return };
             let (number, cause) = job.boards[stage as usize].begin(task, worker, now);

@@ -73,8 +73,8 @@ sim_core::messages! {
         Pieces {
             /// For which reduce.
             attempt: Attempt,
-            /// The outputs, of which only the part counts that was asked for.
-            outputs: Vec<(u32, Rc<Hashed<MapOutput>>)>,
+            /// The outputs, of which only the part counts that was asked for; nothing where that is empty.
+            outputs: Vec<(u32, Option<Rc<Hashed<MapOutput>>>)>,
             /// What the parts weigh.
             weight: u32,
         } = "Pieces" bytes { *weight } ("{attempt}: of {} maps, {weight} B", outputs.len()),

@@ -377,8 +377,9 @@ impl Worker {
         let (mut outputs, mut weight) = (Vec::new(), 0);
         if attempt.run == self.run {
             for (map, output) in maps.iter().filter_map(|map| Some((map, self.outputs.get(map)?))) {
-                weight += output.content.part(attempt.task).len() as u64 * self.config.pair_bytes(output.kind);
-                outputs.push((*map, Rc::clone(&output.content)));
+                let pairs = output.content.part(attempt.task).len() as u64;
+                weight += pairs * self.config.pair_bytes(output.kind);
+                outputs.push((*map, (pairs > 0).then(|| Rc::clone(&output.content))));
             }
         }
         let weight = u32::try_from(weight).unwrap_or(u32::MAX);
@@ -389,7 +390,7 @@ impl Worker {
         &mut self,
         from: NodeId,
         attempt: Attempt,
-        outputs: Vec<(u32, Rc<Hashed<MapOutput>>)>,
+        outputs: Vec<(u32, Option<Rc<Hashed<MapOutput>>>)>,
         fx: &mut Fx<'_>,
     ) {
         let twice = self.config.has(MapReduceBug::FetchedTwice);
@@ -400,7 +401,7 @@ impl Worker {
         }
         for (map, output) in outputs {
             if doing.shuffle.take(map) || twice {
-                doing.shuffle.pairs.extend(output.part(attempt.task));
+                doing.shuffle.pairs.extend(output.iter().flat_map(|output| output.part(attempt.task)));
             }
         }
         doing.shuffle.answered(from);
