@@ -48,6 +48,17 @@ pub static METRICS: &[MetricKind] = &[
     kind("nat_forgotten", "forgotten by a NAT", Unit::Number, "connections that something on the way had forgotten"),
 ];
 
+/// What is sampled of every node whose connections are hosted, in the order of [`sim_core::Engine::bytes_in_streams`].
+pub static GAUGES: &[MetricKind] = &[
+    kind(
+        "under_way",
+        "bytes under way",
+        Unit::Number,
+        "bytes that it has sent and that nobody has acknowledged: its windows in use",
+    ),
+    kind("unsent", "bytes unsent", Unit::Number, "bytes that its process has sent and that wait for a window"),
+];
+
 const fn kind(name: &'static str, title: &'static str, unit: Unit, about: &'static str) -> MetricKind {
     MetricKind::new(name, title, unit, about)
 }
@@ -70,6 +81,7 @@ pub fn measure(measures: &mut Measures, transport: &Transport, stats: &Transport
             set("rto_expiries", stats.timeouts);
             set("connections_opened", stats.opened);
             set("resets_sent", stats.resets);
+            set("given_up", stats.given_up);
             set("messages_reset", stats.reset);
             set("held_up", stats.behind);
             set("held_up_longest", stats.behind_longest.0);

@@ -28,7 +28,9 @@ impl Text {
         let who = line.place().unwrap_or("-");
         let event = &line.event;
         let tint = match event.as_str() {
-            "dropped" | "segment_lost" | "disconnected" | "crashed" | "fault_started" | "fault_ended" | "paused" => "31",
+            "dropped" | "segment_lost" | "disconnected" | "crashed" | "fault_started" | "fault_ended" | "paused" => {
+                "31"
+            }
             "role" | "booted" | "resumed" | "ordered" => "32",
             "fact" => "36",
             _ => "2",
