@@ -17,6 +17,7 @@ pub static METRICS: &[MetricKind] = &[
     ),
     kind("connections_opened", "connections", Unit::Number, "TCP connections that came about"),
     kind("resets_sent", "resets", Unit::Number, "segments that told the other end that there is no such connection"),
+    kind("given_up", "given up", Unit::Number, "ends of TCP connections that were given up because nothing came"),
     kind(
         "messages_reset",
         "lost with a connection",
@@ -89,6 +90,25 @@ pub fn measure(measures: &mut Measures, transport: &Transport, stats: &Transport
             if tcp.nat_idle.0 > 0 {
                 set("nat_forgotten", stats.forgotten);
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sim_core::Duration;
+    use sim_core::network::{TcpPolicy, UdpPolicy};
+
+    #[test]
+    fn every_figure_is_one_of_some_transport() {
+        let tcp = TcpPolicy { nat_idle: Duration::secs(1), ..TcpPolicy::default() };
+        let mut measures = Measures::default();
+        for transport in [Transport::Udp(UdpPolicy::default()), Transport::Tcp(tcp)] {
+            measure(&mut measures, &transport, &TransportStats::default());
+        }
+        for kind in METRICS {
+            assert!(measures.metrics.iter().any(|metric| metric.kind.name == kind.name), "{}", kind.name);
         }
     }
 }
