@@ -1,7 +1,9 @@
 //! What is right but worth knowing before a run: what a scenario says and will not do.
 
-use crate::scenario::{Law, Pace};
+use crate::scenario::{Law, Pace, Plan};
 use crate::{Scenario, Systems};
+use sim_core::fault::Fault;
+use sim_core::network::Transport;
 use sim_core::record::{Comparison, Expectation};
 use sim_core::{FileText, Instant};
 
@@ -22,9 +24,26 @@ pub fn notes(scenario: &Scenario, systems: &dyn Systems) -> Vec<String> {
             ));
         }
     }
+    notes.extend(kindless(scenario));
     notes.extend(unseen(scenario));
     notes.extend(cost(scenario));
     notes
+}
+
+/// Faults that look for kinds of messages where there are only segments.
+fn kindless(scenario: &Scenario) -> Vec<String> {
+    if !matches!(scenario.network.transport, Transport::Tcp(_)) {
+        return Vec::new();
+    }
+    let of_kinds = |plan: &&Plan| matches!(&plan.fault, Fault::Packet { kinds, .. } if !kinds.is_empty());
+    let numbered = (1..).zip(&scenario.faults).filter(|(_, plan)| of_kinds(plan));
+    numbered
+        .map(|(number, _)| {
+            format!(
+                "fault {number} looks for kinds of messages, and TCP carries segments, which have none: it does nothing"
+            )
+        })
+        .collect()
 }
 
 /// What the system says of the files that its options name.

@@ -17,6 +17,7 @@ pub static METRICS: &[MetricKind] = &[
     ),
     kind("connections_opened", "connections", Unit::Number, "TCP connections that came about"),
     kind("resets_sent", "resets", Unit::Number, "segments that told the other end that there is no such connection"),
+    kind("given_up", "given up", Unit::Number, "ends of TCP connections that were given up because nothing came"),
     kind(
         "messages_reset",
         "lost with a connection",
@@ -48,6 +49,17 @@ pub static METRICS: &[MetricKind] = &[
     kind("nat_forgotten", "forgotten by a NAT", Unit::Number, "connections that something on the way had forgotten"),
 ];
 
+/// What is sampled of every node whose connections are hosted, in the order of [`sim_core::Engine::bytes_in_streams`].
+pub static GAUGES: &[MetricKind] = &[
+    kind(
+        "under_way",
+        "bytes under way",
+        Unit::Number,
+        "bytes that it has sent and that nobody has acknowledged: its windows in use",
+    ),
+    kind("unsent", "bytes unsent", Unit::Number, "bytes that its process has sent and that wait for a window"),
+];
+
 const fn kind(name: &'static str, title: &'static str, unit: Unit, about: &'static str) -> MetricKind {
     MetricKind::new(name, title, unit, about)
 }
@@ -70,6 +82,7 @@ pub fn measure(measures: &mut Measures, transport: &Transport, stats: &Transport
             set("rto_expiries", stats.timeouts);
             set("connections_opened", stats.opened);
             set("resets_sent", stats.resets);
+            set("given_up", stats.given_up);
             set("messages_reset", stats.reset);
             set("held_up", stats.behind);
             set("held_up_longest", stats.behind_longest.0);
@@ -77,6 +90,25 @@ pub fn measure(measures: &mut Measures, transport: &Transport, stats: &Transport
             if tcp.nat_idle.0 > 0 {
                 set("nat_forgotten", stats.forgotten);
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sim_core::Duration;
+    use sim_core::network::{TcpPolicy, UdpPolicy};
+
+    #[test]
+    fn every_figure_is_one_of_some_transport() {
+        let tcp = TcpPolicy { nat_idle: Duration::secs(1), ..TcpPolicy::default() };
+        let mut measures = Measures::default();
+        for transport in [Transport::Udp(UdpPolicy::default()), Transport::Tcp(tcp)] {
+            measure(&mut measures, &transport, &TransportStats::default());
+        }
+        for kind in METRICS {
+            assert!(measures.metrics.iter().any(|metric| metric.kind.name == kind.name), "{}", kind.name);
         }
     }
 }

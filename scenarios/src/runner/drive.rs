@@ -112,7 +112,8 @@ impl<S: System> Drive<'_, S> {
     /// Samples the nodes, where somebody wants that.
     pub fn sample(&mut self) {
         if let Some(sampler) = &mut self.sampler {
-            sampler.sample(self.engine.now(), self.engine.stats(), self.engine.nodes());
+            let streams = self.engine.bytes_in_streams().unwrap_or_default();
+            sampler.sample(self.engine.now(), self.engine.stats(), self.engine.nodes(), &streams);
         }
     }
 

@@ -129,7 +129,7 @@ fn within<S: System>(request: RunRequest<'_>, history: Option<HistoryWriter<'_>>
     let mut run = Drive::<S>::new(engine, twin, evidence);
 
     if keep_ops {
-        run.sampler = Some(Sampler::new(run.engine.nodes().len()));
+        run.sampler = Some(Sampler::new(run.engine.nodes().len(), run.engine.bytes_in_streams().is_some()));
     }
     let mut stats = Vec::new();
     let made = panic::catch_unwind(AssertUnwindSafe(|| phases(scenario, &mut run, &mut stats, Instant::FAR, progress)));

@@ -13,9 +13,11 @@ pub(super) struct Sampler<S: System> {
 
 impl<S: System> Sampler<S> {
     /// Nothing sampled yet.
-    pub fn new(nodes: usize) -> Self {
+    pub fn new(nodes: usize, streams: bool) -> Self {
         let empty = || vec![Vec::new(); nodes];
-        let gauges = S::GAUGES.iter().map(|kind| Gauge { kind: kind.clone(), nodes: empty() }).collect();
+        let of_streams = if streams { crate::transport::GAUGES } else { &[] };
+        let kinds = S::GAUGES.iter().chain(of_streams);
+        let gauges = kinds.map(|kind| Gauge { kind: kind.clone(), nodes: empty() }).collect();
         Self {
             timeline: Timeline { at_ns: Vec::new(), work: empty(), busy_ns: empty(), gauges },
             last: Vec::new(),
@@ -23,15 +25,21 @@ impl<S: System> Sampler<S> {
         }
     }
 
-    /// One sample of every node; a node that is down counts 0.
-    pub fn sample(&mut self, now: Instant, stats: Vec<NodeStats>, nodes: &[Option<S::Node>]) {
+    /// One sample of every node, and of its connections where those are hosted; a node that is down counts 0.
+    pub fn sample(&mut self, now: Instant, stats: Vec<NodeStats>, nodes: &[Option<S::Node>], streams: &[[u64; 2]]) {
         self.timeline.at_ns.push(now.0);
         for (index, stat) in stats.iter().enumerate() {
             let did = self.last.get(index).map_or(*stat, |last| stat.since(last));
             self.timeline.work[index].push(S::LOAD.of(did.requests, did.work));
             self.timeline.busy_ns[index].push(did.busy_ns);
         }
-        for (which, gauge) in self.timeline.gauges.iter_mut().enumerate() {
+        let (own, of_streams) = self.timeline.gauges.split_at_mut(S::GAUGES.len());
+        for (which, gauge) in of_streams.iter_mut().enumerate() {
+            for (samples, node) in gauge.nodes.iter_mut().zip(streams) {
+                samples.push(node[which]);
+            }
+        }
+        for (which, gauge) in own.iter_mut().enumerate() {
             for (samples, node) in gauge.nodes.iter_mut().zip(nodes) {
                 samples.push(node.as_ref().map_or(0, |node| S::gauge(node, which)));
             }

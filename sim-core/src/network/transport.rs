@@ -122,6 +122,14 @@ impl Default for TcpPolicy {
     }
 }
 
+impl TcpPolicy {
+    /// Bytes of payload that fill a segment.
+    #[must_use]
+    pub const fn mss(&self) -> u32 {
+        self.mtu.saturating_sub(IP_HEADER + 20)
+    }
+}
+
 /// What the transport has done over the run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct TransportStats {

@@ -85,7 +85,6 @@ impl Stack {
     fn new(nic: &mut Nic, policy: &TcpPolicy, seed: u64, now: Instant, end: usize) -> Self {
         let buffer = |bytes: u64| SocketBuffer::new(vec![0; bytes as usize]);
         let mut socket = Socket::new(buffer(policy.receive_buffer), buffer(policy.send_buffer));
-        socket.set_nagle_enabled(policy.nagle);
         socket.set_congestion_control(match policy.congestion {
             Congestion::None => CongestionControl::None,
             Congestion::Reno => CongestionControl::Reno,
@@ -224,6 +223,15 @@ impl Stack {
             }
         }
         all
+    }
+    /// Bytes that the other end has not acknowledged, sent or not.
+    pub fn unacknowledged(&self) -> u64 {
+        self.socket().send_queue() as u64
+    }
+
+    /// Whether it holds back what does not fill a segment while another is under way.
+    pub fn hold_small(&mut self, yes: bool) {
+        self.socket_mut().set_nagle_enabled(yes);
     }
 
     /// Says that nothing more comes, once all that was written has been sent.

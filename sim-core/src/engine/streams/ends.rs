@@ -50,7 +50,14 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
                 false
             }
             Standing::Over => {
-                let why = if this.open { "reset or timed out" } else { "refused or timed out" };
+                let why = match (this.reset, this.orphan, this.open) {
+                    (true, _, true) => "reset by its peer",
+                    (true, _, false) => "refused",
+                    (false, true, _) => "closed",
+                    (false, false, true) => "timed out",
+                    (false, false, false) => "nobody answered",
+                };
+                carrier.stats.given_up += u64::from(!this.reset && !this.orphan);
                 self.end_over(id, end, why);
                 true
             }

@@ -66,6 +66,8 @@ struct End {
     open: bool,
     /// Its process is gone, or has closed it.
     orphan: bool,
+    /// The other end, or its machine, has said that there is no such connection.
+    reset: bool,
     /// When the next poll is in the queue.
     polled: Instant,
     /// It waits for its process to read.
@@ -107,6 +109,7 @@ impl End {
             accepted: false,
             open: false,
             orphan: false,
+            reset: false,
             polled: Instant::FAR,
             unread: false,
             first: None,
@@ -116,6 +119,14 @@ impl End {
             again_at: Instant::ZERO,
             duplicates: 0,
         }
+    }
+
+    /// Bytes in its send buffer that have not been sent. As long as they fill a segment, only full ones go: `smoltcp` would
+    /// otherwise cut one to whatever the congestion window has left, and an acknowledgement of every crumb would open
+    /// that window too far (RFC 1122, 4.2.3.4, silly window syndrome). Linux counts its window in segments.
+    fn unsent(&self) -> u64 {
+        let under_way = u64::from(self.highest.wrapping_sub(self.acknowledged));
+        self.stack.as_ref().map_or(0, |stack| stack.unacknowledged().saturating_sub(under_way))
     }
 
     fn standing(&self) -> Option<Standing> {
@@ -275,8 +286,22 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
         if stream.sent > stream.written {
             stream.written += stack.write(stream.sent - stream.written);
         }
+        let mss = u64::from(streams.policy.mss());
+        let full = connection.ends[end].unsent() >= mss;
+        let Some(stack) = connection.ends[end].stack.as_mut() else { return };
+        stack.hold_small(streams.policy.nagle || full);
         stack.poll(&mut streams.nic, &streams.policy, now);
         self.emit(id, end);
+        // What is left over does not fill a segment, and goes at once.
+        let Some(streams) = self.streams() else { return };
+        let Some(connection) = streams.connections.get_mut(id as usize).and_then(Option::as_deref_mut) else { return };
+        let unsent = connection.ends[end].unsent();
+        if full && !streams.policy.nagle && unsent > 0 && unsent < mss {
+            let Some(stack) = connection.ends[end].stack.as_mut() else { return };
+            stack.hold_small(false);
+            stack.poll(&mut streams.nic, &streams.policy, now);
+            self.emit(id, end);
+        }
     }
 
     /// The end is polled at `at`, or earlier.
@@ -366,6 +391,24 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
             connection.ends[end].unread = false;
             self.poll_at(id, end, now);
         }
+    }
+
+    /// Of every node the bytes that it has sent without an acknowledgement so far, and those that it has yet to send;
+    /// `None` unless connections are hosted.
+    #[must_use]
+    pub fn bytes_in_streams(&self) -> Option<Vec<[u64; 2]>> {
+        let streams = self.carrier.as_ref()?.tcp.as_deref()?;
+        let mut all = vec![[0; 2]; self.nodes.len()];
+        for connection in streams.connections.iter().flatten() {
+            for (end, stream) in connection.ends.iter().zip(&connection.streams) {
+                let (Peer::Node(node), Some(stack)) = (peer(end.peer), &end.stack) else { continue };
+                let under_way = u64::from(end.highest.wrapping_sub(end.acknowledged));
+                let kept = stack.unacknowledged() + stream.sent - stream.written;
+                all[node.index()][0] += under_way.min(kept);
+                all[node.index()][1] += kept.saturating_sub(under_way);
+            }
+        }
+        Some(all)
     }
 
     /// Messages between nodes that are in streams.

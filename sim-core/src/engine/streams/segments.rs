@@ -135,6 +135,7 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
         let this = &mut connection.ends[end];
         let Some(stack) = this.stack.as_mut() else { return };
         let readable = stack.readable();
+        this.reset |= segment.rst;
         stack.receive(&mut streams.nic, &streams.policy, now, packet);
         let more = stack.readable() - readable;
         if segment.ack && this.first.is_some() {
