@@ -6,14 +6,23 @@ use super::api::{Answer, Key, Obj, Patch, Tag, Update, Verb, machine_of, pod};
 use super::bugs::KubeBug;
 use super::control::{Ctx, Due};
 use super::message::KubeFact;
-use super::objects::{Budget, Kind, Node, Object, Pod, Selector, Uid};
-use super::scheduling::{Bent, Cluster, Event, Profile, Queue, QueueRules, Unfit};
+use super::objects::{Budget, Kind, Node, Object, Pod, Selector, Text, Uid};
+use super::scheduling::{Bent, Cluster, Event, Plugin, Preemption, Profile, Queue, QueueRules, Unfit};
 use sim_core::Duration;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 /// How often it looks whether waits are over.
 const FLUSH: Duration = Duration::secs(1);
+
+/// What it has decided about a pod: by what it knew when it took it, carried out when it has thought.
+#[derive(Clone, Debug)]
+enum Decision {
+    /// It goes to this node.
+    Place(Text),
+    /// No node will do, for these parts' sake; others may have to go.
+    Unfit(BTreeSet<Plugin>, Option<Preemption>),
+}
 
 /// A scheduler that acts.
 #[derive(Clone, Debug)]
@@ -21,8 +30,8 @@ pub(super) struct Scheduler {
     profile: Profile,
     cluster: Cluster,
     queue: Queue,
-    /// The pod that it thinks about.
-    tries: Option<Rc<Pod>>,
+    /// The pod that it thinks about, and what it will come to.
+    tries: Option<(Rc<Pod>, Decision)>,
     /// Pods that it has given a node, and has not heard of since.
     assumed: BTreeMap<Uid, Rc<Pod>>,
 }
@@ -132,7 +141,8 @@ impl Scheduler {
         if self.tries.is_none()
             && let Some(pod) = self.queue.pop()
         {
-            self.tries = Some(pod);
+            let decision = self.decide(&pod, ctx);
+            self.tries = Some((pod, decision));
             ctx.agenda.after(ctx.config.think, Due::Schedule, ctx.fx);
         }
     }
@@ -142,7 +152,7 @@ impl Scheduler {
         let now = ctx.fx.now();
         self.queue.tick(now);
         match self.tries.take() {
-            Some(pod) => self.decide(&pod, ctx),
+            Some((pod, decision)) => self.carry_out(&pod, decision, ctx),
             None => ctx.agenda.after(FLUSH, Due::Schedule, ctx.fx),
         }
         self.work(ctx);
@@ -151,35 +161,26 @@ impl Scheduler {
         }
     }
 
-    fn decide(&mut self, pod: &Rc<Pod>, ctx: &mut Ctx<'_, '_>) {
-        let uid = pod.meta.uid;
-        // It may be gone by now, or have a node.
-        if self.queue.pod(uid).is_none() {
-            return;
-        }
+    fn decide(&mut self, pod: &Rc<Pod>, ctx: &mut Ctx<'_, '_>) -> Decision {
         let likes = likes(pod, ctx);
         let rng = ctx.fx.rng();
         match self.cluster.schedule(&self.profile, pod, likes.as_ref(), |n| rng.below(n)) {
-            Ok(placement) => {
-                let node = placement.node;
-                if let Some(machine) = machine_of(&node) {
-                    ctx.fx.note(KubeFact::Placed { pod: uid, node: machine });
-                }
-                if !ctx.config.has(KubeBug::ForgetAssumed) {
-                    self.cluster.place(pod, &node);
-                }
-                self.assumed.insert(uid, Rc::clone(pod));
-                let key =
-                    Key { kind: Kind::Pod, namespace: Rc::clone(&pod.meta.namespace), name: Rc::clone(&pod.meta.name) };
-                ctx.call(Tag::Bind(uid), Verb::Patch(key, Some(uid), Patch::Bind(node)));
+            Ok(placement) => Decision::Place(placement.node),
+            Err(unfit) => {
+                let preemption = self.preemption(pod, &unfit, likes.as_ref(), ctx);
+                let refused_by = unfit.refusals.iter().map(|(_, refusal)| refusal.plugin()).collect();
+                Decision::Unfit(refused_by, preemption)
             }
-            Err(unfit) => self.on_unfit(pod, &unfit, likes.as_ref(), ctx),
         }
     }
 
-    fn on_unfit(&mut self, pod: &Rc<Pod>, unfit: &Unfit, likes: Option<&Selector>, ctx: &mut Ctx<'_, '_>) {
-        let (uid, now) = (pod.meta.uid, ctx.fx.now());
-        ctx.fx.note(KubeFact::Unschedulable { pod: uid });
+    fn preemption(
+        &mut self,
+        pod: &Rc<Pod>,
+        unfit: &Unfit,
+        likes: Option<&Selector>,
+        ctx: &mut Ctx<'_, '_>,
+    ) -> Option<Preemption> {
         let budgets: Vec<Rc<Budget>> = ctx
             .link
             .cache
@@ -190,25 +191,40 @@ impl Scheduler {
             })
             .collect();
         let rng = ctx.fx.rng();
-        let preemption = self.cluster.preempt(&self.profile, pod, likes, unfit, &budgets, |n| rng.below(n));
-        if let Some(preemption) = preemption {
-            for victim in &preemption.victims {
-                ctx.fx.note(KubeFact::Preempts { pod: victim.meta.uid });
-                let key = Key {
-                    kind: Kind::Pod,
-                    namespace: Rc::clone(&victim.meta.namespace),
-                    name: Rc::clone(&victim.meta.name),
-                };
-                ctx.delete(Tag::Nothing, &key, victim.meta.uid, None);
-            }
-            self.cluster.nominate(pod, &preemption.node);
-            let key =
-                Key { kind: Kind::Pod, namespace: Rc::clone(&pod.meta.namespace), name: Rc::clone(&pod.meta.name) };
-            let nominate = Patch::Nominate(Some(preemption.node));
-            ctx.call(Tag::Nothing, Verb::Patch(key, Some(uid), nominate));
+        self.cluster.preempt(&self.profile, pod, likes, unfit, &budgets, |n| rng.below(n))
+    }
+
+    fn carry_out(&mut self, pod: &Rc<Pod>, decision: Decision, ctx: &mut Ctx<'_, '_>) {
+        let (uid, now) = (pod.meta.uid, ctx.fx.now());
+        // It may be gone by now, or have a node.
+        if self.queue.pod(uid).is_none() {
+            return;
         }
-        let refused_by = unfit.refusals.iter().map(|(_, refusal)| refusal.plugin()).collect();
-        self.queue.retry(uid, refused_by, now);
+        match decision {
+            Decision::Place(node) => {
+                if let Some(machine) = machine_of(&node) {
+                    ctx.fx.note(KubeFact::Placed { pod: uid, node: machine });
+                }
+                if !ctx.config.has(KubeBug::ForgetAssumed) {
+                    self.cluster.place(pod, &node);
+                }
+                self.assumed.insert(uid, Rc::clone(pod));
+                ctx.call(Tag::Bind(uid), Verb::Patch(key_of(pod), Some(uid), Patch::Bind(node)));
+            }
+            Decision::Unfit(refused_by, preemption) => {
+                ctx.fx.note(KubeFact::Unschedulable { pod: uid });
+                if let Some(preemption) = preemption {
+                    for victim in &preemption.victims {
+                        ctx.fx.note(KubeFact::Preempts { pod: victim.meta.uid });
+                        ctx.delete(Tag::Nothing, &key_of(victim), victim.meta.uid, None);
+                    }
+                    self.cluster.nominate(pod, &preemption.node);
+                    let nominate = Patch::Nominate(Some(preemption.node));
+                    ctx.call(Tag::Nothing, Verb::Patch(key_of(pod), Some(uid), nominate));
+                }
+                self.queue.retry(uid, refused_by, now);
+            }
+        }
     }
 
     /// The API server has answered a binding.
@@ -222,8 +238,12 @@ impl Scheduler {
             self.cluster.remove(uid);
             self.queue.happened(Event::PodDeleted, ctx.fx.now());
         }
-        self.queue.retry(uid, std::collections::BTreeSet::new(), ctx.fx.now());
+        self.queue.retry(uid, BTreeSet::new(), ctx.fx.now());
     }
+}
+
+fn key_of(pod: &Pod) -> Key {
+    Key { kind: Kind::Pod, namespace: Rc::clone(&pod.meta.namespace), name: Rc::clone(&pod.meta.name) }
 }
 
 /// What the services and the set of a pod select: the pods that it belongs with.

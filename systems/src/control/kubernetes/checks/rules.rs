@@ -85,7 +85,7 @@ impl KubeChecks {
             .filter(|taint| !tolerates(new, taint))
             .filter(|taint| {
                 let since = self.world.taints.get(&(node, taint.key.to_string(), taint.effect));
-                since.is_some_and(|(since, _)| at.since(*since) > HEARD)
+                since.is_some_and(|(since, ..)| at.since(*since) > HEARD)
             })
             .map(|taint| taint.key.to_string())
             .collect();
@@ -105,6 +105,10 @@ impl KubeChecks {
         self.count(TOLERATED_STAY);
         self.count(NO_MASS_EVICTION);
         let name = self.name(uid);
+        if !self.must_go(uid, node) {
+            let detail = format!("{name} goes from {node}, though it tolerates all that is there");
+            self.breaks(TOLERATED_STAY, Some(manager), detail);
+        }
         if let Some(since) = self.world.all_lost()
             && at.since(since) > self.dealt()
         {
@@ -112,18 +116,19 @@ impl KubeChecks {
                 format!("{name} goes from {node}, and no node is ready: it is the control plane that is cut off");
             self.breaks(NO_MASS_EVICTION, Some(manager), detail);
         }
-        let Some(pod) = self.world.of(Kind::Pod).filter_map(pod).find(|pod| pod.meta.uid == uid) else { return };
-        // What was there a moment ago counts, too: who acts may not have heard.
-        let justified = self.world.taints.iter().any(|((of, key, effect), (since, until))| {
+    }
+
+    /// Whether a pod does not tolerate a taint of its node. What was there a moment ago counts, too: who acts may not
+    /// have heard.
+    fn must_go(&self, uid: Uid, node: NodeId) -> bool {
+        let at = self.now;
+        let Some(pod) = self.world.of(Kind::Pod).filter_map(pod).find(|pod| pod.meta.uid == uid) else { return true };
+        self.world.taints.iter().any(|((of, key, effect), (since, until, value))| {
             let there =
                 *of == node && *effect == Effect::NoExecute && until.is_none_or(|until| at.since(until) < HEARD);
-            let taint = Taint { key: key.as_str().into(), value: "".into(), effect: *effect, added: None };
+            let taint = Taint { key: key.as_str().into(), value: Rc::clone(value), effect: *effect, added: None };
             there && !tolerates_longer(pod, &taint, at.since(*since) + HEARD)
-        });
-        if !justified {
-            let detail = format!("{name} goes from {node}, though it tolerates all that is there");
-            self.breaks(TOLERATED_STAY, Some(manager), detail);
-        }
+        })
     }
 
     /// A replica set has another number, before that is taken in.
@@ -161,7 +166,8 @@ impl KubeChecks {
             let detail = format!("{name}: {all} pods are wanted in all, {wanted} and a surge of {surge} may be");
             return self.breaks(SURGE_KEPT, None, detail);
         }
-        let (available, own) = self.available(&sets, new.meta.uid);
+        let settled = Duration::secs(u64::from(deployment.min_ready)) + HEARD;
+        let (available, own) = self.available(&sets, new.meta.uid, settled);
         let unhealthy = (before - own).max(0);
         let harm = (before - new.replicas - unhealthy).max(0);
         if harm > 0 && available - harm < wanted - unavailable && before - new.replicas > 0 {
@@ -173,9 +179,9 @@ impl KubeChecks {
         }
     }
 
-    /// How many pods of these sets are available, or were a moment ago; and how many of one of them have been for
-    /// longer.
-    fn available(&self, sets: &[&ReplicaSet], of: Uid) -> (i32, i32) {
+    /// How many pods of these sets are available, or were a moment ago; and how many of one of them nobody can take for
+    /// anything else, because they have been ready for so long.
+    fn available(&self, sets: &[&ReplicaSet], of: Uid, settled: Duration) -> (i32, i32) {
         let (mut all, mut own) = (0, 0);
         for one in self.world.of(Kind::Pod).filter_map(pod) {
             let Some(owner) = one.meta.owner.as_ref().filter(|owner| sets.iter().any(|set| set.meta.uid == owner.uid))
@@ -191,7 +197,7 @@ impl KubeChecks {
             }
             let long =
                 self.world.pods.get(&one.meta.uid).is_some_and(|life| {
-                    life.ready.0 && self.now.since(life.ready.1) >= HEARD && life.deleting.is_none()
+                    life.ready.0 && self.now.since(life.ready.1) >= settled && life.deleting.is_none()
                 });
             own += i32::from(long && owner.uid == of);
         }

@@ -2,7 +2,7 @@
 
 use crate::control::kubernetes::api::{Key, Obj, machine_of, pod};
 use crate::control::kubernetes::message::Event;
-use crate::control::kubernetes::objects::{Demand, Effect, Kind, Node, Object, Pod, Truth, Uid};
+use crate::control::kubernetes::objects::{Demand, Effect, Kind, Node, Object, Pod, Text, Truth, Uid};
 use crate::control::kubernetes::scheduling::Cluster;
 use sim_core::{Duration, Instant, NodeId};
 use std::collections::{BTreeMap, BTreeSet};
@@ -40,8 +40,8 @@ pub(super) struct World {
     pub seen: u64,
     pub objects: BTreeMap<Key, Obj>,
     pub pods: BTreeMap<Uid, Life>,
-    /// Taints by node, key and effect: since when, and when they went.
-    pub taints: BTreeMap<(NodeId, String, Effect), (Instant, Option<Instant>)>,
+    /// Taints by node, key and effect: since when, when they went, and their value.
+    pub taints: BTreeMap<(NodeId, String, Effect), (Instant, Option<Instant>, Text)>,
     /// Since when each node is, or is not, ready.
     pub ready: BTreeMap<NodeId, (bool, Instant)>,
     /// When each node's lease last changed.
@@ -226,18 +226,19 @@ impl World {
             *known = (ready, at);
             self.room = at;
         }
-        let has: Vec<(String, Effect)> =
-            node.taints.iter().map(|taint| (taint.key.to_string(), taint.effect)).collect();
-        for ((of, key, effect), (_, until)) in &mut self.taints {
-            if *of == machine && until.is_none() && !has.contains(&(key.clone(), *effect)) {
+        let has: Vec<(String, Effect, Text)> =
+            node.taints.iter().map(|taint| (taint.key.to_string(), taint.effect, Rc::clone(&taint.value))).collect();
+        for ((of, key, effect), (_, until, _)) in &mut self.taints {
+            let still = has.iter().any(|(has, of, _)| has == key && of == effect);
+            if *of == machine && until.is_none() && !still {
                 *until = Some(at);
                 self.room = at;
             }
         }
-        for (key, effect) in has {
-            let known = self.taints.entry((machine, key, effect)).or_insert((at, None));
+        for (key, effect, value) in has {
+            let known = self.taints.entry((machine, key, effect)).or_insert_with(|| (at, None, Rc::clone(&value)));
             if known.1.is_some() {
-                *known = (at, None);
+                *known = (at, None, value);
             }
         }
     }
