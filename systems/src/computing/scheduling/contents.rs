@@ -70,8 +70,6 @@ fn facts() {
     vary!(told, F::Accepted { number: 1 => 2, job: JobId(1) => JobId(2), again: true => false });
     vary!(told, F::Picks { task: TASK => OTHER });
     let done = Change::Done { lease: X };
-    let other = Change::Published { task: TASK };
-    vary!(told, F::Decided { number: 1 => 2, part: 1 => 2, change: done => other, took: true => false });
     let public = Change::Published { task: TASK };
     vary!(told, F::Decided { number: 1 => 2, part: 1 => 2, change: done => public, took: true => false });
     vary!(told, F::LeaseLost { lease: X => Y, why: Why::Expired => Why::Failed });
