@@ -23,7 +23,7 @@ sim_core::catalogue! {
         "done_is_durable", "Dean and Ghemawat 2004, section 3.3; Hadoop's OutputCommitter";
     RecoverBlindly, "recover_blindly",
         "A master that comes back goes by its checkpoint, and does not look which outputs are in the file system.",
-        "reduces_run_once", "Hadoop MAPREDUCE-4819: completed work is run again after a restart";
+        "reduces_run_once", "Dean and Ghemawat 2004, section 3.3: completed reduces are not executed again";
     SkipTooSoon, "skip_too_soon",
         "A record is skipped after it has crashed one worker, which may have been no fault of the record.",
         "only_bad_records_skipped", "Dean and Ghemawat 2004, section 4.6: more than one failure";
