@@ -15,6 +15,7 @@ pub mod raft;
 pub mod real;
 pub mod row;
 pub mod stats;
+pub mod transports;
 
 use lab::Lab;
 use row::Findings;
@@ -34,4 +35,5 @@ pub const SECTIONS: &[(u32, &str, Section)] = &[
     (8, "Gossip: SWIM's laws", consul::rows),
     (9, "Coordination: ZooKeeper and Chubby", coordination::rows),
     (10, "Kubernetes: nodes that die", kubernetes::rows),
+    (14, "Transports: UDP and hosted TCP", transports::rows),
 ];
