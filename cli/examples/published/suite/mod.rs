@@ -19,6 +19,7 @@ pub mod replicated_log;
 pub mod row;
 pub mod scheduling;
 pub mod stats;
+pub mod transports;
 
 use lab::Lab;
 use row::Findings;
@@ -41,5 +42,6 @@ pub const SECTIONS: &[(u32, &str, Section)] = &[
     (11, "Atomic commit: messages and blocking", commit::rows),
     (12, "Batch work: MapReduce and Spark", computing::rows),
     (13, "Task scheduling: queues, lists and places", scheduling::rows),
+    (14, "Transports: UDP and hosted TCP", transports::rows),
     (15, "Replicated log: Kafka's time-outs", replicated_log::rows),
 ];
