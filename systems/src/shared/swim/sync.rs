@@ -1,5 +1,6 @@
 //! Push-pull: the whole state, exchanged with one other member. Over TCP in memberlist; here a message each way, sent
-//! again until it is answered or the time is over: as the dialling of a connection is, which waits out a short partition.
+//! again until it is answered or the time is over: as the dialling of a connection is, which waits out a short
+//! partition.
 
 use super::config::push_pull_scale;
 use super::member::{Swim, SwimEffect};

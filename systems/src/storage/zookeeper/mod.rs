@@ -22,8 +22,8 @@
 //!
 //! Paths have two parts. A snapshot is of one moment, not fuzzy. Containers, time-to-live nodes, quotas, access lists,
 //! reconfiguration, read-only mode, local sessions, recursive watches. The 200 ms are an option, as everything that the
-//! original counts in ticks is, and as what its process takes between two steps of the protocol (none, unless a file says
-//! so).
+//! original counts in ticks is, and as what its process takes between two steps of the protocol (none, unless a file
+//! says so).
 
 mod app;
 mod barrier;
