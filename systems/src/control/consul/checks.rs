@@ -8,6 +8,7 @@ use super::records::{self, QUORUM_IS_KEPT, Records};
 use super::server::{LANE, Member};
 use crate::consensus::raft::RaftProtocol;
 use crate::consensus::raft::checks::RaftChecks;
+use crate::shared::holders;
 use crate::shared::in_the_end;
 use crate::shared::replication::{CouncilChecks, Protocol};
 use sim_core::metric::{MetricKind, Unit};
@@ -62,11 +63,10 @@ pub(super) const METRICS: &[MetricKind] = &[
         "sessions that ended though their application lived",
     ),
     MetricKind::new("sessions_expired", "sessions expired", Unit::Number, "sessions that nobody had renewed in time"),
-    MetricKind::new("locks_taken", "locks taken", Unit::Number, "how often a lock was taken").more_is_better(),
-    MetricKind::new("lock_overlap", "two holders", Unit::Time, "time in which two believed that they held one lock")
-        .harm(),
-    MetricKind::new("late_writes", "late writes", Unit::Number, "writes to the store under a lock that was lost"),
-    MetricKind::new("late_writes_taken", "late writes taken", Unit::Number, "those of them that the store took").harm(),
+    holders::TAKEN,
+    holders::OVERLAP,
+    holders::LATE,
+    holders::LATE_TAKEN,
     MetricKind::new("stale_default_reads", "stale default reads", Unit::Number, "reads of a leader that was none"),
     MetricKind::new("stale_reads", "stale reads", Unit::Number, "reads in stale mode that saw less than was known"),
     MetricKind::new("checks_failed", "checks that failed", Unit::Number, "how often a service became critical"),

@@ -76,8 +76,6 @@ impl ConsulChecks {
         let counted = [
             "sessions_lost",
             "sessions_expired",
-            "late_writes",
-            "late_writes_taken",
             "stale_default_reads",
             "stale_reads",
             "checks_failed",
@@ -90,8 +88,7 @@ impl ConsulChecks {
         for name in counted {
             measures.set(METRICS, name, self.records.counted(name) as f64);
         }
-        measures.set(METRICS, "locks_taken", self.records.locks_taken() as f64);
-        measures.set(METRICS, "lock_overlap", self.records.overlap(end).0 as f64);
+        self.records.measure_locks(end, METRICS, measures);
         measures.tracks.extend(self.records.tracks(end));
     }
 

@@ -10,8 +10,10 @@ use crate::shared::fenced::Write;
 use crate::shared::holders::Holders;
 use crate::shared::in_the_end;
 use sim_core::fault::Fault;
+use sim_core::measures::Measures;
+use sim_core::metric::MetricKind;
 use sim_core::track::Track;
-use sim_core::{ClientId, Duration, Instant, NodeId, Observed, Outcome, Ticket, Verdict, Violation};
+use sim_core::{ClientId, Instant, NodeId, Observed, Outcome, Ticket, Verdict, Violation};
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
@@ -75,7 +77,6 @@ pub(super) struct Records {
     /// When each server, in this life, saw the session of a key's holder end.
     freed: BTreeMap<(NodeId, Key), Instant>,
     holders: Holders,
-    taken: BTreeMap<u64, u64>,
     /// What each follower knows of each service: the index, and as of when.
     follows: BTreeMap<(NodeId, u64), (Index, u64)>,
     pub counts: BTreeMap<&'static str, u64>,
@@ -105,7 +106,6 @@ impl Records {
             lasts: BTreeMap::new(),
             freed: BTreeMap::new(),
             holders: Holders::default(),
-            taken: BTreeMap::new(),
             follows: BTreeMap::new(),
             counts: BTreeMap::new(),
             led,
@@ -210,7 +210,7 @@ impl Records {
                 self.holders.take(at, node, belief, |session| model.ended.contains(&Session(session)));
             }
             ConsulFact::LetsGo { lock } => self.holders.let_go(at, node, lock),
-            ConsulFact::Written { write, accepted } => self.on_stored(node, write, accepted),
+            ConsulFact::Written { write, accepted } => self.on_stored(at, node, write, accepted),
             ConsulFact::Follows { service, index, as_of, .. } => self.on_followed(node, service, index, as_of),
             ConsulFact::Checked { passing: true, .. } => self.checks.end(at, node),
             ConsulFact::Checked { passing: false, service } => {
@@ -287,22 +287,10 @@ impl Records {
         }
     }
 
-    fn on_stored(&mut self, node: NodeId, write: Write, accepted: bool) {
-        let Write { lock, token, .. } = write;
-        self.count("stored");
-        if !self.model.is_held(Key::Lock(lock), token) {
-            self.count("late_writes");
-            if accepted {
-                self.count("late_writes_taken");
-            }
-        }
-        if !accepted {
-            return;
-        }
-        let newest = self.taken.entry(lock).or_default();
-        let before = core::mem::replace(newest, (*newest).max(token));
-        if token < before && self.config.fencing == Fencing::Sequencer {
-            let detail = format!("a write under lock {lock} of index {token} was taken after one of {before}");
+    fn on_stored(&mut self, at: Instant, node: NodeId, write: Write, accepted: bool) {
+        let is_held = self.model.is_held(Key::Lock(write.lock), write.token);
+        let wrong = self.holders.stored(at, write, accepted, is_held);
+        if let Some(detail) = wrong.filter(|_| self.config.fencing == Fencing::Sequencer) {
             self.breaks(NO_LATE_WRITE, Some(node), detail);
         }
     }
@@ -403,7 +391,7 @@ impl Records {
         all.push(in_the_end::verdict(CATALOG_IS_RIGHT, self.now, wrong_in_catalog(nodes)));
         all.push(in_the_end::verdict(LOCKS_ARE_GRANTED, self.now, waits(nodes)));
         if self.config.fencing == Fencing::Sequencer && self.config.store().is_some() {
-            all.push(counted(NO_LATE_WRITE, self.counted("stored"), "writes to the store"));
+            all.push(counted(NO_LATE_WRITE, self.holders.writes[0], "writes to the store"));
         }
         // What nothing was looked at for says nothing.
         all.retain(|verdict| !matches!(verdict, Verdict::Pass { detail, .. } if detail.starts_with("0 ")));
@@ -431,18 +419,13 @@ impl Records {
         None
     }
 
-    /// How long more than one believed to hold one lock.
-    pub fn overlap(&self, end: Instant) -> Duration {
-        self.holders.overlap(end)
-    }
-
-    /// How often a lock was taken.
-    pub const fn locks_taken(&self) -> u64 {
-        self.holders.taken
+    /// What a report shows of locks.
+    pub fn measure_locks(&self, end: Instant, metrics: &[MetricKind], measures: &mut Measures) {
+        self.holders.measure(end, metrics, measures);
     }
 
     pub fn tracks(&self, end: Instant) -> Vec<Track> {
-        vec![self.led.finish(end), self.sessions.finish(end), self.holders.track(end), self.checks.finish(end)]
+        vec![self.led.finish(end), self.sessions.finish(end), self.checks.finish(end)]
     }
 
     /// Reads of the consistent kind, and writes, by what is known of each.
