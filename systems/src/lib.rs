@@ -19,7 +19,8 @@ use computing::{mapreduce::MapReduceSystem, scheduling::SchedulingSystem, spark:
 use consensus::{paxos::PaxosSystem, raft::RaftSystem, synod::SynodSystem};
 use control::{cluster::ClusterSystem, consul::ConsulSystem, failover::FailoverSystem, kubernetes::KubernetesSystem};
 use storage::{
-    chubby::ChubbySystem, commit::CommitSystem, hashing::HashingSystem, placement::PlacementSystem, redlock::RedlockSystem, zookeeper::ZooKeeperSystem,
+    chubby::ChubbySystem, commit::CommitSystem, hashing::HashingSystem, placement::PlacementSystem,
+    redlock::RedlockSystem, zookeeper::ZooKeeperSystem,
 };
 
 /// Registers every system of this crate.

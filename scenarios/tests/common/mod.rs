@@ -250,7 +250,8 @@ const OPERATIONS: &[OperationKind] = &[
 ];
 
 /// Systems whose operations have names of their own.
-const NAMING: &[&str] = &["chubby", "commit", "consul", "kubernetes", "mapreduce", "queue", "redlock", "scheduling", "spark", "zookeeper"];
+const NAMING: &[&str] =
+    &["chubby", "commit", "consul", "kubernetes", "mapreduce", "queue", "redlock", "scheduling", "spark", "zookeeper"];
 
 /// Systems that give locks.
 const LOCKS: &[&str] = &["chubby", "redlock", "zookeeper"];

@@ -551,9 +551,8 @@ impl Observer<Machine> for QueueChecks {
             }
             Observed::Appended { node, .. } => *self.records.entry(*node).or_default() += 1,
             Observed::Booted { node, records } => {
-                if self.records.insert(*node, *records).is_some_and(|before| *records < before) {
-                    self.unplugged.insert(*node);
-                }
+                let before = self.records.insert(*node, *records);
+                self.unplugged.extend(before.is_some_and(|before| *records < before).then_some(*node));
             }
             _ => {}
         }

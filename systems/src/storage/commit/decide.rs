@@ -7,6 +7,7 @@ use super::message::{CommitFact, CommitMessage, CommitRecord, CommitResponse, Kn
 use super::node::Fx;
 use super::options::{Config, Presumption, Protocols};
 use super::txn::{Reason, Shards, TxnId};
+use crate::shared::replication::pop_if;
 use sim_core::{Completion, Duration, LocalInstant, NodeId, Replay};
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
@@ -79,7 +80,7 @@ impl Coordinator {
             Completion::SyncFailed { .. } => fx.halt("a sync failed: what is on the disk is unknown"),
             Completion::Read { .. } => {}
             Completion::Synced { upto } => {
-                while let Some((_, what)) = self.writes.pop_front_if(|(write, _)| *write <= *upto) {
+                while let Some((_, what)) = pop_if(&mut self.writes, |(write, _)| *write <= *upto) {
                     self.on_durable(what, fx);
                 }
             }

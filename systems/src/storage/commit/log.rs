@@ -6,7 +6,7 @@ use super::node::{Fx, Machine};
 use super::options::{Config, Sharding};
 use super::txn::TxnId;
 use crate::consensus::raft::{self, Raft, RaftFact, RaftMessage};
-use crate::shared::replication::{Asker, Consensus, Council, Hosts, Minute, News, Proposal, Reign};
+use crate::shared::replication::{Asker, Consensus, Council, Hosts, Minute, News, Proposal, Reign, pop_if};
 use sim_core::{Completion, NodeId, Replay, StateMachine, Timer, WriteId};
 use std::collections::VecDeque;
 use std::rc::Rc;
@@ -235,7 +235,7 @@ impl Disk {
             Completion::SyncFailed { .. } => fx.halt("a sync failed: what is on the disk is unknown"),
             Completion::Read { .. } => {}
             Completion::Synced { upto } => {
-                while let Some((write, what)) = self.writes.pop_front_if(|(write, _)| *write <= *upto) {
+                while let Some((write, what)) = pop_if(&mut self.writes, |(write, _)| *write <= *upto) {
                     match what {
                         Written::Entry(entry) => {
                             let became = self.ledger.apply(&entry);

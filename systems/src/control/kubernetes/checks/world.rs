@@ -33,6 +33,9 @@ pub(super) struct Reign {
     renewed: Instant,
 }
 
+/// Since when there is a taint, when it went, and its value.
+pub(super) type Tainted = (Instant, Option<Instant>, Text);
+
 /// The store, by its history.
 #[derive(Clone, Debug, Default)]
 pub(super) struct World {
@@ -41,7 +44,7 @@ pub(super) struct World {
     pub objects: BTreeMap<Key, Obj>,
     pub pods: BTreeMap<Uid, Life>,
     /// Taints by node, key and effect: since when, when they went, and their value.
-    pub taints: BTreeMap<(NodeId, String, Effect), (Instant, Option<Instant>, Text)>,
+    pub taints: BTreeMap<(NodeId, String, Effect), Tainted>,
     /// Since when each node is, or is not, ready.
     pub ready: BTreeMap<NodeId, (bool, Instant)>,
     /// When each node's lease last changed.
