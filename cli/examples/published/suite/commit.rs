@@ -81,7 +81,7 @@ fn blocking(lab: &Lab) -> Result<Vec<Row>, String> {
     let voted: f64 = ours.iter().map(|run| run.0).sum();
     let blocked: f64 = ours.iter().map(|run| run.1).sum();
     let window = ours.iter().map(|run| run.0 * run.2).sum::<f64>() / voted.max(1.0);
-    let expected = 1.0 - (-window / TO_A_FAILURE).exp();
+    let expected = 1.0 - libm::exp(-window / TO_A_FAILURE);
     let (least, most) = stats::binomial_band(voted as u64, expected, 0.01);
     let lasted = ours.iter().map(|run| run.1 * run.3).sum::<f64>() / blocked.max(1.0);
     // Repairs are spread exponentially: their mean is known as well as so many of them tell.
