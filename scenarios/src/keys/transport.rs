@@ -19,7 +19,7 @@ pub static UDP: Section = Section {
             "receive_buffer",
             Size,
             "212992",
-            "what may wait in the socket of a process that is busy or paused, bookkeeping included; the rest is dropped",
+            "what may wait in the socket of a process that is busy or paused, books included; the rest is dropped",
         ),
         Key::new(
             "split",

@@ -283,12 +283,8 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
         self.observer.observe(now, &Observed::Asked { ticket, to });
         let bytes = N::request_bytes(&request);
         if self.is_tcp() && !self.is_seated(id) {
-            return self.stream_for(
-                ticket,
-                (Peer::Client(id), Peer::Node(to)),
-                bytes,
-                Event::Request { ticket, to, request },
-            );
+            let ends = (Peer::Client(id), Peer::Node(to));
+            return self.stream_for(ticket, ends, bytes, Event::Request { ticket, to, request });
         }
         if let Some((after, twice)) = self.client_link(Parcel::Request(ticket), to, bytes, || 0) {
             if let Some(again) = twice {

@@ -3,9 +3,9 @@
 //! `smoltcp` waits one second at least before it sends a segment again (RFC 6298, 2.4), and that constant can not be
 //! set. Servers wait 200 ms. So the stack's clock is what is set: once a connection stands, its second lasts
 //! [`crate::network::TcpPolicy::min_rto`]. Everything the stack is told in time (delayed acknowledgements, keep-alive,
-//! time-outs) is told by that clock, so only its constants shrink: the least time-out to `min_rto`, the greatest from 60 s
-//! to 60 times that, the wait after a close from 10 s to 10 times that. While a connection is being made the clock is an
-//! honest one: the initial time-out is one second, as RFC 6298 and Linux have it.
+//! time-outs) is told by that clock, so only its constants shrink: the least time-out to `min_rto`, the greatest from
+//! 60 s to 60 times that, the wait after a close from 10 s to 10 times that. While a connection is being made the clock
+//! is an honest one: the initial time-out is one second, as RFC 6298 and Linux have it.
 
 use crate::{Duration, Instant};
 use smoltcp::time;

@@ -150,7 +150,7 @@ impl Stack {
         } else if self.socket().send_queue() > 0 || self.standing() == Standing::Closing {
             Some(policy.timeout)
         } else {
-            // Who waits for nothing gives nothing up, but for the other end's silence when it is asked whether it lives.
+            // Who waits for nothing gives nothing up, but for the other end's silence when asked whether it lives.
             let probes = u64::from(policy.keep_alive_probes) + 1;
             (policy.keep_alive > Duration::ZERO).then(|| policy.keep_alive.times(probes))
         };

@@ -141,7 +141,7 @@ fn mathis_rows(lab: &Lab, rows: &mut Vec<Row>) -> Result<(), String> {
 fn datagram_rows(lab: &Lab, rows: &mut Vec<Row>) -> Result<(), String> {
     for p in [0.01, 0.05, 0.2] {
         let set = vec![format!("network.client.loss={}%", p * 100.0)];
-        let study = Study { file: "transports/request-answer", set: &set, seeds: 20, trace: false };
+        let study = Study { file: "transports/request-answer", set: &set, seeds: 150, trace: false };
         let of = |run: &Run| {
             let all = || run.record.ops.iter().filter(|op| !op.probe && op.invoke_ns >= run.record.measure_from_ns);
             (all().count() as u64, all().filter(|op| op.outcome == Fate::Ok).count() as u64)

@@ -5,9 +5,9 @@
 //! over the same connection. Where both dial at once, the lower one's connection stays.
 //!
 //! A machine's kernel is not its process. One that pauses still acknowledges, until its buffers are full. One that dies
-//! leaves what it has written to the kernel, which sends it, and then a FIN (a reset, if something was left unread). One
-//! that loses its power says nothing: the other end is half open until its time-out, or until the machine is back and
-//! answers with a reset.
+//! leaves what it has written to the kernel, which sends it, and then a FIN (a reset, if something was left unread).
+//! One that loses its power says nothing: the other end is half open until its time-out, or until the machine is back
+//! and answers with a reset.
 
 mod ends;
 mod segments;
@@ -121,9 +121,9 @@ impl End {
         }
     }
 
-    /// Bytes in its send buffer that have not been sent. As long as they fill a segment, only full ones go: `smoltcp` would
-    /// otherwise cut one to whatever the congestion window has left, and an acknowledgement of every crumb would open
-    /// that window too far (RFC 1122, 4.2.3.4, silly window syndrome). Linux counts its window in segments.
+    /// Bytes in its send buffer that have not been sent. As long as they fill a segment, only full ones go: `smoltcp`
+    /// would otherwise cut one to whatever the congestion window has left, and an acknowledgement of every crumb would
+    /// open that window too far (RFC 1122, 4.2.3.4, silly window syndrome). Linux counts its window in segments.
     fn unsent(&self) -> u64 {
         let under_way = u64::from(self.highest.wrapping_sub(self.acknowledged));
         self.stack.as_ref().map_or(0, |stack| stack.unacknowledged().saturating_sub(under_way))
