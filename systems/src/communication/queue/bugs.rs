@@ -18,10 +18,6 @@ sim_core::catalogue! {
     ShrinkBeforeCommit, "shrink_before_commit",
         "A leader takes a slow replica out of the set in sync, and goes on without it, before the controller knows.",
         "acknowledged_is_kept", "KIP-497: what AlterPartition is for";
-    JoinsAtWatermark, "joins_at_watermark",
-        "A replica is in sync again when it has reached the leader's high watermark, which may lag behind where the \
-         leader's epoch began.",
-        "acknowledged_is_kept", "KAFKA-7128";
     OldLeaderAlters, "old_leader_alters",
         "The controller takes changes of the replicas in sync from whoever led once.",
         "acknowledged_is_kept", "F2: redis 1073; KIP-497 on zombie leaders";

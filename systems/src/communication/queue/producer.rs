@@ -217,7 +217,9 @@ impl Producer {
                     Refusal::NotEnoughAfter => (batch.unsure, self.stale) = (true, true),
                     Refusal::NotEnough => {}
                     Refusal::OutOfOrder => {
-                        // One before it is missing: if that is given up, this one begins a new epoch.
+                        // One before it is missing: if that was given up, or had been acknowledged and is lost, this one
+                        // begins a new epoch.
+                        lane.unresolved |= at == 0;
                         if lane.unresolved {
                             batch.sequence = None;
                         }
@@ -313,7 +315,11 @@ impl Producer {
                     break;
                 }
                 if config.idempotent && (batch.sequence.is_none() || renumbers) {
-                    let Some(producer) = self.id.filter(|_| !*unresolved) else { break };
+                    // What has a number yet is settled first: it may be in the log.
+                    if *unresolved {
+                        continue;
+                    }
+                    let Some(producer) = self.id else { break };
                     batch.sequence = Some(Sequence { producer, epoch: *epoch, first: *next });
                     *next += batch.messages.len() as u32;
                 }

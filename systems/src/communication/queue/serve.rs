@@ -261,7 +261,6 @@ impl Broker {
     /// A follower has everything before `offset`.
     fn on_progress(&mut self, node: NodeId, partition: Partition, offset: Offset, registration: u64, fx: &mut Fx<'_>) {
         let now = fx.now();
-        let at_watermark = self.config.has(QueueBug::JoinsAtWatermark);
         let serves = self.image.brokers.get(&node).is_some_and(|it| !it.fenced && it.epoch == registration);
         let Some(replica) = self.replicas.get_mut(&partition) else { return };
         let (end, watermark) = (replica.log.end(), replica.watermark);
@@ -275,7 +274,7 @@ impl Broker {
             progress.caught_up = progress.caught_up.max(progress.asked.0);
         }
         (progress.end, progress.registration, progress.asked) = (offset, registration, (now, end));
-        let caught_up = offset >= watermark && (offset >= from || at_watermark);
+        let caught_up = offset >= watermark && offset >= from;
         let joins = caught_up && serves && !lead.isr.has(node) && lead.asked.is_none();
         if joins {
             let isr = lead.isr.with(node);

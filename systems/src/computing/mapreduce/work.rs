@@ -58,31 +58,19 @@ impl Counters {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct MapOutput {
     pairs: Vec<(u32, Pair)>,
-    /// Where the parts of each of some ranges begin: every part is looked for by every reduce.
-    begins: Vec<u32>,
-    parts: u32,
 }
 
-/// Ranges of parts that an output knows the beginnings of.
-const RANGES: u64 = 256;
-
 impl MapOutput {
-    fn new(mut pairs: Vec<(u32, Pair)>, parts: u32) -> Self {
-        pairs.sort_unstable();
-        let begins = (0..RANGES).map(|range| {
-            let first = (range * u64::from(parts)).div_ceil(RANGES) as u32;
-            pairs.partition_point(|(of, _)| *of < first) as u32
-        });
-        Self { begins: begins.collect(), pairs, parts }
-    }
-
     /// The pairs of one part.
     pub fn part(&self, part: u32) -> impl ExactSizeIterator<Item = Pair> + '_ {
-        let range = (u64::from(part) * RANGES / u64::from(self.parts)) as usize;
-        let begin = self.begins.get(range).copied().unwrap_or(0) as usize;
-        let from = begin + self.pairs[begin..].iter().take_while(|(of, _)| *of < part).count();
+        let from = self.pairs.partition_point(|(of, _)| *of < part);
         let many = self.pairs[from..].iter().take_while(|(of, _)| *of == part).count();
         self.pairs[from..from + many].iter().map(|(_, pair)| *pair)
+    }
+
+    /// The parts that it has pairs of.
+    pub fn parts(&self) -> impl Iterator<Item = u32> + '_ {
+        self.pairs.chunk_by(|(a, _), (b, _)| a == b).map(|of| of[0].0)
     }
 
     /// How many pairs it has.
@@ -130,8 +118,10 @@ pub fn map(config: &Config, kind: Kind, block: u32, skip: &[u32]) -> (MapOutput,
     if config.combiner {
         pairs = combine(kind, pairs);
     }
-    let pairs: Vec<(u32, Pair)> = pairs.into_iter().map(|pair| (part_of(kind, pair.0, config.reduces), pair)).collect();
-    (MapOutput::new(pairs, config.reduces), counters)
+    let mut pairs: Vec<(u32, Pair)> =
+        pairs.into_iter().map(|pair| (part_of(kind, pair.0, config.reduces), pair)).collect();
+    pairs.sort_unstable();
+    (MapOutput { pairs }, counters)
 }
 
 /// Pairs of one key become one, where that is possible: the reduce function itself.

@@ -46,6 +46,8 @@ pub struct Worker {
     places: Vec<Option<NodeId>>,
     /// What its maps have written.
     outputs: BTreeMap<u32, Output>,
+    /// Which of them have pairs of a part: each is looked for by every reduce, and most parts of most are empty.
+    by_part: BTreeMap<u32, Vec<u32>>,
     meter: Meter,
     /// Whether something waits for an answer, so that the clock for that runs.
     waits: bool,
@@ -72,6 +74,7 @@ impl Worker {
             known: 0,
             places: Vec::new(),
             outputs: BTreeMap::new(),
+            by_part: BTreeMap::new(),
             meter: Meter::new(config.quantum, fx.now()),
             waits: false,
         };
@@ -189,6 +192,7 @@ impl Worker {
             self.stop(attempt, fx);
         }
         self.outputs.clear();
+        self.by_part.clear();
         self.ended.clear();
         (self.run, self.known) = (run, 0);
         self.places = vec![None; self.config.maps as usize];
@@ -334,6 +338,9 @@ impl Worker {
         } else {
             let (output, counters) = work::map(&self.config, doing.spec.kind, attempt.task, &doing.spec.skip);
             let (kind, content) = (doing.spec.kind, Rc::new(Hashed::new(output)));
+            for part in content.parts() {
+                self.by_part.entry(part).or_default().push(attempt.task);
+            }
             self.outputs.insert(attempt.task, Output { attempt, kind, counters, content });
             fx.note(MapReduceFact::Ended { attempt, how: How::Done });
             self.ended.push((attempt, Report::Done(counters)));
@@ -376,10 +383,12 @@ impl Worker {
     fn on_fetch(&self, from: NodeId, attempt: Attempt, maps: &[u32], fx: &mut Fx<'_>) {
         let (mut outputs, mut weight) = (Vec::new(), 0);
         if attempt.run == self.run {
+            let full = self.by_part.get(&attempt.task).map_or(&[][..], Vec::as_slice);
             for (map, output) in maps.iter().filter_map(|map| Some((map, self.outputs.get(map)?))) {
-                let pairs = output.content.part(attempt.task).len() as u64;
+                let content = full.contains(map).then(|| Rc::clone(&output.content));
+                let pairs = content.as_ref().map_or(0, |content| content.part(attempt.task).len() as u64);
                 weight += pairs * self.config.pair_bytes(output.kind);
-                outputs.push((*map, (pairs > 0).then(|| Rc::clone(&output.content))));
+                outputs.push((*map, content));
             }
         }
         let weight = u32::try_from(weight).unwrap_or(u32::MAX);
