@@ -106,7 +106,7 @@ fn mathis_rows(lab: &Lab, rows: &mut Vec<Row>) -> Result<(), String> {
         let rates = lab.ask(&study, rate)?;
         let mean = stats::mean(&rates);
         let ours = mean * ROUND_TRIP * p.sqrt() / MSS;
-        points.push((libm::log(p), libm::log(mean)));
+        points.push((libm::log(*p), libm::log(mean)));
         let room = constant * 0.15 * if lab.is_short() { 1.5 } else { 1.0 };
         rows.push(Row {
             section: SECTION,
