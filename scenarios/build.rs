@@ -7,11 +7,14 @@ fn main() {
     let root = PathBuf::from(std::env::var("CARGO_MANIFEST_DIR").expect("cargo says where")).join("library");
     let mut files = Vec::new();
     walk(&root, &mut files);
-    files.sort();
+    let name = |file: &PathBuf| {
+        let name = file.strip_prefix(&root).expect("below the library").to_str().expect("a name in UTF-8");
+        name.replace('\\', "/")
+    };
+    files.sort_by_key(name);
     let mut table = String::from("&[\n");
     for file in &files {
-        let name = file.strip_prefix(&root).expect("below the library").to_str().expect("a name in UTF-8");
-        let _ = writeln!(table, "    ({:?}, include_str!({file:?})),", name.replace('\\', "/"));
+        let _ = writeln!(table, "    ({:?}, include_str!({file:?})),", name(file));
     }
     table.push_str("]\n");
     let out = PathBuf::from(std::env::var("OUT_DIR").expect("cargo says where")).join("library.rs");

@@ -97,7 +97,7 @@ fn seated(text: &str, system: &dyn AnySystem) -> String {
     let needed = || system.roles().iter().enumerate().filter(|(place, role)| *place == 0 || role.least > 0);
     if needed().count() > 1 {
         let group = |(place, role): (usize, &sim_core::RoleKind)| {
-            let nodes = if place == 0 { 5 } else { role.least.max(4) };
+            let nodes = if place == 0 { 5 } else { role.least.max(4) }.clamp(role.least, role.most);
             format!("\n[[cluster.group]]\nrole = \"{}\"\nnodes = {nodes}\n", role.name)
         };
         let groups: String = needed().map(group).collect();

@@ -117,8 +117,15 @@ export SLURM_CONF
 trap '"$ROOT"/scripts/slurm-local stop "$DIR"' EXIT
 until [ "$(sinfo --noheader --states=idle --format=%D)" = 2 ]; do sleep 0.2; done
 bash "$DIR/jobs"
-running() { for p in /proc/[0-9]*; do
-    tr '\0' '\n' <"$p/environ" 2>/dev/null | grep -qx SLURMD_NODENAME=node1 && echo "${p#/proc/}"; done; :; }
+# The processes of the node's jobs, and before them those that watch over them there.
+running() {
+    for p in /proc/[0-9]*; do
+        tr '\0' '\n' 2>/dev/null <"$p/environ" | grep -qx SLURMD_NODENAME=node1 || continue
+        parent=$(awk '/^PPid:/ {print $2}' "$p/status" 2>/dev/null) || continue
+        [ "$(cat "/proc/$parent/comm" 2>/dev/null)" != slurmstepd ] || echo "$parent"
+        echo "${p#/proc/}"
+    done 2>/dev/null
+}
 until ls "$DIR"/out/raft-steady/*/results.partial.jsonl >/dev/null 2>&1 && [ -n "$(running)" ]; do
     sleep 0.1
 done

@@ -21,6 +21,7 @@ mod recovery;
 mod scopes;
 pub(crate) mod series;
 mod verdicts;
+mod windows;
 
 pub use metrics::followed;
 pub use verdicts::RULES;

@@ -23,6 +23,7 @@
 use super::counts::measured;
 use super::partial::{self, Stretch};
 use super::scopes::{Said, Scopes, scope_timeout};
+use super::windows::{Cell, Run};
 use sim_core::record::{OpRecord, RunRecord};
 
 /// More cells (windows of scopes) than this would cost more memory than the answer is worth: four hours at 100 ms of 48
@@ -71,41 +72,11 @@ pub(crate) fn grid(record: &RunRecord, scopes: usize) -> (u64, u64) {
     (window_ns, time.div_ceil(window_ns))
 }
 
-/// What happened in one window of a scope.
-#[derive(Clone, Copy, Default)]
-pub(crate) struct Cell {
-    pub operations: u32,
-    pub served: u32,
-}
-
-impl Cell {
-    /// How many were not served.
-    pub const fn failed(self) -> u32 {
-        self.operations - self.served
-    }
-
-    const fn down(self) -> bool {
-        (self.served as u64) * 2 < self.operations as u64
-    }
-}
-
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum State {
     Up,
     Down,
     Unknown,
-}
-
-/// Some windows of one scope that are down, and those around them whose operations say when that began and ended.
-#[derive(Clone, Copy)]
-pub(crate) struct Run {
-    pub scope: usize,
-    pub first: usize,
-    pub past: usize,
-    pub from: usize,
-    pub to: usize,
-    /// Of a stretch in which a share failed: how many, and of how many.
-    pub share: Option<(u32, u32)>,
 }
 
 /// An operation near an outage.

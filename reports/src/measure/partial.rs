@@ -12,7 +12,7 @@
 //! * A stretch with slivers in it, or with at least [`ALONE`] failing for [`ALONE_NS`], is one **partial outage**. Its
 //!   slivers are part of it.
 
-use super::outages::{Cell, Run};
+use super::windows::{Cell, Run};
 
 /// The share served up to which a run of down windows may be solid.
 const SOLID: f64 = 0.1;

@@ -35,11 +35,11 @@ fn one(reader: &Reader<'_>) -> Option<Hazard> {
         ("weibull", shape) => HazardLaw::Weibull(shape.unwrap_or(700)),
         ("exponential" | "fixed", Some(_)) => {
             reader.wrong("shape", "only `law = \"weibull\"` has a shape", "leave it out");
-            return None;
+            HazardLaw::Exponential
         }
         (other, _) => {
             reader.wrong("law", format!("there is no law `{other}`"), "exponential, fixed or weibull");
-            return None;
+            HazardLaw::Exponential
         }
     };
     if let (Some(every), Some(repair)) = (every, repair)

@@ -254,7 +254,7 @@ const NAMING: &[&str] =
     &["chubby", "commit", "consul", "kubernetes", "mapreduce", "queue", "redlock", "scheduling", "spark", "zookeeper"];
 
 /// Systems that give locks.
-const LOCKS: &[&str] = &["chubby", "redlock", "zookeeper"];
+const LOCKS: &[&str] = &["chubby", "consul", "redlock", "zookeeper"];
 
 /// The figures that files of `kubernetes` expect.
 const PODS: &[MetricKind] = &[

@@ -138,7 +138,7 @@ sim_core::options! {
         /// How often the operating system writes back the page cache.
         writeback: DurationText = DurationText::millis(30_000) => { writeback: Duration = writeback.0 },
             wrong if writeback.0 == Duration::ZERO => ("writing back without pause"), "\"30s\" is usual";
-        /// How often a broker notes its high watermarks (replica.high.watermark.checkpoint.interval.ms).
+        /// How often a broker notes its high watermarks (Kafka: every 5 s).
         checkpoint: DurationText = DurationText::millis(5000) => { checkpoint: Duration = checkpoint.0 },
             wrong if checkpoint.0 == Duration::ZERO => ("checkpoints without pause"), "\"5s\" is usual";
         /// How often a broker is heard from by the controller.
@@ -194,8 +194,8 @@ sim_core::options! {
         delivery_timeout: DurationText = DurationText::millis(120_000) => {
             delivery_timeout: Duration = delivery_timeout.0
         },
-            wrong if delivery_timeout.0 <= linger.0 => ("messages given up after {delivery_timeout}, and a linger of {linger}"),
-                "longer than linger; \"2m\" is usual";
+            wrong if delivery_timeout.0 <= linger.0 =>
+                ("messages given up after {delivery_timeout}, and a linger of {linger}"), "longer than linger";
         /// How many groups the consumers form.
         groups: u32 = 1, wrong if *groups == 0 || (consumers > 0 && *groups > consumers) =>
             ("{groups} groups of {consumers} consumers"), "at least 1, and no more than consumers";

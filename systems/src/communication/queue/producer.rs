@@ -217,8 +217,8 @@ impl Producer {
                     Refusal::NotEnoughAfter => (batch.unsure, self.stale) = (true, true),
                     Refusal::NotEnough => {}
                     Refusal::OutOfOrder => {
-                        // One before it is missing: if that was given up, or had been acknowledged and is lost, this one
-                        // begins a new epoch.
+                        // One before it is missing: if that was given up, or is lost though it had been acknowledged,
+                        // this one begins a new epoch.
                         lane.unresolved |= at == 0;
                         if lane.unresolved {
                             batch.sequence = None;
