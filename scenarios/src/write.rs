@@ -2,7 +2,8 @@
 
 use crate::read::write_target;
 use crate::scenario::{
-    Cluster, DiskOverride, End, KeySpace, LinkChange, LinkRule, Pace, Plan, Scenario, Stage, Workload,
+    Cluster, DiskOverride, End, Hazard, HazardLaw, KeySpace, LinkChange, LinkRule, Pace, Plan, Scenario, Stage,
+    Workload,
 };
 use core::fmt::{Display, Write};
 use sim_core::fault::{
@@ -71,10 +72,26 @@ pub fn to_toml(scenario: &Scenario, schedule: &Schedule, seed: u64) -> String {
     out.key("enabled", scenario.probe.enabled);
     out.key("every", time(scenario.probe.every));
     out.key("timeout", time(scenario.probe.timeout));
+    scenario.hazards.iter().for_each(|h| hazard(&mut out, h));
     schedule.injections().iter().for_each(|injection| fault(&mut out, injection));
     limits(&mut out, scenario);
     expect(&mut out, scenario);
     out.text
+}
+
+fn hazard(out: &mut Out, hazard: &Hazard) {
+    out.table("[[hazard]]");
+    out.key("of", text(hazard.of.name()));
+    out.key("every", time(hazard.every));
+    out.key("repair", time(hazard.repair));
+    match hazard.law {
+        HazardLaw::Exponential => out.key("law", text("exponential")),
+        HazardLaw::Fixed => out.key("law", text("fixed")),
+        HazardLaw::Weibull(shape) => {
+            out.key("law", text("weibull"));
+            out.key("shape", f64::from(shape) / 1000.0);
+        }
+    }
 }
 
 #[derive(Default)]

@@ -3,7 +3,7 @@
 //! With one of three servers dead a third of the requests fails, at random. By luck there are windows in which most of
 //! them do: slivers, none of which tells how long the trouble lasted. So runs of down windows are looked at again:
 //!
-//! * A run is **solid** when hardly anything was served in it ([`SOLID`]) and so many in a row are no luck, given what
+//! * A run is **solid** when hardly anything was served within it ([`SOLID`]) and so many in a row are no luck, given what
 //!   failed around it: with a share `q` failing there, `n` in a row among `N` are expected `N * q^n` times, and less
 //!   than [`LUCK`] is none. Solid runs are outages of everything in their scope.
 //! * What is left is cut where all was well for [`CALM_NS`] and [`CALM`] requests. In each piece the stretch is taken
@@ -14,7 +14,7 @@
 
 use super::windows::{Cell, Run};
 
-/// The share served up to which a run of down windows may be solid.
+/// The share served, but in its first and last window, up to which a run of down windows may be solid.
 const SOLID: f64 = 0.1;
 /// How often chance may explain a run that is called solid.
 const LUCK: f64 = 0.01;
@@ -86,7 +86,9 @@ fn is_solid(row: &[Cell], run: &Run, long: &[bool], around: usize) -> bool {
         cells.fold((0_u32, 0_u32), |(failed, asked), c| (failed + c.failed(), asked + c.operations))
     };
     let (failed, asked) = sum(&mut row[run.first..run.past].iter());
-    if f64::from(asked - failed) > SOLID * f64::from(asked) {
+    // In its first and its last window some were served before it began, and after it ended.
+    let (failed_inside, inside) = sum(&mut row[run.first..run.past - 1].iter().skip(1));
+    if f64::from(inside - failed_inside) > SOLID * f64::from(inside) {
         return false;
     }
     let own = with_ends(run, row.len());
@@ -196,6 +198,13 @@ mod tests {
         assert_eq!(found(&lost), (Vec::new(), 1));
         let flaps = [[6; 10], [0; 10]].concat().repeat(5);
         assert_eq!(found(&flaps), (Vec::new(), 5));
+    }
+
+    #[test]
+    fn short_outages_have_ends_and_are_whole() {
+        // Two in a little more than a second: of the first and the last window some were served.
+        let twice = [vec![0; 30], vec![4, 6, 6, 2], vec![0; 12], vec![4, 6, 6, 2], vec![0; 30]].concat();
+        assert_eq!(found(&twice), (Vec::new(), 2));
     }
 
     #[test]
