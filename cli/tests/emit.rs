@@ -129,10 +129,10 @@ running() {
 until ls "$DIR"/out/raft-steady/*/results.partial.jsonl >/dev/null 2>&1 && [ -n "$(running)" ]; do
     sleep 0.1
 done
-# The machine is gone: its daemon and all that runs there.
+# The machine is gone: its daemon and all that runs there. Slurm waits two minutes before it begins a job again.
 kill -9 "$(cat "$DIR/node1.pid")" $(running) 2>/dev/null || :
 echo "node1 died"
-"$SPLITBRAIN" sweep --watch "$DIR/out/raft-steady" --patience 2m
+"$SPLITBRAIN" sweep --watch "$DIR/out/raft-steady" --patience 5m
 until [ -z "$(squeue --noheader)" ]; do sleep 0.2; done
 cat "$DIR"/out/raft-steady/logs/merge.log
 "#;

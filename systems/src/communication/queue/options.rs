@@ -154,7 +154,7 @@ sim_core::options! {
                 ("brokers that are fenced after {broker_session_timeout}, and heard from every {heartbeat_interval}"),
                 "longer than heartbeat_interval; \"9s\" is usual";
         /// How often the controller gives partitions back to their preferred leaders
-        /// (leader.imbalance.check.interval.seconds).
+        /// (Kafka: every 300 s).
         leader_rebalance: DurationText = DurationText::millis(300_000) => {
             leader_rebalance: Duration = leader_rebalance.0
         },
