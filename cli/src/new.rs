@@ -95,8 +95,7 @@ fn seated(text: &str, system: &dyn AnySystem) -> String {
     const RATIO: &str = "read_ratio = 0.5\n";
     let mut text = text.to_owned();
     let needed = || system.roles().iter().enumerate().filter(|(place, role)| *place == 0 || role.least > 0);
-    // A system that knows how to share nodes out among its roles does so.
-    if needed().count() > 1 && system.default_groups(5).is_empty() {
+    if needed().count() > 1 {
         let group = |(place, role): (usize, &sim_core::RoleKind)| {
             let nodes = if place == 0 { 5 } else { role.least.max(4) }.clamp(role.least, role.most);
             format!("\n[[cluster.group]]\nrole = \"{}\"\nnodes = {nodes}\n", role.name)
@@ -106,8 +105,8 @@ fn seated(text: &str, system: &dyn AnySystem) -> String {
     }
     if !system.operations().is_empty() {
         let all: Vec<String> = system.operations().iter().map(|kind| format!("{} = 1", kind.name)).collect();
-        let seat = system.roles().iter().find(|role| matches!(role.name, "app" | "producer"));
-        let at = seat.map_or_else(String::new, |role| format!("at = \"{}\"\n", role.name));
+        let seat = needed().find(|(_, role)| !role.member && !role.asked);
+        let at = seat.map_or_else(String::new, |(_, role)| format!("at = \"{}\"\n", role.name));
         text = text.replace(RATIO, &format!("{at}mix = {{ {} }}\n", all.join(", ")));
     }
     text

@@ -4,8 +4,8 @@
 //! them do: slivers, none of which tells how long the trouble lasted. So runs of down windows are looked at again:
 //!
 //! * A run is **solid** when hardly anything was served within it ([`SOLID`]) and so many in a row are no luck, given
-//!   what failed around it: with a share `q` failing there, `n` in a row among `N` are expected `N * q^n` times, and less
-//!   than [`LUCK`] is none. Solid runs are outages of everything in their scope.
+//!   what failed around it: with a share `q` failing there, `n` in a row among `N` are expected `N * q^n` times, and
+//!   less than [`LUCK`] is none. Solid runs are outages of everything in their scope.
 //! * What is left is cut where all was well for [`CALM_NS`] and [`CALM`] requests. In each piece the stretch is taken
 //!   from which most would be lost by making it longer or shorter, where a request that failed counts `1 -` [`LEAST`]
 //!   and one that was served `-` [`LEAST`]: the share of it that failed is above [`LEAST`], and it ends in failures.

@@ -24,7 +24,7 @@ pub fn rows(lab: &Lab) -> Result<Findings, String> {
 
 /// Dean and Ghemawat 2004, section 5: 891 s, and 1283 s without backup tasks; what a backup costs is that nobody waits.
 fn sort(lab: &Lab) -> Result<Vec<Row>, String> {
-    let file = "mapreduce/sort";
+    let file = "mapreduce/sort-scaled";
     let took = |set: &[&str]| {
         let set: Vec<String> = set.iter().map(|set| (*set).to_owned()).collect();
         let ours = lab.ask(&Study { file, set: &set, seeds: 10, trace: false }, |run| metric(run, "makespan"))?;
@@ -60,7 +60,7 @@ fn sort(lab: &Lab) -> Result<Vec<Row>, String> {
 
 /// Zaharia et al. 2012, figure 11: 119 s, 57 s for most of the others, 81 s for the one in which a machine dies.
 fn k_means(lab: &Lab) -> Result<Vec<Row>, String> {
-    let file = "spark/k-means";
+    let file = "spark/k-means-75";
     let of = |run: &Run| (metric(run, "first_over_steady"), metric(run, "worst_over_steady"));
     let ours = lab.ask(&Study { file, set: &[], seeds: 10, trace: false }, of)?;
     let runs = ours.len() as u64;

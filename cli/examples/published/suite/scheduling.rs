@@ -34,7 +34,7 @@ fn figure(run: &Run, name: &str) -> f64 {
 fn erlang(lab: &Lab, slots: u32, load: f64, waits: f64) -> Result<[Row; 2], String> {
     /// How long a task takes, in seconds.
     const TIME: f64 = 10.0;
-    let file = "scheduling/queue";
+    let file = "scheduling/queue-law";
     let rate = load * f64::from(slots) / TIME;
     let set = [
         format!("cluster.group.1.nodes={slots}"),
@@ -65,7 +65,7 @@ fn erlang(lab: &Lab, slots: u32, load: f64, waits: f64) -> Result<[Row; 2], Stri
 
 /// Graham 1969: no list schedule is longer than (2 - 1/m) times the best.
 fn graham(lab: &Lab) -> Result<Row, String> {
-    let file = "scheduling/graphs";
+    let file = "scheduling/graphs-law";
     let over = lab.ask(&Study { file, set: &[], seeds: 1000, trace: false }, |run| figure(run, "over_bound"))?;
     let most = over.iter().copied().fold(0.0, f64::max);
     let least = over.iter().copied().fold(f64::INFINITY, f64::min);
@@ -135,7 +135,7 @@ fn makespan(tasks: &[Task], workers: usize, shortest: bool) -> f64 {
 
 /// The makespan of a file of tasks, beside list scheduling of the same.
 fn list(lab: &Lab, workers: u32, policy: &str) -> Result<Row, String> {
-    let file = "scheduling/list";
+    let file = "scheduling/list-law";
     let set = [format!("cluster.group.1.nodes={workers}"), format!("system.policy={policy}")];
     let times = lab.ask(&Study { file, set: &set, seeds: 50, trace: false }, |run| figure(run, "makespan") / 1e9)?;
     let (ours, alone) = (stats::mean(&times), makespan(&tasks()?, workers as usize, policy == "shortest"));
@@ -153,7 +153,7 @@ fn list(lab: &Lab, workers: u32, policy: &str) -> Result<Row, String> {
 
 /// Sparrow in its setting: within 12 to 14 % of an ideal scheduler, and before sampling for each task, and chance.
 fn sparrow(lab: &Lab) -> Result<[Row; 2], String> {
-    let file = "scheduling/sparrow";
+    let file = "scheduling/sparrow-law";
     let of = |policy: &str| {
         let set = [format!("system.policy={policy}")];
         lab.ask(&Study { file, set: &set, seeds: 50, trace: false }, |run| figure(run, "mean_job_time") / 1e9)
