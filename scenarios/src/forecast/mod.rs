@@ -1,8 +1,8 @@
 //! From a minute of simulation to the years of real life.
 //!
-//! A forecast has two halves that know nothing of each other. The **years** ([`years`]) are those of the hazards alone:
+//! A forecast has two halves that know nothing of each other. The **years** (`years.rs`) are those of the hazards alone:
 //! which component fails when, for how long, and what else is down then. Of them a great many can be drawn, as nothing
-//! is simulated for them. What comes of a failure is measured by simulating it ([`situation`]): the cluster as it is
+//! is simulated for them. What comes of a failure is measured by simulating it (`situation.rs`): the cluster as it is
 //! with what is down already, then the component fails, or comes back. A **situation** that many years share is
 //! simulated once, with several seeds; that is what makes rare overlaps affordable: a situation that comes once in a
 //! thousand years costs as much as one of every day, and its weight is known from the years, without luck. (Conditional

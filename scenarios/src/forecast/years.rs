@@ -83,7 +83,7 @@ fn uniform(rng: &mut Rng) -> f64 {
 /// Something changed, and then nothing for a while.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Change {
-    /// Number of the situation, in [`Years::situations`].
+    /// Number of the situation, as it was first seen.
     pub situation: u32,
     /// Seconds until the next change, or the end of the year.
     pub lasts: f64,
