@@ -1,6 +1,6 @@
 //! From a minute of simulation to the years of real life.
 //!
-//! A forecast has two halves that know nothing of each other. The **years** (`years.rs`) are those of the hazards alone:
+//! A forecast has two halves that know nothing of each other: the **years** (`years.rs`) are the hazards alone:
 //! which component fails when, for how long, and what else is down then. Of them a great many can be drawn, as nothing
 //! is simulated for them. What comes of a failure is measured by simulating it (`situation.rs`): the cluster as it is
 //! with what is down already, then the component fails, or comes back. A **situation** that many years share is
