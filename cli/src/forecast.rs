@@ -6,13 +6,14 @@ mod weigh;
 use crate::args::{ForecastArgs, Format};
 use crate::exit::Exit;
 use crate::run::say;
-use crate::sweep::workers;
+use crate::sweep::{job, workers};
+use crate::terminal::say_lines;
 use rayon::prelude::*;
 use scenarios::forecast::{Component, Situation, Years, components, scenario_of};
-use scenarios::runner::{RunRequest, TraceMode};
 use scenarios::scenario::HazardOf;
 use scenarios::{Registry, Scenario};
 use sim_core::Duration;
+use sim_core::record::Ruling;
 use std::collections::BTreeMap;
 use weigh::{Effect, Forecast, Variant};
 
@@ -20,6 +21,10 @@ use weigh::{Effect, Forecast, Variant};
 const WINDOW: Duration = Duration::secs(20);
 /// Situations that are simulated at most; what is left of the years counts as down.
 const MOST: usize = 2_000;
+
+/// One change in more than so many is rare: it is simulated with [`FEWEST`] seeds.
+const RARE: u64 = 1_000;
+const FEWEST: u32 = 2;
 
 /// Runs the command.
 pub fn forecast(registry: &Registry, args: &ForecastArgs) -> Exit {
@@ -47,9 +52,9 @@ pub fn forecast(registry: &Registry, args: &ForecastArgs) -> Exit {
     let made = pool.install(|| make(registry, args, scenario));
     match args.format {
         Format::Json => say(&made.to_json()),
-        Format::Text => say(&told::text(&made, args)),
+        Format::Text => say_lines(&told::text(&made, args)),
     }
-    Exit::Held
+    if made.broken > 0 { Exit::Failed } else { Exit::Held }
 }
 
 /// The years as they are, and as they would be with each hazard less, or repaired in half the time.
@@ -72,7 +77,12 @@ fn make(registry: &Registry, args: &ForecastArgs, scenario: &Scenario) -> Foreca
         let sooner = (hazard.of != HazardOf::Deploy).then(|| draw(&changed(&|c| c.repair /= 2.0), &mut situations));
         variants.push(Variant { without, sooner });
     }
-    let effects = measure(registry, args, scenario, &all, &whole, &situations);
+    let mut seen = vec![0_u64; situations.len()];
+    let years = variants.iter().flat_map(|variant| [Some(&variant.without), variant.sooner.as_ref()]);
+    for years in years.flatten().chain([&whole]) {
+        years.changes.iter().for_each(|change| seen[change.situation as usize] += 1);
+    }
+    let effects = measure(registry, args, scenario, &all, &seen, &situations);
     weigh::weigh(args, scenario, &all, &whole, &variants, &situations, &effects)
 }
 
@@ -82,17 +92,18 @@ fn measure(
     args: &ForecastArgs,
     scenario: &Scenario,
     components: &[Component],
-    whole: &Years,
+    seen: &[u64],
     situations: &BTreeMap<Situation, u32>,
 ) -> Vec<Vec<Effect>> {
-    let mut seen = vec![0_u64; situations.len()];
-    whole.changes.iter().for_each(|change| seen[change.situation as usize] += 1);
+    let all: u64 = seen.iter().sum();
     let mut order: Vec<(&Situation, u32)> = situations.iter().map(|(situation, number)| (situation, *number)).collect();
     order.sort_by_key(|(_, number)| (std::cmp::Reverse(seen[*number as usize]), *number));
     order.truncate(MOST);
-    let runs = u64::from(args.runs);
-    let jobs: Vec<(&Situation, u32, u64)> =
-        order.iter().flat_map(|(situation, number)| (0..runs).map(move |k| (*situation, *number, k))).collect();
+    let runs = |number: u32| if seen[number as usize] * RARE < all { FEWEST } else { args.runs };
+    let jobs: Vec<(&Situation, u32, u64)> = order
+        .iter()
+        .flat_map(|(situation, number)| (0..runs(*number)).map(move |k| (*situation, *number, u64::from(k))))
+        .collect();
     let one = |(situation, number, k): &(&Situation, u32, u64)| {
         let scenario = scenario_of(scenario, components, situation, WINDOW);
         (*number, effect(registry, &scenario, scenario.seed.wrapping_add(*k)))
@@ -105,20 +116,7 @@ fn measure(
 
 /// What comes of one run: its time down after the change, and whether that goes on.
 fn effect(registry: &Registry, scenario: &Scenario, seed: u64) -> Effect {
-    let system = registry.get(&scenario.system).expect("a checked scenario names a registered system");
-    let record = system.run(RunRequest {
-        scenario,
-        schedule: &scenarios::expand(scenario, seed),
-        seed,
-        history: None,
-        trace: None,
-        trace_mode: TraceMode::default(),
-        keep_ops: true,
-        evidence: None,
-        progress: &mut |_| {},
-    });
-    let record = record.unwrap_or_else(|error| panic!("a run that writes nothing failed: {error}"));
-    let report = reports::analyse(&record);
+    let report = job::report(registry, scenario, seed);
     let (from, to) = (report.measure_from_ns, report.measure_to_ns);
     let half = from + (to - from) / 2;
     let share = |outage: &reports::Outage| outage.share.unwrap_or(1.0);
@@ -132,5 +130,6 @@ fn effect(registry: &Registry, scenario: &Scenario, seed: u64) -> Effect {
         report.availability.outages.last().is_some_and(|outage| outage.end_ns + outage.duration_ns / 10 >= to);
     let steady = if goes_on { steady.min(1.0) } else { 0.0 };
     let passing = (within(from, to) - steady * (to - from) as f64 / 1e9).max(0.0);
-    Effect { passing, steady, loses: report.losses.lost_writes.is_some_and(|lost| lost > 0) }
+    let broke = report.ruling == Ruling::Fail;
+    Effect { passing, steady, broke, loses: report.losses.lost_writes.is_some_and(|lost| lost > 0) }
 }

@@ -95,9 +95,13 @@ fn seated(text: &str, system: &dyn AnySystem) -> String {
     const RATIO: &str = "read_ratio = 0.5\n";
     let mut text = text.to_owned();
     let needed = || system.roles().iter().enumerate().filter(|(place, role)| *place == 0 || role.least > 0);
-    if needed().count() > 1 {
+    // A system that shares so many nodes out itself needs nothing said.
+    let shares = system.default_groups(8).len() > 1;
+    if shares {
+        text = text.replace(NODES, "nodes = 8\n");
+    } else if needed().count() > 1 {
         let group = |(place, role): (usize, &sim_core::RoleKind)| {
-            let nodes = if place == 0 { 5 } else { role.least.max(4) }.clamp(role.least, role.most);
+            let nodes = if place == 0 { 5 } else { role.least.max(4) };
             format!("\n[[cluster.group]]\nrole = \"{}\"\nnodes = {nodes}\n", role.name)
         };
         let groups: String = needed().map(group).collect();
@@ -105,8 +109,8 @@ fn seated(text: &str, system: &dyn AnySystem) -> String {
     }
     if !system.operations().is_empty() {
         let all: Vec<String> = system.operations().iter().map(|kind| format!("{} = 1", kind.name)).collect();
-        let seat = needed().find(|(_, role)| !role.member && !role.asked);
-        let at = seat.map_or_else(String::new, |(_, role)| format!("at = \"{}\"\n", role.name));
+        let seat = system.roles().iter().find(|role| role.seats);
+        let at = seat.map_or_else(String::new, |role| format!("at = \"{}\"\n", role.name));
         text = text.replace(RATIO, &format!("{at}mix = {{ {} }}\n", all.join(", ")));
     }
     text

@@ -58,6 +58,16 @@ fn each_hazard_has_its_part() {
 }
 
 #[test]
+fn a_member_that_is_cut_off_takes_no_clients_with_it() {
+    // Alone in its zone; the others go on, and its zone's clients ask them.
+    let links = "[[hazard]]\nof = \"link\"\nevery = \"10d\"\nrepair = \"1d\"\n";
+    let text = design(5, links).replace("nodes = 5", "nodes = 5\nzones = [\"a\", \"b\", \"c\"]");
+    let (whole, ..) = down(&text, &["--samples", "200", "--runs", "2", "--set", "hazard.0.repair=1m"]);
+    let failures = 5.0 * 365.25 / 10.0;
+    assert!(whole < failures * 10.0, "{} s each", whole / failures);
+}
+
+#[test]
 fn what_makes_no_sense_is_refused_all_at_once() {
     let wrong = "[[hazard]]\nof = \"machines\"\nevery = \"1h\"\nrepair = \"2h\"\n[[hazard]]\nof = \"zone\"\nevery = \"9d\"\n\
                  [[hazard]]\nof = \"deploy\"\nevery = \"9d\"\nrepair = \"2h\"\nlaw = \"fixed\"\nshape = 2\n";

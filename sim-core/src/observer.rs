@@ -307,6 +307,23 @@ pub enum Observed<'a, N: Node> {
 }
 
 impl<'a, N: Node> Observed<'a, N> {
+    /// Whether it befalls machines of some kind: one of them, or a message between two of them.
+    pub fn befalls(&self, is: impl Fn(NodeId) -> bool) -> bool {
+        match *self {
+            Self::Sent { from: node, .. }
+            | Self::Delivered { to: node, .. }
+            | Self::Noted { node, .. }
+            | Self::Crashed { node, .. }
+            | Self::Booted { node, .. }
+            | Self::Paused { node, .. }
+            | Self::Synced { node, .. }
+            | Self::SyncStarted { node, .. }
+            | Self::Fired { node, .. } => is(node),
+            Self::Dropped { from: Peer::Node(from), to: Peer::Node(to), .. } => is(from) && is(to),
+            _ => false,
+        }
+    }
+
     /// The same for a node inside this one (see [`crate::Embed`]), if it is about the machine or its links rather than
     /// about what the outer node says, writes or is asked.
     #[must_use]

@@ -15,6 +15,8 @@ pub struct RoleKind {
     pub member: bool,
     /// Whether clients that sit at no node ask its nodes.
     pub asked: bool,
+    /// Whether its nodes run the programs of the load: clients sit at them.
+    pub seats: bool,
     /// How many of them there are at least.
     pub least: u32,
     /// How many there are at most. Members whose sets are kept as [`NodeSet`]s are also below its limit by number.
@@ -25,19 +27,25 @@ impl RoleKind {
     /// A kind of members: one at least, and as many as a [`NodeSet`] holds.
     #[must_use]
     pub const fn member(name: &'static str, about: &'static str) -> Self {
-        Self { name, about, member: true, asked: true, least: 1, most: NodeSet::LIMIT as u32 }
+        Self { name, about, member: true, asked: true, seats: false, least: 1, most: NodeSet::LIMIT as u32 }
     }
 
     /// A kind of nodes beside the members: as many as anybody likes, and no client asks them of its own accord.
     #[must_use]
     pub const fn other(name: &'static str, about: &'static str) -> Self {
-        Self { name, about, member: false, asked: false, least: 0, most: u32::MAX }
+        Self { name, about, member: false, asked: false, seats: false, least: 0, most: u32::MAX }
     }
 
     /// The same, and clients that sit at no node ask its nodes, too.
     #[must_use]
     pub const fn asked(self) -> Self {
         Self { asked: true, ..self }
+    }
+
+    /// The same, and clients sit at its nodes: where no kind is asked, those of a workload have to.
+    #[must_use]
+    pub const fn seats(self) -> Self {
+        Self { seats: true, ..self }
     }
 
     /// The same with so many at least.

@@ -1,7 +1,7 @@
 //! A forecast for people: one screen.
 
-use super::WINDOW;
 use super::weigh::Forecast;
+use super::{FEWEST, WINDOW};
 use crate::args::ForecastArgs;
 use core::fmt::Write;
 
@@ -60,13 +60,20 @@ pub fn text(f: &Forecast, args: &ForecastArgs) -> String {
     let _ = writeln!(
         out,
         "\n{} samples of {years} were drawn from the hazards alone. What comes of a failure or a repair was simulated in {} \
-         situations (what is down already, what changes), {} seeds each, for {} s after the change; what was still down \
-         then stays down until the next change.",
+         situations (what is down already, what changes), {} seeds each and {FEWEST} where they are rare, for {} s after the \
+         change; what was still down then stays down until the next change.",
         f.samples,
         f.situations,
         args.runs,
         WINDOW.0 / 1_000_000_000,
     );
+    if f.broken > 0 {
+        let _ = writeln!(
+            out,
+            "A rule was broken in {} of {} runs: run the scenario with such faults first.",
+            f.broken, f.runs
+        );
+    }
     if f.unknown > 0.0 {
         let _ = writeln!(out, "Too rare to be simulated, and counted as down: {}.", time(f.unknown));
     }

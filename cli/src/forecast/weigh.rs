@@ -16,6 +16,8 @@ pub struct Effect {
     pub steady: f64,
     /// Whether acknowledged writes were lost.
     pub loses: bool,
+    /// Whether a rule was broken.
+    pub broke: bool,
 }
 
 impl Effect {
@@ -26,7 +28,7 @@ impl Effect {
 }
 
 /// Of nobody knows what, the worst is assumed.
-const UNKNOWN: Effect = Effect { passing: 0.0, steady: 1.0, loses: false };
+const UNKNOWN: Effect = Effect { passing: 0.0, steady: 1.0, loses: false, broke: false };
 
 /// The years that would be.
 pub struct Variant {
@@ -45,10 +47,12 @@ pub struct Forecast {
     pub years: f64,
     /// How many of them were drawn.
     pub samples: usize,
-    /// Situations that were simulated, and with how many seeds each.
+    /// Situations that were simulated, and all their runs.
     pub situations: usize,
     /// See there.
-    pub runs: u32,
+    pub runs: usize,
+    /// Runs in which a rule was broken: a design that is wrong has no forecast.
+    pub broken: usize,
     /// Expected time down.
     pub down: f64,
     /// Its 95 % interval: of the draw of the years and of the simulations together.
@@ -167,7 +171,8 @@ pub fn weigh(
         years: args.years,
         samples: args.samples,
         situations: effects.iter().filter(|runs| !runs.is_empty()).count(),
-        runs: args.runs,
+        runs: effects.iter().map(Vec::len).sum(),
+        broken: effects.iter().flatten().filter(|effect| effect.broke).count(),
         down,
         low: (down - wide).max(0.0),
         high: down + wide,

@@ -8,24 +8,25 @@ use sim_core::record::Ruling;
 
 /// Makes the run and keeps what `results.jsonl` wants of it.
 pub fn run(registry: &Registry, scenario: &Scenario, job: Job, values: &Cell) -> JobResult {
-    guard(job, values, || {
-        let system = registry.get(&scenario.system).expect("a checked scenario names a registered system");
-        let schedule = scenarios::expand(scenario, job.seed);
-        let record = system.run(RunRequest {
-            scenario,
-            schedule: &schedule,
-            seed: job.seed,
-            history: None,
-            trace: None,
-            trace_mode: TraceMode::default(),
-            // Availability is measured from the operations.
-            keep_ops: true,
-            evidence: None,
-            progress: &mut |_| {},
-        });
-        let record = record.unwrap_or_else(|error| panic!("a run that writes nothing failed: {error}"));
-        of_report(job, values, &reports::analyse(&record))
-    })
+    guard(job, values, || of_report(job, values, &report(registry, scenario, job.seed)))
+}
+
+/// Makes the run; nothing of it is kept but its report.
+pub fn report(registry: &Registry, scenario: &Scenario, seed: u64) -> reports::Report {
+    let system = registry.get(&scenario.system).expect("a checked scenario names a registered system");
+    let record = system.run(RunRequest {
+        scenario,
+        schedule: &scenarios::expand(scenario, seed),
+        seed,
+        history: None,
+        trace: None,
+        trace_mode: TraceMode::default(),
+        // Availability is measured from the operations.
+        keep_ops: true,
+        evidence: None,
+        progress: &mut |_| {},
+    });
+    reports::analyse(&record.unwrap_or_else(|error| panic!("a run that writes nothing failed: {error}")))
 }
 
 /// Runs `work`; a panic in it becomes a result that says so.

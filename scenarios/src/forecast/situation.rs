@@ -1,6 +1,7 @@
 //! A situation as a scenario: what is down already, then one more fails, or comes back.
 
 use super::Component;
+use super::years::members;
 use crate::scenario::{HazardOf, Heal};
 use crate::scenario::{Plan, Rolling, Scenario};
 use sim_core::fault::{CutClients, DiskChange, Fault, Limits, OnCrash, Shape, Target};
@@ -50,16 +51,15 @@ pub fn scenario_of(scenario: &Scenario, components: &[Component], situation: &Si
     for down in &situation.down {
         let comes_back = changes.is_some_and(|(_, component, fails)| !fails && component == *down);
         let until = comes_back.then_some(Duration(at.0 - DOWN_AT.0));
-        faults.push(plan(scenario, &components[usize::from(*down)], DOWN_AT, until));
+        faults.extend(plans(scenario, &components[usize::from(*down)], DOWN_AT, until));
     }
     if let Some((component, _, true)) = changes {
-        let mut fails = plan(scenario, component, at, None);
-        fails.spread = SPREAD;
-        if component.of == HazardOf::Deploy {
-            let members = fails.each.len() as u64;
-            window = Duration(window.0.max((members + 2) * APART.0));
+        let fails = plans(scenario, component, at, None);
+        let restarted = fails.iter().map(|plan| plan.each.len() as u64).max().unwrap_or(0);
+        if restarted > 0 {
+            window = Duration(window.0.max((restarted + 2) * APART.0));
         }
-        faults.push(fails);
+        faults.extend(fails.into_iter().map(|plan| Plan { spread: SPREAD, ..plan }));
     }
     let mut scenario = Scenario { faults, swarm: None, limits: Limits::default(), ..scenario.clone() };
     scenario.warmup = Duration(at.0);
@@ -69,44 +69,49 @@ pub fn scenario_of(scenario: &Scenario, components: &[Component], situation: &Si
     scenario
 }
 
-fn plan(scenario: &Scenario, component: &Component, at: Instant, duration: Option<Duration>) -> Plan {
+/// What is done to the cluster when a component fails.
+fn plans(scenario: &Scenario, component: &Component, at: Instant, duration: Option<Duration>) -> Vec<Plan> {
     let node = NodeId(u32::from(component.index));
     let power = Fault::Crash { on_crash: OnCrash::LoseUnsynced };
-    let shape = scenario.cluster.shape();
-    let members = || sim_core::node_ids(scenario.cluster.nodes()).filter(|node| shape.is_member(*node));
-    let mut each = Vec::new();
-    let (fault, target) = match component.of {
-        HazardOf::Machine => (power, Target::Node(node)),
-        HazardOf::Zone => {
-            let zone = component.index;
-            (power, Target::Zone(zone, scenario.cluster.zones[usize::from(zone)].clone()))
-        }
-        HazardOf::Link => {
-            (Fault::Partition { shape: Shape::Isolate, clients: CutClients::WithZone }, Target::Node(node))
-        }
-        HazardOf::Disk => (Fault::Disk(DiskChange::Stall), Target::Node(node)),
-        HazardOf::Deploy => {
-            each = members().map(Target::Node).collect();
-            (Fault::Crash { on_crash: OnCrash::Keep }, Target::All)
-        }
-    };
-    let is_deploy = !each.is_empty();
-    let away = Duration((component.repair * 1e9) as u64);
-    Plan {
-        id: 0x6861_7a61_7264 ^ (u64::from(component.index) << 8 | component.of as u64),
+    let isolated = |clients| Fault::Partition { shape: Shape::Isolate, clients };
+    let plan = |fault, target, which: u64| Plan {
+        // A component's luck is its own.
+        id: (component.of as u64) << 32 | u64::from(component.index) << 8 | which,
         name: None,
         fault,
         target,
         at,
         spread: Duration::ZERO,
-        duration: if is_deploy { Some(away) } else { duration },
+        duration,
         every: None,
         count: None,
         process: None,
-        each,
-        rolling: is_deploy.then_some(Rolling { apart: APART, at_once: Some(1), heal: Heal::InOrder }),
+        each: Vec::new(),
+        rolling: None,
         after: None,
         flap: None,
         must_bite: false,
+    };
+    match component.of {
+        HazardOf::Machine => vec![plan(power, Target::Node(node), 0)],
+        HazardOf::Zone => {
+            let name = scenario.cluster.zones[usize::from(component.index)].clone();
+            vec![plan(power, Target::Zone(component.index, name), 0)]
+        }
+        // From the other nodes and from clients: those of its zone are not cut off with it.
+        HazardOf::Link => vec![
+            plan(isolated(CutClients::Free), Target::Node(node), 0),
+            plan(isolated(CutClients::Only), Target::Node(node), 1),
+        ],
+        HazardOf::Disk => vec![plan(Fault::Disk(DiskChange::Stall), Target::Node(node), 0)],
+        HazardOf::Deploy => {
+            let restart = plan(Fault::Crash { on_crash: OnCrash::Keep }, Target::All, 0);
+            vec![Plan {
+                each: members(scenario).map(Target::Node).collect(),
+                rolling: Some(Rolling { apart: APART, at_once: Some(1), heal: Heal::InOrder }),
+                duration: Some(Duration((component.repair * 1e9) as u64)),
+                ..restart
+            }]
+        }
     }
 }

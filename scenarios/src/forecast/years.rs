@@ -2,7 +2,7 @@
 
 use super::Situation;
 use crate::scenario::{Hazard, HazardLaw, HazardOf, Scenario};
-use sim_core::{Purpose, Rng};
+use sim_core::{NodeId, Purpose, Rng, node_ids};
 use std::collections::BTreeMap;
 
 /// Seconds of a year.
@@ -28,11 +28,11 @@ pub struct Component {
 /// Everything that the hazards of a scenario are about.
 #[must_use]
 pub fn components(scenario: &Scenario) -> Vec<Component> {
-    let shape = scenario.cluster.shape();
-    let members = || sim_core::node_ids(scenario.cluster.nodes()).filter(|node| shape.is_member(*node));
     let of = |(hazard, h): (usize, &Hazard)| -> Vec<Component> {
         let indices: Vec<u16> = match h.of {
-            HazardOf::Machine | HazardOf::Link | HazardOf::Disk => members().map(|node| node.0 as u16).collect(),
+            HazardOf::Machine | HazardOf::Link | HazardOf::Disk => {
+                members(scenario).map(|node| node.0 as u16).collect()
+            }
             HazardOf::Zone => (0..scenario.cluster.zones.len() as u16).collect(),
             HazardOf::Deploy => vec![0],
         };
@@ -47,6 +47,12 @@ pub fn components(scenario: &Scenario) -> Vec<Component> {
         indices.into_iter().map(one).collect()
     };
     scenario.hazards.iter().enumerate().flat_map(of).collect()
+}
+
+/// The members of its cluster.
+pub(super) fn members(scenario: &Scenario) -> impl Iterator<Item = NodeId> {
+    let shape = scenario.cluster.shape();
+    node_ids(scenario.cluster.nodes()).filter(move |node| shape.is_member(*node))
 }
 
 impl Component {

@@ -29,6 +29,8 @@ pub struct World {
     pub metrics: &'static [MetricKind],
     /// The rules that runs of the system are judged by; empty if nobody knows.
     pub rules: Vec<&'static str>,
+    /// The kind of nodes at which clients have to sit, where no kind of nodes is asked.
+    pub seat: Option<&'static str>,
     /// The operations that the system names itself.
     pub operations: &'static [OperationKind],
     /// The kinds of orders it takes, if the system is known.
@@ -157,6 +159,7 @@ pub fn read(reader: &Reader<'_>, duration: Option<Duration>, roles: Roles<'_>) -
         facts: &[],
         metrics: &[],
         rules: Vec::new(),
+        seat: None,
         operations: &[],
         orders: None,
         own_orders: None,

@@ -54,6 +54,10 @@ fn workload(reader: &Reader<'_>, world: &World) -> Option<Workload> {
             );
         }
     }
+    if let (Some(seat), false) = (world.seat, reader.has("at")) {
+        let help = format!("add `at = \"{seat}\"`");
+        reader.wrong("at", "no node of this system is asked by clients that sit at none", help);
+    }
     let zones = match reader.value("zones") {
         None if let Some(role) = &at => {
             Some(world.cluster.nodes_of(role).into_iter().map(|node| world.cluster.zone_of(node)).collect())

@@ -185,6 +185,9 @@ fn scenario(document: &Value, context: &Context<'_>, systems: &dyn Systems) -> O
         (world.messages, world.facts) = systems.kinds(system);
         world.metrics = systems.metrics(system);
         world.operations = systems.operations(system);
+        let kinds = systems.roles(system);
+        let seat = || kinds.iter().find(|kind| kind.seats).map(|kind| kind.name);
+        world.seat = if kinds.iter().any(|kind| kind.asked) { None } else { seat() };
         world.rules = systems.rules(system).iter().map(|rule| rule.name).collect();
         if !world.rules.is_empty() {
             world.rules.extend(runner::RULES.iter().map(|rule| rule.name));

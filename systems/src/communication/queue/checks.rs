@@ -3,7 +3,7 @@
 use super::controller::Seat;
 use super::ledger::{Ledger, Odd};
 use super::log::{Body, Item, Offset};
-use super::message::{QueueFact, QueueMessage, QueueRequest};
+use super::message::{QueueFact, QueueRequest};
 use super::metadata::{Metadata, Partition};
 use super::node::{LANE, Machine};
 use super::options::{Cleanup, Commit, Config, Duty};
@@ -12,7 +12,7 @@ use crate::consensus::raft::RaftProtocol;
 use crate::consensus::raft::checks::RaftChecks;
 use crate::shared::in_the_end;
 use crate::shared::replication::{CouncilChecks, Protocol};
-use sim_core::{Duration, Instant, NodeId, Observed, Observer, Peer, Verdict, Violation};
+use sim_core::{Duration, Instant, NodeId, Observed, Observer, Verdict, Violation};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
 
@@ -354,24 +354,6 @@ impl QueueChecks {
         }
     }
 
-    /// Whether something concerns the controllers' group.
-    fn is_of_controllers(&self, what: &Observed<'_, Machine>) -> bool {
-        let is = |node: NodeId| self.config.duty(node) == Duty::Controller;
-        match what {
-            Observed::Sent { from, message, .. } => is(*from) && matches!(message, QueueMessage::Council(_)),
-            Observed::Delivered { to, message, .. } => is(*to) && matches!(message, QueueMessage::Council(_)),
-            Observed::Noted { node, .. }
-            | Observed::Crashed { node, .. }
-            | Observed::Booted { node, .. }
-            | Observed::Paused { node, .. }
-            | Observed::Synced { node, .. }
-            | Observed::SyncStarted { node, .. }
-            | Observed::Fired { node, .. } => is(*node),
-            Observed::Dropped { from: Peer::Node(from), to: Peer::Node(to), .. } => is(*from) && is(*to),
-            _ => false,
-        }
-    }
-
     /// What can be said at the end.
     pub(super) fn verdicts(&self, nodes: &[Option<Machine>]) -> Vec<Verdict> {
         let config = &self.config;
@@ -557,8 +539,9 @@ impl Observer<Machine> for QueueChecks {
             _ => {}
         }
         self.story.observe(at, what, &self.ledger);
-        if self.is_of_controllers(what)
-            && let Some(council) = &mut self.council
+        let config = &self.config;
+        if let Some(council) = &mut self.council
+            && what.befalls(|node| config.duty(node) == Duty::Controller)
         {
             council.observe(at, what);
         }

@@ -33,7 +33,7 @@ impl System for QueueSystem {
     const ROLES: &'static [RoleKind] = &[
         RoleKind { asked: false, ..RoleKind::member("broker", "keeps partitions") },
         RoleKind::other("controller", "keeps the metadata, with the others").at_least(1).at_most(9),
-        RoleKind::other("producer", "runs programs that send messages"),
+        RoleKind::other("producer", "runs programs that send messages").seats(),
         RoleKind::other("consumer", "works on messages, as a member of a group"),
     ];
     const OPERATIONS: &'static [OperationKind] = OPERATIONS;

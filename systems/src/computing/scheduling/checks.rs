@@ -2,7 +2,6 @@
 
 use super::ledger::Ledger;
 use super::measure::Series;
-use super::message::SchedulingMessage;
 use super::node::Machine;
 use super::options::{Config, CronMode};
 use super::queue::{Queue, Stage};
@@ -12,7 +11,7 @@ use crate::consensus::raft::RaftProtocol;
 use crate::consensus::raft::checks::RaftChecks;
 use crate::shared::in_the_end;
 use crate::shared::replication::{CouncilChecks, Protocol};
-use sim_core::{Instant, NodeId, Observed, Observer, Outcome, Peer, Verdict, Violation};
+use sim_core::{Instant, NodeId, Observed, Observer, Outcome, Verdict, Violation};
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
@@ -72,24 +71,6 @@ impl SchedulingChecks {
             series: Series::new(),
             council: Box::new(CouncilChecks::new(SCHEDULERS_AGREE, LANE, checks)),
             now: Instant::ZERO,
-        }
-    }
-
-    /// Whether something concerns the schedulers' group: what happens to other machines is nothing to it.
-    fn is_of_schedulers(&self, what: &Observed<'_, Machine>) -> bool {
-        let is = |node: NodeId| node.0 < self.config.schedulers;
-        match what {
-            Observed::Sent { from, message, .. } => is(*from) && matches!(message, SchedulingMessage::Group(_)),
-            Observed::Delivered { to, message, .. } => is(*to) && matches!(message, SchedulingMessage::Group(_)),
-            Observed::Noted { node, .. }
-            | Observed::Crashed { node, .. }
-            | Observed::Booted { node, .. }
-            | Observed::Paused { node, .. }
-            | Observed::Synced { node, .. }
-            | Observed::SyncStarted { node, .. }
-            | Observed::Fired { node, .. } => is(*node),
-            Observed::Dropped { from: Peer::Node(from), to: Peer::Node(to), .. } => is(*from) && is(*to),
-            _ => false,
         }
     }
 
@@ -244,7 +225,8 @@ impl Observer<Machine> for SchedulingChecks {
             _ => {}
         }
         self.series.look(at, &self.ledger);
-        if self.is_of_schedulers(what) {
+        // What happens to other machines is nothing to the schedulers' group.
+        if what.befalls(|node| node.0 < self.config.schedulers) {
             self.council.observe(at, what);
         }
     }

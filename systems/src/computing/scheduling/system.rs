@@ -60,7 +60,8 @@ impl System for SchedulingSystem {
 
     /// Three schedulers and a collector beside so many workers.
     fn default_groups(nodes: u32) -> Vec<(&'static str, u32)> {
-        vec![("scheduler", 3), ("worker", nodes), ("collector", 1)]
+        let schedulers = if nodes > 5 { 3 } else { 1 };
+        vec![("scheduler", schedulers), ("worker", nodes.saturating_sub(schedulers + 1)), ("collector", 1)]
     }
 
     /// A probe writes by going through the log: it submits no work.

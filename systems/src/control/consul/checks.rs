@@ -1,7 +1,6 @@
 //! What must hold, and what is measured.
 
 use super::gossip::{self, PoolChecks};
-use super::message::ConsulMessage;
 use super::node::Machine;
 use super::options::Config;
 use super::records::{self, QUORUM_IS_KEPT, Records};
@@ -12,7 +11,7 @@ use crate::shared::holders;
 use crate::shared::in_the_end;
 use crate::shared::replication::{CouncilChecks, Protocol};
 use sim_core::metric::{MetricKind, Unit};
-use sim_core::{Instant, Node, NodeId, Observed, Observer, Peer, Rule, Verdict, Violation};
+use sim_core::{Instant, Node, NodeId, Observed, Observer, Rule, Verdict, Violation};
 use std::rc::Rc;
 
 sim_core::rules! {
@@ -113,24 +112,6 @@ impl ConsulChecks {
         self.records.linearizable()
     }
 
-    /// Whether something concerns the servers' group: what happens to other machines is nothing to it.
-    fn is_of_servers(&self, what: &Observed<'_, Machine>) -> bool {
-        let is = |node: NodeId| node.0 < self.config.servers;
-        match what {
-            Observed::Sent { from, message, .. } => is(*from) && matches!(message, ConsulMessage::Group(_)),
-            Observed::Delivered { to, message, .. } => is(*to) && matches!(message, ConsulMessage::Group(_)),
-            Observed::Noted { node, .. }
-            | Observed::Crashed { node, .. }
-            | Observed::Booted { node, .. }
-            | Observed::Paused { node, .. }
-            | Observed::Synced { node, .. }
-            | Observed::SyncStarted { node, .. }
-            | Observed::Fired { node, .. } => is(*node),
-            Observed::Dropped { from: Peer::Node(from), to: Peer::Node(to), .. } => is(*from) && is(*to),
-            _ => false,
-        }
-    }
-
     /// Who has a vote, as the leader knows it.
     fn look_at_votes(&mut self, at: Instant, stepped: NodeId, nodes: &[Option<Machine>]) {
         let least = self.config.min_quorum;
@@ -180,9 +161,9 @@ impl Observer<Machine> for ConsulChecks {
         self.pool.observe(at, what);
         if self.council.is_some() {
             self.records.observe(at, what);
-            if self.is_of_servers(what)
-                && let Some(council) = &mut self.council
-            {
+            // What happens to other machines is nothing to the servers' group.
+            let servers = self.config.servers;
+            if let Some(council) = self.council.as_mut().filter(|_| what.befalls(|node| node.0 < servers)) {
                 council.observe(at, what);
             }
         }

@@ -34,7 +34,7 @@ impl System for ChubbySystem {
     const ROLES: &'static [RoleKind] = &[
         RoleKind::member("server", "keeps the database, and may be the master").at_most(64),
         RoleKind::other("store", "is written to under locks").at_most(1),
-        RoleKind::other("app", "runs a program that has a session").at_least(1),
+        RoleKind::other("app", "runs a program that has a session").at_least(1).seats(),
     ];
     const OPERATIONS: &'static [OperationKind] = OPERATIONS;
     const BUGS: &'static [Bug] = CATALOGUE;

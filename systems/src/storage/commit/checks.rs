@@ -16,7 +16,7 @@ use crate::shared::in_the_end;
 use crate::shared::replication::{CouncilChecks, Protocol};
 use sim_core::measures::Measures;
 use sim_core::transactions::{Level, Ruling};
-use sim_core::{Instant, NodeId, Observed, Observer, Outcome, Peer, Span, Ticket, Verdict, Violation};
+use sim_core::{Instant, NodeId, Observed, Observer, Outcome, Span, Ticket, Verdict, Violation};
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
@@ -326,27 +326,10 @@ impl CommitChecks {
 
     /// What happens to machines of other shards, and to coordinators, is nothing to a shard's group.
     fn watch_councils(&mut self, at: Instant, what: &Observed<'_, Machine>) {
-        let shard_of = |node: &NodeId| match self.config.duty(*node) {
-            Duty::Shard(shard) => Some(shard),
-            Duty::Coordinator => None,
-        };
-        let shard = match what {
-            Observed::Sent { from, message: CommitMessage::Group(_), .. } => shard_of(from),
-            Observed::Delivered { to, message: CommitMessage::Group(_), .. } => shard_of(to),
-            Observed::Noted { node, .. }
-            | Observed::Crashed { node, .. }
-            | Observed::Booted { node, .. }
-            | Observed::Paused { node, .. }
-            | Observed::Synced { node, .. }
-            | Observed::SyncStarted { node, .. }
-            | Observed::Fired { node, .. } => shard_of(node),
-            Observed::Dropped { from: Peer::Node(from), to: Peer::Node(to), .. } => {
-                shard_of(from).filter(|of| shard_of(to) == Some(*of))
+        for (shard, council) in (0..).zip(&mut self.councils) {
+            if what.befalls(|node| self.config.duty(node) == Duty::Shard(shard)) {
+                council.observe(at, what);
             }
-            _ => None,
-        };
-        if let Some(council) = shard.and_then(|shard| self.councils.get_mut(shard as usize)) {
-            council.observe(at, what);
         }
     }
 }

@@ -27,7 +27,7 @@ impl System for RedlockSystem {
     const ROLES: &'static [RoleKind] = &[
         RoleKind::member("instance", "keeps keys that go by its clock").at_most(64),
         RoleKind::other("store", "is written to under locks").at_most(1),
-        RoleKind::other("app", "runs a program that takes locks").at_least(1),
+        RoleKind::other("app", "runs a program that takes locks").at_least(1).seats(),
     ];
     const OPERATIONS: &'static [OperationKind] = OPERATIONS;
     const BUGS: &'static [Bug] = CATALOGUE;

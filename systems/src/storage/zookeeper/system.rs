@@ -33,7 +33,7 @@ impl System for ZooKeeperSystem {
         RoleKind::member("server", "votes and serves").at_most(64),
         RoleKind::member("observer", "serves and has no vote").at_least(0).at_most(64),
         RoleKind::other("store", "is written to under locks").at_most(1),
-        RoleKind::other("app", "runs a program that has a session").at_least(1),
+        RoleKind::other("app", "runs a program that has a session").at_least(1).seats(),
     ];
     const OPERATIONS: &'static [OperationKind] = OPERATIONS;
     const BUGS: &'static [Bug] = CATALOGUE;
