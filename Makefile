@@ -1,7 +1,7 @@
 # The verbs a person needs. `make test` is what CI runs; everything long is behind a verb of its own.
 CARGO ?= cargo
 
-.PHONY: help test optimised lint doc bench bugs published sweep plumbing charts clean
+.PHONY: help test optimised slurm lint doc bench bugs published sweep plumbing charts clean
 
 help:            ## list the verbs
 	@grep -hE '^[a-z]+: .*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## /\1\t/' | expand -t 12
@@ -13,6 +13,9 @@ optimised:       ## the release build gives the same bytes for every library sce
 	$(CARGO) build --release --quiet --package splitbrain
 	SPLITBRAIN_BINARY=$(abspath $(or $(CARGO_TARGET_DIR),target))/release/splitbrain \
 	    $(CARGO) test --quiet --package splitbrain --test all library::same_seed
+
+slurm:           ## a job array on a real Slurm of two nodes that loses one; needs root and slurm-wlm
+	$(CARGO) test --workspace --quiet --test all emit::
 
 lint:            ## format and lints, warnings are errors
 	$(CARGO) fmt --all --check
@@ -37,7 +40,7 @@ SEEDS ?= 1..1000
 SYSTEMS ?= raft paxos synod hashing balancing failover failover-cluster chubby zookeeper consul kubernetes redlock commit mapreduce queue scheduling spark
 sweep:           ## every scenario of every system with many seeds (SEEDS=1..1000); long, resumes, not part of test
 	$(CARGO) build --quiet --release --package splitbrain
-	@failed=0; for file in $(foreach system,$(SYSTEMS),scenarios/library/$(system)/*.toml); do \
+	@failed=0; for file in $(foreach system,$(SYSTEMS) placement,scenarios/library/$(system)/*.toml); do \
 	    target/release/splitbrain sweep --seeds $(SEEDS) --out target/sweep $$file || failed=1; \
 	done; exit $$failed
 

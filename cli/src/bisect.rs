@@ -38,7 +38,7 @@ pub fn bisect(registry: &Registry, args: &BisectArgs) -> Exit {
     say(&table(&bisected));
     let dir = args.out.as_deref().unwrap_or(&args.dir);
     if let Err(error) = bisected.write(dir) {
-        eprintln!("splitbrain: {error}");
+        complain!("{error}");
         return Exit::Environment;
     }
     let shown = dir.display();

@@ -18,7 +18,7 @@ pub fn compare(registry: &Registry, args: &CompareArgs) -> Exit {
     let plan = match Plan::new(args.seeds.clone(), Vec::new(), Shard::WHOLE) {
         Ok(plan) => plan,
         Err(why) => {
-            eprintln!("splitbrain: {why}");
+            complain!("{why}");
             return Exit::Usage;
         }
     };

@@ -43,22 +43,23 @@ pub fn diff(registry: &Registry, args: &DiffArgs) -> Exit {
     }
     let mut exit = if parted.is_some() { Exit::Failed } else { Exit::Held };
     for (recorded, record) in [&a, &b].into_iter().zip(&made) {
-        recorded.doubts().iter().for_each(|doubt| eprintln!("splitbrain: {doubt}"));
+        recorded.doubts().iter().for_each(|doubt| complain!("{doubt}"));
         if let Some(why) = recorded.mismatch(&record.digest) {
-            eprintln!("splitbrain: {why}; what is compared here is what the folders' scenarios do now");
+            complain!("{why}; what is compared here is what the folders' scenarios do now");
             exit = exit.max(recorded.mismatch_exit());
         }
     }
     let same_inputs = inputs.0.is_empty();
     match (&parted, same_inputs) {
         (Some(_), true) => {
-            eprintln!("splitbrain: same scenario, same seed, and yet not the same run: nondeterminism");
+            complain!("same scenario, same seed, and yet not the same run: nondeterminism");
             exit = exit.max(Exit::Differed);
         }
         (None, _) if made[0].digest != made[1].digest => {
-            eprintln!(
-                "splitbrain: the traces are the same but the digests are not ({} and {}): something that no trace shows",
-                made[0].digest, made[1].digest
+            complain!(
+                "the traces are the same but the digests are not ({} and {}): something that no trace shows",
+                made[0].digest,
+                made[1].digest
             );
             exit = exit.max(if same_inputs { Exit::Differed } else { Exit::Failed });
         }

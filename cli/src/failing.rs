@@ -30,7 +30,7 @@ pub struct Failing {
 /// When there is no such run, its rules all held, or it is no longer the same run; all of it has been said.
 pub fn open(registry: &Registry, dir: &Path, rule: Option<&str>) -> Result<Failing, Exit> {
     let usage = |why: String| {
-        eprintln!("splitbrain: {why}");
+        complain!("{why}");
         Exit::Usage
     };
     if dir.join("panic.txt").exists() {
@@ -46,8 +46,8 @@ pub fn open(registry: &Registry, dir: &Path, rule: Option<&str>) -> Result<Faili
     let record = run::simulate(registry, &scenario, &schedule, recorded.seed, Sinks::default())
         .map_err(|error| Trouble::from(error).tell())?;
     if record.digest != recorded.digest {
-        eprintln!(
-            "splitbrain: {}: scenario.toml is no longer the run that record.json tells of: digest {}, recorded {}; \
+        complain!(
+            "{}: scenario.toml is no longer the run that record.json tells of: digest {}, recorded {}; \
              the file was changed, or another version of splitbrain wrote it. Run it again: {} run {}",
             dir.display(),
             record.digest,

@@ -35,14 +35,11 @@ pub fn forecast(registry: &Registry, args: &ForecastArgs) -> Exit {
     if scenario.hazards.is_empty() {
         let example = "[[hazard]]\nof = \"machine\"\nevery = \"120d\"\nrepair = \"4h\"";
         let file = args.file.display();
-        eprintln!(
-            "{}: {file} has no [[hazard]], so there is nothing to forecast; for example\n\n{example}",
-            reports::program()
-        );
+        complain!("{file} has no [[hazard]], so there is nothing to forecast; for example\n\n{example}");
         return Exit::Usage;
     }
     if !(args.years > 0.0 && args.years <= 100.0) {
-        eprintln!("{}: --years {}: more than 0, at most 100", reports::program(), args.years);
+        complain!("--years {}: more than 0, at most 100", args.years);
         return Exit::Usage;
     }
     let pool = match workers::pool_of(args.jobs) {

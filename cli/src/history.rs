@@ -27,11 +27,11 @@ pub fn history(args: &HistoryArgs) -> Exit {
         Ok(Ok(text)) => text,
         Ok(Err(error)) => {
             let at = error.utf8_error().valid_up_to();
-            eprintln!("splitbrain: {name}: this is no text: byte {at} is not UTF-8");
+            complain!("{name}: this is no text: byte {at} is not UTF-8");
             return Exit::Usage;
         }
         Err(error) => {
-            eprintln!("splitbrain: {name}: can not be read: {error}");
+            complain!("{name}: can not be read: {error}");
             return Exit::Usage;
         }
     };
@@ -41,15 +41,13 @@ pub fn history(args: &HistoryArgs) -> Exit {
     };
     if args.level.is_some() || args.total.is_some() {
         let flag = if args.level.is_some() { "--level" } else { "--total" };
-        eprintln!(
-            "splitbrain: {flag} is for list-append, rw-register, long-fork and bank; other models are linearizable"
-        );
+        complain!("{flag} is for list-append, rw-register, long-fork and bank; other models are linearizable");
         return Exit::Usage;
     }
     let how = match reading(args) {
         Ok(how) => how,
         Err(what) => {
-            eprintln!("splitbrain: --initial: {what}");
+            complain!("--initial: {what}");
             return Exit::Usage;
         }
     };
@@ -129,7 +127,7 @@ fn reading(args: &HistoryArgs) -> Result<Reading, String> {
 /// Draws the contradiction; how the command ends if that can not be done.
 fn draw(path: &Path, name: &str, judged: &Judged) -> Option<Exit> {
     let Some(witness) = witness(name, judged) else {
-        eprintln!("splitbrain: nothing is drawn: the history is not shown to be wrong");
+        complain!("nothing is drawn: the history is not shown to be wrong");
         return None;
     };
     write_chart(path, &reports::draw_witness(&witness, None))
@@ -141,12 +139,12 @@ fn write_chart(path: &Path, chart: &reports::Chart) -> Option<Exit> {
         Some("svg") => chart.svg().into_bytes(),
         Some("png") => chart.png(),
         _ => {
-            eprintln!("splitbrain: {}: a chart is an .svg or a .png", path.display());
+            complain!("{}: a chart is an .svg or a .png", path.display());
             return Some(Exit::Usage);
         }
     };
     reports::write_whole(path, |out| out.write_all(&bytes)).err().map(|error| {
-        eprintln!("splitbrain: {error}");
+        complain!("{error}");
         Exit::Environment
     })
 }

@@ -59,7 +59,7 @@ fn stop() {
             }
         }
     }
-    eprintln!("\nsplitbrain: interrupted; {}", told(&lock(&KEPT)));
+    eprintln!("\n{}: interrupted; {}", reports::program(), told(&lock(&KEPT)));
     // Nobody begins or ends a folder any more: the list stays locked.
     std::process::exit(CODE);
 }

@@ -1,6 +1,11 @@
 //! The composition root: every verb of the command line, over whatever systems a program knows. `main.rs` is a program
 //! that knows this repository's; somebody else's has the same lines and a registry of its own.
 
+/// A line on standard error, in the name of the program: `complain!("{path}: not a folder")`.
+macro_rules! complain {
+    ($($what:tt)*) => { eprintln!("{}: {}", reports::program(), format_args!($($what)*)) };
+}
+
 mod args;
 mod bisect;
 pub mod bugs;

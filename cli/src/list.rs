@@ -248,6 +248,6 @@ pub fn show(args: &ShowArgs) -> Exit {
     }
     let near = scenarios::library::nearest(&args.name).map(|name| format!("; did you mean `{name}`?"));
     let near = near.unwrap_or_else(|| "; `list scenarios` names all".to_owned());
-    eprintln!("{}: the library has no scenario `{}`{near}", reports::program(), args.name);
+    complain!("the library has no scenario `{}`{near}", args.name);
     Exit::Usage
 }

@@ -18,7 +18,7 @@ const NAME: &str = "--manifest";
 pub fn scenario(registry: &Registry, args: &ManifestArgs, set: &[String]) -> Result<Scenario, Exit> {
     let takes = |system: &&dyn AnySystem| system.file_options().iter().any(|option| option == OPTION);
     let Some(system) = registry.iter().find(takes) else {
-        eprintln!("splitbrain: no system reads manifests");
+        complain!("no system reads manifests");
         return Err(Exit::Usage);
     };
     let mut wrong = false;
@@ -27,7 +27,7 @@ pub fn scenario(registry: &Registry, args: &ManifestArgs, set: &[String]) -> Res
         match fault(text) {
             Some(fault) => faults.push_str(&fault),
             None => {
-                eprintln!("splitbrain: --fault {}: for example \"crash node at 30s for 60s\"", quoted(text));
+                complain!("--fault {}: for example \"crash node at 30s for 60s\"", quoted(text));
                 wrong = true;
             }
         }

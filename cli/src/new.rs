@@ -34,7 +34,7 @@ pub fn new(registry: &Registry, args: &NewArgs) -> Exit {
             Exit::Held
         }
         Err((why, exit)) => {
-            eprintln!("splitbrain: {why}");
+            complain!("{why}");
             exit
         }
     }
@@ -74,7 +74,11 @@ fn scenario(registry: &Registry, name: Option<&str>, file: Option<&Path>) -> Mad
 /// A first scenario, with every option of the system at hand.
 fn starter(system: &dyn AnySystem) -> String {
     let filled = |text: &str| text.replace("NAME", system.name()).replace("PROGRAM", program());
-    let mut text = seated(&filled(STARTER).replace("ABOUT", system.about()), system);
+    let story = system.first_story().and_then(|name| scenarios::library::text(Path::new(name)));
+    let mut text = match story {
+        Some(story) => told(story, system.name()),
+        None => seated(&filled(STARTER).replace("ABOUT", system.about()), system),
+    };
     let schema = system.options_schema().to_value();
     for (key, property) in schema["properties"].as_object().into_iter().flatten() {
         let about = property["description"].as_str().unwrap_or_default().replace('\n', " ");
@@ -85,6 +89,13 @@ fn starter(system: &dyn AnySystem) -> String {
         let _ = write!(text, "# {key} = {default}\n#     {about}{words}\n");
     }
     text
+}
+
+/// A story of the library under a name of its own, and below it the options that it leaves alone.
+fn told(story: &str, system: &str) -> String {
+    let name = story.lines().find(|line| line.starts_with("name = ")).unwrap_or_default();
+    let text = story.replacen(name, &format!("name = \"my-{system}\""), 1);
+    format!("{text}\n# Each option with its default: what is to be changed goes into [system].\n")
 }
 
 /// The same where the system has nodes of several kinds that must be there, at which its clients sit, or operations of

@@ -37,7 +37,7 @@ pub fn fingerprint(text: &str) -> String {
 /// Opens a folder, or says what is wrong with it.
 pub fn open(registry: &Registry, dir: &Path) -> Result<Recorded, Exit> {
     let refuse = |why: String| {
-        eprintln!("splitbrain: {why}");
+        complain!("{why}");
         Exit::Usage
     };
     let file = dir.join("scenario.toml");

@@ -25,13 +25,13 @@ pub fn replay(registry: &Registry, args: &ReplayArgs) -> Exit {
     let whole = match reports::load(&args.dir) {
         Ok(whole) => whole,
         Err(error) => {
-            eprintln!("splitbrain: {error}: there is nothing to compare a replay with");
+            complain!("{error}: there is nothing to compare a replay with");
             return Exit::Usage;
         }
     };
     let (name, seed) = (&recorded.scenario.name, recorded.seed);
     say(&format!("{name}  seed {seed}   replaying {}\n", args.dir.display()));
-    recorded.doubts().iter().for_each(|doubt| eprintln!("splitbrain: {doubt}"));
+    recorded.doubts().iter().for_each(|doubt| complain!("{doubt}"));
     let mut evidence = told::evidence();
     let made = simulate(registry, &recorded, &mut evidence, None);
     let mut record = match made {
@@ -39,10 +39,10 @@ pub fn replay(registry: &Registry, args: &ReplayArgs) -> Exit {
         Err(error) => return Trouble::from(error).tell(),
     };
     if let Some(why) = recorded.mismatch(&record.digest) {
-        eprintln!("splitbrain: {why}");
+        complain!("{why}");
         match parting(registry, &recorded, &evidence.checkpoints) {
             Ok(text) => say(&text),
-            Err(error) => eprintln!("splitbrain: {error}"),
+            Err(error) => complain!("{error}"),
         }
         if !recorded.is_edited() {
             say(&reason(registry, &recorded));
@@ -64,9 +64,7 @@ pub fn replay(registry: &Registry, args: &ReplayArgs) -> Exit {
             exit.max(Exit::Usage)
         }
         Some(difference) => {
-            eprintln!(
-                "splitbrain: the replay differed from the recorded run: {difference}, or the files have been edited"
-            );
+            complain!("the replay differed from the recorded run: {difference}, or the files have been edited");
             Exit::Differed
         }
     }

@@ -24,13 +24,13 @@ pub fn report(registry: &Registry, args: &ReportArgs) -> Exit {
         let record = match reports::load(dir) {
             Ok(record) => record,
             Err(error) => {
-                eprintln!("splitbrain: {}", hint(dir).unwrap_or_else(|| error.to_string()));
+                complain!("{}", hint(dir).unwrap_or_else(|| error.to_string()));
                 worst = worst.max(Exit::Usage);
                 continue;
             }
         };
         if let Some(why) = foreign(dir, &record) {
-            eprintln!("splitbrain: {why}");
+            complain!("{why}");
             worst = worst.max(Exit::Usage);
             continue;
         }
@@ -40,7 +40,7 @@ pub fn report(registry: &Registry, args: &ReportArgs) -> Exit {
         let moments = fs::read_to_string(dir.join(reports::MOMENTS)).unwrap_or_default();
         let beside = Beside { witness: witness.as_ref(), setup: setup.as_ref(), moments: &moments };
         if let Err(error) = reports::write(dir, &report, &record, &beside, true) {
-            eprintln!("splitbrain: {error}");
+            complain!("{error}");
             worst = worst.max(Exit::Environment);
             continue;
         }

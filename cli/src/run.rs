@@ -56,7 +56,7 @@ impl Trouble {
 
     /// Says it; the exit code it stands for.
     pub fn tell(&self) -> Exit {
-        eprintln!("splitbrain: {self}");
+        complain!("{self}");
         self.exit()
     }
 }
@@ -246,7 +246,7 @@ pub fn into_folder(
             let placed = folder.finish(&record.digest)?;
             if let Some(other) = &placed.beside {
                 let (other, dir) = (other.display(), placed.dir.display());
-                eprintln!("splitbrain: {other} holds something else and stays; this run is in {dir}");
+                complain!("{other} holds something else and stays; this run is in {dir}");
             }
             placed.dir
         }
@@ -305,7 +305,7 @@ fn one(registry: &Registry, args: &RunArgs, scenario: &Scenario, seed: u64) -> R
 
     let mut exit = exit_of(&report);
     if let Some(difference) = twin {
-        eprint!("splitbrain: the twin run differed: {difference}");
+        eprint!("{}: the twin run differed: {difference}", reports::program());
         exit = Exit::Differed;
     }
     match args.format {

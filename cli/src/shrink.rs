@@ -28,7 +28,7 @@ pub fn shrink(registry: &Registry, args: &ShrinkArgs) -> Exit {
 fn whole(registry: &Registry, args: &ShrinkArgs) -> Result<(), Exit> {
     let watch = Stopwatch::start();
     let target = target(&args.dir, args.out.as_deref()).map_err(|why| {
-        eprintln!("splitbrain: {why}");
+        complain!("{why}");
         Exit::Usage
     })?;
     let failing = failing::open(registry, &args.dir, args.rule.as_deref())?;
@@ -39,7 +39,7 @@ fn whole(registry: &Registry, args: &ShrinkArgs) -> Result<(), Exit> {
     scenario.expect.bounds.retain(|bound| rule == format!("expect.{}", bound.metric));
 
     let keep = Keep::of(&scenario, &args.keep).map_err(|wrong| {
-        wrong.iter().for_each(|why| eprintln!("splitbrain: {why}"));
+        wrong.iter().for_each(|why| complain!("{why}"));
         Exit::Usage
     })?;
 

@@ -28,7 +28,7 @@ pub fn trace(registry: &Registry, args: &TraceArgs) -> Exit {
         TraceForm::Perfetto => Form::Perfetto,
         TraceForm::Jsonl => Form::Jsonl,
     };
-    recorded.doubts().iter().for_each(|doubt| eprintln!("splitbrain: {doubt}"));
+    recorded.doubts().iter().for_each(|doubt| complain!("{doubt}"));
     let shown = BufWriter::with_capacity(1 << 16, io::stdout());
     let mut shower = match View::new(shown, form, filter.clone()) {
         Ok(view) => Shower { view, seen: BTreeSet::new() },
@@ -56,7 +56,7 @@ pub fn trace(registry: &Registry, args: &TraceArgs) -> Exit {
                 Ok(record) => match recorded.mismatch(&record.digest) {
                     None => Exit::Held,
                     Some(why) => {
-                        eprintln!("splitbrain: {why}");
+                        complain!("{why}");
                         recorded.mismatch_exit()
                     }
                 },
@@ -68,10 +68,7 @@ pub fn trace(registry: &Registry, args: &TraceArgs) -> Exit {
     match shower.view.finish() {
         Ok(0) => {
             let kinds: Vec<&str> = shower.seen.iter().map(String::as_str).collect();
-            eprintln!(
-                "splitbrain: nothing in this run is what was asked for; kinds in that time: {}",
-                kinds.join(", ")
-            );
+            complain!("nothing in this run is what was asked for; kinds in that time: {}", kinds.join(", "));
             exit
         }
         Ok(_) => exit,
@@ -84,7 +81,7 @@ fn stopped(error: &io::Error) -> Exit {
     if error.kind() == io::ErrorKind::BrokenPipe {
         return Exit::Held;
     }
-    eprintln!("splitbrain: the trace can not be written: {}", reports::reason(error));
+    complain!("the trace can not be written: {}", reports::reason(error));
     Exit::Environment
 }
 
@@ -166,7 +163,7 @@ fn filter(args: &TraceArgs, recorded: &Recorded) -> Option<Filter> {
     if from_ns > end.0 {
         wrong.push(format!("--from lies after the end of the run at {end}"));
     }
-    wrong.iter().for_each(|why| eprintln!("splitbrain: {why}"));
+    wrong.iter().for_each(|why| complain!("{why}"));
     wrong.is_empty().then(|| Filter {
         from_ns,
         to_ns,

@@ -43,11 +43,19 @@ fn a_first_scenario_of_any_system_checks_and_runs() {
         assert_eq!(made.status.code(), Some(0), "{system}: {}", made.stderr);
         let file = format!("my-{system}.toml");
         let text = fs::read_to_string(scratch.path().join(&file)).expect("it was written");
-        let options = ["scenario.duration=4s", "scenario.settle=20s", "fault.0.at=2s", "fault.0.duration=500ms"];
+        // Of what is no story of the library, less will do.
+        let is_story = text.contains("goes into [system]");
+        let short = ["scenario.duration=4s", "scenario.settle=20s", "fault.0.at=2s", "fault.0.duration=500ms"];
         let mut args = vec!["run", file.as_str(), "--set", "report.charts=false"];
-        options.iter().for_each(|option| args.extend(["--set", option]));
+        short.iter().filter(|_| !is_story).for_each(|option| args.extend(["--set", option]));
         let ran = splitbrain(&args);
-        assert!(matches!(ran.status.code(), Some(0 | 3)), "{system}: {}{}", ran.stdout, ran.stderr);
+        let allowed: &[i32] = if is_story { &[0] } else { &[0, 3] };
+        assert!(
+            ran.status.code().is_some_and(|code| allowed.contains(&code)),
+            "{system}: {}{}",
+            ran.stdout,
+            ran.stderr
+        );
         // What somebody has begun to write is never written over.
         let again = splitbrain(&["new", system]);
         assert!(again.status.code() == Some(2) && again.stderr.contains("is there already"), "{}", again.stderr);

@@ -33,6 +33,7 @@ pub use report::{
     SetupLink, SetupPart, SetupZone, Share, Stall, Steps, TwoPrimaries, Verdict, Witness, Witnessed, ZoneRecovery,
 };
 pub use shell::{program, quoted, set_program};
+pub use units::natural;
 pub use words::summary;
 
 /// Two designs under the same seeds.

@@ -214,7 +214,7 @@ pub(crate) fn singular(text: &str) -> String {
 }
 
 /// By which names are put in order as people count: letters, then the number behind them.
-pub(crate) fn natural(name: &str) -> (&str, u64, &str) {
+pub fn natural(name: &str) -> (&str, u64, &str) {
     let letters = name.trim_end_matches(|c: char| c.is_ascii_digit());
     (letters, name[letters.len()..].parse().unwrap_or(0), name)
 }

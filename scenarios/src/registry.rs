@@ -26,6 +26,8 @@ pub trait AnySystem: Sync {
     fn roles(&self) -> &'static [RoleKind];
     /// How many of so many nodes have which role where the file does not say so.
     fn default_groups(&self, nodes: u32) -> Vec<(&'static str, u32)>;
+    /// The story of the library to begin with, where it has one of its own ([`System::first_story`]).
+    fn first_story(&self) -> Option<&'static str>;
     /// The operations that it names itself.
     fn operations(&self) -> &'static [OperationKind];
     /// The kinds of orders that it takes from an operator.
@@ -88,6 +90,10 @@ impl<S: System> AnySystem for Erased<S> {
     }
     fn default_groups(&self, nodes: u32) -> Vec<(&'static str, u32)> {
         S::default_groups(nodes)
+    }
+
+    fn first_story(&self) -> Option<&'static str> {
+        S::first_story()
     }
     fn operations(&self) -> &'static [OperationKind] {
         S::OPERATIONS

@@ -26,7 +26,7 @@ pub(crate) fn bugs(registry: &Registry, args: &BugsArgs) -> Exit {
         Ok(true) => Exit::Held,
         Ok(false) => Exit::Failed,
         Err(errors) => {
-            eprintln!("splitbrain: {errors}");
+            complain!("{errors}");
             Exit::Usage
         }
     }

@@ -11,7 +11,7 @@ use std::io::IsTerminal;
 /// Judges, and says what was found.
 pub(super) fn judge(args: &HistoryArgs, name: &str, text: &str, model: TransactionModel) -> Exit {
     if args.total.is_some() && model != TransactionModel::Bank {
-        eprintln!("splitbrain: --total is for --model bank; {} has no totals", model.name());
+        complain!("--total is for --model bank; {} has no totals", model.name());
         return Exit::Usage;
     }
     let level = args.level.unwrap_or(Level::StrictSerializable);
@@ -30,7 +30,7 @@ pub(super) fn judge(args: &HistoryArgs, name: &str, text: &str, model: Transacti
                     return exit;
                 }
             }
-            None => eprintln!("splitbrain: nothing is drawn: there is no cycle of transactions in it"),
+            None => complain!("nothing is drawn: there is no cycle of transactions in it"),
         }
     }
     match args.format {

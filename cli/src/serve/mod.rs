@@ -32,7 +32,7 @@ pub fn serve(args: &ServeArgs) -> Exit {
 }
 
 fn refuse(path: &Path, why: &str) -> Exit {
-    eprintln!("splitbrain: {}: {why}", path.display());
+    complain!("{}: {why}", path.display());
     Exit::Usage
 }
 
@@ -62,19 +62,13 @@ fn walk(dir: &Path, below: &mut Vec<String>, entries: &mut Vec<Entry>) {
     let folders = list.flatten().filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
     let names = folders.filter_map(|entry| entry.file_name().into_string().ok());
     let mut names: Vec<String> = names.filter(|name| !name.starts_with('.') && name != "charts").collect();
-    names.sort_by_key(|name| natural(name));
+    names.sort_by(|a, b| reports::natural(a).cmp(&reports::natural(b)));
     for name in names {
         let next = dir.join(&name);
         below.push(name);
         walk(&next, below, entries);
         below.pop();
     }
-}
-
-/// `9` before `10`.
-fn natural(name: &str) -> (String, u64) {
-    let letters = name.trim_end_matches(|c: char| c.is_ascii_digit());
-    (letters.to_owned(), name[letters.len()..].parse().unwrap_or(0))
 }
 
 fn page(shown: &Path, root: &Path) -> String {
@@ -87,7 +81,7 @@ fn listen(args: &ServeArgs, root: &Path) -> Exit {
         Ok(server) => server,
         Err(error) => {
             let why = error.downcast_ref::<io::Error>().map_or_else(|| error.to_string(), reports::reason);
-            eprintln!("splitbrain: port {} can not be listened on: {why}; --port 0 takes a free one", args.port);
+            complain!("port {} can not be listened on: {why}; --port 0 takes a free one", args.port);
             return Exit::Environment;
         }
     };
@@ -114,7 +108,12 @@ fn answer(request: Request, port: u16, shown: &Path, root: &Path) -> io::Result<
     }
     // A page from elsewhere that has made its own name mean this machine must not read what is here.
     let host = request.headers().iter().find(|h| h.field.equiv("Host")).map(|h| h.value.as_str().to_owned());
-    if !["127.0.0.1", "localhost"].iter().any(|name| host.as_deref() == Some(&format!("{name}:{port}"))) {
+    // A browser leaves the usual port out.
+    let is_ours = |host: &str| {
+        let (name, of) = host.rsplit_once(':').unwrap_or((host, "80"));
+        matches!(name, "127.0.0.1" | "localhost") && of.parse() == Ok(port)
+    };
+    if !host.as_deref().is_some_and(is_ours) {
         return say(request, 403, "This server is for this machine alone.");
     }
     let asked = request.url().split(['?', '#']).next().unwrap_or_default().to_owned();
@@ -178,7 +177,7 @@ fn export(shown: &Path, root: &Path, target: &Path) -> Exit {
         }
         Err((path, error)) => {
             let (path, error): (PathBuf, io::Error) = (path, error);
-            eprintln!("splitbrain: {}: {}", path.display(), reports::reason(&error));
+            complain!("{}: {}", path.display(), reports::reason(&error));
             Exit::Environment
         }
     }

@@ -52,7 +52,7 @@ pub fn again(dir: &Path) -> Result<Summary, FolderError> {
         return Err(FolderError::Refused(unfinished(dir)));
     }
     let charts = manifest.charts;
-    let mut folder = Folder::open(dir.to_owned(), &plan, manifest, &mut |note| eprintln!("splitbrain: {note}"))?;
+    let mut folder = Folder::open(dir.to_owned(), &plan, manifest, &mut |note| complain!("{note}"))?;
     if folder.done() < plan.share() {
         return Err(FolderError::Refused(unfinished(dir)));
     }

@@ -28,12 +28,16 @@ struct Work {
 pub fn emit(args: &SweepArgs, how: Emit, plan: &Plan, scenario: &Scenario) -> Exit {
     let EmitArgs { shards, cpus, memory, retries, .. } = &args.emit;
     if args.shard != Shard::WHOLE {
-        eprintln!("{}: --emit writes all shards: --shard makes no sense beside it", reports::program());
+        complain!("--emit writes all shards: --shard makes no sense beside it");
         return Exit::Usage;
     }
     if *shards > plan.jobs() {
         let runs = plan.jobs();
-        eprintln!("{}: {runs} runs are too few for {shards} shards: --shards {runs} is the most", reports::program());
+        complain!("{runs} runs are too few for {shards} shards: --shards {runs} is the most");
+        return Exit::Usage;
+    }
+    if args.file() == Path::new("-") {
+        complain!("--emit needs a file that every job can read: standard input is read once. Save it first");
         return Exit::Usage;
     }
     let absolute = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
@@ -44,7 +48,10 @@ pub fn emit(args: &SweepArgs, how: Emit, plan: &Plan, scenario: &Scenario) -> Ex
     let set: String = args.set.iter().map(|set| format!(" --set {}", quoted(set))).collect();
     // A name of the library means the same everywhere; a file has to be found from wherever a job starts.
     let file = if args.file().exists() { absolute(args.file()) } else { args.file().to_owned() };
-    let file = if how == Emit::Kubernetes { "/scenario/scenario.toml".to_owned() } else { file.display().to_string() };
+    // The name's ending says how a scenario is read.
+    let json = file.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("json"));
+    let mounted = if json { "scenario.json" } else { "scenario.toml" };
+    let file = if how == Emit::Kubernetes { format!("/scenario/{mounted}") } else { file.display().to_string() };
     let out = if how == Emit::Kubernetes { PathBuf::from("/results") } else { absolute(&args.out) };
     let work = Work {
         name: scenario.name.clone(),
@@ -65,7 +72,7 @@ pub fn emit(args: &SweepArgs, how: Emit, plan: &Plan, scenario: &Scenario) -> Ex
     };
     say(&match how {
         Emit::Slurm => work.slurm(&own()),
-        Emit::Kubernetes => work.kubernetes(&args.emit, &text),
+        Emit::Kubernetes => work.kubernetes(&args.emit, mounted, &text),
         Emit::List => work.list(&own()),
     });
     Exit::Held
@@ -122,16 +129,17 @@ set -euo pipefail
 command -v sbatch >/dev/null || {{ echo "there is no Slurm here: sbatch was not found" >&2; exit 74; }}
 mkdir -p {logs}
 
-# Codes to 4 are answers: what a shard found is told by the merge. Anything else is tried again; finished runs are kept.
+# 0, 1, 3 and 4 are answers: what a shard found is told by the merge. What was asked wrongly (2) stays wrong, and a sweep that
+# was stopped (130) stays stopped. Anything else is tried again; finished runs are kept.
 array=$(sbatch --parsable --job-name={job} --array=1-{shards} --cpus-per-task={cpus} --mem={memory}M \
     --requeue --open-mode=append --output={logs}/%a.log <<'SHARD'
 #!/usr/bin/env bash
 for attempt in $(seq 0 {retries}); do
     code=0
     {shard} || code=$?
-    [ "$code" -gt 4 ] || exit 0
+    case "$code" in 0|1|3|4) exit 0 ;; esac
     echo "shard $SLURM_ARRAY_TASK_ID ended with code $code (attempt $attempt)" >&2
-    [ "$code" -ne 130 ] || exit 130
+    case "$code" in 2|130) exit "$code" ;; esac
 done
 exit "$code"
 SHARD
@@ -149,7 +157,7 @@ echo "array $array, then merge $merge: results in {results}/sweep"
     }
 
     /// An Indexed Job over a shared volume, and a Job that waits for its shards and merges them.
-    fn kubernetes(&self, how: &EmitArgs, scenario: &str) -> String {
+    fn kubernetes(&self, how: &EmitArgs, mounted: &str, scenario: &str) -> String {
         let Self { runs, shards, cpus, memory, retries, .. } = self;
         let name = label(&format!("splitbrain-{}", self.name));
         let (image, claim) = (&how.image, &how.claim);
@@ -182,8 +190,9 @@ echo "array $array, then merge $merge: results in {results}/sweep"
 "#
             )
         };
-        // Codes to 4 are answers; anything else is a failed pod, which is made again and goes on from what it had.
-        let work = pod(&format!("{shard} || {{ code=$?; [ \"$code\" -le 4 ] || exit \"$code\"; }}"), *cpus);
+        // 0, 1, 3 and 4 are answers; anything else is a failed pod, which is made again and goes on from what it had.
+        let work =
+            pod(&format!("{shard} || {{ code=$?; case \"$code\" in 1|3|4) ;; *) exit \"$code\" ;; esac; }}"), *cpus);
         let after = pod(&format!("{watch} && {merge}"), 1);
         let limit = u64::from(*retries) * shards;
         format!(
@@ -195,7 +204,7 @@ kind: ConfigMap
 metadata:
   name: {name}
 data:
-  scenario.toml: |
+  {mounted}: |
 {text}---
 apiVersion: batch/v1
 kind: Job

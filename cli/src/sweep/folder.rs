@@ -42,7 +42,7 @@ impl std::fmt::Display for FolderError {
 impl FolderError {
     /// Says it; the exit code it stands for.
     pub fn tell(&self) -> Exit {
-        eprintln!("splitbrain: {self}");
+        complain!("{self}");
         match self {
             Self::Refused(_) => Exit::Usage,
             Self::Io(..) | Self::Machine(_) => Exit::Environment,

@@ -34,7 +34,7 @@ pub fn sweep(registry: &Registry, args: &SweepArgs) -> Exit {
     let plan = match Plan::new(args.seeds.clone(), args.vary.clone(), args.shard) {
         Ok(plan) => plan,
         Err(why) => {
-            eprintln!("splitbrain: {why}");
+            complain!("{why}");
             return Exit::Usage;
         }
     };
@@ -96,7 +96,7 @@ impl Made {
                 Kept::Differed(why) => (why, Exit::Differed),
                 Kept::Trouble(why, exit) => (why, *exit),
             };
-            eprintln!("splitbrain: {why}");
+            complain!("{why}");
             exit = exit.max(code);
         }
         exit
@@ -117,7 +117,7 @@ pub fn make(
         .map_err(|error| FolderError::Machine(format!("the running program can not be read: {error}")))?;
     let program = (env!("CARGO_PKG_VERSION"), executable.as_str());
     let manifest = plan.manifest(program, scenarios, metrics(registry, scenarios));
-    let mut folder = Folder::open(dir, plan, manifest, &mut |note| eprintln!("splitbrain: {note}"))?;
+    let mut folder = Folder::open(dir, plan, manifest, &mut |note| complain!("{note}"))?;
     let earlier = folder.done();
     if earlier > 0 {
         eprintln!("{earlier} of {} runs were made earlier", plan.share());
@@ -127,7 +127,7 @@ pub fn make(
     {
         let run = |job: Job| job::run(registry, &scenarios[job.cell], job, &plan.cells()[job.cell]);
         workers::make(pool, plan, &folder, run).inspect_err(|_| {
-            eprintln!("splitbrain: the finished runs are kept; the same command goes on from there");
+            complain!("the finished runs are kept; the same command goes on from there");
         })?;
     }
     let simulated = watch.elapsed();

@@ -102,6 +102,10 @@ fn look(dir: &Path) -> Result<Seen, FolderError> {
     };
     let mut folders: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).filter(is_shard).collect();
     folders.sort();
+    if folders.is_empty() {
+        // A sweep in one part has a folder without a number.
+        folders.push(dir.join("sweep"));
+    }
     let mut seen = Seen::default();
     let mut there = Vec::new();
     for folder in folders {

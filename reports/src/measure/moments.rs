@@ -112,11 +112,12 @@ fn add(moments: &mut Vec<Moment>, mut new: Moment) {
     moments.insert(first, new);
 }
 
-/// Both as one; what was there first says what is looked at.
+/// Both as one; the one that matters more says what is looked at.
 fn join(old: Moment, new: Moment) -> Moment {
-    let Moment { from_ns, to_ns, focus_ns, lines, rank, mut about } = old;
-    about.extend(new.about.into_iter().filter(|one| !about.contains(one)).collect::<Vec<_>>());
-    Moment { from_ns: from_ns.min(new.from_ns), to_ns: to_ns.max(new.to_ns), focus_ns, lines, rank, about }
+    let (first, second) = if new.rank < old.rank { (new, old) } else { (old, new) };
+    let Moment { from_ns, to_ns, focus_ns, lines, rank, mut about } = first;
+    about.extend(second.about.into_iter().filter(|one| !about.contains(one)).collect::<Vec<_>>());
+    Moment { from_ns: from_ns.min(second.from_ns), to_ns: to_ns.max(second.to_ns), focus_ns, lines, rank, about }
 }
 
 #[cfg(test)]

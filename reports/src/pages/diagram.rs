@@ -153,9 +153,9 @@ pub(super) fn messages(record: &RunRecord, moments: &[Moment], lines: &[Line], r
         longest = longest.max(kept.len());
         let mut shown = all.read(moment, kept, roles);
         let begins = kept.first().filter(|_| from > 0).map_or(moment.from_ns, |line| line.at_ns);
-        shown.begins = begins - moment.from_ns;
+        shown.begins = begins.saturating_sub(moment.from_ns);
         if let Some(next) = of.get(from + kept.len()) {
-            shown.cut = shown.cut.or(Some(next.at_ns - moment.from_ns));
+            shown.cut = shown.cut.or(Some(next.at_ns.saturating_sub(moment.from_ns)));
         }
         list.push(shown);
         rest = &rest[past..];
@@ -269,7 +269,7 @@ impl Reader {
     }
 
     fn line(&mut self, shown: &mut Shown, mail: &mut Mail, line: &Line) {
-        let at = line.at_ns - shown.from;
+        let at = line.at_ns.saturating_sub(shown.from);
         let text_of = |line: &Line| line.detail.clone().unwrap_or_default();
         let ends = (line.from.as_deref(), line.to.as_deref());
         let letter = || (line.from.clone().unwrap_or_default(), line.id.unwrap_or(0));
@@ -279,7 +279,7 @@ impl Reader {
         match line.event.as_str() {
             "cut" => shown.cut = Some(at),
             "sent" => {
-                let due = line.due_ns.unwrap_or(line.at_ns).saturating_sub(shown.from);
+                let due = line.due_ns.map(|due| due.saturating_sub(shown.from));
                 let place = self.begin(shown, line, at, due, &text_of(line));
                 mail.letters.insert(letter(), place);
             }
@@ -360,12 +360,12 @@ impl Reader {
         shown.e.push((at, row as i64, kind, text));
     }
 
-    /// A message sets out, due at this time; where it is among the others.
-    fn begin(&mut self, shown: &mut Shown, line: &Line, at: u64, due: u64, text: &str) -> usize {
+    /// A message sets out, due at this time if that is known; where it is among the others.
+    fn begin(&mut self, shown: &mut Shown, line: &Line, at: u64, due: Option<u64>, text: &str) -> usize {
         let kind = self.kinds.place(line.kind.as_deref().unwrap_or_default());
         let (from, to) = (self.row(line.from.as_deref()), self.row(line.to.as_deref()));
         let text = self.text(text);
-        shown.m.push((at as i64, due as i64, from, to, kind, text, UNDER_WAY));
+        shown.m.push((at as i64, due.map_or(-1, |due| due as i64), from, to, kind, text, UNDER_WAY));
         shown.m.len() - 1
     }
 
@@ -373,9 +373,7 @@ impl Reader {
     fn begin_as(&mut self, shown: &mut Shown, line: &Line, kind: &str, at: u64, text: &str) -> usize {
         let named =
             Line { kind: Some(kind.to_owned()), from: line.from.clone(), to: line.to.clone(), ..Line::default() };
-        let place = self.begin(shown, &named, at, at, text);
-        shown.m[place].1 = -1;
-        place
+        self.begin(shown, &named, at, None, text)
     }
 
     /// It arrives. One that arrived already does so twice; of one whose beginning is not known there is the end.

@@ -46,8 +46,8 @@ pub(super) fn svg(setup: &Setup) -> String {
         );
         label(&mut labels, setup, link, (*a, *b), there_and_back);
     }
-    for (zone, at) in setup.zones.iter().zip(&places) {
-        let own = setup.links.iter().find(|link| setup.zones[link.from].name == zone.name && link.from == link.to);
+    for ((index, zone), at) in setup.zones.iter().enumerate().zip(&places) {
+        let own = setup.links.iter().find(|link| (link.from, link.to) == (index, index));
         height = height.max(draw(&mut out, zone, *at, own) + 4.0);
     }
     let head = "class=\"map\" role=\"img\" aria-label=\"Zones, nodes and links\"";
@@ -63,12 +63,12 @@ fn place(zone: usize, zones: usize) -> (f64, f64) {
     (MIDDLE.0 + RADII.0 * libm::cos(angle), MIDDLE.1 + RADII.1 * libm::sin(angle))
 }
 
-fn label(out: &mut String, setup: &Setup, link: &SetupLink, (a, b): ((f64, f64), (f64, f64)), one_way: bool) {
+fn label(out: &mut String, setup: &Setup, link: &SetupLink, (a, b): ((f64, f64), (f64, f64)), both_ways: bool) {
     // Where links cross, labels in the middle would, too.
     let share = if setup.zones.len() > 3 { 0.4 } else { 0.5 };
     let (x, y) = (a.0 + (b.0 - a.0) * share, a.1 + (b.1 - a.1) * share);
     let mut lines = vec![link.latency.clone()];
-    if one_way {
+    if both_ways {
         let back = setup.links.iter().find(|other| (other.from, other.to) == (link.to, link.from));
         lines.extend(back.map(|back| format!("back {}", back.latency)));
     }

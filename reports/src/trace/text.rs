@@ -62,7 +62,9 @@ impl Text {
         match line.event.as_str() {
             "sent" => {
                 self.mail.send(line, ());
-                format!("{kind} -> {to}: {detail}  ({from}#{id}, due in {})", due())
+                // What goes over a stream comes when the stream brings it.
+                let due = line.due_ns.map_or_else(String::new, |_| format!(", due in {}", due()));
+                format!("{kind} -> {to}: {detail}  ({from}#{id}{due})")
             }
             "delivered" => match self.mail.of(line) {
                 Some(sent) => {

@@ -17,7 +17,8 @@ for (const table of document.querySelectorAll("table.sortable")) {
       // What is no number comes last, whichever way.
       if (typeof x !== typeof y) return typeof x === "number" ? -1 : 1;
       const way = typeof x === "number" ? x - y : x.localeCompare(y);
-      return (down ? -way : way) || rows.indexOf(a) - rows.indexOf(b);
+      // Sorting keeps what is equal in the order of `rows`.
+      return down ? -way : way;
     };
     body.append(...[...rows].sort(compare));
   };

@@ -16,21 +16,6 @@ pub struct Situation {
     pub change: Option<(u16, bool)>,
 }
 
-impl Situation {
-    /// What is down afterwards; a deploy leaves nothing.
-    #[must_use]
-    pub fn after(&self) -> Vec<u16> {
-        let mut down = self.down.clone();
-        match self.change {
-            Some((component, true)) => down.push(component),
-            Some((component, false)) => down.retain(|c| *c != component),
-            None => {}
-        }
-        down.sort_unstable();
-        down
-    }
-}
-
 /// When what is down from the beginning goes down: when everybody has booted.
 const DOWN_AT: Instant = Instant(10_000_000);
 /// How long the cluster has then, at least, until something changes.
@@ -74,9 +59,9 @@ fn plans(scenario: &Scenario, component: &Component, at: Instant, duration: Opti
     let node = NodeId(u32::from(component.index));
     let power = Fault::Crash { on_crash: OnCrash::LoseUnsynced };
     let isolated = |clients| Fault::Partition { shape: Shape::Isolate, clients };
-    let plan = |fault, target, which: u64| Plan {
-        // A component's luck is its own.
-        id: (component.of as u64) << 32 | u64::from(component.index) << 8 | which,
+    let plan = |fault, target| Plan {
+        // A component's luck is its own, and whatever is done to it begins at one moment.
+        id: (component.of as u64) << 32 | u64::from(component.index),
         name: None,
         fault,
         target,
@@ -93,19 +78,19 @@ fn plans(scenario: &Scenario, component: &Component, at: Instant, duration: Opti
         must_bite: false,
     };
     match component.of {
-        HazardOf::Machine => vec![plan(power, Target::Node(node), 0)],
+        HazardOf::Machine => vec![plan(power, Target::Node(node))],
         HazardOf::Zone => {
             let name = scenario.cluster.zones[usize::from(component.index)].clone();
-            vec![plan(power, Target::Zone(component.index, name), 0)]
+            vec![plan(power, Target::Zone(component.index, name))]
         }
         // From the other nodes and from clients: those of its zone are not cut off with it.
         HazardOf::Link => vec![
-            plan(isolated(CutClients::Free), Target::Node(node), 0),
-            plan(isolated(CutClients::Only), Target::Node(node), 1),
+            plan(isolated(CutClients::Free), Target::Node(node)),
+            plan(isolated(CutClients::Only), Target::Node(node)),
         ],
-        HazardOf::Disk => vec![plan(Fault::Disk(DiskChange::Stall), Target::Node(node), 0)],
+        HazardOf::Disk => vec![plan(Fault::Disk(DiskChange::Stall), Target::Node(node))],
         HazardOf::Deploy => {
-            let restart = plan(Fault::Crash { on_crash: OnCrash::Keep }, Target::All, 0);
+            let restart = plan(Fault::Crash { on_crash: OnCrash::Keep }, Target::All);
             vec![Plan {
                 each: members(scenario).map(Target::Node).collect(),
                 rolling: Some(Rolling { apart: APART, at_once: Some(1), heal: Heal::InOrder }),

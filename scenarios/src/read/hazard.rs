@@ -21,7 +21,7 @@ fn one(reader: &Reader<'_>) -> Option<Hazard> {
     let repair = reader.must("repair", measure::positive);
     let shape = match reader.value("shape").map(|value| &value.kind) {
         None => None,
-        Some(Kind::Float(shape)) if (0.1..=10.0).contains(shape) => Some((shape * 1000.0) as u32),
+        Some(Kind::Float(shape)) if (0.1..=10.0).contains(shape) => Some((shape * 1000.0).round() as u32),
         Some(Kind::Int(shape)) if (1..=10).contains(shape) => Some(*shape as u32 * 1000),
         Some(_) => {
             reader.wrong("shape", "a shape is a number from 0.1 to 10", "0.7 for hardware in the field");

@@ -61,7 +61,9 @@ const fn told<N: Node>(what: &Observed<'_, N>) -> Told {
         | Observed::Appended { .. }
         | Observed::SyncStarted { .. }
         | Observed::Synced { .. }
-        | Observed::ReadDone { .. } => Told::Never,
+        | Observed::ReadDone { .. }
+        // A moment tells of messages: what a stream cuts them into would be most of its lines.
+        | Observed::Segment { .. } => Told::Never,
         _ => Told::InMoments,
     }
 }

@@ -143,8 +143,6 @@ pub struct TransportStats {
     pub sent_again: u64,
     /// Bursts of those after a retransmission time-out rather than three acknowledgements of the same byte.
     pub timeouts: u64,
-    /// Connections that were asked for.
-    pub dialled: u64,
     /// Connections that came about.
     pub opened: u64,
     /// Resets that were sent.
@@ -155,8 +153,6 @@ pub struct TransportStats {
     pub forgotten: u64,
     /// Messages, requests and answers that waited behind a segment that was lost.
     pub behind: u64,
-    /// How long those waited, together.
-    pub behind_time: Duration,
     /// The longest of them.
     pub behind_longest: Duration,
     /// Datagrams that were sent in more than one fragment.

@@ -1,16 +1,10 @@
 //! Atomic commit: how many messages a commit takes, and how often and for how long it blocks.
 
-use super::lab::{Lab, Run, Study};
+use super::lab::{Lab, Study};
 use super::row::{Findings, Place, Row};
 use super::stats;
 
 const SECTION: u32 = 11;
-
-/// A figure of a run, by its name.
-fn metric(run: &Run, name: &str) -> f64 {
-    let of = run.record.measures.metrics.iter().find(|metric| metric.kind.name == name);
-    of.map_or(0.0, |metric| metric.value)
-}
 
 /// The rows of the section.
 ///
@@ -45,7 +39,7 @@ fn messages(lab: &Lab) -> Result<Vec<Row>, String> {
                 ];
                 let file = "commit/messages";
                 let study = Study { file, set: &set, seeds: 2, trace: false };
-                let ours = lab.ask(&study, |run| metric(run, "commit_messages"))?;
+                let ours = lab.ask(&study, |run| run.metric("commit_messages").unwrap_or(f64::NAN))?;
                 let mean = stats::mean(&ours);
                 let of = if protocol == "2pc" { String::new() } else { format!(", F = {f}") };
                 rows.push(Row {
@@ -73,7 +67,7 @@ fn blocking(lab: &Lab) -> Result<Vec<Row>, String> {
     let ask = |set: &[String]| {
         let study = Study { file, set, seeds: 40, trace: false };
         lab.ask(&study, |run| {
-            let of = |name| metric(run, name);
+            let of = |name| run.metric(name).unwrap_or(f64::NAN);
             (of("voted_on"), of("blocked"), of("decision_time") / 1e9, of("blocked_time") / 1e9)
         })
     };

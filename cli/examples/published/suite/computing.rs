@@ -6,12 +6,6 @@ use super::stats;
 
 const SECTION: u32 = 12;
 
-/// A figure of a run, by its name.
-fn metric(run: &Run, name: &str) -> Option<f64> {
-    let of = run.record.measures.metrics.iter().find(|metric| metric.kind.name == name);
-    of.map(|metric| metric.value)
-}
-
 /// The rows of the section.
 ///
 /// # Errors
@@ -27,7 +21,7 @@ fn sort(lab: &Lab) -> Result<Vec<Row>, String> {
     let file = "mapreduce/sort-scaled";
     let took = |set: &[&str]| {
         let set: Vec<String> = set.iter().map(|set| (*set).to_owned()).collect();
-        let ours = lab.ask(&Study { file, set: &set, seeds: 10, trace: false }, |run| metric(run, "makespan"))?;
+        let ours = lab.ask(&Study { file, set: &set, seeds: 10, trace: false }, |run| run.metric("makespan"))?;
         let ours: Vec<f64> = ours.into_iter().flatten().collect();
         Ok::<_, String>((stats::mean(&ours), ours.len() as u64))
     };
@@ -61,7 +55,7 @@ fn sort(lab: &Lab) -> Result<Vec<Row>, String> {
 /// Zaharia et al. 2012, figure 11: 119 s, 57 s for most of the others, 81 s for the one in which a machine dies.
 fn k_means(lab: &Lab) -> Result<Vec<Row>, String> {
     let file = "spark/k-means-75";
-    let of = |run: &Run| (metric(run, "first_over_steady"), metric(run, "worst_over_steady"));
+    let of = |run: &Run| (run.metric("first_over_steady"), run.metric("worst_over_steady"));
     let ours = lab.ask(&Study { file, set: &[], seeds: 10, trace: false }, of)?;
     let runs = ours.len() as u64;
     let first = stats::mean(&ours.iter().filter_map(|(first, _)| *first).collect::<Vec<_>>());

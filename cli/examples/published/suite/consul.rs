@@ -1,16 +1,10 @@
 //! Gossip: what SWIM's analysis expects of probes and accusations, and what memberlist's members send.
 
-use super::lab::{Lab, Run, Study};
+use super::lab::{Lab, Study};
 use super::row::{Findings, Place, Row};
 use super::stats;
 
 const SECTION: u32 = 8;
-
-/// A figure of a run, by its name.
-fn metric(run: &Run, name: &str) -> Option<f64> {
-    let of = run.record.measures.metrics.iter().find(|metric| metric.kind.name == name);
-    of.map(|metric| metric.value)
-}
 
 /// What one figure is expected to be, and what ours is.
 struct Law {
@@ -94,7 +88,7 @@ pub fn rows(lab: &Lab) -> Result<Findings, String> {
     let mut rows = Vec::new();
     for law in laws() {
         let study = Study { file: law.file, set: &law.set, seeds: law.seeds, trace: false };
-        let ours: Vec<f64> = lab.ask(&study, |run| metric(run, law.metric))?.into_iter().flatten().collect();
+        let ours: Vec<f64> = lab.ask(&study, |run| run.metric(law.metric))?.into_iter().flatten().collect();
         let counted = |value: f64| if law.whole { (value / law.unit).ceil() } else { value / law.unit };
         let ours: Vec<f64> = ours.into_iter().map(counted).collect();
         let mean = stats::mean(&ours);

@@ -188,26 +188,34 @@ fn session_law(lab: &Lab) -> Result<Vec<Row>, String> {
     let ours = lab.ask(&Study { file, set: &set, seeds: 20, trace: false }, of)?;
     let (jeopardy, gone): (Vec<f64>, Vec<f64>) = ours.iter().copied().unzip();
     let runs = ours.len() as u64;
-    rows.push(too_soon(within(
-        row("Chubby: from the renewal of a lease to jeopardy", runs, file, &set),
+    rows.push(too_soon(
+        within(
+            row("Chubby: from the renewal of a lease to jeopardy", runs, file, &set),
+            12.0,
+            stats::mean(&jeopardy),
+            0.1,
+            " s",
+        ),
         12.0,
         stats::mean(&jeopardy),
-        0.1,
-        " s",
-    )));
-    rows.push(too_soon(within(
-        row("Chubby: from the renewal of a lease to the end", runs, file, &set),
+    ));
+    rows.push(too_soon(
+        within(
+            row("Chubby: from the renewal of a lease to the end", runs, file, &set),
+            57.0,
+            stats::mean(&gone),
+            0.1,
+            " s",
+        ),
         57.0,
         stats::mean(&gone),
-        0.1,
-        " s",
-    )));
+    ));
     Ok(rows)
 }
 
 /// The law is exact but for the delay of one message. Ours is 30 ms short, and nobody has found out why.
-fn too_soon(row: Row) -> Row {
-    if row.place == Place::Outside {
+fn too_soon(row: Row, published: f64, ours: f64) -> Row {
+    if row.place == Place::Outside && (0.0..0.05).contains(&(published - ours)) {
         return Row { place: Place::Explained, band: "0.1 %; 30 ms short, not explained yet".to_owned(), ..row };
     }
     row

@@ -29,6 +29,12 @@ pub struct Run {
 }
 
 impl Run {
+    /// A figure of the system's own, in the unit that the system states; `None` where this run has none.
+    pub fn metric(&self, name: &str) -> Option<f64> {
+        let of = self.record.measures.metrics.iter().find(|metric| metric.kind.name == name);
+        of.map(|metric| metric.value)
+    }
+
     /// The lines of the trace from `from_ns` on that have `part` in them, in order of time.
     pub fn lines<'a>(&'a self, from_ns: u64, part: &'a str) -> impl Iterator<Item = Line> + 'a {
         let late = move |line: &&str| trace::at(line).is_some_and(|at| at >= from_ns);

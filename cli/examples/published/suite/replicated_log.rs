@@ -20,13 +20,8 @@ struct Law {
     source: &'static str,
 }
 
-fn metric(run: &Run, name: &str) -> Option<f64> {
-    let of = run.record.measures.metrics.iter().find(|metric| metric.kind.name == name);
-    of.map(|metric| metric.value)
-}
-
 fn seconds(run: &Run, name: &str) -> Option<f64> {
-    metric(run, name).map(|ns| ns / 1e9)
+    run.metric(name).map(|ns| ns / 1e9)
 }
 
 /// The median time of an acknowledged operation, in milliseconds.

@@ -225,7 +225,6 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
         let (seed, now) = (self.seed, self.now);
         let Some(carrier) = self.carrier.as_mut() else { return 0 };
         let wires = [carrier.wire(ends, seed), carrier.wire((ends.1, ends.0), seed)];
-        carrier.stats.dialled += 1;
         let Some(streams) = carrier.tcp.as_deref_mut() else { return 0 };
         let id = streams.connections.len() as u32;
         let luck = hash::of(&[u64::from(ends.0), u64::from(ends.1), u64::from(lane), now.0]);
@@ -361,7 +360,6 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
             if let Some(gap) = stream.gap.filter(|gap| *gap < now) {
                 let waited = now.since(gap);
                 carrier.stats.behind += 1;
-                carrier.stats.behind_time = carrier.stats.behind_time + waited;
                 carrier.stats.behind_longest = carrier.stats.behind_longest.max(waited);
             }
             match event {
@@ -382,14 +380,23 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
         }
     }
 
-    /// A process has handled an input, and may read one more connection.
+    /// A process has handled an input: it reads one more connection, and whatever is left once nothing waits for it, as
+    /// there is no further input that would remind it.
     pub(in crate::engine) fn read_on(&mut self, node: NodeId) {
         let now = self.now;
-        let Some(streams) = self.streams() else { return };
-        let Some((id, end)) = streams.unread[node.index()].pop_front() else { return };
-        if let Some(connection) = streams.connection(id) {
+        let idle = self.machines[node.index()].cold.gate.as_ref().is_none_or(|gate| gate.waiting.is_empty());
+        loop {
+            let Some(streams) = self.streams() else { return };
+            let Some((id, end)) = streams.unread[node.index()].pop_front() else { return };
+            // The connection may have gone since, and its number may be another's by now.
+            let Some(connection) = streams.connection(id).filter(|connection| connection.ends[end].unread) else {
+                continue;
+            };
             connection.ends[end].unread = false;
             self.poll_at(id, end, now);
+            if !idle {
+                return;
+            }
         }
     }
 

@@ -143,7 +143,10 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
                 this.duplicates += 1;
             } else {
                 this.duplicates = 0;
-                this.acknowledged = segment.acked;
+                // A segment that was overtaken acknowledges less than is known.
+                if before(this.acknowledged, segment.acked) {
+                    this.acknowledged = segment.acked;
+                }
             }
         }
         let stream = &mut connection.streams[1 - end];
@@ -182,7 +185,7 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
         let Some(streams) = self.streams() else { return false };
         let Some(connection) = streams.connection(id) else { return false };
         let lane = connection.lane;
-        let mut moved = None;
+        let (mut moved, mut replaced) = (None, None);
         if let Some((old, end)) = streams.routes.get(&(me, other, lane)).copied() {
             let Some(before) = streams.connection(old) else { return false };
             let crossing = end == DIALLED && !before.ends[end].open && other & CLIENT == 0;
@@ -197,8 +200,7 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
                 moved = Some(stream);
                 self.release_connection(old);
             } else {
-                // Whoever makes a new one has no old one.
-                self.abort(old, end, "replaced");
+                replaced = Some((old, end));
             }
         }
         let luck = hash::of(&[u64::from(me), u64::from(other), u64::from(lane), now.0]);
@@ -211,6 +213,11 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
         connection.ends[ASKED].stack = Some(stack);
         if let Some(Stream { parcels, sent, .. }) = moved {
             connection.streams[ASKED] = Stream { parcels, sent, ..Stream::default() };
+        }
+        if let Some((old, end)) = replaced {
+            // Whoever makes a new one has no old one. The node hears of it now that the new one is there: what it sends
+            // on hearing goes over the new one, and it dials none of its own.
+            self.abort(old, end, "replaced");
         }
         true
     }

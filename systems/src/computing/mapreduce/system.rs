@@ -55,6 +55,10 @@ impl System for MapReduceSystem {
         (0, 1)
     }
 
+    fn first_story() -> Option<&'static str> {
+        Some("mapreduce/worker-lost")
+    }
+
     fn client(_: &Rc<Config>, load: Load) -> MapReduceClient {
         client(load)
     }

@@ -69,6 +69,10 @@ impl System for SchedulingSystem {
         (0, 2)
     }
 
+    fn first_story() -> Option<&'static str> {
+        Some("scheduling/handler-crash")
+    }
+
     fn client(config: &Rc<Config>, load: Load) -> SchedulingClient {
         client(config, load)
     }

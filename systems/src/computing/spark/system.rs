@@ -56,6 +56,10 @@ impl System for SparkSystem {
         (0, 1)
     }
 
+    fn first_story() -> Option<&'static str> {
+        Some("spark/executor-lost")
+    }
+
     fn client(_: &Rc<Config>, load: Load) -> SparkClient {
         client(load)
     }
