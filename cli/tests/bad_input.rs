@@ -227,3 +227,20 @@ fn coordination_that_makes_no_sense_is_refused() {
         assert!(told.contains("x.toml:"), "{system}: {}", ran.stderr);
     }
 }
+
+#[test]
+fn a_level_is_of_transactions_known_and_one() {
+    let refused = |file: &str, set: &[&str]| {
+        let mut args = vec!["check", file];
+        set.iter().for_each(|set| args.extend(["--set", set]));
+        let ran = splitbrain(&args);
+        assert_eq!(ran.status.code(), Some(2), "{}{}", ran.stdout, ran.stderr);
+        ran.stderr
+    };
+    let said = refused("raft/steady", &["expect.level=serializable"]);
+    assert!(said.contains("the operations of `raft` are no transactions"), "{said}");
+    let said = refused("negative/write-skew", &["expect.level=causal"]);
+    assert!(said.contains("snapshot-isolation") && said.contains("causal"), "{said}");
+    let said = refused("negative/write-skew", &["system.level=snapshot-isolation"]);
+    assert!(said.contains("[system] has another `level` than is expected here"), "{said}");
+}

@@ -327,11 +327,20 @@ const fn bound(name: &'static str, unit: Unit, about: &'static str) -> Key {
     Key::new(name, Bound(unit), "", about)
 }
 
+/// What the history of transactions is judged by: a key of `[expect]`, and an option of whatever system judges them.
+pub const LEVEL: &str = "level";
+
 /// `[expect]`.
 pub static EXPECT: Section = Section {
     name: "[expect]",
     keys: &[
         Key::new("linearizable", Flag, "false", "the history of all operations is linearizable"),
+        Key::new(
+            LEVEL,
+            Text,
+            "what the system promises",
+            "of a system of transactions: what its history is judged by, such as \"serializable\"; its option `level`",
+        ),
         Key::new(
             "answered_within",
             Duration,

@@ -30,7 +30,7 @@ pub use section::{Beside, Files};
 pub use target::write as write_target;
 
 use crate::diagnostics::{Diagnostics, Problems, Span};
-use crate::keys;
+use crate::keys::{self, LEVEL};
 use crate::options::Systems;
 use crate::runner;
 use crate::scenario::{Choice, Scenario};
@@ -304,6 +304,12 @@ fn options(
             None => measure::no_option(&entry.value, context),
         }
     }
+    let level = root.path(&["expect", LEVEL]);
+    if let Some((level, value)) = level.and_then(|level| Some((level, level.to_toml()?)))
+        && options.insert(LEVEL.to_owned(), value.clone()).is_some_and(|said| said != value)
+    {
+        context.wrong(level.span, "[system] has another `level` than is expected here", "leave that one out");
+    }
     // Without a sound cluster, and sound files, the system would object to what the user did not write.
     if !sound {
         return (Some(system), None, Vec::new());
@@ -317,11 +323,16 @@ fn options(
             (Some(system), Some(complete), choices)
         }
         Err(problems) => {
-            for problem in problems {
+            for mut problem in problems {
+                let expected = level.filter(|_| problem.key == LEVEL);
+                if let (Some(_), true) = (expected, problem.unknown) {
+                    problem.what = format!("the operations of `{system}` are no transactions, and have no level");
+                    problem.help = "`linearizable = true` is for single operations".to_owned();
+                }
                 let span: Span = match table.entry(&problem.key) {
                     Some(entry) if problem.unknown => entry.key_span,
                     Some(entry) => entry.value.span,
-                    None => at,
+                    None => expected.map_or(at, |level| level.span),
                 };
                 context.wrong(span, problem.what, problem.help);
             }
