@@ -6,7 +6,7 @@ use super::scale::{Scale, ceiling};
 use super::scene::{Area, Hatch, Ink, Scene};
 use super::timed::Timed;
 use crate::report::{Goodput, GoodputBin, Report};
-use crate::units;
+use crate::{measure, units};
 
 const OFFERED_DASH: Option<(f64, f64)> = Some((12.0, 6.0));
 
@@ -37,12 +37,11 @@ pub(crate) fn draw(report: &Report) -> Option<Scene> {
 
 fn finding(goodput: &Goodput) -> String {
     let Some(fraction) = goodput.fraction else { return "No load: nobody asked".into() };
-    let (offered, served) = (goodput.offered_per_second, goodput.served_per_second);
-    let (offered, served) = (units::short_count(offered), units::short_count(served));
-    if fraction >= 1.0 {
+    if fraction >= 1.0 && goodput.offered_per_second >= 0.1 {
+        let offered = units::short_count(goodput.offered_per_second);
         return format!("All of the {offered} ops/s that were offered were served in time");
     }
-    format!("{served} of {offered} ops/s served in time, {}", units::percent(fraction))
+    format!("{}, {}", measure::goodput::served_of_offered(goodput), units::percent(fraction))
 }
 
 struct Panel<'a> {

@@ -3,7 +3,7 @@
 use super::counts::{loads, served};
 use super::series::bin_length;
 use crate::report::{Goodput, GoodputBin};
-use crate::units::{fraction, round};
+use crate::units::{self, fraction, round};
 use sim_core::Fate;
 use sim_core::measures::Measures;
 use sim_core::record::RunRecord;
@@ -43,4 +43,14 @@ pub(crate) fn measure(record: &RunRecord) -> Option<Goodput> {
         bin_ns,
         bins,
     })
+}
+
+/// `312 of 400 ops/s served in time`; counted where a rate would say nothing.
+pub(crate) fn served_of_offered(g: &Goodput) -> String {
+    if g.offered_per_second < 0.1 {
+        let sum = |of: fn(&GoodputBin) -> u64| units::count(g.bins.iter().map(of).sum());
+        return format!("{} of {} operations served in time", sum(|bin| bin.served), sum(|bin| bin.offered));
+    }
+    let (served, offered) = (units::short_count(g.served_per_second), units::short_count(g.offered_per_second));
+    format!("{served} of {offered} ops/s served in time")
 }

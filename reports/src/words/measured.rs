@@ -1,7 +1,7 @@
 //! What only some systems measure, in words: losses, recoveries, goodput, errors, keys moved, formulas.
 
 use super::sheet::{ROWS, Sheet, Shown, texts};
-use crate::measure::{metrics, moves};
+use crate::measure::{goodput, metrics, moves};
 use crate::report::{Goodput, Moved, Recoveries, Recovery, Report};
 use crate::units;
 use serde::Serialize;
@@ -110,8 +110,7 @@ pub(crate) fn harm(report: &Report, words: Words) -> Vec<String> {
 /// `312 of 400 ops/s served in time, 78 %; 1.2 tries each; refused 1,412`.
 pub(crate) fn goodput_sentence(g: &Goodput, errors: &BTreeMap<String, u64>) -> String {
     let Some(fraction) = g.fraction else { return "nobody asked".into() };
-    let (served, offered) = (units::short_count(g.served_per_second), units::short_count(g.offered_per_second));
-    let mut text = format!("{served} of {offered} ops/s served in time, {}", units::percent(fraction));
+    let mut text = format!("{}, {}", goodput::served_of_offered(g), units::percent(fraction));
     if let Some(tries) = g.attempts_per_operation.filter(|tries| *tries > 1.0) {
         text.push_str(&format!(", {} tries each", units::significant(tries)));
     }

@@ -93,8 +93,10 @@ fn limited<'a>(
         // By Little's law: so many under way, so many a second, so long each.
         let slow =
             u128::from(limit) * u128::from(length) * 2 >= u128::from(began) * u128::from(scenario.probe.timeout.0);
-        if full[from] && slow {
-            let per_second = |count: u64, ns: u64| count as f64 * 1e9 / ns as f64;
+        let per_second = |count: u64, ns: u64| count as f64 * 1e9 / ns as f64;
+        // Who asks less than once a second has given out long work, and waits for its end.
+        let asks = think == Duration::ZERO || per_second(limit, think.0) >= 1.0;
+        if full[from] && slow && asks {
             found.push(Condition {
                 kind: "client_limit".to_owned(),
                 label: format!("the clients' limit of {limit} outstanding operations"),

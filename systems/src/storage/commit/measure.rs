@@ -16,6 +16,15 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Its own figures.
 pub(super) const METRICS: &[MetricKind] = &[
     MetricKind::new(
+        "blocked",
+        "blocked transactions",
+        Unit::Number,
+        "transactions about which a participant was in doubt while their coordinator was down, or asked in vain",
+    ),
+    MetricKind::new("blocked_share", "share blocked", Unit::Fraction, "of the transactions voted on, those"),
+    MetricKind::new("blocked_time", "blocked for", Unit::Time, "how long each of those participants was, on average"),
+    MetricKind::new("blocked_longest", "blocked for at most", Unit::Time, "the longest of them"),
+    MetricKind::new(
         "committed_per_second",
         "committed per second",
         Unit::Number,
@@ -38,15 +47,6 @@ pub(super) const METRICS: &[MetricKind] = &[
         "from the first vote to the decision, on average, where nobody was blocked",
     ),
     MetricKind::new("doubt_longest", "longest doubt", Unit::Time, "the longest that a participant was in doubt"),
-    MetricKind::new(
-        "blocked",
-        "blocked transactions",
-        Unit::Number,
-        "transactions about which a participant was in doubt while their coordinator was down, or asked in vain",
-    ),
-    MetricKind::new("blocked_share", "share blocked", Unit::Fraction, "of the transactions voted on, those"),
-    MetricKind::new("blocked_time", "blocked for", Unit::Time, "how long each of those participants was, on average"),
-    MetricKind::new("blocked_longest", "blocked for at most", Unit::Time, "the longest of them"),
     MetricKind::new("lock_waits", "lock waits", Unit::Number, "times that a transaction had to wait for a lock"),
     MetricKind::new("lock_wait", "lock wait", Unit::Time, "how long each of them took, on average"),
     MetricKind::new(
