@@ -2,7 +2,10 @@
 
 use crate::common::{Only, files, root};
 use proptest::prelude::*;
-use scenarios::{Beside, Override, Text, expand, parse, to_toml};
+use scenarios::history::{ModelName, Reading, TransactionModel, judge, judge_transactions};
+use scenarios::{Beside, Files, Override, Text, expand, parse, to_toml};
+use sim_core::transactions::Level;
+use std::path::Path;
 
 fn read(text: &str, json: bool, sets: &[Override]) {
     let folder = Beside::new(&root().join("fixtures/latency/x.toml"));
@@ -29,6 +32,85 @@ fn good_files() -> Vec<String> {
     all.extend(files(&root().join("fixtures/valid"), &["toml"]));
     all.extend(files(&root().join("fixtures/invalid"), &["toml"]));
     all.into_iter().filter_map(|path| std::fs::read_to_string(path).ok()).collect()
+}
+
+/// So many inputs of each kind in every test; `make fuzz` asks for more.
+fn cases(few: u32) -> ProptestConfig {
+    let asked = std::env::var("FUZZ_CASES").ok().and_then(|cases| cases.parse().ok());
+    ProptestConfig::with_cases(asked.unwrap_or(few))
+}
+
+/// The texts of all files in these folders of `fixtures`.
+fn corpus(folders: &[&str]) -> Vec<String> {
+    let of = |folder: &&str| std::fs::read_dir(root().join("fixtures").join(folder)).expect("a folder");
+    let mut paths: Vec<_> = folders.iter().flat_map(of).flatten().map(|entry| entry.path()).collect();
+    paths.sort();
+    paths.into_iter().filter_map(|path| std::fs::read_to_string(path).ok()).collect()
+}
+
+/// Where, from where, how much and how.
+type Edit = (usize, usize, usize, u8);
+
+fn edits() -> impl Strategy<Value = Vec<Edit>> {
+    proptest::collection::vec((any::<usize>(), any::<usize>(), 1_usize..12, any::<u8>()), 1..8)
+}
+
+/// Letters that mean something to whoever reads histories, tables or traces.
+const LETTERS: &str = "{}[](),;:#\"'\\\n\r\t -+.e01958nilé\u{feff}\u{0}";
+
+/// The text with letters replaced, left out, doubled and brought in from elsewhere.
+fn scrambled(text: &str, edits: &[Edit]) -> String {
+    let mut letters: Vec<char> = text.chars().collect();
+    let bring: Vec<char> = LETTERS.chars().collect();
+    for (at, from, many, how) in edits {
+        let length = letters.len().max(1);
+        let (at, from) = (at % length, from % length);
+        let part: Vec<char> = letters.iter().copied().skip(from).take(many * many).collect();
+        match how % 5 {
+            0 if at < letters.len() => letters[at] = bring[from % bring.len()],
+            1 => drop(letters.drain(at.min(letters.len())..(at + many).min(letters.len()))),
+            2 => letters.insert(at.min(letters.len()), bring[from % bring.len()]),
+            3 => drop(letters.splice(at.min(letters.len())..at.min(letters.len()), part)),
+            _ => letters.truncate(letters.len() - many.min(&(letters.len() / 2))),
+        }
+    }
+    letters.into_iter().collect()
+}
+
+/// A history, by every model there is.
+fn judge_all(text: &str) {
+    for model in ModelName::ALL {
+        if let Err(errors) = judge("fuzz", text, model, &Reading::default(), 2_000, &mut || true) {
+            assert!(!errors.render(true).is_empty());
+        }
+    }
+    use TransactionModel::{Bank, ListAppend, LongFork, RwRegister};
+    for model in [Bank, ListAppend, LongFork, RwRegister] {
+        if let Err(errors) = judge_transactions("fuzz", text, model, Level::Serializable, None) {
+            assert!(!errors.render(true).is_empty());
+        }
+    }
+}
+
+/// Every file beside the scenario has this text.
+struct Everywhere(String);
+
+impl Files for Everywhere {
+    fn read(&self, _: &str) -> Result<String, (String, String)> {
+        Ok(self.0.clone())
+    }
+}
+
+/// A scenario whose tables of latency and recorded process have this text.
+fn beside(text: &str) {
+    let path = root().join("fixtures/valid/every-key.toml");
+    let scenario = std::fs::read_to_string(Path::new(&path)).expect("it is there");
+    let files = Everywhere(text.to_owned());
+    let of = Text { name: "fuzz", text: &scenario, json: false, overrides: &[], files: &files };
+    match parse(&of, &Only) {
+        Ok(scenario) => drop(expand(&scenario, scenario.seed)),
+        Err(errors) => assert!(!errors.render(true).is_empty()),
+    }
 }
 
 /// Words that mean something somewhere in the format, so that mutations reach deep.
@@ -108,7 +190,7 @@ fn mutate(text: &str, edits: &[(usize, usize, u8)]) -> String {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(400))]
+    #![proptest_config(cases(400))]
 
     #[test]
     fn arbitrary_text(text in "\\PC{0,300}") {
@@ -136,6 +218,24 @@ proptest! {
     ) {
         let files = good_files();
         read(&mutate(&files[which % files.len()], &edits), false, &[]);
+    }
+
+    #[test]
+    fn scrambled_histories(which in any::<usize>(), edits in edits()) {
+        let all = corpus(&["histories", "transactions"]);
+        judge_all(&scrambled(&all[which % all.len()], &edits));
+    }
+
+    #[test]
+    fn scrambled_tables_and_traces(which in any::<usize>(), edits in edits()) {
+        let all = corpus(&["latency", "processes"]);
+        beside(&scrambled(&all[which % all.len()], &edits));
+    }
+
+    #[test]
+    fn arbitrary_histories_tables_and_traces(text in "([\\[\\]{}:\",;#\n \\-+.e]|[0-9]{1,20}|:invoke|:ok|:f|n1|PERIODICITY){0,60}") {
+        judge_all(&text);
+        beside(&text);
     }
 
     #[test]

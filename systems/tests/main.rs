@@ -9,6 +9,7 @@ mod detectors;
 mod embedded_rafts;
 mod handover;
 mod known_bugs;
+mod manifests;
 mod paxos_by_hand;
 mod paxos_laws;
 mod placement_laws;
