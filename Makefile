@@ -49,7 +49,7 @@ plumbing:        ## how many lines of each system are not its protocol
 
 FUZZ_CASES ?= 1000000
 fuzz:            ## scenarios, histories, tables, traces and manifests, scrambled: FUZZ_CASES inputs of each kind; nothing panics
-	FUZZ_CASES=$(FUZZ_CASES) $(CARGO) test --workspace --release --quiet --test all -- never_panics:: manifests::
+	FUZZ_CASES=$(FUZZ_CASES) $(CARGO) test --release --quiet -p scenarios -p systems --test all -- never_panics:: manifests::
 
 charts:          ## sample charts and pages into target/gallery, to look at
 	$(CARGO) run --quiet --release --package reports --example gallery -- target/gallery
