@@ -1,7 +1,7 @@
 # The verbs a person needs. `make test` is what CI runs; everything long is behind a verb of its own.
 CARGO ?= cargo
 
-.PHONY: help test optimised slurm lint doc bench bugs published sweep plumbing fuzz charts clean
+.PHONY: help test optimised slurm lint doc bench bugs published sweep plumbing dist fuzz charts clean
 
 help:            ## list the verbs
 	@grep -hE '^[a-z]+: .*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## /\1\t/' | expand -t 12
@@ -46,6 +46,9 @@ sweep:           ## every scenario of every system with many seeds (SEEDS=1..100
 
 plumbing:        ## how many lines of each system are not its protocol
 	@scripts/plumbing
+
+dist:            ## the source with every crate it needs as one archive in target/dist/, to install without a network
+	@CARGO=$(CARGO) scripts/dist
 
 FUZZ_CASES ?= 1000000
 fuzz:            ## scenarios, histories, tables, traces and manifests, scrambled: FUZZ_CASES inputs of each kind; nothing panics

@@ -78,6 +78,8 @@ pub enum Command {
     Schema,
     /// Print what makes a shell complete this command's flags
     Completions(CompletionsArgs),
+    /// Print a manual page, of this program or of one of its commands
+    Man(ManArgs),
 }
 
 /// Flags of `show`.
@@ -536,6 +538,14 @@ pub struct CompletionsArgs {
     /// For which shell
     #[arg(value_enum)]
     pub shell: clap_complete::Shell,
+}
+
+/// Flags of `man`.
+#[derive(Debug, Args)]
+pub struct ManArgs {
+    /// Of which command; of the program itself if none is named
+    #[arg(value_name = "COMMAND")]
+    pub command: Option<String>,
 }
 
 /// What `list` can list.

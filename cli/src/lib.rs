@@ -111,5 +111,6 @@ fn dispatch(registry: &Registry, cli: &Cli) -> Exit {
         Command::New(args) => new::new(registry, args),
         Command::Schema => list::schema(registry),
         Command::Completions(args) => completions::completions(args),
+        Command::Man(args) => completions::man(args),
     }
 }
