@@ -153,7 +153,8 @@ fn commands_that_are_only_named_are_commands() {
             named += 1;
             let mut args: Vec<String> = words(rest).into_iter().filter(|word| word != "...").collect();
             // `--model MODEL` stands for any.
-            while let Some(at) = args.windows(2).position(|pair| pair[0].starts_with("--") && is_placeholder(&pair[1])) {
+            while let Some(at) = args.windows(2).position(|pair| pair[0].starts_with("--") && is_placeholder(&pair[1]))
+            {
                 args.drain(at..at + 2);
             }
             let mut args: Vec<&str> = args.iter().map(String::as_str).collect();
@@ -163,7 +164,9 @@ fn commands_that_are_only_named_are_commands() {
                 wrong.push(format!("{}: {line}: {}", page.display(), ran.stderr.lines().next().unwrap_or_default()));
             }
             // Names of the library are there.
-            let names = args.iter().filter(|arg| arg.contains('/') && !arg.starts_with(['-', '/', '.']) && !arg.contains("FILE"));
+            let names = args
+                .iter()
+                .filter(|arg| arg.contains('/') && !arg.starts_with(['-', '/', '.']) && !arg.contains("FILE"));
             for name in names.filter(|name| LIBRARY.iter().any(|part| name.starts_with(part))) {
                 if splitbrain(&["show", name]).status.code() != Some(0) {
                     wrong.push(format!("{}: {line}: no {name}", page.display()));

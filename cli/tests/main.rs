@@ -20,6 +20,7 @@ mod outside;
 mod page;
 mod plans;
 mod published;
+mod reference;
 mod roles;
 mod serve;
 mod shrink;

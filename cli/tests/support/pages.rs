@@ -161,7 +161,9 @@ fn renewed(shown: &[&str], printed: &[&str]) -> Vec<String> {
     }
     let (mut fresh, mut at) = (Vec::new(), 0);
     for line in shown.iter().filter(|line| **line != LEFT_OUT) {
-        let Some(found) = printed[at..].iter().position(|printed| shape(printed) == shape(line)) else { return whole() };
+        let Some(found) = printed[at..].iter().position(|printed| shape(printed) == shape(line)) else {
+            return whole();
+        };
         fresh.extend((found > 0).then(|| LEFT_OUT.to_owned()));
         fresh.push(printed[at + found].to_owned());
         at += found + 1;
