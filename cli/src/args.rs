@@ -1,8 +1,10 @@
 //! The command line as written: every flag, its help, its default.
 
 mod engines;
+mod output;
 
 pub use engines::{Emit, EmitArgs};
+pub use output::Output;
 
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
@@ -115,9 +117,9 @@ pub struct RunArgs {
     /// Leave the messages around outages and faults out of the report, for which the run is made a second time
     #[arg(long)]
     pub no_diagram: bool,
-    /// What is printed: a summary for people, or one JSON report a line
-    #[arg(long, value_enum, default_value_t = Format::Text)]
-    pub format: Format,
+    /// What is printed: a summary for people, one JSON report a line, or each rule of each run for CI
+    #[arg(long, value_enum, default_value_t = Output::Text)]
+    pub format: Output,
 }
 
 /// Flags of `run` that make a scenario.
@@ -161,9 +163,9 @@ pub struct SweepArgs {
     /// Override a field by its dotted path (may be repeated)
     #[arg(long, value_name = "KEY=VALUE")]
     pub set: Vec<String>,
-    /// What is printed: a summary for people, or summary.json
-    #[arg(long, value_enum, default_value_t = Format::Text)]
-    pub format: Format,
+    /// What is printed: a summary for people, summary.json, or each run for CI
+    #[arg(long, value_enum, default_value_t = Output::Text)]
+    pub format: Output,
     /// As jobs for an engine of many machines
     #[command(flatten)]
     pub emit: EmitArgs,
@@ -254,9 +256,9 @@ pub struct CheckArgs {
     /// Of a swarm: how many of these seeds have each kind of fault
     #[arg(long, value_name = "RANGE")]
     pub seeds: Option<Seeds>,
-    /// What is printed: words for people, or one JSON object for each file
-    #[arg(long, value_enum, default_value_t = Format::Text)]
-    pub format: Format,
+    /// What is printed: words for people, one JSON object for each file, or each file for CI
+    #[arg(long, value_enum, default_value_t = Output::Text)]
+    pub format: Output,
 }
 
 /// Flags of `replay`.

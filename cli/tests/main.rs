@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod bugs;
+mod ci;
 mod compare;
 mod counter;
 mod docs;
