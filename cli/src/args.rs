@@ -1,8 +1,10 @@
 //! The command line as written: every flag, its help, its default.
 
 mod engines;
+mod output;
 
 pub use engines::{Emit, EmitArgs};
+pub use output::Output;
 
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
@@ -44,7 +46,7 @@ pub enum Command {
     Sweep(SweepArgs),
     /// Put the shards of a sweep together
     Merge(MergeArgs),
-    /// Run two scenarios with the same seeds: which is down for less time, by how much, how sure?
+    /// Run scenarios with the same seeds: which is down for less time, by how much, how sure?
     Compare(CompareArgs),
     /// How long the design is down in a year, when things fail as often as its [[hazard]] say
     Forecast(ForecastArgs),
@@ -117,9 +119,9 @@ pub struct RunArgs {
     /// Leave the messages around outages and faults out of the report, for which the run is made a second time
     #[arg(long)]
     pub no_diagram: bool,
-    /// What is printed: a summary for people, or one JSON report a line
-    #[arg(long, value_enum, default_value_t = Format::Text)]
-    pub format: Format,
+    /// What is printed: a summary for people, one JSON report a line, or each rule of each run for CI
+    #[arg(long, value_enum, default_value_t = Output::Text)]
+    pub format: Output,
 }
 
 /// Flags of `run` that make a scenario.
@@ -163,9 +165,9 @@ pub struct SweepArgs {
     /// Override a field by its dotted path (may be repeated)
     #[arg(long, value_name = "KEY=VALUE")]
     pub set: Vec<String>,
-    /// What is printed: a summary for people, or summary.json
-    #[arg(long, value_enum, default_value_t = Format::Text)]
-    pub format: Format,
+    /// What is printed: a summary for people, summary.json, or each run for CI
+    #[arg(long, value_enum, default_value_t = Output::Text)]
+    pub format: Output,
     /// As jobs for an engine of many machines
     #[command(flatten)]
     pub emit: EmitArgs,
@@ -195,22 +197,22 @@ pub struct MergeArgs {
 /// Flags of `compare`.
 #[derive(Debug, Args)]
 pub struct CompareArgs {
-    /// The first scenario file
-    #[arg(value_name = "A")]
-    pub a: PathBuf,
-    /// The second
-    #[arg(value_name = "B")]
-    pub b: PathBuf,
+    /// The scenario files, or names of the library: two are set side by side, more are ranked
+    #[arg(required = true, value_name = "FILE", num_args = 1..=26)]
+    pub files: Vec<PathBuf>,
+    /// One file against itself without each of its faults: what does each cost?
+    #[arg(long)]
+    pub remove_fault: bool,
     /// Which seeds: 7, or 1..200 (both ends included), or 1..10,20..30
     #[arg(long, value_name = "SEEDS", default_value = "1..200")]
     pub seeds: Seeds,
     /// How many runs at a time [default: one a core]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub jobs: Option<u16>,
-    /// Where results go: `DIR/<name of A>-vs-<name of B>/`
+    /// Where results go: `DIR/<name of one>-vs-<name of another>/`
     #[arg(long, value_name = "DIR", default_value = DEFAULT_OUT)]
     pub out: PathBuf,
-    /// Override a field of both by its dotted path (may be repeated)
+    /// Override a field of all by its dotted path (may be repeated)
     #[arg(long, value_name = "KEY=VALUE")]
     pub set: Vec<String>,
     /// What is printed: a conclusion for people, or compare.json
@@ -256,9 +258,9 @@ pub struct CheckArgs {
     /// Of a swarm: how many of these seeds have each kind of fault
     #[arg(long, value_name = "RANGE")]
     pub seeds: Option<Seeds>,
-    /// What is printed: words for people, or one JSON object for each file
-    #[arg(long, value_enum, default_value_t = Format::Text)]
-    pub format: Format,
+    /// What is printed: words for people, one JSON object for each file, or each file for CI
+    #[arg(long, value_enum, default_value_t = Output::Text)]
+    pub format: Output,
 }
 
 /// Flags of `replay`.

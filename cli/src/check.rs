@@ -1,6 +1,7 @@
 //! `splitbrain check`: every problem of every file, and nothing run.
 
-use crate::args::{CheckArgs, Format};
+use crate::args::{CheckArgs, Output};
+use crate::ci::{self, Came, Case, Suite};
 use crate::exit::Exit;
 use crate::run::say;
 use crate::terminal::{self, say_wrapped};
@@ -13,8 +14,10 @@ use std::path::{Path, PathBuf};
 
 /// Runs the command.
 pub fn check(registry: &Registry, args: &CheckArgs) -> Exit {
-    if args.format == Format::Json {
-        return in_json(registry, args);
+    match args.format {
+        Output::Text => {}
+        Output::Json => return in_json(registry, args),
+        Output::Junit | Output::Github => return for_ci(registry, args),
     }
     let Some(scenarios) = load_all(registry, &args.files, &args.set) else { return Exit::Usage };
     for (path, scenario) in args.files.iter().zip(&scenarios) {
@@ -68,6 +71,41 @@ fn in_json(registry: &Registry, args: &CheckArgs) -> Exit {
         say(&format!("{told}\n"));
     }
     exit
+}
+
+/// Each file a suite: that it is sound, or each of its problems.
+fn for_ci(registry: &Registry, args: &CheckArgs) -> Exit {
+    let overrides: Vec<Override> = args.set.iter().map(Override::new).collect();
+    let mut exit = Exit::Held;
+    let mut suites = Vec::new();
+    for path in &args.files {
+        let file = path.display().to_string();
+        let cases = match scenarios::load(path, &overrides, registry) {
+            Ok(_) => vec![Case::held("is sound".to_owned())],
+            Err(problems) => {
+                exit = Exit::Usage;
+                problems.list().iter().map(|one| problem(one, &file)).collect()
+            }
+        };
+        suites.push(Suite { name: file.clone(), file, properties: Vec::new(), cases });
+    }
+    say(&ci::told(args.format, &suites).unwrap_or_default());
+    exit
+}
+
+fn problem(problem: &scenarios::Diagnostic, file: &str) -> Case {
+    let place = problem.place.as_ref().map(|place| (place.line, place.column));
+    let at = place.map_or_else(String::new, |(line, column)| format!(":{line}:{column}"));
+    // What is wrong in a `--set` has no place in the file.
+    let place = place.filter(|_| problem.file == file);
+    let help = problem.help.as_ref().map_or_else(String::new, |help| format!("\nhelp: {help}"));
+    Case {
+        came: Came::Failed,
+        why: problem.what.clone(),
+        detail: format!("{}{help}", problem.what),
+        place,
+        ..Case::held(format!("{}{at}", problem.file))
+    }
 }
 
 /// Says what a seed drew of its swarm.

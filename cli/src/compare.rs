@@ -1,4 +1,6 @@
-//! `splitbrain compare`: two sweeps over the same seeds, and what their difference shows.
+//! `splitbrain compare`: sweeps over the same seeds, and what their differences show.
+
+mod many;
 
 use crate::args::{CompareArgs, Format};
 use crate::exit::Exit;
@@ -7,7 +9,7 @@ use crate::sweep::folder::FolderError;
 use crate::sweep::pages::Pages;
 use crate::sweep::{self, Made, workers};
 use crate::terminal::{headed, say_lines};
-use reports::compare::{BrokenRule, Comparison, Difference, RunFigures, Side};
+use reports::compare::{Against, BrokenRule, Comparison, Difference, RunFigures, Side};
 use reports::{program, quoted};
 use scenarios::sweep::{JobResult, Outcome, Plan, Shard, Summary};
 use scenarios::{Registry, Scenario};
@@ -22,10 +24,29 @@ pub fn compare(registry: &Registry, args: &CompareArgs) -> Exit {
             return Exit::Usage;
         }
     };
-    let files = [args.a.clone(), args.b.clone()];
-    let Some(scenarios) = crate::check::load_all(registry, &files, &args.set) else { return Exit::Usage };
-    let [a, b] = scenarios.as_slice() else { return Exit::Usage };
-    whole(registry, args, &plan, (a, b)).unwrap_or_else(|error| error.tell())
+    let wrong = match (args.remove_fault, args.files.len()) {
+        (true, 1) | (false, 2..) => None,
+        (true, _) => Some("--remove-fault compares one file with itself: name one"),
+        (false, _) => Some("one file alone: name another, or ask what each of its faults costs with --remove-fault"),
+    };
+    if let Some(wrong) = wrong {
+        eprintln!("{}: {wrong}", program());
+        return Exit::Usage;
+    }
+    let Some(scenarios) = crate::check::load_all(registry, &args.files, &args.set) else { return Exit::Usage };
+    let exit = match scenarios.as_slice() {
+        [one] if one.faults.is_empty() => {
+            eprintln!("{}: {} has no [[fault]] that could be removed", program(), args.files[0].display());
+            return Exit::Usage;
+        }
+        [one] => {
+            let designs = many::without_each_fault(&args.files[0], one);
+            many::rank(registry, args, &plan, &designs, Against::First)
+        }
+        [a, b] => whole(registry, args, &plan, (a, b)),
+        _ => many::rank(registry, args, &plan, &many::of_files(&args.files, scenarios), Against::Each),
+    };
+    exit.unwrap_or_else(|error| error.tell())
 }
 
 fn whole(
@@ -39,7 +60,7 @@ fn whole(
     if args.format == Format::Text {
         let set: String = args.set.iter().map(|s| format!(" --set {}", quoted(s))).collect();
         let file = |path: &Path| quoted(&path.display().to_string());
-        let (file_a, file_b, out) = (file(&args.a), file(&args.b), out_flag(&args.out));
+        let (file_a, file_b, out) = (file(&args.files[0]), file(&args.files[1]), out_flag(&args.out));
         let head = format!("{label_a} and {label_b}  {} seeds", plan.seeds().count());
         let seeds = plan.seeds();
         say(&headed(&head, &format!("{} compare {file_a} {file_b} --seeds {seeds}{out}{set}", program())));
@@ -62,7 +83,7 @@ fn whole(
     let seed = plan.seeds().get(0).unwrap_or_default();
     let differences = scenarios::differences(a, b, seed).into_iter();
     let differences = differences.map(|d| Difference { path: d.path, a: d.a, b: d.b }).collect();
-    let sides = (side(label_a, &args.a, &made_a.summary), side(label_b, &args.b, &made_b.summary));
+    let sides = (side(label_a, &args.files[0], &made_a.summary), side(label_b, &args.files[1], &made_b.summary));
     let metrics = sweep::metrics(registry, [a, b]);
     let comparison = Comparison::of(plan.seeds().to_string(), sides, differences, &metrics, &pairs);
     reports::compare::write(&dir, &comparison, a.report.charts && b.report.charts)
@@ -72,12 +93,11 @@ fn whole(
         Format::Text => say_lines(&reports::compare::text(&comparison, &dir)),
     }
     let troubles = made_a.troubles().max(made_b.troubles());
-    Ok(troubles.max(exit_of(&comparison)))
+    Ok(troubles.max(exit_of(&[comparison.a, comparison.b])))
 }
 
 /// A missed expectation is what one compares; a broken safety rule is not. Inconclusive runs leave the answer open.
-fn exit_of(c: &Comparison) -> Exit {
-    let sides = [&c.a, &c.b];
+fn exit_of(sides: &[Side]) -> Exit {
     if sides.iter().any(|s| s.bugs > 0) {
         Exit::Bug
     } else if sides.iter().any(|s| !s.broken.is_empty()) {
@@ -123,7 +143,8 @@ fn side(label: String, file: &Path, summary: &Summary) -> Side {
 fn labels(args: &CompareArgs, a: &Scenario, b: &Scenario) -> [String; 2] {
     let stem = |path: &PathBuf| path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     let path = |path: &PathBuf| path.display().to_string();
-    let tries = [[a.name.clone(), b.name.clone()], [stem(&args.a), stem(&args.b)], [path(&args.a), path(&args.b)]];
+    let (one, other) = (&args.files[0], &args.files[1]);
+    let tries = [[a.name.clone(), b.name.clone()], [stem(one), stem(other)], [path(one), path(other)]];
     let [first, ..] = tries.clone();
     tries.into_iter().find(|[a, b]| a != b).unwrap_or(first)
 }

@@ -10,6 +10,7 @@ mod args;
 mod bisect;
 pub mod bugs;
 mod check;
+mod ci;
 mod compare;
 mod completions;
 mod diff;

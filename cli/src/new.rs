@@ -157,7 +157,7 @@ fn protocol(name: &str) -> Made {
         create(&root.join(path), &renamed(text, name))?;
     }
     Ok(format!(
-        "wrote {name}/: a counter, to be made into something else; docs/your-protocol.md explains it line by line\n    \
+        "wrote {name}/: a counter, to be made into something else; docs/5-your-protocol.md explains it line by line\n    \
          cd {name}\n    cargo run --release -- run scenarios/steady.toml\n    \
          cargo run --release -- bugs scenarios/chaos.toml\n"
     ))

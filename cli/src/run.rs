@@ -1,6 +1,7 @@
 //! `splitbrain run`: check every file, then run, report and judge each.
 
-use crate::args::{DEFAULT_OUT, Format, RunArgs};
+use crate::args::{DEFAULT_OUT, Output, RunArgs};
+use crate::ci::{self, Came, Case, Suite};
 use crate::exit::Exit;
 use crate::interrupt::{self, Kept};
 use crate::lines::{Cutter, Take};
@@ -83,19 +84,30 @@ pub fn run(registry: &Registry, args: &RunArgs) -> Exit {
             Err(exit) => return exit,
         }
     };
+    let mut suites = Vec::new();
     for (path, scenario) in files.iter().zip(&scenarios) {
         let seed = args.seed.unwrap_or(scenario.seed);
-        if args.format == Format::Text {
+        if args.format == Output::Text {
             say(&headed(&format!("{}  seed {seed}", scenario.name), &again(args, path, scenario, seed)));
         }
-        let exit = match one(registry, args, scenario, seed) {
+        let mut suite = Suite {
+            name: scenario.name.clone(),
+            file: path.display().to_string(),
+            properties: vec![("seed", seed.to_string()), ("again", again(args, path, scenario, seed))],
+            cases: Vec::new(),
+        };
+        let exit = match one(registry, args, scenario, seed, &mut suite) {
             Ok(exit) => exit,
             Err(trouble) => trouble.tell(),
         };
-        if args.format == Format::Text {
+        suites.push(suite);
+        if args.format == Output::Text {
             beside(registry, args, path, scenario, seed);
         }
         worst = worst.max(exit);
+    }
+    if let Some(told) = ci::told(args.format, &suites) {
+        say(&told);
     }
     worst
 }
@@ -294,7 +306,13 @@ impl Take for Lines {
     }
 }
 
-fn one(registry: &Registry, args: &RunArgs, scenario: &Scenario, seed: u64) -> Result<Exit, Trouble> {
+fn one(
+    registry: &Registry,
+    args: &RunArgs,
+    scenario: &Scenario,
+    seed: u64,
+    suite: &mut Suite,
+) -> Result<Exit, Trouble> {
     let schedule = scenarios::expand(scenario, seed);
     let folder = Partial::begin(&args.out, &scenario.name, seed)?;
     let trace_mode = if args.trace { TraceMode::All } else { TraceMode::FromFirstFault };
@@ -309,8 +327,16 @@ fn one(registry: &Registry, args: &RunArgs, scenario: &Scenario, seed: u64) -> R
         exit = Exit::Differed;
     }
     match args.format {
-        Format::Json => say(&format!("{}\n", report.to_json_line())),
-        Format::Text => {
+        Output::Junit | Output::Github => {
+            suite.cases = report.verdicts.iter().map(case).collect();
+            if exit == Exit::Differed {
+                suite.cases.push(Case { came: Came::Failed, ..Case::held("the twin run is the same".to_owned()) });
+            }
+            suite.properties.push(("digest", record.digest.clone()));
+            suite.properties.push(("report", dir.join("report.html").display().to_string()));
+        }
+        Output::Json => say(&format!("{}\n", report.to_json_line())),
+        Output::Text => {
             let text = reports::summary(&report, &dir, terminal::width(), terminal::colour());
             say(&format!("{}\n", text.trim_end()));
             // What was broken as expected is no riddle: its last events are in `record.json`, and `trace` tells them.
@@ -329,6 +355,12 @@ fn one(registry: &Registry, args: &RunArgs, scenario: &Scenario, seed: u64) -> R
         (wall - simulated - again).as_secs_f64(),
     );
     Ok(exit)
+}
+
+/// A rule or an expectation of a run, as CI shows it.
+fn case(verdict: &reports::Verdict) -> Case {
+    let (name, why) = (verdict.rule.clone(), verdict.detail.clone());
+    Case { came: verdict.verdict.into(), detail: why.clone(), why, ..Case::held(name) }
 }
 
 /// Where a run's lines go.

@@ -134,7 +134,8 @@ fn bad_input_gets_one_clear_message() {
     let a = scenario(&scratch, "a.toml", "a", "150ms..300ms", "");
     let bad = scenario(&scratch, "bad.toml", "b", "never", "");
     for (args, word) in [
-        (vec!["compare", &a], "<B>"),
+        (vec!["compare", &a], "one file alone"),
+        (vec!["compare", &a, &a, "--remove-fault"], "name one"),
         (vec!["compare", &a, "no/such.toml"], "no/such.toml"),
         (vec!["compare", &a, &bad], "never"),
         (vec!["compare", &a, &a, "--seeds", "9..1"], "did you mean `1..9`"),
@@ -144,4 +145,72 @@ fn bad_input_gets_one_clear_message() {
         assert_eq!(ran.status.code(), Some(2), "{args:?}: {}", ran.stderr);
         assert!(ran.stderr.contains(word), "{args:?}: {}", ran.stderr);
     }
+}
+
+#[test]
+fn many_designs_are_ranked_and_equals_share_a_place() {
+    let scratch = Scratch::new();
+    let timeouts = [("a", "600ms..900ms"), ("b", "100ms..200ms"), ("c", "100ms..200ms"), ("d", "1200ms..1500ms")];
+    let files = timeouts.map(|(name, timeout)| scenario(&scratch, &format!("{name}.toml"), name, timeout, ""));
+    let out = scratch.path().join("out");
+    let files: Vec<&str> = files.iter().map(String::as_str).collect();
+    let run = |format: &str, jobs: &str| {
+        let flags = ["--seeds", "1..16", "--jobs", jobs, "--format", format, "--out", out.to_str().expect("UTF-8")];
+        splitbrain(&[&["compare"], &files[..], &flags[..]].concat())
+    };
+    let ran = run("json", "2");
+    assert_eq!(ran.status.code(), Some(0), "{}", ran.stderr);
+    let json = json(&ran);
+    let places: Vec<u64> = json["figures"][0]["standings"]
+        .as_array()
+        .expect("standings")
+        .iter()
+        .map(|standing| standing["place"].as_u64().expect("a place"))
+        .collect();
+    assert_eq!(places, [3, 1, 1, 4], "{json}");
+    let contrasts = json["figures"][0]["contrasts"].as_array().expect("pairs");
+    assert_eq!(contrasts.len(), 6);
+    for pair in contrasts {
+        assert!(pair["adjusted"].as_f64() >= pair["sign_test"].as_f64(), "{pair}");
+    }
+    assert!(json["conditions"].as_array().is_some_and(Vec::is_empty), "{}", json["conditions"]);
+    let text = run("text", "1");
+    assert!(text.stderr.matches("16 of 16 runs were made earlier").count() == 4, "{}", text.stderr);
+    assert!(text.stdout.contains("Of b, c none is shown to do better"), "{}", text.stdout);
+    let rows: Vec<&str> = text.stdout.lines().skip_while(|line| !line.starts_with("median")).skip(1).take(4).collect();
+    assert!(rows[2].starts_with("a ") && rows[2].contains("(3)") && rows[3].contains("(4)"), "{}", text.stdout);
+    let page = std::fs::read_to_string(out.join("a-vs-b-vs-c-vs-d/ranking.html")).expect("a page");
+    assert!(page.contains("Holm, 1979") && page.contains("not shown"));
+}
+
+#[test]
+fn each_fault_has_a_price_and_what_waits_for_it_goes_with_it() {
+    let scratch = Scratch::new();
+    let more = "[[fault]]\nkind = \"pause\"\ntarget = \"follower\"\nat = \"3s\"\nduration = \"20ms\"\nname = \"nap\"\n\
+                [[fault]]\nkind = \"pause\"\ntarget = \"follower\"\nafter = { fault = \"nap\" }\nduration = \"20ms\"\n";
+    let file = scenario(&scratch, "x.toml", "x", "150ms..300ms", more);
+    let out = scratch.path().join("out");
+    let args = ["compare", &file, "--remove-fault", "--seeds", "1..16", "--out", out.to_str().expect("UTF-8")];
+    let ran = splitbrain(&[&args[..], &["--format", "json"]].concat());
+    assert_eq!(ran.status.code(), Some(0), "{}", ran.stderr);
+    let json = json(&ran);
+    let labels: Vec<&str> =
+        json["designs"].as_array().expect("designs").iter().map(|d| d["label"].as_str().expect("text")).collect();
+    let nap = "without nap at 3s and what waits for it";
+    assert_eq!(labels, ["all faults", "without crash of leader at 2s", nap, "without pause of follower at 0s"]);
+    let shown: Vec<&str> = json["figures"][0]["contrasts"]
+        .as_array()
+        .expect("pairs")
+        .iter()
+        .map(|pair| pair["shown"].as_str().expect("a word"))
+        .collect();
+    assert_eq!(shown, ["b", "not_shown", "not_shown"], "the crash alone is felt: {}", json["conclusion"]);
+    let said = json["conclusion"][0].as_str().expect("a sentence");
+    assert!(said.starts_with("without crash of leader at 2s: ") && said.contains("less total outage"), "{said}");
+    let peace = scratch.path().join("peace.toml");
+    let text = std::fs::read_to_string(&file).expect("there");
+    std::fs::write(&peace, text.split("[[fault]]").next().expect("a beginning")).expect("a file");
+    let ran = splitbrain(&["compare", peace.to_str().expect("UTF-8"), "--remove-fault"]);
+    assert_eq!(ran.status.code(), Some(2));
+    assert!(ran.stderr.contains("has no [[fault]]"), "{}", ran.stderr);
 }

@@ -141,14 +141,14 @@ fn lines(text: &str) -> Vec<&str> {
 
 #[test]
 fn the_page_about_it_is_its_source() {
-    let page = fs::read_to_string(root().join("docs/your-protocol.md")).expect("is there");
+    let page = fs::read_to_string(root().join("docs/5-your-protocol.md")).expect("is there");
     let blocks: Vec<&str> =
         page.split("```rust\n").skip(1).map(|rest| rest.split_once("```").expect("it ends").0).collect();
     let source = fs::read_to_string(example().join("src/main.rs")).expect("is there");
     let (shown, real) = (blocks.concat(), lines(&source));
     let shown = lines(&shown);
     for (shown, real) in shown.iter().zip(&real) {
-        assert_eq!(shown, real, "docs/your-protocol.md shows another line than examples/counter/src/main.rs");
+        assert_eq!(shown, real, "docs/5-your-protocol.md shows another line than examples/counter/src/main.rs");
     }
     assert_eq!(shown.len(), real.len());
 }

@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod bugs;
+mod ci;
 mod compare;
 mod counter;
 mod docs;
@@ -20,6 +21,7 @@ mod outside;
 mod page;
 mod plans;
 mod published;
+mod reference;
 mod roles;
 mod serve;
 mod shrink;

@@ -154,10 +154,10 @@ fn who_waits_when_a_run_is_stopped_was_not_served() {
 }
 
 #[test]
-fn the_scenario_of_the_readme_shows_its_outages() {
-    let readme = std::fs::read_to_string(crate::support::root().join("README.md")).expect("there is one");
-    let from = readme.find("```toml\n").expect("a scenario") + "```toml\n".len();
-    let text = &readme[from..from + readme[from..].find("```").expect("its end")];
+fn the_scenario_of_the_first_chapter_shows_its_outages() {
+    let page = std::fs::read_to_string(crate::support::root().join("docs/1-first-scenario.md")).expect("there is one");
+    let from = page.find("```toml first.toml\n").expect("a scenario") + "```toml first.toml\n".len();
+    let text = &page[from..from + page[from..].find("```").expect("its end")];
     let report = report(text, &[], None);
     assert_eq!(named(&report, 100 * MS).len(), 3, "{:?}", report.availability.outages);
     assert_eq!(report.exit_code, 0, "{:?}", report.verdicts);

@@ -184,7 +184,7 @@ fn what_pages_name_is_there() {
                 named += 1;
                 // The walk through the example stands in its folder.
                 let there = [root(), root().join("examples/counter")].iter().any(|at| at.join(word).exists());
-                let is_written_there = page.ends_with("docs/your-protocol.md") && word.starts_with("scenarios/");
+                let is_written_there = page.ends_with("docs/5-your-protocol.md") && word.starts_with("scenarios/");
                 if !there && !is_written_there {
                     wrong.push(format!("{}:{}: there is no {word}", page.display(), number + 1));
                 }

@@ -36,11 +36,12 @@ pub use shell::{program, quoted, set_program};
 pub use units::natural;
 pub use words::summary;
 
-/// Two designs under the same seeds.
+/// Designs under the same seeds.
 pub mod compare {
     pub use crate::charts::compare::draw;
     pub use crate::comparison::*;
     pub use crate::pages::compare::{text, write};
+    pub use crate::pages::ranking::{text as text_of_ranking, write as write_ranking};
 }
 
 /// All runs, sweeps and comparisons of a folder.

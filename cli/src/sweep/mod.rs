@@ -11,7 +11,8 @@ pub mod text;
 mod watch;
 pub mod workers;
 
-use crate::args::{Format, SweepArgs};
+use crate::args::{Output, SweepArgs};
+use crate::ci;
 use crate::executable;
 use crate::exit::Exit;
 use crate::interrupt;
@@ -56,17 +57,33 @@ fn whole(registry: &Registry, args: &SweepArgs, plan: &Plan, scenarios: &[Scenar
         Shard::WHOLE => "sweep".to_owned(),
         Shard { k, n } => format!("sweep-{k}-of-{n}"),
     };
-    if args.format == Format::Text {
+    if args.format == Output::Text {
         say(&text::head(args, plan, &scenarios[0]));
     }
     let dir = args.out.join(&scenarios[0].name).join(name);
     let pool = workers::pool_of(args.jobs)?;
     let mut pages = Pages::new(plan);
-    let made = make(registry, &pool, plan, scenarios, dir, &mut |result| pages.add(result))?;
+    let again = text::Again::of(args);
+    let (for_ci, mut cases) = (matches!(args.format, Output::Junit | Output::Github), Vec::new());
+    let made = make(registry, &pool, plan, scenarios, dir, &mut |result| {
+        pages.add(result);
+        if for_ci {
+            cases.push(ci::Case::of(result, &again.of_run(result.seed, &result.values)));
+        }
+    })?;
     pages.write(&made.dir, &made.summary, scenarios[0].report.charts)?;
     match args.format {
-        Format::Json => say(&made.summary.to_json()),
-        Format::Text => say(&text::body(&made.summary, &made.dir, &text::Again::of(args))),
+        Output::Json => say(&made.summary.to_json()),
+        Output::Text => say(&text::body(&made.summary, &made.dir, &again)),
+        Output::Junit | Output::Github => {
+            let properties = vec![
+                ("system", scenarios[0].system.clone()),
+                ("again", text::command(args, plan)),
+                ("report", made.dir.join("summary.html").display().to_string()),
+            ];
+            let (name, file) = (scenarios[0].name.clone(), args.file().display().to_string());
+            say(&ci::told(args.format, &[ci::Suite { name, file, properties, cases }]).unwrap_or_default());
+        }
     }
     Ok(made.close())
 }

@@ -8,7 +8,7 @@ use crate::terminal::{headed, width, wrapped};
 use core::fmt::Write;
 use reports::{program, quoted};
 use scenarios::Scenario;
-use scenarios::sweep::{Cell, CellSummary, Counts, Failure, Figures, Plan, Quantiles, Shard, Spread, Summary};
+use scenarios::sweep::{Cell, CellSummary, Counts, Figures, Plan, Quantiles, Shard, Spread, Summary};
 use sim_core::metric::{Better, MetricKind, Unit};
 use std::path::Path;
 
@@ -17,6 +17,11 @@ const ROWS: usize = 8;
 
 /// The first line: what is run, and how to run it again.
 pub fn head(args: &SweepArgs, plan: &Plan, scenario: &Scenario) -> String {
+    headed(&format!("{}  {}", scenario.name, number(plan.share(), "run", "runs")), &command(args, plan))
+}
+
+/// The command that makes a sweep again.
+pub fn command(args: &SweepArgs, plan: &Plan) -> String {
     let mut flags = format!(" --seeds {}", plan.seeds());
     for axis in plan.axes() {
         let _ = write!(flags, " --vary {}", quoted(&format!("{}={}", axis.key, axis.values.join(","))));
@@ -29,8 +34,7 @@ pub fn head(args: &SweepArgs, plan: &Plan, scenario: &Scenario) -> String {
     }
     flags.push_str(&out_flag(&args.out));
     let file = quoted(&args.file().display().to_string());
-    let head = format!("{}  {}", scenario.name, number(plan.share(), "run", "runs"));
-    headed(&head, &format!("{} sweep {file}{flags}", program()))
+    format!("{} sweep {file}{flags}", program())
 }
 
 /// How a single run of a sweep is made again without its folder.
@@ -51,10 +55,10 @@ impl Again {
         Self { file: "FILE".to_owned(), set: String::new() }
     }
 
-    fn command(&self, failure: &Failure) -> String {
-        let varied: String =
-            failure.values.iter().map(|(k, v)| format!(" --set {}", quoted(&format!("{k}={v}")))).collect();
-        format!("{} run {} --seed {}{}{varied}", program(), self.file, failure.seed, self.set)
+    /// The command that makes one run of it.
+    pub fn of_run(&self, seed: u64, values: &Cell) -> String {
+        let varied: String = values.iter().map(|(k, v)| format!(" --set {}", quoted(&format!("{k}={v}")))).collect();
+        format!("{} run {} --seed {seed}{}{varied}", program(), self.file, self.set)
     }
 }
 
@@ -100,7 +104,7 @@ fn failures(out: &mut String, summary: &Summary, dir: &Path, again: &Again) {
         if kept.join("record.json").exists() {
             let _ = writeln!(out, "    {} replay {}", program(), quoted(&kept.display().to_string()));
         } else {
-            let _ = writeln!(out, "    {}", again.command(failure));
+            let _ = writeln!(out, "    {}", again.of_run(failure.seed, &failure.values));
         }
     }
     let more = (summary.failures.len() as u64).saturating_sub(ROWS as u64) + summary.failures_not_listed;

@@ -1,54 +1,9 @@
-//! Recorded histories: the page about them says what is so, and a client has one name.
+//! Recorded histories: exit codes tell verdicts apart, and a client has one name.
 
 use super::{Runs, trace};
-use crate::support::{Scratch, root, splitbrain};
+use crate::support::{Scratch, splitbrain};
 use serde_json::Value;
 use std::collections::BTreeSet;
-use std::fmt::Write as _;
-
-/// The arguments of a command line, with single quotes around some.
-fn words(line: &str) -> Vec<String> {
-    let mut words = Vec::new();
-    for (i, piece) in line.split('\'').enumerate() {
-        match i % 2 {
-            0 => words.extend(piece.split_whitespace().map(str::to_owned)),
-            _ => words.push(piece.to_owned()),
-        }
-    }
-    words
-}
-
-#[test]
-fn the_pages_about_histories_print_what_is_printed() {
-    for (page, least) in [("docs/histories.md", 10), ("docs/consistency.md", 14)] {
-        prints(page, least);
-    }
-}
-
-/// Runs the commands of a page, at least so many.
-fn prints(page: &str, least: usize) {
-    let path = root().join(page);
-    let page = std::fs::read_to_string(&path).expect("it is there");
-    let (mut real, mut commands, mut inside) = (String::new(), 0, false);
-    for line in page.lines() {
-        let fence = line.starts_with("```");
-        if inside && !fence {
-            let Some(command) = line.strip_prefix("$ splitbrain ") else { continue };
-            let args = words(command);
-            let ran = splitbrain(&args.iter().map(String::as_str).collect::<Vec<_>>());
-            write!(real, "{line}\n{}{}", ran.stdout, ran.stderr).expect("into memory");
-            commands += 1;
-            continue;
-        }
-        inside = fence && line == "```console";
-        writeln!(real, "{line}").expect("into memory");
-    }
-    if std::env::var_os("SPLITBRAIN_UPDATE").is_some() {
-        std::fs::write(&path, &real).expect("the page can be written");
-    }
-    assert!(commands >= least, "{commands} commands");
-    assert!(page == real, "if that is meant, run the test again with SPLITBRAIN_UPDATE=1:\n{real}");
-}
 
 #[test]
 fn exit_codes_tell_verdicts_apart() {

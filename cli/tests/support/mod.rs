@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
 pub mod browser;
+pub mod pages;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};

@@ -3,8 +3,10 @@
 //! A pair is one seed under both. Both meet the same luck, so their difference says more than two separate averages.
 
 mod conclusion;
+mod ranking;
 mod stats;
 
+pub use ranking::{Against, Contrast, RANKING_SCHEMA_VERSION, Ranked, Ranking, Standing};
 pub use stats::{CONFIDENCE, Interval};
 
 use serde::Serialize;
@@ -73,6 +75,19 @@ pub struct Difference {
     pub a: Option<String>,
     /// In the second.
     pub b: Option<String>,
+}
+
+impl Difference {
+    /// Whether it is one of the designs: of the system or of the cluster. The load, the faults and the network are not.
+    #[must_use]
+    pub fn is_design(&self) -> bool {
+        matches!(self.section(), "system" | "cluster") || self.path == "scenario.system"
+    }
+
+    /// The section of the file.
+    pub(crate) fn section(&self) -> &str {
+        self.path.split('.').next().unwrap_or_default()
+    }
 }
 
 /// Which is better.
@@ -176,11 +191,7 @@ impl Comparison {
         let mut figures: Vec<Compared> = (0..).zip(basic()).map(|(i, kind)| compare(kind, pairs, i)).collect();
         let more = (figures.len() as u64..).zip(metrics).map(|(i, kind)| compare(kind.clone(), pairs, i));
         figures.extend(more.filter(|f| f.pairs > 0));
-        let is_design = |d: &Difference| {
-            let section = d.path.split('.').next().unwrap_or_default();
-            matches!(section, "system" | "cluster") || d.path == "scenario.system"
-        };
-        let (design, conditions) = differences.into_iter().partition(is_design);
+        let (design, conditions) = differences.into_iter().partition(Difference::is_design);
         let mut comparison = Self {
             schema_version: COMPARE_SCHEMA_VERSION,
             seeds,

@@ -5,6 +5,7 @@ mod diagram;
 mod explore;
 pub(crate) mod files;
 pub(crate) mod index;
+pub(crate) mod ranking;
 pub(crate) mod sweep;
 mod topology;
 
