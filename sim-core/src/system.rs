@@ -277,8 +277,8 @@ pub trait System: Sized + 'static {
     fn default_groups(nodes: u32) -> Vec<(&'static str, u32)> {
         Self::ROLES.first().map(|role| (role.name, nodes)).into_iter().collect()
     }
-    /// The story of the library that shows this system to a newcomer, where a steady load of all operations in turn says
-    /// nothing about it: long work, of which a crash costs minutes.
+    /// The story of the library that shows this system to a newcomer, where a steady load of all operations in turn
+    /// says nothing about it: long work, of which a crash costs minutes.
     fn first_story() -> Option<&'static str> {
         None
     }
