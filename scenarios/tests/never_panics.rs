@@ -233,7 +233,8 @@ proptest! {
     }
 
     #[test]
-    fn arbitrary_histories_tables_and_traces(text in "([\\[\\]{}:\",;#\n \\-+.e]|[0-9]{1,20}|:invoke|:ok|:f|n1|PERIODICITY){0,60}") {
+    fn arbitrary_histories_tables_and_traces(text in "([\\[\\]{}:\",;#\n \\-+.e]|[0-9]{1,20}|:invoke|:ok|:f|n1\
+        |PERIODICITY){0,60}") {
         judge_all(&text);
         beside(&text);
     }
