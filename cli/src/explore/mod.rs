@@ -15,7 +15,7 @@ use scenarios::explore::{Attempt, Explorer};
 use scenarios::runner::Coverage;
 use scenarios::sweep::{Job, JobResult, Outcome};
 use scenarios::{Registry, Scenario};
-use std::path::PathBuf;
+use std::path::Path;
 use std::time::Duration;
 
 /// Runs the command.
@@ -87,7 +87,7 @@ struct Found<'a> {
     args: &'a ExploreArgs,
     scenario: &'a Scenario,
     start: u64,
-    dir: &'a PathBuf,
+    dir: &'a Path,
     hunt: &'a Hunt<'a>,
 }
 

@@ -21,7 +21,7 @@ pub enum Family {
     Step,
     /// The roles and ranks of all nodes, whoever has which.
     Shape,
-    /// How long nobody was answered.
+    /// For how long most were not answered.
     Stall,
 }
 
@@ -47,7 +47,7 @@ const FRESH: u32 = 16;
 const FAR: u64 = 3;
 /// The shape of larger clusters says too much to come twice.
 const LARGEST: usize = 12;
-/// Nobody was answered for so long: the first level; each further one takes half as long again, or a third.
+/// Most were not answered for so long: the first level; each further one takes half as long again, or a third.
 const FIRST_STALL: u64 = 1 << 24;
 
 /// What is known of a node.
@@ -70,14 +70,25 @@ struct At {
     ranks: Vec<(u32, u64)>,
 }
 
+/// Whether operations of one class are answered.
+#[derive(Clone, Copy, Debug)]
+struct Service {
+    /// How the newest of them ended, a bit each: most were answered if most bits are set.
+    ends: u8,
+    /// When most were answered last.
+    since: Instant,
+    /// How many levels of waiting have passed since.
+    level: u32,
+}
+
 /// What a run went through.
 #[derive(Clone, Debug)]
 pub struct Coverage {
     first: BTreeMap<u64, (Instant, u32)>,
     meetings: Meetings,
     nodes: Vec<At>,
-    /// When a read, and a write, was last answered, and how many levels of waiting have passed since.
-    answered: [(Instant, u32); 2],
+    /// Of writes, and of reads.
+    service: [Service; 2],
     /// Nobody need be answered after this.
     until: Instant,
 }
@@ -87,8 +98,8 @@ impl Coverage {
         Self {
             first: BTreeMap::new(),
             meetings: Meetings::default(),
-            nodes: vec![At::default(); scenario.cluster.nodes() as usize],
-            answered: [(Instant::ZERO, 0); 2],
+            nodes: vec![At::default(); scenario.cluster.nodes()],
+            service: [Service { ends: u8::MAX, since: Instant::ZERO, level: 0 }; 2],
             until: scenario.heal_at() + Duration(scenario.settle.0 / 2),
         }
     }
@@ -166,8 +177,12 @@ impl Coverage {
                 let bit = self.meetings.fault(injection.fault.kind());
                 self.nodes.iter_mut().for_each(|node| node.faults &= !bit);
             }
-            Observed::Returned { request, outcome: Outcome::Ok(_), .. } => {
-                self.answered[usize::from(N::is_read(request))] = (at, 0);
+            Observed::Returned { request, outcome, .. } => {
+                let service = &mut self.service[usize::from(N::is_read(request))];
+                service.ends = service.ends << 1 | u8::from(matches!(outcome, Outcome::Ok(_)));
+                if service.ends.count_ones() >= u8::BITS / 2 {
+                    (service.since, service.level) = (at, 0);
+                }
             }
             _ => {}
         }
@@ -236,14 +251,14 @@ impl Coverage {
         hash::of(&all)
     }
 
-    /// Nobody was answered for another while, if that is so.
+    /// Most were not answered for another while, if that is so.
     fn wait(&mut self, at: Instant) {
-        for class in 0..self.answered.len() {
-            let (since, level) = self.answered[class];
+        for class in 0..self.service.len() {
+            let Service { since, level, .. } = self.service[class];
             if at.since(since).0 < threshold(level) || at > self.until {
                 continue;
             }
-            self.answered[class].1 += 1;
+            self.service[class].level += 1;
             self.add(at, Family::Stall, &[9, class as u64, level.into()]);
             if level > 2 && self.nodes.len() <= LARGEST {
                 let shape = self.shape_now();
@@ -258,7 +273,7 @@ impl Coverage {
     }
 }
 
-/// How long nobody has been answered at this level: powers of two, and the middle between each two.
+/// How long most have not been answered at this level: powers of two, and the middle between each two.
 const fn threshold(level: u32) -> u64 {
     let power = FIRST_STALL << if level > 80 { 40 } else { level / 2 };
     if level.is_multiple_of(2) { power } else { power / 2 * 3 }

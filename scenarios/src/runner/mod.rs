@@ -121,8 +121,9 @@ pub fn run<S: System>(mut request: RunRequest<'_>) -> Result<RunRecord, RunError
 pub fn cover<S: System>(mut request: RunRequest<'_>) -> Result<(RunRecord, Coverage), RunError> {
     let mut coverage = Some(Box::new(Coverage::new(request.scenario)));
     let history = request.history.take();
-    let history = |scope| history.map(|sink| HistoryWriter::start(scope, sink));
-    let record = thread::scope(|scope| within::<S>(request, history(scope), &mut coverage))?;
+    let record = thread::scope(|scope| {
+        within::<S>(request, history.map(|sink| HistoryWriter::start(scope, sink)), &mut coverage)
+    })?;
     Ok((record, *coverage.expect("a run gives back what it was given")))
 }
 
