@@ -1,8 +1,10 @@
 //! The command line as written: every flag, its help, its default.
 
+mod budget;
 mod engines;
 mod output;
 
+pub use budget::Budget;
 pub use engines::{Emit, EmitArgs};
 pub use output::Output;
 
@@ -44,6 +46,8 @@ pub enum Command {
     Run(RunArgs),
     /// Run a scenario with many seeds and settings, on all cores; the same command resumes
     Sweep(SweepArgs),
+    /// Look for a run that breaks a rule: seeds are guided by what few runs went through, not only drawn
+    Explore(ExploreArgs),
     /// Put the shards of a sweep together
     Merge(MergeArgs),
     /// Run scenarios with the same seeds: which is down for less time, by how much, how sure?
@@ -178,6 +182,35 @@ impl SweepArgs {
     pub fn file(&self) -> &Path {
         self.file.as_deref().unwrap_or(Path::new(""))
     }
+}
+
+/// Flags of `explore`.
+#[derive(Debug, Args)]
+pub struct ExploreArgs {
+    /// The scenario file
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// How many runs at most: 2000; or for how long, 10m: then the machine decides how many
+    #[arg(long, value_name = "RUNS|TIME", default_value = "2000")]
+    pub budget: Budget,
+    /// Where the search begins: the same start and as many runs give the same search [default: the scenario's seed]
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+    /// Do not stop at the first run that fails
+    #[arg(long)]
+    pub keep_going: bool,
+    /// How many runs at a time [default: one a core]; the search is the same
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub jobs: Option<u16>,
+    /// Where failing runs go: `DIR/<name>/explore-<seed>/failures/`
+    #[arg(long, value_name = "DIR", default_value = DEFAULT_OUT)]
+    pub out: PathBuf,
+    /// Override a field by its dotted path (may be repeated)
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+    /// What is printed: words for people, or one JSON object
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub format: Format,
 }
 
 /// Flags of `merge`.

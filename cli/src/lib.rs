@@ -16,6 +16,7 @@ mod completions;
 mod diff;
 mod executable;
 mod exit;
+mod explore;
 mod failing;
 mod forecast;
 mod history;
@@ -94,6 +95,7 @@ fn dispatch(registry: &Registry, cli: &Cli) -> Exit {
     match &cli.command {
         Command::Run(args) => run::run(registry, args),
         Command::Sweep(args) => sweep::sweep(registry, args),
+        Command::Explore(args) => explore::explore(registry, args),
         Command::Merge(args) => merge::merge(args),
         Command::Compare(args) => compare::compare(registry, args),
         Command::Forecast(args) => forecast::forecast(registry, args),

@@ -91,6 +91,13 @@ impl SweepBar {
         Self { bar, failed: AtomicU64::new(0) }
     }
 
+    /// A bar for as many runs as can be made in a time.
+    pub fn timed(time: Duration) -> Self {
+        let template = format!("{{spinner}} {{pos}} runs, {{msg}}, {{elapsed}} of {}", sim_core::Duration(time.as_nanos() as u64));
+        let style = ProgressStyle::with_template(&template).expect("the template is constant");
+        Self { bar: ProgressBar::new_spinner().with_style(style).with_message("0 failed"), failed: AtomicU64::new(0) }
+    }
+
     /// One more run is done.
     pub fn advance(&self, held: bool) {
         if !held {

@@ -8,6 +8,7 @@ mod counter;
 mod docs;
 mod emit;
 mod explain;
+mod explore;
 mod faults;
 mod files;
 mod forecast;

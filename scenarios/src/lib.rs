@@ -8,6 +8,7 @@ pub mod bisect;
 pub mod diagnostics;
 mod differences;
 pub mod expand;
+pub mod explore;
 pub mod forecast;
 pub mod history;
 pub mod keys;

@@ -1,7 +1,7 @@
 //! The registry: where systems and scenarios meet, and the one place where a system's type is erased.
 
 use crate::options::{Names, OptionProblem, Systems};
-use crate::runner::{self, ForkRequest, RunError, RunRequest};
+use crate::runner::{self, Coverage, ForkRequest, RunError, RunRequest};
 use sim_core::metric::MetricKind;
 use sim_core::record::RunRecord;
 use sim_core::workload::OperationKind;
@@ -41,6 +41,11 @@ pub trait AnySystem: Sync {
     /// # Errors
     /// When the history or trace can not be written.
     fn run(&self, request: RunRequest<'_>) -> Result<RunRecord, RunError>;
+    /// The same run, and what it went through: see [`runner::cover`].
+    ///
+    /// # Errors
+    /// As [`AnySystem::run`].
+    fn cover(&self, request: RunRequest<'_>) -> Result<(RunRecord, Coverage), RunError>;
     /// Forks a run and finishes each fork: see [`runner::fork`].
     ///
     /// # Errors
@@ -109,6 +114,9 @@ impl<S: System> AnySystem for Erased<S> {
     }
     fn run(&self, request: RunRequest<'_>) -> Result<RunRecord, RunError> {
         runner::run::<S>(request)
+    }
+    fn cover(&self, request: RunRequest<'_>) -> Result<(RunRecord, Coverage), RunError> {
+        runner::cover::<S>(request)
     }
     fn fork(&self, request: &ForkRequest<'_>, each: &mut dyn FnMut(RunRecord)) -> Result<(), RunError> {
         (self.0)(request, each)

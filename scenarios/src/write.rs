@@ -19,7 +19,10 @@ impl Scenario {
     #[must_use]
     pub fn resolved(&self, schedule: &Schedule, seed: u64) -> Self {
         let faults = schedule.injections().iter().map(Plan::of).collect();
-        Self { seed, faults, ..self.drawn(seed).into_owned() }
+        let mut resolved = Self { seed, faults, ..self.drawn(seed).into_owned() };
+        let end = resolved.end();
+        resolved.reseed.retain(|reseed| reseed.at < end);
+        resolved
     }
 }
 
@@ -180,6 +183,10 @@ fn head(out: &mut Out, scenario: &Scenario, seed: u64) {
     out.key("seed", number(seed));
     out.key("shuffle_ties", scenario.shuffle_ties);
     out.key("max_events", number(scenario.max_events));
+    if !scenario.reseed.is_empty() {
+        let moments = scenario.reseed.iter().map(|r| inline(&[("at", moment(r.at)), ("seed", number(r.seed))]));
+        out.key("reseed", Value::Array(moments.collect()));
+    }
 }
 
 fn cluster(out: &mut Out, scenario: &Scenario) {

@@ -1,7 +1,8 @@
 //! A system whose nodes can not be cloned forks like any other: its runs are made again up to there.
 
-use scenarios::runner::ForkRequest;
-use scenarios::{Registry, Scenario};
+use scenarios::runner::{ForkRequest, RunRequest, TraceMode};
+use scenarios::scenario::Reseed;
+use scenarios::{Diagnostics, Registry, Scenario};
 use sim_core::record::RunRecord;
 use sim_core::units::DurationText;
 use sim_core::workload::{Generated, Load, Verb};
@@ -76,20 +77,27 @@ impl<const CLONE: bool> System for Speaking<CLONE> {
     fn checks(_: &Options) {}
 }
 
-fn scenario(registry: &Registry) -> Scenario {
-    let text = "[scenario]\nname = \"x\"\nsystem = \"speaking\"\nduration = \"2s\"\nwarmup = \"0s\"\n\
-                settle = \"100ms\"\n\
-                [cluster]\nnodes = 3\n[[workload]]\nclients = 2\nrate = \"50/s\"\n";
+const TEXT: &str = "[scenario]\nname = \"x\"\nsystem = \"speaking\"\nduration = \"2s\"\nwarmup = \"0s\"\n\
+                    settle = \"100ms\"\n\
+                    [cluster]\nnodes = 3\n[[workload]]\nclients = 2\nrate = \"50/s\"\n";
+
+fn parse(registry: &Registry, text: &str) -> Result<Scenario, Diagnostics> {
     let files = scenarios::Beside::new(std::path::Path::new("x.toml"));
-    let text = scenarios::Text { name: "x.toml", text, json: false, overrides: &[], files: &files };
-    scenarios::parse(&text, registry).unwrap_or_else(|wrong| panic!("{}", wrong.render(false)))
+    scenarios::parse(&scenarios::Text { name: "x.toml", text, json: false, overrides: &[], files: &files }, registry)
+}
+
+fn scenario(registry: &Registry) -> Scenario {
+    parse(registry, TEXT).unwrap_or_else(|wrong| panic!("{}", wrong.render(false)))
 }
 
 fn forks(registry: &Registry, at: Instant) -> Vec<RunRecord> {
-    let scenario = scenario(registry);
-    let schedule = scenarios::expand(&scenario, 1);
+    forks_of(registry, &scenario(registry), at)
+}
+
+fn forks_of(registry: &Registry, scenario: &Scenario, at: Instant) -> Vec<RunRecord> {
+    let schedule = scenarios::expand(scenario, 1);
     let seeds = [7, 8, 7];
-    let request = ForkRequest { scenario: &scenario, schedule: &schedule, seed: 1, at, seeds: &seeds, keep_ops: true };
+    let request = ForkRequest { scenario, schedule: &schedule, seed: 1, at, seeds: &seeds, keep_ops: true };
     let mut records = Vec::new();
     let system = registry.get("speaking").expect("it is registered");
     system.fork(&request, &mut |record| records.push(record)).expect("the options are right");
@@ -108,4 +116,82 @@ fn forks_are_the_same_whether_a_run_is_cloned_or_made_again() {
         assert_ne!(forks[0].digest, forks[1].digest, "other luck");
         assert!(forks[0].events > 300, "{}", forks[0].events);
     }
+}
+
+fn run(registry: &Registry, scenario: &Scenario) -> RunRecord {
+    let schedule = scenarios::expand(scenario, 1);
+    let request = RunRequest {
+        scenario,
+        schedule: &schedule,
+        seed: 1,
+        history: None,
+        trace: None,
+        trace_mode: TraceMode::default(),
+        keep_ops: true,
+        evidence: None,
+        progress: &mut |_| {},
+    };
+    registry.get("speaking").expect("it is registered").run(request).expect("the options are right")
+}
+
+/// Warm-up ends at 500 ms, the load at 2 s, the run at 2.1 s; a piece of the run is 10.5 ms long.
+const MOMENTS: [u64; 8] = [0, 1, 500, 700, 1_050, 2_000, 2_001, 2_099];
+
+#[test]
+fn a_run_that_is_reseeded_is_the_fork_of_the_run_that_is_not() {
+    let registry = Registry::new().with::<Speaking<true>>();
+    let plain = Scenario { warmup: Duration::millis(500), ..scenario(&registry) };
+    for at in MOMENTS.map(|at| Instant::ZERO + Duration::millis(at)) {
+        let forks = forks_of(&registry, &plain, at);
+        for (seed, fork) in [(7, &forks[0]), (8, &forks[1])] {
+            let scenario = Scenario { reseed: vec![Reseed { at, seed }], ..plain.clone() };
+            // What a fork calls its seed is that of its own luck; the run goes by that of its beginning.
+            let run = RunRecord { seed, timeline: fork.timeline.clone(), ..run(&registry, &scenario) };
+            assert_eq!(&run, fork, "at {at}");
+            assert_eq!(self::run(&registry, &scenario).digest, fork.digest, "the same again at {at}");
+        }
+        assert_ne!(forks[0].digest, run(&registry, &plain).digest, "other luck at {at}");
+    }
+}
+
+#[test]
+fn a_fork_of_a_reseeded_run_has_its_luck_up_to_the_fork_alone() {
+    let registry = Registry::new().with::<Speaking<true>>();
+    let at = |ms| Instant::ZERO + Duration::millis(ms);
+    let with = |reseed: &[Reseed]| Scenario { reseed: reseed.to_vec(), ..scenario(&registry) };
+    let (early, late) = (Reseed { at: at(300), seed: 5 }, Reseed { at: at(900), seed: 6 });
+    let digests = |records: Vec<RunRecord>| records.into_iter().map(|record| record.digest).collect::<Vec<_>>();
+    let of = |reseed: &[Reseed], ms| digests(forks_of(&registry, &with(reseed), at(ms)));
+    assert_eq!(of(&[early, late], 600), of(&[early], 600), "what would come later is not the luck of the forks");
+    assert_ne!(of(&[early], 600), of(&[], 600), "what came before is");
+    let chain = Reseed { at: at(600), seed: 7 };
+    assert_eq!(run(&registry, &with(&[early, chain])).digest, of(&[early], 600)[0], "a fork of a fork is a run");
+}
+
+#[test]
+fn moments_of_fresh_luck_are_read_and_written_back() {
+    let registry = Registry::new().with::<Speaking<true>>();
+    let at = |ms| Instant::ZERO + Duration::millis(ms);
+    let reseed = vec![Reseed { at: at(0), seed: 5 }, Reseed { at: at(2_099), seed: u64::MAX }];
+    let scenario = Scenario { reseed: reseed.clone(), ..scenario(&registry) };
+    let schedule = scenarios::expand(&scenario, 1);
+    let text = scenarios::to_toml(&scenario, &schedule, 1);
+    let read = parse(&registry, &text).unwrap_or_else(|wrong| panic!("{}", wrong.render(false)));
+    assert_eq!(read, scenario.resolved(&schedule, 1));
+    assert_eq!(read.reseed, reseed);
+}
+
+#[test]
+fn moments_out_of_order_or_behind_the_end_are_refused() {
+    let registry = Registry::new().with::<Speaking<true>>();
+    let wrong = |moments: &str| {
+        let text = TEXT.replace("[cluster]", &format!("reseed = [{moments}]\n[cluster]"));
+        parse(&registry, &text).expect_err("it is refused").render(false)
+    };
+    let late = wrong("{ at = \"2.1s\", seed = 1 }");
+    assert!(late.contains("the run is over at 2.1s"), "{late}");
+    let order = wrong("{ at = \"1s\", seed = 1 }, { at = \"1s\", seed = 2 }");
+    assert!(order.contains("this does not come after 1s"), "{order}");
+    let parts = wrong("{ at = \"1s\", luck = 1 }");
+    assert!(parts.contains("has no key `luck`") && parts.contains("needs `seed`"), "{parts}");
 }

@@ -46,6 +46,8 @@ pub enum Purpose {
     Wire = 16,
     /// Where a connection's sequence numbers begin. Index: a hash of its ends and of which one of theirs it is.
     Connection = 17,
+    /// What a guided search tries next. Index: 0.
+    Explore = 18,
 }
 
 /// A stream of random numbers: ChaCha with eight rounds. Equal for equal `(seed, purpose, index)` on every machine.

@@ -1,8 +1,8 @@
 //! One run of a sweep: nothing is written, nothing drawn, and a bug in splitbrain is a result like any other.
 
-use scenarios::runner::{RunRequest, TraceMode};
+use scenarios::runner::{Coverage, RunError, RunRequest, TraceMode};
 use scenarios::sweep::{Broken, Cell, Job, JobResult, Outcome};
-use scenarios::{Registry, Scenario};
+use scenarios::{AnySystem, Registry, Scenario};
 use sim_core::panics::caught;
 use sim_core::record::Ruling;
 
@@ -13,8 +13,28 @@ pub fn run(registry: &Registry, scenario: &Scenario, job: Job, values: &Cell) ->
 
 /// Makes the run; nothing of it is kept but its report.
 pub fn report(registry: &Registry, scenario: &Scenario, seed: u64) -> reports::Report {
-    let system = registry.get(&scenario.system).expect("a checked scenario names a registered system");
-    let record = system.run(RunRequest {
+    reports::analyse(&made(scenario, seed, |request| system(registry, scenario).run(request)))
+}
+
+/// Makes the run, and tells what it went through unless splitbrain itself panicked.
+pub fn covered(registry: &Registry, scenario: &Scenario, job: Job) -> (JobResult, Option<Coverage>) {
+    let mut went = None;
+    let values = Cell::new();
+    let result = guard(job, &values, || {
+        let (record, coverage) = made(scenario, job.seed, |request| system(registry, scenario).cover(request));
+        let result = of_report(job, &values, &reports::analyse(&record));
+        went = Some(coverage);
+        result
+    });
+    (result, went)
+}
+
+fn system<'a>(registry: &'a Registry, scenario: &Scenario) -> &'a dyn AnySystem {
+    registry.get(&scenario.system).expect("a checked scenario names a registered system")
+}
+
+fn made<T>(scenario: &Scenario, seed: u64, make: impl FnOnce(RunRequest<'_>) -> Result<T, RunError>) -> T {
+    let made = make(RunRequest {
         scenario,
         schedule: &scenarios::expand(scenario, seed),
         seed,
@@ -26,7 +46,7 @@ pub fn report(registry: &Registry, scenario: &Scenario, seed: u64) -> reports::R
         evidence: None,
         progress: &mut |_| {},
     });
-    reports::analyse(&record.unwrap_or_else(|error| panic!("a run that writes nothing failed: {error}")))
+    made.unwrap_or_else(|error| panic!("a run that writes nothing failed: {error}"))
 }
 
 /// Runs `work`; a panic in it becomes a result that says so.

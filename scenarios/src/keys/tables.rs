@@ -74,6 +74,16 @@ pub static SCENARIO: Section = Section {
             "1000000000",
             "a run of more events breaks the rule `max_events`: messages that beget messages would never end",
         ),
+        Key::new("reseed", Tables(&RESEED), "", "moments from which on the run has fresh luck, in order of time"),
+    ],
+};
+
+/// `reseed = [{ ... }]`.
+pub static RESEED: Section = Section {
+    name: "`reseed`",
+    keys: &[
+        Key::new("at", Duration, "", "all that is due before this has the luck of the seed before"),
+        Key::new("seed", Takes::Seed, "", "where all that is drawn from then on comes from"),
     ],
 };
 

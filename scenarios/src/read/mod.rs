@@ -19,6 +19,7 @@ mod overlap;
 mod probe;
 mod process;
 mod recorded;
+mod reseed;
 mod section;
 mod swarm;
 mod target;
@@ -165,6 +166,7 @@ fn scenario(document: &Value, context: &Context<'_>, systems: &dyn Systems) -> O
     let settle = head.get("settle", measure::duration).unwrap_or(Duration::secs(5));
     let seed = head.get("seed", measure::seed).unwrap_or(1);
     let shuffle_ties = head.get("shuffle_ties", measure::flag).unwrap_or(false);
+    let reseed = reseed::read(&children(&head, "reseed", &keys::RESEED), duration.map(|length| length + settle));
     let max_events = head.get("max_events", measure::count(1, u64::MAX)).unwrap_or(crate::limits::EVENTS);
     if let Some(duration) = duration
         && warmup >= duration
@@ -243,6 +245,7 @@ fn scenario(document: &Value, context: &Context<'_>, systems: &dyn Systems) -> O
         seed,
         shuffle_ties,
         max_events,
+        reseed,
         cluster: world.cluster,
         options: options?,
         network,

@@ -4,6 +4,7 @@
 use super::evidence::{Evidence, TwinParted};
 use super::sampler::Sampler;
 use super::{Watch, line};
+use crate::scenario::Reseed;
 use sim_core::{Engine, FlightRecorder, Instant, NodeStats, System, Violation};
 
 /// Events a flight recorder keeps.
@@ -24,6 +25,8 @@ pub(super) struct Drive<'a, S: System> {
     seen_before: u64,
     /// Samples the nodes over time, where a chart is to show them.
     pub sampler: Option<Sampler<S>>,
+    /// Where fresh luck is still to come, in order of time.
+    reseed: Vec<Reseed>,
 }
 
 impl<'a, S: System> Drive<'a, S> {
@@ -31,8 +34,9 @@ impl<'a, S: System> Drive<'a, S> {
         engine: EngineOf<'a, S>,
         twin: Option<EngineOf<'a, S>>,
         evidence: Option<&'a mut Evidence>,
+        reseed: Vec<Reseed>,
     ) -> Self {
-        Self { engine, twin, evidence, seen_before: 0, sampler: None }
+        Self { engine, twin, evidence, seen_before: 0, sampler: None, reseed }
     }
 
     fn step_until(&mut self, until: Instant) {
@@ -77,6 +81,22 @@ impl<S: System> Drive<'_, S> {
     /// Whether it was to stop before its end, and has.
     pub fn is_stopped(&self) -> bool {
         self.evidence.as_ref().is_some_and(|evidence| self.engine.events() >= evidence.stop_after)
+    }
+
+    /// Takes the fresh luck that is due, and says when the next is.
+    pub fn reseed(&mut self) -> Option<Instant> {
+        let now = self.now();
+        while let Some(next) = self.reseed.first() {
+            if next.at > now {
+                return Some(next.at);
+            }
+            let Reseed { seed, .. } = self.reseed.remove(0);
+            self.engine.reseed(seed);
+            if let Some(twin) = &mut self.twin {
+                twin.reseed(seed);
+            }
+        }
+        None
     }
 
     /// Runs until `until`.

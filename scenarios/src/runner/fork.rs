@@ -81,7 +81,9 @@ impl<'a, S: System> Trunk<'a, S> {
         let recorder = Recorder::new(scenario, &config, None, keep_ops, scenario.expect.linearizable);
         let observer = (S::checks(&config), (recorder, (Own(None), Own(None))));
         let engine = cluster::engine::<S>(scenario, schedule, seed, config.clone(), observer);
-        let mut run = Drive::<S>::new(engine, None, None);
+        // What is reseeded later is the luck of the run, not of its forks.
+        let reseed = scenario.reseed.iter().copied().filter(|reseed| reseed.at < at).collect();
+        let mut run = Drive::<S>::new(engine, None, None, reseed);
         let mut stats = Vec::new();
         let early = phases(scenario, &mut run, &mut stats, at, &mut |_| {});
         Ok(Self { request, config, engine: run.engine, stats, early })
@@ -91,7 +93,7 @@ impl<'a, S: System> Trunk<'a, S> {
     fn branch(self, seed: u64) -> Result<RunRecord, RunError> {
         let Self { request: ForkRequest { scenario, schedule, .. }, config, mut engine, mut stats, early } = self;
         engine.reseed(seed);
-        let mut run = Drive::<S>::new(engine, None, None);
+        let mut run = Drive::<S>::new(engine, None, None, Vec::new());
         let broken = early.or_else(|| phases(scenario, &mut run, &mut stats, Instant::FAR, &mut |_| {}));
         finish::<S>((scenario, &config), schedule, seed, run.engine, broken, &stats)
     }

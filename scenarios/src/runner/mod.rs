@@ -2,11 +2,13 @@
 
 mod cluster;
 mod conditions;
+mod coverage;
 mod drive;
 mod evidence;
 mod fork;
 mod history;
 mod line;
+mod meeting;
 mod recorder;
 mod sampler;
 mod trace;
@@ -14,8 +16,10 @@ mod verdicts;
 
 pub use verdicts::{ANSWERED_WITHIN, NO_PANIC, RULES};
 
+pub use coverage::{Coverage, Family};
 pub use evidence::{Checkpoints, Evidence, TwinParted};
 pub use fork::{ForkRequest, fork, fork_again};
+pub use meeting::Meeting;
 pub use trace::{Moment, TraceMode};
 
 use crate::Scenario;
@@ -107,15 +111,34 @@ impl<N: Node, A: Observer<N>> Observer<N> for Own<A> {
 /// When the options do not fit, or the history or trace can not be written.
 pub fn run<S: System>(mut request: RunRequest<'_>) -> Result<RunRecord, RunError> {
     let history = request.history.take();
-    thread::scope(|scope| within::<S>(request, history.map(|sink| HistoryWriter::start(scope, sink))))
+    thread::scope(|scope| within::<S>(request, history.map(|sink| HistoryWriter::start(scope, sink)), &mut None))
 }
 
-fn within<S: System>(request: RunRequest<'_>, history: Option<HistoryWriter<'_>>) -> Result<RunRecord, RunError> {
+/// The same run, and what it went through.
+///
+/// # Errors
+/// As [`run`].
+pub fn cover<S: System>(mut request: RunRequest<'_>) -> Result<(RunRecord, Coverage), RunError> {
+    let mut coverage = Some(Box::new(Coverage::new(request.scenario)));
+    let history = request.history.take();
+    let record = thread::scope(|scope| {
+        within::<S>(request, history.map(|sink| HistoryWriter::start(scope, sink)), &mut coverage)
+    })?;
+    Ok((record, *coverage.expect("a run gives back what it was given")))
+}
+
+/// `coverage` is lent to the run, if there is one.
+fn within<S: System>(
+    request: RunRequest<'_>,
+    history: Option<HistoryWriter<'_>>,
+    coverage: &mut Option<Box<Coverage>>,
+) -> Result<RunRecord, RunError> {
     let RunRequest { scenario: undrawn, schedule, seed, trace, trace_mode, keep_ops, evidence, progress, .. } = request;
     let drawn = undrawn.drawn(seed);
     let scenario = drawn.as_ref();
     let config = cluster::node_config::<S>(scenario)?;
-    let recorder = Recorder::new(scenario, &config, history, keep_ops, scenario.expect.linearizable);
+    let mut recorder = Recorder::new(scenario, &config, history, keep_ops, scenario.expect.linearizable);
+    recorder.coverage = coverage.take();
     let trace = trace.map(|sink| Trace::new(sink, trace_mode, scenario, seed));
     let keeps_flight = evidence.as_ref().is_some_and(|evidence| evidence.keeps_flight());
     let flight = || keeps_flight.then(|| FlightRecorder::new(drive::FLIGHT));
@@ -126,7 +149,7 @@ fn within<S: System>(request: RunRequest<'_>, history: Option<HistoryWriter<'_>>
     });
     let observer: Watch<'_, S> = (S::checks(&config), (recorder, (Own(trace), Own(flight()))));
     let engine = cluster::engine::<S>(scenario, schedule, seed, config.clone(), observer);
-    let mut run = Drive::<S>::new(engine, twin, evidence);
+    let mut run = Drive::<S>::new(engine, twin, evidence, scenario.reseed.clone());
 
     if keep_ops {
         run.sampler = Some(Sampler::new(run.engine.nodes().len(), run.engine.bytes_in_streams().is_some()));
@@ -142,7 +165,8 @@ fn within<S: System>(request: RunRequest<'_>, history: Option<HistoryWriter<'_>>
             (evidence.on_panic)(&drive::last::<S>(&run.engine, 0));
         }
     }
-    let Drive { engine, twin, evidence, sampler, .. } = run;
+    let Drive { mut engine, twin, evidence, sampler, .. } = run;
+    *coverage = engine.observer_mut().1.0.coverage.take();
     let broken = made.unwrap_or_else(|panic| panic::resume_unwind(panic));
     let finish = |engine, broken| finish::<S>((scenario, &config), schedule, seed, engine, broken, &stats);
     let parted = evidence.as_ref().is_some_and(|evidence| evidence.parted.is_some());
@@ -199,7 +223,8 @@ fn phases<S: System>(
         let to = end.min(until);
         let mut at = run.now();
         while at < to && broken.is_none() && !run.is_stopped() {
-            at = Instant((at.0 + piece).min(to.0));
+            let fresh = run.reseed().unwrap_or(Instant::FAR);
+            at = Instant((at.0 + piece).min(to.0)).min(fresh);
             broken = run.advance(at).err();
             run.sample();
             progress(at.0 as f64 / total as f64);

@@ -1,12 +1,13 @@
 //! The recorder: keeps what a report needs and hands the history on as it happens. Keeps nothing nobody asked for.
 
+use super::coverage::Coverage;
 use super::history::HistoryWriter;
 use crate::Scenario;
 use sim_core::measures::{Condition, Conditions};
 use sim_core::record::{Mark, OpRecord};
 use sim_core::{
     Class, ClientId, Drop, Fact, Fate, History, Instant, Kind, Node, NodeId, Observed, Observer, Outcome, Peer, Said,
-    System,
+    System, Violation,
 };
 use std::collections::BTreeMap;
 use std::io;
@@ -33,6 +34,8 @@ pub(super) struct Recorder<'a, S: System> {
     progress: [Progress; 2],
     waits: Vec<Wait>,
     conditions: Conditions,
+    /// What the run goes through, if somebody searches for what few runs do.
+    pub coverage: Option<Box<Coverage>>,
 }
 
 /// A fork of a run keeps what its trunk kept.
@@ -54,6 +57,7 @@ impl<S: System> Clone for Recorder<'_, S> {
             progress: self.progress,
             waits: self.waits.clone(),
             conditions: self.conditions.clone(),
+            coverage: self.coverage.clone(),
         }
     }
 }
@@ -123,6 +127,7 @@ impl<'a, S: System> Recorder<'a, S> {
             heal_at: scenario.heal_at(),
             progress: [Progress::default(); 2],
             conditions: Conditions::default(),
+            coverage: None,
         }
     }
 
@@ -238,6 +243,9 @@ impl<'a, S: System> Recorder<'a, S> {
 impl<S: System> Observer<S::Node> for Recorder<'_, S> {
     #[inline(always)]
     fn observe(&mut self, at: Instant, what: &Observed<'_, S::Node>) {
+        if let Some(coverage) = &mut self.coverage {
+            coverage.see(at, what);
+        }
         match what {
             Observed::Noted { node, fact } => self.noted(at, *node, *fact),
             Observed::Dropped { from, to, why: Drop::QueueFull, .. } => self.overflowed(at, *from, *to),
@@ -253,5 +261,12 @@ impl<S: System> Observer<S::Node> for Recorder<'_, S> {
             ),
             _ => {}
         }
+    }
+    #[inline(always)]
+    fn after_step(&mut self, at: Instant, stepped: NodeId, nodes: &[Option<S::Node>]) -> Result<(), Violation> {
+        if let Some(coverage) = &mut self.coverage {
+            coverage.stepped(at, stepped, nodes);
+        }
+        Ok(())
     }
 }

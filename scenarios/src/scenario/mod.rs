@@ -42,6 +42,8 @@ pub struct Scenario {
     pub shuffle_ties: bool,
     /// How many events the run may make.
     pub max_events: u64,
+    /// Where the run gets fresh luck, in order of time.
+    pub reseed: Vec<Reseed>,
     /// The machines.
     pub cluster: Cluster,
     /// The system's own options, complete: defaults included.
@@ -68,6 +70,18 @@ pub struct Scenario {
     pub expect: Expect,
     /// How the report looks. Never changes the run.
     pub report: ReportOptions,
+}
+
+/// From here on a run has the luck of another seed, as a fork of it would.
+///
+/// What was made of the first seed before the run stays: what it drew of a swarm, the schedule of the faults, the
+/// clocks. So a run that was forked is an ordinary run, of an ordinary file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Reseed {
+    /// When: what is due at this moment or before has happened.
+    pub at: Instant,
+    /// The seed of all that is drawn from then on.
+    pub seed: u64,
 }
 
 impl Scenario {

@@ -136,6 +136,7 @@ impl Search<'_> {
         self.calm(8 * self.other_seeds);
         self.calm(32 * self.other_seeds);
         self.fewer_faults();
+        self.all(|s| time::steadier(&s.current));
         self.all(|s| load::simpler(&s.current));
         self.all(|s| cluster::quieter(&s.current));
         // Options decide which code runs: the same rule broken by other code is another bug, and mostly says other

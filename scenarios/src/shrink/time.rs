@@ -93,6 +93,16 @@ fn lasting(scenario: &Scenario, duration: Duration) -> Scenario {
     s
 }
 
+/// Fewer moments of fresh luck: none, then each left out alone.
+pub(super) fn steadier(scenario: &Scenario) -> Vec<Scenario> {
+    let with = |reseed| Scenario { reseed, ..scenario.clone() };
+    let without = |i: usize| [&scenario.reseed[..i], &scenario.reseed[i + 1..]].concat();
+    let count = scenario.reseed.len();
+    let none = (count > 0).then(Vec::new);
+    let each = (0..count).filter(|_| count > 1).map(without);
+    none.into_iter().chain(each).map(with).collect()
+}
+
 /// Everything moved towards the start by the idle time before the first fault, or before each later one.
 pub(super) fn earlier(scenario: &Scenario) -> Vec<Scenario> {
     let mut all = Vec::new();
@@ -118,6 +128,7 @@ fn moved(scenario: &Scenario, from: Instant, by: u64) -> Scenario {
     for plan in &mut s.faults {
         plan.at = sooner(plan.at);
     }
+    s.reseed.iter_mut().for_each(|reseed| reseed.at = sooner(reseed.at));
     for workload in &mut s.workloads {
         workload.start = sooner(workload.start);
         workload.stop = Instant(workload.stop.0.saturating_sub(by));
