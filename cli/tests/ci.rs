@@ -26,8 +26,11 @@ charts = false
 longest_outage = "<= 10ms"
 "#;
 
+/// Its name, its attributes, and the text behind its first tag.
+type Element = (String, Vec<(String, String)>, String);
+
 /// Elements of an XML text with their attributes and the text right behind them; panics where it is not well-formed.
-fn elements(xml: &str) -> Vec<(String, Vec<(String, String)>, String)> {
+fn elements(xml: &str) -> Vec<Element> {
     let mut rest = xml.strip_prefix("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n").expect("a declaration");
     let (mut open, mut found) = (Vec::new(), Vec::new());
     while let Some((text, tag)) = rest.split_once('<') {

@@ -69,7 +69,7 @@ fn json(scratch: &Scratch, more: &[&str]) -> (Option<i32>, Value) {
 
 #[test]
 fn the_same_start_finds_the_same_whatever_the_number_of_threads() {
-    let scratch = Scratch::new("explore-jobs");
+    let scratch = Scratch::new();
     let bug = ["--budget", "300", "--set", "system.bug=ack_before_sync"];
     let (code, one) = json(&scratch, &[&bug[..], &["--jobs", "1"]].concat());
     let (_, three) = json(&scratch, &[&bug[..], &["--jobs", "3"]].concat());
@@ -80,7 +80,7 @@ fn the_same_start_finds_the_same_whatever_the_number_of_threads() {
 
 #[test]
 fn what_it_finds_is_a_run_like_any_other() {
-    let scratch = Scratch::new("explore-run");
+    let scratch = Scratch::new();
     let args = ["--budget", "300", "--keep-going", "--set", "system.bug=ack_before_sync"];
     let (code, found) = json(&scratch, &args);
     assert_eq!((code, &found["runs"]), (Some(1), &Value::from(300)));
@@ -91,7 +91,9 @@ fn what_it_finds_is_a_run_like_any_other() {
     let text = fs::read_to_string(dir.join("scenario.toml")).expect("it is kept");
     assert!(text.contains("\nreseed = [{ at = "), "{text}");
     let dir = dir.to_str().expect("UTF-8");
-    for verb in [&["replay", dir][..], &["trace", dir, "--from", "1s"], &["bisect", dir, "--forks", "2", "--points", "3"]] {
+    for verb in
+        [&["replay", dir][..], &["trace", dir, "--from", "1s"], &["bisect", dir, "--forks", "2", "--points", "3"]]
+    {
         let ran = splitbrain(verb);
         assert_eq!(ran.status.code(), Some(0), "{verb:?}: {}{}", ran.stdout, ran.stderr);
     }
@@ -101,7 +103,7 @@ fn what_it_finds_is_a_run_like_any_other() {
 
 #[test]
 fn what_holds_is_told_with_what_was_covered() {
-    let scratch = Scratch::new("explore-holds");
+    let scratch = Scratch::new();
     let (code, stdout, stderr) = explore(&scratch, &["--budget", "20"]);
     assert_eq!(code, Some(0), "{stdout}{stderr}");
     assert!(stdout.contains("20 runs and no rule broken"), "{stdout}");
@@ -112,7 +114,7 @@ fn what_holds_is_told_with_what_was_covered() {
 
 #[test]
 fn a_time_is_a_budget_that_ends_in_a_number_of_runs() {
-    let scratch = Scratch::new("explore-time");
+    let scratch = Scratch::new();
     let (code, stdout, stderr) = explore(&scratch, &["--budget", "300ms"]);
     assert_eq!(code, Some(0), "{stdout}{stderr}");
     assert!(stdout.contains("depends on the machine") && stdout.contains("\nagain: "), "{stdout}");
@@ -120,7 +122,7 @@ fn a_time_is_a_budget_that_ends_in_a_number_of_runs() {
 
 #[test]
 fn a_budget_of_nothing_is_refused() {
-    let scratch = Scratch::new("explore-nothing");
+    let scratch = Scratch::new();
     for nothing in ["0", "0s", "soon"] {
         let (code, stdout, stderr) = explore(&scratch, &["--budget", nothing]);
         assert_eq!(code, Some(2), "{stdout}");

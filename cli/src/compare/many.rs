@@ -14,7 +14,7 @@ use scenarios::scenario::Plan as Fault;
 use scenarios::sweep::Plan;
 use scenarios::{Registry, Scenario};
 use sim_core::fault::Cue;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Longer names of folders are cut.
 const LONGEST: usize = 120;
@@ -40,8 +40,8 @@ pub fn of_files(files: &[PathBuf], scenarios: Vec<Scenario>) -> Vec<Design> {
 }
 
 /// The scenario, and without each of its faults. What waits for a fault goes with it.
-pub fn without_each_fault(file: &PathBuf, scenario: &Scenario) -> Vec<Design> {
-    let whole = Design { label: "all faults".to_owned(), file: file.clone(), scenario: scenario.clone() };
+pub fn without_each_fault(file: &Path, scenario: &Scenario) -> Vec<Design> {
+    let whole = Design { label: "all faults".to_owned(), file: file.to_path_buf(), scenario: scenario.clone() };
     let mut labels: Vec<String> = Vec::new();
     let less = scenario.faults.iter().enumerate().map(|(number, fault)| {
         let mut gone = vec![number];
@@ -60,7 +60,7 @@ pub fn without_each_fault(file: &PathBuf, scenario: &Scenario) -> Vec<Design> {
             label.push_str(&format!(" ({})", same + 1));
         }
         let faults = (0..scenario.faults.len()).filter(|i| !gone.contains(i)).map(|i| scenario.faults[i].clone());
-        Design { label, file: file.clone(), scenario: Scenario { faults: faults.collect(), ..scenario.clone() } }
+        Design { label, file: file.to_path_buf(), scenario: Scenario { faults: faults.collect(), ..scenario.clone() } }
     });
     core::iter::once(whole).chain(less.collect::<Vec<_>>()).collect()
 }
