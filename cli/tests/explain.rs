@@ -428,7 +428,7 @@ fn the_program_and_its_commands_have_manual_pages() {
     let page = |args: &[&str]| splitbrain(&[&["man"], args].concat());
     let (whole, run) = (page(&[]).stdout, page(&["run"]).stdout);
     assert!(whole.contains(".TH splitbrain 1") && whole.contains("forecast"), "{whole}");
-    assert!(run.contains(".TH splitbrain\\-run 1") && run.contains("\\-\\-seed"), "{run}");
+    assert!(run.contains(".TH splitbrain-run 1") && run.contains("\\-\\-seed"), "{run}");
     let unknown = page(&["rum"]);
     assert!(unknown.status.code() == Some(2) && unknown.stderr.contains("run, "), "{}", unknown.stderr);
 }
