@@ -137,7 +137,8 @@ macro_rules! adapter {
             fn apply(&mut self, turn: &mut Turn<'_, '_, Self>) {
                 while turn.applied() < self.node.commit_index().get() {
                     let index = turn.applied() + 1;
-                    turn.decide(index, self.commands.get(&index));
+                    let of_commands = self.node.log().entries().get_entry(LogIndex::new(index)) == Some(LogEntry::Command);
+                    turn.decide(index, self.commands.get(&index).filter(|_| of_commands));
                 }
                 if !turn.takes_snapshot() {
                     return;
@@ -206,7 +207,8 @@ macro_rules! adapter {
                         $hear;
                     }
                     Wire::Install { whole, at, cluster } => {
-                        if at.index > self.node.commit_index() && self.node.handle_snapshot_installed(at, cluster) {
+                        // An old one comes late, or twice.
+                        if whole.index > turn.applied() && self.node.handle_snapshot_installed(at, cluster) {
                             self.commands = self.commands.split_off(&(at.index.get() + 1));
                             self.anew(Some(whole.clone()), turn);
                             turn.install(&whole);

@@ -11,9 +11,7 @@ mod rules;
 mod wire;
 
 pub use node::Programmed;
-pub use process::Launch;
-pub use rules::{ProgramFact, ProgramRules};
-pub use wire::Wire;
+pub use rules::ProgramRules;
 
 use rules::{FACT_KINDS, RULES};
 use sim_core::measures::Measures;

@@ -39,15 +39,6 @@ pub fn cannot_start(command: &[String]) -> Option<String> {
     (!found).then(|| format!("there is no program {name:?} in PATH"))
 }
 
-/// How programs are started, and how long they may take.
-#[derive(Clone, Debug)]
-pub struct Launch {
-    /// The program and its arguments.
-    pub command: Vec<String>,
-    /// For one input.
-    pub patience: Duration,
-}
-
 /// A program that runs.
 pub struct Program {
     child: Child,
