@@ -11,7 +11,7 @@ use sim_core::metric::{MetricKind, Unit};
 use sim_core::units::DurationText;
 use sim_core::workload::{Generated, Load, Verb};
 use sim_core::{
-    Duration, Effect, Effects, Finished, Invalid, Kind, LocalInstant, Message, Node, NodeId, Replay, Role, Rule, Shape,
+    Duration, Effect, Effects, Finished, Invalid, Kind, LocalInstant, Message, Node, NodeId, NodeSet, Replay, Role, Rule, Shape,
     System, Ticket, Timer, Unreadable, Verdict, WriteId,
 };
 use std::collections::BTreeMap;
@@ -20,8 +20,9 @@ use std::num::{NonZeroU8, NonZeroUsize};
 pub use crate::swim_rules::{SwimFact, SwimRules};
 use crate::swim_rules::{FACT_KINDS, RULES};
 
-/// The one timer: when the library's next event is due.
+/// When the library's next event is due, and when those that are missing are asked again.
 const NEXT: Timer = Timer(0);
+const JOIN: Timer = Timer(1);
 
 sim_core::options! {
     /// What may be written in `[system]`.
@@ -48,7 +49,7 @@ sim_core::options! {
         max_transmissions: u8 = 6, wrong if *max_transmissions == 0 => ("never"), "6 is usual";
         /// How often members are told news beside probes.
         gossip_interval: DurationText = DurationText::millis(200);
-        /// How often somebody is asked for all members, and how often somebody who is down.
+        /// How often somebody is asked for all members, and how often those who are down or missing are.
         announce_interval: DurationText = DurationText::millis(30_000);
         /// Whether who is down is told so when it speaks.
         notify_down_members: bool = true;
@@ -222,11 +223,7 @@ impl Node for Swim {
         let (runtime, events) = (AccumulatingRuntime::new(), BTreeMap::new());
         let mut node = Self { config: config.clone(), lib, runtime, events, numbered: 0, life: fx.append(life) };
         fx.sync();
-        // The others' addresses are known, their lives are not: whoever lives there answers.
-        for other in (0..config.nodes).filter(|other| *other != me.0) {
-            let _ = node.lib.announce(Member { node: other, life: 0 }, &mut node.runtime);
-        }
-        node.settle(fx);
+        node.on_timer(JOIN, fx);
         node
     }
 
@@ -236,7 +233,15 @@ impl Node for Swim {
         self.settle(fx);
     }
 
-    fn on_timer(&mut self, _: Timer, fx: &mut Fx<'_>) {
+    fn on_timer(&mut self, timer: Timer, fx: &mut Fx<'_>) {
+        if timer == JOIN {
+            // The others' addresses are known, their lives are not: whoever lives there answers.
+            let known: NodeSet = self.members().collect();
+            for node in (0..self.config.nodes).filter(|other| !known.has(NodeId(*other))) {
+                let _ = self.lib.announce(Member { node, life: 0 }, &mut self.runtime);
+            }
+            fx.arm(JOIN, self.config.announce_interval.0);
+        }
         while let Some(first) = self.events.first_entry().filter(|first| first.key().0 <= fx.now()) {
             let _ = self.lib.handle_timer(first.remove(), &mut self.runtime);
         }
@@ -268,7 +273,7 @@ pub struct FocaSystem;
 impl System for FocaSystem {
     const NAME: &'static str = "foca";
     const ABOUT: &'static str = "membership by foca 2.0 (SWIM), unchanged, from crates.io";
-    const TIMERS: u16 = 1;
+    const TIMERS: u16 = 2;
     const MESSAGE_KINDS: &'static [&'static str] = KINDS;
     const FACT_KINDS: &'static [&'static str] = FACT_KINDS;
     const RULES: &'static [&'static [Rule]] = &[RULES];
@@ -285,7 +290,7 @@ impl System for FocaSystem {
         Generated::new(load, |op| op.verb)
     }
     fn checks(config: &Config) -> SwimRules {
-        SwimRules::new(config.nodes, config.probe_period.0.times(2) + config.suspect_to_down_after.0)
+        SwimRules::new(config.probe_period.0.times(2) + config.suspect_to_down_after.0)
     }
     fn measure(run: &Finished<'_, Self>) -> Measures {
         let (first, last, alarms) = run.checks.figures();

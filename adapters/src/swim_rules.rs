@@ -30,6 +30,8 @@ sim_core::facts! {
 #[derive(Clone, Debug)]
 pub struct SwimRules {
     calm: Calm,
+    /// When a fault began or ended last, or a member; what noise loses is none.
+    disturbed: Instant,
     now: Instant,
     /// How long a detection takes.
     detection: Duration,
@@ -45,9 +47,10 @@ pub struct SwimRules {
 
 impl SwimRules {
     /// For a cluster in which a detection takes so long.
-    pub fn new(_: u32, detection: Duration) -> Self {
+    pub fn new(detection: Duration) -> Self {
         Self {
             calm: Calm::default(),
+            disturbed: Instant::ZERO,
             now: Instant::ZERO,
             detection,
             up: NodeSet::EMPTY,
@@ -98,8 +101,8 @@ impl SwimRules {
 
     fn converged(&self, nodes: &[Option<Swim>]) -> Verdict {
         let rule = MEMBERSHIP_CONVERGES;
-        let needed = self.detection.times(2);
-        if self.violation.is_some() || !self.calm.has_lasted(self.now, needed) {
+        let needed = self.detection.times(4);
+        if self.violation.is_some() || self.now.since(self.disturbed) < needed {
             return Verdict::Inconclusive { rule, why: format!("the run did not settle for {needed}") };
         }
         let running: NodeSet = (0..).map(NodeId).zip(nodes).filter(|(_, node)| node.is_some()).map(|(id, _)| id).collect();
@@ -121,6 +124,7 @@ impl Observer<Swim> for SwimRules {
         self.calm.watch(at, what);
         match what {
             Observed::Booted { node, .. } => {
+                self.disturbed = at;
                 self.up = self.up.with(*node);
                 self.dead.remove(node);
             }
@@ -128,6 +132,7 @@ impl Observer<Swim> for SwimRules {
                 self.up = self.up.without(*node);
                 self.dead.insert(*node, (at, NodeSet::EMPTY));
             }
+            Observed::FaultStarted { .. } | Observed::FaultEnded { .. } => self.disturbed = at,
             Observed::Noted { node, fact: SwimFact::Down { member } } => self.on_down(at, *node, *member),
             _ => {}
         }

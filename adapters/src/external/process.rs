@@ -1,20 +1,16 @@
 //! One program: started, told, listened to, and ended with all that it has started.
 
-use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 /// The longest line that a program may write, in bytes.
 const LONGEST: u64 = 16 << 20;
-/// Lines of its standard error that are kept.
-const LAST_WORDS: usize = 5;
-
 /// A thread that moves lines between a pipe and the run, which waits for them no longer than its patience. No run's
 /// outcome depends on it.
 #[expect(clippy::disallowed_methods, reason = "a pipe that nobody reads can not be waited for with a limit otherwise")]
@@ -44,7 +40,9 @@ pub struct Program {
     child: Child,
     to: Option<Sender<String>>,
     from: Receiver<String>,
-    words: Arc<Mutex<VecDeque<String>>>,
+    /// The last line of its standard error, and word that there will be no other.
+    words: Arc<Mutex<String>>,
+    silent: Receiver<()>,
 }
 
 impl Program {
@@ -81,19 +79,18 @@ impl Program {
         });
         let (said, from) = channel();
         mover(move || each_line(stdout, |line| said.send(line).is_ok()));
-        let words = Arc::new(Mutex::new(VecDeque::new()));
-        let kept = words.clone();
+        let words = Arc::new(Mutex::new(String::new()));
+        let (kept, (ends, silent)) = (words.clone(), channel());
         mover(move || {
             each_line(stderr, |line| {
-                let Ok(mut words) = kept.lock() else { return false };
-                words.push_back(line);
-                if words.len() > LAST_WORDS {
-                    words.pop_front();
+                if let (false, Ok(mut last)) = (line.is_empty(), kept.lock()) {
+                    *last = line;
                 }
                 true
             });
+            let _ = ends.send(());
         });
-        Ok(Self { child, to: Some(to), from, words })
+        Ok(Self { child, to: Some(to), from, words, silent })
     }
 
     /// Hands it a line.
@@ -111,26 +108,39 @@ impl Program {
         match self.from.recv_timeout(patience) {
             Ok(line) => Ok(line),
             Err(RecvTimeoutError::Timeout) => {
-                Err(format!("the program has not said `done` within {patience:?}: it hangs{}", self.last_words()))
+                self.end();
+                Err(format!("the program has not said `done` within {patience:?}: it hangs{}", self.last_words(patience)))
             }
             Err(RecvTimeoutError::Disconnected) => {
-                // It has closed its output; if it has not ended, it is ended.
-                let how = match self.child.try_wait() {
-                    Ok(None) => {
-                        self.end();
-                        "closed its standard output".to_owned()
-                    }
-                    Ok(Some(status)) => format!("ended by itself ({status})"),
-                    Err(error) => format!("is gone ({error})"),
+                // It has closed its output. If it has ended, its standard error ends, too.
+                self.to = None;
+                let words = self.last_words(patience);
+                let how = match self.ended(patience) {
+                    Some(status) => format!("ended by itself ({status})"),
+                    None => "closed its standard output".to_owned(),
                 };
-                Err(format!("the program {how}{}", self.last_words()))
+                self.end();
+                Err(format!("the program {how}{words}"))
             }
         }
     }
 
-    fn last_words(&self) -> String {
-        let words = self.words.lock().map(|words| Vec::from(words.clone()).join(" | ")).unwrap_or_default();
+    /// What it said to people last, once it says nothing any more.
+    fn last_words(&mut self, patience: Duration) -> String {
+        let _ = self.silent.recv_timeout(patience);
+        let words = self.words.lock().map(|words| words.clone()).unwrap_or_default();
         if words.is_empty() { String::new() } else { format!("; its last words: {words}") }
+    }
+
+    /// How it has ended, if it does within its time.
+    fn ended(&mut self, patience: Duration) -> Option<ExitStatus> {
+        const STEP: Duration = Duration::from_millis(5);
+        // Nobody ever says anything here: what is waited for is the time.
+        let (_mute, time) = channel::<()>();
+        (0..=patience.as_millis() / STEP.as_millis()).find_map(|_| match self.child.try_wait() {
+            Ok(None) => time.recv_timeout(STEP).ok().and(None),
+            ended => ended.ok().flatten(),
+        })
     }
 
     /// Ends it, and whatever it has started.
