@@ -34,6 +34,18 @@ pub struct Common {
     pub bug: HostBug,
 }
 
+/// The options of an adapter, as [`library_options!`] declares them.
+pub trait LibraryOptions:
+    serde::de::DeserializeOwned + serde::Serialize + schemars::JsonSchema + Default + Clone
+{
+    type Config: Clone;
+    fn configure(&self, shape: &Shape) -> Result<Self::Config, Vec<Invalid>>;
+    fn common(config: &Self::Config) -> Common;
+}
+
+/// What the nodes of a library are configured with.
+pub type ConfigOf<L> = <<L as Library>::Options as LibraryOptions>::Config;
+
 /// A library that agrees on a log of commands.
 pub trait Library: Sized + 'static {
     const NAME: &'static str;
@@ -43,15 +55,12 @@ pub trait Library: Sized + 'static {
     /// Whether it takes for durable at once what it has written: then nothing leaves the node before it is.
     const SYNCHRONOUS: bool;
     const MESSAGE_KINDS: &'static [&'static str];
-    type Options: serde::de::DeserializeOwned + serde::Serialize + schemars::JsonSchema + Default + Clone;
-    type Config: Clone;
+    type Options: LibraryOptions;
     type Wire: Message;
     type Record: Clone + fmt::Debug + Hash + 'static;
 
-    fn configure(options: Self::Options, shape: &Shape) -> Result<Self::Config, Vec<Invalid>>;
-    fn common(config: &Self::Config) -> Common;
     /// A participant with what its disk holds, oldest first; tells the host what it has of the state, if anything.
-    fn open(config: &Self::Config, me: NodeId, disk: &[&Self::Record], turn: &mut Turn<'_, '_, Self>) -> Self;
+    fn open(config: &ConfigOf<Self>, me: NodeId, disk: &[&Self::Record], turn: &mut Turn<'_, '_, Self>) -> Self;
     fn hear(&mut self, from: NodeId, wire: Self::Wire, turn: &mut Turn<'_, '_, Self>);
     fn timer(&mut self, timer: Timer, turn: &mut Turn<'_, '_, Self>);
     /// A command for the log. Returns whether it was taken.
@@ -202,7 +211,11 @@ impl<L: Library> Turn<'_, '_, L> {
 
     /// Does something once everything written so far is durable.
     pub fn later(&mut self, what: Effect<Hosted<L>>) {
-        if self.host.common.bug == HostBug::SayBeforeSync { self.fx.forward(what) } else { self.fx.after(self.host.last, what) }
+        if self.host.common.bug == HostBug::SayBeforeSync {
+            self.fx.forward(what)
+        } else {
+            self.fx.after(self.host.last, what)
+        }
     }
 
     fn say(&mut self, what: Effect<Hosted<L>>) {
@@ -386,18 +399,18 @@ fn replay<R>(disk: Replay<'_, Record<R>>) -> Result<(Vec<&R>, WriteId), WriteId>
 
 impl<L: Library> Node for Hosted<L> {
     const CONNECTS: bool = L::CONNECTS;
-    type Config = L::Config;
+    type Config = ConfigOf<L>;
     type Message = L::Wire;
     type Request = KvCommand;
     type Response = KvResponse;
     type Record = Record<L::Record>;
     type Fact = HostFact;
 
-    fn boot(config: &L::Config, me: NodeId, disk: Replay<'_, Self::Record>, fx: &mut Fx<'_, L>) -> Self {
+    fn boot(config: &ConfigOf<L>, me: NodeId, disk: Replay<'_, Self::Record>, fx: &mut Fx<'_, L>) -> Self {
         let read = replay(disk);
         let (bodies, last) = read.clone().unwrap_or_default();
         let mut host = Host {
-            common: L::common(config),
+            common: L::Options::common(config),
             state: Sessioned::default(),
             applied: 0,
             chain: 0,
@@ -511,14 +524,14 @@ impl<L: Library> System for HostedSystem<L> {
     type Checks = HostRules;
     type Options = L::Options;
 
-    fn configure(options: L::Options, shape: &Shape) -> Result<L::Config, Vec<Invalid>> {
-        L::configure(options, shape)
+    fn configure(options: L::Options, shape: &Shape) -> Result<ConfigOf<L>, Vec<Invalid>> {
+        options.configure(shape)
     }
-    fn client(_: &L::Config, load: Load) -> Self::Client {
+    fn client(_: &ConfigOf<L>, load: Load) -> Self::Client {
         KvClient::new(load)
     }
-    fn checks(config: &L::Config) -> HostRules {
-        HostRules::new(L::common(config).nodes)
+    fn checks(config: &ConfigOf<L>) -> HostRules {
+        HostRules::new(L::Options::common(config).nodes)
     }
     fn operation(request: &KvCommand) -> Operation {
         kv::operation(request)
@@ -582,6 +595,17 @@ macro_rules! library_options {
                 $($own)*
             }
         }
+
+        impl $crate::host::LibraryOptions for Options {
+            type Config = Config;
+            fn configure(&self, shape: &sim_core::Shape) -> Result<Config, Vec<sim_core::Invalid>> {
+                self.validate(shape)
+            }
+            fn common(config: &Config) -> $crate::host::Common {
+                let Config { nodes, snapshot_every, bug, .. } = *config;
+                $crate::host::Common { nodes, snapshot_every, bug }
+            }
+        }
     };
 }
 pub(crate) use library_options;
@@ -589,4 +613,14 @@ pub(crate) use library_options;
 /// Both ends of a range in ticks, the second no smaller than the first.
 pub fn both(range: &RangeText, tick: Duration) -> (usize, usize) {
     (ticks(range.lo, tick), ticks(range.hi, tick).max(ticks(range.lo, tick)))
+}
+
+/// What libraries call a node: they count from 1.
+pub const fn pid(node: NodeId) -> u64 {
+    node.0 as u64 + 1
+}
+
+/// The node that a library calls so.
+pub const fn node_of(pid: u64) -> NodeId {
+    NodeId(pid as u32 - 1)
 }

@@ -6,14 +6,15 @@
 macro_rules! adapter {
     ($library:ident, $name:literal, $about:literal, |$node:ident, $message:ident| $hear:expr) => {
         use crate::command::Command;
-        use crate::host::{Common, HostedSystem, Library, Standing, Turn, Whole, library_options};
-        use $library::{
-            Action, ClusterConfig, Log, LogEntries, LogEntry, LogIndex, LogPosition, Message, Node, NodeId as Id, Role, Term,
-        };
-        use sim_core::{Duration, Invalid, Kind, NodeId, Shape, Timer};
+        use crate::host::{HostedSystem, Library, Standing, Turn, Whole, library_options};
+        use sim_core::{Duration, Kind, NodeId, Timer};
         use std::collections::BTreeMap;
         use std::fmt;
         use std::rc::Rc;
+        use $library::{
+            Action, ClusterConfig, Log, LogEntries, LogEntry, LogIndex, LogPosition, Message, Node, NodeId as Id, Role,
+            Term,
+        };
 
         const ELECTION: Timer = Timer(0);
 
@@ -54,10 +55,22 @@ macro_rules! adapter {
                         write!(out, "term {of}, {count} entries after {index} of term {term}, commit {commit}")
                     }
                     Self::Raft(m @ Message::AppendEntriesReply { last_position: at, .. }, _) => {
-                        write!(out, "term {}, its log ends at {} of term {}", m.term().get(), at.index.get(), at.term.get())
+                        write!(
+                            out,
+                            "term {}, its log ends at {} of term {}",
+                            m.term().get(),
+                            at.index.get(),
+                            at.term.get()
+                        )
                     }
                     Self::Raft(m @ Message::RequestVoteCall { last_position: at, .. }, _) => {
-                        write!(out, "term {}, its log ends at {} of term {}", m.term().get(), at.index.get(), at.term.get())
+                        write!(
+                            out,
+                            "term {}, its log ends at {} of term {}",
+                            m.term().get(),
+                            at.index.get(),
+                            at.term.get()
+                        )
                     }
                     Self::Raft(m @ Message::RequestVoteReply { vote_granted, .. }, _) => {
                         write!(out, "term {}, {}", m.term().get(), if *vote_granted { "granted" } else { "refused" })
@@ -117,12 +130,15 @@ macro_rules! adapter {
             fn behind(&self, index: LogIndex) -> (LogEntries, Rc<[Command]>) {
                 let log = self.node.log().entries();
                 let mut at = log.prev_position();
-                let entries: Vec<LogEntry> = log.iter_with_positions().filter_map(|(place, entry)| {
-                    if place.index <= index {
-                        at = place;
-                    }
-                    (place.index > index).then_some(entry)
-                }).collect();
+                let entries: Vec<LogEntry> = log
+                    .iter_with_positions()
+                    .filter_map(|(place, entry)| {
+                        if place.index <= index {
+                            at = place;
+                        }
+                        (place.index > index).then_some(entry)
+                    })
+                    .collect();
                 let entries = LogEntries::from_iter(at, entries);
                 let commands = self.commands_of(&entries);
                 (entries, commands)
@@ -132,12 +148,18 @@ macro_rules! adapter {
                 let (at, cluster) = (self.node.log().snapshot_position(), self.node.log().snapshot_config().clone());
                 self.hard = (self.node.current_term(), self.node.voted_for());
                 let (term, vote) = self.hard;
-                turn.write_anew(Record { term, vote, entries: Some(self.behind(at.index)), base: Some((whole, at, cluster)) });
+                turn.write_anew(Record {
+                    term,
+                    vote,
+                    entries: Some(self.behind(at.index)),
+                    base: Some((whole, at, cluster)),
+                });
             }
             fn apply(&mut self, turn: &mut Turn<'_, '_, Self>) {
                 while turn.applied() < self.node.commit_index().get() {
                     let index = turn.applied() + 1;
-                    let of_commands = self.node.log().entries().get_entry(LogIndex::new(index)) == Some(LogEntry::Command);
+                    let of_commands =
+                        self.node.log().entries().get_entry(LogIndex::new(index)) == Some(LogEntry::Command);
                     turn.decide(index, self.commands.get(&index).filter(|_| of_commands));
                 }
                 if !turn.takes_snapshot() {
@@ -160,16 +182,8 @@ macro_rules! adapter {
             const SYNCHRONOUS: bool = true;
             const MESSAGE_KINDS: &'static [&'static str] = KINDS;
             type Options = Options;
-            type Config = Config;
             type Wire = Wire;
             type Record = Record;
-
-            fn configure(options: Options, shape: &Shape) -> Result<Config, Vec<Invalid>> {
-                options.validate(shape)
-            }
-            fn common(config: &Config) -> Common {
-                Common { nodes: config.nodes, snapshot_every: config.snapshot_every, bug: config.bug }
-            }
 
             fn open(config: &Config, me: NodeId, disk: &[&Record], turn: &mut Turn<'_, '_, Self>) -> Self {
                 let mut cluster = ClusterConfig::new();
@@ -293,6 +307,10 @@ pub mod newest {
 
 /// The last one under its old name.
 pub mod raftbare {
-    adapter!(raftbare, "raftbare", "a key-value store on raftbare 0.2.2, unchanged, from crates.io", |node, message| node
-        .handle_message(message));
+    adapter!(
+        raftbare,
+        "raftbare",
+        "a key-value store on raftbare 0.2.2, unchanged, from crates.io",
+        |node, message| node.handle_message(message)
+    );
 }

@@ -4,7 +4,7 @@
 //! A step's writes become one record: what has changed of the log from some place on, and all the rest.
 
 use crate::command::Command;
-use crate::host::{Common, HostedSystem, Library, Opaque, Standing, Turn, Whole, library_options};
+use crate::host::{HostedSystem, Library, Opaque, Standing, Turn, Whole, library_options, node_of, pid};
 use omnipaxos::ballot_leader_election::Ballot;
 use omnipaxos::messages::Message as Lib;
 use omnipaxos::messages::ballot_leader_election::HeartbeatMsg;
@@ -12,7 +12,7 @@ use omnipaxos::messages::sequence_paxos::PaxosMsg;
 use omnipaxos::storage::{Entry, Snapshot, StopSign, Storage, StorageOp, StorageResult};
 use omnipaxos::util::LogEntry;
 use omnipaxos::{ClusterConfig, OmniPaxos, OmniPaxosConfig, ServerConfig};
-use sim_core::{Invalid, Kind, NodeId, Shape, Timer, hash};
+use sim_core::{Kind, NodeId, Timer, hash};
 use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::rc::Rc;
@@ -128,6 +128,25 @@ impl Mem {
     }
 }
 
+/// Writes that are one operation each.
+macro_rules! writes {
+    ($($name:ident($type:ty) => $op:ident,)*) => {$(
+        fn $name(&mut self, value: $type) -> StorageResult<()> {
+            self.write_atomically(vec![StorageOp::$op(value)])
+        }
+    )*};
+}
+
+/// What is read of what is in memory.
+macro_rules! reads {
+    ($($name:ident -> $type:ty = |$mem:ident| $read:expr,)*) => {$(
+        fn $name(&self) -> StorageResult<$type> {
+            let $mem = self.0.borrow();
+            Ok($read)
+        }
+    )*};
+}
+
 /// The library's storage. What it holds is in memory; the node writes down what has changed.
 #[derive(Clone, Default)]
 pub struct Store(Rc<RefCell<Mem>>);
@@ -152,70 +171,38 @@ impl Storage<Command> for Store {
         }
         Ok(())
     }
-    fn append_entry(&mut self, entry: Command) -> StorageResult<()> {
-        self.write_atomically(vec![StorageOp::AppendEntry(entry)])
+    writes! {
+        append_entry(Command) => AppendEntry, append_entries(Vec<Command>) => AppendEntries,
+        set_promise(Ballot) => SetPromise, set_accepted_round(Ballot) => SetAcceptedRound,
+        set_decided_idx(usize) => SetDecidedIndex, set_compacted_idx(usize) => SetCompactedIdx, trim(usize) => Trim,
+        set_stopsign(Option<StopSign>) => SetStopsign, set_snapshot(Option<Snap>) => SetSnapshot,
     }
-    fn append_entries(&mut self, entries: Vec<Command>) -> StorageResult<()> {
-        if entries.is_empty() { Ok(()) } else { self.write_atomically(vec![StorageOp::AppendEntries(entries)]) }
+    reads! {
+        get_promise -> Option<Ballot> = |mem| mem.meta.promise, get_decided_idx -> usize = |mem| mem.meta.decided,
+        get_accepted_round -> Option<Ballot> = |mem| mem.meta.accepted, get_log_len -> usize = |mem| mem.log.len(),
+        get_compacted_idx -> usize = |mem| mem.meta.compacted,
+        get_stopsign -> Option<StopSign> = |mem| mem.meta.stopsign.clone(),
+        get_snapshot -> Option<Snap> = |mem| mem.meta.snapshot.clone(),
     }
     fn append_on_prefix(&mut self, from: usize, entries: Vec<Command>) -> StorageResult<()> {
         self.write_atomically(vec![StorageOp::AppendOnPrefix(from, entries)])
     }
-    fn set_promise(&mut self, ballot: Ballot) -> StorageResult<()> {
-        self.write_atomically(vec![StorageOp::SetPromise(ballot)])
-    }
-    fn set_decided_idx(&mut self, index: usize) -> StorageResult<()> {
-        self.write_atomically(vec![StorageOp::SetDecidedIndex(index)])
-    }
-    fn set_accepted_round(&mut self, ballot: Ballot) -> StorageResult<()> {
-        self.write_atomically(vec![StorageOp::SetAcceptedRound(ballot)])
-    }
-    fn set_stopsign(&mut self, sign: Option<StopSign>) -> StorageResult<()> {
-        self.write_atomically(vec![StorageOp::SetStopsign(sign)])
-    }
-    fn trim(&mut self, index: usize) -> StorageResult<()> {
-        self.write_atomically(vec![StorageOp::Trim(index)])
-    }
-    fn set_compacted_idx(&mut self, index: usize) -> StorageResult<()> {
-        self.write_atomically(vec![StorageOp::SetCompactedIdx(index)])
-    }
-    fn set_snapshot(&mut self, snapshot: Option<Snap>) -> StorageResult<()> {
-        self.write_atomically(vec![StorageOp::SetSnapshot(snapshot)])
-    }
-    fn get_decided_idx(&self) -> StorageResult<usize> {
-        Ok(self.0.borrow().meta.decided)
-    }
-    fn get_accepted_round(&self) -> StorageResult<Option<Ballot>> {
-        Ok(self.0.borrow().meta.accepted)
-    }
     fn get_entries(&self, from: usize, to: usize) -> StorageResult<Vec<Command>> {
         Ok(self.0.borrow().part(from, to))
     }
-    fn get_log_len(&self) -> StorageResult<usize> {
-        Ok(self.0.borrow().log.len())
-    }
     fn get_suffix(&self, from: usize) -> StorageResult<Vec<Command>> {
         Ok(self.0.borrow().part(from, self.0.borrow().end()))
-    }
-    fn get_promise(&self) -> StorageResult<Option<Ballot>> {
-        Ok(self.0.borrow().meta.promise)
-    }
-    fn get_stopsign(&self) -> StorageResult<Option<StopSign>> {
-        Ok(self.0.borrow().meta.stopsign.clone())
-    }
-    fn get_compacted_idx(&self) -> StorageResult<usize> {
-        Ok(self.0.borrow().meta.compacted)
-    }
-    fn get_snapshot(&self) -> StorageResult<Option<Snap>> {
-        Ok(self.0.borrow().meta.snapshot.clone())
     }
 }
 
 /// A message of the library.
 pub type Wire = Opaque<Lib<Command>>;
 
-const KINDS: &[&str] = &["Heartbeat", "HeartbeatReply", "PrepareReq", "Prepare", "Promise", "AcceptSync", "AcceptDecide",
-    "Accepted", "NotAccepted", "Decide", "Other"];
+#[rustfmt::skip]
+const KINDS: &[&str] = &[
+    "Heartbeat", "HeartbeatReply", "PrepareReq", "Prepare", "Promise", "AcceptSync", "AcceptDecide", "Accepted",
+    "NotAccepted", "Decide", "Other",
+];
 
 impl sim_core::Message for Wire {
     fn kind(&self) -> Kind {
@@ -262,13 +249,6 @@ pub struct Omni {
 /// What registers it.
 pub type OmniPaxosSystem = HostedSystem<Omni>;
 
-const fn pid(node: NodeId) -> u64 {
-    node.0 as u64 + 1
-}
-const fn node_of(pid: u64) -> NodeId {
-    NodeId(pid as u32 - 1)
-}
-
 impl Omni {
     fn lib(&mut self) -> &mut OmniPaxos<Command, Store> {
         SNAPSHOTS.set(self.config.snapshot_every > 0);
@@ -283,16 +263,8 @@ impl Library for Omni {
     const SYNCHRONOUS: bool = true;
     const MESSAGE_KINDS: &'static [&'static str] = KINDS;
     type Options = Options;
-    type Config = Config;
     type Wire = Wire;
     type Record = Record;
-
-    fn configure(options: Options, shape: &Shape) -> Result<Config, Vec<Invalid>> {
-        options.validate(shape)
-    }
-    fn common(config: &Config) -> Common {
-        Common { nodes: config.nodes, snapshot_every: config.snapshot_every, bug: config.bug }
-    }
 
     fn open(config: &Config, me: NodeId, disk: &[&Record], turn: &mut Turn<'_, '_, Self>) -> Self {
         SNAPSHOTS.set(config.snapshot_every > 0);
@@ -365,8 +337,15 @@ impl Library for Omni {
 
     fn standing(&self) -> Standing {
         let ballot = self.lib.get_promise();
-        let (mine, accepts) = (ballot.pid == self.me, self.lib.get_current_leader().is_some_and(|(_, accepts)| accepts));
-        let role = if !mine { "follower" } else if accepts { "leader" } else { "candidate" };
+        let (mine, accepts) =
+            (ballot.pid == self.me, self.lib.get_current_leader().is_some_and(|(_, accepts)| accepts));
+        let role = if !mine {
+            "follower"
+        } else if accepts {
+            "leader"
+        } else {
+            "candidate"
+        };
         let leader = (!mine && ballot.pid != 0).then(|| node_of(ballot.pid));
         Standing { role, term: u64::from(ballot.n) << 8 | ballot.pid, leader }
     }

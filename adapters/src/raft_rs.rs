@@ -5,7 +5,7 @@
 //! ever kept: whenever it has drawn, the host draws for it, from the node's own luck.
 
 use crate::command::Command;
-use crate::host::{Common, HostedSystem, Library, Opaque, Standing, Turn, Whole, library_options};
+use crate::host::{HostedSystem, Library, Opaque, Standing, Turn, Whole, library_options, node_of, pid};
 use protobuf::Message as _;
 use raft::eraftpb::{ConfState, Entry, HardState, Message as PbMessage, MessageType, Snapshot};
 use raft::storage::MemStorage;
@@ -13,7 +13,7 @@ use raft::{GetEntriesContext, RawNode, ReadOnlyOption, SnapshotStatus, StateRole
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sim_core::units::ByteSize;
-use sim_core::{Effect, Invalid, Kind, NodeId, Shape, Timer};
+use sim_core::{Effect, Kind, NodeId, Timer};
 use std::fmt;
 use std::rc::Rc;
 
@@ -61,6 +61,7 @@ pub struct Record {
 pub struct Wire(Opaque<PbMessage>, Option<Rc<Whole>>);
 
 /// By the library's numbers.
+#[rustfmt::skip]
 const KINDS: &[&str] = &[
     "Hup", "Beat", "Propose", "Append", "AppendResponse", "RequestVote", "RequestVoteResponse", "Snapshot", "Heartbeat",
     "HeartbeatResponse", "Unreachable", "SnapStatus", "CheckQuorum", "TransferLeader", "TimeoutNow", "ReadIndex",
@@ -96,13 +97,6 @@ pub struct RaftRs {
 /// What registers it.
 pub type RaftRsSystem = HostedSystem<RaftRs>;
 
-const fn pid(node: NodeId) -> u64 {
-    node.0 as u64 + 1
-}
-const fn node_of(pid: u64) -> NodeId {
-    NodeId(pid as u32 - 1)
-}
-
 impl RaftRs {
     fn wire(&self, message: PbMessage, turn: &Turn<'_, '_, Self>) -> (NodeId, Wire) {
         let announces = message.get_msg_type() == MessageType::MsgSnapshot;
@@ -125,7 +119,9 @@ impl RaftRs {
         let (store, index, keep) = (self.raw.store(), turn.applied(), self.config.snapshot_keep.max(1));
         let (snapshot, last) = (store.snapshot(0, 0), store.last_index().unwrap_or(index));
         let behind = store.entries(index + 1, last + 1, None, GetEntriesContext::empty(false));
-        let (Ok(snapshot), Ok(entries)) = (snapshot, if last > index { behind } else { Ok(Vec::new()) }) else { return };
+        let (Ok(snapshot), Ok(entries)) = (snapshot, if last > index { behind } else { Ok(Vec::new()) }) else {
+            return;
+        };
         let _ = store.wl().compact(index.saturating_sub(keep) + 1);
         let snapshot = Some((turn.whole(), Opaque::told(snapshot)));
         let hard = Some(Opaque::told(self.raw.raft.hard_state()));
@@ -140,16 +136,8 @@ impl Library for RaftRs {
     const SYNCHRONOUS: bool = false;
     const MESSAGE_KINDS: &'static [&'static str] = KINDS;
     type Options = Options;
-    type Config = Config;
     type Wire = Wire;
     type Record = Record;
-
-    fn configure(options: Options, shape: &Shape) -> Result<Config, Vec<Invalid>> {
-        options.validate(shape)
-    }
-    fn common(config: &Config) -> Common {
-        Common { nodes: config.nodes, snapshot_every: config.snapshot_every, bug: config.bug }
-    }
 
     fn open(config: &Config, me: NodeId, disk: &[&Record], turn: &mut Turn<'_, '_, Self>) -> Self {
         let voters: Vec<u64> = (1..=u64::from(config.nodes)).collect();

@@ -34,9 +34,11 @@ sim_core::facts! {
         /// A snapshot was taken.
         SnapshotTaken { index: u64 } = "snapshot_taken" ("up to entry {index}"),
         /// The service began anew from another node's snapshot.
-        SnapshotInstalled { index: u64, chain: u64, digest: u64 } = "snapshot_installed" landmark ("up to entry {index}"),
+        SnapshotInstalled { index: u64, chain: u64, digest: u64 } = "snapshot_installed" landmark
+            ("up to entry {index}"),
         /// A read was served beside the log.
-        ReadServed { index: u64, client: ClientId, op: u64 } = "read_served" ("operation {op} of {client} at entry {index}"),
+        ReadServed { index: u64, client: ClientId, op: u64 } = "read_served"
+            ("operation {op} of {client} at entry {index}"),
         /// The library handed over another entry than the next one.
         OutOfOrder { index: u64, expected: u64 } = "out_of_order" landmark ("entry {index}, not {expected}"),
         /// The disk can not be read.
@@ -122,7 +124,8 @@ impl HostRules {
             self.audit.rule(HANDED_OVER_IN_ORDER, self.handed, format!("{} entries", self.handed)),
         ];
         // What was decided a second ago is everywhere by now.
-        let due = self.fronts.iter().rev().find(|(then, _)| self.now.since(*then) >= LAG).map_or(0, |(_, front)| *front);
+        let due =
+            self.fronts.iter().rev().find(|(then, _)| self.now.since(*then) >= LAG).map_or(0, |(_, front)| *front);
         let live = || (0..).map(NodeId).zip(nodes).filter_map(|(id, node)| Some((id, node.as_ref()?)));
         let front = live().map(|(_, node)| node).max_by_key(|node| node.applied());
         let agrees = |node: &Hosted<L>| {

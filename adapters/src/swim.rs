@@ -3,7 +3,7 @@
 //!
 //! The library is given a generator of its own, seeded from the node's luck at every start.
 
-use foca::{AccumulatingRuntime, Config as Library, Foca, Identity, Message as Said, NoCustomBroadcast, OwnedNotification};
+use foca::{AccumulatingRuntime, Config as Library, Foca, Identity, NoCustomBroadcast, OwnedNotification};
 use foca::{PeriodicParams, PostcardCodec};
 use serde::{Deserialize, Serialize};
 use sim_core::measures::Measures;
@@ -11,14 +11,14 @@ use sim_core::metric::{MetricKind, Unit};
 use sim_core::units::DurationText;
 use sim_core::workload::{Generated, Load, Verb};
 use sim_core::{
-    Duration, Effect, Effects, Finished, Invalid, Kind, LocalInstant, Message, Node, NodeId, NodeSet, Replay, Role, Rule, Shape,
-    System, Ticket, Timer, Unreadable, Verdict, WriteId,
+    Duration, Effect, Effects, Finished, Invalid, Kind, LocalInstant, Message, Node, NodeId, NodeSet, Replay, Role,
+    Rule, Shape, System, Ticket, Timer, Unreadable, Verdict, WriteId,
 };
 use std::collections::BTreeMap;
 use std::num::{NonZeroU8, NonZeroUsize};
 
-pub use crate::swim_rules::{SwimFact, SwimRules};
 use crate::swim_rules::{FACT_KINDS, RULES};
+pub use crate::swim_rules::{SwimFact, SwimRules};
 
 /// When the library's next event is due, and when those that are missing are asked again.
 const NEXT: Timer = Timer(0);
@@ -97,8 +97,12 @@ impl rand::TryRng for Luck {
 #[derive(Clone, Debug, Hash)]
 pub struct Datagram(Vec<u8>);
 
-const KINDS: &[&str] = &["Ping", "Ack", "PingReq", "IndirectPing", "IndirectAck", "ForwardedAck", "Announce", "Feed",
-    "Gossip", "Broadcast", "TurnUndead", "Other"];
+/// By the library's words.
+#[rustfmt::skip]
+const KINDS: &[&str] = &[
+    "Ping", "Ack", "PingReq", "IndirectPing", "IndirectAck", "ForwardedAck", "Announce", "Feed", "Gossip", "Broadcast",
+    "TurnUndead", "Other",
+];
 
 impl Datagram {
     fn header(&self) -> Option<foca::Header<Member>> {
@@ -108,28 +112,21 @@ impl Datagram {
 
 impl Message for Datagram {
     fn kind(&self) -> Kind {
-        let name = match self.header().map(|header| header.message) {
-            Some(Said::Ping(_)) => "Ping",
-            Some(Said::Ack(_)) => "Ack",
-            Some(Said::PingReq { .. }) => "PingReq",
-            Some(Said::IndirectPing { .. }) => "IndirectPing",
-            Some(Said::IndirectAck { .. }) => "IndirectAck",
-            Some(Said::ForwardedAck { .. }) => "ForwardedAck",
-            Some(Said::Announce) => "Announce",
-            Some(Said::Feed) => "Feed",
-            Some(Said::Gossip) => "Gossip",
-            Some(Said::Broadcast) => "Broadcast",
-            Some(Said::TurnUndead) => "TurnUndead",
-            None => "Other",
-        };
-        Kind::named(KINDS, name)
+        let text = self.header().map(|header| format!("{:?}", header.message)).unwrap_or_default();
+        let word = text.split(|c: char| !c.is_alphanumeric()).next();
+        let number = KINDS.iter().position(|kind| Some(*kind) == word).unwrap_or(KINDS.len() - 1);
+        Kind::new(number as u8, KINDS[number])
     }
     fn bytes(&self) -> u32 {
         28 + self.0.len() as u32
     }
     fn describe(&self, out: &mut dyn std::fmt::Write) -> std::fmt::Result {
         match self.header() {
-            Some(h) => write!(out, "{}.{} (incarnation {}) to {}.{}", h.src.node, h.src.life, h.src_incarnation, h.dst.node, h.dst.life),
+            Some(h) => write!(
+                out,
+                "{}.{} (incarnation {}) to {}.{}",
+                h.src.node, h.src.life, h.src_incarnation, h.dst.node, h.dst.life
+            ),
             None => write!(out, "{} bytes", self.0.len()),
         }
     }
@@ -201,7 +198,8 @@ impl Node for Swim {
         let life = life.map_or(0, |life| life + 1);
         let time = |text: DurationText| std::time::Duration::from_nanos(text.0.0);
         let count = |n: u8| NonZeroUsize::new(usize::from(n)).unwrap_or(NonZeroUsize::MIN);
-        let periodic = |every: DurationText, n: u8| Some(PeriodicParams { frequency: time(every), num_members: count(n) });
+        let periodic =
+            |every: DurationText, n: u8| Some(PeriodicParams { frequency: time(every), num_members: count(n) });
         let library = Library {
             probe_period: time(config.probe_period),
             probe_rtt: time(config.probe_rtt),
@@ -263,9 +261,16 @@ impl Node for Swim {
     }
 }
 
-const FIRST: MetricKind = MetricKind::new("detected_first", "first to notice", Unit::Time, "from a crash until a member says so, at most");
-const LAST: MetricKind = MetricKind::new("detected_last", "last to notice", Unit::Time, "from a crash until all that run have said so, at most");
-const FALSE: MetricKind = MetricKind::new("false_alarms", "false alarms", Unit::Number, "members said to be down that ran");
+const FIRST: MetricKind =
+    MetricKind::new("detected_first", "first to notice", Unit::Time, "from a crash until a member says so, at most");
+const LAST: MetricKind = MetricKind::new(
+    "detected_last",
+    "last to notice",
+    Unit::Time,
+    "from a crash until all that run have said so, at most",
+);
+const FALSE: MetricKind =
+    MetricKind::new("false_alarms", "false alarms", Unit::Number, "members said to be down that ran");
 
 /// What registers it.
 pub struct FocaSystem;

@@ -75,7 +75,8 @@ impl SwimRules {
             // What went wrong may have been over for as long as it takes until that is noticed.
             if self.calm.has_lasted(at, self.detection.times(2)) && self.violation.is_none() {
                 let since = self.calm.since().unwrap_or(at);
-                let detail = format!("{node} says that {member} is dead, which runs; nothing has gone wrong since {since}");
+                let detail =
+                    format!("{node} says that {member} is dead, which runs; nothing has gone wrong since {since}");
                 self.violation = Some(Violation { rule: NO_FALSE_ALARM.into(), at, node: Some(node), detail });
             }
             return;
@@ -105,7 +106,8 @@ impl SwimRules {
         if self.violation.is_some() || self.now.since(self.disturbed) < needed {
             return Verdict::Inconclusive { rule, why: format!("the run did not settle for {needed}") };
         }
-        let running: NodeSet = (0..).map(NodeId).zip(nodes).filter(|(_, node)| node.is_some()).map(|(id, _)| id).collect();
+        let running: NodeSet =
+            (0..).map(NodeId).zip(nodes).filter(|(_, node)| node.is_some()).map(|(id, _)| id).collect();
         for (id, node) in (0..).map(NodeId).zip(nodes) {
             let Some(node) = node else { continue };
             let known: NodeSet = node.members().collect();

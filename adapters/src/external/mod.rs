@@ -46,7 +46,8 @@ sim_core::options! {
             wrong if patience.0 < Duration::millis(10) => ("a program that has no time"), "for example \"10s\"";
         /// The types of messages between nodes, for faults that aim at some and for charts; others are one kind.
         kinds: Vec<String> = Vec::new() => { kinds: Vec<&'static str> = wire::kept(kinds) },
-            wrong if kinds.len() > wire::MOST_KINDS => ("{} of them", kinds.len()), format!("at most {}", wire::MOST_KINDS);
+            wrong if kinds.len() > wire::MOST_KINDS =>
+                ("{} of them", kinds.len()), format!("at most {}", wire::MOST_KINDS);
     }
 }
 

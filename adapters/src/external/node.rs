@@ -6,8 +6,8 @@ use super::wire::{self, Answer, Wire};
 use super::{Config, TIMERS};
 use serde_json::{Value as Json, json};
 use sim_core::{
-    Completion, Duration, Effect, Effects, Node, NodeId, Replay, Role, StateMachine, Ticket, Timer, Unreadable, WriteId,
-    node_ids,
+    Completion, Duration, Effect, Effects, Node, NodeId, Replay, Role, StateMachine, Ticket, Timer, Unreadable,
+    WriteId, node_ids,
 };
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
@@ -123,7 +123,8 @@ impl Programmed {
                 fx.after(before, Effect::Forget { before, lane: 0 });
             }
             "role" => {
-                let (name, term) = (body["role"].as_str().ok_or("there is no `role`")?, body["term"].as_u64().unwrap_or(0));
+                let (name, term) =
+                    (body["role"].as_str().ok_or("there is no `role`")?, body["term"].as_u64().unwrap_or(0));
                 let role = Role::new(wire::kept(&[name.to_owned()])[0], term);
                 let was = std::mem::replace(&mut self.role, role);
                 if was.name == "leader" && (was.name, was.rank) != (role.name, role.rank) {
@@ -163,11 +164,14 @@ impl Node for Programmed {
             role: Role::NONE,
         };
         let mut before = None;
-        let read: Result<Vec<Json>, Unreadable> = disk.iter().map(|(id, record)| {
-            let Record { before: link, text } = record?;
-            let follows = before.replace(id.0).is_none_or(|before| before == *link);
-            if follows { Ok(serde_json::from_str(text).unwrap_or_default()) } else { Err(Unreadable) }
-        }).collect();
+        let read: Result<Vec<Json>, Unreadable> = disk
+            .iter()
+            .map(|(id, record)| {
+                let Record { before: link, text } = record?;
+                let follows = before.replace(id.0).is_none_or(|before| before == *link);
+                if follows { Ok(serde_json::from_str(text).unwrap_or_default()) } else { Err(Unreadable) }
+            })
+            .collect();
         let Ok(records) = read else {
             fx.halt("its disk can not be read: what it has promised is unknown");
             return node;

@@ -109,7 +109,10 @@ impl Program {
             Ok(line) => Ok(line),
             Err(RecvTimeoutError::Timeout) => {
                 self.end();
-                Err(format!("the program has not said `done` within {patience:?}: it hangs{}", self.last_words(patience)))
+                Err(format!(
+                    "the program has not said `done` within {patience:?}: it hangs{}",
+                    self.last_words(patience)
+                ))
             }
             Err(RecvTimeoutError::Disconnected) => {
                 // It has closed its output. If it has ended, its standard error ends, too.
