@@ -1,7 +1,7 @@
 # The verbs a person needs. `make test` is what CI runs; everything long is behind a verb of its own.
 CARGO ?= cargo
 
-.PHONY: help test optimised slurm lint doc bench bugs published sweep plumbing dist fuzz charts clean
+.PHONY: help test optimised slurm lint doc bench bugs published sweep adapters plumbing dist fuzz charts clean
 
 help:            ## list the verbs
 	@grep -hE '^[a-z]+: .*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## /\1\t/' | expand -t 12
@@ -43,6 +43,10 @@ sweep:           ## every scenario of every system with many seeds (SEEDS=1..100
 	@failed=0; for file in $(foreach system,$(SYSTEMS) placement,scenarios/library/$(system)/*.toml); do \
 	    target/release/splitbrain sweep --seeds $(SEEDS) --out target/sweep $$file || failed=1; \
 	done; exit $$failed
+
+adapters:        ## builds and tests what hosts other people's libraries, and programs in any language (docs/adapters.md)
+	$(CARGO) test --quiet --manifest-path adapters/Cargo.toml --target-dir target/adapters
+	$(CARGO) test --quiet --manifest-path adapters/by-hand/Cargo.toml --target-dir target/adapters/by-hand
 
 plumbing:        ## how many lines of each system are not its protocol
 	@scripts/plumbing
