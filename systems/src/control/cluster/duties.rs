@@ -25,6 +25,8 @@ sim_core::rules! {
     pub const SUSPECTS_ARE_SILENT: &str = "suspects_are_silent";
     /// A primary that has failed is not taken back before there was time to replace it.
     pub const FAILED_STAY_FAILED: &str = "failed_stay_failed";
+    /// Whoever is told by a newer configuration that somebody has slots takes it for a primary at once.
+    pub const UPDATES_ARE_TAKEN: &str = "updates_are_taken";
     /// A primary that claims slots which somebody has by a newer configuration is told so, each time it is news.
     pub const STALE_CLAIMS_CORRECTED: &str = "stale_claims_corrected";
     /// A primary's new stream begins where it stands, so that whoever has as much can go on from there.
@@ -60,8 +62,9 @@ struct Seen {
     restarted: Option<Instant>,
     /// Whom it holds for failed, and since when.
     failed: BTreeMap<NodeId, Instant>,
-    /// Who had slots when its last step was over.
+    /// Who had slots when its last step was over, and by which configuration epochs.
     counting: NodeSet,
+    epochs: Vec<u64>,
 }
 
 /// A rule that was broken: which, by whom, and what was seen.
@@ -191,6 +194,8 @@ impl Duties {
         }
         let returns = seen.left.contains(&cluster.at().stream);
         let counted = core::mem::replace(&mut seen.counting, cluster.counting());
+        let epochs = (0..nodes.len() as u32).map(|node| cluster.config_epoch(NodeId(node))).collect();
+        let epochs = core::mem::replace(&mut seen.epochs, epochs);
         // One that had slots before this step and after it had them when it was taken back, if nothing else happened.
         let still = |node: NodeId| alone && counted.has(node) && cluster.counts(node);
         if let Some((_, of, lasted)) = self.back.take().filter(|(by, of, _)| *by == node && still(*of)) {
@@ -226,6 +231,14 @@ impl Duties {
             }
             Word::Update { owner, config_epoch, runs } => {
                 let known = cluster.config_epoch(owner) == config_epoch && owner != node;
+                let is_news = alone && epochs.get(owner.index()).is_some_and(|before| *before < config_epoch);
+                if let Some(of) = cluster.peers[owner.index()].primary.filter(|_| known && is_news) {
+                    let detail = format!(
+                        "it was told that {owner} has slots by config epoch {config_epoch}, and holds it for a replica \
+                         of {of}"
+                    );
+                    return Some((UPDATES_ARE_TAKEN, node, detail));
+                }
                 known.then(|| self.check_yields(node, cluster, (owner, config_epoch), &runs))?
             }
             Word::Vote(candidate, header) if cluster.voted != voted && cluster.voted == header.epoch => {
