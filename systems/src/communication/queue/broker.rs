@@ -97,6 +97,11 @@ impl Broker {
         self.replicas.iter().map(|(partition, replica)| (*partition, replica))
     }
 
+    /// A consumer that a group has dealt something, and that is not told, and its group.
+    pub(super) fn untold(&self) -> Option<(u32, NodeId)> {
+        self.desks.values().find_map(Desk::untold)
+    }
+
     /// A copy of it.
     #[must_use]
     pub fn copy(&self, partition: Partition) -> Option<&Replica> {

@@ -1,6 +1,7 @@
 //! What must hold.
 
 use super::controller::Seat;
+use super::duties::{DEALT_ARE_TOLD, Duties, FETCHES_END, SILENT_ARE_SPARED};
 use super::ledger::{Ledger, Odd};
 use super::log::{Body, Item, Offset};
 use super::message::{QueueFact, QueueRequest};
@@ -75,6 +76,7 @@ pub struct QueueChecks {
     partitions: BTreeMap<Partition, Known>,
     pub(super) ledger: Ledger,
     pub(super) story: Story,
+    duties: Duties,
     /// Who was dealt what, in which generation.
     dealt: BTreeMap<(u32, Partition), (u32, NodeId)>,
     /// Brokers that have lost what was in their page cache, and how many records each has on its disk otherwise.
@@ -101,6 +103,7 @@ impl QueueChecks {
             partitions: BTreeMap::new(),
             ledger: Ledger::default(),
             story: Story::new(config),
+            duties: Duties::default(),
             dealt: BTreeMap::new(),
             unplugged: BTreeSet::new(),
             records: BTreeMap::new(),
@@ -396,6 +399,13 @@ impl QueueChecks {
             all.push(in_the_end::verdict(GROUPS_SETTLE, self.now, self.not_settled(nodes)));
             all.push(in_the_end::verdict(CONSUMERS_CATCH_UP, self.now, self.behind(nodes)));
         }
+        let duties = [
+            (FETCHES_END, self.duties.fetches, "fetches"),
+            (DEALT_ARE_TOLD, self.duties.generations, "steps of brokers"),
+            (SILENT_ARE_SPARED, self.duties.spared, "steps with a silent broker"),
+        ];
+        let seen = duties.into_iter().filter(|(_, seen, _)| *seen > 0);
+        all.extend(seen.map(|(rule, seen, what)| Verdict::Pass { rule, detail: format!("{seen} {what}") }));
         if let Some(council) = &self.council {
             all.push(council.verdict(nodes));
         }
@@ -539,6 +549,7 @@ impl Observer<Machine> for QueueChecks {
             _ => {}
         }
         self.story.observe(at, what, &self.ledger);
+        self.duties.observe(at, what);
         let config = &self.config;
         if let Some(council) = &mut self.council
             && what.befalls(|node| config.duty(node) == Duty::Controller)
@@ -556,6 +567,11 @@ impl Observer<Machine> for QueueChecks {
             }
             (Duty::Broker, Some(machine)) => self.look_at(stepped, machine),
             _ => {}
+        }
+        if let Some(machine) = &nodes[stepped.index()]
+            && let Some((rule, detail)) = self.duties.after_step(&self.config, at, stepped, machine)
+        {
+            self.breaks(rule, stepped, detail);
         }
         self.broken.take().map_or(Ok(()), Err)
     }

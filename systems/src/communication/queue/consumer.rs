@@ -92,6 +92,11 @@ pub struct Consumer {
 }
 
 impl Consumer {
+    /// The brokers that have not answered it in time.
+    pub(super) fn silent(&self) -> impl Iterator<Item = NodeId> + '_ {
+        self.silent.all()
+    }
+
     pub(super) fn boot(config: &Rc<Config>, me: NodeId, fx: &mut Fx<'_>) -> Self {
         let (id, now) = (fx.rng().next_u64() >> 32, fx.now());
         fx.arm(CLOCK, Duration(1));

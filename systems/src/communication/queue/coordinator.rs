@@ -58,6 +58,15 @@ pub struct Desk {
     pub(super) groups: BTreeMap<u32, Group>,
 }
 
+impl Desk {
+    /// A member that waits to hear what it was dealt, though that is settled, and its group.
+    pub(super) fn untold(&self) -> Option<(u32, NodeId)> {
+        let settled = self.groups.iter().filter(|(_, of)| of.stage == Stage::Stable);
+        let mut waits = settled.flat_map(|(group, of)| of.members.values().map(move |peer| (*group, peer)));
+        waits.find(|(_, peer)| peer.waits).map(|(group, peer)| (group, peer.node))
+    }
+}
+
 impl Group {
     fn new() -> Self {
         let (members, offsets) = (BTreeMap::new(), BTreeMap::new());

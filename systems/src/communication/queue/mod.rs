@@ -41,6 +41,7 @@ mod client;
 mod consumer;
 mod controller;
 mod coordinator;
+mod duties;
 mod follow;
 mod ledger;
 mod log;

@@ -76,6 +76,11 @@ pub struct Producer {
 }
 
 impl Producer {
+    /// The brokers that have not answered it in time.
+    pub(super) fn silent(&self) -> impl Iterator<Item = NodeId> + '_ {
+        self.silent.all()
+    }
+
     pub(super) fn boot(config: &Rc<Config>, fx: &mut Fx<'_>) -> Self {
         let now = fx.now();
         fx.arm(CLOCK, Duration(1));

@@ -95,6 +95,12 @@ pub struct Replica {
 }
 
 impl Replica {
+    /// The fetches that wait here for something new.
+    pub(super) fn waiting(&self) -> impl Iterator<Item = &Waiting> {
+        let lead = if let Side::Leads(lead) = &self.side { Some(lead) } else { None };
+        lead.into_iter().flat_map(|lead| &lead.fetches)
+    }
+
     pub(super) fn new() -> Self {
         Self { log: Log::default(), watermark: 0, durable: 0, epoch: 0, noted: 0, side: Side::None }
     }

@@ -32,6 +32,11 @@ impl Silent {
         true
     }
 
+    /// All of them.
+    pub fn all(&self) -> impl Iterator<Item = NodeId> + '_ {
+        self.0.keys().copied()
+    }
+
     /// Whether anybody is.
     pub fn any(&self) -> bool {
         !self.0.is_empty()

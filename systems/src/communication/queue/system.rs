@@ -2,6 +2,7 @@
 
 use super::bugs::CATALOGUE;
 use super::checks::{self, QueueChecks};
+use super::duties;
 use super::client::{OPERATIONS, QueueClient, client};
 use super::message::{FACT_KINDS, MESSAGE_KINDS, QueueRequest};
 use super::node::{Machine, TIMERS};
@@ -38,7 +39,7 @@ impl System for QueueSystem {
     ];
     const OPERATIONS: &'static [OperationKind] = OPERATIONS;
     const BUGS: &'static [Bug] = CATALOGUE;
-    const RULES: &'static [&'static [Rule]] = &[checks::RULES];
+    const RULES: &'static [&'static [Rule]] = &[checks::RULES, duties::RULES];
     type Node = Machine;
     type Client = QueueClient;
     type Checks = QueueChecks;

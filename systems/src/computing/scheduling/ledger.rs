@@ -187,10 +187,10 @@ impl Ledger {
                 self.picked.clear();
             }
             SchedulingFact::SteppedDown { .. } if self.leader == Some(node) => self.leader = None,
-            SchedulingFact::Accepted { number, job, again } if self.is_new(number, 0) && !again => {
+            SchedulingFact::Accepted { number, job, again } if self.is_new(node, number, 0) && !again => {
                 self.accept(node, job);
             }
-            SchedulingFact::Decided { number, part, change, took } if self.is_new(number, part) && took => {
+            SchedulingFact::Decided { number, part, change, took } if self.is_new(node, number, part) && took => {
                 self.decisions += 1;
                 self.on_change(node, change);
             }
@@ -238,11 +238,13 @@ impl Ledger {
         }
     }
 
-    /// Whether this decision was not seen at another scheduler.
-    const fn is_new(&mut self, number: u64, part: u32) -> bool {
+    /// Whether this decision was not seen at another scheduler. Who leads knows of each first: if it was another, one more
+    /// has been elected, and has yet to say so.
+    fn is_new(&mut self, node: NodeId, number: u64, part: u32) -> bool {
         let is = number > self.seen.0 || number == self.seen.0 && part >= self.seen.1;
         if is {
             self.seen = (number, part + 1);
+            self.leader = self.leader.filter(|leader| *leader == node);
         }
         is
     }

@@ -1,14 +1,20 @@
 //! Raft's invariants (Raft paper, figure 3), watched on every run from what the nodes announce, at a constant cost
 //! each. What any replicated service promises is in [`crate::shared::replication::audit`].
 
+use super::leader_checks::LeaderChecks;
+pub use super::leader_checks::{DISK_WATCHED, PROPOSALS_LET_GO, QUORUM_HEARD};
 use super::member_checks::MemberChecks;
 pub use super::member_checks::{
-    CHANGES_FOLLOW_OWN_COMMIT, CONFIGURATIONS_OVERLAP, LEADER_UNDISTURBED, LEADERS_ARE_MEMBERS, VOTERS_ARE_CAUGHT_UP,
+    CHANGES_END, CHANGES_FOLLOW_OWN_COMMIT, CONFIGURATIONS_OVERLAP, LEADER_UNDISTURBED, LEADERS_ARE_MEMBERS,
+    VOTERS_ARE_CAUGHT_UP,
 };
 use super::message::{RaftFact, RaftMessage};
 use super::node::Raft;
 use super::promise_checks::PromiseChecks;
-pub use super::promise_checks::{ELECTIONS_END, HAND_OVERS_SUCCEED, LEASES_EXCLUDE, LOYALTY_KEPT, SNAPSHOTS_REPLACE};
+pub use super::promise_checks::{
+    ELECTIONS_END, HAND_OVERS_SUCCEED, LEASES_EXCLUDE, LOYALTY_KEPT, PIPELINE_KEPT, SNAPSHOTS_REPLACE,
+};
+use crate::shared::in_the_end;
 use crate::shared::replication::Audited;
 pub use crate::shared::replication::audit::{
     ACKNOWLEDGED_WRITES_SURVIVE, CONVERGENCE, EXACTLY_ONCE, FRESH_READS, MONOTONIC_READS, MONOTONIC_WRITES,
@@ -17,7 +23,7 @@ pub use crate::shared::replication::audit::{
 use crate::shared::replication::audit::{Audit, Ended};
 use crate::shared::replication::held_reads::HeldReads;
 use crate::shared::replication::kept_snapshots::KeptSnapshots;
-use sim_core::{Instant, NodeId, NodeSet, Observed, Observer, StateMachine, Verdict, Violation};
+use sim_core::{Duration, Instant, NodeId, NodeSet, Observed, Observer, StateMachine, Verdict, Violation};
 use std::collections::BTreeMap;
 
 sim_core::rules! {
@@ -58,6 +64,9 @@ pub struct RaftChecks {
     counts: Counts,
     members: MemberChecks,
     promises: PromiseChecks,
+    leading: LeaderChecks,
+    /// In which time an answer to a leader is new, once a node was seen.
+    window: Duration,
     held: HeldReads,
     kept: KeptSnapshots,
 }
@@ -76,6 +85,8 @@ impl RaftChecks {
             counts: Counts::default(),
             members: MemberChecks::default(),
             promises: PromiseChecks::new(nodes),
+            leading: LeaderChecks::default(),
+            window: Duration::ZERO,
             held: HeldReads::default(),
             kept: KeptSnapshots::default(),
         }
@@ -130,6 +141,7 @@ impl RaftChecks {
 
     fn on_fact(&mut self, at: Instant, node: NodeId, fact: RaftFact) {
         self.members.on_fact(node, fact, self.leads[node.index()].is_some());
+        self.leading.on_fact(at, node, fact, self.window);
         let anybody_leads = self.leads.iter().any(Option::is_some);
         self.promises.on_fact(&mut self.audit, at, (node, fact), self.leads[node.index()], anybody_leads);
         match fact {
@@ -218,6 +230,7 @@ impl<M: StateMachine> Audited<Raft<M>> for RaftChecks {
     fn watch(&mut self, at: Instant, what: &Observed<'_, Raft<M>>) {
         self.audit.now = at;
         self.promises.watch(at, what);
+        self.leading.watch(at, what);
         match what {
             Observed::Noted { node, fact } => return self.on_fact(at, *node, *fact),
             Observed::Crashed { node, .. } => {
@@ -241,7 +254,7 @@ impl<M: StateMachine> Audited<Raft<M>> for RaftChecks {
     }
 
     #[inline]
-    fn step_is_over<'a>(&mut self, at: Instant, _: NodeId, nodes: impl Fn(NodeId) -> Option<&'a Raft<M>>) {
+    fn step_is_over<'a>(&mut self, at: Instant, stepped: NodeId, nodes: impl Fn(NodeId) -> Option<&'a Raft<M>>) {
         if let Some((node, term)) = self.elected.take()
             && let Some(leader) = nodes(node)
         {
@@ -249,6 +262,11 @@ impl<M: StateMachine> Audited<Raft<M>> for RaftChecks {
         }
         self.members.after_step(&mut self.audit, at, &nodes);
         self.promises.after_step(&mut self.audit, at, &nodes);
+        if let Some(raft) = nodes(stepped) {
+            // It counts at least so often.
+            self.window = Duration(raft.config.election_min.0 / 2);
+            self.leading.after_step(&mut self.audit, at, raft);
+        }
     }
 
     fn verdicts(&self, nodes: &[Option<&Raft<M>>]) -> Vec<Verdict> {
@@ -269,6 +287,7 @@ impl<M: StateMachine> Audited<Raft<M>> for RaftChecks {
         ];
         verdicts.extend(self.members.verdicts(audit));
         verdicts.extend(self.promises.verdicts(audit));
+        verdicts.extend(self.leading.verdicts(audit));
         verdicts.extend(self.held.verdict(audit));
         verdicts.extend(self.kept.verdict(audit));
         // Who is no member gets nothing any more; whoever knows most knows who is one.
@@ -286,6 +305,9 @@ impl<M: StateMachine> Audited<Raft<M>> for RaftChecks {
         });
         let size = if members.is_empty() { nodes.len() } else { members.len() };
         verdicts.extend(audit.verdicts(&ended.collect::<Vec<_>>(), size));
+        if self.members.changed() && audit.violation().is_none() {
+            verdicts.push(in_the_end::verdict(CHANGES_END, audit.now, MemberChecks::unfinished(nodes)));
+        }
         verdicts
     }
 }

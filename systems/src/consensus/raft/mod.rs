@@ -54,6 +54,7 @@ mod election;
 mod follow;
 mod follower_read;
 mod lead;
+mod leader_checks;
 mod lease;
 mod log;
 mod member_checks;

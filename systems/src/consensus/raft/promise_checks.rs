@@ -8,7 +8,7 @@ use crate::shared::replication::audit::Audit;
 use crate::shared::replication::calm::Calm;
 use crate::shared::replication::handovers::HandOvers;
 use sim_core::{ClientId, Instant, NodeId, Observed, StateMachine, Verdict};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 sim_core::rules! {
     /// Under leases, who has answered a leader votes for nobody else within the shortest election timeout; not after a
@@ -23,7 +23,12 @@ sim_core::rules! {
     pub const ELECTIONS_END: &str = "elections_end";
     /// A hand-over to a follower that has everything succeeds, unless something goes wrong meanwhile.
     pub const HAND_OVERS_SUCCEED: &str = "hand_overs_succeed";
+    /// A leader has no more batches of requests on their way than its pipeline takes.
+    pub const PIPELINE_KEPT: &str = "pipeline_kept";
 }
+
+/// What a leader appends whatever is on its way: the first entry of its term, and one configuration at a time.
+const BESIDE: usize = 2;
 
 /// What a follower was told by a leader.
 #[derive(Clone, Copy, Debug)]
@@ -42,6 +47,7 @@ enum Pending {
     HandingOver { from: NodeId, to: NodeId },
     Campaign { node: NodeId, term: u64 },
     Elected { node: NodeId },
+    Appended { node: NodeId },
 }
 
 /// The memory of these rules.
@@ -58,6 +64,9 @@ pub(super) struct PromiseChecks {
     /// The operation that a node is asked for in this step.
     asked: Option<(NodeId, ClientId, u64)>,
     newest_term: u64,
+    /// By leader: the term it leads, and the last entries of its batches that it does not know to be committed.
+    open: Vec<(u64, VecDeque<u64>)>,
+    appended: u64,
     rounds: Rounds,
     hand_overs: HandOvers,
     pending: Vec<Pending>,
@@ -71,7 +80,9 @@ impl PromiseChecks {
     /// Nothing seen yet of a cluster of `nodes`.
     pub fn new(nodes: u32) -> Self {
         let nodes = nodes as usize;
-        Self { heard: vec![None; nodes], answered: vec![None; nodes], rounds: Rounds::new(nodes), ..Self::default() }
+        let (heard, answered) = (vec![None; nodes], vec![None; nodes]);
+        let open = vec![(0, VecDeque::new()); nodes];
+        Self { heard, answered, open, rounds: Rounds::new(nodes), ..Self::default() }
     }
 
     /// A node announces something; `leads` is the term it leads. Whoever knows nothing of a leader may campaign in vain
@@ -98,6 +109,19 @@ impl PromiseChecks {
             }
             RaftFact::Voted { term, candidate } if self.transfers.get(&(node, candidate)) != Some(&term) => {
                 self.pending.push(Pending::Vote { voter: node, candidate });
+            }
+            RaftFact::Appended { last, term, .. } if leads == Some(term) => {
+                let open = &mut self.open[node.index()];
+                if open.0 != term {
+                    *open = (term, VecDeque::new());
+                }
+                open.1.push_back(last);
+                self.appended += 1;
+                self.pending.push(Pending::Appended { node });
+            }
+            RaftFact::Committed { index, .. } => {
+                let open = &mut self.open[node.index()].1;
+                open.drain(..open.partition_point(|last| *last <= index));
             }
             RaftFact::SnapshotInstalled { index, .. } => self.pending.push(Pending::Installed { node, index }),
             RaftFact::ReadServed { client, op, .. } => {
@@ -188,6 +212,15 @@ impl PromiseChecks {
                     self.hand_overs.begin(at, (from, to), (&self.calm, leader.config.election_max), feasible);
                 }
                 Pending::Campaign { node, term } => self.check_campaign(audit, at, (node, nodes(node)), term),
+                Pending::Appended { node } => {
+                    let (open, Some(raft)) = (self.open[node.index()].1.len(), nodes(node)) else { continue };
+                    let most = raft.config.pipeline as usize + BESIDE;
+                    if open > most {
+                        audit.fail(at, PIPELINE_KEPT, node, || {
+                            format!("{node} has {open} batches on their way; its pipeline takes {}", most - BESIDE)
+                        });
+                    }
+                }
                 Pending::Elected { node } => self.elections += u64::from(self.allowed(nodes(node)).is_some()),
             }
         }
@@ -294,6 +327,7 @@ impl PromiseChecks {
             (SNAPSHOTS_REPLACE, self.installed, "snapshots installed"),
             (ELECTIONS_END, self.elections, "elections"),
             (HAND_OVERS_SUCCEED, self.hand_overs.seen, "hand-overs"),
+            (PIPELINE_KEPT, self.appended, "batches of leaders"),
         ];
         let broken = |name: &str| audit.violation().is_some_and(|violation| violation.rule == name);
         let seen = rows.into_iter().filter(|(rule, seen, _)| *seen > 0 || broken(rule));

@@ -2,6 +2,7 @@
 
 use super::bugs::CATALOGUE;
 use super::checks::{self, RaftChecks};
+use super::leader_checks;
 use super::member_checks;
 use super::message::{FACT_KINDS, MESSAGE_KINDS};
 use super::node::Raft;
@@ -30,7 +31,8 @@ impl Protocol for RaftProtocol {
     const MESSAGE_KINDS: &'static [&'static str] = MESSAGE_KINDS;
     const FACT_KINDS: &'static [&'static str] = FACT_KINDS;
     const BUGS: &'static [Bug] = CATALOGUE;
-    const RULES: &'static [&'static [Rule]] = &[checks::RULES, member_checks::RULES, promise_checks::RULES];
+    const RULES: &'static [&'static [Rule]] =
+        &[checks::RULES, member_checks::RULES, promise_checks::RULES, leader_checks::RULES];
     type Options = RaftOptions;
     type Config = Config;
     type Node<M: StateMachine> = Raft<M>;

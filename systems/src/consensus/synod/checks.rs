@@ -1,8 +1,9 @@
 //! Agreement, and that it comes.
 
-use super::message::SynodFact;
+use super::message::{SynodFact, SynodMessage};
 use super::node::Synod;
 use super::options::Config;
+use crate::consensus::paxos::Ballot;
 use crate::shared::replication::calm::Calm;
 use sim_core::{Duration, Instant, NodeId, Observed, Observer, Verdict, Violation};
 
@@ -11,6 +12,8 @@ sim_core::rules! {
     pub const AGREEMENT: &str = "agreement";
     /// Once nothing goes wrong any more, every proposer that waits when it is outbid learns a decision, and then rests.
     pub const PROPOSERS_DECIDE: &str = "proposers_decide";
+    /// An acceptor that helps a ballot no longer tells whoever comes with it, so that nobody waits for nothing.
+    pub const OUTBID_ARE_TOLD: &str = "outbid_are_told";
 }
 
 /// The longest pause is so many times a proposer's patience.
@@ -25,6 +28,10 @@ pub struct SynodChecks {
     now: Instant,
     decided: Option<u64>,
     decisions: u64,
+    /// Who came to whom with which ballot in this step, and who was told that it is outbid.
+    came: Vec<(NodeId, NodeId, Ballot)>,
+    told: Vec<(NodeId, NodeId)>,
+    refused: u64,
     broken: Option<Violation>,
 }
 
@@ -41,7 +48,10 @@ impl SynodChecks {
             0 => Verdict::Inconclusive { rule: AGREEMENT, why: "nothing was decided".to_owned() },
             n => Verdict::Pass { rule: AGREEMENT, detail: format!("{n} decisions, one value") },
         };
-        core::iter::once(agreement).chain(self.decide(nodes)).collect()
+        let refused = self.refused;
+        let told = Verdict::Pass { rule: OUTBID_ARE_TOLD, detail: format!("{refused} ballots refused") };
+        let told = Some(told).filter(|_| refused > 0);
+        core::iter::once(agreement).chain(self.decide(nodes)).chain(told).collect()
     }
 
     /// In the end: nothing has gone wrong for four times as long as any proposer pauses.
@@ -69,6 +79,16 @@ impl Observer<Synod> for SynodChecks {
     fn observe(&mut self, at: Instant, what: &Observed<'_, Synod>) {
         self.now = at;
         self.calm.watch(at, what);
+        match what {
+            Observed::Delivered {
+                from,
+                to,
+                message: SynodMessage::Prepare { ballot } | SynodMessage::Accept { ballot, .. },
+                ..
+            } => self.came.push((*from, *to, *ballot)),
+            Observed::Sent { from, to, message: SynodMessage::Outbid { .. }, .. } => self.told.push((*from, *to)),
+            _ => {}
+        }
         let Observed::Noted { node, fact: SynodFact::Decided { value, ballot } } = what else { return };
         let first = *self.decided.get_or_insert(*value);
         self.decisions += 1;
@@ -78,7 +98,20 @@ impl Observer<Synod> for SynodChecks {
         }
     }
 
-    fn after_step(&mut self, _: Instant, _: NodeId, _: &[Option<Synod>]) -> Result<(), Violation> {
+    fn after_step(&mut self, at: Instant, stepped: NodeId, nodes: &[Option<Synod>]) -> Result<(), Violation> {
+        let (came, told) = (core::mem::take(&mut self.came), core::mem::take(&mut self.told));
+        // One that stood still takes many at a time, and may have promised more between.
+        if let ([(from, to, ballot)], Some(node)) = (came.as_slice(), nodes.get(stepped.index()).and_then(Option::as_ref))
+            && *to == stepped
+            && *ballot < node.promised()
+        {
+            self.refused += 1;
+            if !told.contains(&(*to, *from)) && self.broken.is_none() {
+                let detail = format!("{from} came with ballot {ballot}, {} is promised, and it is not told", node.promised());
+                self.broken =
+                    Some(Violation { rule: OUTBID_ARE_TOLD.to_owned(), at, node: Some(stepped), detail });
+            }
+        }
         self.broken.take().map_or(Ok(()), Err)
     }
 }
@@ -86,7 +119,6 @@ impl Observer<Synod> for SynodChecks {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::consensus::paxos::Ballot;
     use crate::consensus::synod::SynodOptions;
     use sim_core::{Effects, LocalInstant, Node, Purpose, Replay, Rng, Shape, Timer, WriteId, Writes};
 

@@ -62,6 +62,12 @@ impl Synod {
         self.me
     }
 
+    /// The ballot below which it helps none.
+    #[must_use]
+    pub const fn promised(&self) -> Ballot {
+        self.promised
+    }
+
     /// Whether it has a value to propose.
     #[must_use]
     pub fn proposes(&self) -> bool {

@@ -4,8 +4,8 @@
 use super::data::{Position, StreamId};
 use super::duties::Duties;
 pub use super::duties::{
-    OLD_OWNER_YIELDS, POSITIONS_GROW, RESTARTED_WAITS, STALE_CLAIMS_CORRECTED, STREAMS_GO_ON, SUSPECTS_ARE_SILENT,
-    VOTES_FOR_PRESENT_OWNERS,
+    FAILED_STAY_FAILED, OLD_OWNER_YIELDS, POSITIONS_GROW, RESTARTED_WAITS, STALE_CLAIMS_CORRECTED, STREAMS_GO_ON,
+    SUSPECTS_ARE_SILENT, UPDATES_ARE_TAKEN, VOTES_FOR_PRESENT_OWNERS,
 };
 use super::message::{ClusterFact, ClusterMessage, ClusterResponse, How};
 use super::node::Cluster;
@@ -308,6 +308,8 @@ impl ClusterChecks {
             rule(VOTES_FOR_PRESENT_OWNERS, duties.votes, format!("{} votes", duties.votes)),
             rule(POSITIONS_GROW, duties.steps, format!("{} steps", duties.steps)),
             rule(SUSPECTS_ARE_SILENT, duties.suspicions, format!("{} suspicions", duties.suspicions)),
+            rule(FAILED_STAY_FAILED, duties.returns, format!("{} taken back", duties.returns)),
+            rule(UPDATES_ARE_TAKEN, duties.words, format!("{} claims", duties.words)),
             rule(STALE_CLAIMS_CORRECTED, duties.corrections, format!("{} claims", duties.corrections)),
             rule(STREAMS_GO_ON, duties.streams, format!("{} streams", duties.streams)),
         ];

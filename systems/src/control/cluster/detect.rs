@@ -13,7 +13,7 @@ use sim_core::{Duration, LocalInstant, NodeId, NodeSet};
 
 /// Reports of failure count for so many node timeouts; a failed primary that nobody replaced is taken back after as
 /// many.
-const REPORT_LASTS: u64 = 2;
+pub(super) const REPORT_LASTS: u64 = 2;
 /// Every how many ticks a node pings one at random: of a few drawn, the one whose last answer is oldest.
 const RANDOM_PING: u64 = 10;
 /// How many are drawn.

@@ -2,11 +2,12 @@
 //! come of it.
 
 use super::data::{Position, StreamId};
+use super::detect::REPORT_LASTS;
 use super::message::{ClusterFact, ClusterMessage, Header, HeaderNumber, Start};
 use super::node::Cluster;
 use super::options::Config;
 use super::slots::Run;
-use sim_core::{Duration, Instant, NodeId, Observed};
+use sim_core::{Duration, Instant, NodeId, NodeSet, Observed};
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
@@ -22,6 +23,10 @@ sim_core::rules! {
     pub const POSITIONS_GROW: &str = "positions_grow";
     /// Nobody is suspected who was heard of within the node timeout.
     pub const SUSPECTS_ARE_SILENT: &str = "suspects_are_silent";
+    /// A primary that has failed is not taken back before there was time to replace it.
+    pub const FAILED_STAY_FAILED: &str = "failed_stay_failed";
+    /// Whoever is told by a newer configuration that somebody has slots takes it for a primary at once.
+    pub const UPDATES_ARE_TAKEN: &str = "updates_are_taken";
     /// A primary that claims slots which somebody has by a newer configuration is told so, each time it is news.
     pub const STALE_CLAIMS_CORRECTED: &str = "stale_claims_corrected";
     /// A primary's new stream begins where it stands, so that whoever has as much can go on from there.
@@ -55,6 +60,11 @@ struct Seen {
     claims: BTreeMap<NodeId, (Start, HeaderNumber)>,
     /// When it started again.
     restarted: Option<Instant>,
+    /// Whom it holds for failed, and since when.
+    failed: BTreeMap<NodeId, Instant>,
+    /// Who had slots when its last step was over, and by which configuration epochs.
+    counting: NodeSet,
+    epochs: Vec<u64>,
 }
 
 /// A rule that was broken: which, by whom, and what was seen.
@@ -68,6 +78,8 @@ pub(super) struct Duties {
     word: Option<(NodeId, Word)>,
     /// Who is told of slots in this step: by whom, and whom.
     corrected: Option<(NodeId, NodeId)>,
+    /// Who takes whom back in this step, and how long that had failed for.
+    back: Option<(NodeId, NodeId, Duration)>,
     /// Inputs of this step: one that stood still takes many at a time.
     inputs: u32,
     /// How often each rule was looked at.
@@ -78,6 +90,7 @@ pub(super) struct Duties {
     pub streams: u64,
     pub suspicions: u64,
     pub corrections: u64,
+    pub returns: u64,
 }
 
 impl Duties {
@@ -113,6 +126,13 @@ impl Duties {
             }
             Observed::Noted { node, fact: ClusterFact::Suspected { node: of } } => {
                 return self.check_silent(config, at, *node, *of);
+            }
+            Observed::Noted { node, fact: ClusterFact::Failed { node: of } } => {
+                self.nodes.entry(*node).or_default().failed.insert(*of, at);
+            }
+            Observed::Noted { node, fact: ClusterFact::Back { node: of } } => {
+                let since = self.nodes.entry(*node).or_default().failed.remove(of);
+                self.back = since.map(|since| (*node, *of, at.since(since)));
             }
             Observed::Noted { node, fact: ClusterFact::Began { after, .. } } => {
                 return self.check_stream(*node, *after);
@@ -173,6 +193,20 @@ impl Duties {
             seen.left.insert(before.stream);
         }
         let returns = seen.left.contains(&cluster.at().stream);
+        let counted = core::mem::replace(&mut seen.counting, cluster.counting());
+        let epochs = (0..nodes.len() as u32).map(|node| cluster.config_epoch(NodeId(node))).collect();
+        let epochs = core::mem::replace(&mut seen.epochs, epochs);
+        // One that had slots before this step and after it had them when it was taken back, if nothing else happened.
+        let still = |node: NodeId| alone && counted.has(node) && cluster.counts(node);
+        if let Some((_, of, lasted)) = self.back.take().filter(|(by, of, _)| *by == node && still(*of)) {
+            self.returns += 1;
+            let least = cluster.config.node_timeout.times(REPORT_LASTS);
+            // Its clock may run a little fast.
+            if lasted < Duration(least.0 - least.0 / 16) {
+                let detail = format!("it takes {of} back, which has slots and failed {lasted} ago; {least} were due");
+                return Some((FAILED_STAY_FAILED, node, detail));
+            }
+        }
         let word = self.word.take().filter(|(to, _)| *to == node).map(|(_, word)| word);
         if before.stream == cluster.at().stream && cluster.at().offset < before.offset || returns {
             let detail = format!("it had all up to {before}, and went back to {}", cluster.at());
@@ -197,6 +231,14 @@ impl Duties {
             }
             Word::Update { owner, config_epoch, runs } => {
                 let known = cluster.config_epoch(owner) == config_epoch && owner != node;
+                let is_news = alone && epochs.get(owner.index()).is_some_and(|before| *before < config_epoch);
+                if let Some(of) = cluster.peers[owner.index()].primary.filter(|_| known && is_news) {
+                    let detail = format!(
+                        "it was told that {owner} has slots by config epoch {config_epoch}, and holds it for a replica \
+                         of {of}"
+                    );
+                    return Some((UPDATES_ARE_TAKEN, node, detail));
+                }
                 known.then(|| self.check_yields(node, cluster, (owner, config_epoch), &runs))?
             }
             Word::Vote(candidate, header) if cluster.voted != voted && cluster.voted == header.epoch => {

@@ -7,7 +7,7 @@ use super::message::{ClusterFact, ClusterMessage, Gossip, Header, HeaderNumber, 
 use super::node::{Cluster, Fx};
 use super::slots::{Run, Runs, slots};
 use crate::shared::number::Counts;
-use sim_core::{LocalInstant, NodeId};
+use sim_core::{LocalInstant, NodeId, NodeSet};
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 
@@ -66,6 +66,12 @@ impl Cluster {
     /// Whether `node` is a primary with slots: one whose word counts.
     pub(super) fn counts(&self, node: NodeId) -> bool {
         self.peers[node.index()].primary.is_none() && self.slots.count(node) > 0
+    }
+
+    /// All primaries with slots.
+    pub(super) fn counting(&self) -> NodeSet {
+        let all = (0..self.peers.len() as u32).map(NodeId);
+        all.filter(|node| self.counts(*node)).collect()
     }
 
     /// What this node tells of itself, and of some others.

@@ -82,6 +82,11 @@ impl App {
         self.tasks.values().filter(|task| matches!(task.request, RedlockRequest::Lock { .. })).count()
     }
 
+    /// Whether it lets go of a lock that it had by this value, and is not done with that.
+    pub(super) fn leaves(&self, value: Value) -> bool {
+        self.of(value, Step::Leaving).is_some()
+    }
+
     /// The program asks something. A second try of the same is the same.
     pub(super) fn on_request(&mut self, ticket: Ticket, request: RedlockRequest, fx: &mut Fx<'_>) {
         let (key, floor) = ((ticket.client, ticket.op), ticket.floor);

@@ -1,6 +1,6 @@
 //! What must hold: what Redlock promises, and what its users want of it.
 
-use super::message::{RedlockFact, Value};
+use super::message::{RedlockFact, RedlockMessage, Value};
 use super::node::Machine;
 use super::options::Config;
 use crate::shared::fenced::Write;
@@ -9,7 +9,7 @@ use crate::shared::in_the_end;
 use sim_core::measures::Measures;
 use sim_core::metric::{MetricKind, Unit};
 use sim_core::track::Track;
-use sim_core::{Instant, NodeId, Observed, Observer, Verdict, Violation};
+use sim_core::{Instant, NodeId, NodeSet, Observed, Observer, Verdict, Violation};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
@@ -20,6 +20,8 @@ sim_core::rules! {
     pub const NO_LATE_WRITE: &str = "no_late_write";
     /// In the end, nobody waits for a lock.
     pub const LOCKS_ARE_GRANTED: &str = "locks_are_granted";
+    /// Who lets go of a lock is done with it once most instances have forgotten it.
+    pub const RELEASES_END: &str = "releases_end";
 }
 
 /// Its own figures.
@@ -51,6 +53,11 @@ pub struct RedlockChecks {
     holders: Holders,
     missed: u64,
     serving: Track,
+    /// Which instances have told an application that they have forgotten a value since it let go of that.
+    forgotten: BTreeMap<Value, NodeSet>,
+    /// The value that an application was told of in this step.
+    told: Option<(NodeId, Value)>,
+    releases: u64,
     now: Instant,
     /// What was broken first of each rule. The run goes on: how much harm comes of it is what one wants to know.
     broken: BTreeMap<&'static str, Violation>,
@@ -68,6 +75,9 @@ impl RedlockChecks {
             holders: Holders::default(),
             missed: 0,
             serving: Track::new("instances", "Instances", about, "serves").or("silent", true),
+            forgotten: BTreeMap::new(),
+            told: None,
+            releases: 0,
             now: Instant::ZERO,
             broken: BTreeMap::new(),
         }
@@ -86,6 +96,7 @@ impl RedlockChecks {
             RedlockFact::Missed { .. } => self.missed += 1,
             RedlockFact::Holds { lock, value, valid, works } => self.on_holds(node, (lock, value, valid, works)),
             RedlockFact::LetsGo { lock, value } => {
+                self.forgotten.insert(value, NodeSet::EMPTY);
                 self.holders.let_go(at, node, lock);
                 if let Some(given) = self.given.get_mut(&lock).filter(|given| given.value == value) {
                     given.until = given.until.min(at);
@@ -136,6 +147,9 @@ impl RedlockChecks {
             counted(ONE_VALID_HOLDER, self.numbers.len() as u64, "locks taken"),
             in_the_end::verdict(LOCKS_ARE_GRANTED, self.now, waits),
         ];
+        if self.releases > 0 || self.broken.contains_key(RELEASES_END) {
+            all.push(counted(RELEASES_END, self.releases, "answers to who lets go"));
+        }
         if self.config.stores > 0 {
             all.push(counted(NO_LATE_WRITE, self.holders.writes[0], "writes to the store"));
         }
@@ -156,6 +170,12 @@ impl Observer<Machine> for RedlockChecks {
         self.now = at;
         match what {
             Observed::Noted { node, fact } => self.on_fact(*node, *fact),
+            Observed::Delivered { from, to, message: RedlockMessage::Deleted { value, .. }, .. } => {
+                if let Some(forgotten) = self.forgotten.get_mut(value) {
+                    forgotten.insert(*from);
+                    self.told = Some((*to, *value));
+                }
+            }
             Observed::Crashed { node, .. } => {
                 self.serving.end(at, *node);
                 self.holders.crash(at, *node);
@@ -166,5 +186,18 @@ impl Observer<Machine> for RedlockChecks {
             }
             _ => {}
         }
+    }
+    fn after_step(&mut self, _: Instant, stepped: NodeId, nodes: &[Option<Machine>]) -> Result<(), Violation> {
+        if let Some((node, value)) = self.told.take().filter(|(node, _)| *node == stepped)
+            && let Some(app) = nodes[node.index()].as_ref().and_then(Machine::app)
+            && self.forgotten.get(&value).is_some_and(|forgotten| forgotten.len() as u32 > self.config.instances / 2)
+        {
+            self.releases += 1;
+            if app.leaves(value) {
+                let detail = "it lets go of a lock that most instances have forgotten, and waits for more".to_owned();
+                self.breaks(RELEASES_END, node, detail);
+            }
+        }
+        Ok(())
     }
 }

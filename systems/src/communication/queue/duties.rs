@@ -1,0 +1,142 @@
+//! What nodes owe each other while they work: each rule is seen in the step that breaks it, or soon after, rather than in
+//! what may come of that.
+
+use super::log::Offset;
+use super::message::QueueMessage;
+use super::metadata::Partition;
+use super::node::Machine;
+use super::options::Config;
+use sim_core::{Duration, Instant, NodeId, Observed};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+sim_core::rules! {
+    /// A fetch that has waited as long as fetches may is answered, whether or not there is anything new.
+    pub const FETCHES_END: &str = "fetches_end";
+    /// Once it is settled which consumer has what, nobody waits to hear of it any more.
+    pub const DEALT_ARE_TOLD: &str = "dealt_are_told";
+    /// Nothing but a short question is sent to a broker that has not answered in time.
+    pub const SILENT_ARE_SPARED: &str = "silent_are_spared";
+}
+
+/// How late a fetch may be answered beyond its time, by a machine that is slow.
+const LATE: Duration = Duration::millis(600);
+
+/// A fetch: by whom, of what, which of his, and from where on.
+type Asked = (NodeId, Partition, u64, Offset);
+
+/// What a broker was asked for.
+#[derive(Clone, Debug, Default)]
+struct Open {
+    /// In turn. Some are answered.
+    all: VecDeque<(Instant, Asked)>,
+    /// Those without an answer.
+    waiting: BTreeMap<(NodeId, Partition, u64), Instant>,
+}
+
+/// A rule that was broken, and what was seen.
+pub(super) type Broken = (&'static str, String);
+
+/// The memory of these rules.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Duties {
+    /// By broker.
+    asked: BTreeMap<NodeId, Open>,
+    /// By application: whom it held for silent when its last step was over.
+    silent: BTreeMap<NodeId, BTreeSet<NodeId>>,
+    /// Whom an application has sent more than a question in this step.
+    burdened: Vec<(NodeId, NodeId)>,
+    /// Inputs of this step: one that stood still takes many at a time.
+    inputs: u32,
+    pub fetches: u64,
+    pub generations: u64,
+    pub spared: u64,
+}
+
+impl Duties {
+    /// Something happens.
+    pub fn observe(&mut self, at: Instant, what: &Observed<'_, Machine>) {
+        if matches!(what, Observed::Delivered { .. } | Observed::Fired { .. } | Observed::Requested { .. }) {
+            self.inputs += 1;
+        }
+        match what {
+            Observed::Delivered { from, to, message: QueueMessage::Fetch { number, partition, offset, .. }, .. } => {
+                let open = self.asked.entry(*to).or_default();
+                open.all.push_back((at, (*from, *partition, *number, *offset)));
+                open.waiting.insert((*from, *partition, *number), at);
+            }
+            Observed::Sent { from, to, message: QueueMessage::Fetched(fetched), .. } => {
+                if let Some(open) = self.asked.get_mut(from) {
+                    open.waiting.remove(&(*to, fetched.partition, fetched.number));
+                }
+            }
+            Observed::Sent { from, to, message, .. } => {
+                let is_burden = matches!(
+                    message,
+                    QueueMessage::Produce { .. }
+                        | QueueMessage::Fetch { replica: None, .. }
+                        | QueueMessage::AskEnd { .. }
+                        | QueueMessage::Commit { .. }
+                );
+                if is_burden {
+                    self.burdened.push((*from, *to));
+                }
+            }
+            Observed::Paused { node, .. } | Observed::Crashed { node, .. } | Observed::Booted { node, .. } => {
+                self.asked.remove(node);
+                self.silent.remove(node);
+            }
+            _ => {}
+        }
+    }
+
+    /// A step of `node` is over.
+    pub fn after_step(&mut self, config: &Config, at: Instant, node: NodeId, machine: &Machine) -> Option<Broken> {
+        let alone = core::mem::take(&mut self.inputs) == 1;
+        let burdened = core::mem::take(&mut self.burdened);
+        match machine {
+            Machine::Broker(broker) => {
+                let patience = Duration(config.fetch_wait.0 + config.fetch_wait.0 / 16) + LATE;
+                let open = self.asked.entry(node).or_default();
+                let late = |(since, _): &(Instant, Asked)| at.since(*since) > patience;
+                while let Some((since, (from, partition, number, offset))) = open.all.front().copied().filter(late) {
+                    open.all.pop_front();
+                    self.fetches += 1;
+                    let of = (from, partition, number);
+                    if open.waiting.get(&of).is_none_or(|at| *at != since) {
+                        continue;
+                    }
+                    open.waiting.remove(&of);
+                    // Who leads no longer has nothing to answer.
+                    let waits = |copy: &super::Replica| copy.waiting().any(|f| (f.from, f.number) == (from, number));
+                    if broker.copy(partition).is_some_and(waits) {
+                        let detail = format!(
+                            "{from} asked for {} from {offset} on {} ago, and has no answer; {} is what it waits for",
+                            config.name(partition),
+                            at.since(since),
+                            config.fetch_wait
+                        );
+                        return Some((FETCHES_END, detail));
+                    }
+                }
+                let untold = broker.untold();
+                self.generations += u64::from(untold.is_none());
+                untold.map(|(group, node)| {
+                    (DEALT_ARE_TOLD, format!("group {group} has dealt, and {node}, which waits to hear what, is not told"))
+                })
+            }
+            Machine::Producer(_) | Machine::Consumer(_) => {
+                let now: BTreeSet<NodeId> = match machine {
+                    Machine::Producer(producer) => producer.silent().collect(),
+                    Machine::Consumer(consumer) => consumer.silent().collect(),
+                    _ => BTreeSet::new(),
+                };
+                let before = if now.is_empty() { self.silent.remove(&node) } else { self.silent.insert(node, now.clone()) };
+                self.spared += u64::from(!now.is_empty());
+                let before = before.unwrap_or_default();
+                let (_, to) = burdened.into_iter().find(|(_, to)| alone && before.contains(to) && now.contains(to))?;
+                Some((SILENT_ARE_SPARED, format!("{node} sends {to} more than a question, which has not answered")))
+            }
+            Machine::Controller(_) => None,
+        }
+    }
+}
