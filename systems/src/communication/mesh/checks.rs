@@ -216,9 +216,9 @@ impl MeshChecks {
         }
         if *attempt == 1
             && let Some(service) = self.service(from)
-            && self.story.is_needed(service, route)
+            && let Some(needed) = self.story.is_needed(service, route)
         {
-            let call = Awaited { route, request: request.0, to: this.to };
+            let call = Awaited { route, request: request.0, to: this.to, needed };
             self.opens.awaits(at, from, header.parent, call);
         }
     }
@@ -234,7 +234,7 @@ impl MeshChecks {
                 if let Some(open) = self.opens.end(self.now, from, service, *span) {
                     self.looks.answers += 1;
                     self.story.answered(self.now, service, open.came, true);
-                    if let Some(call) = open.calls.first().filter(|_| !open.twice) {
+                    if let Some(call) = open.calls.iter().find(|call| call.needed && !open.twice) {
                         let name = &self.config.service(call.to).name;
                         let detail = format!("answers a request for which it waits for {name}");
                         self.fail(ANSWERS_ARE_WORK, from, detail);
@@ -471,8 +471,8 @@ impl Observer<Machine> for MeshChecks {
             Observed::Sent { from, to, message, .. } => self.on_sent(*from, *to, message),
             Observed::Delivered { to, message, .. } => self.on_delivered(*to, message),
             Observed::Noted { node, fact } => self.on_fact(*node, *fact),
-            Observed::Appended { record: MeshRecord::Configured { version, .. }, .. } => {
-                self.story.versioned(at, *version);
+            Observed::Appended { record: MeshRecord::Configured { version, releases, .. }, .. } => {
+                self.story.versioned(&self.config, at, *version, *releases);
             }
             Observed::Crashed { node, .. } => {
                 self.opens.crash(*node);
@@ -489,7 +489,12 @@ impl Observer<Machine> for MeshChecks {
                     self.buckets[node.index()] = Some(Bucket { tokens, since: at, came: false });
                 }
             }
-            Observed::Answered { redirect, .. } => self.story.replied(at, !redirect),
+            Observed::Requested { node, .. } => {
+                if self.service(*node).is_none() {
+                    self.story.asked(at);
+                }
+            }
+            Observed::Answered { redirect: false, .. } => self.story.replied(at),
             Observed::FaultStarted { injection, .. } => self.fault(injection.fault.kind(), true),
             Observed::FaultEnded { injection, .. } => self.fault(injection.fault.kind(), false),
             _ => {}

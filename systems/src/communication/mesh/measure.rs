@@ -26,8 +26,8 @@ pub(super) const METRICS: &[MetricKind] = &[
     MetricKind::new(
         "error_budget_used",
         "error budget used",
-        Unit::Fraction,
-        "requests that were not served, as a share of those that need not be by the objective; over 1 it is overdrawn",
+        Unit::Number,
+        "requests that were not served, for each that need not be by the objective; over 1 it is overdrawn",
     ),
     MetricKind::new("hop_p99", "p99 at the slowest hop", Unit::Time, "of the services, where 99 % take longest"),
     MetricKind::new("far_calls", "calls to another zone", Unit::Fraction, "the share of tries that left their zone"),
@@ -39,6 +39,7 @@ pub(super) const METRICS: &[MetricKind] = &[
         .more_is_better(),
     MetricKind::new("canary_share", "calls to new versions", Unit::Fraction, "of services that have one"),
     MetricKind::new("config_lag", "lag of configurations", Unit::Time, "until 99 % of the sidecars had a new version"),
+    MetricKind::new("release_late", "a release too late", Unit::Time, "from when one was due until it had a version"),
     MetricKind::new("config_behind", "sidecars behind", Unit::Number, "most that had not the newest configuration"),
     MetricKind::new("edge_offline", "an edge without the core", Unit::Time, "the longest that one was"),
     MetricKind::new("edge_backlog", "writes queued at an edge", Unit::Number, "most that waited at one"),
@@ -134,7 +135,7 @@ pub(super) fn measure(config: &Config, checks: &MeshChecks, span: Span) -> Measu
         let wanted = visits[at] * requests as f64;
         (wanted > 0.0).then(|| services[at].came as f64 / wanted)
     };
-    let worst = (0..services.len()).filter_map(amplified).fold(None, |worst, it| Some(it.max(worst.unwrap_or(0.0))));
+    let worst = |only: &dyn Fn(&Second) -> bool| worst_amplification(config, checks, span, only);
 
     let mut measures = Measures::default();
     let mut set = |name: &str, value: Option<f64>| {
@@ -148,9 +149,9 @@ pub(super) fn measure(config: &Config, checks: &MeshChecks, span: Span) -> Measu
     let (offline, backlog) = checks.edges.worst();
     let has_edges = !config.edges.is_empty();
     set("amplification", ratio(all.tries, all.calls));
-    set("worst_amplification", worst);
+    set("worst_amplification", worst(&|_| true));
     set("calls_failed", ratio(all.failed, all.calls.max(all.failed)));
-    set("error_budget_used", ratio(requests - served, requests).map(|failed| failed / (1.0 - config.objective)));
+    set("error_budget_used", ratio(requests.saturating_sub(served), requests).map(|failed| failed / (1.0 - config.objective)));
     set("hop_p99", slowest.map(|time| time.0 as f64));
     set("far_calls", ratio(all.far, all.tries));
     set("wasted_work", ratio(count(|of| of.expired), count(|of| of.worked).max(1)).map(|share| share.min(1.0)));
@@ -160,6 +161,7 @@ pub(super) fn measure(config: &Config, checks: &MeshChecks, span: Span) -> Measu
     set("cache_hits", ratio(hits, hits + misses));
     set("canary_share", ratio(new, chosen));
     set("config_lag", story.lag.quantile(990).map(|time| time.0 as f64));
+    set("release_late", (!config.releases.is_empty()).then_some(story.release_late as f64));
     set("config_behind", config.control().map(|_| seconds().map(|of| of.behind).max().unwrap_or(0) as f64));
     set("edge_offline", has_edges.then_some(offline as f64));
     set("edge_backlog", has_edges.then_some(backlog as f64));
@@ -169,8 +171,10 @@ pub(super) fn measure(config: &Config, checks: &MeshChecks, span: Span) -> Measu
         edge_table(config, &edges, &|to: ServiceId| amplified(usize::from(to.0))),
         service_table(config, &services, &blame),
     ];
+    // Only where nothing was tried again.
+    let series = ratio(served, requests).filter(|_| all.tries == all.calls);
     measures.curves = curves(config, checks);
-    measures.formulas = formulas(config, &services, span, (&visits, worst, ratio(served, requests)));
+    measures.formulas = formulas(config, &services, span, (&visits, worst(&|second| second.served == 0), series));
     measures.conditions = story.conditions.finish(span.end);
     measures.tracks = [&story.outliers, &story.online]
         .into_iter()
@@ -178,6 +182,27 @@ pub(super) fn measure(config: &Config, checks: &MeshChecks, span: Span) -> Measu
         .map(|track| track.finish(span.end))
         .collect();
     measures
+}
+
+/// At the service where they are most: tries for each call that there would be without retries, in the seconds that
+/// `only` takes.
+fn worst_amplification(
+    config: &Config,
+    checks: &MeshChecks,
+    span: Span,
+    only: &dyn Fn(&Second) -> bool,
+) -> Option<f64> {
+    let story = &checks.story;
+    let visits = visits(config);
+    let mut worst: Option<f64> = None;
+    for (seconds, visits) in story.services.iter().zip(&visits).filter(|(_, visits)| **visits > 0.0) {
+        let of_both = within(seconds, span).zip(within(&story.seconds, span));
+        let counted = of_both.filter(|(_, second)| second.requests > 0 && only(second));
+        let (came, requests) = counted.fold((0, 0), |sum, (of, second)| (sum.0 + of.came, sum.1 + second.requests));
+        let this = (requests > 0).then(|| came as f64 / (requests as f64 * visits));
+        worst = this.into_iter().chain(worst).reduce(f64::max);
+    }
+    worst
 }
 
 /// Who called whom, how often, and how much more often for having to try again.
@@ -234,7 +259,7 @@ fn service_table(config: &Config, services: &[AtService], blame: &[f64]) -> Tabl
             Column::new("service", "Service", Holds::Text),
             Column::new("requests", "Requests", Holds::Count),
             Column::new("failed", "Failed", Holds::Fraction),
-            Column::new("budget_used", "Error budget used", Holds::Fraction),
+            Column::new("budget_used", "Error budget used", Holds::Number),
             Column::new("blame", "Of the requests that failed, its fault", Holds::Fraction),
             Column::new("p50_ns", "p50", Holds::Time),
             Column::new("p99_ns", "p99", Holds::Time),
@@ -356,11 +381,11 @@ fn formulas(
             predicted: most_tries(config),
             measured: worst,
             unit: Unit::Number,
-            note: "if every try fails, and nobody runs out of time; otherwise no more than that".to_owned(),
+            note: "measured in the seconds in which nobody was served; if nobody runs out of time".to_owned(),
         });
     }
     let own = |of: &AtService| ratio(of.erred, of.came).map_or(1.0, |erred| 1.0 - erred);
-    if services.iter().any(|of| of.erred > 0) {
+    if served.is_some() && services.iter().any(|of| of.erred > 0) {
         let powers = services.iter().zip(visits).map(|(of, visits)| libm::pow(own(of), *visits));
         all.push(Formula {
             name: "availability of services in series".to_owned(),
@@ -368,7 +393,7 @@ fn formulas(
             predicted: powers.product(),
             measured: served,
             unit: Unit::Fraction,
-            note: "without retries; with them a request is served more often than that".to_owned(),
+            note: "without retries, and if services fail independently".to_owned(),
         });
     }
     let seconds = span.to.since(span.from).as_secs_f64();

@@ -12,6 +12,8 @@ pub(super) struct Awaited {
     pub route: u16,
     pub request: u64,
     pub to: ServiceId,
+    /// Whether it must be answered well before the try may be.
+    pub needed: bool,
 }
 
 /// A try that a replica has.
@@ -20,7 +22,7 @@ pub(super) struct Open {
     pub came: Instant,
     /// When nobody waits for it any more, if it was told.
     pub expires: Option<Instant>,
-    /// Calls that must be answered before it may be.
+    /// Calls that it waits for.
     pub calls: Vec<Awaited>,
     /// Since when it has waited for any.
     waits: Instant,

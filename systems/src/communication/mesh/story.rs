@@ -11,7 +11,7 @@ use super::options::{Config, Duty};
 use crate::communication::balancing::Reason;
 use sim_core::measures::{Condition, Conditions};
 use sim_core::track::Track;
-use sim_core::{Instant, NodeId, Span};
+use sim_core::{Clock, Instant, NodeId, Span};
 use std::collections::BTreeMap;
 
 /// Calls over one edge of the graph that were made in one second.
@@ -81,14 +81,17 @@ pub(super) struct Story {
     pub edges: Vec<Vec<Seconds<OnEdge>>>,
     pub services: Vec<Seconds<AtService>>,
     pub seconds: Seconds<Second>,
-    /// Of each service and cluster, whether its answers need it.
-    needed: Vec<Vec<bool>>,
+    /// Of each service and cluster, whether its answers wait for it, and whether they need it.
+    needed: Vec<Vec<Option<bool>>>,
     /// Requests that failed, by what their gateway knew of it.
     pub failed: BTreeMap<(Cause, bool), u64>,
     /// When each version came about, and which one each sidecar has.
     versions: BTreeMap<Version, Instant>,
     has: BTreeMap<NodeId, Version>,
     pub lag: Histogram,
+    /// The longest from when a release was due until it had a version, and how many have one.
+    pub release_late: u64,
+    releases: usize,
     pub ejections: u64,
     pub opened: u64,
     callers: Vec<usize>,
@@ -105,8 +108,9 @@ impl Story {
         let needed = config.services.iter().map(|service| {
             let calls: Vec<_> = service.steps.iter().flatten().collect();
             let is_needed = |route: u16| {
-                let mut over = calls.iter().filter(|call| call.route == route || call.canary == Some(route));
-                over.all(|call| !call.mirror && !call.optional)
+                let over = || calls.iter().filter(|call| call.route == route || call.canary == Some(route));
+                let waits = over().all(|call| !call.mirror);
+                waits.then(|| over().all(|call| !call.optional))
             };
             (0..service.routes.len() as u16).map(is_needed).collect()
         });
@@ -126,6 +130,8 @@ impl Story {
             versions: BTreeMap::new(),
             has: BTreeMap::new(),
             lag: Histogram::default(),
+            release_late: 0,
+            releases: 0,
             ejections: 0,
             opened: 0,
             callers: (0..config.zones.len() as u32).map(caller).collect(),
@@ -137,9 +143,9 @@ impl Story {
         }
     }
 
-    /// Whether an answer of this service needs the calls of this cluster.
-    pub fn is_needed(&self, service: ServiceId, route: u16) -> bool {
-        self.needed[usize::from(service.0)].get(usize::from(route)).copied().unwrap_or(false)
+    /// Whether an answer of this service needs the calls of this cluster; `None` if it does not even wait for them.
+    pub fn is_needed(&self, service: ServiceId, route: u16) -> Option<bool> {
+        self.needed[usize::from(service.0)].get(usize::from(route)).copied().flatten()
     }
 
     fn edge(&mut self, now: Instant, node: NodeId, route: u16) -> Option<&mut OnEdge> {
@@ -178,15 +184,22 @@ impl Story {
         at(&mut self.services[usize::from(service.0)], now).erred += 1;
     }
 
-    /// A gateway or an edge has answered a client.
-    pub fn replied(&mut self, now: Instant, served: bool) {
-        let second = at(&mut self.seconds, now);
-        second.requests += 1;
-        second.served += u64::from(served);
+    /// A client's request comes to a gateway or an edge.
+    pub fn asked(&mut self, now: Instant) {
+        at(&mut self.seconds, now).requests += 1;
+    }
+
+    /// It was served.
+    pub fn replied(&mut self, now: Instant) {
+        at(&mut self.seconds, now).served += 1;
     }
 
     /// The control plane has a new version.
-    pub fn versioned(&mut self, now: Instant, version: Version) {
+    pub fn versioned(&mut self, config: &Config, now: Instant, version: Version, releases: u32) {
+        for (due, ..) in config.releases.iter().take(releases as usize).skip(self.releases) {
+            self.release_late = self.release_late.max(Clock::honest(now).since(*due).0);
+        }
+        self.releases = self.releases.max(releases as usize);
         self.versions.insert(version, now);
         self.note_behind(now);
     }
