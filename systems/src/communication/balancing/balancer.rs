@@ -210,10 +210,14 @@ impl Balancer {
     }
 
     /// Sends a request to some server, but not to `but` if there is another. False if there is none to send it to now.
-    fn send(&mut self, config: &Config, request: RequestNumber, but: Option<u32>, fx: &mut impl Host) -> bool {
+    fn send<H: Host>(&mut self, config: &Config, request: RequestNumber, but: Option<u32>, fx: &mut H) -> bool {
         let Some(this) = self.requests.get(request) else { return false };
         let (now, key, ticket, expires) = (fx.now(), this.key, this.ticket, this.expires);
         let attempt = this.tries + 1;
+        if H::PUNCTUAL && expires.is_some_and(|expires| expires <= now) {
+            self.drop_request(request, Reason::Deadline, fx);
+            return false;
+        }
         let is_hedge = this.is_under_way();
         let Some(server) = self.picker.pick(config, key, but, now, fx.rng()) else {
             if is_hedge {
@@ -523,6 +527,14 @@ impl Balancer {
     /// From now on these servers are members, in order.
     pub fn serve_from(&mut self, config: &Config, servers: &[u32], fx: &mut impl Host) {
         self.endpoints.members(config, servers, fx.me().0, false, fx);
+        self.look(config, fx);
+        self.send_waiting(config, fx);
+    }
+
+    /// These servers are members, in order, and nothing is known of them.
+    pub fn start_anew(&mut self, config: &Config, servers: &[u32], fx: &mut impl Host) {
+        self.endpoints = Endpoints::new(config);
+        self.endpoints.members(config, servers, fx.me().0, true, fx);
         self.look(config, fx);
         self.send_waiting(config, fx);
     }

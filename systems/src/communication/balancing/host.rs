@@ -24,6 +24,8 @@ pub struct Forward {
 
 /// Whoever runs a balancer: its clock, its luck, its timers, and where its outputs go.
 pub trait Host {
+    /// Whether a try is not sent any more once nobody waits for its request, however late that is noticed.
+    const PUNCTUAL: bool = false;
     /// The node.
     fn me(&self) -> NodeId;
     /// What its clock shows.

@@ -78,6 +78,7 @@ struct Looks {
     configured: u64,
     pushes: u64,
     taken_out: u64,
+    ejections: u64,
 }
 
 /// The memory of one run.
@@ -101,6 +102,8 @@ pub struct MeshChecks {
     /// Faults other than crashes that are on, when the last one ended, and whether a clock was ever bent.
     trouble: (u32, Instant),
     bent: bool,
+    /// Clusters whose sidecar has just ejected somebody.
+    ejecting: Option<(NodeId, u16)>,
     pub(super) edges: EdgeWrites,
     pub(super) story: Story,
     looks: Looks,
@@ -136,6 +139,7 @@ impl MeshChecks {
             up: vec![Instant::ZERO; nodes],
             trouble: (0, Instant::ZERO),
             bent: false,
+            ejecting: None,
             edges: EdgeWrites::default(),
             story: Story::new(config),
             looks: Looks::default(),
@@ -312,6 +316,10 @@ impl MeshChecks {
             return self.fail(rule, node, detail);
         }
         match fact {
+            F::Ejected { route, checked: false, .. } => {
+                self.looks.ejections += 1;
+                self.ejecting = Some((node, route));
+            }
             F::LetGo { span, .. } => {
                 if let Some(service) = self.service(node) {
                     self.opens.end(at, node, service, span);
@@ -405,11 +413,11 @@ impl MeshChecks {
                 None => always.then(|| Verdict::Inconclusive { rule, why: "there was nothing to look at".to_owned() }),
             });
         };
-        let (looks, [out, ejections, far]) = (&self.looks, self.outliers.looks());
+        let (looks, [out, far]) = (&self.looks, self.outliers.looks());
         rule(RETRY_BUDGET_KEPT, looks.retries, false, "tries beyond the first");
         rule(DEADLINE_PROPAGATED, looks.deadlines, false, "calls with a deadline");
         rule(OUT_GET_NOTHING, out, false, "calls while a replica was out");
-        rule(EJECTION_CAP_KEPT, ejections, false, "ejections");
+        rule(EJECTION_CAP_KEPT, looks.ejections, false, "ejections");
         rule(ZONE_KEPT, far, false, "calls that prefer a zone");
         rule(ANSWERS_ARE_WORK, looks.answers, true, "answers");
         rule(RATE_LIMIT_KEPT, looks.limited, false, "requests admitted at a limit");
@@ -475,6 +483,7 @@ impl Observer<Machine> for MeshChecks {
                 self.story.versioned(&self.config, at, *version, *releases);
             }
             Observed::Crashed { node, .. } => {
+                self.up[node.index()] = Instant::FAR;
                 self.opens.crash(*node);
                 self.story.crashed(at, *node);
             }
@@ -510,6 +519,16 @@ impl Observer<Machine> for MeshChecks {
                 self.fail(SLOTS_ARE_USED, stepped, format!("{waiting} requests wait beside an idle slot"));
             } else if waiting > service.queue {
                 self.fail(SLOTS_ARE_USED, stepped, format!("{waiting} requests wait, {} may", service.queue));
+            }
+        }
+        if let Some((node, route)) = self.ejecting.take()
+            && let Some(sidecar) = nodes[node.index()].as_ref().and_then(Machine::sidecar)
+            && let Some((out, members)) = sidecar.ejected(route)
+        {
+            let most = (u64::from(self.config.eject_most_ppm) * members as u64 / 1_000_000).max(1);
+            if out as u64 > most {
+                let detail = format!("{out} of {members} replicas are ejected at a time, at most {most} may be");
+                self.fail(EJECTION_CAP_KEPT, node, detail);
             }
         }
         self.violation.clone().map_or(Ok(()), Err)

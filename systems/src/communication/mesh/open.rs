@@ -63,7 +63,8 @@ impl Opens {
     pub fn begin(&mut self, at: Instant, node: NodeId, span: Span, within: Option<Duration>) {
         let expires = within.map(|within| at + within);
         let open = Open { came: at, expires, calls: Vec::new(), waits: at, twice: false };
-        self.open[node.index()].entry(span).and_modify(|open| open.twice = true).or_insert(open);
+        let twice = |open: &mut Open| (open.twice, open.expires) = (true, open.expires.max(expires));
+        self.open[node.index()].entry(span).and_modify(twice).or_insert(open);
     }
 
     /// A call is made for it that must be answered.

@@ -1,6 +1,6 @@
 //! Who is out for which sidecar, and who is near: the rules about ejection, circuits and zones.
 
-use super::checks::{EJECTION_CAP_KEPT, OUT_GET_NOTHING, ZONE_KEPT};
+use super::checks::{OUT_GET_NOTHING, ZONE_KEPT};
 use super::image::Image;
 use super::message::MeshFact;
 use super::options::Config;
@@ -18,8 +18,8 @@ enum Circuit {
 /// What one sidecar has announced about one of its clusters.
 #[derive(Clone, Debug, Default)]
 struct Cluster {
-    /// Replicas that are ejected, and whether for what health checks say.
-    ejected: BTreeMap<NodeId, bool>,
+    /// Replicas that are ejected.
+    ejected: BTreeSet<NodeId>,
     circuits: BTreeMap<NodeId, Circuit>,
     /// Replicas that are not configured.
     missing: BTreeSet<NodeId>,
@@ -31,7 +31,7 @@ struct Cluster {
 #[derive(Clone, Debug)]
 pub(super) struct Outliers {
     clusters: Vec<Vec<Cluster>>,
-    looks: [u64; 3],
+    looks: [u64; 2],
 }
 
 type Broken = (&'static str, String);
@@ -39,11 +39,11 @@ type Broken = (&'static str, String);
 impl Outliers {
     pub fn new(config: &Config) -> Self {
         let of = |node: u32| vec![Cluster::default(); config.routes(NodeId(node)).len()];
-        Self { clusters: (0..config.zones.len() as u32).map(of).collect(), looks: [0; 3] }
+        Self { clusters: (0..config.zones.len() as u32).map(of).collect(), looks: [0; 2] }
     }
 
-    /// Calls while somebody was out, ejections, calls that prefer a zone.
-    pub const fn looks(&self) -> [u64; 3] {
+    /// Calls while somebody was out, and calls that prefer a zone.
+    pub const fn looks(&self) -> [u64; 2] {
         self.looks
     }
 
@@ -68,7 +68,7 @@ impl Outliers {
         let cluster = &mut self.clusters[node.index()][usize::from(route)];
         if !cluster.ejected.is_empty() || !cluster.circuits.is_empty() {
             self.looks[0] += 1;
-            if cluster.ejected.contains_key(&to) && !cluster.panics {
+            if cluster.ejected.contains(&to) && !cluster.panics {
                 return Some((OUT_GET_NOTHING, format!("{to} was ejected, and yet gets a call")));
             }
             match cluster.circuits.get_mut(&to) {
@@ -80,7 +80,7 @@ impl Outliers {
             }
         }
         if config.locality {
-            self.looks[2] += 1;
+            self.looks[1] += 1;
             if !cluster.spills && config.zones[node.index()] != config.zones[to.index()] {
                 return Some((ZONE_KEPT, format!("{to} of another zone gets a call, and near ones are enough")));
             }
@@ -94,7 +94,7 @@ impl Outliers {
         let servers = (0..balancing.servers()).map(|server| balancing.server(server));
         let is_near = |to: &NodeId| config.zones[to.index()] == config.zones[node.index()];
         let near: Vec<NodeId> = servers.filter(|to| is_near(to) && !cluster.missing.contains(to)).collect();
-        let out = |to: &&NodeId| cluster.ejected.contains_key(to) || cluster.circuits.contains_key(to);
+        let out = |to: &&NodeId| cluster.ejected.contains(to) || cluster.circuits.contains_key(to);
         let is_in = near.iter().filter(|to| !out(to)).count() as u64;
         is_in > 0 && is_in * 1_000_000 >= u64::from(config.locality_enough_ppm) * near.len() as u64
     }
@@ -114,18 +114,7 @@ impl Outliers {
         };
         let cluster = self.clusters[node.index()].get_mut(usize::from(route))?;
         match fact {
-            F::Ejected { node: server, checked, .. } => {
-                cluster.ejected.insert(server, checked);
-                self.looks[1] += 1;
-                let out = cluster.ejected.values().filter(|checked| !**checked).count() as u64;
-                let servers = u64::from(config.routes(node)[usize::from(route)].balancing.servers());
-                let members = servers - cluster.missing.len() as u64;
-                let most = (u64::from(config.eject_most_ppm) * members / 1_000_000).max(1);
-                if out > most && !checked {
-                    let detail = format!("{out} of {members} replicas are ejected at a time, at most {most} may be");
-                    return Some((EJECTION_CAP_KEPT, detail));
-                }
-            }
+            F::Ejected { node: server, .. } => drop(cluster.ejected.insert(server)),
             F::Returned { node: server, .. } => drop(cluster.ejected.remove(&server)),
             F::Panicked { begins, .. } => cluster.panics = begins,
             F::Opened { node: server, .. } => drop(cluster.circuits.insert(server, Circuit::Open)),

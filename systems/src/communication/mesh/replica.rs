@@ -223,6 +223,10 @@ impl Replica {
             };
             let (header, span, expires) = (job.header, job.span, job.expires);
             let now = fx.now();
+            // A call that nobody waits for is not made.
+            if expires.is_some_and(|expires| expires <= now) {
+                return self.finish(config, number, Err(self.too_much()), fx);
+            }
             let left = expires.map(|expires| expires.since(now));
             let mut open = 0;
             // First of all how many, because a call may be over at once.

@@ -75,6 +75,8 @@ impl Wire<'_, '_, '_> {
 }
 
 impl Host for Wire<'_, '_, '_> {
+    const PUNCTUAL: bool = true;
+
     fn me(&self) -> NodeId {
         self.fx.me()
     }
@@ -185,6 +187,11 @@ impl Sidecar {
     #[must_use]
     pub const fn under_way(&self) -> usize {
         self.calls.len() - self.free.len()
+    }
+
+    /// Servers that one of its clusters has ejected for what became of calls, of how many.
+    pub(super) fn ejected(&self, route: u16) -> Option<(usize, usize)> {
+        self.balancers.get(usize::from(route)).map(Balancer::ejected)
     }
 
     /// A call that has ended, if there is another.
@@ -332,17 +339,14 @@ impl Sidecar {
                 let balancer = Balancer::new(&route.balancing, near, &mut wire);
                 self.balancers.push(balancer);
             }
-            if anew || self.image.as_ref().is_none_or(|before| before.out != image.out) {
-                let all = servers.len() as u32 == route.balancing.servers();
-                if !first || !all {
-                    self.with(config, at as u16, fx, |balancer, balancing, wire| {
-                        if anew && !first {
-                            balancer.serve_from(balancing, &[], wire);
-                        }
-                        balancer.serve_from(balancing, &servers, wire);
-                    });
+            let is_new = self.image.as_ref().is_none_or(|before| before.out != image.out);
+            self.with(config, at as u16, fx, |balancer, balancing, wire| {
+                if anew {
+                    balancer.start_anew(balancing, &servers, wire);
+                } else if is_new {
+                    balancer.serve_from(balancing, &servers, wire);
                 }
-            }
+            });
         }
         self.image = Some(image);
     }
