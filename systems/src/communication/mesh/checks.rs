@@ -310,7 +310,7 @@ impl MeshChecks {
     fn on_fact(&mut self, node: NodeId, fact: MeshFact) {
         use MeshFact as F;
         let at = self.now;
-        self.story.on_fact(&self.config, &self.opens, at, node, fact);
+        self.story.on_fact(&self.config, at, node, fact);
         if let Some(detail) = self.outliers.on_fact(&self.config, node, fact) {
             let (rule, detail) = detail;
             return self.fail(rule, node, detail);
@@ -485,15 +485,14 @@ impl Observer<Machine> for MeshChecks {
             Observed::Crashed { node, .. } => {
                 self.up[node.index()] = Instant::FAR;
                 self.opens.crash(*node);
-                self.story.crashed(at, *node);
+                self.story.crashed(&self.config, at, *node);
             }
             Observed::Booted { node, .. } => {
                 self.up[node.index()] = at;
                 self.configured[node.index()] = Version(0);
                 self.budgets[node.index()].fill((0, 0));
                 self.outliers.booted(*node);
-                if let Some((rate, burst)) = self.service(*node).and_then(|it| self.config.service(it).limit) {
-                    let _ = rate;
+                if let Some((_, burst)) = self.service(*node).and_then(|it| self.config.service(it).limit) {
                     let tokens = i128::from(burst) * 1_000_000_000;
                     self.buckets[node.index()] = Some(Bucket { tokens, since: at, came: false });
                 }

@@ -85,7 +85,8 @@ impl EdgeWrites {
             let (Some(of), Some(machine)) = (self.edges.get(&edge), &nodes[edge.index()]) else { continue };
             let has: BTreeSet<u64> = of.taken.iter().map(|write| write.unique).collect();
             let waits: BTreeSet<u64> = machine.edge().into_iter().flat_map(|edge| edge.writes()).collect();
-            let lost = of.accepted.values().find(|write| !has.contains(&write.unique) && !waits.contains(&write.unique));
+            let is_there = |write: &&Queued| has.contains(&write.unique) || waits.contains(&write.unique);
+            let lost = of.accepted.values().find(|write| !is_there(write));
             if let Some(write) = lost {
                 let detail = format!("write {} was accepted, and neither {edge} nor the hub has it", write.number);
                 return Some((edge, detail));
@@ -99,6 +100,7 @@ impl EdgeWrites {
         let hub_is_up = config.hub().is_some_and(|hub| nodes[hub.index()].is_some());
         let edges = config.edges.clone().map(NodeId).filter(|_| hub_is_up);
         let mut queued = edges.filter_map(|edge| Some((edge, nodes[edge.index()].as_ref()?.edge()?.queued())));
-        queued.find(|(_, queued)| *queued > 50).map(|(edge, queued)| (edge, format!("{queued} writes are not uploaded")))
+        let (edge, queued) = queued.find(|(_, queued)| *queued > 50)?;
+        Some((edge, format!("{queued} writes are not uploaded")))
     }
 }

@@ -3,9 +3,10 @@
 use super::options::{Config, MeshOptions};
 use super::service::{CallOptions, ServiceOptions};
 use crate::communication::balancing::{
-    self, BalancingOptions, Discipline, GrayKind, GrayOptions, MOST_WORKERS, Service as Law, ServiceLaw, Spell,
+    self, BalancingOptions, Discipline, GrayOptions, MOST_WORKERS, Service as Law, ServiceLaw, Spell,
 };
 use sim_core::network::Latency;
+use sim_core::units::{DurationText, ProbabilityText};
 use sim_core::{Duration, Invalid, NodeId, Probability, Shape};
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -212,7 +213,13 @@ pub fn meant(options: &MeshOptions, shape: &Shape) -> (Vec<Service>, Vec<Route>)
         .collect();
     let routes = || Routes { options, services: &services, firsts: &firsts, made: Vec::new(), known: BTreeMap::new() };
     let entry = place(&services, &options.entry).unwrap_or(0);
-    let mut of_entry = routes();
+    // A hedge here would be the whole tree of calls once more.
+    let unhedged = MeshOptions {
+        hedge_after: DurationText::default(),
+        hedge_percentile: ProbabilityText::default(),
+        ..options.clone()
+    };
+    let mut of_entry = Routes { options: &unhedged, ..routes() };
     of_entry.to(entry, 0, Duration::ZERO);
     let ppm = |share: sim_core::units::ProbabilityText| (share.probability().as_f64() * 1e6) as u32;
     let meant = services.iter().zip(&firsts).map(|(service, first)| {
@@ -299,7 +306,6 @@ pub fn troubles(options: &MeshOptions, shape: &Shape, services: &[Service], wron
         let of = |node| spell.map(|spell| Spell { server: Some(node), ..spell });
         spells.extend(all.filter(here).take(many).filter_map(of));
     }
-    let _ = GrayKind::Slow;
     spells
 }
 
@@ -461,4 +467,81 @@ fn multiplies(options: &MeshOptions, services: &[ServiceOptions]) -> f64 {
         below = next;
     }
     below.iter().copied().fold(0.0, f64::max)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::options::configure;
+    use super::*;
+    use sim_core::RoleKind;
+
+    fn shape(replicas: u32) -> Shape {
+        let role = |name| RoleKind::member(name, "");
+        Shape::of_roles(&[(role("replica"), replicas), (role("gateway"), 1), (role("control"), 1)])
+    }
+
+    fn service(name: &str, calls: &[&str]) -> ServiceOptions {
+        let calls = calls.iter().map(|to| CallOptions { to: (*to).to_owned(), ..CallOptions::default() });
+        ServiceOptions { name: name.to_owned(), calls: calls.collect(), ..ServiceOptions::default() }
+    }
+
+    fn wrong(options: &MeshOptions, replicas: u32) -> Vec<String> {
+        configure(options, &shape(replicas)).unwrap_err().into_iter().map(|invalid| invalid.what).collect()
+    }
+
+    #[test]
+    fn all_problems_are_reported_at_once() {
+        let none = ServiceOptions { replicas: 0, ..service("c", &["nobody"]) };
+        let options = MeshOptions {
+            service: vec![service("a", &["b"]), service("b", &["c", "a"]), none],
+            attempts: 0,
+            timeout: DurationText::millis(0),
+            ..MeshOptions::default()
+        };
+        let expected = [
+            "calls that take no time",
+            "no try at all",
+            "service \"c\" has no replicas",
+            "\"c\" names a service \"nobody\", and nobody defines it",
+            "a request never ends: a -> b -> a calls itself for every request",
+        ];
+        assert_eq!(wrong(&options, 2), expected);
+    }
+
+    #[test]
+    fn retries_of_retries_are_counted_before_they_are_made() {
+        let layers: Vec<String> = (0..12).map(|layer| format!("s{layer}")).collect();
+        let chain = |at: usize| layers.get(at + 1).map(String::as_str).into_iter().collect::<Vec<_>>();
+        let service = layers.iter().enumerate().map(|(at, name)| service(name, &chain(at))).collect();
+        let options = MeshOptions { service, attempts: 4, retry_budgeted: false, ..MeshOptions::default() };
+        assert_eq!(wrong(&options, 12).len(), 1, "4^11 and all before it");
+        assert!(configure(&MeshOptions { attempts: 2, ..options.clone() }, &shape(12)).is_ok());
+        assert!(configure(&MeshOptions { retry_budgeted: true, ..options }, &shape(12)).is_ok());
+    }
+
+    #[test]
+    fn a_cycle_may_be_there_if_it_ends() {
+        let mut options = MeshOptions {
+            service: vec![service("a", &["b"]), service("b", &["a"])],
+            attempts: 1,
+            ..MeshOptions::default()
+        };
+        options.service[1].calls[0].probability = ProbabilityText::per_billion(500_000_000);
+        assert!(configure(&options, &shape(2)).is_ok());
+        options.service[0].calls.push(CallOptions { to: "b".to_owned(), ..CallOptions::default() });
+        options.service[1].calls[0].probability = ProbabilityText::per_billion(600_000_000);
+        assert_eq!(wrong(&options, 2), ["one request may become endlessly many calls, retries of retries included"]);
+    }
+
+    #[test]
+    fn parallel_calls_are_one_step_and_replicas_lie_in_order() {
+        let mut a = service("a", &["b", "c", "b", "c"]);
+        (a.calls[1].parallel, a.calls[2].parallel, a.calls[3].mirror) = (true, true, true);
+        let options = MeshOptions { service: vec![a, service("b", &[]), service("c", &[])], ..MeshOptions::default() };
+        let config = configure(&options, &shape(3)).unwrap();
+        let steps: Vec<usize> = config.services[0].steps.iter().map(Vec::len).collect();
+        assert_eq!(steps, [1, 3]);
+        assert_eq!(config.services[2].first, NodeId(2));
+        assert_eq!(config.services[0].routes.len(), 2, "one cluster for each service");
+    }
 }

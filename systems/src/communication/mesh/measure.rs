@@ -22,7 +22,7 @@ pub(super) const METRICS: &[MetricKind] = &[
         Unit::Number,
         "at the service where it is most: tries that come to it, for each call that there would be without retries",
     ),
-    MetricKind::new("calls_failed", "calls that failed", Unit::Fraction, "the share of calls that their caller gave up"),
+    MetricKind::new("calls_failed", "calls that failed", Unit::Fraction, "the share of calls that callers gave up"),
     MetricKind::new(
         "error_budget_used",
         "error budget used",
@@ -32,10 +32,10 @@ pub(super) const METRICS: &[MetricKind] = &[
     MetricKind::new("hop_p99", "p99 at the slowest hop", Unit::Time, "of the services, where 99 % take longest"),
     MetricKind::new("far_calls", "calls to another zone", Unit::Fraction, "the share of tries that left their zone"),
     MetricKind::new("wasted_work", "work for nobody", Unit::Fraction, "work whose answer came after its time was up"),
-    MetricKind::new("shed", "load shed", Unit::Number, "requests refused or dropped by replicas that had no room or time"),
+    MetricKind::new("shed", "load shed", Unit::Number, "requests that replicas refused for want of room or time"),
     MetricKind::new("rate_limited", "rate limited", Unit::Number, "requests that replicas did not admit"),
     MetricKind::new("outliers", "replicas ejected", Unit::Number, "ejections, and circuits that opened, by sidecars"),
-    MetricKind::new("cache_hits", "answers from caches", Unit::Fraction, "the share of questions to caches that they answered")
+    MetricKind::new("cache_hits", "answers from caches", Unit::Fraction, "the share of questions that caches answered")
         .more_is_better(),
     MetricKind::new("canary_share", "calls to new versions", Unit::Fraction, "of services that have one"),
     MetricKind::new("config_lag", "lag of configurations", Unit::Time, "until 99 % of the sidecars had a new version"),
@@ -151,7 +151,8 @@ pub(super) fn measure(config: &Config, checks: &MeshChecks, span: Span) -> Measu
     set("amplification", ratio(all.tries, all.calls));
     set("worst_amplification", worst(&|_| true));
     set("calls_failed", ratio(all.failed, all.calls.max(all.failed)));
-    set("error_budget_used", ratio(requests.saturating_sub(served), requests).map(|failed| failed / (1.0 - config.objective)));
+    let failed = ratio(requests.saturating_sub(served), requests);
+    set("error_budget_used", failed.map(|failed| failed / (1.0 - config.objective)));
     set("hop_p99", slowest.map(|time| time.0 as f64));
     set("far_calls", ratio(all.far, all.tries));
     set("wasted_work", ratio(count(|of| of.expired), count(|of| of.worked).max(1)).map(|share| share.min(1.0)));

@@ -3,7 +3,7 @@
 use super::control::Control;
 use super::edge::Edge;
 use super::gateway::Gateway;
-use super::graph::{MOST_ROUTES, ServiceId};
+use super::graph::MOST_ROUTES;
 use super::hub::Hub;
 use super::message::{MeshFact, MeshMessage, MeshRecord, MeshRequest, MeshResponse};
 use super::options::{Config, Duty};
@@ -264,7 +264,7 @@ impl Node for Machine {
 #[must_use]
 pub fn who(config: &Config, node: NodeId) -> String {
     match config.duty(node) {
-        Duty::Replica(service @ ServiceId(_)) => config.service(service).name.clone(),
+        Duty::Replica(service) => config.service(service).name.clone(),
         Duty::Gateway => "gateway".to_owned(),
         Duty::Control => "control plane".to_owned(),
         Duty::Edge => format!("edge {node}"),

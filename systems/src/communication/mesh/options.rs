@@ -78,7 +78,8 @@ sim_core::options! {
         retry_backoff: DurationText = DurationText::millis(10) => {};
         /// The longest such wait.
         retry_backoff_max: DurationText = DurationText::millis(1000) => {};
-        /// A second replica is asked after this long; the first answer counts. Within the budget of retries.
+        /// A second replica is asked after this long; the first answer counts. Within the budget of retries. Gateways
+        /// and edges do not hedge: that would be the whole tree of calls once more.
         hedge_after: DurationText = DurationText::default() => {};
         /// The same, after what this share of the answers take.
         hedge_percentile: ProbabilityText = ProbabilityText::per_billion(0) => {};
@@ -141,7 +142,8 @@ sim_core::options! {
         objective: ProbabilityText = ProbabilityText::per_billion(999_000_000) => {
             objective: f64 = objective.probability().as_f64()
         },
-            wrong if objective.probability().as_f64() >= 1.0 => ("an objective without errors"), "for example \"99.9%\"";
+            wrong if objective.probability().as_f64() >= 1.0 =>
+                ("an objective without errors"), "for example \"99.9%\"";
         /// A known bug to re-introduce, by name (see `splitbrain list bugs`).
         bug: MeshBug = MeshBug::default();
     }

@@ -6,7 +6,6 @@ use super::graph::ServiceId;
 use super::histogram::Histogram;
 use super::message::{Cause, MeshFact, Version};
 use super::node::who;
-use super::open::Opens;
 use super::options::{Config, Duty};
 use crate::communication::balancing::Reason;
 use sim_core::measures::{Condition, Conditions};
@@ -211,17 +210,16 @@ impl Story {
     }
 
     /// A machine is gone.
-    pub fn crashed(&mut self, now: Instant, node: NodeId) {
+    pub fn crashed(&mut self, config: &Config, now: Instant, node: NodeId) {
         self.has.remove(&node);
-        self.conditions.end(now, &gray_label(node, ""));
-        for how in ["slow", "failing", "hung"] {
-            self.conditions.end(now, &gray_label(node, how));
+        let name = who(config, node);
+        for how in HOW {
+            self.conditions.end(now, &gray_label(node, &format!("{name}, {how}")));
         }
     }
 
-    pub fn on_fact(&mut self, config: &Config, opens: &Opens, now: Instant, node: NodeId, fact: MeshFact) {
+    pub fn on_fact(&mut self, config: &Config, now: Instant, node: NodeId, fact: MeshFact) {
         use MeshFact as F;
-        let _ = opens;
         let service = match config.duty(node) {
             Duty::Replica(service) => Some(service),
             _ => None,
@@ -296,7 +294,6 @@ impl Story {
     }
 
     fn turned_gray(&mut self, config: &Config, now: Instant, node: NodeId, how: Option<u8>) {
-        const HOW: [&str; 3] = ["slow", "failing", "hung"];
         let name = who(config, node);
         for other in HOW {
             self.conditions.end(now, &gray_label(node, &format!("{name}, {other}")));
@@ -309,6 +306,8 @@ impl Story {
     }
 }
 
+/// What gray replicas are, by the numbers in facts.
+const HOW: [&str; 3] = ["slow", "failing", "hung"];
 /// Spans of the track at most: more can not be told apart.
 const MOST_SPANS: usize = 400;
 
