@@ -572,10 +572,7 @@ impl Balancer {
     fn gossip(&self, config: &Config, fx: &mut impl Host) {
         if let Some((version, members)) = self.members {
             let others = (0..config.balancers).map(NodeId).filter(|balancer| *balancer != fx.me());
-            others
-                .collect::<Vec<_>>()
-                .into_iter()
-                .for_each(|other| fx.tell_members(other, version, members));
+            others.collect::<Vec<_>>().into_iter().for_each(|other| fx.tell_members(other, version, members));
         }
     }
 }

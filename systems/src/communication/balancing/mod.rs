@@ -73,11 +73,11 @@ pub use fact::{BalancingFact, Reason};
 pub use gray::{Gray, Grayness, Spell, When};
 pub use gray_options::{GrayKind, GrayOptions};
 pub use host::{Forward, Host};
+pub use measure::erlang_c;
 pub use mechanisms::{
     ACCEPTED_JOBS_END, BALANCERS_AGREE, CHECKS_COUNT_IN_TIME, CIRCUITS_REST, DEADLINES_KEPT, EJECTION_CAP_KEPT,
     RETRIES_GO_ELSEWHERE, SLOW_START_SPARES, SUBSETS_EVEN,
 };
-pub use measure::erlang_c;
 pub use message::{BalancingMessage, CheckRound, RequestNumber, TryNumber, Work, Worked};
 pub use near::Near;
 pub use node::{Machine, Part, TIMERS};

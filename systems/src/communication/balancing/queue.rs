@@ -80,6 +80,12 @@ impl WaitingLine {
         self.jobs.len()
     }
 
+    /// Whether none waits.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.jobs.is_empty()
+    }
+
     /// One more waits.
     pub fn push(&mut self, job: Job, now: LocalInstant) {
         if self.jobs.is_empty() {

@@ -497,11 +497,7 @@ impl Observer<Machine> for MeshChecks {
                     self.buckets[node.index()] = Some(Bucket { tokens, since: at, came: false });
                 }
             }
-            Observed::Requested { node, .. } => {
-                if self.service(*node).is_none() {
-                    self.story.asked(at);
-                }
-            }
+            Observed::Requested { node, .. } if self.service(*node).is_none() => self.story.asked(at),
             Observed::Answered { redirect: false, .. } => self.story.replied(at),
             Observed::FaultStarted { injection, .. } => self.fault(injection.fault.kind(), true),
             Observed::FaultEnded { injection, .. } => self.fault(injection.fault.kind(), false),

@@ -455,9 +455,8 @@ fn multiplies(options: &MeshOptions, services: &[ServiceOptions]) -> f64 {
             .iter()
             .map(|service| {
                 let calls = service.calls.iter().filter_map(|call| Some((call, place(services, &call.to)?)));
-                let sum: f64 = calls
-                    .map(|(call, to)| call.probability.probability().as_f64() * tries(call) * below[to])
-                    .sum();
+                let sum: f64 =
+                    calls.map(|(call, to)| call.probability.probability().as_f64() * tries(call) * below[to]).sum();
                 (1.0 + sum).min(1e18)
             })
             .collect();

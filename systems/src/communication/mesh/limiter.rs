@@ -50,9 +50,8 @@ mod tests {
     #[test]
     fn a_burst_and_then_the_rate() {
         let mut limiter = Limiter::new(100, 5, false, LocalInstant(0));
-        let mut admitted = |from: u64, to: u64| {
-            (from..to).filter(|ms| limiter.admits(LocalInstant(ms * 1_000_000))).count()
-        };
+        let mut admitted =
+            |from: u64, to: u64| (from..to).filter(|ms| limiter.admits(LocalInstant(ms * 1_000_000))).count();
         assert_eq!(admitted(0, 5), 5);
         assert_eq!(admitted(5, 1005), 100);
         assert_eq!(admitted(1005, 1010), 0);

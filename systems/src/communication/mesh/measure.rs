@@ -31,7 +31,12 @@ pub(super) const METRICS: &[MetricKind] = &[
     ),
     MetricKind::new("hop_p99", "p99 at the slowest hop", Unit::Time, "of the services, where 99 % take longest"),
     MetricKind::new("far_calls", "calls to another zone", Unit::Fraction, "the share of tries that left their zone"),
-    MetricKind::new("wasted_work", "work for nobody", Unit::Fraction, "work whose answer came after its time was up"),
+    MetricKind::new(
+        "too_late",
+        "requests too late",
+        Unit::Fraction,
+        "the share of requests to services that were dropped because nobody waited for them any more",
+    ),
     MetricKind::new("shed", "load shed", Unit::Number, "requests that replicas refused for want of room or time"),
     MetricKind::new("rate_limited", "rate limited", Unit::Number, "requests that replicas did not admit"),
     MetricKind::new("outliers", "replicas ejected", Unit::Number, "ejections, and circuits that opened, by sidecars"),
@@ -120,11 +125,8 @@ fn ratio(part: u64, all: u64) -> Option<f64> {
 /// Everything, of the measured part of the run.
 pub(super) fn measure(config: &Config, checks: &MeshChecks, span: Span) -> Measures {
     let story = &checks.story;
-    let edges: Vec<Vec<OnEdge>> = story
-        .edges
-        .iter()
-        .map(|routes| routes.iter().map(|seconds| sum(within(seconds, span))).collect())
-        .collect();
+    let edges: Vec<Vec<OnEdge>> =
+        story.edges.iter().map(|routes| routes.iter().map(|seconds| sum(within(seconds, span))).collect()).collect();
     let services: Vec<AtService> = story.services.iter().map(|seconds| total(within(seconds, span))).collect();
     let all = sum(edges.iter().flatten());
     let seconds = || within(&story.seconds, span);
@@ -155,7 +157,7 @@ pub(super) fn measure(config: &Config, checks: &MeshChecks, span: Span) -> Measu
     set("error_budget_used", failed.map(|failed| failed / (1.0 - config.objective)));
     set("hop_p99", slowest.map(|time| time.0 as f64));
     set("far_calls", ratio(all.far, all.tries));
-    set("wasted_work", ratio(count(|of| of.expired), count(|of| of.worked).max(1)).map(|share| share.min(1.0)));
+    set("too_late", ratio(count(|of| of.expired), services.iter().map(|of| of.came).sum()));
     set("shed", Some(count(|of| of.refused + of.shed) as f64));
     set("rate_limited", config.services.iter().any(|s| s.limit.is_some()).then(|| count(|of| of.limited) as f64));
     set("outliers", Some((story.ejections + story.opened) as f64));
@@ -167,7 +169,7 @@ pub(super) fn measure(config: &Config, checks: &MeshChecks, span: Span) -> Measu
     set("edge_offline", has_edges.then_some(offline as f64));
     set("edge_backlog", has_edges.then_some(backlog as f64));
 
-    let blame = blamed(checks, config);
+    let blame = blamed(checks, config, span);
     measures.tables = vec![
         edge_table(config, &edges, &|to: ServiceId| amplified(usize::from(to.0))),
         service_table(config, &services, &blame),
@@ -272,7 +274,7 @@ fn service_table(config: &Config, services: &[AtService], blame: &[f64]) -> Tabl
     let cause = order.first().filter(|at| blame[**at] > 0.0);
     table.about = match cause {
         Some(at) => format!("The cause was {} for {:.0} %.", config.services[*at].name, blame[*at] * 100.0),
-        None => "No request failed.".to_owned(),
+        None => "No request to a gateway failed.".to_owned(),
     };
     let row = |at: &usize| {
         let this = &services[*at];

@@ -43,6 +43,7 @@ mod hub;
 mod image;
 mod job;
 mod limiter;
+mod measure;
 mod message;
 mod node;
 mod open;
@@ -51,7 +52,6 @@ mod outliers;
 mod replica;
 mod service;
 mod sidecar;
-mod measure;
 mod story;
 mod system;
 

@@ -7,9 +7,7 @@ use super::job::JobNumber;
 use super::message::{Cause, Header, Made, MeshFact, MeshMessage, RootId, Span, Version};
 use super::node::{Fx, SIDECAR};
 use super::options::Config;
-use crate::communication::balancing::{
-    Balancer, BalancingFact, CheckRound, Forward, Host, Reason, TryNumber,
-};
+use crate::communication::balancing::{Balancer, BalancingFact, CheckRound, Forward, Host, Reason, TryNumber};
 use sim_core::{ClientId, Duration, LocalInstant, NodeId, Rng, Ticket, Timer};
 use std::collections::VecDeque;
 use std::rc::Rc;
@@ -361,5 +359,4 @@ impl Sidecar {
         self.next_span += 1;
         RootId(self.next_span)
     }
-
 }

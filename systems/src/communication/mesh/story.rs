@@ -49,9 +49,8 @@ pub(super) struct Second {
     pub refused: u64,
     pub shed: u64,
     pub limited: u64,
-    /// Tries that were dropped because their time was up, and own work that was done.
+    /// Tries that were dropped because their time was up.
     pub expired: u64,
-    pub worked: u64,
     /// Sidecars that had not the newest configuration when it was over.
     pub behind: u64,
 }
@@ -82,8 +81,9 @@ pub(super) struct Story {
     pub seconds: Seconds<Second>,
     /// Of each service and cluster, whether its answers wait for it, and whether they need it.
     needed: Vec<Vec<Option<bool>>>,
-    /// Requests that failed, by what their gateway knew of it.
-    pub failed: BTreeMap<(Cause, bool), u64>,
+    /// Requests that gateways gave up, by the second, and by what they knew of it: where it failed, and whether there
+    /// was no answer in time.
+    pub failed: BTreeMap<(u64, Cause, bool), u64>,
     /// When each version came about, and which one each sidecar has.
     versions: BTreeMap<Version, Instant>,
     has: BTreeMap<NodeId, Version>,
@@ -225,7 +225,6 @@ impl Story {
             _ => None,
         };
         match fact {
-            F::Worked { .. } => at(&mut self.seconds, now).worked += 1,
             F::CacheHit { .. } | F::CacheMissed => {
                 // Those of edges count with the service that they stand before.
                 let service = service.unwrap_or(config.entry());
@@ -246,9 +245,9 @@ impl Story {
                 if let Some(edge) = self.edge(now, node, route) {
                     edge.failed += 1;
                 }
-                if service.is_none() {
+                if config.duty(node) == Duty::Gateway {
                     let late = matches!(why, Reason::Timeout | Reason::Deadline);
-                    *self.failed.entry((cause, late)).or_default() += 1;
+                    *self.failed.entry((now.0 / 1_000_000_000, cause, late)).or_default() += 1;
                 }
             }
             F::Retried { .. } => at(&mut self.seconds, now).retried += 1,
@@ -320,9 +319,10 @@ fn gray_label(node: NodeId, how: &str) -> String {
 }
 
 /// Of each service, which share of the requests that failed was its fault.
-pub(super) fn blamed(checks: &MeshChecks, config: &Config) -> Vec<f64> {
+pub(super) fn blamed(checks: &MeshChecks, config: &Config, span: Span) -> Vec<f64> {
     let mut blame = vec![0.0; config.services.len()];
-    for ((cause, late), count) in &checks.story.failed {
+    let measured = span.from.0 / 1_000_000_000..span.to.0.div_ceil(1_000_000_000);
+    for ((_, cause, late), count) in checks.story.failed.iter().filter(|((second, ..), _)| measured.contains(second)) {
         if cause.slow || *late {
             blame::spread(&checks.opens.spent, cause.at, *count as f64, &mut blame);
         } else {

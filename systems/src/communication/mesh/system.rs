@@ -3,10 +3,10 @@
 use super::bugs::CATALOGUE;
 use super::checks::{self, MeshChecks};
 use super::client::{MeshClient, OPERATIONS, client};
+use super::measure::{self, METRICS};
 use super::message::{FACT_KINDS, MESSAGE_KINDS, MeshRequest};
 use super::node::{Machine, Part, TIMERS};
 use super::options::{Config, MeshOptions, configure};
-use super::measure::{self, METRICS};
 use sim_core::measures::Measures;
 use sim_core::metric::{MetricKind, Unit};
 use sim_core::workload::{Load, OperationKind};
@@ -37,7 +37,7 @@ impl System for MeshSystem {
         RoleKind { asked: false, ..RoleKind::member("replica", "runs a service, with its sidecar").at_most(u32::MAX) },
         RoleKind::other("gateway", "takes clients' requests to the first service").asked().at_least(1),
         RoleKind::other("control", "tells sidecars who there is, and who gets which share").at_most(1),
-        RoleKind::other("edge", "serves clients far from the core, also without it").seats(),
+        RoleKind::other("edge", "serves clients far from the core, also without it"),
         RoleKind::other("hub", "takes what edges have queued").at_most(1),
     ];
     const OPERATIONS: &'static [OperationKind] = OPERATIONS;
