@@ -23,8 +23,8 @@
 //! | Queue limits, adaptive LIFO, controlled delay | Facebook, Fail at Scale, 2015 | `queue.rs`, `server.rs` |
 //! | Gray servers: slow, failing, hung | Huang et al., Gray Failure, HotOS'17 | `gray.rs`, `server.rs` |
 //!
-//! A balancer knows its machine only as a `Host`: the sidecars of `mesh` run the same one, with its own clock and wires.
-//! There it may also prefer servers that are near (`near.rs`).
+//! A balancer knows its machine only as a `Host`: the sidecars of `mesh` run the same one. There it may also prefer
+//! servers that are near (`near.rs`).
 //!
 //! Servers come and go by an operator's order, which any balancer takes and tells the others. A server that leaves
 //! finishes what it has.

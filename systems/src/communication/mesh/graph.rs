@@ -449,8 +449,10 @@ fn multiplies(options: &MeshOptions, services: &[ServiceOptions]) -> f64 {
         if options.retry_budgeted { attempts.min(budget) } else { attempts }
     };
     let mut below = vec![1.0_f64; services.len()];
-    // As deep as a graph without cycles can be; what still grows then is on a cycle.
-    for _ in 0..services.len().max(64) * 2 {
+    // As deep as a graph without cycles can be; what then grows faster and faster is on a cycle that does not end.
+    let rounds = services.len().max(64) * 2;
+    let mut grown = vec![0.0; rounds];
+    for round in 0..rounds {
         let next: Vec<f64> = services
             .iter()
             .map(|service| {
@@ -460,10 +462,14 @@ fn multiplies(options: &MeshOptions, services: &[ServiceOptions]) -> f64 {
                 (1.0 + sum).min(1e18)
             })
             .collect();
-        if next == below {
+        grown[round] = next.iter().zip(&below).map(|(next, below)| next - below).sum();
+        if grown[round] == 0.0 {
             break;
         }
         below = next;
+    }
+    if grown[rounds - 1] > grown[rounds / 2] {
+        return f64::INFINITY;
     }
     below.iter().copied().fold(0.0, f64::max)
 }
