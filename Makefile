@@ -37,7 +37,7 @@ published:       ## measures what papers publish and holds it to a band; writes 
 	$(CARGO) run --quiet --release --package splitbrain --example published
 
 SEEDS ?= 1..1000
-SYSTEMS ?= raft paxos synod hashing balancing failover failover-cluster chubby zookeeper consul kubernetes redlock commit mapreduce queue scheduling spark
+SYSTEMS ?= raft paxos synod hashing balancing failover failover-cluster chubby zookeeper consul kubernetes redlock commit mapreduce mesh queue scheduling spark
 sweep:           ## every scenario of every system with many seeds (SEEDS=1..1000); long, resumes, not part of test
 	$(CARGO) build --quiet --release --package splitbrain
 	@failed=0; for file in $(foreach system,$(SYSTEMS) placement,scenarios/library/$(system)/*.toml); do \

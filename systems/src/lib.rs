@@ -14,7 +14,7 @@ pub mod control;
 pub mod shared;
 pub mod storage;
 
-use communication::{balancing::BalancingSystem, queue::QueueSystem};
+use communication::{balancing::BalancingSystem, mesh::MeshSystem, queue::QueueSystem};
 use computing::{mapreduce::MapReduceSystem, scheduling::SchedulingSystem, spark::SparkSystem};
 use consensus::{paxos::PaxosSystem, raft::RaftSystem, synod::SynodSystem};
 use control::{cluster::ClusterSystem, consul::ConsulSystem, failover::FailoverSystem, kubernetes::KubernetesSystem};
@@ -34,6 +34,7 @@ pub fn collect(registry: &mut impl sim_core::Collect) {
     registry.add::<ConsulSystem>();
     registry.add::<KubernetesSystem>();
     registry.add::<MapReduceSystem>();
+    registry.add::<MeshSystem>();
     registry.add::<PaxosSystem>();
     registry.add::<SynodSystem>();
     registry.add::<PlacementSystem>();

@@ -198,6 +198,7 @@ const UNKNOWN: &[&str] = &[
     "hashing",
     "kubernetes",
     "mapreduce",
+    "mesh",
     "placement",
     "queue",
     "redlock",
@@ -209,6 +210,7 @@ const UNKNOWN: &[&str] = &[
 /// The operations that the files of some of them name.
 const OPERATIONS: &[OperationKind] = &[
     OperationKind::read("get", ""),
+    OperationKind::read("read", ""),
     OperationKind::read("synced_get", ""),
     OperationKind::read("look", ""),
     OperationKind::write("touch", ""),
@@ -250,8 +252,19 @@ const OPERATIONS: &[OperationKind] = &[
 ];
 
 /// Systems whose operations have names of their own.
-const NAMING: &[&str] =
-    &["chubby", "commit", "consul", "kubernetes", "mapreduce", "queue", "redlock", "scheduling", "spark", "zookeeper"];
+const NAMING: &[&str] = &[
+    "chubby",
+    "commit",
+    "consul",
+    "kubernetes",
+    "mapreduce",
+    "mesh",
+    "queue",
+    "redlock",
+    "scheduling",
+    "spark",
+    "zookeeper",
+];
 
 /// Systems that give locks.
 const LOCKS: &[&str] = &["chubby", "consul", "redlock", "zookeeper"];
@@ -302,6 +315,27 @@ const BATCHES: &[MetricKind] = &[
     MetricKind::new("recomputed", "", Unit::Number, ""),
     MetricKind::new("no_space", "", Unit::Number, ""),
     MetricKind::new("saved_bytes", "", Unit::Number, ""),
+];
+
+/// The figures of `mesh`.
+const CALLS: &[MetricKind] = &[
+    MetricKind::new("amplification", "", Unit::Number, ""),
+    MetricKind::new("worst_amplification", "", Unit::Number, ""),
+    MetricKind::new("calls_failed", "", Unit::Fraction, ""),
+    MetricKind::new("error_budget_used", "", Unit::Number, ""),
+    MetricKind::new("hop_p99", "", Unit::Time, ""),
+    MetricKind::new("far_calls", "", Unit::Fraction, ""),
+    MetricKind::new("too_late", "", Unit::Fraction, ""),
+    MetricKind::new("shed", "", Unit::Number, ""),
+    MetricKind::new("rate_limited", "", Unit::Number, ""),
+    MetricKind::new("outliers", "", Unit::Number, ""),
+    MetricKind::new("cache_hits", "", Unit::Fraction, ""),
+    MetricKind::new("canary_share", "", Unit::Fraction, ""),
+    MetricKind::new("config_lag", "", Unit::Time, ""),
+    MetricKind::new("release_late", "", Unit::Time, ""),
+    MetricKind::new("config_behind", "", Unit::Number, ""),
+    MetricKind::new("edge_offline", "", Unit::Time, ""),
+    MetricKind::new("edge_backlog", "", Unit::Number, ""),
 ];
 
 /// The figures that files of `commit` expect.
@@ -415,6 +449,7 @@ impl Systems for Only {
             "scheduling" => TASKS,
             "queue" => MESSAGES_LOST,
             "mapreduce" | "spark" => BATCHES,
+            "mesh" => CALLS,
             system if LOCKS.contains(&system) => FIGURES,
             _ => &[],
         }

@@ -2,4 +2,5 @@
 //! messages wait in a log for those who work on them.
 
 pub mod balancing;
+pub mod mesh;
 pub mod queue;

@@ -11,6 +11,7 @@ pub mod downtime;
 pub mod hashing;
 pub mod kubernetes;
 pub mod lab;
+pub mod mesh;
 pub mod paxos;
 pub mod queues;
 pub mod raft;
@@ -44,4 +45,5 @@ pub const SECTIONS: &[(u32, &str, Section)] = &[
     (13, "Task scheduling: queues, lists and places", scheduling::rows),
     (14, "Transports: UDP and hosted TCP", transports::rows),
     (15, "Replicated log: Kafka's time-outs", replicated_log::rows),
+    (16, "Service mesh: retries, series, tails", mesh::rows),
 ];

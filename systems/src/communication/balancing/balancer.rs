@@ -4,8 +4,9 @@ use super::bugs::BalancingBug;
 use super::config::Hedge;
 use super::endpoints::Endpoints;
 use super::fact::{BalancingFact, Reason};
-use super::message::{BalancingMessage, CheckRound, RequestNumber, TryNumber, Work, Worked};
-use super::node::Fx;
+use super::host::{Forward, Host};
+use super::message::{CheckRound, RequestNumber, TryNumber};
+use super::near::Near;
 use super::options::Config;
 use super::picker::Picker;
 use super::policy::Policy;
@@ -72,10 +73,17 @@ pub struct Balancer {
     estimate: Duration,
     /// Who serves, as nodes, and how often that has changed. `None` in a cluster too large to change.
     members: Option<(u64, NodeSet)>,
+    /// Which servers are near, where that matters, and whether far ones are asked.
+    near: Option<Near>,
+    spills: bool,
 }
 
 impl Balancer {
-    pub(super) fn new(config: &Config, fx: &mut Fx<'_>) -> Self {
+    /// How many timers it uses.
+    pub const TIMERS: u16 = 8;
+
+    /// One that has just started.
+    pub fn new(config: &Config, near: Option<Near>, fx: &mut impl Host) -> Self {
         let nodes = (config.balancers + config.servers()) as usize;
         let members = NodeSet::first(if nodes <= NodeSet::LIMIT { nodes - config.spares as usize } else { 0 })
             .minus(NodeSet::first((config.balancers as usize).min(NodeSet::LIMIT)));
@@ -91,6 +99,8 @@ impl Balancer {
             budget: 0,
             estimate: Duration::ZERO,
             members: (nodes <= NodeSet::LIMIT).then_some((0, members)),
+            near,
+            spills: false,
         };
         let servers: Vec<u32> = (0..config.servers() - config.spares).collect();
         this.endpoints.members(config, &servers, fx.me().0, true, fx);
@@ -118,29 +128,39 @@ impl Balancer {
     }
 
     /// The servers that are members, as far as this balancer knows.
-    pub(super) fn members(&self) -> Option<NodeSet> {
+    pub fn members(&self) -> Option<NodeSet> {
         self.members.map(|(_, members)| members)
     }
 
     /// Servers that are ejected for what became of requests, of how many it uses.
-    pub(super) fn ejected(&self) -> (usize, usize) {
+    pub fn ejected(&self) -> (usize, usize) {
         (self.endpoints.ejected(), self.endpoints.mine().len())
     }
 
     /// The servers it uses.
-    pub(super) fn mine(&self) -> &[u32] {
+    pub fn mine(&self) -> &[u32] {
         self.endpoints.mine()
     }
 
     /// How many servers it may choose from now.
-    pub(super) const fn choices(&self) -> usize {
+    pub const fn choices(&self) -> usize {
         self.picker.choices()
     }
 
     /// Brings the choice of servers up to date after something has changed.
-    fn look(&mut self, config: &Config, fx: &mut Fx<'_>) {
+    fn look(&mut self, config: &Config, fx: &mut impl Host) {
         if let Some(usable) = self.endpoints.changed(config, fx) {
             let now = fx.now();
+            let usable = match &self.near {
+                Some(near) => {
+                    let (chosen, spills) = near.choose(self.endpoints.mine(), usable);
+                    if core::mem::replace(&mut self.spills, spills) != spills {
+                        fx.spills(spills);
+                    }
+                    chosen
+                }
+                None => usable,
+            };
             let endpoints = &self.endpoints;
             self.picker.allow(config, usable, |server| endpoints.warmth(server, config.slow_start, now));
             if let Some(next) = endpoints.next() {
@@ -152,18 +172,29 @@ impl Balancer {
         }
     }
 
-    pub(super) fn on_request(&mut self, config: &Config, ticket: Ticket, work: Work, fx: &mut Fx<'_>) {
+    /// A request comes, about `key`, whose client waits so long.
+    pub fn on_request(
+        &mut self,
+        config: &Config,
+        ticket: Ticket,
+        key: u64,
+        within: Option<Duration>,
+        fx: &mut impl Host,
+    ) {
         self.budget = (self.budget + u64::from(config.retry_budget_ppm.unwrap_or(0))).min(SAVED);
         if config.most_requests.is_some_and(|most| self.requests.len() >= most as usize) {
-            return give_up(ticket, Reason::Overflow, fx);
+            return fx.refused(ticket, Reason::Overflow);
         }
         let now = fx.now();
-        let request = self.requests.begin(ticket, work.key, now);
-        if let Some(deadline) = config.deadline {
-            if self.expiries.is_empty() {
-                fx.arm(EXPIRY, deadline);
+        let expires = within.map(|within| now + within);
+        let request = self.requests.begin(ticket, key, now, expires);
+        if let (Some(within), Some(expires)) = (within, expires) {
+            if self.expiries.front().is_none_or(|(first, _)| expires < *first) {
+                fx.arm(EXPIRY, within);
             }
-            self.expiries.push_back((now + deadline, request));
+            // Mostly the last one.
+            let behind = self.expiries.iter().rev().take_while(|(other, _)| *other > expires).count();
+            self.expiries.insert(self.expiries.len() - behind, (expires, request));
         }
         self.send(config, request, None, fx);
         if let Some(after) = self.hedge_after(config) {
@@ -179,9 +210,14 @@ impl Balancer {
     }
 
     /// Sends a request to some server, but not to `but` if there is another. False if there is none to send it to now.
-    fn send(&mut self, config: &Config, request: RequestNumber, but: Option<u32>, fx: &mut Fx<'_>) -> bool {
+    fn send<H: Host>(&mut self, config: &Config, request: RequestNumber, but: Option<u32>, fx: &mut H) -> bool {
         let Some(this) = self.requests.get(request) else { return false };
-        let (now, key, came, client) = (fx.now(), this.key, this.came, this.ticket.client);
+        let (now, key, ticket, expires) = (fx.now(), this.key, this.ticket, this.expires);
+        let attempt = this.tries + 1;
+        if H::PUNCTUAL && expires.is_some_and(|expires| expires <= now) {
+            self.drop_request(request, Reason::Deadline, fx);
+            return false;
+        }
         let is_hedge = this.is_under_way();
         let Some(server) = self.picker.pick(config, key, but, now, fx.rng()) else {
             if is_hedge {
@@ -203,8 +239,8 @@ impl Balancer {
         let id = self.requests.tried(request, server, now);
         self.picker.sent(server);
         self.endpoints.sent(config, server);
-        let within = config.deadline.map(|deadline| Duration(deadline.0.saturating_sub(now.since(came).0)));
-        fx.send(config.server(server), BalancingMessage::Forward { id, client, request, within });
+        let within = expires.map(|expires| expires.since(now));
+        fx.forward(config.server(server), Forward { id, ticket, request, key, attempt, within });
         if self.deadlines.is_empty() {
             fx.arm(DEADLINE, config.attempt_timeout);
         }
@@ -214,13 +250,14 @@ impl Balancer {
     }
 
     /// A request is not served after all.
-    fn drop_request(&mut self, request: RequestNumber, why: Reason, fx: &mut Fx<'_>) {
+    fn drop_request(&mut self, request: RequestNumber, why: Reason, fx: &mut impl Host) {
         if let Some(Request { ticket, .. }) = self.requests.end(request) {
-            give_up(ticket, why, fx);
+            fx.refused(ticket, why);
         }
     }
 
-    pub(super) fn on_done(&mut self, config: &Config, id: TryNumber, fx: &mut Fx<'_>) {
+    /// A server has done it.
+    pub fn on_done(&mut self, config: &Config, id: TryNumber, fx: &mut impl Host) {
         let Some(this) = self.requests.take(id) else { return };
         let now = fx.now();
         let took = now.since(this.sent);
@@ -229,7 +266,7 @@ impl Balancer {
         self.endpoints.served(config, this.server, fx);
         self.took(config, took);
         if let Some(request) = self.requests.end(this.request) {
-            fx.reply(request.ticket, Worked::Done);
+            fx.served(request.ticket);
             // The loser of a hedge is not needed any more.
             for id in request.others(Some(id)) {
                 if let Some(loser) = self.requests.take(id) {
@@ -241,10 +278,7 @@ impl Balancer {
                         // would count.
                         self.took(config, under_way);
                     }
-                    fx.send(
-                        config.server(loser.server),
-                        BalancingMessage::Cancel { id, client: request.ticket.client },
-                    );
+                    fx.cancel(config.server(loser.server), id, request.ticket);
                 }
             }
         }
@@ -260,7 +294,7 @@ impl Balancer {
     }
 
     /// A server has said that it will not do it.
-    pub(super) fn on_refused(&mut self, config: &Config, id: TryNumber, why: Reason, fx: &mut Fx<'_>) {
+    pub fn on_refused(&mut self, config: &Config, id: TryNumber, why: Reason, fx: &mut impl Host) {
         if let Some(this) = self.requests.take(id) {
             self.picker.ended(this.server);
             let server = this.server;
@@ -275,18 +309,21 @@ impl Balancer {
         }
     }
 
-    pub(super) fn on_queue(&mut self, server: u32, length: u32) {
+    /// A server says how long its queue is.
+    pub fn on_queue(&mut self, server: u32, length: u32) {
         self.picker.told(server, length);
     }
 
-    pub(super) fn on_health(&mut self, config: &Config, server: u32, round: CheckRound, well: bool, fx: &mut Fx<'_>) {
+    /// The answer to a health check.
+    pub fn on_health(&mut self, config: &Config, server: u32, round: CheckRound, well: bool, fx: &mut impl Host) {
         if self.probes.answered(server, round) {
             self.endpoints.checked(config, server, well, fx);
             self.look(config, fx);
         }
     }
 
-    pub(super) fn on_timer(&mut self, config: &Config, timer: Timer, fx: &mut Fx<'_>) {
+    /// One of its timers came due.
+    pub fn on_timer(&mut self, config: &Config, timer: Timer, fx: &mut impl Host) {
         match timer {
             DEADLINE => self.give_up_tries(config, fx),
             LATER => self.do_what_is_due(config, fx),
@@ -318,7 +355,7 @@ impl Balancer {
     }
 
     /// Those that have taken too long are tried elsewhere.
-    fn give_up_tries(&mut self, config: &Config, fx: &mut Fx<'_>) {
+    fn give_up_tries(&mut self, config: &Config, fx: &mut impl Host) {
         let now = fx.now();
         while let Some((due, id)) = self.deadlines.front().copied() {
             let is_under_way = self.requests.get_try(id).is_some();
@@ -341,7 +378,7 @@ impl Balancer {
         config: &Config,
         id: TryNumber,
         its_own: bool,
-        fx: &mut Fx<'_>,
+        fx: &mut impl Host,
     ) -> Option<(RequestNumber, u32)> {
         let this = self.requests.take(id)?;
         let (now, server) = (fx.now(), this.server);
@@ -367,7 +404,7 @@ impl Balancer {
         id: TryNumber,
         server: u32,
         why: Reason,
-        fx: &mut Fx<'_>,
+        fx: &mut impl Host,
     ) {
         let Some(this) = self.requests.get_mut(request) else { return };
         this.forget(id);
@@ -405,14 +442,14 @@ impl Balancer {
         left.is_some()
     }
 
-    fn do_later(&mut self, at: LocalInstant, request: RequestNumber, what: Later, fx: &mut Fx<'_>) {
+    fn do_later(&mut self, at: LocalInstant, request: RequestNumber, what: Later, fx: &mut impl Host) {
         if self.later.peek().is_none_or(|Reverse((first, ..))| at < *first) {
             fx.arm(LATER, at.since(fx.now()));
         }
         self.later.push(Reverse((at, request, what)));
     }
 
-    fn do_what_is_due(&mut self, config: &Config, fx: &mut Fx<'_>) {
+    fn do_what_is_due(&mut self, config: &Config, fx: &mut impl Host) {
         let now = fx.now();
         while let Some(Reverse((at, request, what))) = self.later.peek().copied() {
             if at > now && self.requests.get(request).is_some() {
@@ -438,7 +475,7 @@ impl Balancer {
     }
 
     /// Requests whose clients wait no longer are dropped, wherever they are.
-    fn drop_expired(&mut self, config: &Config, fx: &mut Fx<'_>) {
+    fn drop_expired(&mut self, config: &Config, fx: &mut impl Host) {
         let now = fx.now();
         while let Some((due, request)) = self.expiries.front().copied() {
             let this = self.requests.get(request);
@@ -464,7 +501,7 @@ impl Balancer {
     }
 
     /// Each of those that wait is sent, as long as there is a server for it.
-    fn send_waiting(&mut self, config: &Config, fx: &mut Fx<'_>) {
+    fn send_waiting(&mut self, config: &Config, fx: &mut impl Host) {
         while let Some(request) = self.waiting.pop_front() {
             let before = self.waiting.len();
             if !self.send(config, request, None, fx) && self.waiting.len() > before {
@@ -476,19 +513,34 @@ impl Balancer {
         }
     }
 
-    fn check(&mut self, config: &Config, fx: &mut Fx<'_>) {
+    fn check(&mut self, config: &Config, fx: &mut impl Host) {
         let Some(health) = config.health else { return };
         let round = self.probes.begin(self.endpoints.mine());
         let connect = health.connect || config.has(BalancingBug::ConnectProbe);
         for server in self.endpoints.mine() {
-            fx.send(config.server(*server), BalancingMessage::Probe { round, connect });
+            fx.probe(config.server(*server), round, connect);
         }
         fx.arm(CHECK, health.interval);
         fx.arm(CHECKED, health.timeout);
     }
 
+    /// From now on these servers are members, in order.
+    pub fn serve_from(&mut self, config: &Config, servers: &[u32], fx: &mut impl Host) {
+        self.endpoints.members(config, servers, fx.me().0, false, fx);
+        self.look(config, fx);
+        self.send_waiting(config, fx);
+    }
+
+    /// These servers are members, in order, and nothing is known of them.
+    pub fn start_anew(&mut self, config: &Config, servers: &[u32], fx: &mut impl Host) {
+        self.endpoints = Endpoints::new(config);
+        self.endpoints.members(config, servers, fx.me().0, true, fx);
+        self.look(config, fx);
+        self.send_waiting(config, fx);
+    }
+
     /// An operator says who shall be a member.
-    pub(super) fn on_members(&mut self, config: &Config, members: NodeSet, fx: &mut Fx<'_>) {
+    pub fn on_members(&mut self, config: &Config, members: NodeSet, fx: &mut impl Host) {
         if let Some((version, _)) = self.members {
             self.learn(config, version + 1, members, fx);
             self.gossip(config, fx);
@@ -496,16 +548,16 @@ impl Balancer {
     }
 
     /// Another balancer says who the members are.
-    pub(super) fn on_gossip(&mut self, config: &Config, version: u64, members: NodeSet, from: NodeId, fx: &mut Fx<'_>) {
+    pub fn on_gossip(&mut self, config: &Config, version: u64, members: NodeSet, from: NodeId, fx: &mut impl Host) {
         let Some((known, mine)) = self.members else { return };
         if version > known {
             self.learn(config, version, members, fx);
         } else if version < known {
-            fx.send(from, BalancingMessage::Members { version: known, members: mine });
+            fx.tell_members(from, known, mine);
         }
     }
 
-    fn learn(&mut self, config: &Config, version: u64, members: NodeSet, fx: &mut Fx<'_>) {
+    fn learn(&mut self, config: &Config, version: u64, members: NodeSet, fx: &mut impl Host) {
         self.members = Some((version, members));
         let servers: Vec<u32> =
             members.iter().filter(|node| !config.is_balancer(*node)).map(|node| node.0 - config.balancers).collect();
@@ -517,20 +569,12 @@ impl Balancer {
         self.send_waiting(config, fx);
     }
 
-    fn gossip(&self, config: &Config, fx: &mut Fx<'_>) {
+    fn gossip(&self, config: &Config, fx: &mut impl Host) {
         if let Some((version, members)) = self.members {
             let others = (0..config.balancers).map(NodeId).filter(|balancer| *balancer != fx.me());
-            others
-                .collect::<Vec<_>>()
-                .into_iter()
-                .for_each(|other| fx.send(other, BalancingMessage::Members { version, members }));
+            others.collect::<Vec<_>>().into_iter().for_each(|other| fx.tell_members(other, version, members));
         }
     }
-}
-
-fn give_up(ticket: Ticket, why: Reason, fx: &mut Fx<'_>) {
-    fx.note(BalancingFact::Dropped { why });
-    fx.refuse(ticket);
 }
 
 /// The estimate of what a share of answers take at most, after one that took so long: up by that share of a step if it

@@ -19,7 +19,8 @@ pub enum Service {
 
 impl Service {
     /// The mean, as far as 256 evenly spaced quantiles show it.
-    pub(super) fn mean(&self) -> Duration {
+    #[must_use]
+    pub fn mean(&self) -> Duration {
         let of = |law: &Latency| (0..256_u32).map(|i| u128::from(law.sample(i << 24 | 1 << 23).0)).sum::<u128>() / 256;
         let mean = match self {
             Self::One(law) => of(law),
@@ -32,7 +33,7 @@ impl Service {
     }
 
     /// How long this one takes.
-    pub(super) fn draw(&self, rng: &mut Rng) -> Duration {
+    pub fn draw(&self, rng: &mut Rng) -> Duration {
         match self {
             Self::One(law) => law.sample(rng.next_u32()),
             Self::Two(usual, long, share) => {
@@ -100,7 +101,7 @@ impl Config {
     /// Server number `server`, counted from 0.
     #[must_use]
     pub const fn server(&self, server: u32) -> NodeId {
-        NodeId(self.balancers + server)
+        NodeId(self.first + server)
     }
 
     /// Whether `node` balances.

@@ -3,7 +3,7 @@
 
 use super::bugs::BalancingBug;
 use super::fact::BalancingFact;
-use super::node::Fx;
+use super::host::Host;
 use super::options::Config;
 use super::subset::subset;
 use sim_core::{Duration, LocalInstant};
@@ -57,7 +57,7 @@ impl Endpoint {
 
 /// The servers as one balancer sees them.
 #[derive(Clone, Debug)]
-pub(super) struct Endpoints {
+pub struct Endpoints {
     all: Vec<Endpoint>,
     /// Members of the cluster that are in this balancer's subset, in order.
     mine: Vec<u32>,
@@ -67,12 +67,13 @@ pub(super) struct Endpoints {
 }
 
 impl Endpoints {
+    /// All of them, and nobody's.
     pub fn new(config: &Config) -> Self {
         Self { all: vec![Endpoint::new(); config.servers() as usize], mine: Vec::new(), panicked: false, stale: true }
     }
 
     /// The servers are these now; balancer number `me` uses its part of them.
-    pub fn members(&mut self, config: &Config, members: &[u32], me: u32, first: bool, fx: &mut Fx<'_>) {
+    pub fn members(&mut self, config: &Config, members: &[u32], me: u32, first: bool, fx: &mut impl Host) {
         let mine = subset(members, me, config.subset);
         if !first {
             for server in self.mine.iter().filter(|server| !mine.contains(server)) {
@@ -104,7 +105,7 @@ impl Endpoints {
     }
 
     /// Who may be asked, if that may have changed since the last time.
-    pub fn changed(&mut self, config: &Config, fx: &mut Fx<'_>) -> Option<Vec<u32>> {
+    pub fn changed(&mut self, config: &Config, fx: &mut impl Host) -> Option<Vec<u32>> {
         if !core::mem::take(&mut self.stale) {
             return None;
         }
@@ -140,7 +141,7 @@ impl Endpoints {
     }
 
     /// `server` has served a request.
-    pub fn served(&mut self, config: &Config, server: u32, fx: &mut Fx<'_>) {
+    pub fn served(&mut self, config: &Config, server: u32, fx: &mut impl Host) {
         if (config.breaker.is_none() && config.ejection.is_none()) || !self.has(server) {
             return;
         }
@@ -154,7 +155,7 @@ impl Endpoints {
     }
 
     /// `server` has neither served a request nor failed to: its circuit may be tried with another.
-    pub fn undecided(&mut self, server: u32, fx: &mut Fx<'_>) {
+    pub fn undecided(&mut self, server: u32, fx: &mut impl Host) {
         let endpoint = &mut self.all[server as usize];
         if endpoint.circuit == Circuit::HalfOpen(true) {
             endpoint.circuit = Circuit::HalfOpen(false);
@@ -164,7 +165,7 @@ impl Endpoints {
     }
 
     /// `server` has not served a request. A full queue is no reason to eject a server: the others would be full soon.
-    pub fn failed(&mut self, config: &Config, server: u32, overload: bool, fx: &mut Fx<'_>) {
+    pub fn failed(&mut self, config: &Config, server: u32, overload: bool, fx: &mut impl Host) {
         if !self.has(server) {
             return;
         }
@@ -212,7 +213,7 @@ impl Endpoints {
     }
 
     /// A health check of `server` went well or did not.
-    pub fn checked(&mut self, config: &Config, server: u32, well: bool, fx: &mut Fx<'_>) {
+    pub fn checked(&mut self, config: &Config, server: u32, well: bool, fx: &mut impl Host) {
         let Some(checks) = config.health.filter(|_| self.has(server)) else { return };
         let endpoint = &mut self.all[server as usize];
         if endpoint.healthy == well {
@@ -246,7 +247,7 @@ impl Endpoints {
     }
 
     /// Does what is due.
-    pub fn on_timer(&mut self, fx: &mut Fx<'_>) {
+    pub fn on_timer(&mut self, fx: &mut impl Host) {
         let now = fx.now();
         for (server, endpoint) in (0..).zip(&mut self.all) {
             if endpoint.ejected.is_some_and(|until| until <= now) {

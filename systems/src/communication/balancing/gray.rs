@@ -57,7 +57,7 @@ pub struct Spell {
 
 /// The gray times of one server: which of its spells are on, and when that changes next.
 #[derive(Clone, Debug)]
-pub(super) struct Grayness {
+pub struct Grayness {
     /// Each with whether it is on, and when that changes; never again if `None`.
     spells: Vec<(Spell, bool, Option<LocalInstant>)>,
 }
@@ -68,6 +68,7 @@ fn before(until: Instant, at: LocalInstant) -> Option<LocalInstant> {
 }
 
 impl Grayness {
+    /// Those of `spells` that are meant for this server.
     pub fn new(spells: &[Spell], me: NodeId, now: LocalInstant, rng: &mut Rng) -> Self {
         let mine = spells.iter().filter(|spell| spell.server.is_none_or(|server| server == me));
         let mut start = |spell: &Spell| match spell.when {
@@ -80,6 +81,7 @@ impl Grayness {
     }
 
     /// When something changes next.
+    #[must_use]
     pub fn next(&self) -> Option<LocalInstant> {
         self.spells.iter().filter_map(|(.., at)| *at).min()
     }
@@ -102,11 +104,13 @@ impl Grayness {
     }
 
     /// What is wrong now: the first of its spells that is on.
+    #[must_use]
     pub fn now(&self) -> Option<Gray> {
         self.spells.iter().find(|(_, on, _)| *on).map(|(spell, ..)| spell.gray)
     }
 
     /// Whether nothing is ever wrong.
+    #[must_use]
     pub const fn is_never(&self) -> bool {
         self.spells.is_empty()
     }

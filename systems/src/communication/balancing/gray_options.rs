@@ -65,7 +65,7 @@ impl Default for GrayOptions {
 
 impl GrayOptions {
     /// A gray server as meant, unless it makes no sense.
-    pub(super) fn spell(&self, balancers: u32, nodes: u32, invalid: &mut Vec<Invalid>) -> Option<Spell> {
+    pub fn spell(&self, balancers: u32, nodes: u32, invalid: &mut Vec<Invalid>) -> Option<Spell> {
         let before = invalid.len();
         let mut complain = |wrong: bool, what: String, help: &str| {
             if wrong {

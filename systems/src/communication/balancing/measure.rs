@@ -47,7 +47,8 @@ fn exponential(service: &Service) -> Option<f64> {
 }
 
 /// The probability of waiting in a queue with `c` servers at a load of `a` (in Erlang): Erlang's C.
-fn erlang_c(c: u32, a: f64) -> f64 {
+#[must_use]
+pub fn erlang_c(c: u32, a: f64) -> f64 {
     // Erlang B by its recursion, which does not overflow; C from B.
     let b = (1..=c).fold(1.0, |b, k| a * b / (f64::from(k) + a * b));
     let rho = a / f64::from(c);

@@ -23,12 +23,15 @@
 //! | Queue limits, adaptive LIFO, controlled delay | Facebook, Fail at Scale, 2015 | `queue.rs`, `server.rs` |
 //! | Gray servers: slow, failing, hung | Huang et al., Gray Failure, HotOS'17 | `gray.rs`, `server.rs` |
 //!
+//! A balancer knows its machine only as a `Host`: the sidecars of `mesh` run the same one. There it may also prefer
+//! servers that are near (`near.rs`).
+//!
 //! Servers come and go by an operator's order, which any balancer takes and tells the others. A server that leaves
 //! finishes what it has.
 //!
 //! # What is not
 //!
-//! Zone-aware routing and priorities; random aperture; a queue in the balancer for anything but the central queue;
+//! Zones (`mesh` has them); random aperture; a queue in the balancer for anything but the central queue;
 //! outlier detection by success rate. Cancelling takes a request out of a queue, but does not stop a worker.
 
 mod balancer;
@@ -40,9 +43,11 @@ mod endpoints;
 mod fact;
 mod gray;
 mod gray_options;
+mod host;
 mod measure;
 mod mechanisms;
 mod message;
+mod near;
 mod node;
 mod options;
 mod picker;
@@ -65,18 +70,21 @@ pub use checks::{
 pub use client::{BalancingClient, client};
 pub use config::{Breaker, Ejection, HealthChecks, Hedge, MOST_WORKERS, Service};
 pub use fact::{BalancingFact, Reason};
-pub use gray::{Gray, Spell, When};
+pub use gray::{Gray, Grayness, Spell, When};
 pub use gray_options::{GrayKind, GrayOptions};
+pub use host::{Forward, Host};
+pub use measure::erlang_c;
 pub use mechanisms::{
     ACCEPTED_JOBS_END, BALANCERS_AGREE, CHECKS_COUNT_IN_TIME, CIRCUITS_REST, DEADLINES_KEPT, EJECTION_CAP_KEPT,
     RETRIES_GO_ELSEWHERE, SLOW_START_SPARES, SUBSETS_EVEN,
 };
 pub use message::{BalancingMessage, CheckRound, RequestNumber, TryNumber, Work, Worked};
+pub use near::Near;
 pub use node::{Machine, Part, TIMERS};
 pub use options::{BalancingOptions, Config, Probe, ServiceLaw};
 pub use picker::MOST_CHOICES;
 pub use policy::Policy;
-pub use queue::{Discipline, QueueOrder};
+pub use queue::{Discipline, Job, Next, QueueOrder, WaitingLine};
 pub use server::Server;
 pub use subset::subset;
 pub use system::BalancingSystem;

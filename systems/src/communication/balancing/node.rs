@@ -49,7 +49,7 @@ impl Node for Machine {
 
     fn boot(config: &Rc<Config>, me: NodeId, _: Replay<'_, ()>, fx: &mut Fx<'_>) -> Self {
         let part = if config.is_balancer(me) {
-            Part::Balancer(Box::new(Balancer::new(config, fx)))
+            Part::Balancer(Box::new(Balancer::new(config, None, fx)))
         } else {
             Part::Server(Server::new(config, fx))
         };
@@ -95,7 +95,9 @@ impl Node for Machine {
 
     fn on_request(&mut self, ticket: Ticket, work: Work, fx: &mut Fx<'_>) {
         match &mut self.part {
-            Part::Balancer(balancer) => balancer.on_request(&self.config, ticket, work, fx),
+            Part::Balancer(balancer) => {
+                balancer.on_request(&self.config, ticket, work.key, self.config.deadline, fx);
+            }
             // Clients know the balancers only by trying.
             Part::Server(_) => {
                 let balancer = fx.rng().below(u64::from(self.config.balancers));

@@ -65,6 +65,8 @@ sim_core::options! {
         pub nodes: u32 = shape.nodes() as u32;
         /// How many of the servers, the last ones, are no members at first.
         pub spares: u32 = shape.spares;
+        /// The number of the first server's node.
+        pub first: u32 = shape.number_of(BALANCER, *balancers);
     }
 
     options {

@@ -35,13 +35,14 @@ pub struct Discipline {
 
 /// One try of a request, waiting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Job {
+pub struct Job {
     /// Who sent it.
     pub from: NodeId,
     /// Its number there.
     pub id: TryNumber,
     /// Whose request it is.
     pub client: ClientId,
+    /// When it came.
     pub came: LocalInstant,
     /// When nobody waits for it any more.
     pub expires: Option<LocalInstant>,
@@ -49,7 +50,7 @@ pub(super) struct Job {
 
 /// What becomes of the next request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Next {
+pub enum Next {
     /// It is to be worked on.
     Work(Job),
     /// Its client has gone.
@@ -60,21 +61,32 @@ pub(super) enum Next {
 
 /// The requests that wait.
 #[derive(Clone, Debug)]
-pub(super) struct WaitingLine {
+pub struct WaitingLine {
     jobs: VecDeque<Job>,
     /// When it was last empty.
     empty: LocalInstant,
 }
 
 impl WaitingLine {
+    /// None wait.
+    #[must_use]
     pub const fn new(now: LocalInstant) -> Self {
         Self { jobs: VecDeque::new(), empty: now }
     }
 
+    /// How many.
+    #[must_use]
     pub fn len(&self) -> usize {
         self.jobs.len()
     }
 
+    /// Whether none waits.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.jobs.is_empty()
+    }
+
+    /// One more waits.
     pub fn push(&mut self, job: Job, now: LocalInstant) {
         if self.jobs.is_empty() {
             self.empty = now;

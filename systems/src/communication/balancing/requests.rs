@@ -12,6 +12,8 @@ pub(super) struct Request {
     /// Tries made, hedges too.
     pub tries: u32,
     pub came: LocalInstant,
+    /// When nobody waits for it any more.
+    pub expires: Option<LocalInstant>,
     /// Tries under way.
     under_way: [Option<TryNumber>; 2],
 }
@@ -84,10 +86,16 @@ impl Requests {
     }
 
     /// A new one. Gives its number.
-    pub fn begin(&mut self, ticket: Ticket, key: u64, came: LocalInstant) -> RequestNumber {
+    pub fn begin(
+        &mut self,
+        ticket: Ticket,
+        key: u64,
+        came: LocalInstant,
+        expires: Option<LocalInstant>,
+    ) -> RequestNumber {
         let place = self.free_requests.pop().unwrap_or(self.requests.len() as u32);
         let number = RequestNumber(self.number(place));
-        let request = Some(Request { number, ticket, key, tries: 0, came, under_way: [None; 2] });
+        let request = Some(Request { number, ticket, key, tries: 0, came, expires, under_way: [None; 2] });
         match self.requests.get_mut(place as usize) {
             Some(free) => *free = request,
             None => self.requests.push(request),
