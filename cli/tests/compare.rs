@@ -177,7 +177,7 @@ fn many_designs_are_ranked_and_equals_share_a_place() {
     let text = run("text", "1");
     assert!(text.stderr.matches("16 of 16 runs were made earlier").count() == 4, "{}", text.stderr);
     assert!(
-        text.stdout.contains("Of b, c none is shown to do better"),
+        text.stdout.contains("b, c share the first place in total outage; a, d are shown to be worse"),
         "{}",
         text.stdout
     );
