@@ -2,6 +2,7 @@
 
 mod budget;
 mod engines;
+mod examples;
 mod history;
 mod output;
 
@@ -31,7 +32,8 @@ pub struct Cli {
 impl Cli {
     /// The command line of the program that people started, under its own name.
     pub fn named() -> clap::Command {
-        Self::command().name(reports::program()).bin_name(reports::program())
+        let command = Self::command().name(reports::program()).bin_name(reports::program());
+        examples::with(command, reports::program())
     }
 }
 
@@ -235,8 +237,11 @@ pub struct CompareArgs {
     #[arg(required = true, value_name = "FILE", num_args = 1..=26)]
     pub files: Vec<PathBuf>,
     /// One file against itself without each of its faults: what does each cost?
-    #[arg(long)]
+    #[arg(long, conflicts_with = "vary")]
     pub remove_fault: bool,
+    /// One file with these values of a field, each combination a design of its own (may be repeated)
+    #[arg(long, value_name = "KEY=A,B,C")]
+    pub vary: Vec<Vary>,
     /// Which seeds: 7, or 1..200 (both ends included), or 1..10,20..30
     #[arg(long, value_name = "SEEDS", default_value = "1..200")]
     pub seeds: Seeds,

@@ -24,14 +24,24 @@ pub fn compare(registry: &Registry, args: &CompareArgs) -> Exit {
             return Exit::Usage;
         }
     };
-    let wrong = match (args.remove_fault, args.files.len()) {
+    let wrong = match (args.remove_fault || !args.vary.is_empty(), args.files.len()) {
         (true, 1) | (false, 2..) => None,
-        (true, _) => Some("--remove-fault compares one file with itself: name one"),
-        (false, _) => Some("one file alone: name another, or ask what each of its faults costs with --remove-fault"),
+        (true, _) => Some("--remove-fault and --vary compare one file with itself: name one"),
+        (false, _) => Some(
+            "one file alone: name another, vary something in it with --vary, or ask what each of its faults costs with \
+             --remove-fault",
+        ),
     };
     if let Some(wrong) = wrong {
         eprintln!("{}: {wrong}", program());
         return Exit::Usage;
+    }
+    if !args.vary.is_empty() {
+        let designs = match many::varied(registry, args) {
+            Ok(designs) => designs,
+            Err(exit) => return exit,
+        };
+        return many::rank(registry, args, &plan, &designs, Against::Each).unwrap_or_else(|error| error.tell());
     }
     let Some(scenarios) = crate::check::load_all(registry, &args.files, &args.set) else { return Exit::Usage };
     let exit = match scenarios.as_slice() {

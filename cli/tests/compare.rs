@@ -176,7 +176,11 @@ fn many_designs_are_ranked_and_equals_share_a_place() {
     assert!(json["conditions"].as_array().is_some_and(Vec::is_empty), "{}", json["conditions"]);
     let text = run("text", "1");
     assert!(text.stderr.matches("16 of 16 runs were made earlier").count() == 4, "{}", text.stderr);
-    assert!(text.stdout.contains("Of b, c none is shown to do better"), "{}", text.stdout);
+    assert!(
+        text.stdout.contains("b, c share the first place in total outage; a, d are shown to be worse"),
+        "{}",
+        text.stdout
+    );
     let rows: Vec<&str> = text.stdout.lines().skip_while(|line| !line.starts_with("median")).skip(1).take(4).collect();
     assert!(rows[2].starts_with("a ") && rows[2].contains("(3)") && rows[3].contains("(4)"), "{}", text.stdout);
     let page = std::fs::read_to_string(out.join("a-vs-b-vs-c-vs-d/ranking.html")).expect("a page");
@@ -213,4 +217,27 @@ fn each_fault_has_a_price_and_what_waits_for_it_goes_with_it() {
     let ran = splitbrain(&["compare", peace.to_str().expect("UTF-8"), "--remove-fault"]);
     assert_eq!(ran.status.code(), Some(2));
     assert!(ran.stderr.contains("has no [[fault]]"), "{}", ran.stderr);
+}
+
+#[test]
+fn values_of_one_field_are_designs_and_what_makes_none_is_refused() {
+    let scratch = Scratch::new();
+    let file = scenario(&scratch, "x.toml", "x", "150ms..300ms", "");
+    let out = scratch.path().join("out");
+    let out = out.to_str().expect("UTF-8");
+    let vary = "system.election_timeout=600ms..900ms,100ms..200ms";
+    let ran = splitbrain(&["compare", &file, "--vary", vary, "--seeds", "1..8", "--out", out]);
+    assert_eq!(ran.status.code(), Some(0), "{}", ran.stderr);
+    let said = "election_timeout=100ms..200ms is down for less time than all others";
+    assert!(ran.stdout.contains(said) && ran.stdout.contains(&format!("--vary {vary}")), "{}", ran.stdout);
+    for (more, why) in [
+        (&["--vary", "cluster.nodes=3"][..], "1 designs to compare: 2 at least"),
+        (&["--vary", "cluster.nods=3,5"], "nods"),
+        (&["--vary", vary, "--remove-fault"], "cannot be used with"),
+        (&[&file, "--vary", vary], "name one"),
+    ] {
+        let ran = splitbrain(&[&["compare", &file, "--out", out], more].concat());
+        assert_eq!(ran.status.code(), Some(2), "{more:?}: {}", ran.stderr);
+        assert!(ran.stderr.contains(why), "{more:?}: {}", ran.stderr);
+    }
 }

@@ -141,7 +141,9 @@ fn nothing_is_left_behind() {
     let mut wrong = Vec::new();
     let mut others = files(&root().join("docs"), &[".md"]);
     others.extend(files(&root().join("scenarios/library"), &[".toml"]));
-    others.extend(["README.md", "ARCHITECTURE.md", "Makefile", "Cargo.toml"].map(|name| root().join(name)));
+    others.extend(
+        ["README.md", "README.zh.md", "ARCHITECTURE.md", "Makefile", "Cargo.toml"].map(|name| root().join(name)),
+    );
     let others = others.into_iter().map(|path| {
         let text = fs::read_to_string(&path).expect("UTF-8");
         (path.strip_prefix(root()).expect("below").display().to_string(), text)
@@ -167,7 +169,7 @@ fn nothing_is_left_behind() {
 #[test]
 fn what_pages_name_is_there() {
     let mut pages = files(&root().join("docs"), &[".md"]);
-    pages.extend(["README.md", "ARCHITECTURE.md"].map(|name| root().join(name)));
+    pages.extend(["README.md", "README.zh.md", "ARCHITECTURE.md"].map(|name| root().join(name)));
     let folders = ARROWS.iter().map(|(name, _)| *name).chain(["fixtures", "docs", "examples"]);
     let folders: Vec<String> = folders.map(|name| format!("{name}/")).collect();
     let (mut named, mut wrong) = (0, Vec::new());

@@ -1,6 +1,9 @@
 //! Comparisons: what is concluded from differences that are known, and that it is never more than they show.
 
-use reports::compare::{Better, BrokenRule, Comparison, Difference, RunFigures, Side, draw, text, write};
+use reports::compare::{
+    Against, Better, BrokenRule, Comparison, Difference, Ranking, RunFigures, Side, draw, text, text_of_ranking, write,
+    write_ranking,
+};
 use std::path::Path;
 
 const MS: u64 = 1_000_000;
@@ -170,4 +173,68 @@ fn pages_hold_all_of_it_and_are_escaped() {
     assert_eq!(c.to_json(), compared(&pairs, &[("system.pre_vote", "<i>", "true")]).to_json());
     let said = text(&c, &dir);
     assert!(said.lines().next().is_some_and(|line| line == c.conclusion[0]), "{said}");
+}
+
+/// Seeds 0.. under several designs, with these total outages in milliseconds.
+fn ranked(designs: &[(&str, &dyn Fn(u64) -> u64)], seeds: u64, against: Against) -> Ranking {
+    let runs: Vec<Vec<RunFigures>> =
+        designs.iter().map(|(_, outage)| (0..seeds).map(|seed| run(outage(seed))).collect()).collect();
+    let sides = designs.iter().map(|(label, _)| side(label)).collect();
+    Ranking::of(format!("1..{seeds}"), sides, (against, &[]), &[], &runs)
+}
+
+#[test]
+fn designs_are_ranked_by_what_is_shown_of_them() {
+    let fast = |seed: u64| 100 + seed % 7;
+    let slow = |seed: u64| 300 + seed % 11;
+    // Faster than `fast` in half of the seeds, slower in the others.
+    let other = |seed: u64| 100 + (seed + 3) % 7;
+    let designs: [(&str, &dyn Fn(u64) -> u64); 3] = [("slow", &slow), ("fast", &fast), ("other", &other)];
+    let r = ranked(&designs, 40, Against::Each);
+    let places: Vec<usize> = r.figures[0].standings.iter().map(|standing| standing.place).collect();
+    assert_eq!(places, [3, 1, 1]);
+    assert_eq!(r.order()[2], 0);
+    assert!(
+        r.conclusion[0].starts_with("fast, other share the first place in total outage; slow is shown"),
+        "{:?}",
+        r.conclusion
+    );
+    assert!(r.conclusion[1].starts_with("2 of 3 pairs differ"), "{:?}", r.conclusion);
+    // More is better for availability alone.
+    let availability: Vec<usize> = r.figures[2].standings.iter().map(|standing| standing.place).collect();
+    assert_eq!(availability, places);
+    // Eight seeds that all say the same are enough for three pairs, seven are not.
+    let claims = |seeds| ranked(&designs, seeds, Against::Each).figures[0].standings.iter().map(|s| s.place).max();
+    assert_eq!((claims(8), claims(6)), (Some(3), Some(1)));
+    assert!(ranked(&designs, 6, Against::Each).warnings[0].contains("use at least 7"));
+    let r = ranked(&designs, 40, Against::First);
+    assert_eq!(r.figures[0].contrasts.len(), 2);
+    assert!(r.conclusion[0].contains(" less total outage in the median seed"), "{:?}", r.conclusion);
+}
+
+#[test]
+fn a_ranking_is_a_page_whatever_designs_are_called() {
+    let fast = |seed: u64| 100 + seed % 7;
+    let slow = |seed: u64| 300 + seed % 11;
+    let r = ranked(&[("a|<b>&", &slow), ("c`d`", &fast), ("e", &fast)], 20, Against::Each);
+    let dir = std::env::temp_dir().join(format!("splitbrain-ranking-{}", std::process::id()));
+    std::fs::create_dir_all(&dir).expect("a folder");
+    write_ranking(&dir, &r).expect("written");
+    let [page, text] =
+        ["ranking.html", "ranking.md"].map(|name| std::fs::read_to_string(dir.join(name)).expect("it is there"));
+    std::fs::remove_dir_all(&dir).expect("can be removed");
+    assert!(page.contains("a|&lt;b&gt;&amp;") && !page.contains("<b>"));
+    // Every row of a table has as many cells as its head.
+    let cells = |line: &str| line.replace("\\|", "").matches('|').count();
+    let mut width = 0;
+    for line in text.lines() {
+        width = match cells(line) {
+            0 => 0,
+            n if width == 0 || n == width => n,
+            n => panic!("{n} cells, not {width}: {line}"),
+        };
+    }
+    assert!(text.contains("| total outage | a\\|\\<b>& | c\\`d\\` |"), "{text}");
+    let told = text_of_ranking(&r, &dir, 60);
+    assert!(told.lines().filter(|line| line.starts_with("e ")).all(|line| line.chars().count() <= 60), "{told}");
 }

@@ -11,11 +11,13 @@ use crate::terminal::{headed, say_lines, width};
 use reports::compare::{Against, Difference, Ranking};
 use reports::{program, quoted};
 use scenarios::scenario::Plan as Fault;
-use scenarios::sweep::Plan;
+use scenarios::sweep::{Cell, Plan, Shard};
 use scenarios::{Registry, Scenario};
 use sim_core::fault::Cue;
 use std::path::{Path, PathBuf};
 
+/// Designs that are compared at most.
+const MOST: usize = 26;
 /// Longer names of folders are cut.
 const LONGEST: usize = 120;
 
@@ -37,6 +39,30 @@ pub fn of_files(files: &[PathBuf], scenarios: Vec<Scenario>) -> Vec<Design> {
         labels.unwrap_or_else(|| (1..=files.len()).map(|i| format!("{}, the file {i}", path(&files[i - 1]))).collect());
     let design = |((label, file), scenario)| Design { label, file, scenario };
     labels.into_iter().zip(files.iter().cloned()).zip(scenarios).map(design).collect()
+}
+
+/// One file with each combination of the values that are varied.
+pub fn varied(registry: &Registry, args: &CompareArgs) -> Result<Vec<Design>, Exit> {
+    let refuse = |why: String| {
+        eprintln!("{}: {why}", program());
+        Exit::Usage
+    };
+    let grid = Plan::new(args.seeds.clone(), args.vary.clone(), Shard::WHOLE).map_err(refuse)?;
+    let cells = grid.cells();
+    if !(2..=MOST).contains(&cells.len()) {
+        return Err(refuse(format!("{} designs to compare: 2 at least, {MOST} at most", cells.len())));
+    }
+    let file = &args.files[0];
+    let scenarios = sweep::grid::load(registry, file, &args.set, &grid).map_err(|problems| {
+        crate::check::tell(&problems);
+        Exit::Usage
+    })?;
+    let label = |cell: &Cell| {
+        let values = cell.iter().map(|(key, value)| format!("{}={value}", key.strip_prefix("system.").unwrap_or(key)));
+        values.collect::<Vec<_>>().join(" ")
+    };
+    let design = |(cell, scenario)| Design { label: label(cell), file: file.clone(), scenario };
+    Ok(cells.iter().zip(scenarios).map(design).collect())
 }
 
 /// The scenario, and without each of its faults. What waits for a fault goes with it.
@@ -94,15 +120,22 @@ pub fn rank(
         Against::First => format!("{}-without-faults", folder(&designs[0].scenario.name)),
         Against::Each => names.join("-vs-").chars().take(LONGEST).collect(),
     };
+    // Values of one file are told by the file's name, too.
+    let name = if args.vary.is_empty() { name } else { format!("{}-{name}", folder(&designs[0].scenario.name)) };
     let dir = args.out.join(name);
     if args.format == Format::Text {
         let set: String = args.set.iter().map(|s| format!(" --set {}", quoted(s))).collect();
         let files: String = args.files.iter().map(|f| format!(" {}", quoted(&f.display().to_string()))).collect();
         let (out, seeds) = (out_flag(&args.out), plan.seeds());
         let (head, flag) = match against {
-            Against::First => (format!("{} without each fault", designs[0].scenario.name), " --remove-fault"),
-            Against::Each => (format!("{} designs", designs.len()), ""),
+            Against::First => {
+                (format!("{} without each fault", designs[0].scenario.name), " --remove-fault".to_owned())
+            }
+            Against::Each => (format!("{} designs", designs.len()), String::new()),
         };
+        let flag = args.vary.iter().fold(flag, |flag, axis| {
+            format!("{flag} --vary {}", quoted(&format!("{}={}", axis.key, axis.values.join(","))))
+        });
         let again = format!("{} compare{files}{flag} --seeds {seeds}{out}{set}", program());
         say(&headed(&format!("{head}  {} seeds", seeds.count()), &again));
     }

@@ -154,6 +154,7 @@ fn export(shown: &Path, root: &Path, target: &Path) -> Exit {
             let name = match entry.kind {
                 "run" => "report.html",
                 "sweep" => "summary.html",
+                _ if entry.link.ends_with("ranking.html") => "ranking.html",
                 _ => "compare.html",
             };
             // Its own name may be anything, but not a way out of the folder.

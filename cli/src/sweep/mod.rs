@@ -3,7 +3,7 @@
 pub mod again;
 mod emit;
 pub mod folder;
-mod grid;
+pub mod grid;
 pub mod job;
 pub mod kept;
 pub mod pages;

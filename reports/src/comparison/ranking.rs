@@ -59,6 +59,14 @@ pub struct Ranked {
     pub contrasts: Vec<Contrast>,
 }
 
+impl Ranked {
+    /// Whether any of the designs is shown to be better in it than another.
+    #[must_use]
+    pub fn tells(&self) -> bool {
+        self.contrasts.iter().any(|contrast| contrast.shown != Better::NotShown)
+    }
+}
+
 /// How a design stands in a figure.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Standing {
@@ -190,7 +198,8 @@ impl Ranking {
                 "No difference shown: of no design it is shown that it is down for less time than another".to_owned(),
             );
         }
-        let decides = &self.figures[0];
+        let (decides, more) = self.figures.split_first().expect("the basic figures");
+        let also: Vec<&str> = more.iter().filter(|r| r.tells() && !r.kind.harm).map(|r| &*r.kind.title).collect();
         let claims = decides.contrasts.iter().filter(|c| c.shown != Better::NotShown).count();
         out.push(format!(
             "{claims} of {} pairs differ in {}, with {:.0} % confidence in all of that together (sign tests, Holm)",
@@ -198,6 +207,9 @@ impl Ranking {
             decides.kind.title,
             CONFIDENCE * 100.0,
         ));
+        if !also.is_empty() {
+            out.push(format!("Some are also shown to differ in {}", also.join(", ")));
+        }
         out
     }
 
@@ -213,12 +225,16 @@ impl Ranking {
             "total_outage_ns" => "is down for less time".to_owned(),
             _ => format!("does better in {}", ranked.kind.title),
         };
+        let are = if others.len() == 1 { "is" } else { "are" };
         Some(match leaders[..] {
+            // Signs may go round in a circle.
+            [] => format!("In {} each is shown to be worse than another", ranked.kind.title),
             [one] => format!("{} {what} than {}", self.designs[one].label, self.beaten(ranked, one)),
             _ => format!(
-                "Of {} none is shown to do better in {} than another of them",
+                "{} share the first place in {}; {} {are} shown to be worse than another",
                 names(&leaders),
-                ranked.kind.title
+                ranked.kind.title,
+                names(&others),
             ),
         })
     }

@@ -43,13 +43,13 @@ pub fn text(c: &Comparison, dir: &Path) -> String {
     let _ = writeln!(out, "\nA  {}\nB  {}\n", c.a.label, c.b.label);
     let _ = writeln!(
         out,
-        "{:<20}{:>10}{:>10}{:>15}  {:<30}{:>12}",
+        "{:<20}{:>10}{:>10}{:>16}  {:<29}{:>12}",
         "", "A, half", "B, half", "B - A", "95 % interval", "A = B better"
     );
     for row in c.figures.iter().map(row) {
         let (a, b, difference, interval) = (row.a, row.b, row.difference, row.interval);
         let (name, seeds) = (row.name, format!("{} {} {}", row.a_better, row.ties, row.b_better));
-        let _ = writeln!(out, "{name:<20}{a:>10}{b:>10}{difference:>15}  {interval:<30}{seeds:>12}");
+        let _ = writeln!(out, "{name:<20}{a:>10}{b:>10}{difference:>16}  {interval:<29}{seeds:>12}");
     }
     for (title, fields) in [("design", &c.design), ("other fields", &c.conditions)] {
         const SHOWN: usize = 6;

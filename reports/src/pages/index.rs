@@ -113,10 +113,11 @@ impl Entry {
     #[must_use]
     pub fn read(dir: &Path, below: &[String]) -> Option<Self> {
         let has = |name: &str| dir.join(name).is_file();
-        let found: [(&'static str, &str, &str); 3] = [
+        let found: [(&'static str, &str, &str); 4] = [
             ("run", "report.json", "report.html"),
             ("sweep", "summary.json", "summary.html"),
             ("comparison", "compare.json", "compare.html"),
+            ("comparison", "ranking.json", "ranking.html"),
         ];
         let (kind, data, page) = match found.into_iter().find(|(_, data, _)| has(data)) {
             Some(found) => found,
@@ -191,12 +192,17 @@ impl Entry {
         (self.scenario, self.title, self.system, self.seeds) =
             (text("scenario"), text("title"), text("system"), text("seeds"));
         if self.kind == "comparison" {
-            let label = |side: &str| json[side]["label"].as_str().unwrap_or("?").to_owned();
-            self.scenario = format!("{} vs {}", label("a"), label("b"));
+            // Two have a place each, more than two stand in a list.
+            let designs: Vec<&Json> = match json["designs"].as_array() {
+                Some(designs) => designs.iter().collect(),
+                None => vec![&json["a"], &json["b"]],
+            };
+            let all = |key: &str| designs.iter().map(|side| side[key].as_str().unwrap_or("?")).collect::<Vec<_>>();
+            self.scenario = all("label").join(" vs ");
             self.title = json["conclusion"][0].as_str().unwrap_or_default().to_owned();
-            let system = |side: &str| json[side]["system"].as_str().unwrap_or("?");
-            let (a, b) = (system("a"), system("b"));
-            self.system = if a == b { a.to_owned() } else { format!("{a}, {b}") };
+            let mut systems = all("system");
+            systems.dedup();
+            self.system = systems.join(", ");
             self.verdict = "pass";
             return;
         }

@@ -114,7 +114,10 @@ pub fn text(r: &Ranking, dir: &Path, columns: usize) -> String {
         room = left.unwrap_or(0);
         left.is_some()
     };
-    let columns: Vec<Column> = shown(r).map(|ranked| column(r, ranked)).take_while(|c| fits(c)).collect();
+    // In what they are not shown to differ stands behind.
+    let (tells, others): (Vec<&Ranked>, Vec<&Ranked>) = shown(r).skip(1).partition(|ranked| ranked.tells());
+    let all = r.figures[..1].iter().chain(tells).chain(others);
+    let columns: Vec<Column> = all.map(|ranked| column(r, ranked)).take_while(|c| fits(c)).collect();
     let _ = write!(out, "\n{:<wide$}", "median");
     columns.iter().for_each(|c| {
         let _ = write!(out, "{:>w$}", c.title, w = width(c));
