@@ -93,7 +93,8 @@ impl SweepBar {
 
     /// A bar for as many runs as can be made in a time.
     pub fn timed(time: Duration) -> Self {
-        let template = format!("{{spinner}} {{pos}} runs, {{msg}}, {{elapsed}} of {}", sim_core::Duration(time.as_nanos() as u64));
+        let template =
+            format!("{{spinner}} {{pos}} runs, {{msg}}, {{elapsed}} of {}", sim_core::Duration(time.as_nanos() as u64));
         let style = ProgressStyle::with_template(&template).expect("the template is constant");
         Self { bar: ProgressBar::new_spinner().with_style(style).with_message("0 failed"), failed: AtomicU64::new(0) }
     }

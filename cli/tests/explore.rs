@@ -91,7 +91,9 @@ fn what_it_finds_is_a_run_like_any_other() {
     let text = fs::read_to_string(dir.join("scenario.toml")).expect("it is kept");
     assert!(text.contains("\nreseed = [{ at = "), "{text}");
     let dir = dir.to_str().expect("UTF-8");
-    for verb in [&["replay", dir][..], &["trace", dir, "--from", "1s"], &["bisect", dir, "--forks", "2", "--points", "3"]] {
+    for verb in
+        [&["replay", dir][..], &["trace", dir, "--from", "1s"], &["bisect", dir, "--forks", "2", "--points", "3"]]
+    {
         let ran = splitbrain(verb);
         assert_eq!(ran.status.code(), Some(0), "{verb:?}: {}{}", ran.stdout, ran.stderr);
     }

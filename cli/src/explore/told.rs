@@ -131,17 +131,21 @@ pub fn json(found: &Found<'_>) -> String {
     let effort = hunt.explorer.effort();
     let atlas = hunt.explorer.atlas();
     let faults = kinds(scenario);
-    let failures: Vec<Value> = hunt.found.iter().map(|failing| {
-        let result = &failing.result;
-        let reseed = failing.scenario.reseed.iter().map(|r| json!({ "at_ns": r.at.0, "seed": r.seed.to_string() }));
-        json!({
-            "run": result.job,
-            "seed": result.seed.to_string(),
-            "reseed": reseed.collect::<Vec<_>>(),
-            "rules": result.failed_rules,
-            "dir": kept::path(dir, result.job, result.seed),
+    let failures: Vec<Value> = hunt
+        .found
+        .iter()
+        .map(|failing| {
+            let result = &failing.result;
+            let reseed = failing.scenario.reseed.iter().map(|r| json!({ "at_ns": r.at.0, "seed": r.seed.to_string() }));
+            json!({
+                "run": result.job,
+                "seed": result.seed.to_string(),
+                "reseed": reseed.collect::<Vec<_>>(),
+                "rules": result.failed_rules,
+                "dir": kept::path(dir, result.job, result.seed),
+            })
         })
-    }).collect();
+        .collect();
     let never = |fault: &&'static str| {
         let all = atlas.never(fault);
         let one = |m: &Meeting| json!({ "role": m.role, "what": m.what, "fact": m.fact });

@@ -119,7 +119,10 @@ impl Coverage {
         let (_, count) = self.first.entry(feature).or_insert((at, 0));
         *count += 1;
         // How often it came matters by order of magnitude.
-        if matches!(family, Family::Mail | Family::Fact) && *count > 1 && count.is_power_of_two() && count.trailing_zeros() % 2 == 0
+        if matches!(family, Family::Mail | Family::Fact)
+            && *count > 1
+            && count.is_power_of_two()
+            && count.trailing_zeros() % 2 == 0
         {
             let often = hash::of(&[feature, u64::from(*count)]);
             self.first.entry(family.feature(often)).or_insert((at, 0));
@@ -141,7 +144,9 @@ impl Coverage {
                 self.add(at, Family::Mail, &[1, kind.index.into(), word, age, fresh.into()]);
                 self.meet(to, false, kind);
             }
-            Observed::Dropped { from, to: Peer::Node(to), what: Parcel::Message(kind, _), why } if why != Drop::Loss => {
+            Observed::Dropped { from, to: Peer::Node(to), what: Parcel::Message(kind, _), why }
+                if why != Drop::Loss =>
+            {
                 let role = self.nodes[to.index()].role;
                 let sender = if let Peer::Node(from) = from { self.nodes[from.index()].role } else { 0 };
                 let words = [2, kind.index.into(), self.meetings.word(role), self.meetings.word(sender), why as u64];
