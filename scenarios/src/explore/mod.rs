@@ -22,8 +22,8 @@ use std::collections::BTreeMap;
 
 /// How many runs are thought of at once: fixed, so that nothing depends on the number of threads.
 pub const BATCH: usize = 16;
-/// One in so many runs is a fresh seed, however much there is to fork.
-const FRESH: u64 = 4;
+/// A rich run is forked within this part of its beginning: what is kept of it is its mixture of faults.
+const BEGINNING: u64 = 4;
 /// A chain of forks is at most so long.
 const DEPTH: usize = 12;
 /// Of a feature so many of the runs are known that have it.
@@ -55,6 +55,16 @@ struct Known {
     examples: Vec<(usize, Instant)>,
 }
 
+/// A run that was made.
+#[derive(Clone, Debug)]
+struct Made {
+    attempt: Attempt,
+    /// How rare its features were when it was made: the sum of the shares that it has in each, in thousandths.
+    rarity: u64,
+    /// How many forks were made of it for that.
+    forks: u64,
+}
+
 /// How many runs were made, by how they came about.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Effort {
@@ -75,7 +85,7 @@ pub struct Explorer {
     /// How many seeds were drawn.
     drawn: u64,
     effort: Effort,
-    attempts: Vec<Attempt>,
+    made: Vec<Made>,
     features: BTreeMap<u64, Known>,
     /// The features of each family, in the order in which they were found.
     families: [Vec<u64>; Family::ALL.len()],
@@ -97,7 +107,7 @@ impl Explorer {
             reseed,
             drawn: 0,
             effort: Effort::default(),
-            attempts: Vec::new(),
+            made: Vec::new(),
             features: BTreeMap::new(),
             families: Default::default(),
             atlas: Atlas::default(),
@@ -122,9 +132,8 @@ impl Explorer {
             true => self.effort.forked += 1,
             false => self.effort.fresh += 1,
         }
-        let index = self.attempts.len();
-        self.attempts.push(attempt.clone());
-        let mut fresh = 0;
+        let index = self.made.len();
+        let (mut fresh, mut rarity) = (0, 0);
         for (feature, at) in features {
             let known = self.features.entry(feature).or_default();
             if known.runs == 0 {
@@ -132,6 +141,7 @@ impl Explorer {
                 fresh += 1;
             }
             known.runs += 1;
+            rarity += 1000 / known.runs;
             // Any of them is as likely to be kept: the newest are mostly forks of the others.
             if known.examples.len() < EXAMPLES {
                 known.examples.push((index, at));
@@ -142,6 +152,9 @@ impl Explorer {
                 }
             }
         }
+        // Early on everything is rare: by how much of what is known is settled later.
+        let rarity = rarity * (index as u64 + 1) / (self.features.len() as u64).max(1);
+        self.made.push(Made { attempt: attempt.clone(), rarity, forks: 0 });
         fresh
     }
 
@@ -164,7 +177,12 @@ impl Explorer {
     }
 
     fn attempt(&mut self) -> Attempt {
-        let fork = if self.rng.below(FRESH) == 0 { None } else { self.fork() };
+        let fork = match self.rng.below(16) {
+            0..7 => None,
+            7..12 => self.at_a_stall(),
+            12..14 => self.of_a_rich_run(),
+            _ => self.at_a_rare_feature(),
+        };
         fork.unwrap_or_else(|| {
             self.drawn += 1;
             // What a file can hold, which knows no whole numbers beyond 63 bits.
@@ -173,29 +191,53 @@ impl Explorer {
         })
     }
 
-    /// A fork of a run at a rare feature, if there is any.
-    fn fork(&mut self) -> Option<Attempt> {
-        let there: Vec<usize> = (0..self.families.len()).filter(|i| !self.families[*i].is_empty()).collect();
-        let family = &self.families[*self.rng.pick(&there)?];
+    /// Goes on with an outage: what follows its longest so far has fresh luck.
+    fn at_a_stall(&mut self) -> Option<Attempt> {
+        let (index, first) = self.rare(Family::Stall)?;
+        self.fork(index, first)
+    }
+
+    /// A run with much in it that few runs have, from nearly its start: a mixture of faults that is worth more runs.
+    fn of_a_rich_run(&mut self) -> Option<Attempt> {
+        let count = self.made.len() as u64;
+        let drawn: Vec<usize> = (0..DRAWN.min(count)).map(|_| self.rng.below(count) as usize).collect();
+        let worth = |index: &usize| self.made[*index].rarity / (1 + self.made[*index].forks);
+        let index = drawn.into_iter().max_by_key(worth)?;
+        self.made[index].forks += 1;
+        let at = Instant(self.rng.below(self.end.0 / BEGINNING));
+        self.fork(index, at)
+    }
+
+    /// A run with a feature that few runs have, where it came first, or before.
+    fn at_a_rare_feature(&mut self) -> Option<Attempt> {
+        let family = *self.rng.pick(&Family::ALL)?;
+        let (index, first) = self.rare(family)?;
+        let at = match self.rng.below(4) {
+            // What happens is as it was: what follows may be different.
+            0 | 1 => first,
+            2 => Instant(first.0.saturating_sub(1)),
+            _ => Instant(first.0.saturating_sub(1 << self.rng.below(u64::from(EARLIER.ilog2())))),
+        };
+        self.fork(index, at)
+    }
+
+    /// A run with a feature of this family that few runs have, and when it came.
+    fn rare(&mut self, family: Family) -> Option<(usize, Instant)> {
+        let family = &self.families[family as usize];
         let cost = |feature: u64| {
             let known = &self.features[&feature];
             known.runs + known.forks
         };
-        let mut drawn: Vec<u64> = (0..DRAWN).filter_map(|_| self.rng.pick(family).copied()).collect();
-        drawn.sort_by_key(|feature| cost(*feature));
-        let aim = *drawn.first()?;
+        let drawn: Vec<u64> = (0..DRAWN).filter_map(|_| self.rng.pick(family).copied()).collect();
+        let aim = drawn.into_iter().min_by_key(|feature| cost(*feature))?;
         let known = self.features.get_mut(&aim)?;
         known.forks += 1;
-        let (index, first) = *self.rng.pick(&known.examples)?;
-        let at = match self.rng.below(8) {
-            // What happens is as it was: what follows may be different.
-            0..4 => first,
-            4 => Instant(first.0.saturating_sub(1)),
-            5..7 => Instant(first.0.saturating_sub(1 << self.rng.below(u64::from(EARLIER.ilog2())))),
-            // The same mixture of faults, and other luck nearly from the start.
-            _ => Instant(self.rng.below(first.0.max(1))),
-        };
-        let base = &self.attempts[index];
+        self.rng.pick(&known.examples).copied()
+    }
+
+    /// The run again up to `at`, and from there with fresh luck.
+    fn fork(&mut self, index: usize, at: Instant) -> Option<Attempt> {
+        let base = &self.made[index].attempt;
         let mut reseed: Vec<Reseed> = base.reseed.iter().copied().filter(|reseed| reseed.at < at).collect();
         if reseed.len() >= DEPTH || at >= self.end {
             return None;
