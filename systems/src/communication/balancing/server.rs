@@ -64,7 +64,7 @@ impl Server {
     /// Whether requests wait although a worker is idle and could work.
     #[must_use]
     pub fn is_lazy(&self) -> bool {
-        self.line.len() > 0 && !self.idle.is_empty() && !self.hangs()
+        !self.line.is_empty() && !self.idle.is_empty() && !self.hangs()
     }
 
     /// Requests that wait.

@@ -161,7 +161,9 @@ impl Edge {
 
     /// Everything up to `upto` is on the disk.
     pub(super) fn on_synced(&mut self, config: &Config, upto: WriteId, fx: &mut Fx<'_>) {
-        while let Some(written) = self.writing.pop_front_if(|written| written.at <= upto) {
+        while self.writing.front().is_some_and(|written| written.at <= upto)
+            && let Some(written) = self.writing.pop_front()
+        {
             self.durable = self.durable.max(written.number);
             let write = self.queue.iter().rev().find(|(at, _)| *at == written.at).map(|(_, write)| *write);
             if let Some(write) = write {

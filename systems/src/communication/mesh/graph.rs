@@ -452,7 +452,7 @@ fn multiplies(options: &MeshOptions, services: &[ServiceOptions]) -> f64 {
     // As deep as a graph without cycles can be; what then grows faster and faster is on a cycle that does not end.
     let rounds = services.len().max(64) * 2;
     let mut grown = vec![0.0; rounds];
-    for round in 0..rounds {
+    for grown in &mut grown {
         let next: Vec<f64> = services
             .iter()
             .map(|service| {
@@ -462,8 +462,8 @@ fn multiplies(options: &MeshOptions, services: &[ServiceOptions]) -> f64 {
                 (1.0 + sum).min(1e18)
             })
             .collect();
-        grown[round] = next.iter().zip(&below).map(|(next, below)| next - below).sum();
-        if grown[round] == 0.0 {
+        *grown = next.iter().zip(&below).map(|(next, below)| next - below).sum();
+        if *grown == 0.0 {
             break;
         }
         below = next;

@@ -71,7 +71,9 @@ impl Hub {
 
     /// Everything up to `upto` is on the disk.
     pub(super) fn on_synced(&mut self, upto: WriteId, fx: &mut Fx<'_>) {
-        while let Some(Taking { edge, upto, .. }) = self.taking.pop_front_if(|taking| taking.at <= upto) {
+        while self.taking.front().is_some_and(|taking| taking.at <= upto)
+            && let Some(Taking { edge, upto, .. }) = self.taking.pop_front()
+        {
             fx.send(edge, MeshMessage::Uploaded { upto });
         }
     }
