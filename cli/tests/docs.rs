@@ -63,6 +63,19 @@ fn the_pages_about_availability_and_ci_are_what_happens() {
 }
 
 #[test]
+fn the_gallery_is_what_happens() {
+    let scratch = checkout();
+    hold("docs/gallery/README.md", &scratch, 5);
+    let runs = scratch.path().join("runs");
+    for (shown, compared) in
+        [("zones", "raft-zone-loss-3-zones-vs-raft-zone-loss-2-zones"), ("storm", "raft-chaos-vs-paxos-chaos")]
+    {
+        let drawn = runs.join(compared).join("charts/total-outage.png");
+        same_picture(&root().join(format!("docs/gallery/{shown}.png")), &drawn);
+    }
+}
+
+#[test]
 fn the_pages_about_histories_print_what_is_printed() {
     hold("docs/histories.md", &checkout(), 10);
     hold("docs/consistency.md", &checkout(), 14);
