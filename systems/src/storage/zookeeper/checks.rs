@@ -400,7 +400,8 @@ impl Observer<Machine> for ZkChecks {
             Observed::Sent { from, to, message: ZkMessage::Connected { session }, .. }
                 if self.ended == Some((*from, *session)) =>
             {
-                let detail = format!("{from} connects {to}, whose session {:x} has ended, as its leader says", session.0);
+                let detail =
+                    format!("{from} connects {to}, whose session {:x} has ended, as its leader says", session.0);
                 self.breaks(ENDED_ARE_REFUSED, Some(*from), detail);
             }
             Observed::Delivered { to, message: ZkMessage::Connected { session }, .. } => {
