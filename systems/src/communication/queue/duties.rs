@@ -1,5 +1,5 @@
-//! What nodes owe each other while they work: each rule is seen in the step that breaks it, or soon after, rather than in
-//! what may come of that.
+//! What nodes owe each other while they work: each rule is seen in the step that breaks it, or soon after, rather than
+//! in what may come of that.
 
 use super::log::Offset;
 use super::message::QueueMessage;
@@ -59,7 +59,9 @@ impl Duties {
             self.inputs += 1;
         }
         match what {
-            Observed::Delivered { from, to, message: QueueMessage::Fetch { number, partition, offset, .. }, .. } => {
+            Observed::Delivered {
+                from, to, message: QueueMessage::Fetch { number, partition, offset, .. }, ..
+            } => {
                 let open = self.asked.entry(*to).or_default();
                 open.all.push_back((at, (*from, *partition, *number, *offset)));
                 open.waiting.insert((*from, *partition, *number), at);
@@ -121,7 +123,10 @@ impl Duties {
                 let untold = broker.untold();
                 self.generations += u64::from(untold.is_none());
                 untold.map(|(group, node)| {
-                    (DEALT_ARE_TOLD, format!("group {group} has dealt, and {node}, which waits to hear what, is not told"))
+                    (
+                        DEALT_ARE_TOLD,
+                        format!("group {group} has dealt, and {node}, which waits to hear what, is not told"),
+                    )
                 })
             }
             Machine::Producer(_) | Machine::Consumer(_) => {
@@ -130,7 +135,8 @@ impl Duties {
                     Machine::Consumer(consumer) => consumer.silent().collect(),
                     _ => BTreeSet::new(),
                 };
-                let before = if now.is_empty() { self.silent.remove(&node) } else { self.silent.insert(node, now.clone()) };
+                let before =
+                    if now.is_empty() { self.silent.remove(&node) } else { self.silent.insert(node, now.clone()) };
                 self.spared += u64::from(!now.is_empty());
                 let before = before.unwrap_or_default();
                 let (_, to) = burdened.into_iter().find(|(_, to)| alone && before.contains(to) && now.contains(to))?;

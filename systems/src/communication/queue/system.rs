@@ -2,8 +2,8 @@
 
 use super::bugs::CATALOGUE;
 use super::checks::{self, QueueChecks};
-use super::duties;
 use super::client::{OPERATIONS, QueueClient, client};
+use super::duties;
 use super::message::{FACT_KINDS, MESSAGE_KINDS, QueueRequest};
 use super::node::{Machine, TIMERS};
 use super::options::{Config, QueueOptions};

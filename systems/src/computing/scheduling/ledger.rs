@@ -238,8 +238,8 @@ impl Ledger {
         }
     }
 
-    /// Whether this decision was not seen at another scheduler. Who leads knows of each first: if it was another, one more
-    /// has been elected, and has yet to say so.
+    /// Whether this decision was not seen at another scheduler. Who leads knows of each first: if it was another, one
+    /// more has been elected, and has yet to say so.
     fn is_new(&mut self, node: NodeId, number: u64, part: u32) -> bool {
         let is = number > self.seen.0 || number == self.seen.0 && part >= self.seen.1;
         if is {

@@ -1,5 +1,5 @@
-//! What a leader owes its cluster and its clients: it stays while a quorum is heard, goes when its disk hangs, and sends
-//! away whose requests it has not begun.
+//! What a leader owes its cluster and its clients: it stays while a quorum is heard, goes when its disk hangs, and
+//! sends away whose requests it has not begun.
 
 use super::log::Payload;
 use super::message::{RaftFact, RaftMessage, Record};
@@ -113,12 +113,15 @@ impl LeaderChecks {
             self.disk.remove(&node);
             return;
         };
-        let (of, since) = *self.disk.entry(node).and_modify(|(of, since)| {
-            if *of != owes {
-                (*of, *since) = (owes, at);
-            }
-        })
-        .or_insert((owes, at));
+        let (of, since) = *self
+            .disk
+            .entry(node)
+            .and_modify(|(of, since)| {
+                if *of != owes {
+                    (*of, *since) = (owes, at);
+                }
+            })
+            .or_insert((owes, at));
         self.disks += 1;
         // It looks at every heartbeat, by a clock that may run slow, on a machine that may.
         let patience = most + raft.config.heartbeat.times(2) + Duration(most.0 / 8) + Duration::millis(20);
@@ -134,7 +137,9 @@ impl LeaderChecks {
         let heard = stopped.heard.with(node);
         let in_vain = raft.term() == stopped.term && !stopped.said_why;
         if in_vain && raft.config.check_quorum && raft.config.decides(raft.configuration(), heard, 0) {
-            audit.fail(at, QUORUM_HEARD, node, || format!("{node} gives up its lead, though {heard} have just answered"));
+            audit.fail(at, QUORUM_HEARD, node, || {
+                format!("{node} gives up its lead, though {heard} have just answered")
+            });
         }
         let held = self.held.remove(&node).unwrap_or_default();
         if raft.lead.is_some() || raft.standstill.is_on() {

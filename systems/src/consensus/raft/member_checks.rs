@@ -165,7 +165,8 @@ impl MemberChecks {
 
     /// What a leader wants of the members in the end and has not reached, though nobody is missing.
     pub fn unfinished<M: StateMachine>(nodes: &[Option<&Raft<M>>]) -> Option<(NodeId, String)> {
-        let leader = nodes.iter().copied().flatten().filter(|node| node.lead.is_some()).max_by_key(|node| node.term())?;
+        let leader =
+            nodes.iter().copied().flatten().filter(|node| node.lead.is_some()).max_by_key(|node| node.term())?;
         let (goal, now) = (leader.lead.as_ref()?.goal?, leader.log().configuration());
         let has_all = |node: NodeId| nodes[node.index()].is_some_and(|node| node.log().last() >= leader.commit());
         let is_made = now.voters == goal && !now.is_joint();

@@ -101,15 +101,16 @@ impl Observer<Synod> for SynodChecks {
     fn after_step(&mut self, at: Instant, stepped: NodeId, nodes: &[Option<Synod>]) -> Result<(), Violation> {
         let (came, told) = (core::mem::take(&mut self.came), core::mem::take(&mut self.told));
         // One that stood still takes many at a time, and may have promised more between.
-        if let ([(from, to, ballot)], Some(node)) = (came.as_slice(), nodes.get(stepped.index()).and_then(Option::as_ref))
+        if let ([(from, to, ballot)], Some(node)) =
+            (came.as_slice(), nodes.get(stepped.index()).and_then(Option::as_ref))
             && *to == stepped
             && *ballot < node.promised()
         {
             self.refused += 1;
             if !told.contains(&(*to, *from)) && self.broken.is_none() {
-                let detail = format!("{from} came with ballot {ballot}, {} is promised, and it is not told", node.promised());
-                self.broken =
-                    Some(Violation { rule: OUTBID_ARE_TOLD.to_owned(), at, node: Some(stepped), detail });
+                let detail =
+                    format!("{from} came with ballot {ballot}, {} is promised, and it is not told", node.promised());
+                self.broken = Some(Violation { rule: OUTBID_ARE_TOLD.to_owned(), at, node: Some(stepped), detail });
             }
         }
         self.broken.take().map_or(Ok(()), Err)

@@ -37,6 +37,8 @@ sim_core::rules! {
     pub const ONE_VERSION_PER_TRY: &str = "one_version_per_try";
     /// What was kept for others, and is given up because they have it, they have.
     pub const DELIVERED_HINTS_ARE_THERE: &str = "delivered_hints_are_there";
+    /// Who stands in for a holder is no holder: its word would count twice.
+    pub const STAND_INS_ARE_OTHERS: &str = "stand_ins_are_others";
     /// A store serves only what was addressed by its own view.
     pub const STALE_OWNER_REJECTED: &str = "stale_owner_rejected";
     /// The Raft of those who keep the directory keeps the rules of any other.
@@ -85,6 +87,8 @@ pub struct HashingChecks {
     ever_wiped: NodeSet,
     /// What a node has delivered in this step; how often that was looked at.
     delivered: Option<(NodeId, u64, Version)>,
+    /// Whether a client asks in this step.
+    asked: bool,
     deliveries: u64,
     /// When anything was seen last.
     now: Instant,
@@ -123,6 +127,7 @@ impl HashingChecks {
             booted: None,
             ever_wiped: NodeSet::EMPTY,
             delivered: None,
+            asked: false,
             deliveries: 0,
             now: Instant::ZERO,
             violation: None,
@@ -196,6 +201,9 @@ impl HashingChecks {
             verdicts.push(rule(READS_SEE_ACKNOWLEDGED_WRITES, *bound, detail));
             let compared = self.order.compared;
             verdicts.push(rule(LATER_WRITES_WIN, compared, format!("{compared} writes of keys that had been written")));
+        }
+        if self.config.sloppy {
+            verdicts.push(rule(STAND_INS_ARE_OTHERS, self.writes, format!("{} writes", self.writes)));
         }
         verdicts.push(rule(ONE_VERSION_PER_TRY, self.writes, format!("{} writes", self.writes)));
         if self.config.sloppy && self.deliveries > 0 {
@@ -356,6 +364,7 @@ impl Observer<Machine> for HashingChecks {
                 self.order.invoked(at, *ticket, request);
             }
             Observed::Requested { ticket, .. } => {
+                self.asked = true;
                 self.registers.requested(*ticket);
                 self.order.requested(*ticket);
             }
@@ -402,6 +411,13 @@ impl Observer<Machine> for HashingChecks {
             } else {
                 self.holding = self.holding.without(node);
             }
+        }
+        if self.config.sloppy
+            && core::mem::take(&mut self.asked)
+            && let Some((key, twice)) = nodes[stepped.index()].as_ref().and_then(Machine::counted_twice)
+        {
+            let detail = format!("{twice} stands in for a holder of k{key}, and is one itself");
+            self.fail(at, STAND_INS_ARE_OTHERS, Some(stepped), detail);
         }
         if let Some((node, key, version)) = self.delivered.take() {
             self.check_delivered(at, (node, nodes), key, version);

@@ -90,6 +90,14 @@ impl Op {
 }
 
 impl Machine {
+    /// A key for which somebody stands in who should hold it anyway: what it says would count twice.
+    pub(super) fn counted_twice(&self) -> Option<(u64, NodeId)> {
+        self.ops.values().find_map(|op| {
+            let twice = |group: &Group| group.fallbacks.iter().copied().find(|node| group.holders.contains(node));
+            Some((op.key, op.groups.iter().find_map(twice)?))
+        })
+    }
+
     /// A client asks.
     pub(super) fn coordinate(&mut self, ticket: Ticket, request: KvCommand, fx: &mut Fx<'_>) {
         let (key, now) = (request.key(), fx.now());

@@ -54,6 +54,8 @@ sim_core::rules! {
     pub const FOLLOWERS_KEEP_UP: &str = "followers_keep_up";
     /// In the end, whoever watches the configuration knows it.
     pub const WATCHERS_LEARN: &str = "watchers_learn";
+    /// Nobody is connected whose session has ended, as the leader has just said.
+    pub const ENDED_ARE_REFUSED: &str = "ended_are_refused";
 }
 
 /// Its own figures.
@@ -88,6 +90,9 @@ pub struct ZkChecks {
     reads: u64,
     synced: u64,
     writes: u64,
+    /// A session that has ended, as a server is told in this step.
+    ended: Option<(NodeId, Session)>,
+    refused: u64,
     /// When each server last began to look for a leader.
     looked: BTreeMap<NodeId, Instant>,
     led: Track,
@@ -118,6 +123,8 @@ impl ZkChecks {
             reads: 0,
             synced: 0,
             writes: 0,
+            ended: None,
+            refused: 0,
             looked: BTreeMap::new(),
             led,
             sessions,
@@ -271,6 +278,7 @@ impl ZkChecks {
             counted(SESSION_MONOTONIC, self.reads + self.writes, "answers"),
             counted(READS_OF_HISTORY, self.reads, "reads"),
             counted(WRITES_IN_REAL_TIME, self.writes, "writes"),
+            passed(ENDED_ARE_REFUSED, format!("{} sessions that had ended", self.refused)),
             passed(LOCK_EXCLUDES, format!("{} times", self.holders.taken)),
             in_the_end::verdict(LOCKS_ARE_GRANTED, self.now, Self::waits(nodes)),
             in_the_end::verdict(FOLLOWERS_KEEP_UP, self.now, self.lags(nodes)),
@@ -385,6 +393,17 @@ impl Observer<Machine> for ZkChecks {
                 }
             }
             Observed::Sent { message: ZkMessage::Event { .. }, .. } => self.knowing.events += 1,
+            Observed::Delivered { to, message: ZkMessage::Revalidated { session, alive }, .. } => {
+                self.refused += u64::from(!alive);
+                self.ended = (!alive).then_some((*to, *session));
+            }
+            Observed::Sent { from, to, message: ZkMessage::Connected { session }, .. }
+                if self.ended == Some((*from, *session)) =>
+            {
+                let detail =
+                    format!("{from} connects {to}, whose session {:x} has ended, as its leader says", session.0);
+                self.breaks(ENDED_ARE_REFUSED, Some(*from), detail);
+            }
             Observed::Delivered { to, message: ZkMessage::Connected { session }, .. } => {
                 self.sessions.begin(at, *to, format!("{:x}", session.0));
             }
@@ -405,6 +424,7 @@ impl Observer<Machine> for ZkChecks {
     }
 
     fn after_step(&mut self, _: Instant, _: NodeId, _: &[Option<Machine>]) -> Result<(), Violation> {
+        self.ended = None;
         self.broken.take().map_or(Ok(()), Err)
     }
 }
