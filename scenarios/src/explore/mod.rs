@@ -1,8 +1,8 @@
 //! Guided search for runs that break a rule: seeds are not only drawn.
 //!
 //! What a run went through is known by its features ([`crate::runner::Coverage`]). A run with rare ones is forked
-//! where one of them came first, or a little before, and goes on with fresh luck; what comes of that is forked again. So
-//! what is unlikely step by step can be reached step by step (importance splitting; in fuzzing, the power schedule of
+//! where one of them came first, or a little before, and goes on with fresh luck; what comes of that is forked again.
+//! So what is unlikely step by step can be reached step by step (importance splitting; in fuzzing, the power schedule of
 //! AFLFast, Böhme et al., CCS 2016, which prefers rare paths). A fork is the run of a seed with a chain of [`Reseed`]s:
 //! an ordinary run of an ordinary file.
 //!
