@@ -2,9 +2,9 @@
 //!
 //! What a run went through is known by its features ([`crate::runner::Coverage`]). A run with rare ones is forked
 //! where one of them came first, or a little before, and goes on with fresh luck; what comes of that is forked again.
-//! So what is unlikely step by step can be reached step by step (importance splitting; in fuzzing, the power schedule of
-//! AFLFast, Böhme et al., CCS 2016, which prefers rare paths). A fork is the run of a seed with a chain of [`Reseed`]s:
-//! an ordinary run of an ordinary file.
+//! So what is unlikely step by step can be reached step by step (importance splitting; in fuzzing, the power schedule
+//! of AFLFast, Böhme et al., CCS 2016, which prefers rare paths). A fork is the run of a seed with a chain of
+//! [`Reseed`]s: an ordinary run of an ordinary file.
 //!
 //! The search makes no runs and has no clock. What it tries next depends on its start and on the results so far, which
 //! it is given in order, a batch at a time: as many threads as there are may make the runs.
