@@ -218,18 +218,16 @@ impl<L: Library> Turn<'_, '_, L> {
         }
     }
 
-    fn say(&mut self, what: Effect<Hosted<L>>) {
+    /// Sends a message as soon as the library may be believed.
+    pub fn send(&mut self, to: NodeId, message: L::Wire) {
+        let what = Effect::Send { to, message };
         if L::SYNCHRONOUS { self.later(what) } else { self.fx.forward(what) }
     }
 
-    /// Sends a message as soon as the library may be believed.
-    pub fn send(&mut self, to: NodeId, message: L::Wire) {
-        self.say(Effect::Send { to, message });
-    }
-
-    /// Announces a fact, likewise.
+    /// Announces a fact. What is decided rests on what a majority has told each other, and so has made durable: it
+    /// waits for nothing, or a snapshot that outlives a crash would hold what nobody has heard of.
     pub fn note(&mut self, fact: HostFact) {
-        self.say(Effect::Note { fact });
+        self.fx.note(fact);
     }
 
     /// Whether everything written so far is durable; if not, [`Library::durable`] is told of `mark` once it is.
@@ -262,7 +260,7 @@ impl<L: Library> Turn<'_, '_, L> {
         // By everybody: whoever decided it may be gone before it could say so, and the rules count the first one.
         self.note(HostFact::Executed { index, chain: self.host.chain, client, op, fresh });
         if let (Some(ticket), Some(response)) = (self.host.waiting.remove(&(client, op)), response) {
-            self.say(Effect::Reply { ticket, response });
+            self.fx.reply(ticket, response);
         }
     }
 
@@ -314,7 +312,7 @@ impl<L: Library> Turn<'_, '_, L> {
             let Some((ticket, command)) = self.host.reads.remove(&number) else { continue };
             let response = self.host.state.machine().read(&command);
             self.note(HostFact::ReadServed { index: self.host.applied, client: ticket.client, op: ticket.op });
-            self.say(Effect::Reply { ticket, response });
+            self.fx.reply(ticket, response);
         }
     }
 
@@ -329,7 +327,7 @@ impl<L: Library> Turn<'_, '_, L> {
             self.note(HostFact::SteppedDown { term });
             self.host.new_leader = false;
             for (ticket, _) in std::mem::take(&mut self.host.reads).into_values() {
-                self.say(Effect::Redirect { ticket, hint: now.leader });
+                self.fx.redirect(ticket, now.leader);
             }
         }
         match now.role {
