@@ -5,8 +5,7 @@ use super::leader_checks::LeaderChecks;
 pub use super::leader_checks::{DISK_WATCHED, PROPOSALS_LET_GO, QUORUM_HEARD};
 use super::member_checks::MemberChecks;
 pub use super::member_checks::{
-    CHANGES_END, CHANGES_FOLLOW_OWN_COMMIT, CONFIGURATIONS_OVERLAP, LEADER_UNDISTURBED, LEADERS_ARE_MEMBERS,
-    VOTERS_ARE_CAUGHT_UP,
+    CHANGES_FOLLOW_OWN_COMMIT, CONFIGURATIONS_OVERLAP, LEADER_UNDISTURBED, LEADERS_ARE_MEMBERS, VOTERS_ARE_CAUGHT_UP,
 };
 use super::message::{RaftFact, RaftMessage};
 use super::node::Raft;
@@ -14,7 +13,6 @@ use super::promise_checks::PromiseChecks;
 pub use super::promise_checks::{
     ELECTIONS_END, HAND_OVERS_SUCCEED, LEASES_EXCLUDE, LOYALTY_KEPT, PIPELINE_KEPT, SNAPSHOTS_REPLACE,
 };
-use crate::shared::in_the_end;
 use crate::shared::replication::Audited;
 pub use crate::shared::replication::audit::{
     ACKNOWLEDGED_WRITES_SURVIVE, CONVERGENCE, EXACTLY_ONCE, FRESH_READS, MONOTONIC_READS, MONOTONIC_WRITES,
@@ -305,9 +303,6 @@ impl<M: StateMachine> Audited<Raft<M>> for RaftChecks {
         });
         let size = if members.is_empty() { nodes.len() } else { members.len() };
         verdicts.extend(audit.verdicts(&ended.collect::<Vec<_>>(), size));
-        if self.members.changed() && audit.violation().is_none() {
-            verdicts.push(in_the_end::verdict(CHANGES_END, audit.now, MemberChecks::unfinished(nodes)));
-        }
         verdicts
     }
 }

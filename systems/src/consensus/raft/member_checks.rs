@@ -18,8 +18,6 @@ sim_core::rules! {
     pub const VOTERS_ARE_CAUGHT_UP: &str = "voters_are_caught_up";
     /// A leader that watches its quorum is not replaced because somebody who does not hear it asks for votes.
     pub const LEADER_UNDISTURBED: &str = "leader_undisturbed";
-    /// In the end, a change of the members that is wanted is made, if those who are to vote are up and hold everything.
-    pub const CHANGES_END: &str = "changes_end";
 }
 
 /// What [`Audit::due`] looks back.
@@ -156,22 +154,6 @@ impl MemberChecks {
                 });
             }
         }
-    }
-
-    /// Whether there ever was another configuration.
-    pub const fn changed(&self) -> bool {
-        self.configurations > 0
-    }
-
-    /// What a leader wants of the members in the end and has not reached, though nobody is missing.
-    pub fn unfinished<M: StateMachine>(nodes: &[Option<&Raft<M>>]) -> Option<(NodeId, String)> {
-        let leader =
-            nodes.iter().copied().flatten().filter(|node| node.lead.is_some()).max_by_key(|node| node.term())?;
-        let (goal, now) = (leader.lead.as_ref()?.goal?, leader.log().configuration());
-        let has_all = |node: NodeId| nodes[node.index()].is_some_and(|node| node.log().last() >= leader.commit());
-        let is_made = now.voters == goal && !now.is_joint();
-        (!is_made && goal.union(now.electorate()).iter().all(has_all))
-            .then(|| (leader.me, format!("{} wants {goal} to vote, who hold everything, and has {now}", leader.me)))
     }
 
     /// What these rules say. Of what never happened they say nothing: most clusters never change.
