@@ -282,7 +282,9 @@ fn run(variant: Variant, system: &str, seed: u64) -> RunRecord {
 
 #[track_caller]
 fn says(record: &RunRecord, rule: &str, ruling: Ruling) {
-    let verdict = record.verdicts.iter().find(|verdict| verdict.rule == rule).expect(rule);
+    let found = record.verdicts.iter().find(|verdict| verdict.rule == rule);
+    let broken = || record.verdicts.iter().filter(|verdict| verdict.verdict == Ruling::Fail).collect::<Vec<_>>();
+    let verdict = found.unwrap_or_else(|| panic!("nothing is said of {rule}: {:#?}", broken()));
     assert_eq!(verdict.verdict, ruling, "{}, seed {}: {rule}: {}", record.system, record.seed, verdict.detail);
 }
 
