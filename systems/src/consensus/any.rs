@@ -300,6 +300,9 @@ macro_rules! seen {
             Observed::Delivered { from, to, number, message: AnyMessage::$which(message) } => {
                 Observed::Delivered { from, to, number, message }
             }
+            Observed::Appended { node, write, record: AnyRecord::$which(record) } => {
+                Observed::Appended { node, write, record }
+            }
             Observed::Invoked { ticket, request } => Observed::Invoked { ticket, request },
             Observed::Requested { ticket, node } => Observed::Requested { ticket, node },
             Observed::Answered { ticket, node, redirect } => Observed::Answered { ticket, node, redirect },
