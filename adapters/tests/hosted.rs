@@ -56,12 +56,14 @@ fn the_same_seed_is_the_same_run_in_one_process_and_in_another() {
     for file in scenarios("") {
         let scratch = Scratch::new("twins");
         let (code, said) = hosted(&["run", &file, "--twin"], Some(&scratch));
-        assert_eq!(code, 0, "{file}: {said}");
+        // A library may break its promise in a storm (docs/findings.md), but by the same seed in the same way: runs
+        // that differ end with 4.
+        assert!(code <= 1, "{file}: {said}");
         let name = std::fs::read_dir(&scratch.0).expect("runs").next().expect("a run").expect("a folder").path();
         let run =
             name.join(std::fs::read_link(name.join("latest")).map_or("1".into(), |path| path.display().to_string()));
-        let (code, said) = hosted(&["replay", &run.display().to_string()], None);
-        assert_eq!(code, 0, "{file}: {said}");
+        let (again, said) = hosted(&["replay", &run.display().to_string()], None);
+        assert_eq!(again, code, "{file}: {said}");
     }
 }
 
