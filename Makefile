@@ -12,7 +12,7 @@ test: lint doc   ## format, lints, docs, every test, every library scenario
 optimised:       ## the release build gives the same bytes for every library scenario as the build that tests use
 	$(CARGO) build --release --quiet --package splitbrain
 	SPLITBRAIN_BINARY=$(abspath $(or $(CARGO_TARGET_DIR),target))/release/splitbrain \
-	    $(CARGO) test --quiet --package splitbrain --test all library::same_seed
+	    $(CARGO) test --workspace --quiet --test all -- library::same_seed
 
 slurm:           ## a job array on a real Slurm of two nodes that loses one; needs root and slurm-wlm
 	$(CARGO) test --workspace --quiet --test all emit::
