@@ -4,6 +4,7 @@
 mod command;
 mod external;
 mod host;
+mod library;
 mod noraft;
 mod omni_paxos;
 mod raft_rs;

@@ -6,7 +6,8 @@
 macro_rules! adapter {
     ($library:ident, $name:literal, $about:literal, |$node:ident, $message:ident| $hear:expr) => {
         use crate::command::Command;
-        use crate::host::{HostedSystem, Library, Standing, Turn, Whole, library_options};
+        use crate::host::{HostedSystem, Library, Standing, Turn, Whole};
+        use crate::library::library_options;
         use sim_core::{Duration, Kind, NodeId, Timer};
         use std::collections::BTreeMap;
         use std::fmt;

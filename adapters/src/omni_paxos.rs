@@ -4,7 +4,8 @@
 //! A step's writes become one record: what has changed of the log from some place on, and all the rest.
 
 use crate::command::Command;
-use crate::host::{HostedSystem, Library, Opaque, Standing, Turn, Whole, library_options, node_of, pid};
+use crate::host::{HostedSystem, Library, Opaque, Standing, Turn, Whole};
+use crate::library::{library_options, node_of, pid};
 use omnipaxos::ballot_leader_election::Ballot;
 use omnipaxos::messages::Message as Lib;
 use omnipaxos::messages::ballot_leader_election::HeartbeatMsg;

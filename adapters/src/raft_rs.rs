@@ -5,7 +5,8 @@
 //! ever kept: whenever it has drawn, the host draws for it, from the node's own luck.
 
 use crate::command::Command;
-use crate::host::{HostedSystem, Library, Opaque, Standing, Turn, Whole, library_options, node_of, pid};
+use crate::host::{HostedSystem, Library, Opaque, Standing, Turn, Whole};
+use crate::library::{library_options, node_of, pid};
 use protobuf::Message as _;
 use raft::eraftpb::{ConfState, Entry, HardState, Message as PbMessage, MessageType, Snapshot};
 use raft::storage::MemStorage;

@@ -109,6 +109,15 @@ impl Grayness {
         self.spells.iter().find(|(_, on, _)| *on).map(|(spell, ..)| spell.gray)
     }
 
+    /// How long work takes here that takes so long where all is well, and whether it ends well.
+    pub fn strain(&self, takes: Duration, rng: &mut Rng) -> (Duration, bool) {
+        match self.now() {
+            Some(Gray::Slow { factor }) => (takes.times(u64::from(factor)), true),
+            Some(Gray::Failing { share, takes: fast }) if rng.chance(share) => (fast, false),
+            _ => (takes, true),
+        }
+    }
+
     /// Whether nothing is ever wrong.
     #[must_use]
     pub const fn is_never(&self) -> bool {

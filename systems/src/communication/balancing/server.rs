@@ -108,15 +108,8 @@ impl Server {
     }
 
     fn begin(&mut self, config: &Config, worker: u16, job: Job, fx: &mut Fx<'_>) {
-        let mut takes = config.service.draw(fx.rng());
-        let mut well = true;
-        if !self.gray.is_never() {
-            match self.gray.now() {
-                Some(Gray::Slow { factor }) => takes = takes.times(u64::from(factor)),
-                Some(Gray::Failing { share, takes: fast }) if fx.rng().chance(share) => (takes, well) = (fast, false),
-                _ => {}
-            }
-        }
+        let takes = config.service.draw(fx.rng());
+        let (takes, well) = self.gray.strain(takes, fx.rng());
         self.working[usize::from(worker)] = Some(Working { job, takes, well });
         fx.arm(Timer(worker), takes);
     }

@@ -25,7 +25,7 @@ pub(super) const METRICS: &[MetricKind] = &[
     MetricKind::new("calls_failed", "calls that failed", Unit::Fraction, "the share of calls that callers gave up"),
     MetricKind::new(
         "error_budget_used",
-        "error budget used",
+        "error budgets used",
         Unit::Number,
         "requests that were not served, for each that need not be by the objective; over 1 it is overdrawn",
     ),

@@ -154,15 +154,8 @@ impl Replica {
     }
 
     fn begin(&mut self, service: &Service, slot: u16, number: JobNumber, fx: &mut Fx<'_>) {
-        let mut takes = service.law.draw(fx.rng());
-        let mut well = true;
-        if !self.gray.is_never() {
-            match self.gray.now() {
-                Some(Gray::Slow { factor }) => takes = takes.times(u64::from(factor)),
-                Some(Gray::Failing { share, takes: fast }) if fx.rng().chance(share) => (takes, well) = (fast, false),
-                _ => {}
-            }
-        }
+        let takes = service.law.draw(fx.rng());
+        let (takes, well) = self.gray.strain(takes, fx.rng());
         if let Some(job) = self.jobs.get_mut(number) {
             job.stage = Stage::Works(slot);
         }
