@@ -117,6 +117,7 @@ pub enum Flight<N: Node> {
         ticket: Ticket,
         node: NodeId,
         redirect: bool,
+        names: Option<NodeId>,
     },
     Returned {
         ticket: Ticket,
@@ -163,7 +164,7 @@ impl<N: Node> Flight<N> {
             Observed::Invoked { ticket, request } => Self::Invoked { ticket, request: request.clone() },
             Observed::Asked { ticket, to } => Self::Asked { ticket, to },
             Observed::Requested { ticket, node } => Self::Requested { ticket, node },
-            Observed::Answered { ticket, node, redirect } => Self::Answered { ticket, node, redirect },
+            Observed::Answered { ticket, node, redirect, names } => Self::Answered { ticket, node, redirect, names },
             Observed::Returned { ticket, request, invoked, outcome, node } => {
                 Self::Returned { ticket, request: request.clone(), invoked, outcome: outcome.clone(), node }
             }
@@ -201,7 +202,7 @@ impl<N: Node> Flight<N> {
             Self::Invoked { ticket, ref request } => Observed::Invoked { ticket, request },
             Self::Asked { ticket, to } => Observed::Asked { ticket, to },
             Self::Requested { ticket, node } => Observed::Requested { ticket, node },
-            Self::Answered { ticket, node, redirect } => Observed::Answered { ticket, node, redirect },
+            Self::Answered { ticket, node, redirect, names } => Observed::Answered { ticket, node, redirect, names },
             Self::Returned { ticket, ref request, invoked, ref outcome, node } => {
                 Observed::Returned { ticket, request, invoked, outcome, node }
             }

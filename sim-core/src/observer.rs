@@ -290,6 +290,8 @@ pub enum Observed<'a, N: Node> {
         node: NodeId,
         /// Whether it was no answer but a redirection.
         redirect: bool,
+        /// Whom a redirection names, if it does.
+        names: Option<NodeId>,
     },
     /// An operation ended for its client.
     Returned {

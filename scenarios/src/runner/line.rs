@@ -310,7 +310,7 @@ pub(super) fn observed<N: Node>(buffer: &mut Vec<u8>, at: Instant, what: &Observ
             line.ticket(*ticket);
             line.end();
         }
-        Observed::Answered { ticket, node, redirect } => {
+        Observed::Answered { ticket, node, redirect, .. } => {
             let mut line = begin(if *redirect { "redirected" } else { "answered" });
             ends(&mut line, Peer::Node(*node), Peer::Client(ticket.client));
             line.ticket(*ticket);

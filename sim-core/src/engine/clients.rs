@@ -435,8 +435,11 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
             machine.probes().bytes_out += leaving;
         }
         if !matches!(answer, Answer::UnderWay) {
-            let redirect = matches!(answer, Answer::Elsewhere(_));
-            self.observer.observe(self.now, &Observed::Answered { ticket, node: from, redirect });
+            let (redirect, names) = match answer {
+                Answer::Elsewhere(hint) => (true, hint),
+                _ => (false, None),
+            };
+            self.observer.observe(self.now, &Observed::Answered { ticket, node: from, redirect, names });
         }
         if self.is_tcp() && !self.is_seated(ticket.client) {
             let ends = (Peer::Node(from), Peer::Client(ticket.client));

@@ -118,10 +118,13 @@ where
                     self.wire.push(Letter { from: id, to, message });
                 }
                 Effect::Reply { ticket, response } => {
-                    self.checks.observe(at, &Observed::Answered { ticket, node: id, redirect: false });
+                    self.checks.observe(at, &Observed::Answered { ticket, node: id, redirect: false, names: None });
                     self.answers.push((ticket, id, Told::Done(response)));
                 }
-                Effect::Redirect { ticket, hint } => self.answers.push((ticket, id, Told::Elsewhere(hint))),
+                Effect::Redirect { ticket, hint } => {
+                    self.checks.observe(at, &Observed::Answered { ticket, node: id, redirect: true, names: hint });
+                    self.answers.push((ticket, id, Told::Elsewhere(hint)));
+                }
                 Effect::Note { fact } => {
                     self.checks.observe(at, &Observed::Noted { node: id, fact });
                     self.facts.push((id, fact));

@@ -305,7 +305,9 @@ macro_rules! seen {
             }
             Observed::Invoked { ticket, request } => Observed::Invoked { ticket, request },
             Observed::Requested { ticket, node } => Observed::Requested { ticket, node },
-            Observed::Answered { ticket, node, redirect } => Observed::Answered { ticket, node, redirect },
+            Observed::Answered { ticket, node, redirect, names } => {
+                Observed::Answered { ticket, node, redirect, names }
+            }
             Observed::Returned { ticket, request, invoked, outcome, node } => {
                 Observed::Returned { ticket, request, invoked, outcome, node }
             }

@@ -422,7 +422,7 @@ impl Observer<Machine> for BalancingChecks {
                     watched.asked += 1;
                 }
             }
-            Observed::Answered { ticket, node, redirect } => self.answered(at, *ticket, *node, *redirect),
+            Observed::Answered { ticket, node, redirect, .. } => self.answered(at, *ticket, *node, *redirect),
             Observed::Returned { ticket, invoked, outcome, .. } => {
                 self.tally.returned(ticket.client, ticket.op, *invoked, at, matches!(outcome, Outcome::Ok(_)));
             }

@@ -6,6 +6,7 @@ use super::node::{Paxos, Stage};
 use super::options::Config;
 use super::rejoin::Lives;
 use crate::shared::replication::Audited;
+use crate::shared::replication::LeaderDisk;
 pub use crate::shared::replication::audit::{
     ACKNOWLEDGED_WRITES_SURVIVE, CONVERGENCE, EXACTLY_ONCE, FRESH_READS, MONOTONIC_READS, MONOTONIC_WRITES,
     READ_YOUR_WRITES, SNAPSHOTS_COMPLETE, STATE_MACHINE_SAFETY, VALIDITY, WRITES_FOLLOW_READS,
@@ -15,6 +16,7 @@ use crate::shared::replication::calm::Calm;
 use crate::shared::replication::handovers::HandOvers;
 use crate::shared::replication::held_reads::HeldReads;
 use crate::shared::replication::kept_snapshots::KeptSnapshots;
+use crate::shared::replication::redirects::Redirects;
 use sim_core::{
     ClientId, Instant, Node, NodeId, NodeSet, Observed, Observer, StateMachine, Verdict, Violation, node_ids,
 };
@@ -96,6 +98,7 @@ pub struct PaxosChecks {
     heirs_ballot: Option<Ballot>,
     held: HeldReads,
     kept: KeptSnapshots,
+    redirects: Redirects,
     counts: Counts,
 }
 
@@ -123,6 +126,7 @@ impl PaxosChecks {
             heirs_ballot: None,
             held: HeldReads::default(),
             kept: KeptSnapshots::default(),
+            redirects: Redirects::default(),
             counts: Counts::default(),
         }
     }
@@ -223,6 +227,7 @@ impl PaxosChecks {
                 self.leads[node.index()] = None;
                 self.audit.leaders.end(at, node);
                 self.held.stepped_down(node);
+                self.redirects.stepped_down(node);
             }
             PaxosFact::DiskTimedOut { .. }
             | PaxosFact::LeaseExpired { .. }
@@ -402,6 +407,7 @@ impl<M: StateMachine> Audited<Paxos<M>> for PaxosChecks {
                 self.audit.pieces.arrived(*to, id, piece, snapshot.bytes);
             }
             Observed::Sent { from, to, message: PaxosMessage::TakeOver { ballot }, arrives, .. } => {
+                self.redirects.hands_over(*from, Some(*to));
                 self.pending.push((*from, Pending::HandingOver { ballot: *ballot, to: *to, arrives: *arrives }));
             }
             Observed::Sent { from, to, arrives, .. } => self.hand_overs.sent(at, (*from, *to), *arrives),
@@ -500,6 +506,7 @@ impl<M: StateMachine> Audited<Paxos<M>> for PaxosChecks {
             .collect();
         verdicts.extend(self.held.verdict(audit));
         verdicts.extend(self.kept.verdict(audit));
+        verdicts.extend(self.redirects.verdict(audit));
         verdicts.extend(audit.verdicts(&ended, members.len()));
         verdicts
     }
@@ -509,6 +516,7 @@ impl<M: StateMachine> Observer<Paxos<M>> for PaxosChecks {
     fn observe(&mut self, at: Instant, what: &Observed<'_, Paxos<M>>) {
         self.held.watch(what, M::is_read);
         self.kept.watch(what);
+        self.redirects.watch(what);
         self.watch(at, what);
     }
 
@@ -518,6 +526,14 @@ impl<M: StateMachine> Observer<Paxos<M>> for PaxosChecks {
             nodes[node.index()].as_ref().is_none_or(|node| node.stage == Stage::Leader || node.standstill.is_on())
         };
         self.held.after_step(&mut self.audit, at, may_hold);
+        // Who is no acceptor knows no leader, and asks around; a loop that stood still may have learned of another one
+        // since, in the same step.
+        let may_name = |node: NodeId, named: NodeId| {
+            nodes[node.index()].as_ref().is_none_or(|node| {
+                node.leader() == Some(named) || !node.is_voter() || node.config.leader_disk != LeaderDisk::Parallel
+            })
+        };
+        self.redirects.after_step(&mut self.audit, at, may_name);
         let base = || nodes[stepped.index()].as_ref().filter(|node| !node.is_blank()).map(Paxos::snapshot_slot);
         self.kept.after_step(&mut self.audit, at, stepped, base);
         self.audit.violation().cloned().map_or(Ok(()), Err)

@@ -113,7 +113,7 @@ sim_core::catalogue! {
         "exactly_once", "R54: Raft dissertation, chapter 6";
     StaleLeaderHint, "stale_leader_hint",
         "A node keeps telling clients of the leader of an earlier term.",
-        "availability", "R57: Raft dissertation, section 6.2";
+        "redirects_name_the_believed", "R57: Raft dissertation, section 6.2";
 }
 
 #[cfg(test)]

@@ -14,6 +14,7 @@ pub use super::promise_checks::{
     ELECTIONS_END, HAND_OVERS_SUCCEED, LEASES_EXCLUDE, LOYALTY_KEPT, PIPELINE_KEPT, SNAPSHOTS_REPLACE,
 };
 use crate::shared::replication::Audited;
+use crate::shared::replication::LeaderDisk;
 pub use crate::shared::replication::audit::{
     ACKNOWLEDGED_WRITES_SURVIVE, CONVERGENCE, EXACTLY_ONCE, FRESH_READS, MONOTONIC_READS, MONOTONIC_WRITES,
     READ_YOUR_WRITES, SNAPSHOTS_COMPLETE, STATE_MACHINE_SAFETY, VALIDITY, WRITES_FOLLOW_READS,
@@ -21,6 +22,7 @@ pub use crate::shared::replication::audit::{
 use crate::shared::replication::audit::{Audit, Ended};
 use crate::shared::replication::held_reads::HeldReads;
 use crate::shared::replication::kept_snapshots::KeptSnapshots;
+use crate::shared::replication::redirects::Redirects;
 use sim_core::{Duration, Instant, NodeId, NodeSet, Observed, Observer, StateMachine, Verdict, Violation};
 use std::collections::BTreeMap;
 
@@ -67,6 +69,7 @@ pub struct RaftChecks {
     window: Duration,
     held: HeldReads,
     kept: KeptSnapshots,
+    redirects: Redirects,
 }
 
 impl RaftChecks {
@@ -87,6 +90,7 @@ impl RaftChecks {
             window: Duration::ZERO,
             held: HeldReads::default(),
             kept: KeptSnapshots::default(),
+            redirects: Redirects::default(),
         }
     }
 
@@ -148,6 +152,7 @@ impl RaftChecks {
                 self.leads[node.index()] = None;
                 self.audit.leaders.end(at, node);
                 self.held.stepped_down(node);
+                self.redirects.stepped_down(node);
             }
             RaftFact::Appended { last, term, chain, .. } => self.on_appended(at, node, last, term, chain),
             RaftFact::Truncated { from } => self.on_truncated(at, node, from),
@@ -172,6 +177,8 @@ impl RaftChecks {
                 self.kept.noted(node, index);
             }
             RaftFact::ReadServed { index, client, op } => self.audit.read(at, node, index, client, op),
+            RaftFact::HandingOver { to, .. } => self.redirects.hands_over(node, Some(to)),
+            RaftFact::HandOverFailed { .. } => self.redirects.hands_over(node, None),
             RaftFact::Campaign { .. }
             | RaftFact::FirstCommit { .. }
             | RaftFact::Voted { .. }
@@ -180,8 +187,6 @@ impl RaftChecks {
             | RaftFact::CatchUpRound { .. }
             | RaftFact::GaveUp { .. }
             | RaftFact::Left { .. }
-            | RaftFact::HandingOver { .. }
-            | RaftFact::HandOverFailed { .. }
             | RaftFact::DiskTimedOut { .. }
             | RaftFact::LeaseExpired { .. }
             | RaftFact::Unreadable { .. } => {}
@@ -288,6 +293,7 @@ impl<M: StateMachine> Audited<Raft<M>> for RaftChecks {
         verdicts.extend(self.leading.verdicts(audit));
         verdicts.extend(self.held.verdict(audit));
         verdicts.extend(self.kept.verdict(audit));
+        verdicts.extend(self.redirects.verdict(audit));
         // Who is no member gets nothing any more; whoever knows most knows who is one.
         let knows_most = nodes.iter().copied().flatten().max_by_key(|node| (node.commit(), node.term()));
         let members = knows_most.map_or(NodeSet::EMPTY, |node| node.log().configuration_at(node.commit()).electorate());
@@ -311,6 +317,7 @@ impl<M: StateMachine> Observer<Raft<M>> for RaftChecks {
     fn observe(&mut self, at: Instant, what: &Observed<'_, Raft<M>>) {
         self.held.watch(what, M::is_read);
         self.kept.watch(what);
+        self.redirects.watch(what);
         self.watch(at, what);
     }
 
@@ -323,6 +330,13 @@ impl<M: StateMachine> Observer<Raft<M>> for RaftChecks {
                 .is_none_or(|node| node.config.follower_reads || node.lead.is_some() || node.standstill.is_on())
         };
         self.held.after_step(&mut self.audit, at, may_hold);
+        // A loop that stood still may have learned of another leader since, in the same step.
+        let may_name = |node: NodeId, named: NodeId| {
+            nodes[node.index()]
+                .as_ref()
+                .is_none_or(|node| node.leader() == Some(named) || node.config.leader_disk != LeaderDisk::Parallel)
+        };
+        self.redirects.after_step(&mut self.audit, at, may_name);
         let base = || nodes[stepped.index()].as_ref().map(Raft::snapshot_index);
         self.kept.after_step(&mut self.audit, at, stepped, base);
         self.audit.violation().cloned().map_or(Ok(()), Err)

@@ -369,7 +369,7 @@ impl Audit {
         match what {
             Observed::Invoked { ticket, .. } => self.seen.begun(ticket.client, ticket.op),
             Observed::Requested { ticket, .. } => self.requested(*ticket),
-            Observed::Answered { ticket, node, redirect: false } => {
+            Observed::Answered { ticket, node, redirect: false, .. } => {
                 return self.answered(at, *node, *ticket).map(|index| (*node, index));
             }
             Observed::Returned { ticket, outcome: Outcome::Ok(_), .. } => self.seen.returned(ticket.client, ticket.op),
@@ -510,7 +510,7 @@ mod tests {
     }
 
     fn tell(audit: &mut Audit, op: u64) {
-        audit.watch(AT, &Watched::Answered { ticket: ticket(op), node: N, redirect: false });
+        audit.watch(AT, &Watched::Answered { ticket: ticket(op), node: N, redirect: false, names: None });
         let outcome = Outcome::Ok(KvResponse::Done);
         let (ticket, node) = (ticket(op), Some(N));
         audit.watch(AT, &Watched::Returned { ticket, request: &ASK, invoked: AT, outcome: &outcome, node });

@@ -28,7 +28,7 @@ impl<C: Consensus, A: Audited<C>> CouncilChecks<C, A> {
                 Some(Minute::Said(fact)) => Observed::Noted { node, fact },
                 Some(Minute::Asked { client, op }) => Observed::Requested { ticket: ticket(client, op), node },
                 Some(Minute::Answered { client, op }) => {
-                    Observed::Answered { ticket: ticket(client, op), node, redirect: false }
+                    Observed::Answered { ticket: ticket(client, op), node, redirect: false, names: None }
                 }
                 None => return,
             },

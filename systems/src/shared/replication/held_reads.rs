@@ -84,7 +84,7 @@ mod tests {
             watch(Seen::Invoked { ticket, request: &request });
             watch(Seen::Requested { ticket, node });
             if redirected {
-                watch(Seen::Answered { ticket, node, redirect: true });
+                watch(Seen::Answered { ticket, node, redirect: true, names: None });
             }
             held.stepped_down(node);
             held.after_step(&mut audit, Instant(7), |_| false);

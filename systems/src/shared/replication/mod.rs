@@ -13,6 +13,7 @@ mod leaders;
 mod pieces;
 mod protocol;
 mod queue;
+pub mod redirects;
 mod seen;
 mod service;
 mod sessioned;
