@@ -164,3 +164,87 @@ impl LeaderChecks {
         seen.map(|(rule, seen, what)| audit.rule(rule, seen, format!("{seen} {what}"))).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::consensus::raft::{self, Config, ELECTION};
+    use crate::shared::kv::{Kv, KvCommand};
+    use crate::shared::replication::ReadRound;
+    use sim_core::hand::Hand;
+    use sim_core::{Instant, Ticket};
+
+    const LEADER: NodeId = NodeId(0);
+    const AT: Instant = Instant(1_000_000);
+
+    fn hand(config: &Config) -> Hand<raft::Raft<Kv>> {
+        let mut hand = Hand::down(config, LEADER, 1);
+        hand.boot();
+        hand
+    }
+
+    fn broken(audit: &Audit) -> Option<&str> {
+        audit.violation().map(|violation| violation.rule.as_str())
+    }
+
+    #[test]
+    fn a_leader_that_stops_though_a_quorum_has_just_answered_is_found() {
+        let hand = hand(&Config::new(3));
+        let run = |answered: Instant, why: Option<RaftFact>| {
+            let (mut checks, mut audit) = (LeaderChecks::default(), Audit::new(3));
+            let message = RaftMessage::Appended { term: 0, match_index: 1, round: ReadRound(0) };
+            let delivered = Observed::Delivered { from: NodeId(2), to: LEADER, number: 1, message: &message };
+            checks.watch::<Kv>(answered, &delivered);
+            for fact in why.into_iter().chain([RaftFact::SteppedDown { term: 0 }]) {
+                checks.on_fact(AT, LEADER, fact, Duration(100));
+            }
+            checks.after_step(&mut audit, AT, hand.node());
+            broken(&audit).map(str::to_owned)
+        };
+        assert_eq!(run(AT, None).as_deref(), Some(QUORUM_HEARD));
+        assert_eq!(run(Instant(AT.0 - 200), None), None, "it has not answered of late");
+        assert_eq!(run(AT, Some(RaftFact::DiskTimedOut { term: 0 })), None, "it says why");
+    }
+
+    #[test]
+    fn a_leader_that_stays_while_its_disk_hangs_is_found() {
+        let most = Duration::millis(300);
+        let config = Config { disk_timeout: Some(most), pre_vote: false, ..Config::new(3) };
+        let mut hand = hand(&config);
+        hand.fire(ELECTION);
+        hand.sync();
+        let term = hand.node().term();
+        hand.tell(NodeId(1), RaftMessage::Vote { term, granted: true, pre: false });
+        assert!(
+            hand.node().lead.is_some() && hand.node().tail.waits_since().is_some(),
+            "its first entry is on its way"
+        );
+        let (mut checks, mut audit) = (LeaderChecks::default(), Audit::new(3));
+        checks.after_step(&mut audit, AT, hand.node());
+        checks.after_step(&mut audit, AT + most, hand.node());
+        assert_eq!(broken(&audit), None, "it has the time of a few heartbeats to look");
+        checks.after_step(&mut audit, AT + most.times(3), hand.node());
+        assert_eq!(broken(&audit), Some(DISK_WATCHED));
+    }
+
+    #[test]
+    fn a_leader_that_stops_and_keeps_a_write_it_has_not_begun_is_found() {
+        let hand = hand(&Config::new(3));
+        let ticket = Ticket { client: ClientId(3), op: 5, floor: 0, attempt: 0 };
+        let run = |request: KvCommand, answered: bool| {
+            let (mut checks, mut audit) = (LeaderChecks::default(), Audit::new(3));
+            checks.watch::<Kv>(AT, &Observed::Invoked { ticket, request: &request });
+            checks.watch::<Kv>(AT, &Observed::Requested { ticket, node: LEADER });
+            if answered {
+                let answer = Observed::Answered { ticket, node: LEADER, redirect: true, names: None };
+                checks.watch::<Kv>(AT, &answer);
+            }
+            checks.on_fact(AT, LEADER, RaftFact::SteppedDown { term: 0 }, Duration(100));
+            checks.after_step(&mut audit, AT, hand.node());
+            broken(&audit).map(str::to_owned)
+        };
+        assert_eq!(run(KvCommand::Delete { key: 1 }, false).as_deref(), Some(PROPOSALS_LET_GO));
+        assert_eq!(run(KvCommand::Delete { key: 1 }, true), None, "its client was sent away");
+        assert_eq!(run(KvCommand::Get { key: 1 }, false), None, "a read is another rule's");
+    }
+}

@@ -334,3 +334,35 @@ impl PromiseChecks {
         seen.map(|(rule, seen, what)| audit.rule(rule, seen, format!("{seen} {what}"))).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::consensus::raft::{self, Config};
+    use crate::shared::kv::Kv;
+    use sim_core::hand::Hand;
+
+    #[test]
+    fn more_batches_on_their_way_than_the_pipeline_takes_are_found() {
+        let config = Config::new(3);
+        let mut hand = Hand::<raft::Raft<Kv>>::down(&config, NodeId(0), 1);
+        hand.boot();
+        let most = u64::from(config.pipeline) + BESIDE as u64;
+        let run = |batches: u64, committed: u64| {
+            let (mut checks, mut audit) = (PromiseChecks::new(3), Audit::new(3));
+            for last in 1..=batches {
+                let fact = RaftFact::Appended { first: last, last, term: 1, chain: 0 };
+                checks.on_fact(&mut audit, Instant(last), (NodeId(0), fact), Some(1), true);
+                if last == most {
+                    let fact = RaftFact::Committed { index: committed, term: 1 };
+                    checks.on_fact(&mut audit, Instant(last), (NodeId(0), fact), Some(1), true);
+                }
+                checks.after_step(&mut audit, Instant(last), &|_| Some(hand.node()));
+            }
+            audit.violation().map(|violation| violation.rule.clone())
+        };
+        assert_eq!(run(most, 0), None);
+        assert_eq!(run(most + 1, 0).as_deref(), Some(PIPELINE_KEPT));
+        assert_eq!(run(most + 1, 1), None, "the first is committed");
+    }
+}

@@ -121,6 +121,7 @@ impl Observer<Synod> for SynodChecks {
 mod tests {
     use super::*;
     use crate::consensus::synod::SynodOptions;
+    use sim_core::hand::Hand;
     use sim_core::{Effects, LocalInstant, Node, Purpose, Replay, Rng, Shape, Timer, WriteId, Writes};
 
     #[test]
@@ -133,6 +134,31 @@ mod tests {
         };
         assert_eq!((decide(1), decide(1)), (Ok(()), Ok(())));
         assert_eq!(decide(2).unwrap_err().rule, AGREEMENT);
+    }
+
+    #[test]
+    fn an_acceptor_that_ignores_whom_it_has_outbid_is_found() {
+        let config = SynodOptions::default().validate(&Shape::plain(3)).unwrap();
+        let mut hand = Hand::<Synod>::down(&config, NodeId(2), 1);
+        hand.boot();
+        let [low, high] = [1, 2].map(|round| Ballot { round, node: 0 });
+        hand.tell(NodeId(0), SynodMessage::Prepare { ballot: high });
+        assert_eq!(hand.node().promised(), high);
+        let nodes = [None, None, Some(hand.node().clone())];
+        let run = |ballot: Ballot, told: bool| {
+            let mut checks = SynodChecks::new(&config);
+            let prepare = SynodMessage::Prepare { ballot };
+            let came = Observed::Delivered { from: NodeId(1), to: NodeId(2), number: 1, message: &prepare };
+            checks.observe(Instant(7), &came);
+            if told {
+                let (outbid, arrives) = (SynodMessage::Outbid { promised: high }, Instant(8));
+                let sent = Observed::Sent { from: NodeId(2), to: NodeId(1), number: 1, message: &outbid, arrives };
+                checks.observe(Instant(7), &sent);
+            }
+            checks.after_step(Instant(7), NodeId(2), &nodes).map_err(|violation| violation.rule)
+        };
+        assert_eq!(run(low, false), Err(OUTBID_ARE_TOLD.to_owned()));
+        assert_eq!((run(low, true), run(high, false)), (Ok(()), Ok(())));
     }
 
     #[test]

@@ -336,6 +336,53 @@ mod tests {
     }
 
     #[test]
+    fn a_failed_primary_that_is_taken_back_too_soon_is_found() {
+        let config =
+            Rc::new(ClusterOptions::default().validate(&sim_core::Shape::plain(6)).expect("options that make sense"));
+        let (node, of) = (NodeId(0), NodeId(1));
+        let nodes: Vec<_> = (0..6).map(|me| Some(cluster(&config, NodeId(me)))).collect();
+        let run = |failed_for: Duration| {
+            let mut duties = Duties::default();
+            duties.after_step(node, &nodes);
+            let mut note = |at, fact| duties.watch(&config, at, &Observed::Noted { node, fact });
+            note(Instant(7), ClusterFact::Failed { node: of });
+            note(Instant(7) + failed_for, ClusterFact::Back { node: of });
+            let message = ClusterMessage::Fail(NodeId(5));
+            let delivered = Observed::Delivered { from: of, to: node, number: 1, message: &message };
+            duties.watch(&config, Instant(7) + failed_for, &delivered);
+            duties.after_step(node, &nodes).map(|(rule, ..)| rule)
+        };
+        let due = config.node_timeout.times(REPORT_LASTS);
+        assert_eq!(run(Duration(due.0 / 2)), Some(FAILED_STAY_FAILED));
+        assert_eq!(run(due), None);
+    }
+
+    #[test]
+    fn who_is_told_of_a_new_primary_and_holds_it_for_a_replica_is_found() {
+        let config =
+            Rc::new(ClusterOptions::default().validate(&sim_core::Shape::plain(6)).expect("options that make sense"));
+        let (node, owner) = (NodeId(0), NodeId(4));
+        let run = |is_replica: bool| {
+            let mut duties = Duties::default();
+            let mut nodes: Vec<_> = (0..6).map(|me| Some(cluster(&config, NodeId(me)))).collect();
+            duties.after_step(node, &nodes);
+            let cluster = nodes[node.index()].as_mut().expect("it runs");
+            let slots = cluster.slots().runs(NodeId(1));
+            let peer = &mut cluster.peers[owner.index()];
+            assert!(peer.primary.is_some());
+            peer.config_epoch = 9;
+            if !is_replica {
+                peer.primary = None;
+            }
+            let message = ClusterMessage::Update { owner, config_epoch: 9, slots };
+            let delivered = Observed::Delivered { from: NodeId(2), to: node, number: 1, message: &message };
+            duties.watch(&config, Instant(7), &delivered);
+            duties.after_step(node, &nodes).map(|(rule, ..)| rule)
+        };
+        assert_eq!((run(true), run(false)), (Some(UPDATES_ARE_TAKEN), None));
+    }
+
+    #[test]
     fn who_claims_what_another_has_and_is_not_told_is_found() {
         let config =
             Rc::new(ClusterOptions::default().validate(&sim_core::Shape::plain(6)).expect("options that make sense"));

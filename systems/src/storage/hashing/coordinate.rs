@@ -284,3 +284,35 @@ impl Machine {
         false
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::checks::{HashingChecks, STAND_INS_ARE_OTHERS};
+    use super::super::{HashingOptions, HashingSystem, Machine};
+    use crate::shared::kv::KvCommand;
+    use sim_core::hand::Hand;
+    use sim_core::{ClientId, Instant, NodeId, Observed, Observer, Shape, System, Ticket};
+
+    #[test]
+    fn a_holder_that_stands_in_for_another_is_found() {
+        let options = HashingOptions { replicas: 3, sloppy: true, ..HashingOptions::default() };
+        let setup = HashingSystem::configure(options, &Shape::plain(5)).expect("sound options");
+        let mut store = Hand::<Machine>::down(&setup, NodeId(0), 1);
+        store.boot();
+        store.sync();
+        let ticket = Ticket { client: ClientId(0), op: 1, floor: 0, attempt: 0 };
+        store.ask(ticket, KvCommand::Get { key: 5 });
+        let look = |store: &Hand<Machine>| {
+            let mut checks = HashingChecks::new(&setup);
+            checks.observe(Instant(7), &Observed::Requested { ticket, node: NodeId(0) });
+            let nodes = [Some(store.node().clone()), None, None, None, None];
+            checks.after_step(Instant(7), NodeId(0), &nodes).map_err(|violation| violation.rule)
+        };
+        assert_eq!(look(&store), Ok(()));
+        store.step(|machine, _| {
+            let groups = machine.ops.values_mut().flat_map(|op| &mut op.groups);
+            groups.for_each(|group| group.fallbacks.push(group.holders[1]));
+        });
+        assert_eq!(look(&store), Err(STAND_INS_ARE_OTHERS.to_owned()));
+    }
+}

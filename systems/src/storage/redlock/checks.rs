@@ -201,3 +201,47 @@ impl Observer<Machine> for RedlockChecks {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::message::RedlockRequest;
+    use super::super::options::RedlockOptions;
+    use super::*;
+    use sim_core::hand::{Hand, sent};
+    use sim_core::{ClientId, Ticket};
+
+    #[test]
+    fn who_waits_for_more_than_most_instances_to_forget_a_lock_is_found() {
+        let valid = RedlockOptions::default().validate(&sim_core::Shape::plain(4)).expect("sound options");
+        let config = Rc::new(Config { instances: 3, ..valid });
+        let me = NodeId(3);
+        let mut app = Hand::<Machine>::down(&config, me, 1);
+        app.boot();
+        let ticket = Ticket { client: ClientId(0), op: 1, floor: 0, attempt: 0 };
+        let asked = sent(app.ask(ticket, RedlockRequest::Lock { lock: 5 }));
+        let Some((_, RedlockMessage::Set { value, .. })) = asked.first() else { panic!("it asks: {asked:?}") };
+        let value = *value;
+        for instance in [0, 1].map(NodeId) {
+            app.tell(instance, RedlockMessage::SetDone { value, set: true });
+        }
+        app.run(config.hold);
+        let waits = app.node().clone();
+        for instance in [0, 1].map(NodeId) {
+            app.tell(instance, RedlockMessage::Deleted { value, held: true });
+        }
+        let rests = app.node().clone();
+        let run = |app: &Machine, forgotten: u32| {
+            let mut checks = RedlockChecks::new(&config);
+            let fact = RedlockFact::LetsGo { lock: 5, value };
+            checks.observe(Instant(7), &Observed::Noted { node: me, fact });
+            for from in (0..forgotten).map(NodeId) {
+                let message = &RedlockMessage::Deleted { value, held: true };
+                checks.observe(Instant(8), &Observed::Delivered { from, to: me, number: 1, message });
+            }
+            checks.after_step(Instant(8), me, &[None, None, None, Some(app.clone())]).expect("the run goes on");
+            checks.broken.into_keys().next()
+        };
+        assert_eq!(run(&waits, 2), Some(RELEASES_END));
+        assert_eq!((run(&waits, 1), run(&rests, 2)), (None, None));
+    }
+}

@@ -428,3 +428,29 @@ impl Observer<Machine> for ZkChecks {
         self.broken.take().map_or(Ok(()), Err)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::options::ZkOptions;
+    use super::*;
+
+    #[test]
+    fn a_server_that_connects_whose_session_has_ended_is_found() {
+        let config = Rc::new(ZkOptions::default().validate(&sim_core::Shape::plain(3)).expect("sound options"));
+        let (server, client, session) = (NodeId(1), NodeId(4), Session(77));
+        let run = |alive: bool, another_step: bool| {
+            let mut checks = ZkChecks::new(&config);
+            let word = ZkMessage::Revalidated { session, alive };
+            let told = Observed::Delivered { from: NodeId(0), to: server, number: 1, message: &word };
+            checks.observe(Instant(7), &told);
+            if another_step {
+                checks.after_step(Instant(7), server, &[]).expect("nothing is wrong so far");
+            }
+            let (message, arrives) = (&ZkMessage::Connected { session }, Instant(8));
+            checks.observe(Instant(7), &Observed::Sent { from: server, to: client, message, arrives, number: 1 });
+            checks.after_step(Instant(7), server, &[]).map_err(|violation| violation.rule)
+        };
+        assert_eq!(run(false, false), Err(ENDED_ARE_REFUSED.to_owned()));
+        assert_eq!((run(true, false), run(false, true)), (Ok(()), Ok(())));
+    }
+}
