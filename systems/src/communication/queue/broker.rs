@@ -3,7 +3,7 @@
 use super::bugs::QueueBug;
 use super::coordinator::Desk;
 use super::log::Offset;
-use super::message::{QueueFact, QueueMessage, QueueRecord, Refusal};
+use super::message::{FetchNumber, QueueFact, QueueMessage, QueueRecord, Refusal};
 use super::metadata::{Alter, Altered, Image, Partition};
 use super::node::{AGAIN, CLEAN, CLOCK, FLUSH, Fx, GROUPS, WAITS, WATCH};
 use super::options::{Cleanup, Config, Flush};
@@ -26,7 +26,7 @@ pub struct Broker {
     unanswered: u32,
     pub(super) replicas: BTreeMap<Partition, Replica>,
     /// The number of its last fetch.
-    pub(super) last_fetch: u64,
+    pub(super) last_fetch: FetchNumber,
     /// Producer ids that it may give out, and who waits for one.
     ids: (u64, u64),
     wants_ids: Vec<NodeId>,
@@ -45,7 +45,7 @@ impl Broker {
             controller,
             unanswered: 0,
             replicas: BTreeMap::new(),
-            last_fetch: 0,
+            last_fetch: FetchNumber(0),
             ids: (0, 0),
             wants_ids: Vec::new(),
             desks: BTreeMap::new(),

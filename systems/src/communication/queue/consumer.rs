@@ -4,11 +4,12 @@
 use super::assign::deal;
 use super::bugs::QueueBug;
 use super::log::{Body, Member, Offset};
-use super::message::{Denial, Fetched, Me, QueueFact, QueueMessage, Refusal};
+use super::message::{CommitNumber, Denial, FetchNumber, Fetched, Me, QueueFact, QueueMessage, Refusal};
 use super::metadata::{Image, Partition};
 use super::node::{AGAIN, CLOCK, Fx, WAITS, WATCH};
 use super::options::{Commit, Config, Rebalance, Reset};
 use super::silent::Silent;
+use crate::shared::number::Counts;
 use sim_core::{Duration, LocalInstant, NodeId, Timer};
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
@@ -37,7 +38,7 @@ pub(super) struct Claim {
     pub(super) committed: Option<Offset>,
     pub(super) buffer: VecDeque<(Offset, u64)>,
     /// The fetch that is under way: to whom, and until when.
-    pub(super) fetch: Option<(u64, NodeId, LocalInstant)>,
+    pub(super) fetch: Option<(FetchNumber, NodeId, LocalInstant)>,
     pub(super) rests: LocalInstant,
 }
 
@@ -53,7 +54,7 @@ pub(super) struct Work {
 }
 
 /// A commit under way: its number, what it says, until when it waits for the answer, or to be sent.
-pub(super) type Saying = (u64, Vec<(u32, Offset)>, LocalInstant);
+pub(super) type Saying = (CommitNumber, Vec<(u32, Offset)>, LocalInstant);
 
 /// A consumer.
 #[derive(Clone, Debug)]
@@ -82,12 +83,12 @@ pub struct Consumer {
     pub(super) work: Option<Work>,
     /// A commit under way.
     pub(super) commit: Option<Saying>,
-    pub(super) commits: u64,
+    pub(super) commits: CommitNumber,
     /// Whether it is on its way.
     pub(super) sent: bool,
     /// With automatic commits: whether the next poll makes one.
     pub(super) commit_due: bool,
-    pub(super) fetches: u64,
+    pub(super) fetches: FetchNumber,
     pub(super) last: Partition,
 }
 
@@ -122,10 +123,10 @@ impl Consumer {
             plan: None,
             work: None,
             commit: None,
-            commits: 0,
+            commits: CommitNumber(0),
             sent: false,
             commit_due: false,
-            fetches: 0,
+            fetches: FetchNumber(0),
             last: Partition(0),
         }
     }
@@ -399,9 +400,8 @@ impl Consumer {
                 claim.rests = now + self.config.retry_backoff;
                 continue;
             }
-            self.fetches += 1;
-            claim.fetch = Some((self.fetches, leader, now + patience));
-            let (number, partition) = (self.fetches, *partition);
+            let (number, partition) = (self.fetches.advance(), *partition);
+            claim.fetch = Some((number, leader, now + patience));
             let (replica, leader_epoch, last_epoch) = (None, 0, 0);
             fx.send(leader, QueueMessage::Fetch { number, partition, offset, replica, leader_epoch, last_epoch });
         }

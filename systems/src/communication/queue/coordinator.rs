@@ -5,7 +5,7 @@
 use super::broker::Broker;
 use super::bugs::QueueBug;
 use super::log::{Body, Item, Member, Offset};
-use super::message::{Denial, Me, QueueFact, QueueMessage, Why};
+use super::message::{CommitNumber, Denial, Me, QueueFact, QueueMessage, Why};
 use super::metadata::Partition;
 use super::node::{Fx, GROUPS};
 use super::replica::For;
@@ -354,7 +354,7 @@ impl Broker {
         &mut self,
         from: NodeId,
         me: Me,
-        number: u64,
+        number: CommitNumber,
         offsets: &[(u32, Offset)],
         fx: &mut Fx<'_>,
     ) -> Result<(), Denial> {
@@ -388,7 +388,7 @@ impl Broker {
     pub(super) fn on_committed(
         &self,
         (node, group, generation, id): (NodeId, u32, u32, u64),
-        number: u64,
+        number: CommitNumber,
         end: Offset,
         fx: &mut Fx<'_>,
     ) {

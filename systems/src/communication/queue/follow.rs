@@ -9,6 +9,7 @@ use super::metadata::Partition;
 use super::node::{AGAIN, Fx};
 use super::options::Flush;
 use super::replica::{Replica, Side};
+use crate::shared::number::Counts;
 use sim_core::{Duration, NodeId};
 use std::rc::Rc;
 
@@ -36,8 +37,7 @@ impl Broker {
     pub(super) fn fetch(&mut self, partition: Partition, fx: &mut Fx<'_>) {
         let (now, config) = (fx.now(), Rc::clone(&self.config));
         let Some(registration) = self.registration() else { return };
-        self.last_fetch += 1;
-        let number = self.last_fetch;
+        let number = self.last_fetch.advance();
         let Some(replica) = self.replicas.get_mut(&partition) else { return };
         let (offset, leader_epoch, last_epoch) = (replica.end(&config), replica.epoch, replica.log.last_epoch());
         let waits = offset < replica.log.end();

@@ -7,6 +7,15 @@ use crate::shared::replication::Minute;
 use sim_core::{NodeId, NodeSet};
 use std::rc::Rc;
 
+crate::shared::number::numbers! {
+    /// A producer's own number for what it asks a broker: to take a batch, or how far a log may be read.
+    RequestNumber;
+    /// A follower's, or a consumer's, own number for a fetch.
+    FetchNumber;
+    /// A member's own number for a commit of its offsets.
+    CommitNumber;
+}
+
 /// Why a broker does not do what it was asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -110,7 +119,7 @@ sim_core::messages! {
         /// A producer sends a batch.
         Produce {
             /// The producer's number for it.
-            number: u64,
+            number: RequestNumber,
             /// Where.
             partition: Partition,
             /// What.
@@ -119,7 +128,7 @@ sim_core::messages! {
         /// The answer: where it stands.
         Produced {
             /// To which.
-            number: u64,
+            number: RequestNumber,
             /// Where.
             partition: Partition,
             /// What.
@@ -128,7 +137,7 @@ sim_core::messages! {
         /// A follower, or a consumer, wants what comes next.
         Fetch {
             /// The asker's number for it.
-            number: u64,
+            number: FetchNumber,
             /// Where.
             partition: Partition,
             /// From here.
@@ -147,14 +156,14 @@ sim_core::messages! {
         /// How far may consumers read?
         AskEnd {
             /// The asker's number for it.
-            number: u64,
+            number: RequestNumber,
             /// Where.
             partition: Partition,
         } = "ListOffsets" ("#{number} p{}", partition.0),
         /// The answer.
         End {
             /// To which.
-            number: u64,
+            number: RequestNumber,
             /// Up to here.
             result: Result<Offset, Refusal>,
         } = "Offset" ("#{number} {result:?}"),
@@ -197,7 +206,7 @@ sim_core::messages! {
             /// Who.
             me: Me,
             /// Its number for it.
-            number: u64,
+            number: CommitNumber,
             /// Partitions, and what it wants next of each.
             offsets: Rc<[(u32, Offset)]>,
         } = "OffsetCommit" bytes { 12 * offsets.len() as u32 } ("#{number} {offsets:?}"),
@@ -206,14 +215,14 @@ sim_core::messages! {
             /// Who.
             me: Me,
             /// Which.
-            number: u64,
+            number: CommitNumber,
         } = "OffsetCommitted" ("#{number}"),
         /// It is not.
         CommitDenied {
             /// Who.
             me: Me,
             /// Which.
-            number: u64,
+            number: CommitNumber,
             /// Why.
             why: Denial,
         } = "OffsetCommitDenied" ("#{number} {why:?}"),
@@ -245,7 +254,7 @@ sim_core::messages! {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Fetched {
     /// To which.
-    pub number: u64,
+    pub number: FetchNumber,
     /// Where.
     pub partition: Partition,
     /// Whether it is for a follower.

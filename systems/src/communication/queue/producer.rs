@@ -3,11 +3,12 @@
 
 use super::bugs::QueueBug;
 use super::log::{Body, Draft, Item, Offset, Sequence};
-use super::message::{QueueFact, QueueMessage, QueueRequest, QueueResponse, Refusal};
+use super::message::{QueueFact, QueueMessage, QueueRequest, QueueResponse, Refusal, RequestNumber};
 use super::metadata::{Image, Partition};
 use super::node::{CLOCK, Fx};
 use super::options::{Acks, Config};
 use super::silent::Silent;
+use crate::shared::number::Counts;
 use sim_core::{Duration, LocalInstant, NodeId, Ticket};
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
@@ -28,7 +29,7 @@ struct Batch {
     /// The number of its first message, once it has one.
     sequence: Option<Sequence>,
     /// The request that carries it, to whom, and until when.
-    flight: Option<(u64, NodeId, LocalInstant)>,
+    flight: Option<(RequestNumber, NodeId, LocalInstant)>,
     /// It is not sent again before this.
     rests: LocalInstant,
     /// Whether it was ever sent.
@@ -54,7 +55,7 @@ struct Question {
     ticket: Ticket,
     partition: Partition,
     /// The request, to whom, and until when.
-    flight: Option<(u64, NodeId, LocalInstant)>,
+    flight: Option<(RequestNumber, NodeId, LocalInstant)>,
     rests: LocalInstant,
     since: LocalInstant,
 }
@@ -72,7 +73,7 @@ pub struct Producer {
     id_at: LocalInstant,
     lanes: BTreeMap<Partition, Lane>,
     questions: Vec<Question>,
-    requests: u64,
+    requests: RequestNumber,
 }
 
 impl Producer {
@@ -94,7 +95,7 @@ impl Producer {
             id_at: now,
             lanes: BTreeMap::new(),
             questions: Vec::new(),
-            requests: 0,
+            requests: RequestNumber(0),
         }
     }
 
@@ -166,7 +167,8 @@ impl Producer {
     fn disconnect(&mut self, broker: NodeId, now: LocalInstant) {
         self.stale = true;
         self.silent.add(broker, now);
-        let is_there = |flight: &Option<(u64, NodeId, LocalInstant)>| flight.is_some_and(|(_, to, _)| to == broker);
+        let is_there =
+            |flight: &Option<(RequestNumber, NodeId, LocalInstant)>| flight.is_some_and(|(_, to, _)| to == broker);
         for batch in self.lanes.values_mut().flat_map(|lane| &mut lane.batches).filter(|it| is_there(&it.flight)) {
             (batch.flight, batch.unsure) = (None, true);
         }
@@ -185,7 +187,7 @@ impl Producer {
         }
     }
 
-    fn on_end(&mut self, from: NodeId, number: u64, result: Result<Offset, Refusal>, fx: &mut Fx<'_>) {
+    fn on_end(&mut self, from: NodeId, number: RequestNumber, result: Result<Offset, Refusal>, fx: &mut Fx<'_>) {
         let of = |question: &Question| question.flight.is_some_and(|(it, to, _)| (it, to) == (number, from));
         let Some(at) = self.questions.iter().position(of) else { return };
         match result {
@@ -201,7 +203,13 @@ impl Producer {
         }
     }
 
-    fn on_produced(&mut self, number: u64, partition: Partition, result: Result<Offset, Refusal>, fx: &mut Fx<'_>) {
+    fn on_produced(
+        &mut self,
+        number: RequestNumber,
+        partition: Partition,
+        result: Result<Offset, Refusal>,
+        fx: &mut Fx<'_>,
+    ) {
         let rests = fx.now() + self.config.retry_backoff;
         self.stale |= result.is_err() && self.config.acks == Acks::None;
         let Some(lane) = self.lanes.get_mut(&partition) else { return };
@@ -328,13 +336,13 @@ impl Producer {
                     batch.sequence = Some(Sequence { producer, epoch: *epoch, first: *next });
                     *next += batch.messages.len() as u32;
                 }
-                self.requests += 1;
+                let number = self.requests.advance();
                 in_flight += 1;
                 batch.sent = true;
-                batch.flight = Some((self.requests, leader, now + config.request_timeout));
+                batch.flight = Some((number, leader, now + config.request_timeout));
                 let items = batch.messages.iter().map(|message| message.item.clone()).collect();
                 let draft = Rc::new(Draft { sequence: batch.sequence, acks: config.acks, items });
-                fx.send(leader, QueueMessage::Produce { number: self.requests, partition, draft });
+                fx.send(leader, QueueMessage::Produce { number, partition, draft });
             }
             if config.acks == Acks::None {
                 // What was sent is done.
@@ -360,9 +368,9 @@ impl Producer {
                 question.rests = now + self.config.retry_backoff;
                 continue;
             }
-            self.requests += 1;
-            question.flight = Some((self.requests, leader, now + patience));
-            fx.send(leader, QueueMessage::AskEnd { number: self.requests, partition: question.partition });
+            let number = self.requests.advance();
+            question.flight = Some((number, leader, now + patience));
+            fx.send(leader, QueueMessage::AskEnd { number, partition: question.partition });
         }
     }
 

@@ -1,6 +1,7 @@
 //! A broker's copy of a partition, and what it is while the broker leads it or follows somebody.
 
 use super::log::{Log, Offset};
+use super::message::{CommitNumber, FetchNumber, RequestNumber};
 use super::options::Config;
 use sim_core::{LocalInstant, NodeId, NodeSet, WriteId};
 use std::collections::BTreeMap;
@@ -9,9 +10,9 @@ use std::collections::BTreeMap;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum For {
     /// A producer, by its number, for a batch that stands here.
-    Producer(NodeId, u64, Offset),
+    Producer(NodeId, RequestNumber, Offset),
     /// A member of a group, which commits its offsets: its group, its generation, its name, its number.
-    Commit(NodeId, u32, u32, u64, u64),
+    Commit(NodeId, u32, u32, u64, CommitNumber),
     /// A group, which was dealt this generation.
     Plan(u32, u32),
 }
@@ -20,7 +21,7 @@ pub(super) enum For {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Waiting {
     pub from: NodeId,
-    pub number: u64,
+    pub number: FetchNumber,
     pub offset: Offset,
     /// Whether a follower asks.
     pub replica: bool,
@@ -64,7 +65,7 @@ pub(super) struct Lead {
 pub(super) struct Follow {
     pub leader: NodeId,
     /// The fetch that is under way, and until when.
-    pub number: Option<(u64, LocalInstant)>,
+    pub number: Option<(FetchNumber, LocalInstant)>,
     /// Not before this.
     pub rests: LocalInstant,
     /// Whether it has taken a high watermark over for which it has to cut its log yet.

@@ -4,7 +4,7 @@
 use super::broker::Broker;
 use super::bugs::QueueBug;
 use super::log::{Admission, Batch, Draft, Item, Offset};
-use super::message::{Denial, Fetched, Me, QueueFact, QueueMessage, QueueRecord, Refusal};
+use super::message::{Denial, FetchNumber, Fetched, Me, QueueFact, QueueMessage, QueueRecord, Refusal, RequestNumber};
 use super::metadata::Partition;
 use super::node::{Fx, WAITS};
 use super::options::{Acks, Flush};
@@ -17,7 +17,7 @@ impl Broker {
     pub(super) fn on_produce(
         &mut self,
         from: NodeId,
-        number: u64,
+        number: RequestNumber,
         partition: Partition,
         draft: &Draft,
         fx: &mut Fx<'_>,
@@ -191,7 +191,7 @@ impl Broker {
         }
     }
 
-    fn refuse(&self, to: NodeId, of: (u64, Partition), replica: bool, why: Refusal, fx: &mut Fx<'_>) {
+    fn refuse(&self, to: NodeId, of: (FetchNumber, Partition), replica: bool, why: Refusal, fx: &mut Fx<'_>) {
         let (number, partition) = of;
         let (start, end, watermark) = self
             .replicas
@@ -206,7 +206,7 @@ impl Broker {
     pub(super) fn on_fetch(
         &mut self,
         from: NodeId,
-        (number, partition, offset): (u64, Partition, Offset),
+        (number, partition, offset): (FetchNumber, Partition, Offset),
         (registration, leader_epoch, last_epoch): (Option<u64>, u32, u32),
         fx: &mut Fx<'_>,
     ) {
@@ -242,7 +242,7 @@ impl Broker {
         self.arm_waits(fx);
     }
 
-    fn diverge(&self, to: NodeId, number: u64, partition: Partition, at: (u32, Offset), fx: &mut Fx<'_>) {
+    fn diverge(&self, to: NodeId, number: FetchNumber, partition: Partition, at: (u32, Offset), fx: &mut Fx<'_>) {
         let replica = &self.replicas[&partition];
         let fetched = Fetched {
             number,

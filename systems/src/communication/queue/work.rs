@@ -4,10 +4,11 @@
 use super::bugs::QueueBug;
 use super::consumer::{Claim, Consumer, Stage, Work};
 use super::log::Offset;
-use super::message::{Denial, Me, QueueFact, QueueMessage};
+use super::message::{CommitNumber, Denial, Me, QueueFact, QueueMessage};
 use super::metadata::Partition;
 use super::node::{Fx, WAITS};
 use super::options::Commit;
+use crate::shared::number::Counts;
 use sim_core::LocalInstant;
 
 impl Consumer {
@@ -77,8 +78,8 @@ impl Consumer {
     }
 
     pub(super) fn commit(&mut self, offsets: Vec<(u32, Offset)>, fx: &mut Fx<'_>) {
-        self.commits += 1;
-        (self.commit, self.sent) = (Some((self.commits, offsets, LocalInstant(0))), false);
+        let number = self.commits.advance();
+        (self.commit, self.sent) = (Some((number, offsets, LocalInstant(0))), false);
         self.try_commit(fx);
     }
 
@@ -104,7 +105,7 @@ impl Consumer {
         fx.send(coordinator, QueueMessage::Commit { me, number, offsets });
     }
 
-    pub(super) fn on_committed(&mut self, number: u64, fx: &mut Fx<'_>) {
+    pub(super) fn on_committed(&mut self, number: CommitNumber, fx: &mut Fx<'_>) {
         if self.commit.as_ref().is_some_and(|(of, ..)| *of == number) {
             self.end_commit(true, fx);
         }
@@ -112,7 +113,7 @@ impl Consumer {
 
     /// A commit was refused. Unless another coordinator may take it, it is given up: what it is about may be somebody
     /// else's by then.
-    pub(super) fn on_commit_denied(&mut self, me: Me, number: u64, why: Denial, fx: &mut Fx<'_>) {
+    pub(super) fn on_commit_denied(&mut self, me: Me, number: CommitNumber, why: Denial, fx: &mut Fx<'_>) {
         let Some((.., until)) = self.commit.as_mut().filter(|(of, ..)| *of == number) else { return };
         self.sent = false;
         if why == Denial::NotCoordinator {
