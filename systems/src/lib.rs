@@ -11,6 +11,8 @@ pub mod communication;
 pub mod computing;
 pub mod consensus;
 pub mod control;
+#[cfg(test)]
+mod digests;
 pub mod shared;
 pub mod storage;
 
