@@ -435,10 +435,8 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
             machine.probes().bytes_out += leaving;
         }
         if !matches!(answer, Answer::UnderWay) {
-            let (redirect, names) = match answer {
-                Answer::Elsewhere(hint) => (true, hint),
-                _ => (false, None),
-            };
+            let redirect = matches!(answer, Answer::Elsewhere(_));
+            let names = if let Answer::Elsewhere(hint) = answer { hint } else { None };
             self.observer.observe(self.now, &Observed::Answered { ticket, node: from, redirect, names });
         }
         if self.is_tcp() && !self.is_seated(ticket.client) {
