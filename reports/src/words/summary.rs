@@ -23,9 +23,9 @@ const LINES: usize = 2;
 /// Columns of a usual terminal.
 const USUAL: usize = 80;
 
-/// At most 24 lines of at most `width` columns (more lines in fewer columns than usual): did it hold, how available, the worst outage and why, latency, where
-/// the load went, which faults bit, where the report is and how to run it again. `dir` is the run's folder as the user
-/// would type it; `colour` adds ANSI colours, which take no columns.
+/// At most 24 lines of at most `width` columns (more lines in fewer columns than usual): did it hold, how available,
+/// the worst outage and why, latency, where the load went, which faults bit, where the report is and how to run it
+/// again. `dir` is the run's folder as the user would type it; `colour` adds ANSI colours, which take no columns.
 #[must_use]
 pub fn summary(report: &Report, dir: &Path, width: usize, colour: bool) -> String {
     let mut page = Page { out: String::new(), width: width.clamp(40, 200), colour };
