@@ -87,7 +87,7 @@ fn for_ci(registry: &Registry, args: &CheckArgs) -> Exit {
                 problems.list().iter().map(|one| problem(one, &file)).collect()
             }
         };
-        suites.push(Suite { name: file.clone(), file, properties: Vec::new(), cases });
+        suites.push(Suite { name: file.clone(), file, properties: Vec::new(), caution: None, cases });
     }
     say(&ci::told(args.format, &suites).unwrap_or_default());
     exit

@@ -13,6 +13,8 @@ pub struct Suite {
     pub file: String,
     /// What else is known of all of them.
     pub properties: Vec<(&'static str, String)>,
+    /// What harm was done though all held: never shown as a plain success.
+    pub caution: Option<String>,
     /// One by one.
     pub cases: Vec<Case>,
 }
@@ -134,7 +136,9 @@ fn junit(suites: &[Suite]) -> String {
         let name = xml(&suite.name);
         let _ = writeln!(out, "  <testsuite name=\"{name}\" {}>", counts(core::slice::from_ref(suite)));
         let _ = writeln!(out, "    <properties>");
-        for (key, value) in core::iter::once(&("file", suite.file.clone())).chain(&suite.properties) {
+        let caution = suite.caution.iter().map(|caution| ("caution", caution));
+        let named = suite.properties.iter().map(|(key, value)| (*key, value)).chain(caution);
+        for (key, value) in core::iter::once(("file", &suite.file)).chain(named) {
             let _ = writeln!(out, "      <property name=\"{key}\" value=\"{}\"/>", xml(value));
         }
         let _ = writeln!(out, "    </properties>");
@@ -191,6 +195,9 @@ fn github(suites: &[Suite]) -> String {
         let text = format!("{held} held, {failed} failed, {open} inconclusive{bugs}");
         let text = suite.properties.iter().fold(text, |text, (key, value)| format!("{text}\n{key}: {value}"));
         let (file, name) = (property(&suite.file), property(&suite.name));
+        if let Some(caution) = &suite.caution {
+            let _ = writeln!(out, "::warning file={file},title={name}::{}", message(caution));
+        }
         let _ = writeln!(out, "::notice file={file},title={name}::{}", message(&text));
     }
     out
@@ -222,6 +229,7 @@ mod tests {
             name: "a<b>\"&'\u{1}".to_owned(),
             file: "dir/x,y:z.toml".to_owned(),
             properties: vec![("again", "splitbrain sweep 'x' --seeds 1..9".to_owned())],
+            caution: Some("3 writes lost".to_owned()),
             cases: vec![
                 Case::held("seed 1".to_owned()),
                 case("seed 2", Came::Failed, "fresh\u{b}_reads", "]]> saw\n100 % <less>\r\n::error::injected"),
@@ -242,6 +250,7 @@ mod tests {
             text.contains("<failure message=\"fresh\u{fffd}_reads\">]]&gt; saw\n100 % &lt;less&gt;&#13;\n"),
             "{text}"
         );
+        assert!(text.contains("<property name=\"caution\" value=\"3 writes lost\"/>"), "{text}");
         assert!(text.contains("<skipped message=\"inconclusive: budget\"></skipped>"), "{text}");
         assert!(text.contains("<error message=\"panic\">at&#9;x</error>"), "{text}");
         assert!(!text.contains(|c: char| c < ' ' && c != '\n'), "{text}");
@@ -251,12 +260,14 @@ mod tests {
     fn an_annotation_is_one_line_and_nobody_elses() {
         let text = github(&suites());
         let lines: Vec<&str> = text.lines().collect();
-        let [failed, open, bug, notice] = lines[..] else { panic!("{text}") };
+        let [failed, open, bug, caution, notice] = lines[..] else { panic!("{text}") };
         let place = "file=dir/x%2Cy%3Az.toml,line=3,col=7";
         assert!(failed.starts_with(&format!("::error {place},title=a<b>\"&'\u{1}%3A seed 2::fresh")), "{failed}");
         assert!(failed.ends_with("]]> saw%0A100 %25 <less>%0D%0A::error::injected"), "{failed}");
         assert!(open.starts_with("::warning ") && open.ends_with("::budget"), "{open}");
         assert!(bug.starts_with("::error "), "{bug}");
+        assert!(caution.starts_with("::warning file=dir/x%2Cy%3Az.toml,title="), "{caution}");
+        assert!(caution.ends_with("::3 writes lost"), "{caution}");
         assert!(notice.contains("::1 held, 1 failed, 1 inconclusive, 1 bugs in splitbrain%0Aagain: "), "{notice}");
     }
 

@@ -83,7 +83,8 @@ pub fn main(registry: Registry) -> ExitCode {
     let cli = parsed.unwrap_or_else(|error| error.exit());
     interrupt::watch();
     // A panic is a bug in splitbrain, whatever the input was: say so, with the code that means it.
-    let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| dispatch(&registry, &cli)));
+    let command = || dispatch(&registry, &cli).max(run::unsaid());
+    let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(command));
     outcome.unwrap_or_else(|_| {
         eprintln!("\nsplitbrain: this is a bug in splitbrain, not in your scenario. Please report it with the command you ran.");
         Exit::Bug

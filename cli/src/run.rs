@@ -17,6 +17,7 @@ use sim_core::fault::Schedule;
 use sim_core::record::{Ruling, RunRecord};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 use std::time::Duration;
 
 /// Why a run has no result.
@@ -94,6 +95,7 @@ pub fn run(registry: &Registry, args: &RunArgs) -> Exit {
             name: scenario.name.clone(),
             file: path.display().to_string(),
             properties: vec![("seed", seed.to_string()), ("again", again(args, path, scenario, seed))],
+            caution: None,
             cases: Vec::new(),
         };
         let exit = match one(registry, args, scenario, seed, &mut suite) {
@@ -159,9 +161,31 @@ pub fn out_flag(out: &Path) -> String {
     if out == Path::new(DEFAULT_OUT) { String::new() } else { format!(" --out {}", quoted(&out.display().to_string())) }
 }
 
-/// Writes to standard output; a reader that has gone away (a closed pipe) is no reason to fail.
+/// Why something could not be said.
+static UNSAID: OnceLock<io::Error> = OnceLock::new();
+
+/// Writes to standard output. The program goes on where that is not possible, and [`unsaid`] tells in the end.
 pub fn say(text: &str) {
-    let _ = io::stdout().write_all(text.as_bytes());
+    heard(io::stdout().write_all(text.as_bytes()));
+}
+
+fn heard(said: io::Result<()>) {
+    if let Err(error) = said {
+        // The first reason is the one that people can do something about.
+        let _ = UNSAID.set(error);
+    }
+}
+
+/// Complains if not all of what was said could be written; a reader that has gone away (a closed pipe) is no reason to.
+pub fn unsaid() -> Exit {
+    heard(io::stdout().flush());
+    match UNSAID.get() {
+        Some(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            complain!("standard output can not be written: {}", reports::reason(error));
+            Exit::Environment
+        }
+        _ => Exit::Held,
+    }
 }
 
 /// A run in its folder.
@@ -227,7 +251,11 @@ pub fn into_folder(
     let mut evidence = Evidence { twin, ..told::evidence() };
     let sinks =
         Sinks { history: Some(&mut history), trace: Some(&mut trace), trace_mode, bars, evidence: Some(&mut evidence) };
-    let mut record = simulate(registry, scenario, schedule, seed, sinks)?;
+    let unwritten = |error| match error {
+        RunError::Io(source) => Trouble::Dir(folder.unwritten(source)),
+        other => Trouble::Run(other),
+    };
+    let mut record = simulate(registry, scenario, schedule, seed, sinks).map_err(unwritten)?;
     let twin = evidence.parted.as_ref().map(told::parted).or_else(|| {
         evidence.twin_record.as_ref().and_then(|twin| difference(&record, twin)).map(|what| format!("{what}\n"))
     });
@@ -235,7 +263,7 @@ pub fn into_folder(
     record.version = crate::recorded::VERSION.to_owned();
     record.scenario_fingerprint = crate::recorded::fingerprint(&text);
     let simulated = watch.elapsed();
-    history.flush().and_then(|()| trace.flush()).map_err(RunError::from)?;
+    history.flush().and_then(|()| trace.flush()).map_err(|source| folder.unwritten(source))?;
     let report = reports::analyse(&record);
     reports::write_record(folder.path(), &record)?;
     let witness = crate::history::witness_of(folder.path(), &record);
@@ -334,6 +362,7 @@ fn one(
             }
             suite.properties.push(("digest", record.digest.clone()));
             suite.properties.push(("report", dir.join("report.html").display().to_string()));
+            suite.caution = reports::harm_sentence(&report);
         }
         Output::Json => say(&format!("{}\n", report.to_json_line())),
         Output::Text => {

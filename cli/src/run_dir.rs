@@ -72,6 +72,11 @@ impl Partial {
         Ok(Self { temporary, target, latest: false, finished: false, _lock: lock })
     }
 
+    /// That some file of it can not be written.
+    pub fn unwritten(&self, source: io::Error) -> DirError {
+        DirError { path: self.target.clone(), what: "write its files", source }
+    }
+
     /// Where files go for now.
     pub fn path(&self) -> &Path {
         &self.temporary

@@ -167,3 +167,24 @@ fn a_problem_of_a_file_stands_at_its_line() {
     let ran = splitbrain(&["check", "raft/steady", "--set", "cluster.nods=3", "--format", "github"]);
     assert!(ran.stdout.starts_with("::error file=raft/steady,title="), "{}", ran.stdout);
 }
+
+/// All rules hold, and writes are lost: whoever sees CI's page only is told.
+#[test]
+fn harm_is_a_warning_though_all_held() {
+    let scratch = Scratch::new();
+    let out = scratch.path().to_str().expect("UTF-8");
+    let on = |command: &str, more: &[&str]| {
+        let file = "scenarios/library/failover/two-nodes.toml";
+        let set = [command, file, "--out", out, "--set", "report.charts=false"];
+        let ran = splitbrain(&[&set[..], more].concat());
+        assert_eq!(ran.status.code(), Some(0), "{}", ran.stderr);
+        ran.stdout
+    };
+    let warning = |text: &str| text.lines().find(|line| line.starts_with("::warning ")).unwrap_or_default().to_owned();
+    let run = on("run", &["--format", "github"]);
+    assert!(warning(&run).contains(" acknowledged writes lost"), "{run}");
+    let sweep = on("sweep", &["--seeds", "1..3", "--format", "github"]);
+    assert!(warning(&sweep).contains("lost writes: in 3 of 3 runs"), "{sweep}");
+    let junit = on("run", &["--format", "junit"]);
+    assert!(junit.contains("<property name=\"caution\" value=\""), "{junit}");
+}

@@ -305,6 +305,21 @@ fn check_and_diff_speak_json() {
     assert!(told["parted"]["at_ns"].is_u64() && told["a"]["digest"] != told["b"]["digest"], "{told}");
 }
 
+/// Whoever keeps what was printed has only a part of it.
+#[cfg(target_os = "linux")]
+#[test]
+fn what_could_not_be_printed_is_no_success() {
+    let bench = Bench::new();
+    let (file, out) = (bench.text("small.toml"), bench.text("runs"));
+    for args in [&["run", &file, "--out", &out, "--format", "json"][..], &["list", "rules"]] {
+        let full = fs::File::options().write(true).open("/dev/full").expect("Linux has one");
+        let ran = command(args).stdout(full).stderr(Stdio::piped()).output().expect("the binary runs");
+        let said = String::from_utf8_lossy(&ran.stderr);
+        assert_eq!(ran.status.code(), Some(74), "{args:?}: {said}");
+        assert!(said.contains("standard output can not be written: the disk is full"), "{said}");
+    }
+}
+
 #[test]
 fn standard_input_is_a_file() {
     let scratch = Scratch::new();

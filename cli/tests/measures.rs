@@ -238,6 +238,11 @@ fn a_primary_too_slow_to_be_used_is_not_replaced_needlessly() {
     let failover = &seen.report["failover"];
     assert_eq!(failover["false_failovers"], 0, "{failover}");
     let outages = seen.report["availability"]["outages"].as_array().expect("a list");
+    assert_eq!(
+        (outages.len(), failover["failovers"].as_array().map(Vec::len)),
+        (9, Some(9)),
+        "it is replaced each time"
+    );
     for outage in outages {
         let within =
             |f: &&Json| ns(&f["began_ns"]) <= ns(&outage["end_ns"]) && ns(&f["ended_ns"]) >= ns(&outage["start_ns"]);

@@ -112,6 +112,43 @@ fn a_shard_without_its_primary_is_an_outage_of_that_shard() {
     assert_eq!((a.longest_zone_outage_ns, a.longest_full_outage_ns), (0, 0));
 }
 
+/// Two of six partitions have their only copy on the broker that dies.
+const BROKER_DIES: &str = r#"
+[scenario]
+name = "broker"
+system = "queue"
+duration = "25s"
+warmup = "2s"
+[cluster]
+nodes = 6
+[system]
+replication_factor = 1
+min_insync_replicas = 1
+partitions = 6
+[[workload]]
+clients = 10
+rate = "100/s"
+at = "producer"
+[[fault]]
+kind = "crash"
+target = "broker:2"
+at = "7s"
+duration = "10s"
+"#;
+
+#[test]
+fn a_partition_without_its_broker_is_an_outage_of_that_partition() {
+    for load in ["rate = \"100/s\"", "rate = \"10/s\"", "think_time = \"20ms\""] {
+        let report = report(&BROKER_DIES.replace("rate = \"100/s\"", load), &[], None);
+        let a = &report.availability;
+        assert_eq!(named(&report, S), ["2 of 6 shards"], "{load}: {:?}", a.outages);
+        let outage = &a.outages[0];
+        assert!(outage.start_ns.abs_diff(7 * S) <= a.window_ns, "{load}: {outage:?}");
+        assert!(outage.end_ns >= 17 * S && outage.end_ns < 19 * S, "{load}: {outage:?}");
+        assert_eq!(a.longest_full_outage_ns, 0);
+    }
+}
+
 #[test]
 fn whoever_waits_a_minute_gives_the_outage_its_name() {
     // Who hears nothing is pinged after half the node timeout, and has failed when that long has no answer: the majority
@@ -139,6 +176,12 @@ fn check_says_what_probes_can_not_see() {
     let late = notes(&[light, "probe.timeout=1s", "expect.longest_write_outage=<= 500ms"]);
     assert!(late.contains("outages shorter than 1s are not seen") && late.contains("more than 150ms"), "{late}");
     assert!(late.contains("expect.longest_write_outage <= 500ms: outages shorter than 1s"), "{late}");
+    // What is free can be multiplied by anything.
+    let slow = ["fault.0.kind=slow", "fault.0.factor=5000", light];
+    let floor = notes(&slow);
+    assert!(floor.starts_with("fault 1 multiplies by 5000 what is free") && floor.contains("takes 1ms"), "{floor}");
+    assert_eq!(notes(&[&slow[..], &["cluster.cpu_cost=1us"]].concat()), "");
+    assert_eq!(notes(&[&slow[..], &["fault.0.floor=50ms"]].concat()), "");
     let busy = notes(&["probe.every=1ms", "cluster.cpu_cost=1ms"]);
     assert!(busy.starts_with("probes ask 6000 times a second of a capacity of 166/s"), "{busy}");
 }

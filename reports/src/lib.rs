@@ -34,7 +34,8 @@ pub use report::{
 };
 pub use shell::{program, quoted, set_program};
 pub use units::natural;
-pub use words::summary;
+
+pub use words::{harm_sentence, summary};
 
 /// Designs under the same seeds.
 pub mod compare {

@@ -65,6 +65,47 @@ fn a_clear_difference_is_said_with_its_size_and_its_interval() {
     assert_eq!(compared(&turned, &[]).better, Better::A);
 }
 
+/// Twenty seeds in which A loses `a` writes and B `b`; B is down for less time.
+fn losing(a: f64, b: f64) -> Comparison {
+    let lost =
+        sim_core::metric::MetricKind::new("lost_writes", "lost writes", sim_core::metric::Unit::Number, "").harm();
+    let with = |outage, lost| {
+        let mut run = run(outage);
+        run.insert("lost_writes".into(), lost);
+        run
+    };
+    let pairs: Vec<_> = (0..20).map(|i| (with(500 + i, a), with(300 + i, b))).collect();
+    Comparison::of("1..20".into(), (side("old"), side("new")), Vec::new(), &[lost], &pairs)
+}
+
+#[test]
+fn what_both_lose_is_said_though_they_do_not_differ() {
+    let scratch = std::env::temp_dir().join(format!("splitbrain-losing-{}", std::process::id()));
+    std::fs::create_dir_all(&scratch).expect("a folder");
+    let page = |c: &Comparison| {
+        write(&scratch, c, false).expect("it can be written");
+        let read = |file: &str| std::fs::read_to_string(scratch.join(file)).expect(file);
+        let (html, md) = (read("compare.html"), read("compare.md"));
+        let pill =
+            html.split("<span class=\"pill ").nth(1).expect("a verdict").split("</span>").next().unwrap().to_owned();
+        (pill, md.lines().nth(2).expect("a verdict").to_owned())
+    };
+    let same = losing(3.0, 3.0);
+    assert_eq!(same.conclusion[0], "A had lost writes in 20 of 20 seeds, B in 20.");
+    let (pill, said) = page(&same);
+    assert!(pill.starts_with("inconclusive") && pill.contains("though it had lost writes in 20 of 20 seeds"), "{pill}");
+    assert!(said.contains("though it had lost writes"), "{said}");
+    // Who loses less loses, too.
+    let less = losing(9.0, 3.0);
+    assert!(less.conclusion[0].ends_with("A had lost writes in 20 of 20 seeds, B in 20."), "{:?}", less.conclusion);
+    assert!(page(&less).0.starts_with("inconclusive"));
+    let none = losing(9.0, 0.0);
+    assert!(!none.conclusion[0].contains(" had "), "{:?}", none.conclusion);
+    assert!(page(&none).0.starts_with("pass"), "{:?}", page(&none));
+    assert!(!losing(0.0, 0.0).conclusion.iter().any(|said| said.contains("lost writes")));
+    std::fs::remove_dir_all(&scratch).expect("it is there");
+}
+
 #[test]
 fn chance_and_too_few_seeds_show_nothing() {
     let noise: Vec<(u64, u64)> = (0..60).map(|i| (500, if i % 2 == 0 { 440 + i } else { 510 + i })).collect();

@@ -14,7 +14,30 @@ fn summaries() {
         assert!(text.lines().all(|line| line.chars().count() <= 100), "{text}");
         insta::assert_snapshot!(format!("summary_{}", record.scenario), text);
         let narrow = summary(&report, Path::new(&dir), 60, true);
-        assert!(narrow.lines().count() <= 24);
+        assert!(narrow.lines().count() <= 32, "{narrow}");
+    }
+}
+
+/// A usual terminal has 80 columns, and half a window fewer.
+#[test]
+fn what_does_not_fit_a_line_goes_on_in_the_next() {
+    let mut report = analyse(&cases::leader_crash());
+    let cause = "slow links between zones a and b: 1.4 s there and back, of 200 ms that an operation may take";
+    let worst = report.worst_outage().expect("a leader crashed").start_ns;
+    let outages = &mut report.availability.outages;
+    outages.iter_mut().find(|o| o.start_ns == worst).expect("it is one of them").cause = cause.into();
+    for width in [60, 80, 100] {
+        let text = summary(&report, Path::new("runs/x/1"), width, false);
+        assert!(text.lines().all(|line| line.chars().count() <= width), "{text}");
+        let row = |label: &str| {
+            let mut lines = text.lines().skip_while(|line| !line.starts_with(label));
+            let first = lines.next().expect(label)[14..].to_owned();
+            let rest = lines.take_while(|line| line.starts_with("  "));
+            rest.fold(first, |text, line| text + " " + line.trim_start())
+        };
+        assert!(row("worst").contains(cause), "in {width} columns: {text}");
+        assert!(row("availability").contains(" nines)") && row("outages").contains(" late"), "{text}");
+        assert!(width < 80 || row("load").contains(" times the mean"), "{text}");
     }
 }
 

@@ -5,7 +5,7 @@ use crate::{Scenario, Systems};
 use sim_core::fault::Fault;
 use sim_core::network::Transport;
 use sim_core::record::{Comparison, Expectation};
-use sim_core::{FileText, Instant};
+use sim_core::{Duration, FileText, Instant};
 
 /// Notes about a scenario, one sentence each.
 #[must_use]
@@ -25,6 +25,7 @@ pub fn notes(scenario: &Scenario, systems: &dyn Systems) -> Vec<String> {
         }
     }
     notes.extend(kindless(scenario));
+    notes.extend(free(scenario));
     notes.extend(unseen(scenario));
     notes.extend(cost(scenario));
     notes
@@ -44,6 +45,26 @@ fn kindless(scenario: &Scenario) -> Vec<String> {
             )
         })
         .collect()
+}
+
+/// The least that an input costs a real machine.
+const INPUT: Duration = Duration::micros(10);
+
+/// Nodes that are slowed by more than their floor shows, because nothing costs them any time.
+fn free(scenario: &Scenario) -> Vec<String> {
+    let cluster = &scenario.cluster;
+    let costs = core::iter::once(cluster.cpu_cost).chain(cluster.groups.iter().filter_map(|group| group.cpu_cost));
+    if costs.into_iter().any(|cost| cost > Duration::ZERO) {
+        return Vec::new();
+    }
+    let free = |(number, plan): (usize, &Plan)| match plan.fault {
+        Fault::Slow { factor, floor } if INPUT.times(u64::from(factor)) > floor => Some(format!(
+            "fault {number} multiplies by {factor} what is free ([cluster] cpu_cost is 0): each input takes {floor}, \
+             its floor, and no more"
+        )),
+        _ => None,
+    };
+    (1..).zip(&scenario.faults).filter_map(free).collect()
 }
 
 /// What the system says of the files that its options name.

@@ -82,7 +82,8 @@ fn whole(registry: &Registry, args: &SweepArgs, plan: &Plan, scenarios: &[Scenar
                 ("report", made.dir.join("summary.html").display().to_string()),
             ];
             let (name, file) = (scenarios[0].name.clone(), args.file().display().to_string());
-            say(&ci::told(args.format, &[ci::Suite { name, file, properties, cases }]).unwrap_or_default());
+            let caution = text::caution(&made.summary);
+            say(&ci::told(args.format, &[ci::Suite { name, file, properties, caution, cases }]).unwrap_or_default());
         }
     }
     Ok(made.close())

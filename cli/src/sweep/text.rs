@@ -71,7 +71,9 @@ pub fn body(summary: &Summary, dir: &Path, again: &Again) -> String {
         counts.push(number(bug, "bug in splitbrain", "bugs in splitbrain"));
     }
     let _ = writeln!(out, "{}", counts.join(", "));
-    harms(&mut out, summary);
+    for harm in harms(summary) {
+        let _ = writeln!(out, "  {harm}");
+    }
     failures(&mut out, summary, dir, again);
     figures(&mut out, summary);
     cells(&mut out, &summary.cells);
@@ -118,14 +120,19 @@ fn failures(out: &mut String, summary: &Summary, dir: &Path, again: &Again) {
 }
 
 /// What clients lost in runs that held or not: never left to the table alone.
-fn harms(out: &mut String, summary: &Summary) {
-    for (kind, spread) in
-        followed(summary, &summary.figures).filter(|(kind, spread)| kind.harm && spread.above_zero > 0)
-    {
+fn harms(summary: &Summary) -> impl Iterator<Item = String> {
+    let harmful = followed(summary, &summary.figures).filter(|(kind, spread)| kind.harm && spread.above_zero > 0);
+    harmful.map(|(kind, spread)| {
         let (runs, of) = (spread.above_zero, spread.quantiles.count);
         let most = spread.quantiles.max.map_or_else(String::new, |most| format!(", {} at most", metric(most, kind)));
-        let _ = writeln!(out, "  {}: in {runs} of {of} runs{most}", kind.title);
-    }
+        format!("{}: in {runs} of {of} runs{most}", kind.title)
+    })
+}
+
+/// The same for CI, if there is any.
+pub fn caution(summary: &Summary) -> Option<String> {
+    let all: Vec<String> = harms(summary).collect();
+    (!all.is_empty()).then(|| all.join("; "))
 }
 
 /// The followed figures that some run has.

@@ -117,11 +117,20 @@ fn split(f: &Compared) -> String {
     )
 }
 
-/// What one of the two loses for good, and the other does not: in most seeds, or at least on average.
+/// What one of the two loses for good, and the other does not: in most seeds, or at least on average. What both lose is
+/// said, too, or the better one would seem to lose nothing.
 fn harm(c: &Comparison, f: &Compared) -> Option<String> {
-    match f.better {
+    let said = match f.better {
         Better::NotShown => average(f).map(|said| said.replacen("But on", "On", 1)),
         _ => Some(shown(c, f)),
+    };
+    let [a, b] = [Better::A, Better::B].map(|side| f.harmed(side));
+    let [in_a, in_b, seeds] = [a, b, f.pairs].map(units::count);
+    let both = || format!("A had {} in {in_a} of {seeds} seeds, B in {in_b}.", f.title());
+    match said {
+        Some(said) if a.min(b) > 0 => Some(format!("{said} {}", both())),
+        None if a.max(b) > 0 => Some(both()),
+        said => said,
     }
 }
 

@@ -9,6 +9,7 @@ mod stats;
 pub use ranking::{Against, Contrast, RANKING_SCHEMA_VERSION, Ranked, Ranking, Standing};
 pub use stats::{CONFIDENCE, Interval};
 
+use crate::units;
 use serde::Serialize;
 use sim_core::metric::{self, MetricKind, Unit};
 use std::collections::BTreeMap;
@@ -143,6 +144,18 @@ pub struct Compared {
     pub(crate) values: Columns,
 }
 
+impl Compared {
+    /// In how many seeds one of the two has more than none of it.
+    pub(crate) fn harmed(&self, side: Better) -> u64 {
+        let values = match side {
+            Better::A => &self.values.a,
+            Better::B => &self.values.b,
+            Better::NotShown => return 0,
+        };
+        values.iter().filter(|value| **value > 0.0).count() as u64
+    }
+}
+
 /// Both columns and their differences, each sorted.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Columns {
@@ -208,6 +221,14 @@ impl Comparison {
         comparison.warnings = conclusion::warnings(&comparison);
         comparison.conclusion = conclusion::sentences(&comparison);
         comparison
+    }
+
+    /// The gravest harm that one of the two does: `lost writes in 6 of 6 seeds`.
+    pub(crate) fn harm_of(&self, side: Better) -> Option<String> {
+        self.harms().find_map(|f| match f.harmed(side) {
+            0 => None,
+            n => Some(format!("{} in {} of {} seeds", f.title(), units::count(n), units::count(f.pairs))),
+        })
     }
 
     /// The figures any of which is harm: what clients were promised and did not get.

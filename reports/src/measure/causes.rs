@@ -2,6 +2,7 @@
 
 use crate::report::Condition;
 use crate::units;
+use sim_core::Fate;
 use sim_core::record::{FaultRecord, Mark, RunRecord};
 use std::collections::BTreeMap;
 
@@ -10,19 +11,24 @@ const NAMED: usize = 3;
 /// A fault that ended this long before an outage or less is worth a word, though it is not to blame.
 const LATELY: u64 = 5_000_000_000;
 
-/// What overlaps the beginning of the outage `[start, end)`, as text, and the faults among it as indices into the
-/// record.
+/// What is behind an outage.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Cause {
+    /// For people.
+    pub text: String,
+    /// The faults among it, as indices into the record.
+    pub faults: Vec<usize>,
+    /// Whether it is only what is so all the time: nothing was lost then that somebody had to notice and replace.
+    pub standing: bool,
+}
+
+/// What overlaps the beginning of the outage `[start, end)`.
 ///
 /// The measured beginning is not the real one: it may lie a window behind it, or before it by as long as an operation
 /// takes that was under way when it began; `slack` is the larger of the two. A fault that never bit is never to blame.
 /// Where no fault and no condition was there, what the system itself announced is told: who lost the lead, and how
 /// often it changed hands.
-pub(crate) fn attribute(
-    record: &RunRecord,
-    conditions: &[Condition],
-    (start, end): (u64, u64),
-    slack: u64,
-) -> (String, Vec<usize>) {
+pub(crate) fn attribute(record: &RunRecord, conditions: &[Condition], (start, end): (u64, u64), slack: u64) -> Cause {
     let overlaps = |from: u64, to: u64| from <= start.saturating_add(slack) && to >= start.saturating_sub(slack);
     let blamed = |f: &FaultRecord| f.bit && overlaps(f.start_ns, f.end_ns);
     let faults: Vec<usize> = (0..record.faults.len()).filter(|i| blamed(&record.faults[*i])).collect();
@@ -30,7 +36,8 @@ pub(crate) fn attribute(
     let others = conditions.iter().filter(|c| overlaps(c.start_ns, c.end_ns) && c.may_cause(start));
     let passing = others.clone().filter(|c| !last_resort(c)).map(|c| c.label.clone());
     let mut all: Vec<String> = faults.iter().map(|i| record.faults[*i].name()).chain(passing).collect();
-    if all.is_empty() {
+    let standing = all.is_empty();
+    if standing {
         // What is so all the time explains a moment only where nothing else does.
         all.extend(others.filter(last_resort).map(|c| c.label.clone()));
     }
@@ -39,16 +46,27 @@ pub(crate) fn attribute(
         if all.len() > NAMED {
             text.push_str(&format!("; and {} more", all.len() - NAMED));
         }
-        return (text, faults);
+        return Cause { text, faults, standing };
     }
-    let mut text = announced(record, (start.saturating_sub(slack), start.saturating_add(slack)), end)
-        .map_or_else(|| "no cause found".to_owned(), |what| format!("no fault was active: {what}"));
+    let mut text = if is_starting(record, start, slack) {
+        let warmup = units::duration(record.measure_from_ns);
+        format!("the system was starting: nobody had been served when the warm-up of {warmup} was over")
+    } else {
+        announced(record, (start.saturating_sub(slack), start.saturating_add(slack)), end)
+            .map_or_else(|| "no cause found".to_owned(), |what| format!("no fault was active: {what}"))
+    };
     let lately = |f: &&FaultRecord| f.bit && f.end_ns < start && start - f.end_ns <= LATELY;
     if let Some(fault) = record.faults.iter().filter(lately).max_by_key(|f| f.end_ns) {
         let ago = units::duration(start - fault.end_ns);
         text.push_str(&format!(" ({} had ended {ago} before)", fault.name()));
     }
-    (text, Vec::new())
+    Cause { text, faults: Vec::new(), standing: false }
+}
+
+/// Whether what is measured begins before the system does.
+fn is_starting(record: &RunRecord, start: u64, slack: u64) -> bool {
+    let early = start <= record.measure_from_ns.saturating_add(slack);
+    early && !record.ops.iter().any(|op| op.outcome == Fate::Ok && op.return_ns <= start)
 }
 
 /// What the system announced around the beginning, and how often the lead changed hands until the end:
@@ -89,7 +107,8 @@ fn announced(record: &RunRecord, (from, to): (u64, u64), end: u64) -> Option<Str
 #[cfg(test)]
 mod tests {
     use super::*;
-    use sim_core::record::PhaseRecord;
+    use sim_core::Class;
+    use sim_core::record::{OpRecord, PhaseRecord};
 
     const S: u64 = 1_000_000_000;
 
@@ -115,7 +134,8 @@ mod tests {
     }
 
     fn cause(record: &RunRecord, conditions: &[Condition]) -> (String, Vec<usize>) {
-        attribute(record, conditions, (10 * S, 12 * S), S / 10)
+        let cause = attribute(record, conditions, (10 * S, 12 * S), S / 10);
+        (cause.text, cause.faults)
     }
 
     #[test]
@@ -162,6 +182,42 @@ mod tests {
         assert_eq!(cause(&record(Vec::new()), &[limit(10 * S)]).0, "no cause found");
         assert_eq!(cause(&record(Vec::new()), &[limit(8 * S)]).0, "the clients' limit");
         assert_eq!(cause(&record(vec![crash]), &[limit(8 * S)]).0, "crash of n1");
+    }
+
+    #[test]
+    fn what_is_so_all_the_time_leaves_nothing_to_replace() {
+        let slow = Condition { label: "slow links".into(), end_ns: 200 * S, ..Condition::default() };
+        let standing =
+            |faults| attribute(&record(faults), core::slice::from_ref(&slow), (10 * S, 12 * S), S / 10).standing;
+        assert!(standing(Vec::new()));
+        assert!(!standing(vec![fault("crash of n1", 10 * S, 15 * S, true)]));
+    }
+
+    #[test]
+    fn what_is_measured_from_the_start_on_includes_the_start() {
+        let mut record = record(Vec::new());
+        record.measure_from_ns = 10 * S;
+        let said = "the system was starting: nobody had been served when the warm-up of 10 s was over";
+        assert_eq!(cause(&record, &[]).0, said);
+        let op = |return_ns, outcome| OpRecord {
+            client: 0,
+            op: 0,
+            class: Class::Write,
+            probe: false,
+            zone: 0,
+            shard: 0,
+            invoke_ns: S,
+            return_ns,
+            outcome,
+            node: None,
+            attempts: 1,
+        };
+        record.ops = vec![op(2 * S, Fate::Failed), op(11 * S, Fate::Ok)];
+        assert_eq!(cause(&record, &[]).0, said);
+        record.ops.push(op(2 * S, Fate::Ok));
+        assert_eq!(cause(&record, &[]).0, "no cause found");
+        record.ops.pop();
+        assert_eq!(attribute(&record, &[], (15 * S, 16 * S), S).text, "no cause found", "that is not the beginning");
     }
 
     #[test]

@@ -77,7 +77,11 @@ pub fn analyse(record: &RunRecord) -> Report {
     let slack = report.availability.window_ns.max(2 * report.latency.all.p50_ns.unwrap_or(0));
     for outage in &mut report.availability.outages {
         let span = (outage.start_ns, outage.end_ns);
-        (outage.cause, outage.cause_faults) = causes::attribute(record, &report.conditions, span, slack);
+        let cause = causes::attribute(record, &report.conditions, span, slack);
+        (outage.cause, outage.cause_faults) = (cause.text, cause.faults);
+        if cause.standing {
+            outage.phases.clear();
+        }
     }
     recovery::measure(record, &mut report);
     report.metrics.splice(0..0, metrics::of(&report));

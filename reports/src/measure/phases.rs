@@ -6,6 +6,8 @@ use std::collections::BTreeSet;
 
 /// Time in which somebody tried and nobody could: candidates without voters.
 const NO_QUORUM: &str = "no quorum";
+/// Time in which nobody noticed: the system announced no step of a recovery.
+const UNDETECTED: &str = "undetected";
 /// Faults that take nodes away from each other.
 const TAKE_AWAY: [&str; 3] = ["crash", "pause", "partition"];
 
@@ -40,7 +42,7 @@ pub(crate) fn split(record: &RunRecord, start: u64, end: u64) -> Vec<Phase> {
     }
     let last = record.phases.last().map(|phase| phase.name.as_str());
     let name = match (current, begun) {
-        (Some(name), None) => Some(name),
+        (Some(name), None) => Some(if record.phases[0].ends_with.is_some() { UNDETECTED } else { name }),
         (Some(name), Some(_)) if Some(name) == last => last,
         (Some(_), Some(_)) => Some(NO_QUORUM),
         (None, _) => last,
@@ -125,5 +127,12 @@ mod tests {
         let tried = record(&[(10, 1, "campaign"), (400, 2, "campaign")], &["n3", "n4", "n5"]);
         assert_eq!(names(&tried), named(&[("undetected", 10), ("no quorum", 1090)]));
         assert_eq!(names(&record(&[], &["n5"])), named(&[("undetected", 1100)]));
+        // Whatever the first step is called: it has not been taken.
+        let mut detects = record(&[], &["n5"]);
+        detects.phases[0].name = "detect".into();
+        assert_eq!(names(&detects), named(&[("undetected", 1100)]));
+        // Where nothing is to be detected, a phase has its name.
+        detects.phases = vec![PhaseRecord { name: "transactions do not end".into(), ends_with: None }];
+        assert_eq!(names(&detects), named(&[("transactions do not end", 1100)]));
     }
 }

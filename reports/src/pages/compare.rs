@@ -117,17 +117,34 @@ fn row(f: &Compared) -> Row {
     }
 }
 
-/// Whether there is no plain winner: no difference, or one that does better in one thing only.
+/// Who loses less where that is shown, else who is down for less time.
+fn winner(c: &Comparison) -> Better {
+    c.harms().map(|f| f.better).find(|better| *better != Better::NotShown).unwrap_or(c.better)
+}
+
+/// Whether there is no plain winner: no difference, or one that does better in one thing only, or does harm itself.
 fn is_mixed(c: &Comparison) -> bool {
-    let spared = c.harms().map(|f| f.better).find(|better| *better != Better::NotShown);
-    match spared {
-        None => c.better == Better::NotShown,
-        Some(spared) => c.better != Better::NotShown && c.better != spared,
+    let winner = winner(c);
+    winner == Better::NotShown
+        || !matches!(c.better, Better::NotShown) && c.better != winner
+        || c.harm_of(winner).is_some()
+}
+
+/// Who loses less, then who is down for less time, and what harm is done even so.
+fn headline(c: &Comparison) -> String {
+    let plain = plain(c);
+    match winner(c) {
+        Better::NotShown => match (c.harm_of(Better::A), c.harm_of(Better::B)) {
+            (None, None) => plain,
+            (Some(harm), None) => format!("{plain}; A had {harm}"),
+            (None, Some(harm)) => format!("{plain}; B had {harm}"),
+            (Some(a), Some(b)) => format!("{plain}; A had {a}, B had {b}"),
+        },
+        winner => c.harm_of(winner).map_or_else(|| plain.clone(), |harm| format!("{plain}, though it had {harm}")),
     }
 }
 
-/// Who loses less, then who is down for less time.
-fn headline(c: &Comparison) -> String {
+fn plain(c: &Comparison) -> String {
     let letter = |better| match better {
         Better::A => Some(("A", &c.a.label)),
         Better::B => Some(("B", &c.b.label)),

@@ -107,6 +107,13 @@ pub(crate) fn harm(report: &Report, words: Words) -> Vec<String> {
     told.collect()
 }
 
+/// All of that harm in one line, if there was any.
+#[must_use]
+pub fn harm_sentence(report: &Report) -> Option<String> {
+    let harm = harm(report, Words::All);
+    (!harm.is_empty()).then(|| harm.join(", "))
+}
+
 /// `312 of 400 ops/s served in time, 78 %; 1.2 tries each; refused 1,412`.
 pub(crate) fn goodput_sentence(g: &Goodput, errors: &BTreeMap<String, u64>) -> String {
     let Some(fraction) = g.fraction else { return "nobody asked".into() };

@@ -7,4 +7,5 @@ pub(crate) mod sheet;
 pub(crate) mod summary;
 pub(crate) mod view;
 
+pub use measured::harm_sentence;
 pub use summary::summary;

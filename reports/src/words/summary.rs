@@ -18,10 +18,14 @@ const NODES: usize = 4;
 const TITLE: usize = 20;
 /// Where the texts begin.
 const LABEL: usize = 14;
+/// Lines that a text takes at most; one more where a line is shorter than usual.
+const LINES: usize = 2;
+/// Columns of a usual terminal.
+const USUAL: usize = 80;
 
-/// At most 24 lines of at most `width` columns: did it hold, how available, the worst outage and why, latency, where
-/// the load went, which faults bit, where the report is and how to run it again. `dir` is the run's folder as the user
-/// would type it; `colour` adds ANSI colours, which take no columns.
+/// At most 24 lines of at most `width` columns (more lines in fewer columns than usual): did it hold, how available,
+/// the worst outage and why, latency, where the load went, which faults bit, where the report is and how to run it
+/// again. `dir` is the run's folder as the user would type it; `colour` adds ANSI colours, which take no columns.
 #[must_use]
 pub fn summary(report: &Report, dir: &Path, width: usize, colour: bool) -> String {
     let mut page = Page { out: String::new(), width: width.clamp(40, 200), colour };
@@ -65,8 +69,13 @@ struct Page {
 }
 
 impl Page {
-    /// A line with a label; both cut to the width.
+    /// A text with a label, broken between words.
     fn row(&mut self, tint: &str, label: &str, text: &str) {
+        self.wrapped(tint, label, text, " ");
+    }
+
+    /// A line with a label; both cut to the width.
+    fn line(&mut self, tint: &str, label: &str, text: &str) {
         let label: String = label.chars().take(LABEL - 2).collect();
         let pad = " ".repeat(LABEL - 2 - label.chars().count());
         let text = clip(text, self.width - LABEL);
@@ -82,21 +91,22 @@ impl Page {
     /// A line that is of no use unless it is whole: a path, a command.
     fn whole(&mut self, label: &str, text: &str) {
         let width = core::mem::replace(&mut self.width, usize::MAX);
-        self.row("", label, text);
+        self.line("", label, text);
         self.width = width;
     }
 
-    /// Up to two lines, broken after the last `between` that fits.
+    /// A few lines, broken after the last `between` that fits, or else between words.
     fn wrapped(&mut self, tint: &str, label: &str, text: &str, between: &str) {
         let room = self.width - LABEL;
-        let fits = text.char_indices().nth(room).map(|(at, _)| at);
-        match fits.and_then(|at| text[..at].rfind(between).map(|found| found + between.len())) {
-            None => self.row(tint, label, text),
-            Some(at) => {
-                self.row(tint, label, &text[..at]);
-                self.more(&text[at..]);
-            }
+        let (mut tint, mut label, mut rest) = (tint, label, text);
+        for _ in 1..if self.width < USUAL { LINES + 1 } else { LINES } {
+            let Some((past, _)) = rest.char_indices().nth(room) else { break };
+            let fits = |between: &str| rest[..past].rfind(between).map(|found| found + between.len());
+            let Some(at) = fits(between).or_else(|| fits(" ")) else { break };
+            self.line(tint, label, &rest[..at]);
+            (tint, label, rest) = ("", "", &rest[at..]);
         }
+        self.line(tint, label, rest);
     }
 
     /// A line that continues the one before.

@@ -124,7 +124,8 @@ pub static FAULT: Section = Section {
         Key::new("on_crash", Word(ON_CRASH), "lose_unsynced", "what a crash leaves on the disk").only(&["crash"]),
         Key::new("kill_after", Table(&AFTER), "", "another name for `after`").only(&["crash"]),
         Key::new("factor", Count(2, 1_000_000), "20", "how many times as long an input takes").only(&["slow"]),
-        Key::new("floor", Duration, "1ms", "what an input that was free takes").only(&["slow"]),
+        Key::new("floor", Duration, "1ms", "what an input takes at least, for instance one that was free")
+            .only(&["slow"]),
         Key::new("shape", Word(SHAPES), "isolate", "who can still talk to whom").only(&["partition"]),
         Key::new("groups", Takes::Groups, "", "of shape `groups`: lists of nodes, zones or roles").only(&["partition"]),
         Key::new("clients", Flag, "true for a zone", "whether clients are cut off with their zone")

@@ -26,7 +26,8 @@ pub(super) const METRICS: &[MetricKind] = &[
         "messages of which programs were told that they are delivered",
     )
     .more_is_better(),
-    MetricKind::new("lost", "lost", Unit::Number, "messages that count as delivered and are in no log").harm(),
+    // What clients lost of it is `lost_writes`, and harm.
+    MetricKind::new("lost", "lost", Unit::Number, "messages that count as delivered and are in no log, probes' too"),
     MetricKind::new("given_up", "given up", Unit::Number, "messages that producers have given up"),
     MetricKind::new("duplicated", "duplicated", Unit::Number, "messages that are in the log once more"),
     MetricKind::new("out_of_order", "out of order", Unit::Number, "messages behind one that was sent later"),

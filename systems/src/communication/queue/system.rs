@@ -64,7 +64,12 @@ impl System for QueueSystem {
     }
 
     fn profile(config: &Rc<Config>) -> Profile {
-        Profile { recovery: Some(config.broker_session), ..Profile::default() }
+        let shards = config.data_partitions() as u16;
+        Profile { shards, recovery: Some(config.broker_session), ..Profile::default() }
+    }
+
+    fn shard(config: &Rc<Config>, key: u64) -> u16 {
+        config.partition_of(key).0 as u16
     }
 
     fn operation(request: &QueueRequest) -> Operation {

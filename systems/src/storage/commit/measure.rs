@@ -26,7 +26,7 @@ pub(super) const METRICS: &[MetricKind] = &[
     MetricKind::new("blocked_longest", "blocked for at most", Unit::Time, "the longest of them"),
     MetricKind::new(
         "committed_per_second",
-        "committed per second",
+        "committed per second, probes' too",
         Unit::Number,
         "transactions that committed, a second",
     )
