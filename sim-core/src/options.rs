@@ -25,6 +25,9 @@ pub trait Options: DeserializeOwned + Serialize + JsonSchema + Default + Clone {
 /// line says.
 ///
 /// ```
+/// use serde::Deserialize as _;
+/// use serde::de::{IntoDeserializer, value::Error};
+///
 /// sim_core::choices! {
 ///     /// Who answers reads.
 ///     pub enum Reads {
@@ -36,7 +39,8 @@ pub trait Options: DeserializeOwned + Serialize + JsonSchema + Default + Clone {
 ///     }
 /// }
 ///
-/// assert_eq!(serde_json::to_string(&Reads::OneNode).unwrap(), "\"lease\"");
+/// let read = |word: &str| Reads::deserialize(IntoDeserializer::<Error>::into_deserializer(word));
+/// assert_eq!((read("quorum"), read("lease")), (Ok(Reads::Quorum), Ok(Reads::OneNode)));
 /// ```
 #[macro_export]
 macro_rules! choices {
