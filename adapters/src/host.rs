@@ -3,7 +3,7 @@
 //! input, and what is to be done then.
 
 use crate::command::Command;
-use crate::rules::{FACT_KINDS, HostFact, HostRules, RULES};
+use crate::rules::{HostFact, HostRules, RULES};
 use sim_core::measures::Measures;
 use sim_core::workload::Load;
 use sim_core::{
@@ -34,16 +34,12 @@ pub struct Common {
 }
 
 /// The options of an adapter, as [`crate::library::library_options`] declares them.
-pub trait LibraryOptions:
-    serde::de::DeserializeOwned + serde::Serialize + schemars::JsonSchema + Default + Clone
-{
-    type Config: Clone;
-    fn configure(&self, shape: &Shape) -> Result<Self::Config, Vec<Invalid>>;
+pub trait LibraryOptions: sim_core::Options<Config: Clone> {
     fn common(config: &Self::Config) -> Common;
 }
 
 /// What the nodes of a library are configured with.
-pub type ConfigOf<L> = <<L as Library>::Options as LibraryOptions>::Config;
+pub type ConfigOf<L> = <<L as Library>::Options as sim_core::Options>::Config;
 
 /// A library that agrees on a log of commands.
 pub trait Library: Sized + 'static {
@@ -53,7 +49,6 @@ pub trait Library: Sized + 'static {
     const CONNECTS: bool;
     /// Whether it takes for durable at once what it has written: then nothing leaves the node before it is.
     const SYNCHRONOUS: bool;
-    const MESSAGE_KINDS: &'static [&'static str];
     type Options: LibraryOptions;
     type Wire: Message;
     type Record: Clone + fmt::Debug + Hash + 'static;
@@ -112,6 +107,8 @@ pub struct Record<R> {
     begins: bool,
     body: R,
 }
+
+impl<R: Clone + fmt::Debug + Hash + 'static> sim_core::Record for Record<R> {}
 
 /// What somebody else's type holds, where it has no hash of its own: that of its text, or of its bytes.
 #[derive(Clone)]
@@ -512,18 +509,12 @@ impl<L: Library> System for HostedSystem<L> {
         Phase { name: "first commit", ends_with: Some("first_commit") },
         Phase { name: "clients find the leader", ends_with: None },
     ];
-    const MESSAGE_KINDS: &'static [&'static str] = L::MESSAGE_KINDS;
-    const FACT_KINDS: &'static [&'static str] = FACT_KINDS;
     const RULES: &'static [&'static [Rule]] = &[RULES, audit::RULES, audit::OF_SESSIONS];
-    const BUGS: &'static [Bug] = CATALOGUE;
     type Node = Hosted<L>;
     type Client = KvClient<Hosted<L>>;
     type Checks = HostRules;
     type Options = L::Options;
 
-    fn configure(options: L::Options, shape: &Shape) -> Result<ConfigOf<L>, Vec<Invalid>> {
-        options.configure(shape)
-    }
     fn client(_: &ConfigOf<L>, load: Load) -> Self::Client {
         KvClient::new(load)
     }

@@ -49,10 +49,6 @@ macro_rules! library_options {
         }
 
         impl $crate::host::LibraryOptions for Options {
-            type Config = Config;
-            fn configure(&self, shape: &sim_core::Shape) -> Result<Config, Vec<sim_core::Invalid>> {
-                self.validate(shape)
-            }
             fn common(config: &Config) -> $crate::host::Common {
                 let Config { nodes, snapshot_every, bug, .. } = *config;
                 $crate::host::Common { nodes, snapshot_every, bug }

@@ -31,6 +31,7 @@ macro_rules! adapter {
         const KINDS: &[&str] = &["AppendEntries", "AppendReply", "RequestVote", "Vote", "InstallSnapshot"];
 
         impl sim_core::Message for Wire {
+            const KINDS: &'static [&'static str] = KINDS;
             fn kind(&self) -> Kind {
                 let number = match self {
                     Self::Raft(Message::AppendEntriesCall { .. }, _) => 0,
@@ -181,7 +182,6 @@ macro_rules! adapter {
             const ABOUT: &'static str = $about;
             const CONNECTS: bool = false;
             const SYNCHRONOUS: bool = true;
-            const MESSAGE_KINDS: &'static [&'static str] = KINDS;
             type Options = Options;
             type Wire = Wire;
             type Record = Record;

@@ -206,6 +206,7 @@ const KINDS: &[&str] = &[
 ];
 
 impl sim_core::Message for Wire {
+    const KINDS: &'static [&'static str] = KINDS;
     fn kind(&self) -> Kind {
         let name = match &**self {
             Lib::BLE(m) if matches!(m.msg, HeartbeatMsg::Request(_)) => "Heartbeat",
@@ -262,7 +263,6 @@ impl Library for Omni {
     const ABOUT: &'static str = "a key-value store on omnipaxos 0.2.4, unchanged, from crates.io";
     const CONNECTS: bool = true;
     const SYNCHRONOUS: bool = true;
-    const MESSAGE_KINDS: &'static [&'static str] = KINDS;
     type Options = Options;
     type Wire = Wire;
     type Record = Record;

@@ -70,6 +70,7 @@ const KINDS: &[&str] = &[
 ];
 
 impl sim_core::Message for Wire {
+    const KINDS: &'static [&'static str] = KINDS;
     fn kind(&self) -> Kind {
         let number = self.0.get_msg_type() as u8;
         Kind::new(number, KINDS[usize::from(number)])
@@ -135,7 +136,6 @@ impl Library for RaftRs {
     const ABOUT: &'static str = "a key-value store on tikv's raft 0.7, unchanged, from crates.io";
     const CONNECTS: bool = true;
     const SYNCHRONOUS: bool = false;
-    const MESSAGE_KINDS: &'static [&'static str] = KINDS;
     type Options = Options;
     type Wire = Wire;
     type Record = Record;

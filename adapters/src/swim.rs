@@ -17,7 +17,7 @@ use sim_core::{
 use std::collections::BTreeMap;
 use std::num::{NonZeroU8, NonZeroUsize};
 
-use crate::swim_rules::{FACT_KINDS, RULES};
+use crate::swim_rules::RULES;
 pub use crate::swim_rules::{SwimFact, SwimRules};
 
 /// When the library's next event is due, and when those that are missing are asked again.
@@ -111,6 +111,7 @@ impl Datagram {
 }
 
 impl Message for Datagram {
+    const KINDS: &'static [&'static str] = KINDS;
     fn kind(&self) -> Kind {
         let text = self.header().map(|header| format!("{:?}", header.message)).unwrap_or_default();
         let word = text.split(|c: char| !c.is_alphanumeric()).next();
@@ -279,8 +280,6 @@ impl System for FocaSystem {
     const NAME: &'static str = "foca";
     const ABOUT: &'static str = "membership by foca 2.0 (SWIM), unchanged, from crates.io";
     const TIMERS: u16 = 2;
-    const MESSAGE_KINDS: &'static [&'static str] = KINDS;
-    const FACT_KINDS: &'static [&'static str] = FACT_KINDS;
     const RULES: &'static [&'static [Rule]] = &[RULES];
     const METRICS: &'static [MetricKind] = &[FIRST, LAST, FALSE];
     type Node = Swim;
@@ -288,9 +287,6 @@ impl System for FocaSystem {
     type Checks = SwimRules;
     type Options = Options;
 
-    fn configure(options: Options, shape: &Shape) -> Result<Config, Vec<Invalid>> {
-        options.validate(shape)
-    }
     fn client(_: &Config, load: Load) -> Generated<Swim> {
         Generated::new(load, |op| op.verb)
     }

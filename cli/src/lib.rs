@@ -48,11 +48,12 @@ pub mod prelude {
     pub use sim_core::measures::Measures;
     pub use sim_core::metric::{Metric, MetricKind, Unit};
     pub use sim_core::units::{ByteSize, DurationText, RangeText};
-    pub use sim_core::workload::{Class, Generated, Load, Op, Verb};
+    pub use sim_core::workload::{Class, Generated, Load, Op, OperationKind, Verb};
     pub use sim_core::{
         Bug, Client, ClientId, Collect, Completion, Duration, Effect, Effects, Fact, Fate, Finished, History, Instant,
-        Invalid, Kind, Message, Node, NodeId, NodeSet, Observed, Observer, Operation, Outcome, Probability, Replay,
-        Role, Rule, Shape, Span, System, Ticket, Timer, Verdict, Violation, WriteId, catalogue, options, rules,
+        Invalid, Kind, LocalInstant, Message, Node, NodeId, NodeSet, Observed, Observer, Operation, Outcome,
+        Probability, Record, Replay, Role, Rule, Shape, Span, System, Ticket, Timer, Verdict, Violation, WriteId,
+        catalogue, choices, facts, messages, operations, options, records, rules,
     };
 }
 pub use sim_core;

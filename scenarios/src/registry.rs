@@ -5,7 +5,10 @@ use crate::runner::{self, Coverage, ForkRequest, RunError, RunRequest};
 use sim_core::metric::MetricKind;
 use sim_core::record::RunRecord;
 use sim_core::workload::OperationKind;
-use sim_core::{Bug, Collect, FileReading, FileText, Node, OrderKind, Profile, RoleKind, Rule, Shape, System};
+use sim_core::{
+    Bug, Collect, Fact as _, FileReading, FileText, Message as _, Node, OrderKind, Profile, RoleKind, Rule, Shape,
+    System,
+};
 use std::marker::PhantomData;
 
 /// A system with its type erased: one virtual call a run.
@@ -85,7 +88,7 @@ impl<S: System> AnySystem for Erased<S> {
         S::RULES.concat()
     }
     fn kinds(&self) -> (Names, Names) {
-        (S::MESSAGE_KINDS, S::FACT_KINDS)
+        (<S::Node as Node>::Message::KINDS, <S::Node as Node>::Fact::KINDS)
     }
     fn connects(&self) -> bool {
         <S::Node as Node>::CONNECTS

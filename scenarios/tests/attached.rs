@@ -16,6 +16,16 @@ struct Options {
     more: u32,
 }
 
+impl sim_core::Options for Options {
+    type Config = ();
+
+    fn configure(&self, _: &Shape) -> Result<(), Vec<Invalid>> {
+        let what = "no words".to_owned();
+        let none = Invalid { key: "words", what, help: String::new() };
+        if self.words.is_empty() { Err(vec![none]) } else { Ok(()) }
+    }
+}
+
 /// The stand-in, with an option that names files.
 struct Reader;
 
@@ -29,11 +39,6 @@ impl System for Reader {
     type Checks = <StandIn as System>::Checks;
     type Options = Options;
 
-    fn configure(options: Options, _: &Shape) -> Result<<Self::Node as Node>::Config, Vec<Invalid>> {
-        let what = "no words".to_owned();
-        let none = Invalid { key: "words", what, help: String::new() };
-        if options.words.is_empty() { Err(vec![none]) } else { Ok(()) }
-    }
     fn read_files(option: &str, files: &[FileText]) -> FileReading {
         assert_eq!(option, "words");
         let lines = files.iter().enumerate().flat_map(|(file, one)| {

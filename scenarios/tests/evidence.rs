@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 use sim_core::record::{Ruling, RunRecord};
 use sim_core::workload::{Generated, Load};
 use sim_core::{
-    Class, Collect, Duration, Effects, Fact, Instant, Invalid, Kind, Message, Node, NodeId, Observer, Operation,
-    Replay, Shape, System, Timer, Violation,
+    Class, Collect, Duration, Effects, Fact, Instant, Kind, Message, Node, NodeId, Observer, Operation, Replay, System,
+    Timer, Violation,
 };
 use std::cell::Cell;
 use std::io::{self, ErrorKind, Write};
@@ -29,11 +29,11 @@ enum Trouble {
     BreaksARule,
 }
 
-#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-struct Options {
-    trouble: Trouble,
-    after: u64,
+sim_core::options! {
+    struct Options {
+        trouble: Trouble = Trouble::None,
+        after: u64 = 0,
+    }
 }
 
 thread_local! {
@@ -134,9 +134,6 @@ impl System for RingSystem {
     type Client = Generated<Ring>;
     type Checks = Rule;
     type Options = Options;
-    fn configure(options: Options, _: &Shape) -> Result<Options, Vec<Invalid>> {
-        Ok(options)
-    }
     fn client(_: &Options, load: Load) -> Self::Client {
         Generated::new(load, |_| ())
     }

@@ -6,9 +6,7 @@ use scenarios::{Diagnostics, Registry, Scenario};
 use sim_core::record::RunRecord;
 use sim_core::units::DurationText;
 use sim_core::workload::{Generated, Load, Verb};
-use sim_core::{
-    Collect, Duration, Effects, Fact, Instant, Invalid, Message, Node, NodeId, Replay, Shape, System, Ticket, Timer,
-};
+use sim_core::{Collect, Duration, Effects, Fact, Instant, Message, Node, NodeId, Replay, System, Ticket, Timer};
 
 sim_core::options! {
     pub struct Options {
@@ -68,9 +66,6 @@ impl<const CLONE: bool> System for Speaking<CLONE> {
     type Client = Generated<Speaker<CLONE>>;
     type Checks = ();
     type Options = Options;
-    fn configure(options: Options, _: &Shape) -> Result<Options, Vec<Invalid>> {
-        Ok(options)
-    }
     fn client(_: &Options, load: Load) -> Self::Client {
         Generated::new(load, |op| op.verb)
     }

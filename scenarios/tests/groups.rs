@@ -5,9 +5,7 @@ use scenarios::runner::{RunRequest, TraceMode};
 use scenarios::{Registry, expand, to_toml};
 use sim_core::fault::Target;
 use sim_core::workload::{Generated, Load};
-use sim_core::{
-    Collect, Duration, Effects, Fact, Invalid, Message, Node, NodeId, Replay, Shape, System, Timer, node_ids,
-};
+use sim_core::{Collect, Duration, Effects, Fact, Message, Node, NodeId, Replay, System, Timer, node_ids};
 
 const TEXT: &str = r#"
 [scenario]
@@ -103,6 +101,18 @@ fn what_is_wrong_is_said_all_at_once() {
     assert!(zone.contains("does not list zone `c`"), "{zone}");
 }
 
+sim_core::options! {
+    struct Options;
+
+    /// Who there is.
+    #[derive(Clone)]
+    struct Config of shape {
+        nodes: usize = shape.nodes();
+    }
+
+    options {}
+}
+
 /// Every 10 ms each node writes, and tells all others.
 #[derive(Clone, Debug)]
 struct Beating(usize);
@@ -113,15 +123,15 @@ impl Message for Beat {}
 impl Fact for Beat {}
 
 impl Node for Beating {
-    type Config = usize;
+    type Config = Config;
     type Message = Beat;
     type Request = ();
     type Response = ();
     type Record = u8;
     type Fact = Beat;
-    fn boot(nodes: &usize, _: NodeId, _: Replay<'_, u8>, fx: &mut Effects<'_, Self>) -> Self {
+    fn boot(config: &Config, _: NodeId, _: Replay<'_, u8>, fx: &mut Effects<'_, Self>) -> Self {
         fx.arm(Timer(0), Duration::millis(10));
-        Self(*nodes)
+        Self(config.nodes)
     }
     fn on_message(&mut self, _: NodeId, _: Beat, _: &mut Effects<'_, Self>) {}
     fn on_timer(&mut self, timer: Timer, fx: &mut Effects<'_, Self>) {
@@ -141,14 +151,11 @@ impl System for Beats {
     type Node = Beating;
     type Client = Generated<Beating>;
     type Checks = ();
-    type Options = std::collections::BTreeMap<String, u8>;
-    fn configure(_: Self::Options, shape: &Shape) -> Result<usize, Vec<Invalid>> {
-        Ok(shape.nodes())
-    }
-    fn client(_: &usize, load: Load) -> Self::Client {
+    type Options = Options;
+    fn client(_: &Config, load: Load) -> Self::Client {
         Generated::new(load, |_| ())
     }
-    fn checks(_: &usize) {}
+    fn checks(_: &Config) {}
 }
 
 #[test]

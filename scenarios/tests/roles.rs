@@ -5,10 +5,9 @@ use scenarios::{Diagnostics, Override, Registry, Scenario, expand, to_toml};
 use sim_core::record::RunRecord;
 use sim_core::workload::{Generated, Load, OperationKind};
 use sim_core::{
-    Argument, Duration, Effects, Fate, Invalid, Message, Node, NodeId, Operation, Order, OrderKind, Replay, RoleKind,
-    Shape, System, Ticket, Timer,
+    Argument, Duration, Effects, Fate, Message, Node, NodeId, Operation, Order, OrderKind, Replay, RoleKind, Shape,
+    System, Ticket, Timer,
 };
-use std::collections::BTreeMap;
 
 /// A server answers; an application asks a server for everybody who asks it, and of its own accord every second.
 #[derive(Clone, Debug)]
@@ -39,13 +38,13 @@ sim_core::facts! {
 }
 
 impl Node for Machine {
-    type Config = Shape;
+    type Config = Config;
     type Message = Said;
     type Request = u16;
     type Response = ();
     type Record = ();
     type Fact = Did;
-    fn boot(shape: &Shape, me: NodeId, _: Replay<'_, ()>, fx: &mut Effects<'_, Self>) -> Self {
+    fn boot(Config { shape }: &Config, me: NodeId, _: Replay<'_, ()>, fx: &mut Effects<'_, Self>) -> Self {
         if shape.role_of(me) == Some("app") {
             fx.arm(Timer(0), Duration::secs(1));
         }
@@ -81,6 +80,18 @@ impl Node for Machine {
     }
 }
 
+sim_core::options! {
+    struct Options;
+
+    /// Who there is.
+    #[derive(Clone)]
+    struct Config of shape {
+        shape: Shape = shape.clone();
+    }
+
+    options {}
+}
+
 /// Servers, and applications that use them.
 struct Cell;
 
@@ -105,18 +116,14 @@ impl System for Cell {
     const OPERATIONS: &'static [OperationKind] = OPERATIONS;
     const ORDERS: &'static [&'static str] = &["members"];
     const OWN_ORDERS: &'static [OrderKind] = OWN_ORDERS;
-    const FACT_KINDS: &'static [&'static str] = FACT_KINDS;
     type Node = Machine;
     type Client = Generated<Machine>;
     type Checks = ();
-    type Options = BTreeMap<String, u8>;
-    fn configure(_: Self::Options, shape: &Shape) -> Result<Shape, Vec<Invalid>> {
-        Ok(shape.clone())
-    }
-    fn client(_: &Shape, load: Load) -> Self::Client {
+    type Options = Options;
+    fn client(_: &Config, load: Load) -> Self::Client {
         Generated::new(load, |op| op.kind)
     }
-    fn checks(_: &Shape) {}
+    fn checks(_: &Config) {}
     fn operation(request: &u16) -> Operation {
         let OperationKind { class, name, .. } = OPERATIONS[usize::from(*request)];
         Operation { class, name, key: None }

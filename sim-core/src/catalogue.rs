@@ -22,6 +22,9 @@ macro_rules! catalogue {
             /// All bugs, in the order of the catalogue.
             pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
 
+            /// What `list bugs` shows.
+            pub const CATALOGUE: &'static [$crate::Bug] = CATALOGUE;
+
             /// The name in scenario files.
             #[must_use]
             pub const fn name(self) -> &'static str {

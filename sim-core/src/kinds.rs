@@ -226,6 +226,8 @@ macro_rules! messages {
 
         #[allow(unused_variables, reason = "each line of the list takes the fields it needs")]
         impl $(<$generic: $bound>)? $crate::Message for $name $(<$generic>)? {
+            const KINDS: &'static [&'static str] = MESSAGE_KINDS;
+
             #[inline]
             fn kind(&self) -> $crate::Kind {
                 match *self {$(
@@ -315,6 +317,8 @@ macro_rules! facts {
 
         #[allow(unused_variables, reason = "each line of the list takes the fields it needs")]
         impl $crate::Fact for $name {
+            const KINDS: &'static [&'static str] = FACT_KINDS;
+
             #[inline]
             fn kind(&self) -> $crate::Kind {
                 match *self {$(
@@ -350,10 +354,11 @@ macro_rules! facts {
     (@ landmark {$when:expr}) => { $when };
 }
 
-/// Declares what a node appends to its disk: the type, and what a trace tells of it (`describe`, for
-/// [`Node::describe_record`](crate::Node::describe_record)).
+/// Declares what a node appends to its disk: the type, and its [`Record`](crate::Record).
 ///
 /// ```
+/// use sim_core::Record as _;
+///
 /// sim_core::records! {
 ///     /// One append.
 ///     pub enum Record {
@@ -389,12 +394,8 @@ macro_rules! records {
         )*}
 
         #[allow(unused_variables, reason = "each line of the list takes the fields it needs")]
-        impl $(<$generic: $bound>)? $name $(<$generic>)? {
-            /// What a trace tells of it.
-            ///
-            /// # Errors
-            /// Those of `out`.
-            $vis fn describe(&self, out: &mut dyn core::fmt::Write) -> core::fmt::Result {
+        impl $(<$generic: $bound>)? $crate::Record for $name $(<$generic>)? {
+            fn describe(&self, out: &mut dyn core::fmt::Write) -> core::fmt::Result {
                 match *self {$(
                     Self::$variant $({$(ref $field),*})? $((ref $part))? => $crate::told!(self, out, ($($told)*)),
                 )*}

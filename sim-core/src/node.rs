@@ -14,6 +14,9 @@ const SMALL: u32 = 64;
 /// that two runs that differ in a single value have different digests (see [`crate::hash::content`]; large shared parts
 /// can be [`crate::hash::Hashed`] once).
 pub trait Message: Clone + Debug + Hash + 'static {
+    /// The names of all kinds, by [`Kind::index`], so that faults that name others can be refused; empty if nobody has
+    /// listed them.
+    const KINDS: &'static [&'static str] = &[];
     /// Which class of message this is, for counters, traces and packet faults that aim at a kind; one that bears the
     /// type's name, where a protocol has no other.
     #[inline]
@@ -41,6 +44,8 @@ pub trait Message: Clone + Debug + Hash + 'static {
 
 /// Something a node announces to checkers and charts, such as "elected in term 3".
 pub trait Fact: Copy + Debug + Hash + 'static {
+    /// The names of all kinds, likewise.
+    const KINDS: &'static [&'static str] = &[];
     /// Which class of fact this is; one that bears the type's name, where a protocol has no other.
     fn kind(&self) -> Kind {
         Kind::of_type::<Self>()
@@ -63,6 +68,22 @@ pub trait Fact: Copy + Debug + Hash + 'static {
     }
 }
 
+/// One append to a node's disk: all that survives a crash.
+pub trait Record: Clone + Debug + Hash + 'static {
+    /// What a trace tells of it.
+    ///
+    /// # Errors
+    /// Those of `out`.
+    fn describe(&self, out: &mut dyn fmt::Write) -> fmt::Result {
+        write!(out, "{self:?}")
+    }
+}
+
+impl Record for () {}
+impl Record for u8 {}
+impl Record for u32 {}
+impl Record for u64 {}
+
 /// A protocol participant, sans-IO (etcd-io/raft `rawnode.go`, quinn-proto): a function from input to effects.
 ///
 /// A crash drops the value. A restart calls [`Node::boot`] with what its disk kept. There is no `reset`, so there is no
@@ -79,8 +100,8 @@ pub trait Node: Sized + 'static {
     type Request: Clone + Debug + Hash + Serialize + 'static;
     /// What clients are answered.
     type Response: Clone + Debug + Hash + Serialize + 'static;
-    /// One append to the disk: all that survives a crash.
-    type Record: Clone + Debug + Hash + 'static;
+    /// One append to the disk.
+    type Record: Record;
     /// What the node announces to checkers and charts.
     type Fact: Fact;
 
@@ -128,13 +149,6 @@ pub trait Node: Sized + 'static {
     fn response_bytes(response: &Self::Response) -> u32 {
         let _ = response;
         SMALL
-    }
-    /// What a trace tells of a record.
-    ///
-    /// # Errors
-    /// Those of `out`.
-    fn describe_record(record: &Self::Record, out: &mut dyn fmt::Write) -> fmt::Result {
-        write!(out, "{record:?}")
     }
     /// What a trace calls a timer slot; its number if there is no name.
     #[must_use]

@@ -1,6 +1,66 @@
 //! The `[system]` options of a system, declared once: what may be written, its default, what makes no sense and what
 //! would be right, and the configuration that is made of it.
 
+use crate::{Bug, Invalid, Shape};
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+/// What may be written in `[system]`: [`options!`](crate::options) declares it. Every option has a default; unknown
+/// keys are rejected.
+pub trait Options: DeserializeOwned + Serialize + JsonSchema + Default + Clone {
+    /// The known bugs that the option `bug` can switch on, if there is one.
+    const BUGS: &'static [Bug] = &[];
+    /// The configuration that is made of them.
+    type Config;
+
+    /// The configuration for a cluster of this shape.
+    ///
+    /// # Errors
+    /// Every option that makes no sense, alone or with another.
+    fn configure(&self, shape: &Shape) -> Result<Self::Config, Vec<Invalid>>;
+}
+
+/// Declares options of which one of several words is chosen: enumerations that files write in snake case, or as the
+/// line says.
+///
+/// ```
+/// use serde::Deserialize as _;
+/// use serde::de::{IntoDeserializer, value::Error};
+///
+/// sim_core::choices! {
+///     /// Who answers reads.
+///     pub enum Reads {
+///         /// A quorum.
+///         #[default]
+///         Quorum,
+///         /// One node, by its own clock.
+///         OneNode = "lease",
+///     }
+/// }
+///
+/// let read = |word: &str| Reads::deserialize(IntoDeserializer::<Error>::into_deserializer(word));
+/// assert_eq!((read("quorum"), read("lease")), (Ok(Reads::Quorum), Ok(Reads::OneNode)));
+/// ```
+#[macro_export]
+macro_rules! choices {
+    ($(
+        $(#[$meta:meta])* $vis:vis enum $name:ident {
+            $($(#[$about:meta])* $variant:ident $(= $text:literal)?),+ $(,)?
+        }
+    )+) => {$(
+        $(#[$meta])*
+        #[derive(
+            Clone, Copy, Debug, Default, PartialEq, Eq, Hash,
+            serde::Serialize, serde::Deserialize, schemars::JsonSchema,
+        )]
+        #[serde(rename_all = "snake_case")]
+        $vis enum $name {
+            $($(#[$about])* $(#[serde(rename = $text)])? $variant,)+
+        }
+    )+};
+}
+
 /// Declares options, and the configuration that is made of them for a cluster.
 ///
 /// ```
@@ -21,7 +81,7 @@
 ///
 ///     options {
 ///         /// How often everybody is told.
-///         every: DurationText = DurationText(Duration::millis(50)) => { period: Duration = every.0 },
+///         every as period: DurationText = DurationText(Duration::millis(50)),
 ///             wrong if every.0 == Duration::ZERO => ("telling without pause"), "for example \"50ms\"";
 ///         /// How many may be wrong at a time.
 ///         slack: u32 = 1, wrong if *slack >= nodes => ("{slack} of {nodes} nodes"), "fewer than nodes";
@@ -36,11 +96,12 @@
 ///
 /// The first list is what a configuration has beside its options, made of the cluster's [`Shape`](crate::Shape) and of
 /// options; the second the options, each with the fields of the configuration that come of it, or none named for one
-/// field of the same name and type. Everything of the first list is at hand by its name, options as references. `wrong
-/// if` is asked in this order, and all that is wrong is said at once, under the key it stands with; `also expression;`
-/// at the end adds what must be looked for by hand, as a `Vec` of [`Invalid`](crate::Invalid). With `of shape as
-/// config` the configuration itself is at hand there, too, however little sense it makes. The crate needs `serde` and
-/// `schemars`.
+/// field of the same name and type; a `DurationText` becomes a `Duration`, under another name with `option as field`.
+/// An option `bug`, of a type that [`catalogue!`](crate::catalogue) has made, gives the system its known bugs, and the
+/// configuration `has(bug)`. Everything of the first list is at hand by its name, options as references. `wrong if` is
+/// asked in this order, and all that is wrong is said at once, under the key it stands with; `also expression;` at the
+/// end adds what must be looked for by hand, as a `Vec` of [`Invalid`](crate::Invalid). With `of shape as config` the
+/// configuration itself is at hand there, too, however little sense it makes. The crate needs `serde` and `schemars`.
 ///
 /// `options! { struct Options { /// About it. name: Type = default, ... } }` makes options and their defaults alone.
 #[macro_export]
@@ -51,17 +112,18 @@ macro_rules! options {
             $(#[doc = $about:literal])* $vis:vis $fixed:ident: $type:ty = $value:expr
             $(, wrong if $wrong:expr => ($($what:tt)+), $help:expr)*;
         )*}
-        options { $($list:tt)+ }
+        options { $($list:tt)* }
         $(also $also:expr;)?
     ) => {
         $crate::options! {
-            @list { $($list)+ }
+            @list { $($list)* }
             { $(#[$of_options])* $options_vis $options }
             { $(#[$of_config])* $config_vis $config $shape $($built)? }
             { $({ $($about)* } $vis $fixed $type, $value;)* }
             {} {}
             { $($({ $fixed } $wrong, ($($what)+), $help;)*)* }
             { $($also)? }
+            {}
         }
     };
 
@@ -83,6 +145,76 @@ macro_rules! options {
                 Self { $($field: $default,)* }
             }
         }
+
+        impl $crate::Options for $name {
+            type Config = Self;
+
+            fn configure(&self, _: &$crate::Shape) -> Result<Self, Vec<$crate::Invalid>> {
+                Ok(self.clone())
+            }
+        }
+    };
+
+    // The bug to switch on: the configuration can be asked for it.
+    (
+        @list { $(#[doc = $about:literal])+ bug: $type:ty = $default:expr; $($list:tt)* }
+        $head:tt $config:tt $fixed:tt $options:tt $fields:tt $checks:tt $also:tt {}
+    ) => {
+        $crate::options! {
+            @list { $(#[doc = $about])+ bug: $type = $default => { bug: $type = *bug }; $($list)* }
+            $head $config $fixed $options $fields $checks $also { $type }
+        }
+    };
+
+    // A time: the configuration has it as such, under the option's name or another. (Each line of the list is one step
+    // of the macro, lest long lists run into its limit.)
+    (
+        @list {
+            $(#[doc = $about:literal])+ $option:ident: DurationText = $default:expr
+            $(, wrong if $wrong:expr => ($($what:tt)+), $help:expr)*;
+            $($list:tt)*
+        }
+        $head:tt $config:tt $fixed:tt { $($options:tt)* } { $($fields:tt)* } { $($checks:tt)* } $also:tt $bug:tt
+    ) => {
+        $crate::options! {
+            @list { $($list)* } $head $config $fixed
+            { $($options)* { $($about)+ } $option DurationText, $default; }
+            { $($fields)* $option $option $crate::Duration, $option.0; }
+            { $($checks)* $({ $option } $wrong, ($($what)+), $help;)* }
+            $also $bug
+        }
+    };
+    (
+        @list {
+            $(#[doc = $about:literal])+ $option:ident as $field:ident: DurationText = $default:expr
+            $(, wrong if $wrong:expr => ($($what:tt)+), $help:expr)*;
+            $($list:tt)*
+        }
+        $head:tt $config:tt $fixed:tt { $($options:tt)* } { $($fields:tt)* } { $($checks:tt)* } $also:tt $bug:tt
+    ) => {
+        $crate::options! {
+            @list { $($list)* } $head $config $fixed
+            { $($options)* { $($about)+ } $option DurationText, $default; }
+            { $($fields)* $option $field $crate::Duration, $option.0; }
+            { $($checks)* $({ $option } $wrong, ($($what)+), $help;)* }
+            $also $bug
+        }
+    };
+    (
+        @list {
+            $(#[doc = $about:literal])+ $option:ident: Option<DurationText> = $default:expr
+            $(, wrong if $wrong:expr => ($($what:tt)+), $help:expr)*;
+            $($list:tt)*
+        }
+        $head:tt $config:tt $fixed:tt { $($options:tt)* } { $($fields:tt)* } { $($checks:tt)* } $also:tt $bug:tt
+    ) => {
+        $crate::options! {
+            @list { $($list)* } $head $config $fixed
+            { $($options)* { $($about)+ } $option Option<DurationText>, $default; }
+            { $($fields)* $option $option Option<$crate::Duration>, $option.map(|time| time.0); }
+            { $($checks)* $({ $option } $wrong, ($($what)+), $help;)* }
+            $also $bug
+        }
     };
 
     // One option after the other: what it is, which fields come of it, what is wrong with it.
@@ -94,14 +226,14 @@ macro_rules! options {
             $(, wrong if $wrong:expr => ($($what:tt)+), $help:expr)*;
             $($list:tt)*
         }
-        $head:tt $config:tt $fixed:tt { $($options:tt)* } { $($fields:tt)* } { $($checks:tt)* } $also:tt
+        $head:tt $config:tt $fixed:tt { $($options:tt)* } { $($fields:tt)* } { $($checks:tt)* } $also:tt $bug:tt
     ) => {
         $crate::options! {
             @list { $($list)* } $head $config $fixed
             { $($options)* { $($about)+ } $option $type, $default; }
             { $($fields)* $($option $field $field_type, $meant;)* }
             { $($checks)* $({ $option } $wrong, ($($what)+), $help;)* }
-            $also
+            $also $bug
         }
     };
     (
@@ -110,7 +242,7 @@ macro_rules! options {
             $(, wrong if $wrong:expr => ($($what:tt)+), $help:expr)*;
             $($list:tt)*
         }
-        $head:tt $config:tt $fixed:tt $options:tt $fields:tt $checks:tt $also:tt
+        $head:tt $config:tt $fixed:tt $options:tt $fields:tt $checks:tt $also:tt $bug:tt
     ) => {
         $crate::options! {
             @list {
@@ -120,7 +252,7 @@ macro_rules! options {
                 $(, wrong if $wrong => ($($what)+), $help)*;
                 $($list)*
             }
-            $head $config $fixed $options $fields $checks $also
+            $head $config $fixed $options $fields $checks $also $bug
         }
     };
 
@@ -133,6 +265,7 @@ macro_rules! options {
         { $($of:ident $field:ident $field_type:ty, $meant:expr;)* }
         { $({ $key:ident } $wrong:expr, ($($what:tt)+), $help:expr;)* }
         { $($also:expr)? }
+        { $($bug:ty)? }
     ) => {
         $(#[$of_options])*
         #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
@@ -185,5 +318,23 @@ macro_rules! options {
                 invalid
             }
         }
+
+        impl $crate::Options for $options {
+            $(const BUGS: &'static [$crate::Bug] = <$bug>::CATALOGUE;)?
+            type Config = $config;
+
+            fn configure(&self, shape: &$crate::Shape) -> Result<$config, Vec<$crate::Invalid>> {
+                self.validate(shape)
+            }
+        }
+
+        $(impl $config {
+            /// Whether this known bug is switched on.
+            #[inline]
+            #[must_use]
+            $config_vis fn has(&self, bug: $bug) -> bool {
+                self.bug == bug
+            }
+        })?
     };
 }

@@ -5,12 +5,9 @@ use crate::metric::MetricKind;
 use crate::record::OpRecord;
 use crate::workload::{Load, OperationKind};
 use crate::{
-    Budget, Class, Client, ClientId, Duration, Instant, Node, NodeId, Observer, OrderKind, Outcome, RoleKind, Rule,
-    Shape, Verdict,
+    Budget, Class, Client, ClientId, Duration, Instant, Node, NodeId, Observer, Options, OrderKind, Outcome, RoleKind,
+    Rule, Shape, Verdict,
 };
-use schemars::JsonSchema;
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 
 /// An option that makes no sense, alone or with another.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -234,11 +231,6 @@ pub trait System: Sized + 'static {
     const METRICS: &'static [MetricKind] = &[];
     /// The phases an outage goes through, in order.
     const PHASES: &'static [Phase] = &[];
-    /// The names of its kinds of messages, so that faults that name others can be refused; empty if nobody has listed
-    /// them.
-    const MESSAGE_KINDS: &'static [&'static str] = &[];
-    /// The names of its kinds of facts, likewise.
-    const FACT_KINDS: &'static [&'static str] = &[];
     /// The kinds of nodes it tells apart; none where every node is a member of the cluster and does the same, whatever
     /// role a file gives it.
     const ROLES: &'static [RoleKind] = &[];
@@ -252,21 +244,23 @@ pub trait System: Sized + 'static {
     /// The rules that [`System::judge`] and its checks speak of, list by list; none if nobody has listed them.
     const RULES: &'static [&'static [Rule]] = &[];
     /// The known bugs that can be switched on.
-    const BUGS: &'static [Bug] = &[];
+    const BUGS: &'static [Bug] = Self::Options::BUGS;
     /// Its protocol participant.
     type Node: Node<Config: Clone>;
     /// Its clients.
     type Client: Client<Self::Node>;
     /// Its invariants.
     type Checks: Observer<Self::Node>;
-    /// Its `[system]` options. Every option has a default; unknown keys are rejected.
-    type Options: DeserializeOwned + Serialize + JsonSchema + Default + Clone;
+    /// Its `[system]` options.
+    type Options: Options<Config: Into<<Self::Node as Node>::Config>>;
 
-    /// Validates options for a cluster, all problems at once.
+    /// What nodes are configured with, of the options: all problems at once.
     ///
     /// # Errors
     /// Every option that makes no sense.
-    fn configure(options: Self::Options, shape: &Shape) -> Result<<Self::Node as Node>::Config, Vec<Invalid>>;
+    fn configure(options: Self::Options, shape: &Shape) -> Result<<Self::Node as Node>::Config, Vec<Invalid>> {
+        options.configure(shape).map(Into::into)
+    }
     /// Reads the files that `option` names ([`crate::FileText`]): what is wrong in them, and what is worth knowing.
     fn read_files(option: &str, files: &[crate::FileText]) -> crate::FileReading {
         let _ = (option, files);

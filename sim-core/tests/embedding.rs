@@ -138,6 +138,7 @@ enum Kept {
     Own,
     Of(u16, u64),
 }
+impl sim_core::Record for Kept {}
 
 #[derive(Clone, Copy, Debug, Hash)]
 struct ShardFact(u16, Durable);

@@ -13,11 +13,11 @@ mod wire;
 pub use node::Programmed;
 pub use rules::ProgramRules;
 
-use rules::{FACT_KINDS, RULES};
+use rules::RULES;
 use sim_core::measures::Measures;
 use sim_core::units::DurationText;
 use sim_core::workload::Load;
-use sim_core::{Duration, Finished, Invalid, Operation, Rule, Shape, System, Verdict};
+use sim_core::{Duration, Finished, Operation, Rule, System, Verdict};
 use systems::shared::kv::{self, KvClient, KvCommand};
 
 /// Timers that a program may set, from 0.
@@ -42,7 +42,7 @@ sim_core::options! {
                 ("{}", process::cannot_start(command).unwrap_or_default()),
                 "an executable file, by a path from the folder in which splitbrain runs, or a name in PATH";
         /// How long a program may think about one input, by the clock on the wall, before it is taken to hang.
-        patience: DurationText = DurationText::millis(10_000) => { patience: Duration = patience.0 },
+        patience: DurationText = DurationText::millis(10_000),
             wrong if patience.0 < Duration::millis(10) => ("a program that has no time"), "for example \"10s\"";
         /// The types of messages between nodes, for faults that aim at some and for charts; others are one kind.
         kinds: Vec<String> = Vec::new() => { kinds: Vec<&'static str> = wire::kept(kinds) },
@@ -59,16 +59,12 @@ impl System for External {
     const MODEL: Option<&'static str> = Some("kv");
     const ABOUT: &'static str = "a key-value store whose nodes are programs of any language, as in Maelstrom";
     const TIMERS: u16 = TIMERS;
-    const FACT_KINDS: &'static [&'static str] = FACT_KINDS;
     const RULES: &'static [&'static [Rule]] = &[RULES];
     type Node = Programmed;
     type Client = KvClient<Programmed>;
     type Checks = ProgramRules;
     type Options = Options;
 
-    fn configure(options: Options, shape: &Shape) -> Result<Config, Vec<Invalid>> {
-        options.validate(shape)
-    }
     fn client(_: &Config, load: Load) -> Self::Client {
         KvClient::new(load)
     }

@@ -28,6 +28,12 @@ pub struct Record {
     text: Rc<str>,
 }
 
+impl sim_core::Record for Record {
+    fn describe(&self, out: &mut dyn std::fmt::Write) -> std::fmt::Result {
+        out.write_str(&self.text)
+    }
+}
+
 /// A participant.
 pub struct Programmed {
     config: Config,
@@ -235,9 +241,6 @@ impl Node for Programmed {
     }
     fn response_bytes(response: &KvResponse) -> u32 {
         16 + Kv::response_bytes(response)
-    }
-    fn describe_record(record: &Record, out: &mut dyn std::fmt::Write) -> std::fmt::Result {
-        out.write_str(&record.text)
     }
     fn role(&self) -> Role {
         self.role

@@ -3,13 +3,16 @@
 use splitbrain::prelude::*;
 
 options! {
-    struct Options {
+    struct Options;
+    #[derive(Clone, Debug)]
+    struct Config of shape {
+        nodes: usize = shape.nodes();
+    }
+    options {
         /// How long a node waits before it gossips again.
-        round: DurationText = DurationText(Duration::millis(20)),
+        round: DurationText = DurationText::millis(20);
         /// A known bug to switch on; `list bugs` names them.
-        bug: CounterBug = CounterBug::None,
-        #[serde(skip)]
-        nodes: usize = 0,
+        bug: CounterBug = CounterBug::None;
     }
 }
 
@@ -31,7 +34,7 @@ impl Fact for Promised {}
 
 #[derive(Clone, Debug)]
 struct Counter {
-    options: Options,
+    config: Config,
     me: usize,
     counts: Vec<u64>,
     /// Where its own count stands on its disk.
@@ -39,22 +42,22 @@ struct Counter {
 }
 
 impl Node for Counter {
-    type Config = Options;
+    type Config = Config;
     type Message = Gossip;
     type Request = Verb;
     type Response = u64;
     type Record = u64;
     type Fact = Promised;
 
-    fn boot(options: &Options, me: NodeId, disk: Replay<'_, u64>, fx: &mut Effects<'_, Self>) -> Self {
+    fn boot(config: &Config, me: NodeId, disk: Replay<'_, u64>, fx: &mut Effects<'_, Self>) -> Self {
         let mut node =
-            Self { options: options.clone(), me: me.index(), counts: vec![0; options.nodes], write: WriteId(0) };
+            Self { config: config.clone(), me: me.index(), counts: vec![0; config.nodes], write: WriteId(0) };
         for (write, count) in disk.iter() {
             node.counts[node.me] = *count.expect("a disk never rots");
             node.write = write;
         }
         fx.sync();
-        fx.arm(Timer(0), options.round.0);
+        fx.arm(Timer(0), config.round);
         node
     }
     fn on_request(&mut self, ticket: Ticket, request: Verb, fx: &mut Effects<'_, Self>) {
@@ -67,9 +70,9 @@ impl Node for Counter {
         self.say(Effect::Reply { ticket, response: self.counts.iter().sum() }, fx);
     }
     fn on_timer(&mut self, _: Timer, fx: &mut Effects<'_, Self>) {
-        let to = NodeId(fx.rng().below(self.options.nodes as u64) as u32);
+        let to = NodeId(fx.rng().below(self.config.nodes as u64) as u32);
         self.say(Effect::Send { to, message: Gossip(self.counts.clone()) }, fx);
-        fx.arm(Timer(0), self.options.round.0);
+        fx.arm(Timer(0), self.config.round);
     }
     fn on_message(&mut self, _: NodeId, Gossip(heard): Gossip, _: &mut Effects<'_, Self>) {
         self.counts.iter_mut().zip(heard).for_each(|(known, heard)| *known = heard.max(*known));
@@ -82,7 +85,7 @@ impl Node for Counter {
 impl Counter {
     /// Nobody hears what a crash could still take back.
     fn say(&self, what: Effect<Self>, fx: &mut Effects<'_, Self>) {
-        let early = self.options.bug == CounterBug::SayBeforeSync;
+        let early = self.config.has(CounterBug::SayBeforeSync);
         if early { fx.forward(what) } else { fx.after(self.write, what) }
     }
 }
@@ -123,21 +126,17 @@ impl System for CounterSystem {
     const ABOUT: &'static str = "A counter that any node may add to; nodes gossip what each has counted.";
     const TIMERS: u16 = 1;
     const RULES: &'static [&'static [Rule]] = &[RULES];
-    const BUGS: &'static [Bug] = CATALOGUE;
     const METRICS: &'static [MetricKind] = &[BEHIND];
     type Node = Counter;
     type Client = Generated<Counter>;
     type Checks = Checks;
     type Options = Options;
 
-    fn configure(options: Options, shape: &Shape) -> Result<Options, Vec<Invalid>> {
-        Ok(Options { nodes: shape.nodes(), ..options })
-    }
-    fn client(_: &Options, load: Load) -> Generated<Counter> {
+    fn client(_: &Config, load: Load) -> Generated<Counter> {
         Generated::new(load, |op| op.verb)
     }
-    fn checks(options: &Options) -> Checks {
-        Checks { promised: vec![0; options.nodes], behind: 0 }
+    fn checks(config: &Config) -> Checks {
+        Checks { promised: vec![0; config.nodes], behind: 0 }
     }
     fn measure(run: &Finished<'_, Self>) -> Measures {
         Measures { metrics: vec![BEHIND.with(run.checks.behind as f64)], ..Measures::default() }

@@ -1,7 +1,7 @@
 //! One line of `trace.jsonl` or `history.jsonl`: a JSON object, written without a serializer, because a run has
 //! millions of them.
 
-use sim_core::{Fact, Instant, Message, Node, NodeId, Observed, Outcome, Parcel, Peer, Role, Ticket};
+use sim_core::{Fact, Instant, Message, Node, NodeId, Observed, Outcome, Parcel, Peer, Record as _, Role, Ticket};
 use std::fmt::{self, Write};
 
 /// A JSON object being written at the end of a buffer.
@@ -211,7 +211,7 @@ pub(super) fn observed<N: Node>(buffer: &mut Vec<u8>, at: Instant, what: &Observ
         }),
         Observed::Appended { node, write, record } => of(begin("appended"), *node, |line| {
             line.number("id", write.0);
-            line.text("detail", |out| N::describe_record(record, out));
+            line.text("detail", |out| record.describe(out));
         }),
         Observed::SyncStarted { node, due } => of(begin("syncing"), *node, |line| line.number("due_ns", due.0)),
         Observed::Synced { node, upto, ok } => of(begin("synced"), *node, |line| {

@@ -44,6 +44,37 @@ pub struct Options {
     bug: Option<String>,
 }
 
+impl sim_core::Options for Options {
+    type Config = ();
+
+    fn configure(&self, _: &Shape) -> Result<(), Vec<Invalid>> {
+        let mut invalid = Vec::new();
+        if self.heartbeat_interval.0 >= self.election_timeout.lo {
+            invalid.push(Invalid {
+                key: "heartbeat_interval",
+                what: format!("a heartbeat every {} comes too late", self.heartbeat_interval),
+                help: format!("shorter than the shortest election timeout, {}", self.election_timeout.lo),
+            });
+        }
+        let whole = |tick: &sim_core::units::DurationText| self.heartbeat_interval.0.0.is_multiple_of(tick.0.0);
+        let wrong = [
+            ("tick", self.tick.filter(|tick| !whole(tick))),
+            ("disk_timeout", self.disk_timeout.filter(|timeout| timeout.0 < self.heartbeat_interval.0)),
+        ];
+        for (key, time) in wrong.into_iter().filter_map(|(key, time)| Some((key, time?))) {
+            let what = format!("{time} does not go with a heartbeat every {}", self.heartbeat_interval);
+            invalid.push(Invalid { key, what, help: String::new() });
+        }
+        if let Some(bug) = &self.bug
+            && !["ack_before_sync", "commit_old_term", "vote_not_persisted", "no_back_off"].contains(&bug.as_str())
+        {
+            let what = format!("there is no bug `{bug}`");
+            invalid.push(Invalid { key: "bug", what, help: "`splitbrain list bugs` names them".to_owned() });
+        }
+        if invalid.is_empty() { Ok(()) } else { Err(invalid) }
+    }
+}
+
 impl Default for Options {
     fn default() -> Self {
         Self {
@@ -126,32 +157,6 @@ impl System for StandIn {
     type Client = Generated<Self>;
     type Checks = ();
     type Options = Options;
-    fn configure(options: Options, _: &Shape) -> Result<(), Vec<Invalid>> {
-        let mut invalid = Vec::new();
-        if options.heartbeat_interval.0 >= options.election_timeout.lo {
-            invalid.push(Invalid {
-                key: "heartbeat_interval",
-                what: format!("a heartbeat every {} comes too late", options.heartbeat_interval),
-                help: format!("shorter than the shortest election timeout, {}", options.election_timeout.lo),
-            });
-        }
-        let whole = |tick: &sim_core::units::DurationText| options.heartbeat_interval.0.0.is_multiple_of(tick.0.0);
-        let wrong = [
-            ("tick", options.tick.filter(|tick| !whole(tick))),
-            ("disk_timeout", options.disk_timeout.filter(|timeout| timeout.0 < options.heartbeat_interval.0)),
-        ];
-        for (key, time) in wrong.into_iter().filter_map(|(key, time)| Some((key, time?))) {
-            let what = format!("{time} does not go with a heartbeat every {}", options.heartbeat_interval);
-            invalid.push(Invalid { key, what, help: String::new() });
-        }
-        if let Some(bug) = options.bug
-            && !["ack_before_sync", "commit_old_term", "vote_not_persisted", "no_back_off"].contains(&bug.as_str())
-        {
-            let what = format!("there is no bug `{bug}`");
-            invalid.push(Invalid { key: "bug", what, help: "`splitbrain list bugs` names them".to_owned() });
-        }
-        if invalid.is_empty() { Ok(()) } else { Err(invalid) }
-    }
     fn client((): &(), load: Load) -> Self::Client {
         Generated::new(load, |_| ())
     }

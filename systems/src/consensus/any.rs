@@ -4,23 +4,21 @@ use super::paxos::{self, Paxos, PaxosFact, PaxosMessage, PaxosProtocol};
 use super::raft::{self, Raft, RaftFact, RaftMessage, RaftProtocol};
 use crate::shared::replication::audit::Audit;
 use crate::shared::replication::{Audited, Consensus, Group, Landmark, Protocol, Reign, Sessioned, Survivor};
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 use sim_core::units::{DurationText, RangeText};
 use sim_core::{
-    Bug, ClientId, Completion, Duration, Effects, Embed, Instant, Invalid, Message, Node, NodeId, NodeSet, Observed,
-    Observer, Order, Phase, Profile, Replay, Role, Rule, Shape, StateMachine, Ticket, Timer, Verdict, Violation, Wrap,
+    ClientId, Completion, Duration, Effects, Embed, Instant, Message, Node, NodeId, NodeSet, Observed, Observer, Order,
+    Phase, Profile, Replay, Role, Rule, StateMachine, Ticket, Timer, Verdict, Violation, Wrap,
 };
 
-/// By which protocol a group agrees.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Agreement {
-    /// By Raft.
-    #[default]
-    Raft,
-    /// By Multi-Paxos.
-    Paxos,
+sim_core::choices! {
+    /// By which protocol a group agrees.
+    pub enum Agreement {
+        /// By Raft.
+        #[default]
+        Raft,
+        /// By Multi-Paxos.
+        Paxos,
+    }
 }
 
 /// The configuration of a group.
@@ -190,10 +188,6 @@ impl<M: StateMachine> Node for AnyConsensus<M> {
 
     fn response_bytes(response: &M::Response) -> u32 {
         Raft::<M>::response_bytes(response)
-    }
-
-    fn describe_record(record: &AnyRecord<M>, out: &mut dyn core::fmt::Write) -> core::fmt::Result {
-        record.describe(out)
     }
 
     fn timer_name(timer: Timer) -> &'static str {
@@ -401,13 +395,28 @@ sim_core::options! {
                 election_timeout.lo),
                 "the shortest election timeout must be longer than heartbeat_interval; three times as long is usual";
         /// How often a leader is heard from.
-        heartbeat_interval: DurationText = DurationText::millis(50) => { heartbeat: Duration = heartbeat_interval.0 },
+        heartbeat_interval as heartbeat: DurationText = DurationText::millis(50),
             wrong if heartbeat_interval.0 == Duration::ZERO =>
                 ("a heartbeat without pause"), "a third of the election timeout is usual, for example \"50ms\"";
         /// Commands carried out between two snapshots; 0 never takes one.
         snapshot_every: u64 = 10_000;
         /// Entries kept in the log behind a snapshot, for followers that lag a little.
         snapshot_keep: u64 = 1_000;
+    }
+}
+
+impl From<AnyShape> for AnyConfig {
+    fn from(meant: AnyShape) -> Self {
+        let group = Group {
+            nodes: meant.nodes,
+            members: meant.members,
+            heartbeat: meant.heartbeat,
+            election: (meant.election_min, meant.election_max),
+            snapshot_every: meant.snapshot_every,
+            snapshot_keep: meant.snapshot_keep,
+            ..Group::of(meant.members)
+        };
+        Self::of(meant.consensus, &group)
     }
 }
 
@@ -419,29 +428,12 @@ impl Protocol for AnyProtocol {
     const NAME: Option<&'static str> = None;
     const ABOUT: &'static str = "Raft or Multi-Paxos";
     const PHASES: &'static [Phase] = RaftProtocol::PHASES;
-    const MESSAGE_KINDS: &'static [&'static str] = MESSAGE_KINDS;
-    const FACT_KINDS: &'static [&'static str] = FACT_KINDS;
-    const BUGS: &'static [Bug] = &[];
     const RULES: &'static [&'static [Rule]] =
         &[RaftProtocol::RULES[0], RaftProtocol::RULES[1], RaftProtocol::RULES[2], PaxosProtocol::RULES[0]];
     type Options = AnyOptions;
     type Config = AnyConfig;
     type Node<M: StateMachine> = AnyConsensus<M>;
     type Checks<M: StateMachine> = AnyChecks;
-
-    fn configure(options: AnyOptions, shape: &Shape) -> Result<AnyConfig, Vec<Invalid>> {
-        let meant = options.validate(shape)?;
-        let group = Group {
-            nodes: meant.nodes,
-            members: meant.members,
-            heartbeat: meant.heartbeat,
-            election: (meant.election_min, meant.election_max),
-            snapshot_every: meant.snapshot_every,
-            snapshot_keep: meant.snapshot_keep,
-            ..Group::of(meant.members)
-        };
-        Ok(AnyConfig::of(meant.consensus, &group))
-    }
 
     fn group(group: &Group) -> AnyConfig {
         AnyConfig::of(Agreement::default(), group)

@@ -22,15 +22,15 @@ impl fmt::Display for Write {
     }
 }
 
-/// What a store goes by when somebody writes to it under a lock.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Fencing {
-    /// It takes whatever comes.
-    None,
-    /// It refuses a token that is older than the newest it has seen for that lock.
-    #[default]
-    Token,
+sim_core::choices! {
+    /// What a store goes by when somebody writes to it under a lock.
+    pub enum Fencing {
+        /// It takes whatever comes.
+        None,
+        /// It refuses a token that is older than the newest it has seen for that lock.
+        #[default]
+        Token,
+    }
 }
 
 /// A node that may be such a store: what it writes down, answers and announces.

@@ -2,7 +2,7 @@
 
 use super::Paxos;
 use super::script::Story;
-use sim_core::{Fact, Message, Node};
+use sim_core::{Fact, Message, Node, Record as _};
 use std::fmt::Write as _;
 use systems::consensus::paxos::{Ballot, Config, Entry, PaxosBug, PaxosFact, PaxosMessage, Payload, Record, Run};
 use systems::shared::kv::{Kv, KvCommand};
@@ -108,7 +108,7 @@ impl Story for Paxos {
     fn record(record: &Record<Kv>) -> String {
         match record {
             Record::Run { run, .. } => accepted(run),
-            other => told(|out| Self::describe_record(other, out)),
+            other => told(|out| other.describe(out)),
         }
     }
 

@@ -1,6 +1,5 @@
 //! What balancers and servers are configured with.
 
-use super::bugs::BalancingBug;
 use super::options::Config;
 use sim_core::network::Latency;
 use sim_core::{Duration, NodeId, Probability, Rng};
@@ -108,11 +107,5 @@ impl Config {
     #[must_use]
     pub const fn is_balancer(&self, node: NodeId) -> bool {
         node.0 < self.balancers
-    }
-
-    /// Whether this bug is switched on.
-    #[must_use]
-    pub fn has(&self, bug: BalancingBug) -> bool {
-        self.bug == bug
     }
 }

@@ -10,17 +10,17 @@ const fn is_zero(time: DurationText) -> bool {
     time.0.0 == 0
 }
 
-/// What is wrong with a gray server, as written.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum GrayKind {
-    /// Work takes `factor` times as long.
-    #[default]
-    Slow,
-    /// A `share` of the work fails, after `takes`.
-    Failing,
-    /// It accepts connections and work, and answers nothing.
-    Hung,
+sim_core::choices! {
+    /// What is wrong with a gray server, as written.
+    pub enum GrayKind {
+        /// Work takes `factor` times as long.
+        #[default]
+        Slow,
+        /// A `share` of the work fails, after `takes`.
+        Failing,
+        /// It accepts connections and work, and answers nothing.
+        Hung,
+    }
 }
 
 /// A server that turns gray: up for everybody who looks from afar, and yet of no use.

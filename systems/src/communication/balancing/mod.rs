@@ -67,7 +67,7 @@ pub use checks::{
     ANSWERS_ARE_WORK, BALANCED, BLACK_HOLE, BalancingChecks, CIRCUIT_KEPT, EJECTED_GET_NOTHING, GRAY_FAILURE_DETECTED,
     IN_FLIGHT_IS_TRUE, NO_IDLE_WORKER, PANIC_THRESHOLD, QUEUE_LIMIT, RETRY_BUDGET_KEPT,
 };
-pub use client::{BalancingClient, client};
+pub use client::BalancingClient;
 pub use config::{Breaker, Ejection, HealthChecks, Hedge, MOST_WORKERS, Service};
 pub use fact::{BalancingFact, Reason};
 pub use gray::{Gray, Grayness, Spell, When};

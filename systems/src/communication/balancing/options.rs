@@ -8,8 +8,6 @@ use super::picker::MOST_CHOICES;
 use super::policy::Policy;
 use super::queue::{Discipline, QueueOrder};
 use crate::storage::hashing::placement::{Member, Members, Ring, RingShape};
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 use sim_core::network::Latency;
 use sim_core::units::{DurationText, ProbabilityText};
 use sim_core::{Duration, Invalid, NodeId, RoleKind, Shape};
@@ -26,32 +24,30 @@ pub(super) const ROLES: &[RoleKind] = &[
     RoleKind::member("server", "has a queue, and works on what is in it").at_most(u32::MAX),
 ];
 
-/// The law of service times.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum ServiceLaw {
-    /// Always `service`.
-    Fixed,
-    /// Exponential with mean `service`: what queueing theory is written for.
-    #[default]
-    Exponential,
-    /// Lognormal with median `service` and 99th percentile `service_p99`: what most services look like.
-    Lognormal,
-    /// Exponential with mean `service`, but with mean `service_long` for a share `long_share` of the requests.
-    Bimodal,
-    /// As recorded: `service_samples`, each as likely, with straight lines between neighbours.
-    Recorded,
-}
+sim_core::choices! {
+    /// The law of service times.
+    pub enum ServiceLaw {
+        /// Always `service`.
+        Fixed,
+        /// Exponential with mean `service`: what queueing theory is written for.
+        #[default]
+        Exponential,
+        /// Lognormal with median `service` and 99th percentile `service_p99`: what most services look like.
+        Lognormal,
+        /// Exponential with mean `service`, but with mean `service_long` for a share `long_share` of the requests.
+        Bimodal,
+        /// As recorded: `service_samples`, each as likely, with straight lines between neighbours.
+        Recorded,
+    }
 
-/// What a health check does.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Probe {
-    /// It opens a connection. A server whose application hangs passes.
-    Connect,
-    /// It asks the application.
-    #[default]
-    Request,
+    /// What a health check does.
+    pub enum Probe {
+        /// It opens a connection. A server whose application hangs passes.
+        Connect,
+        /// It asks the application.
+        #[default]
+        Request,
+    }
 }
 
 sim_core::options! {
@@ -150,7 +146,7 @@ sim_core::options! {
             wrong if weights.iter().any(|weight| *weight > 1_000_000) =>
                 ("a weight beyond reason"), "at most 1000000 each";
         /// How long a balancer waits for a server before it tries another.
-        attempt_timeout: DurationText = DurationText::millis(500) => { attempt_timeout: Duration = attempt_timeout.0 },
+        attempt_timeout: DurationText = DurationText::millis(500),
             wrong if is_zero(*attempt_timeout) => ("no time to answer"), "for example \"500ms\"";
         /// How often a balancer tries a request at most.
         attempts: u32 = 2,
@@ -235,11 +231,11 @@ sim_core::options! {
             wrong if *breaker_failures > 0 && is_zero(*breaker_open) =>
                 ("a circuit that is not open when it opens"), "for example \"2s\"";
         /// How long a server that comes (back) is spared: its weight grows from a tenth to all of it.
-        slow_start: DurationText = DurationText::default() => { slow_start: Duration = slow_start.0 };
+        slow_start: DurationText = DurationText::default();
         /// How much more than its share a server may hold under bounded hashing.
         slack: ProbabilityText = percent(25) => { slack_ppm: u32 = ppm(*slack) };
         /// How fast a peak EWMA forgets a slow answer: the time in which it halves.
-        half_life: DurationText = DurationText::millis(1000) => { half_life: Duration = half_life.0 },
+        half_life: DurationText = DurationText::millis(1000),
             wrong if is_zero(*half_life) => ("an average of nothing"), "for example \"1s\"";
         /// Servers that turn gray.
         gray: Vec<GrayOptions> = Vec::new() => {

@@ -1,24 +1,22 @@
 //! A server's queue: in which order requests are taken from it, and how long they may wait.
 
 use super::message::TryNumber;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 use sim_core::{ClientId, Duration, LocalInstant, NodeId};
 use std::collections::VecDeque;
 
-/// The order of a queue, as written.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum QueueOrder {
-    /// First in, first out; whoever waits, waits.
-    #[default]
-    Fifo,
-    /// The newest first, whenever the queue has not been empty for a while: those who come now can still be served in
-    /// time, those who have waited long are gone already (Facebook, "Fail at Scale", 2015: adaptive LIFO).
-    AdaptiveLifo,
-    /// First in, first out, but whenever the queue has not been empty for a while, nothing may wait longer than the
-    /// target (Facebook's variant of controlled delay).
-    ControlledDelay,
+sim_core::choices! {
+    /// The order of a queue, as written.
+    pub enum QueueOrder {
+        /// First in, first out; whoever waits, waits.
+        #[default]
+        Fifo,
+        /// The newest first, whenever the queue has not been empty for a while: those who come now can still be served
+        /// in time, those who have waited long are gone already (Facebook, "Fail at Scale", 2015: adaptive LIFO).
+        AdaptiveLifo,
+        /// First in, first out, but whenever the queue has not been empty for a while, nothing may wait longer than the
+        /// target (Facebook's variant of controlled delay).
+        ControlledDelay,
+    }
 }
 
 /// The order, and what it needs to know.

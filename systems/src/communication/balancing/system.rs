@@ -1,20 +1,16 @@
 //! Registration: the [`System`] itself.
 
-use super::bugs::CATALOGUE;
 use super::checks::{self, BalancingChecks};
-use super::client::{BalancingClient, client};
-use super::fact::FACT_KINDS;
+use super::client::BalancingClient;
 use super::measure::measure;
 use super::mechanisms;
-use super::message::{MESSAGE_KINDS, Work};
+use super::message::Work;
 use super::node::{Machine, Part, TIMERS};
 use super::options::{BalancingOptions, Config, ROLES};
 use sim_core::measures::Measures;
 use sim_core::metric::{MetricKind, Unit};
-use sim_core::workload::Load;
-use sim_core::{
-    Bug, Class, Finished, Invalid, LoadUnit, NodeId, Operation, Profile, RoleKind, Rule, Shape, System, Verdict,
-};
+use sim_core::workload::{Generated, Load, Verb};
+use sim_core::{Class, Finished, LoadUnit, NodeId, Operation, Profile, RoleKind, Rule, System, Verdict};
 use std::rc::Rc;
 
 /// Balancers before servers with queues.
@@ -35,11 +31,8 @@ impl System for BalancingSystem {
     const NAME: &'static str = "balancing";
     const ABOUT: &'static str = "balancers before servers with queues: policies, retries and what waiting costs";
     const TIMERS: u16 = TIMERS;
-    const MESSAGE_KINDS: &'static [&'static str] = MESSAGE_KINDS;
-    const FACT_KINDS: &'static [&'static str] = FACT_KINDS;
     const ROLES: &'static [RoleKind] = ROLES;
     const ORDERS: &'static [&'static str] = &["members"];
-    const BUGS: &'static [Bug] = CATALOGUE;
     const GAUGES: &'static [MetricKind] = GAUGES;
     const LOAD: LoadUnit = LoadUnit::Work("requests worked on");
     const RULES: &'static [&'static [Rule]] = &[checks::RULES, mechanisms::RULES];
@@ -47,10 +40,6 @@ impl System for BalancingSystem {
     type Client = BalancingClient;
     type Checks = BalancingChecks;
     type Options = BalancingOptions;
-
-    fn configure(options: BalancingOptions, shape: &Shape) -> Result<Rc<Config>, Vec<Invalid>> {
-        options.validate(shape).map(Rc::new)
-    }
 
     fn default_groups(_: u32) -> Vec<(&'static str, u32)> {
         // The option `balancers` says it.
@@ -64,7 +53,7 @@ impl System for BalancingSystem {
     }
 
     fn client(_: &Rc<Config>, load: Load) -> BalancingClient {
-        client(load)
+        Generated::new(load, |op| Work { key: op.key, write: op.verb != Verb::Get })
     }
 
     fn checks(config: &Rc<Config>) -> BalancingChecks {

@@ -57,7 +57,7 @@ mod system;
 
 pub use bugs::MeshBug;
 pub use checks::MeshChecks;
-pub use client::{MeshClient, client};
+pub use client::MeshClient;
 pub use control::Control;
 pub use edge::Edge;
 pub use gateway::Gateway;

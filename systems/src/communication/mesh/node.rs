@@ -10,7 +10,6 @@ use super::options::{Config, Duty};
 use super::replica::{Arrival, Replica};
 use super::sidecar::Sidecar;
 use crate::communication::balancing::{Balancer, MOST_WORKERS, Reason};
-use core::fmt;
 use sim_core::{Completion, Effects, Node, NodeId, Replay, Role, Ticket, Timer};
 use std::rc::Rc;
 
@@ -222,7 +221,7 @@ impl Node for Machine {
     }
 
     fn is_read(request: &MeshRequest) -> bool {
-        !request.write
+        request.is_read()
     }
 
     fn request_bytes(_: &MeshRequest) -> u32 {
@@ -231,10 +230,6 @@ impl Node for Machine {
 
     fn response_bytes(_: &MeshResponse) -> u32 {
         1024
-    }
-
-    fn describe_record(record: &MeshRecord, out: &mut dyn fmt::Write) -> fmt::Result {
-        record.describe(out)
     }
 
     fn timer_name(timer: Timer) -> &'static str {

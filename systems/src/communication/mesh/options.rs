@@ -54,7 +54,7 @@ sim_core::options! {
         };
 
         /// How long a call may take in all.
-        timeout: DurationText = DurationText::millis(1000) => { timeout: Duration = timeout.0 },
+        timeout: DurationText = DurationText::millis(1000),
             wrong if timeout.0 == Duration::ZERO => ("calls that take no time"), "for example \"1s\"";
         /// Whether calls say how long they are waited for, so that nobody works for nobody, or waits longer than that.
         deadlines: bool = true;
@@ -65,7 +65,7 @@ sim_core::options! {
         /// How many replicas are drawn for a call, where the policy draws several.
         choices: u32 = 2 => {};
         /// How long a sidecar waits for a replica before it tries another.
-        attempt_timeout: DurationText = DurationText::millis(500) => { attempt_timeout: Duration = attempt_timeout.0 };
+        attempt_timeout: DurationText = DurationText::millis(500);
         /// How often a call is tried at most.
         attempts: u32 = 2 => {};
         /// How many tries may follow failed ones, as a share of the calls.
@@ -104,7 +104,7 @@ sim_core::options! {
         /// So many failed calls in a row open a replica's circuit.
         breaker_failures: u32 = 0 => { breaker_failures: u32 = *breaker_failures };
         /// After so long one call may try it.
-        breaker_open: DurationText = DurationText::millis(2000) => { breaker_open: Duration = breaker_open.0 };
+        breaker_open: DurationText = DurationText::millis(2000);
         /// How long a replica that comes (back) is spared: its weight grows from a tenth to all of it.
         slow_start: DurationText = DurationText::default() => {};
         /// Whether replicas of the caller's own zone are preferred.
@@ -115,25 +115,23 @@ sim_core::options! {
         };
 
         /// How often the control plane looks whether there is something to push, and pushes it.
-        push_interval: DurationText = DurationText::millis(100) => { push_interval: Duration = push_interval.0 },
+        push_interval: DurationText = DurationText::millis(100),
             wrong if push_interval.0 == Duration::ZERO => ("pushing without pause"), "\"100ms\" is usual";
         /// How often a sidecar says which configuration it has.
-        subscribe_interval: DurationText = DurationText::millis(1000) => {
-            subscribe_interval: Duration = subscribe_interval.0
-        },
+        subscribe_interval: DurationText = DurationText::millis(1000),
             wrong if subscribe_interval.0 == Duration::ZERO => ("subscribing without pause"), "for example \"1s\"";
         /// After how long the control plane takes a silent replica out.
-        forget_after: DurationText = DurationText::millis(5000) => { forget_after: Duration = forget_after.0 },
+        forget_after: DurationText = DurationText::millis(5000),
             wrong if forget_after.0 < subscribe_interval.0.times(2) =>
                 ("replicas that are forgotten after {forget_after}, and heard from every {subscribe_interval}"),
                 "several times subscribe_interval";
 
         /// How long an edge may use an answer again; 0 for not at all.
-        edge_ttl: DurationText = DurationText::millis(30_000) => { edge_ttl: Duration = edge_ttl.0 };
+        edge_ttl: DurationText = DurationText::millis(30_000);
         /// How many answers it keeps.
         edge_keys: u32 = 1000;
         /// How often an edge that has something to upload, and hears nothing, tries again.
-        upload_retry: DurationText = DurationText::millis(1000) => { upload_retry: Duration = upload_retry.0 },
+        upload_retry: DurationText = DurationText::millis(1000),
             wrong if upload_retry.0 == Duration::ZERO => ("uploads without pause"), "for example \"1s\"";
         /// How many writes an edge uploads at a time.
         upload_most: u32 = 100, wrong if *upload_most == 0 => ("uploads of nothing"), "at least 1";
@@ -280,11 +278,5 @@ impl Config {
     pub fn caches(&self) -> bool {
         self.services.iter().any(|service| service.cache_ttl.is_some())
             || (!self.edges.is_empty() && self.edge_ttl != Duration::ZERO)
-    }
-
-    /// Whether this bug is switched on.
-    #[must_use]
-    pub fn has(&self, bug: MeshBug) -> bool {
-        self.bug == bug
     }
 }

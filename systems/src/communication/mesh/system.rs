@@ -1,16 +1,15 @@
 //! Registration: the [`System`] itself.
 
-use super::bugs::CATALOGUE;
 use super::checks::{self, MeshChecks};
-use super::client::{MeshClient, OPERATIONS, client};
+use super::client::MeshClient;
 use super::measure::{self, METRICS};
-use super::message::{FACT_KINDS, MESSAGE_KINDS, MeshRequest};
+use super::message::MeshRequest;
 use super::node::{Machine, Part, TIMERS};
 use super::options::{Config, MeshOptions, configure};
 use sim_core::measures::Measures;
 use sim_core::metric::{MetricKind, Unit};
-use sim_core::workload::{Load, OperationKind};
-use sim_core::{Bug, Finished, Invalid, LoadUnit, Operation, Profile, RoleKind, Rule, Shape, System, Verdict};
+use sim_core::workload::{Generated, Load, OperationKind};
+use sim_core::{Finished, Invalid, LoadUnit, Operation, Profile, RoleKind, Rule, Shape, System, Verdict};
 use std::rc::Rc;
 
 /// Services, sidecars, a control plane, edges.
@@ -31,8 +30,6 @@ impl System for MeshSystem {
     const LOAD: LoadUnit = LoadUnit::Work("requests worked on");
     const GAUGES: &'static [MetricKind] = GAUGES;
     const METRICS: &'static [MetricKind] = METRICS;
-    const MESSAGE_KINDS: &'static [&'static str] = MESSAGE_KINDS;
-    const FACT_KINDS: &'static [&'static str] = FACT_KINDS;
     const ROLES: &'static [RoleKind] = &[
         RoleKind { asked: false, ..RoleKind::member("replica", "runs a service, with its sidecar").at_most(u32::MAX) },
         RoleKind::other("gateway", "takes clients' requests to the first service").asked().at_least(1),
@@ -40,8 +37,7 @@ impl System for MeshSystem {
         RoleKind::other("edge", "serves clients far from the core, also without it"),
         RoleKind::other("hub", "takes what edges have queued").at_most(1),
     ];
-    const OPERATIONS: &'static [OperationKind] = OPERATIONS;
-    const BUGS: &'static [Bug] = CATALOGUE;
+    const OPERATIONS: &'static [OperationKind] = MeshRequest::OPERATIONS;
     const RULES: &'static [&'static [Rule]] = &[checks::RULES];
     type Node = Machine;
     type Client = MeshClient;
@@ -60,7 +56,7 @@ impl System for MeshSystem {
     }
 
     fn client(_: &Rc<Config>, load: Load) -> MeshClient {
-        client(load)
+        Generated::new(load, MeshRequest::of)
     }
 
     fn checks(config: &Rc<Config>) -> MeshChecks {
@@ -72,8 +68,7 @@ impl System for MeshSystem {
     }
 
     fn operation(request: &MeshRequest) -> Operation {
-        let kind = &OPERATIONS[usize::from(request.write)];
-        Operation { class: kind.class, name: kind.name, key: Some(request.key) }
+        request.operation()
     }
 
     fn keys(node: &Machine) -> u64 {

@@ -2,26 +2,15 @@
 
 use super::message::QueueRequest;
 use super::node::Machine;
-use sim_core::workload::{Generated, Load, Op, OperationKind};
+use sim_core::workload::Generated;
 
-/// What programs ask.
-pub(super) const OPERATIONS: &[OperationKind] = &[
-    OperationKind::write("send", "sends a message, and waits for the acknowledgement that the producer waits for"),
-    OperationKind::read("end_offset", "asks the leader up to where consumers may read"),
-];
-
-/// A program at a producer.
-pub type QueueClient = Generated<Machine>;
-
-fn request(op: &Op) -> QueueRequest {
-    match op.kind {
-        0 => QueueRequest::Send { key: op.key, value: op.unique, bytes: op.size },
-        _ => QueueRequest::End { key: op.key },
+sim_core::operations! {
+    QueueRequest of op {
+        write "send": Self::Send { key = op.key, value = op.unique, bytes = op.size } on key,
+            "sends a message, and waits for the acknowledgement that the producer waits for";
+        read "end_offset": Self::End { key = op.key } on key, "asks the leader up to where consumers may read";
     }
 }
 
-/// A client with this load.
-#[must_use]
-pub fn client(load: Load) -> QueueClient {
-    Generated::new(load, request)
-}
+/// A program at a producer.
+pub type QueueClient = Generated<Machine>;

@@ -60,7 +60,7 @@ mod work;
 pub use broker::Broker;
 pub use bugs::QueueBug;
 pub use checks::QueueChecks;
-pub use client::{QueueClient, client};
+pub use client::QueueClient;
 pub use consumer::Consumer;
 pub use controller::Controller;
 pub use log::{Batch, Body, Item, Log, Offset};

@@ -6,7 +6,6 @@ use super::controller::{Controller, Seat};
 use super::message::{QueueFact, QueueMessage, QueueRecord, QueueRequest, QueueResponse};
 use super::options::{Config, Duty};
 use super::producer::Producer;
-use core::fmt;
 use sim_core::{Completion, Effects, Node, NodeId, Replay, Role, Ticket, Timer};
 use std::rc::Rc;
 
@@ -135,15 +134,11 @@ impl Node for Machine {
     }
 
     fn is_read(request: &QueueRequest) -> bool {
-        matches!(request, QueueRequest::End { .. })
+        request.is_read()
     }
 
     fn request_bytes(request: &QueueRequest) -> u32 {
         if let QueueRequest::Send { bytes, .. } = request { 64 + bytes } else { 64 }
-    }
-
-    fn describe_record(record: &QueueRecord, out: &mut dyn fmt::Write) -> fmt::Result {
-        record.describe(out)
     }
 
     fn timer_name(timer: Timer) -> &'static str {

@@ -7,80 +7,64 @@ use crate::shared::replication::{Group, Protocol};
 use sim_core::units::{DurationText, RangeText};
 use sim_core::{Duration, NodeId};
 
-/// Which acknowledgement a producer waits for.
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize, schemars::JsonSchema,
-)]
-pub enum Acks {
-    /// None: what was sent counts as done.
-    #[serde(rename = "0")]
-    None,
-    /// The leader's.
-    #[serde(rename = "1")]
-    Leader,
-    /// That of every replica in sync, of which there must be `min_insync_replicas`.
-    #[default]
-    #[serde(rename = "all")]
-    All,
-}
+sim_core::choices! {
+    /// Which acknowledgement a producer waits for.
+    pub enum Acks {
+        /// None: what was sent counts as done.
+        None = "0",
+        /// The leader's.
+        Leader = "1",
+        /// That of every replica in sync, of which there must be `min_insync_replicas`.
+        #[default]
+        All = "all",
+    }
 
-/// When a broker's log goes from the page cache to the disk.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Flush {
-    /// When the operating system writes back (`writeback`): nobody waits for it, as Kafka is run.
-    #[default]
-    Never,
-    /// Before anybody is told of it.
-    Every,
-}
+    /// When a broker's log goes from the page cache to the disk.
+    pub enum Flush {
+        /// When the operating system writes back (`writeback`): nobody waits for it, as Kafka is run.
+        #[default]
+        Never,
+        /// Before anybody is told of it.
+        Every,
+    }
 
-/// What becomes of old messages.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Cleanup {
-    /// They go when they are older than `retention`.
-    #[default]
-    Delete,
-    /// They go when a newer one has the same key.
-    Compact,
-}
+    /// What becomes of old messages.
+    pub enum Cleanup {
+        /// They go when they are older than `retention`.
+        #[default]
+        Delete,
+        /// They go when a newer one has the same key.
+        Compact,
+    }
 
-/// When a consumer says how far it has come.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Commit {
-    /// When it has worked on what it was given: at least once.
-    #[default]
-    After,
-    /// Before it does: at most once.
-    Before,
-    /// Every `auto_commit_interval`, for what it was given before.
-    Auto,
-}
+    /// When a consumer says how far it has come.
+    pub enum Commit {
+        /// When it has worked on what it was given: at least once.
+        #[default]
+        After,
+        /// Before it does: at most once.
+        Before,
+        /// Every `auto_commit_interval`, for what it was given before.
+        Auto,
+    }
 
-/// How a group hands partitions over.
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize, schemars::JsonSchema,
-)]
-#[serde(rename_all = "snake_case")]
-pub enum Rebalance {
-    /// Everybody lets go of everything, then partitions are dealt anew (range assignor).
-    Eager,
-    /// Members keep what they have; only what moves is let go of, in a second round (KIP-429).
-    #[default]
-    Cooperative,
-}
+    /// How a group hands partitions over.
+    pub enum Rebalance {
+        /// Everybody lets go of everything, then partitions are dealt anew (range assignor).
+        Eager,
+        /// Members keep what they have; only what moves is let go of, in a second round (KIP-429).
+        #[default]
+        Cooperative,
+    }
 
-/// Where a consumer begins that has no committed offset, or whose offset is not in the log.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Reset {
-    /// With the oldest message there is.
-    #[default]
-    Earliest,
-    /// With what comes next.
-    Latest,
+    /// Where a consumer begins that has no committed offset, or whose offset is not in the log.
+    pub enum Reset {
+        /// With the oldest message there is.
+        #[default]
+        Earliest,
+        /// With what comes next.
+        Latest,
+    }
 }
 
 sim_core::options! {
@@ -121,13 +105,11 @@ sim_core::options! {
         /// Whether the controller remembers who has all that is committed when few are in sync (KIP-966).
         eligible_leaders: bool = true;
         /// How far behind a replica may be in time before it is out of sync (replica.lag.time.max.ms).
-        replica_lag_time: DurationText = DurationText::millis(30_000) => {
-            replica_lag_time: Duration = replica_lag_time.0
-        },
+        replica_lag_time: DurationText = DurationText::millis(30_000),
             wrong if replica_lag_time.0 < Duration::millis(10) => ("replicas that may lag for {replica_lag_time}"),
                 "at least 10ms; 30s is usual";
         /// How long a fetch waits for something new (fetch.max.wait.ms, replica.fetch.wait.max.ms).
-        fetch_wait: DurationText = DurationText::millis(500) => { fetch_wait: Duration = fetch_wait.0 },
+        fetch_wait: DurationText = DurationText::millis(500),
             wrong if fetch_wait.0 == Duration::ZERO || fetch_wait.0 >= replica_lag_time.0 =>
                 ("fetches that wait for {fetch_wait}, and replicas that may lag for {replica_lag_time}"),
                 "shorter than replica_lag_time; \"500ms\" is usual";
@@ -136,28 +118,22 @@ sim_core::options! {
         /// When a broker's log goes to the disk: `never` (whenever the system writes back), or before `every` answer.
         flush: Flush = Flush::default();
         /// How often the operating system writes back the page cache.
-        writeback: DurationText = DurationText::millis(30_000) => { writeback: Duration = writeback.0 },
+        writeback: DurationText = DurationText::millis(30_000),
             wrong if writeback.0 == Duration::ZERO => ("writing back without pause"), "\"30s\" is usual";
         /// How often a broker notes its high watermarks (Kafka: every 5 s).
-        checkpoint: DurationText = DurationText::millis(5000) => { checkpoint: Duration = checkpoint.0 },
+        checkpoint: DurationText = DurationText::millis(5000),
             wrong if checkpoint.0 == Duration::ZERO => ("checkpoints without pause"), "\"5s\" is usual";
         /// How often a broker is heard from by the controller.
-        heartbeat_interval: DurationText = DurationText::millis(2000) => {
-            heartbeat: Duration = heartbeat_interval.0
-        },
+        heartbeat_interval as heartbeat: DurationText = DurationText::millis(2000),
             wrong if heartbeat_interval.0 == Duration::ZERO => ("a heartbeat without pause"), "\"2s\" is usual";
         /// After how long a silent broker is fenced (broker.session.timeout.ms).
-        broker_session_timeout: DurationText = DurationText::millis(9000) => {
-            broker_session: Duration = broker_session_timeout.0
-        },
+        broker_session_timeout as broker_session: DurationText = DurationText::millis(9000),
             wrong if broker_session_timeout.0 <= heartbeat_interval.0 =>
                 ("brokers that are fenced after {broker_session_timeout}, and heard from every {heartbeat_interval}"),
                 "longer than heartbeat_interval; \"9s\" is usual";
         /// How often the controller gives partitions back to their preferred leaders
         /// (Kafka: every 300 s).
-        leader_rebalance: DurationText = DurationText::millis(300_000) => {
-            leader_rebalance: Duration = leader_rebalance.0
-        },
+        leader_rebalance: DurationText = DurationText::millis(300_000),
             wrong if leader_rebalance.0 == Duration::ZERO => ("looking without pause"), "\"5m\" is usual";
         /// How long a controller waits for its leader; drawn anew from this range every time.
         election_timeout: RangeText = RangeText { lo: Duration::millis(1000), hi: Duration::millis(2000) } => {
@@ -173,7 +149,7 @@ sim_core::options! {
             wrong if *idempotent && *acks != Acks::All => ("idempotent producers that do not wait for all"),
                 "acks = \"all\", or idempotent = false";
         /// How long a producer waits for more messages for a batch (linger.ms).
-        linger: DurationText = DurationText::millis(5) => { linger: Duration = linger.0 };
+        linger: DurationText = DurationText::millis(5);
         /// How many messages a batch holds at most.
         batch_records: u32 = 100, wrong if *batch_records == 0 => ("batches of nothing"), "at least 1";
         /// How many batches a producer sends a partition without an answer.
@@ -182,18 +158,14 @@ sim_core::options! {
             wrong if *idempotent && *max_in_flight > 5 => ("{max_in_flight} batches in flight, and brokers remember 5"),
                 "at most 5 with idempotent = true";
         /// How long an answer may take (request.timeout.ms).
-        request_timeout: DurationText = DurationText::millis(30_000) => {
-            request_timeout: Duration = request_timeout.0
-        },
+        request_timeout: DurationText = DurationText::millis(30_000),
             wrong if request_timeout.0 <= fetch_wait.0 =>
                 ("answers within {request_timeout} to fetches that wait {fetch_wait}"), "longer than fetch_wait";
         /// How long a producer waits before it tries again (retry.backoff.ms).
-        retry_backoff: DurationText = DurationText::millis(100) => { retry_backoff: Duration = retry_backoff.0 },
+        retry_backoff: DurationText = DurationText::millis(100),
             wrong if retry_backoff.0 == Duration::ZERO => ("tries without pause"), "\"100ms\" is usual";
         /// How long a producer tries (delivery.timeout.ms).
-        delivery_timeout: DurationText = DurationText::millis(120_000) => {
-            delivery_timeout: Duration = delivery_timeout.0
-        },
+        delivery_timeout: DurationText = DurationText::millis(120_000),
             wrong if delivery_timeout.0 <= linger.0 =>
                 ("messages given up after {delivery_timeout}, and a linger of {linger}"), "longer than linger";
         /// How many groups the consumers form.
@@ -204,46 +176,36 @@ sim_core::options! {
         /// When a consumer says how far it has come: `after` it has worked, `before`, or `auto`.
         commit: Commit = Commit::default();
         /// How often, with `auto`.
-        auto_commit_interval: DurationText = DurationText::millis(5000) => {
-            auto_commit_interval: Duration = auto_commit_interval.0
-        },
+        auto_commit_interval: DurationText = DurationText::millis(5000),
             wrong if auto_commit_interval.0 == Duration::ZERO => ("commits without pause"), "\"5s\" is usual";
         /// Where a consumer begins without an offset: `earliest` or `latest`.
         auto_offset_reset: Reset = Reset::default();
         /// How long a consumer works on a message.
-        process: DurationText = DurationText::millis(1) => { process: Duration = process.0 };
+        process: DurationText = DurationText::millis(1);
         /// How many messages it takes at a time (max.poll.records).
         max_poll_records: u32 = 50, wrong if *max_poll_records == 0 => ("polls of nothing"), "at least 1";
         /// After how long a silent member is out of its group (session.timeout.ms).
-        session_timeout: DurationText = DurationText::millis(45_000) => {
-            session_timeout: Duration = session_timeout.0
-        },
+        session_timeout: DurationText = DurationText::millis(45_000),
             wrong if session_timeout.0 <= member_heartbeat.0 =>
                 ("members that are out after {session_timeout}, and heard from every {member_heartbeat}"),
                 "three times member_heartbeat, at least";
         /// How often a member is heard from (heartbeat.interval.ms).
-        member_heartbeat: DurationText = DurationText::millis(3000) => {
-            member_heartbeat: Duration = member_heartbeat.0
-        },
+        member_heartbeat: DurationText = DurationText::millis(3000),
             wrong if member_heartbeat.0 == Duration::ZERO => ("a heartbeat without pause"), "\"3s\" is usual";
         /// How long members have to join again when a group is dealt anew (max.poll.interval.ms).
-        rebalance_timeout: DurationText = DurationText::millis(60_000) => {
-            rebalance_timeout: Duration = rebalance_timeout.0
-        },
+        rebalance_timeout: DurationText = DurationText::millis(60_000),
             wrong if rebalance_timeout.0 == Duration::ZERO => ("no time to join again"), "longer than member_heartbeat";
         /// How long a new group waits for members (group.initial.rebalance.delay.ms).
-        initial_delay: DurationText = DurationText::millis(3000) => { initial_delay: Duration = initial_delay.0 };
+        initial_delay: DurationText = DurationText::millis(3000);
         /// Over how many partitions the groups' offsets are spread (offsets.topic.num.partitions).
         offsets_partitions: u32 = 1, wrong if *offsets_partitions == 0 || *offsets_partitions > 50 =>
             ("{offsets_partitions} partitions of offsets"), "from 1 to 50";
         /// What becomes of old messages: `delete` or `compact`.
         cleanup: Cleanup = Cleanup::default();
         /// How old messages get before they are deleted; 0 for any age.
-        retention: DurationText = DurationText::millis(0) => { retention: Duration = retention.0 };
+        retention: DurationText = DurationText::millis(0);
         /// How often a broker looks for what may go.
-        cleanup_interval: DurationText = DurationText::millis(15_000) => {
-            cleanup_interval: Duration = cleanup_interval.0
-        },
+        cleanup_interval: DurationText = DurationText::millis(15_000),
             wrong if cleanup_interval.0 == Duration::ZERO => ("cleaning without pause"), "\"15s\" is usual";
         /// A known bug to re-introduce, by name (see `splitbrain list bugs`).
         bug: QueueBug = QueueBug::default();
@@ -366,12 +328,6 @@ impl Config {
             snapshot_keep: 100,
             ..Group::of(self.controllers)
         })
-    }
-
-    /// Whether this bug is switched on.
-    #[must_use]
-    pub fn has(&self, bug: QueueBug) -> bool {
-        self.bug == bug
     }
 }
 

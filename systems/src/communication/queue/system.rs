@@ -1,17 +1,16 @@
 //! Registration: the [`System`] itself.
 
-use super::bugs::CATALOGUE;
 use super::checks::{self, QueueChecks};
-use super::client::{OPERATIONS, QueueClient, client};
+use super::client::QueueClient;
 use super::duties;
-use super::message::{FACT_KINDS, MESSAGE_KINDS, QueueRequest};
+use super::message::QueueRequest;
 use super::node::{Machine, TIMERS};
 use super::options::{Config, QueueOptions};
 use super::story::METRICS;
 use sim_core::measures::Measures;
 use sim_core::metric::MetricKind;
-use sim_core::workload::{Load, OperationKind};
-use sim_core::{Bug, Finished, Invalid, LoadUnit, Operation, Phase, Profile, RoleKind, Rule, Shape, System, Verdict};
+use sim_core::workload::{Generated, Load, OperationKind};
+use sim_core::{Finished, LoadUnit, Operation, Phase, Profile, RoleKind, Rule, System, Verdict};
 use std::rc::Rc;
 
 /// Brokers, controllers, producers and consumers.
@@ -29,25 +28,18 @@ impl System for QueueSystem {
         Phase { name: "another leads", ends_with: Some("leads") },
         Phase { name: "producers find it", ends_with: None },
     ];
-    const MESSAGE_KINDS: &'static [&'static str] = MESSAGE_KINDS;
-    const FACT_KINDS: &'static [&'static str] = FACT_KINDS;
     const ROLES: &'static [RoleKind] = &[
         RoleKind { asked: false, ..RoleKind::member("broker", "keeps partitions") },
         RoleKind::other("controller", "keeps the metadata, with the others").at_least(1).at_most(9),
         RoleKind::other("producer", "runs programs that send messages").seats(),
         RoleKind::other("consumer", "works on messages, as a member of a group"),
     ];
-    const OPERATIONS: &'static [OperationKind] = OPERATIONS;
-    const BUGS: &'static [Bug] = CATALOGUE;
+    const OPERATIONS: &'static [OperationKind] = QueueRequest::OPERATIONS;
     const RULES: &'static [&'static [Rule]] = &[checks::RULES, duties::RULES];
     type Node = Machine;
     type Client = QueueClient;
     type Checks = QueueChecks;
     type Options = QueueOptions;
-
-    fn configure(options: QueueOptions, shape: &Shape) -> Result<Rc<Config>, Vec<Invalid>> {
-        options.validate(shape).map(Rc::new)
-    }
 
     fn default_groups(nodes: u32) -> Vec<(&'static str, u32)> {
         let brokers = nodes.saturating_sub(3).clamp(1, 3);
@@ -56,7 +48,7 @@ impl System for QueueSystem {
     }
 
     fn client(_: &Rc<Config>, load: Load) -> QueueClient {
-        client(load)
+        Generated::new(load, QueueRequest::of)
     }
 
     fn checks(config: &Rc<Config>) -> QueueChecks {
@@ -73,12 +65,7 @@ impl System for QueueSystem {
     }
 
     fn operation(request: &QueueRequest) -> Operation {
-        let (kind, key) = match request {
-            QueueRequest::Send { key, .. } => (0, key),
-            QueueRequest::End { key } => (1, key),
-        };
-        let kind: &OperationKind = &OPERATIONS[kind];
-        Operation { class: kind.class, name: kind.name, key: Some(*key) }
+        request.operation()
     }
 
     fn measure(run: &Finished<'_, Self>) -> Measures {

@@ -35,7 +35,7 @@ mod worker;
 
 pub use bugs::MapReduceBug;
 pub use checks::MapReduceChecks;
-pub use client::{MapReduceClient, client};
+pub use client::MapReduceClient;
 pub use files::Files;
 pub use master::Master;
 pub use message::{

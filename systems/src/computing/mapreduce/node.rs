@@ -5,7 +5,6 @@ use super::master::Master;
 use super::message::{MapReduceFact, MapReduceMessage, MapReduceRecord, MapReduceRequest, MapReduceResponse};
 use super::options::Config;
 use super::worker::Worker;
-use core::fmt;
 use sim_core::{Effects, Node, NodeId, Replay, Role, Ticket, Timer};
 use std::rc::Rc;
 
@@ -98,11 +97,7 @@ impl Node for Machine {
     }
 
     fn is_read(request: &MapReduceRequest) -> bool {
-        matches!(request, MapReduceRequest::Status)
-    }
-
-    fn describe_record(record: &MapReduceRecord, out: &mut dyn fmt::Write) -> fmt::Result {
-        record.describe(out)
+        request.is_read()
     }
 
     fn timer_name(timer: Timer) -> &'static str {

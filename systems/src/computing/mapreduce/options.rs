@@ -65,7 +65,7 @@ sim_core::options! {
         slow_start: u32 = 5,
             wrong if *slow_start > 100 => ("{slow_start} % of the maps"), "at most 100";
         /// How long it takes to start a task: the program is sent and files are opened.
-        startup: DurationText = DurationText::millis(1000) => { startup: Duration = startup.0 };
+        startup: DurationText = DurationText::millis(1000);
         /// Bytes that a map reads from a disk and handles in a second.
         map_rate: ByteSize = ByteSize(10_000_000) => { map_rate: u64 = map_rate.0 },
             wrong if map_rate.0 == 0 => ("maps that read nothing"), "\"10 MB\" a second, say";
@@ -82,17 +82,17 @@ sim_core::options! {
         fetches: u32 = 5,
             wrong if *fetches == 0 => ("no fetches"), "at least 1";
         /// How long whoever fetches, reads or writes waits for an answer at first; doubles.
-        fetch_timeout: DurationText = DurationText::millis(3000) => { fetch_timeout: Duration = fetch_timeout.0 },
+        fetch_timeout: DurationText = DurationText::millis(3000),
             wrong if fetch_timeout.0 == Duration::ZERO => ("no patience with a fetch"), "\"3s\" is usual";
         /// Between two pings of a worker.
-        heartbeat: DurationText = DurationText::millis(1000) => { heartbeat: Duration = heartbeat.0 },
+        heartbeat: DurationText = DurationText::millis(1000),
             wrong if heartbeat.0 < Duration::millis(1) => ("pings without a pause"), "\"1s\" is usual";
         /// After how long without a ping a worker is lost.
-        worker_timeout: DurationText = DurationText::millis(10_000) => { worker_timeout: Duration = worker_timeout.0 },
+        worker_timeout: DurationText = DurationText::millis(10_000),
             wrong if worker_timeout.0 <= heartbeat.0 =>
                 ("a worker is lost after {worker_timeout}, and pings every {heartbeat}"), "several heartbeats";
         /// Between two checkpoints of the master; 0 for none, and then a master's failure ends the job.
-        checkpoint: DurationText = DurationText::millis(0) => { checkpoint: Duration = checkpoint.0 };
+        checkpoint: DurationText = DurationText::millis(0);
         /// Whether tasks that are still running near the end get a backup execution.
         backups: bool = true;
         /// Share of a stage's tasks, in percent, that must be done before backups begin.
@@ -113,9 +113,9 @@ sim_core::options! {
         slow_factor: u32 = 10,
             wrong if *slow_factor == 0 || *slow_factor > 10_000 => ("a factor of {slow_factor}"), "between 1 and 10000";
         /// From when on they are slow.
-        slow_from: DurationText = DurationText::millis(0) => { slow_from: Duration = slow_from.0 };
+        slow_from: DurationText = DurationText::millis(0);
         /// How finely work is simulated: a machine that is paused gets no further than this.
-        quantum: DurationText = DurationText::millis(1000) => { quantum: Duration = quantum.0 },
+        quantum: DurationText = DurationText::millis(1000),
             wrong if quantum.0 < Duration::millis(1) => ("a quantum of {quantum}"), "\"1s\", say";
         /// A known bug to re-introduce, by name (see `splitbrain list bugs`).
         bug: MapReduceBug = MapReduceBug::default();
@@ -218,11 +218,5 @@ impl Config {
         let is_slow = now >= Clock::honest(Instant(self.slow_from.0))
             && self.slow_workers.contains(&(worker.0 - self.workers.0 + 1));
         if is_slow { (1000 / u64::from(self.slow_factor)).max(1) } else { 1000 }
-    }
-
-    /// Whether this bug is switched on.
-    #[must_use]
-    pub fn has(&self, bug: MapReduceBug) -> bool {
-        self.bug == bug
     }
 }

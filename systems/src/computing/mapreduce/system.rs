@@ -1,16 +1,14 @@
 //! Registration: the [`System`] itself.
 
-use super::bugs::CATALOGUE;
 use super::checks::{self, METRICS, MapReduceChecks};
-use super::client::{MapReduceClient, OPERATIONS, client};
-use super::message::{FACT_KINDS, MESSAGE_KINDS, MapReduceRequest};
+use super::client::MapReduceClient;
+use super::message::MapReduceRequest;
 use super::node::{Machine, TIMERS};
 use super::options::{Config, MapReduceOptions};
-use super::work::Kind;
 use sim_core::measures::Measures;
 use sim_core::metric::{MetricKind, Unit};
-use sim_core::workload::{Load, OperationKind};
-use sim_core::{Bug, Finished, Invalid, LoadUnit, Operation, Profile, RoleKind, Rule, Shape, System, Verdict};
+use sim_core::workload::{Generated, Load, OperationKind};
+use sim_core::{Finished, LoadUnit, Operation, Profile, RoleKind, Rule, System, Verdict};
 use std::rc::Rc;
 
 /// A master, workers, and a file system for what they write.
@@ -26,24 +24,17 @@ impl System for MapReduceSystem {
     const LOAD: LoadUnit = LoadUnit::Work("executions");
     const GAUGES: &'static [MetricKind] = &[BUSY];
     const METRICS: &'static [MetricKind] = METRICS;
-    const MESSAGE_KINDS: &'static [&'static str] = MESSAGE_KINDS;
-    const FACT_KINDS: &'static [&'static str] = FACT_KINDS;
     const ROLES: &'static [RoleKind] = &[
         RoleKind::other("master", "gives out tasks, and answers when all are done").asked().at_least(1).at_most(1),
         RoleKind::other("files", "the global file system that outputs are written to").at_least(1),
         RoleKind { asked: false, ..RoleKind::member("worker", "executes maps and reduces").at_most(u32::MAX) },
     ];
-    const OPERATIONS: &'static [OperationKind] = OPERATIONS;
-    const BUGS: &'static [Bug] = CATALOGUE;
+    const OPERATIONS: &'static [OperationKind] = MapReduceRequest::OPERATIONS;
     const RULES: &'static [&'static [Rule]] = &[checks::RULES];
     type Node = Machine;
     type Client = MapReduceClient;
     type Checks = MapReduceChecks;
     type Options = MapReduceOptions;
-
-    fn configure(options: MapReduceOptions, shape: &Shape) -> Result<Rc<Config>, Vec<Invalid>> {
-        options.validate(shape).map(Rc::new)
-    }
 
     fn default_groups(nodes: u32) -> Vec<(&'static str, u32)> {
         vec![("master", 1), ("files", 1), ("worker", nodes.saturating_sub(2).max(3))]
@@ -60,7 +51,7 @@ impl System for MapReduceSystem {
     }
 
     fn client(_: &Rc<Config>, load: Load) -> MapReduceClient {
-        client(load)
+        Generated::new(load, MapReduceRequest::of)
     }
 
     fn checks(config: &Rc<Config>) -> MapReduceChecks {
@@ -73,15 +64,7 @@ impl System for MapReduceSystem {
     }
 
     fn operation(request: &MapReduceRequest) -> Operation {
-        let kind = match request {
-            MapReduceRequest::Status => 0,
-            MapReduceRequest::Empty => 1,
-            MapReduceRequest::Run(Kind::WordCount) => 2,
-            MapReduceRequest::Run(Kind::Index) => 3,
-            MapReduceRequest::Run(Kind::Sort) => 4,
-        };
-        let kind: &OperationKind = &OPERATIONS[kind];
-        Operation { class: kind.class, name: kind.name, key: None }
+        request.operation()
     }
 
     fn keys(node: &Machine) -> u64 {

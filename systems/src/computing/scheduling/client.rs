@@ -5,16 +5,18 @@ use super::message::{SchedulingRequest, SchedulingResponse};
 use super::node::Machine;
 use super::options::Config;
 use super::task::{JobId, JobSpec};
-use sim_core::workload::{Generated, Load, Op, OperationKind};
+use sim_core::workload::{Generated, Load};
 use sim_core::{Client, Instant, Move, Outcome, Rng};
 use std::rc::Rc;
 
-/// What clients ask.
-pub(super) const OPERATIONS: &[OperationKind] = &[
-    OperationKind::read("status", "asks how many tasks were accepted, and are done"),
-    OperationKind::write("submit", "submits a job: it is answered when the job is in the queue, not when it has run"),
-    OperationKind::write("check", "goes through the log of the schedulers, and changes nothing"),
-];
+sim_core::operations! {
+    SchedulingRequest of op {
+        read "status": Self::Status, "asks how many tasks were accepted, and are done";
+        write "submit": Self::Submit(= JobSpec { job: JobId(op.unique), class: 0, tasks: Rc::new([]) }),
+            "submits a job: it is answered when the job is in the queue, not when it has run";
+        write "check": Self::Check, "goes through the log of the schedulers, and changes nothing";
+    }
+}
 
 /// A client.
 #[derive(Clone, Debug)]
@@ -41,21 +43,16 @@ pub enum SchedulingClient {
     Idle,
 }
 
-fn request(op: &Op) -> SchedulingRequest {
-    match op.kind {
-        0 => SchedulingRequest::Status,
-        1 => SchedulingRequest::Submit(JobSpec { job: JobId(op.unique), class: 0, tasks: Rc::new([]) }),
-        _ => SchedulingRequest::Check,
-    }
-}
-
 /// A client with this load.
 #[must_use]
 pub fn client(config: &Rc<Config>, load: Load) -> SchedulingClient {
     let submits =
         matches!(&load.mix, sim_core::workload::Mix::Weights(parts) if parts.iter().any(|(_, kind, _)| *kind == 1));
     if config.trace.is_empty() || !submits {
-        return SchedulingClient::Drawn { load: Box::new(Generated::new(load, request)), config: Rc::clone(config) };
+        return SchedulingClient::Drawn {
+            load: Box::new(Generated::new(load, SchedulingRequest::of)),
+            config: Rc::clone(config),
+        };
     }
     match load.tag {
         0 => SchedulingClient::Trace { config: Rc::clone(config), next: 0, start: load.start, stop: load.stop },

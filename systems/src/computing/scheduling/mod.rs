@@ -30,8 +30,6 @@ mod checks;
 mod client;
 mod collector;
 mod command;
-#[cfg(test)]
-mod contents;
 mod cron;
 mod desks;
 mod dispatch;

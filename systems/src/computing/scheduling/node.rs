@@ -6,7 +6,6 @@ use super::options::{Config, Duty};
 use super::scheduler::{Member, Scheduler, TIMERS_FROM};
 use super::worker::Worker;
 use crate::shared::replication::Consensus;
-use core::fmt;
 use sim_core::{Completion, Effects, Node, NodeId, Replay, Role, Ticket, Timer};
 use std::rc::Rc;
 
@@ -106,15 +105,11 @@ impl Node for Machine {
     }
 
     fn is_read(request: &SchedulingRequest) -> bool {
-        matches!(request, SchedulingRequest::Status)
+        request.is_read()
     }
 
     fn request_bytes(request: &SchedulingRequest) -> u32 {
         if let SchedulingRequest::Submit(spec) = request { 64 + 48 * spec.tasks.len() as u32 } else { 64 }
-    }
-
-    fn describe_record(record: &SchedulingRecord, out: &mut dyn fmt::Write) -> fmt::Result {
-        record.describe(out)
     }
 
     fn timer_name(timer: Timer) -> &'static str {

@@ -11,31 +11,31 @@ use sim_core::units::{DurationText, ProbabilityText, RangeText};
 use sim_core::{Duration, FileText, Invalid, NodeId, Probability};
 use std::rc::Rc;
 
-/// Which task goes next, and to whom.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Policy {
-    /// The one that has waited longest, to any worker with room.
-    #[default]
-    Fifo,
-    /// One of the class that has the least running.
-    Fair,
-    /// One of the most urgent class; what is less urgent makes room.
-    Priority,
-    /// The shortest.
-    Shortest,
-    /// The one that has waited longest, where its data is; elsewhere only after a while (delay scheduling).
-    Locality,
-    /// The one with the longest way to the end behind it, to the worker that would be done with it first (HEFT).
-    CriticalPath,
-    /// As they come, each to a worker at random, which has a queue.
-    Random,
-    /// As they come, each to the one of two workers at random that has less to do.
-    TwoChoices,
-    /// Places are reserved at two workers for each task; who comes to one first asks for a task (Sparrow).
-    Sparrow,
-    /// As they come, each to a worker at random; who has nothing to do takes from another's queue.
-    Stealing,
+sim_core::choices! {
+    /// Which task goes next, and to whom.
+    pub enum Policy {
+        /// The one that has waited longest, to any worker with room.
+        #[default]
+        Fifo,
+        /// One of the class that has the least running.
+        Fair,
+        /// One of the most urgent class; what is less urgent makes room.
+        Priority,
+        /// The shortest.
+        Shortest,
+        /// The one that has waited longest, where its data is; elsewhere only after a while (delay scheduling).
+        Locality,
+        /// The one with the longest way to the end behind it, to the worker that would be done with it first (HEFT).
+        CriticalPath,
+        /// As they come, each to a worker at random, which has a queue.
+        Random,
+        /// As they come, each to the one of two workers at random that has less to do.
+        TwoChoices,
+        /// Places are reserved at two workers for each task; who comes to one first asks for a task (Sparrow).
+        Sparrow,
+        /// As they come, each to a worker at random; who has nothing to do takes from another's queue.
+        Stealing,
+    }
 }
 
 impl Policy {
@@ -46,47 +46,43 @@ impl Policy {
     }
 }
 
-/// How long tasks take.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Durations {
-    /// All as long.
-    #[default]
-    Fixed,
-    /// Exponentially distributed.
-    Exponential,
-    /// Lognormally: the mean is the median, and one in a hundred takes `tail` times as long.
-    Lognormal,
-    /// By a power law of exponent `tail` / 10, up to a thousand times the shortest.
-    Pareto,
-}
+sim_core::choices! {
+    /// How long tasks take.
+    pub enum Durations {
+        /// All as long.
+        #[default]
+        Fixed,
+        /// Exponentially distributed.
+        Exponential,
+        /// Lognormally: the mean is the median, and one in a hundred takes `tail` times as long.
+        Lognormal,
+        /// By a power law of exponent `tail` / 10, up to a thousand times the shortest.
+        Pareto,
+    }
 
-/// How the tasks of a job wait for each other.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum JobShape {
-    /// Not at all.
-    #[default]
-    Bag,
-    /// One after the other.
-    Chain,
-    /// All but the first for the first, and the last for all of them.
-    ForkJoin,
-    /// In layers of four, each task for one or two of the layer before.
-    Layers,
-}
+    /// How the tasks of a job wait for each other.
+    pub enum JobShape {
+        /// Not at all.
+        #[default]
+        Bag,
+        /// One after the other.
+        Chain,
+        /// All but the first for the first, and the last for all of them.
+        ForkJoin,
+        /// In layers of four, each task for one or two of the layer before.
+        Layers,
+    }
 
-/// How often an entry of the cron table has its effect.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum CronMode {
-    /// Once: the firing is a task of the queue, made by the entry of the log that says it has fired.
-    #[default]
-    Once,
-    /// At least once: it is launched, and logged when it is known to have run.
-    AtLeastOnce,
-    /// At most once: it is logged, and launched then, one time.
-    AtMostOnce,
+    /// How often an entry of the cron table has its effect.
+    pub enum CronMode {
+        /// Once: the firing is a task of the queue, made by the entry of the log that says it has fired.
+        #[default]
+        Once,
+        /// At least once: it is launched, and logged when it is known to have run.
+        AtLeastOnce,
+        /// At most once: it is logged, and launched then, one time.
+        AtMostOnce,
+    }
 }
 
 /// How tasks' durations are drawn.
@@ -216,7 +212,7 @@ sim_core::options! {
         /// How long a task takes where its data is not, in percent of where it is.
         remote: u32 = 100, wrong if *remote < 100 => ("tasks that are faster without their data"), "at least 100";
         /// How long a task of `locality` waits for a worker with its data.
-        locality_wait: DurationText = DurationText::millis(500) => { locality_wait: Duration = locality_wait.0 };
+        locality_wait: DurationText = DurationText::millis(500);
         /// How many attempts fail when they have run.
         fails: ProbabilityText = ProbabilityText::default() => { fails: Probability = fails.probability() };
         /// How many tasks fail in every attempt.
@@ -237,13 +233,13 @@ sim_core::options! {
         trace: Vec<FileText> = Vec::new() => { trace: Rc<Vec<Row>> = Rc::new(trace::read(trace).0) };
 
         /// How long a lease lasts that its worker does not renew.
-        lease: DurationText = DurationText::millis(3000) => { lease: Duration = lease.0 },
+        lease: DurationText = DurationText::millis(3000),
             wrong if lease.0 < beat.0.times(2) => ("leases of {lease} that are renewed every {beat}"), "several beats";
         /// How often a worker says what it has.
-        beat: DurationText = DurationText::millis(500) => { beat: Duration = beat.0 },
+        beat: DurationText = DurationText::millis(500),
             wrong if beat.0 == Duration::ZERO => ("heartbeats without pause"), "for example \"500ms\"";
         /// How long workers that look for the leader wait at most, at random, before they ask.
-        register_spread: DurationText = DurationText::millis(0) => { register_spread: Duration = register_spread.0 };
+        register_spread: DurationText = DurationText::millis(0);
 
         /// The cron table: `every 30s`, or `daily at 02:30`.
         cron: Vec<String> = Vec::new() => {
@@ -252,7 +248,7 @@ sim_core::options! {
         /// How often an entry has its effect: `once`, `at_least_once`, `at_most_once`.
         cron_mode: CronMode = CronMode::default();
         /// How long what it fires takes.
-        cron_time: DurationText = DurationText::millis(100) => { cron_time: Duration = cron_time.0 };
+        cron_time: DurationText = DurationText::millis(100);
         /// Which time of day it is, UTC, when the run begins.
         day_begins: String = "00:00".to_owned();
         /// How much local time is ahead of UTC, and from which moment of the run on: `["+1h", "+2h from 30m"]`.
@@ -264,7 +260,7 @@ sim_core::options! {
         }, wrong if election_timeout.lo <= heartbeat_interval.0 =>
             ("elections after {election_timeout} with heartbeats every {heartbeat_interval}"), "several heartbeats";
         /// How often their leader is heard from.
-        heartbeat_interval: DurationText = DurationText::millis(50) => { heartbeat: Duration = heartbeat_interval.0 },
+        heartbeat_interval as heartbeat: DurationText = DurationText::millis(50),
             wrong if heartbeat_interval.0 == Duration::ZERO => ("heartbeats without pause"), "for example \"50ms\"";
         /// Commands between two snapshots of the schedulers' state.
         snapshot_every: u64 = 10_000, wrong if *snapshot_every == 0 => ("snapshots without pause"), "for example 10000";
@@ -348,11 +344,5 @@ impl Config {
             snapshot_keep: self.snapshot_keep,
             ..Group::of(self.schedulers)
         })
-    }
-
-    /// Whether this bug is switched on.
-    #[must_use]
-    pub fn has(&self, bug: SchedulingBug) -> bool {
-        self.bug == bug
     }
 }

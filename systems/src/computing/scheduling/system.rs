@@ -1,19 +1,16 @@
 //! Registration: the [`System`] itself.
 
-use super::bugs::CATALOGUE;
 use super::checks::{self, SchedulingChecks};
-use super::client::{OPERATIONS, SchedulingClient, client};
+use super::client::{SchedulingClient, client};
 use super::measure::METRICS;
-use super::message::{FACT_KINDS, MESSAGE_KINDS, SchedulingRequest};
+use super::message::SchedulingRequest;
 use super::node::{Machine, TIMERS};
 use super::options::{Config, SchedulingOptions};
 use super::trace;
 use sim_core::measures::Measures;
 use sim_core::metric::{MetricKind, Unit};
 use sim_core::workload::{Load, OperationKind};
-use sim_core::{
-    Bug, FileReading, FileText, Finished, Invalid, Operation, Phase, Profile, RoleKind, Rule, Shape, System, Verdict,
-};
+use sim_core::{FileReading, FileText, Finished, Operation, Phase, Profile, RoleKind, Rule, System, Verdict};
 use std::rc::Rc;
 
 /// Schedulers, workers and a collector.
@@ -35,24 +32,17 @@ impl System for SchedulingSystem {
         Phase { name: "reads the log", ends_with: Some("leads") },
         Phase { name: "clients find the leader", ends_with: None },
     ];
-    const MESSAGE_KINDS: &'static [&'static str] = MESSAGE_KINDS;
-    const FACT_KINDS: &'static [&'static str] = FACT_KINDS;
     const ROLES: &'static [RoleKind] = &[
         RoleKind::member("scheduler", "decides which task goes where; takes submissions").at_most(64),
         RoleKind::other("worker", "runs tasks: the essays' handler"),
         RoleKind::other("collector", "keeps results, and makes them public").at_most(1),
     ];
-    const OPERATIONS: &'static [OperationKind] = OPERATIONS;
-    const BUGS: &'static [Bug] = CATALOGUE;
+    const OPERATIONS: &'static [OperationKind] = SchedulingRequest::OPERATIONS;
     const RULES: &'static [&'static [Rule]] = &[checks::RULES];
     type Node = Machine;
     type Client = SchedulingClient;
     type Checks = SchedulingChecks;
     type Options = SchedulingOptions;
-
-    fn configure(options: SchedulingOptions, shape: &Shape) -> Result<Rc<Config>, Vec<Invalid>> {
-        options.validate(shape).map(Rc::new)
-    }
 
     fn read_files(option: &str, files: &[FileText]) -> FileReading {
         if option == "trace" { trace::reading(files) } else { FileReading::default() }
@@ -86,12 +76,7 @@ impl System for SchedulingSystem {
     }
 
     fn operation(request: &SchedulingRequest) -> Operation {
-        let kind = match request {
-            SchedulingRequest::Status => &OPERATIONS[0],
-            SchedulingRequest::Submit(_) => &OPERATIONS[1],
-            SchedulingRequest::Check => &OPERATIONS[2],
-        };
-        Operation { class: kind.class, name: kind.name, key: None }
+        request.operation()
     }
 
     fn gauge(node: &Machine, which: usize) -> u64 {

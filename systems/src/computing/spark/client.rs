@@ -3,32 +3,18 @@
 use super::message::SparkRequest;
 use super::node::Machine;
 use super::program::Kind;
-use sim_core::workload::{Generated, Load, Op, OperationKind};
+use sim_core::workload::Generated;
 
-/// What clients ask.
-pub(super) const OPERATIONS: &[OperationKind] = &[
-    OperationKind::read("status", "asks the driver how far it is"),
-    OperationKind::write("submit", "hands in an application of no tasks: answered when the driver has taken it"),
-    OperationKind::write("word_count", "counts every word of a text; answered when the counts are there"),
-    OperationKind::write("k_means", "finds clusters of points: an action for each iteration"),
-    OperationKind::write("page_rank", "ranks pages by their links: one action over all iterations"),
-];
-
-/// A client.
-pub type SparkClient = Generated<Machine>;
-
-fn request(op: &Op) -> SparkRequest {
-    match op.kind {
-        0 => SparkRequest::Status,
-        1 => SparkRequest::Empty,
-        2 => SparkRequest::Run(Kind::WordCount),
-        3 => SparkRequest::Run(Kind::KMeans),
-        _ => SparkRequest::Run(Kind::PageRank),
+sim_core::operations! {
+    SparkRequest of op {
+        read "status": Self::Status, "asks the driver how far it is";
+        write "submit": Self::Empty, "hands in an application of no tasks: answered when the driver has taken it";
+        write "word_count": Self::Run(is (Kind::WordCount)),
+            "counts every word of a text; answered when the counts are there";
+        write "k_means": Self::Run(is (Kind::KMeans)), "finds clusters of points: an action for each iteration";
+        write "page_rank": Self::Run(is (Kind::PageRank)), "ranks pages by their links: one action over all iterations";
     }
 }
 
-/// A client with this load.
-#[must_use]
-pub fn client(load: Load) -> SparkClient {
-    Generated::new(load, request)
-}
+/// A client.
+pub type SparkClient = Generated<Machine>;

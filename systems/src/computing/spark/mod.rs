@@ -38,7 +38,7 @@ mod system;
 pub use bugs::SparkBug;
 pub use cache::{Block, Cache};
 pub use checks::SparkChecks;
-pub use client::{SparkClient, client};
+pub use client::SparkClient;
 pub use driver::{App, Driver, Stage};
 pub use executor::Executor;
 pub use graph::{Func, Graph, Part, Pieces, Rdd, Row};

@@ -5,7 +5,6 @@ use super::executor::Executor;
 use super::message::{SparkFact, SparkMessage, SparkRecord, SparkRequest, SparkResponse};
 use super::options::Config;
 use super::storage::Storage;
-use core::fmt;
 use sim_core::{Effects, Node, NodeId, Replay, Role, Ticket, Timer};
 use std::rc::Rc;
 
@@ -97,11 +96,7 @@ impl Node for Machine {
     }
 
     fn is_read(request: &SparkRequest) -> bool {
-        matches!(request, SparkRequest::Status)
-    }
-
-    fn describe_record(record: &SparkRecord, out: &mut dyn fmt::Write) -> fmt::Result {
-        record.describe(out)
+        request.is_read()
     }
 
     fn timer_name(timer: Timer) -> &'static str {

@@ -58,7 +58,7 @@ sim_core::options! {
         cores: u32 = 4,
             wrong if *cores == 0 => ("executors without cores"), "at least 1";
         /// How long it takes to start a task.
-        startup: DurationText = DurationText::millis(100) => { startup: Duration = startup.0 };
+        startup: DurationText = DurationText::millis(100);
         /// Bytes of input that a task reads and parses in a second.
         load_rate: ByteSize = ByteSize(40_000_000) => { load_rate: u64 = load_rate.0 },
             wrong if load_rate.0 == 0 => ("tasks that read nothing"), "\"40 MB\" a second, say";
@@ -69,7 +69,7 @@ sim_core::options! {
         jitter: u32 = 10,
             wrong if *jitter > 90 => ("a jitter of {jitter} %"), "at most 90";
         /// How long a task waits for an executor that has its partition in memory.
-        locality_wait: DurationText = DurationText::millis(3000) => { locality_wait: Duration = locality_wait.0 };
+        locality_wait: DurationText = DurationText::millis(3000);
         /// Whether tasks that take long are executed once more elsewhere.
         speculation: bool = false;
         /// Share of a stage's tasks, in percent, that must be done before that.
@@ -80,18 +80,16 @@ sim_core::options! {
         speculation_factor: u32 = 150,
             wrong if *speculation_factor < 100 => ("{speculation_factor} % of the median"), "100 or more";
         /// How long whoever fetches or saves waits for an answer at first; doubles.
-        fetch_timeout: DurationText = DurationText::millis(5000) => { fetch_timeout: Duration = fetch_timeout.0 },
+        fetch_timeout: DurationText = DurationText::millis(5000),
             wrong if fetch_timeout.0 == Duration::ZERO => ("no patience with a fetch"), "\"5s\" is usual";
         /// How often an executor is asked for a shuffle output before that counts as lost.
         fetch_tries: u32 = 4,
             wrong if *fetch_tries == 0 => ("no tries"), "at least 1";
         /// Between two heartbeats of an executor.
-        heartbeat: DurationText = DurationText::millis(1000) => { heartbeat: Duration = heartbeat.0 },
+        heartbeat: DurationText = DurationText::millis(1000),
             wrong if heartbeat.0 < Duration::millis(1) => ("heartbeats without a pause"), "\"1s\" is usual";
         /// After how long without a heartbeat an executor is lost.
-        executor_timeout: DurationText = DurationText::millis(10_000) => {
-            executor_timeout: Duration = executor_timeout.0
-        },
+        executor_timeout: DurationText = DurationText::millis(10_000),
             wrong if executor_timeout.0 <= heartbeat.0 =>
                 ("an executor is lost after {executor_timeout}, and says something every {heartbeat}"),
                 "several heartbeats";
@@ -101,9 +99,9 @@ sim_core::options! {
         slow_factor: u32 = 8,
             wrong if *slow_factor == 0 || *slow_factor > 10_000 => ("a factor of {slow_factor}"), "between 1 and 10000";
         /// From when on they are slow.
-        slow_from: DurationText = DurationText::millis(0) => { slow_from: Duration = slow_from.0 };
+        slow_from: DurationText = DurationText::millis(0);
         /// How finely work is simulated: a machine that is paused gets no further than this.
-        quantum: DurationText = DurationText::millis(1000) => { quantum: Duration = quantum.0 },
+        quantum: DurationText = DurationText::millis(1000),
             wrong if quantum.0 < Duration::millis(1) => ("a quantum of {quantum}"), "\"1s\", say";
         /// A known bug to re-introduce, by name (see `splitbrain list bugs`).
         bug: SparkBug = SparkBug::default();
@@ -156,11 +154,5 @@ impl Config {
         let number = executor.0 - self.executors.0 + 1;
         let is_slow = now >= Clock::honest(Instant(self.slow_from.0)) && self.slow_executors.contains(&number);
         if is_slow { (1000 / u64::from(self.slow_factor)).max(1) } else { 1000 }
-    }
-
-    /// Whether this bug is switched on.
-    #[must_use]
-    pub fn has(&self, bug: SparkBug) -> bool {
-        self.bug == bug
     }
 }

@@ -1,16 +1,14 @@
 //! Registration: the [`System`] itself.
 
-use super::bugs::CATALOGUE;
 use super::checks::{self, METRICS, SparkChecks};
-use super::client::{OPERATIONS, SparkClient, client};
-use super::message::{FACT_KINDS, MESSAGE_KINDS, SparkRequest};
+use super::client::SparkClient;
+use super::message::SparkRequest;
 use super::node::{Machine, TIMERS};
 use super::options::{Config, SparkOptions};
-use super::program::Kind;
 use sim_core::measures::Measures;
 use sim_core::metric::{MetricKind, Unit};
-use sim_core::workload::{Load, OperationKind};
-use sim_core::{Bug, Finished, Invalid, LoadUnit, Operation, Profile, RoleKind, Rule, Shape, System, Verdict};
+use sim_core::workload::{Generated, Load, OperationKind};
+use sim_core::{Finished, LoadUnit, Operation, Profile, RoleKind, Rule, System, Verdict};
 use std::rc::Rc;
 
 /// A driver, executors, and a storage for checkpoints.
@@ -28,24 +26,17 @@ impl System for SparkSystem {
     const LOAD: LoadUnit = LoadUnit::Work("executions");
     const GAUGES: &'static [MetricKind] = &[BUSY, KEPT];
     const METRICS: &'static [MetricKind] = METRICS;
-    const MESSAGE_KINDS: &'static [&'static str] = MESSAGE_KINDS;
-    const FACT_KINDS: &'static [&'static str] = FACT_KINDS;
     const ROLES: &'static [RoleKind] = &[
         RoleKind::other("driver", "cuts applications into tasks, and gives those out").asked().at_least(1).at_most(1),
         RoleKind::other("storage", "keeps checkpoints").at_least(1),
         RoleKind { asked: false, ..RoleKind::member("executor", "executes tasks, and keeps rows").at_most(u32::MAX) },
     ];
-    const OPERATIONS: &'static [OperationKind] = OPERATIONS;
-    const BUGS: &'static [Bug] = CATALOGUE;
+    const OPERATIONS: &'static [OperationKind] = SparkRequest::OPERATIONS;
     const RULES: &'static [&'static [Rule]] = &[checks::RULES];
     type Node = Machine;
     type Client = SparkClient;
     type Checks = SparkChecks;
     type Options = SparkOptions;
-
-    fn configure(options: SparkOptions, shape: &Shape) -> Result<Rc<Config>, Vec<Invalid>> {
-        options.validate(shape).map(Rc::new)
-    }
 
     fn default_groups(nodes: u32) -> Vec<(&'static str, u32)> {
         vec![("driver", 1), ("storage", 1), ("executor", nodes.saturating_sub(2).max(2))]
@@ -61,7 +52,7 @@ impl System for SparkSystem {
     }
 
     fn client(_: &Rc<Config>, load: Load) -> SparkClient {
-        client(load)
+        Generated::new(load, SparkRequest::of)
     }
 
     fn checks(config: &Rc<Config>) -> SparkChecks {
@@ -74,15 +65,7 @@ impl System for SparkSystem {
     }
 
     fn operation(request: &SparkRequest) -> Operation {
-        let kind = match request {
-            SparkRequest::Status => 0,
-            SparkRequest::Empty => 1,
-            SparkRequest::Run(Kind::WordCount) => 2,
-            SparkRequest::Run(Kind::KMeans) => 3,
-            SparkRequest::Run(Kind::PageRank) => 4,
-        };
-        let kind: &OperationKind = &OPERATIONS[kind];
-        Operation { class: kind.class, name: kind.name, key: None }
+        request.operation()
     }
 
     fn keys(node: &Machine) -> u64 {

@@ -43,8 +43,6 @@ mod apply;
 mod ballot;
 mod bugs;
 pub mod checks;
-#[cfg(test)]
-mod contents;
 mod disk;
 mod lead;
 mod learn;

@@ -404,10 +404,6 @@ impl<M: StateMachine> Node for Paxos<M> {
         16 + M::response_bytes(response)
     }
 
-    fn describe_record(record: &Record<M>, out: &mut dyn core::fmt::Write) -> core::fmt::Result {
-        record.describe(out)
-    }
-
     fn timer_name(timer: Timer) -> &'static str {
         match timer {
             ELECTION => "election timeout",

@@ -44,7 +44,7 @@ sim_core::options! {
                 election_timeout.lo),
                 "the shortest election timeout must be longer than heartbeat_interval; three times as long is usual";
         /// How often a leader is heard from.
-        heartbeat_interval: DurationText = DurationText::millis(50) => { heartbeat: Duration = heartbeat_interval.0 },
+        heartbeat_interval as heartbeat: DurationText = DurationText::millis(50),
             wrong if heartbeat_interval.0 == Duration::ZERO =>
                 ("a heartbeat without pause"), "a third of the election timeout is usual, for example \"50ms\"";
         /// Acceptors whose promises a new leader needs (phase 1); a majority unless given.
@@ -88,9 +88,7 @@ sim_core::options! {
         leader_disk: LeaderDisk = LeaderDisk::default();
         /// A leader whose write is not durable for so long steps down, and prepares no ballot while that lasts. Looked
         /// at with every heartbeat; never, unless given.
-        disk_timeout: Option<DurationText> = None => {
-            disk_timeout: Option<Duration> = disk_timeout.map(|timeout| timeout.0)
-        },
+        disk_timeout: Option<DurationText> = None,
             wrong if disk_timeout.is_some_and(|watch| watch.0 == Duration::ZERO || watch < *heartbeat_interval) =>
                 ("{}, where the leader looks at its disk every {heartbeat_interval}", disk_timeout.unwrap_or_default()),
                 "at least heartbeat_interval; the longest election timeout is a good choice";
@@ -182,13 +180,6 @@ impl Config {
     pub(super) const fn lease(&self) -> Duration {
         let ns = self.election_min.0;
         Duration(ns - (ns / 1_000_000 + 1) * 2 * self.drift_ppm as u64)
-    }
-
-    /// Whether this known bug is switched on.
-    #[inline]
-    #[must_use]
-    pub(super) fn has(&self, bug: PaxosBug) -> bool {
-        self.bug == bug
     }
 }
 

@@ -1,13 +1,11 @@
 //! Registration: Paxos as a protocol that replicates any state machine, and the system that replicates a store by it.
 
-use super::bugs::CATALOGUE;
 use super::checks::{self, PaxosChecks};
-use super::message::{FACT_KINDS, MESSAGE_KINDS};
 use super::node::Paxos;
 use super::options::{Config, PaxosOptions};
 use crate::shared::kv::Kv;
 use crate::shared::replication::{Group, Protocol, Replicated};
-use sim_core::{Bug, Invalid, Phase, Profile, Rule, Shape, StateMachine};
+use sim_core::{Phase, Profile, Rule, StateMachine};
 
 /// A key-value store replicated by Paxos.
 pub type PaxosSystem = Replicated<PaxosProtocol, Kv>;
@@ -25,18 +23,11 @@ impl Protocol for PaxosProtocol {
         Phase { name: "open slots", ends_with: Some("first_commit") },
         Phase { name: "clients find the leader", ends_with: None },
     ];
-    const MESSAGE_KINDS: &'static [&'static str] = MESSAGE_KINDS;
-    const FACT_KINDS: &'static [&'static str] = FACT_KINDS;
-    const BUGS: &'static [Bug] = CATALOGUE;
     const RULES: &'static [&'static [Rule]] = &[checks::RULES];
     type Options = PaxosOptions;
     type Config = Config;
     type Node<M: StateMachine> = Paxos<M>;
     type Checks<M: StateMachine> = PaxosChecks;
-
-    fn configure(options: PaxosOptions, shape: &Shape) -> Result<Config, Vec<Invalid>> {
-        options.validate(shape)
-    }
 
     fn group(group: &Group) -> Config {
         Config {

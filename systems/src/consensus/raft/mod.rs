@@ -47,8 +47,6 @@ mod apply;
 mod bugs;
 pub mod checks;
 mod configuration;
-#[cfg(test)]
-mod contents;
 mod disk;
 mod election;
 mod follow;

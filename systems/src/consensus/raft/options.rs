@@ -4,8 +4,6 @@ use super::bugs::RaftBug;
 use super::configuration::Configuration;
 use super::priorities::Priorities;
 use crate::shared::replication::LeaderDisk;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 use sim_core::units::{ByteSize, DurationText, RangeText};
 use sim_core::{Duration, Invalid, NodeSet, Shape};
 use std::collections::BTreeMap;
@@ -15,27 +13,25 @@ const MOST_NODES: u32 = 99;
 /// Largest message payload, in bytes.
 const LARGEST_PAYLOAD: u64 = 1 << 30;
 
-/// What a leader asks before it answers a read.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Reads {
-    /// A quorum, each time, whether anybody else has been elected. No clock matters.
-    #[default]
-    ReadIndex,
-    /// Its own clock, while a quorum that has answered it must not elect anybody else. Right as long as no clock drifts
-    /// more than `[cluster] max_drift` says.
-    Lease,
-}
+sim_core::choices! {
+    /// What a leader asks before it answers a read.
+    pub enum Reads {
+        /// A quorum, each time, whether anybody else has been elected. No clock matters.
+        #[default]
+        ReadIndex,
+        /// Its own clock, while a quorum that has answered it must not elect anybody else. Right as long as no clock
+        /// drifts more than `[cluster] max_drift` says.
+        Lease,
+    }
 
-/// How one set of voters replaces another.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Membership {
-    /// All at once, through a joint configuration that takes a majority of both (dissertation 4.3).
-    #[default]
-    Joint,
-    /// One server after another (4.1).
-    Single,
+    /// How one set of voters replaces another.
+    pub enum Membership {
+        /// All at once, through a joint configuration that takes a majority of both (dissertation 4.3).
+        #[default]
+        Joint,
+        /// One server after another (4.1).
+        Single,
+    }
 }
 
 sim_core::options! {
@@ -69,13 +65,13 @@ sim_core::options! {
                 election_timeout.lo),
                 "the shortest election timeout must be longer than heartbeat_interval; three times as long is usual";
         /// How often a leader is heard from at least.
-        heartbeat_interval: DurationText = DurationText::millis(50) => { heartbeat: Duration = heartbeat_interval.0 },
+        heartbeat_interval as heartbeat: DurationText = DurationText::millis(50),
             wrong if heartbeat_interval.0 == Duration::ZERO =>
                 ("a heartbeat without pause"), "a third of the election timeout is usual, for example \"50ms\"";
         /// In which steps a node waits: all of its timeouts are whole numbers of them, and drawn as such, as in etcd
         /// and tikv. etcd's defaults are `tick = "100ms"`, `election_timeout = "1s..1900ms"`, `heartbeat_interval =
         /// "100ms"`. By exact timers, unless given.
-        tick: Option<DurationText> = None => { tick: Option<Duration> = tick.map(|tick| tick.0) },
+        tick: Option<DurationText> = None,
             wrong if [election_timeout.lo, election_timeout.hi, heartbeat_interval.0]
                 .iter()
                 .any(|time| splits(*tick, *time)) =>
@@ -106,9 +102,7 @@ sim_core::options! {
         leader_disk: LeaderDisk = LeaderDisk::default();
         /// A leader whose write is not durable for so long steps down, and stands for no election while that lasts.
         /// Looked at with every heartbeat; never, unless given.
-        disk_timeout: Option<DurationText> = None => {
-            disk_timeout: Option<Duration> = disk_timeout.map(|timeout| timeout.0)
-        },
+        disk_timeout: Option<DurationText> = None,
             wrong if disk_timeout.is_some_and(|watch| watch.0 == Duration::ZERO || watch < *heartbeat_interval) =>
                 ("{}, where the leader looks at its disk every {heartbeat_interval}",
                 disk_timeout.unwrap_or_default()),
@@ -201,13 +195,6 @@ impl Config {
     /// How long a leader may trust a lease.
     pub(super) const fn lease(&self) -> Duration {
         lease(self.election_min, self.drift_ppm)
-    }
-
-    /// Whether this known bug is switched on.
-    #[inline]
-    #[must_use]
-    pub(super) fn has(&self, bug: RaftBug) -> bool {
-        self.bug == bug
     }
 }
 

@@ -1,16 +1,14 @@
 //! Registration: Raft as a protocol that replicates any state machine, and the system that replicates a store by it.
 
-use super::bugs::CATALOGUE;
 use super::checks::{self, RaftChecks};
 use super::leader_checks;
 use super::member_checks;
-use super::message::{FACT_KINDS, MESSAGE_KINDS};
 use super::node::Raft;
 use super::options::{Config, RaftOptions};
 use super::promise_checks;
 use crate::shared::kv::Kv;
 use crate::shared::replication::{Group, Protocol, Replicated};
-use sim_core::{Bug, Invalid, Phase, Profile, Rule, Shape, StateMachine};
+use sim_core::{Phase, Profile, Rule, StateMachine};
 
 /// A key-value store replicated by Raft.
 pub type RaftSystem = Replicated<RaftProtocol, Kv>;
@@ -28,19 +26,12 @@ impl Protocol for RaftProtocol {
         Phase { name: "first commit", ends_with: Some("first_commit") },
         Phase { name: "clients find the leader", ends_with: None },
     ];
-    const MESSAGE_KINDS: &'static [&'static str] = MESSAGE_KINDS;
-    const FACT_KINDS: &'static [&'static str] = FACT_KINDS;
-    const BUGS: &'static [Bug] = CATALOGUE;
     const RULES: &'static [&'static [Rule]] =
         &[checks::RULES, member_checks::RULES, promise_checks::RULES, leader_checks::RULES];
     type Options = RaftOptions;
     type Config = Config;
     type Node<M: StateMachine> = Raft<M>;
     type Checks<M: StateMachine> = RaftChecks;
-
-    fn configure(options: RaftOptions, shape: &Shape) -> Result<Config, Vec<Invalid>> {
-        options.validate(shape)
-    }
 
     fn group(group: &Group) -> Config {
         Config {

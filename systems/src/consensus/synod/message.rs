@@ -47,6 +47,8 @@ pub enum SynodRecord {
     Accepted(Ballot, u64),
 }
 
+impl sim_core::Record for SynodRecord {}
+
 sim_core::facts! {
     /// What a node announces.
     pub enum SynodFact {

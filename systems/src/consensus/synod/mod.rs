@@ -15,7 +15,7 @@ mod options;
 mod system;
 
 pub use checks::{AGREEMENT, PROPOSERS_DECIDE, SynodChecks};
-pub use client::{SynodClient, client};
+pub use client::SynodClient;
 pub use message::{SynodFact, SynodMessage, SynodRecord};
 pub use node::{Synod, TIMERS};
 pub use options::{Config, SynodOptions};

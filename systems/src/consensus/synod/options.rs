@@ -26,7 +26,7 @@ sim_core::options! {
         /// again at once.
         back_off: bool = true;
         /// How long a proposer waits for answers, and the range of its first pause.
-        patience: DurationText = DurationText::millis(100) => { patience: Duration = patience.0 },
+        patience: DurationText = DurationText::millis(100),
             wrong if patience.0 == Duration::ZERO =>
                 ("a proposer that waits for nobody"), "longer than two round trips, for example \"100ms\"";
     }

@@ -1,12 +1,11 @@
 //! Registration of the single-decree Synod: its options, its one rule, and the [`System`] itself.
 
 use super::checks::{RULES, SynodChecks};
-use super::client::{SynodClient, client};
-use super::message::{FACT_KINDS, MESSAGE_KINDS};
+use super::client::SynodClient;
 use super::node::{Synod, TIMERS};
 use super::options::{Config, SynodOptions};
-use sim_core::workload::Load;
-use sim_core::{Class, Finished, Invalid, Operation, Rule, Shape, System, Verdict};
+use sim_core::workload::{Generated, Load};
+use sim_core::{Class, Finished, Operation, Rule, System, Verdict};
 
 /// One value, decided once.
 #[derive(Debug)]
@@ -16,20 +15,14 @@ impl System for SynodSystem {
     const NAME: &'static str = "synod";
     const ABOUT: &'static str = "one value decided by single-decree Paxos, as in Paxos Made Simple";
     const TIMERS: u16 = TIMERS;
-    const MESSAGE_KINDS: &'static [&'static str] = MESSAGE_KINDS;
-    const FACT_KINDS: &'static [&'static str] = FACT_KINDS;
     const RULES: &'static [&'static [Rule]] = &[RULES];
     type Node = Synod;
     type Client = SynodClient;
     type Checks = SynodChecks;
     type Options = SynodOptions;
 
-    fn configure(options: SynodOptions, shape: &Shape) -> Result<Config, Vec<Invalid>> {
-        options.validate(shape)
-    }
-
     fn client(_: &Config, load: Load) -> SynodClient {
-        client(load)
+        Generated::new(load, |op| op.unique)
     }
 
     fn checks(config: &Config) -> SynodChecks {

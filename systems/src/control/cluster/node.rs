@@ -9,7 +9,6 @@ use super::options::{Config, Fsync};
 use super::replicate::{Following, Link, Waiting};
 use super::slots::{Runs, SlotMap};
 use crate::shared::number::Counts;
-use core::fmt;
 use sim_core::{
     Completion, Duration, Effects, LocalInstant, Node, NodeId, Replay, Role, SyncError, Ticket, Timer, hash,
 };
@@ -282,10 +281,6 @@ impl Node for Cluster {
 
     fn response_bytes(_: &ClusterResponse) -> u32 {
         64
-    }
-
-    fn describe_record(record: &Record, out: &mut dyn fmt::Write) -> fmt::Result {
-        record.describe(out)
     }
 
     fn timer_name(timer: Timer) -> &'static str {

@@ -9,17 +9,17 @@ use std::rc::Rc;
 /// A shorter node timeout has no room for the ticks in which nodes look at each other.
 const SHORTEST_TIMEOUT: Duration = Duration::millis(20);
 
-/// When a write is made durable.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Fsync {
-    /// Before it is acknowledged.
-    Always,
-    /// Once a second.
-    #[default]
-    Everysec,
-    /// When the configuration happens to be synced.
-    No,
+sim_core::choices! {
+    /// When a write is made durable.
+    pub enum Fsync {
+        /// Before it is acknowledged.
+        Always,
+        /// Once a second.
+        #[default]
+        Everysec,
+        /// When the configuration happens to be synced.
+        No,
+    }
 }
 
 sim_core::options! {
@@ -56,19 +56,19 @@ sim_core::options! {
                 ("{primaries} primaries among {nodes} nodes"), "at most cluster.nodes";
         /// How long a ping may be without an answer before the node is suspected. A node is pinged when its last answer
         /// is half as old.
-        node_timeout: DurationText = DurationText::millis(2000) => { node_timeout: Duration = node_timeout.0 },
+        node_timeout: DurationText = DurationText::millis(2000),
             wrong if node_timeout.0 < SHORTEST_TIMEOUT =>
                 ("answers within {node_timeout}"), "at least 20ms; Redis has 15s unless told otherwise";
         /// How long a replica waits before it asks for votes; as much again at random.
-        election_delay: DurationText = DurationText::millis(500) => { election_delay: Duration = election_delay.0 },
+        election_delay: DurationText = DurationText::millis(500),
             wrong if election_delay.0 == Duration::ZERO => ("replicas that all stand at once"), "\"500ms\"";
         /// How much longer it waits for each replica of the same primary that has more data.
-        rank_delay: DurationText = DurationText::millis(1000) => { rank_delay: Duration = rank_delay.0 };
+        rank_delay: DurationText = DurationText::millis(1000);
         /// How long a replica may have been out of touch with its primary and still be promoted, in node timeouts; 0
         /// for any time.
         validity_factor: u32 = 10;
         /// How long a primary that was in a minority, or has restarted, waits before it serves again.
-        rejoin_delay: DurationText = DurationText::millis(2000) => { rejoin_delay: Duration = rejoin_delay.0 };
+        rejoin_delay: DurationText = DurationText::millis(2000);
         /// How many replicas must have a write before it is acknowledged; 0 for asynchronous replication.
         wait: u32 = 0,
             wrong if *primaries > 0 && *wait > replicas(nodes, *primaries) =>
@@ -98,12 +98,6 @@ impl Config {
     pub const fn primary_of(&self, node: NodeId) -> Option<NodeId> {
         let round = node.0 / self.primaries;
         if round == 0 { None } else { Some(NodeId((node.0 + round) % self.primaries)) }
-    }
-
-    /// Whether this bug is switched on.
-    #[must_use]
-    pub fn has(&self, bug: ClusterBug) -> bool {
-        self.bug == bug
     }
 }
 

@@ -1,10 +1,9 @@
 //! Registration: the [`System`] itself.
 
-use super::bugs::CATALOGUE;
 use super::checks::{self, ClusterChecks};
 use super::client::ClusterClient;
 use super::duties;
-use super::message::{ClusterRequest, FACT_KINDS, MESSAGE_KINDS};
+use super::message::ClusterRequest;
 use super::node::{Cluster, TIMERS};
 use super::options::{ClusterOptions, Config};
 use super::slots::slot_of;
@@ -12,7 +11,7 @@ use crate::shared::fail_over;
 use sim_core::measures::Measures;
 use sim_core::metric::MetricKind;
 use sim_core::workload::Load;
-use sim_core::{Bug, Class, Finished, Invalid, Operation, Phase, Profile, Rule, Shape, System, Verdict};
+use sim_core::{Class, Finished, Operation, Phase, Profile, Rule, System, Verdict};
 use std::rc::Rc;
 
 /// Several primaries over hash slots, each with replicas, that vote on fail-over.
@@ -31,18 +30,11 @@ impl System for ClusterSystem {
         Phase { name: "promote", ends_with: Some("promoted") },
         Phase { name: "clients back", ends_with: None },
     ];
-    const MESSAGE_KINDS: &'static [&'static str] = MESSAGE_KINDS;
-    const FACT_KINDS: &'static [&'static str] = FACT_KINDS;
-    const BUGS: &'static [Bug] = CATALOGUE;
     const RULES: &'static [&'static [Rule]] = &[checks::RULES, duties::RULES];
     type Node = Cluster;
     type Client = ClusterClient;
     type Checks = ClusterChecks;
     type Options = ClusterOptions;
-
-    fn configure(options: ClusterOptions, shape: &Shape) -> Result<Rc<Config>, Vec<Invalid>> {
-        options.validate(shape).map(Rc::new)
-    }
 
     fn client(config: &Rc<Config>, load: Load) -> ClusterClient {
         ClusterClient::new(config, load)

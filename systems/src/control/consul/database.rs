@@ -57,15 +57,15 @@ pub enum Health {
     Critical,
 }
 
-/// What becomes of the keys that a session holds when it ends.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, serde::Deserialize, schemars::JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Behavior {
-    /// They stay, and are let go.
-    #[default]
-    Release,
-    /// They are deleted.
-    Delete,
+sim_core::choices! {
+    /// What becomes of the keys that a session holds when it ends.
+    pub enum Behavior {
+        /// They stay, and are let go.
+        #[default]
+        Release,
+        /// They are deleted.
+        Delete,
+    }
 }
 
 /// Why a session ends.

@@ -7,19 +7,17 @@ use crate::shared::replication::{Landmark, Minute};
 use crate::shared::swim::{self, Incarnation, Lamport, State, Status, SwimMessage};
 use sim_core::NodeId;
 
-/// How new what is read must be.
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize, schemars::JsonSchema,
-)]
-#[serde(rename_all = "snake_case")]
-pub enum Consistency {
-    /// The leader's own state, as long as it believes that it leads.
-    #[default]
-    Default,
-    /// The leader's state, once a quorum has confirmed that it leads.
-    Consistent,
-    /// Any server's state.
-    Stale,
+sim_core::choices! {
+    /// How new what is read must be.
+    pub enum Consistency {
+        /// The leader's own state, as long as it believes that it leads.
+        #[default]
+        Default,
+        /// The leader's state, once a quorum has confirmed that it leads.
+        Consistent,
+        /// Any server's state.
+        Stale,
+    }
 }
 
 /// What a blocking query is about.

@@ -31,8 +31,6 @@ mod agent;
 mod bugs;
 mod checks;
 mod client;
-#[cfg(test)]
-mod contents;
 mod database;
 mod gossip;
 mod leader;

@@ -10,7 +10,6 @@ use super::pool::{Changes, Pool};
 use super::server::{Member, Server, TIMERS_FROM};
 use crate::shared::fenced::{FencedStore, Guarded, Write};
 use crate::shared::replication::Consensus;
-use core::fmt;
 use sim_core::{Argument, Completion, Effects, Node, NodeId, Order, OrderKind, Replay, Role, Ticket, Timer};
 use std::rc::Rc;
 
@@ -234,11 +233,7 @@ impl Node for Machine {
     }
 
     fn is_read(request: &ConsulRequest) -> bool {
-        matches!(request, ConsulRequest::Members | ConsulRequest::Get { .. } | ConsulRequest::Call { .. })
-    }
-
-    fn describe_record(record: &ConsulRecord, out: &mut dyn fmt::Write) -> fmt::Result {
-        record.describe(out)
+        request.is_read()
     }
 
     fn timer_name(timer: Timer) -> &'static str {

@@ -10,37 +10,33 @@ use crate::shared::swim::{SerfConfig, Slip, SwimConfig};
 use sim_core::units::{DurationText, RangeText};
 use sim_core::{Duration, NodeId};
 
-/// How a service is checked.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Check {
-    /// The agent asks it.
-    #[default]
-    Script,
-    /// It tells the agent itself, again and again.
-    Ttl,
-}
+sim_core::choices! {
+    /// How a service is checked.
+    pub enum Check {
+        /// The agent asks it.
+        #[default]
+        Script,
+        /// It tells the agent itself, again and again.
+        Ttl,
+    }
 
-/// What a store goes by when somebody writes to it under a lock.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Fencing {
-    /// It takes whatever comes.
-    None,
-    /// It refuses a sequencer that is older than the newest it has seen for that lock.
-    #[default]
-    Sequencer,
-}
+    /// What a store goes by when somebody writes to it under a lock.
+    pub enum Fencing {
+        /// It takes whatever comes.
+        None,
+        /// It refuses a sequencer that is older than the newest it has seen for that lock.
+        #[default]
+        Sequencer,
+    }
 
-/// In what order members are probed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum ProbeOrder {
-    /// Each once a round, in an order drawn anew.
-    #[default]
-    Shuffled,
-    /// A random one each time.
-    Random,
+    /// In what order members are probed.
+    pub enum ProbeOrder {
+        /// Each once a round, in an order drawn anew.
+        #[default]
+        Shuffled,
+        /// A random one each time.
+        Random,
+    }
 }
 
 sim_core::options! {
@@ -62,29 +58,25 @@ sim_core::options! {
 
     options {
         /// How often a member probes another.
-        probe_interval: DurationText = DurationText::millis(1000) => { probe_interval: Duration = probe_interval.0 },
+        probe_interval: DurationText = DurationText::millis(1000),
             wrong if probe_interval.0 < Duration::millis(1) => ("probes every {probe_interval}"), "\"1s\" is usual";
         /// How long an answer may take before others are asked to probe.
-        probe_timeout: DurationText = DurationText::millis(500) => { probe_timeout: Duration = probe_timeout.0 },
+        probe_timeout: DurationText = DurationText::millis(500),
             wrong if probe_timeout.0 >= probe_interval.0 || probe_timeout.0 == Duration::ZERO =>
                 ("an answer within {probe_timeout} and a probe every {probe_interval}"),
                 "longer than a round trip, shorter than the interval; half of it is usual";
         /// How many others are asked to probe.
         indirect_checks: u32 = 3;
         /// How often news are gossiped.
-        gossip_interval: DurationText = DurationText::millis(200) => { gossip_interval: Duration = gossip_interval.0 },
+        gossip_interval: DurationText = DurationText::millis(200),
             wrong if gossip_interval.0 < Duration::millis(1) =>
                 ("gossip every {gossip_interval}"), "\"200ms\" is usual";
         /// To how many at a time.
         gossip_nodes: u32 = 3;
         /// For how long news are gossiped to who is held for dead.
-        gossip_to_the_dead: DurationText = DurationText::millis(30_000) => {
-            gossip_to_the_dead: Duration = gossip_to_the_dead.0
-        };
+        gossip_to_the_dead: DurationText = DurationText::millis(30_000);
         /// How often the whole state is exchanged with somebody, among up to 32 members; 0 for never.
-        push_pull_interval: DurationText = DurationText::millis(30_000) => {
-            push_pull: Duration = push_pull_interval.0
-        };
+        push_pull_interval as push_pull: DurationText = DurationText::millis(30_000);
         /// The least time of a suspicion: so many probe intervals, times the logarithm of the members.
         suspicion_mult: u32 = 4, wrong if *suspicion_mult == 0 => ("suspects that have no time"), "at least 1";
         /// The most time of a suspicion is so many times the least.
@@ -100,48 +92,40 @@ sim_core::options! {
         /// In what order members are probed: `shuffled`, or `random`.
         probe_order: ProbeOrder = ProbeOrder::default();
         /// How often a member that failed is tried again.
-        reconnect_interval: DurationText = DurationText::millis(30_000) => {
-            reconnect_interval: Duration = reconnect_interval.0
-        },
+        reconnect_interval: DurationText = DurationText::millis(30_000),
             wrong if reconnect_interval.0 == Duration::ZERO => ("tries without pause"), "\"30s\" is usual";
         /// For how long a member that failed is remembered.
-        reconnect_timeout: DurationText = DurationText::millis(72 * 3_600_000) => {
-            reconnect_timeout: Duration = reconnect_timeout.0
-        };
+        reconnect_timeout: DurationText = DurationText::millis(72 * 3_600_000);
         /// For how long a member that left is remembered.
-        tombstone_timeout: DurationText = DurationText::millis(24 * 3_600_000) => {
-            tombstone_timeout: Duration = tombstone_timeout.0
-        };
+        tombstone_timeout: DurationText = DurationText::millis(24 * 3_600_000);
         /// How often members are looked for that have been gone for so long.
-        reap_interval: DurationText = DurationText::millis(15_000) => { reap_interval: Duration = reap_interval.0 },
+        reap_interval: DurationText = DurationText::millis(15_000),
             wrong if reap_interval.0 == Duration::ZERO => ("reaping without pause"), "\"15s\" is usual";
         /// How long a member stays once all shall have heard that it leaves.
-        leave_propagate_delay: DurationText = DurationText::millis(3000) => {
-            leave_propagate_delay: Duration = leave_propagate_delay.0
-        };
+        leave_propagate_delay: DurationText = DurationText::millis(3000);
         /// How long Serf holds news of members back until no more come, as its own agent does (1s); Consul does not.
-        quiescent_period: DurationText = DurationText::millis(0) => { quiescent: Duration = quiescent_period.0 };
+        quiescent_period as quiescent: DurationText = DurationText::millis(0);
         /// How long it holds them back at most.
-        coalesce_period: DurationText = DurationText::millis(3000) => { coalesce: Duration = coalesce_period.0 };
+        coalesce_period as coalesce: DurationText = DurationText::millis(3000);
         /// Whether members know each other at the start; if not, they join through the first three.
         joined: bool = true;
         /// How long a member waits that nobody has let in, before it tries the first three once more.
-        retry_join: DurationText = DurationText::millis(2000) => { retry_join: Duration = retry_join.0 },
+        retry_join: DurationText = DurationText::millis(2000),
             wrong if retry_join.0 == Duration::ZERO => ("tries without pause"), "\"2s\" is usual";
         /// How long a session lasts that nobody renews; the leader waits for twice that.
-        session_ttl: DurationText = DurationText::millis(15_000) => { session_ttl: Duration = session_ttl.0 },
+        session_ttl: DurationText = DurationText::millis(15_000),
             wrong if session_ttl.0 < Duration::millis(100) => ("sessions of {session_ttl}"),
                 "at least 100ms; Consul's own least is 10s";
         /// What becomes of the keys of a session that ends: `release`, or `delete`.
         session_behavior: Behavior = Behavior::default() => { behavior: Behavior = *session_behavior };
         /// How long a lock stays closed when the session of its holder has ended; at most 60s.
-        lock_delay: DurationText = DurationText::millis(15_000) => { lock_delay: Duration = lock_delay.0 },
+        lock_delay: DurationText = DurationText::millis(15_000),
             wrong if lock_delay.0 > Duration::secs(60) => ("a lock-delay of {lock_delay}"), "at most 60s";
         /// How long an application waits that has found a lock closed.
-        lock_retry: DurationText = DurationText::millis(5000) => { lock_retry: Duration = lock_retry.0 },
+        lock_retry: DurationText = DurationText::millis(5000),
             wrong if lock_retry.0 == Duration::ZERO => ("tries without pause"), "\"5s\" is usual";
         /// How long an application holds a lock.
-        hold: DurationText = DurationText::millis(20) => { hold: Duration = hold.0 };
+        hold: DurationText = DurationText::millis(20);
         /// What the store goes by: `none`, or the `sequencer` of a lock.
         fencing: Fencing = Fencing::default();
         /// How many services there are: each agent offers one of them.
@@ -151,47 +135,41 @@ sim_core::options! {
         /// How new what they are told must be.
         follow_consistency: Consistency = Consistency::Default;
         /// How long a follower waits before it asks again.
-        follow_pause: DurationText = DurationText::millis(0) => { follow_pause: Duration = follow_pause.0 };
+        follow_pause: DurationText = DurationText::millis(0);
         /// How long a query waits for a change; up to a sixteenth more, at random.
-        wait: DurationText = DurationText::millis(300_000) => { wait: Duration = wait.0 },
+        wait: DurationText = DurationText::millis(300_000),
             wrong if wait.0 > Duration::secs(600) || wait.0 == Duration::ZERO => ("queries that wait {wait}"),
                 "at most 10m; 5m is usual";
         /// How a service is checked: by a `script`, or by its own word within a time to live (`ttl`).
         check: Check = Check::default();
         /// How often.
-        check_interval: DurationText = DurationText::millis(10_000) => { check_interval: Duration = check_interval.0 },
+        check_interval: DurationText = DurationText::millis(10_000),
             wrong if check_interval.0 == Duration::ZERO => ("checks without pause"), "at least 1s in Consul";
         /// How long a service's own word holds.
-        check_ttl: DurationText = DurationText::millis(30_000) => { check_ttl: Duration = check_ttl.0 };
+        check_ttl: DurationText = DurationText::millis(30_000);
         /// How many checks in a row must pass until a service is passing.
         success_before_passing: u32 = 0;
         /// How many must fail until it is critical.
         failures_before_critical: u32 = 0;
         /// After how long a service that is critical is registered no longer; 0 for never.
-        deregister_critical_after: DurationText = DurationText::millis(0) => {
-            deregister_critical_after: Duration = deregister_critical_after.0
-        };
+        deregister_critical_after: DurationText = DurationText::millis(0);
         /// How often such services are looked for.
-        deregister_interval: DurationText = DurationText::millis(30_000) => {
-            deregister_interval: Duration = deregister_interval.0
-        },
+        deregister_interval: DurationText = DurationText::millis(30_000),
             wrong if deregister_interval.0 == Duration::ZERO => ("looking without pause"), "\"30s\" is usual";
         /// How often an agent compares its services with the catalog, among up to 128 members.
-        anti_entropy: DurationText = DurationText::millis(60_000) => { anti_entropy: Duration = anti_entropy.0 },
+        anti_entropy: DurationText = DurationText::millis(60_000),
             wrong if anti_entropy.0 == Duration::ZERO => ("comparing without pause"), "\"1m\" is usual";
         /// How long an answer of a server may take.
-        rpc_timeout: DurationText = DurationText::millis(2000) => { rpc_timeout: Duration = rpc_timeout.0 },
+        rpc_timeout: DurationText = DurationText::millis(2000),
             wrong if rpc_timeout.0 == Duration::ZERO => ("answers at once"), "longer than a round trip";
         /// How long an agent waits when nobody leads.
-        rpc_retry: DurationText = DurationText::millis(200) => { rpc_retry: Duration = rpc_retry.0 },
+        rpc_retry: DurationText = DurationText::millis(200),
             wrong if rpc_retry.0 == Duration::ZERO => ("tries without pause"), "\"200ms\" is usual";
         /// How long a call of a service may take, and a write to the store.
-        call_timeout: DurationText = DurationText::millis(500) => { call_timeout: Duration = call_timeout.0 },
+        call_timeout: DurationText = DurationText::millis(500),
             wrong if call_timeout.0 == Duration::ZERO => ("calls that take no time"), "longer than a round trip";
         /// How often the leader compares the whole catalog with the pool.
-        reconcile_interval: DurationText = DurationText::millis(60_000) => {
-            reconcile: Duration = reconcile_interval.0
-        },
+        reconcile_interval as reconcile: DurationText = DurationText::millis(60_000),
             wrong if reconcile_interval.0 == Duration::ZERO => ("comparing without pause"), "\"60s\" is usual";
         /// Whether servers that fail lose their votes.
         cleanup_dead_servers: bool = true;
@@ -199,14 +177,10 @@ sim_core::options! {
         min_quorum: u32 = 0,
             wrong if *min_quorum > servers => ("{min_quorum} of {servers} servers"), "no more than there are";
         /// How often the leader looks after servers.
-        autopilot_interval: DurationText = DurationText::millis(10_000) => {
-            autopilot: Duration = autopilot_interval.0
-        },
+        autopilot_interval as autopilot: DurationText = DurationText::millis(10_000),
             wrong if autopilot_interval.0 == Duration::ZERO => ("looking without pause"), "\"10s\" is usual";
         /// How long a server must have been there until it has a vote.
-        server_stabilization: DurationText = DurationText::millis(10_000) => {
-            server_stabilization: Duration = server_stabilization.0
-        };
+        server_stabilization: DurationText = DurationText::millis(10_000);
         /// How long a server waits for its leader; drawn anew from this range every time.
         election_timeout: RangeText = RangeText { lo: Duration::secs(5), hi: Duration::secs(10) } => {
             election: (Duration, Duration) = (election_timeout.lo, election_timeout.hi),
@@ -215,7 +189,7 @@ sim_core::options! {
                 ("servers may wait {} for a leader that is heard from every {heartbeat_interval}", election_timeout.lo),
                 "the shortest election timeout must be longer than heartbeat_interval; ten times as long is usual";
         /// How often a leader is heard from.
-        heartbeat_interval: DurationText = DurationText::millis(500) => { heartbeat: Duration = heartbeat_interval.0 },
+        heartbeat_interval as heartbeat: DurationText = DurationText::millis(500),
             wrong if heartbeat_interval.0 == Duration::ZERO =>
                 ("a heartbeat without pause"), "a tenth of the election timeout, for example \"500ms\"";
         /// Commands carried out between two snapshots; 0 never takes one.
@@ -290,12 +264,6 @@ impl Config {
     #[must_use]
     pub const fn members(&self) -> u32 {
         self.servers + self.agents
-    }
-
-    /// Whether this bug is switched on.
-    #[must_use]
-    pub fn has(&self, bug: ConsulBug) -> bool {
-        self.bug == bug
     }
 
     /// How the pool works.

@@ -1,17 +1,14 @@
 //! Registration: the [`System`] itself.
 
-use super::bugs::CATALOGUE;
 use super::checks::{self, ConsulChecks, METRICS};
-use super::client::{ConsulClient, OPERATIONS, client};
-use super::message::{Consistency, ConsulRequest, FACT_KINDS, MESSAGE_KINDS};
+use super::client::{ConsulClient, client};
+use super::message::ConsulRequest;
 use super::node::{Machine, ORDERS, TIMERS};
 use super::options::{Config, ConsulOptions};
 use sim_core::measures::Measures;
 use sim_core::metric::MetricKind;
 use sim_core::workload::{Load, OperationKind};
-use sim_core::{
-    Bug, Finished, Invalid, Node, Operation, OrderKind, Phase, Profile, RoleKind, Rule, Shape, System, Verdict,
-};
+use sim_core::{Finished, Operation, OrderKind, Phase, Profile, RoleKind, Rule, System, Verdict};
 use std::rc::Rc;
 
 /// A pool of members: servers, and agents beside applications and services.
@@ -29,8 +26,6 @@ impl System for ConsulSystem {
         Phase { name: "barrier", ends_with: Some("leads") },
         Phase { name: "agents find the leader", ends_with: None },
     ];
-    const MESSAGE_KINDS: &'static [&'static str] = MESSAGE_KINDS;
-    const FACT_KINDS: &'static [&'static str] = FACT_KINDS;
     const ROLES: &'static [RoleKind] = &[
         RoleKind {
             asked: false,
@@ -39,18 +34,13 @@ impl System for ConsulSystem {
         RoleKind::member("agent", "is a member beside applications and services").at_least(0).at_most(100_000),
         RoleKind::other("store", "is written to under locks").at_most(1),
     ];
-    const OPERATIONS: &'static [OperationKind] = OPERATIONS;
+    const OPERATIONS: &'static [OperationKind] = ConsulRequest::OPERATIONS;
     const OWN_ORDERS: &'static [OrderKind] = ORDERS;
-    const BUGS: &'static [Bug] = CATALOGUE;
     const RULES: &'static [&'static [Rule]] = checks::ALL_RULES;
     type Node = Machine;
     type Client = ConsulClient;
     type Checks = ConsulChecks;
     type Options = ConsulOptions;
-
-    fn configure(options: ConsulOptions, shape: &Shape) -> Result<Rc<Config>, Vec<Invalid>> {
-        options.validate(shape).map(Rc::new)
-    }
 
     fn default_groups(nodes: u32) -> Vec<(&'static str, u32)> {
         let servers = nodes.min(3);
@@ -70,21 +60,7 @@ impl System for ConsulSystem {
     }
 
     fn operation(request: &ConsulRequest) -> Operation {
-        let (kind, key) = match request {
-            ConsulRequest::Get { key, consistency: Consistency::Default } => (0, Some(*key)),
-            ConsulRequest::Get { key, consistency: Consistency::Consistent } => (1, Some(*key)),
-            ConsulRequest::Get { key, consistency: Consistency::Stale } => (2, Some(*key)),
-            ConsulRequest::Set { key, .. } => (3, Some(*key)),
-            ConsulRequest::Cas { key, .. } => (4, Some(*key)),
-            ConsulRequest::Lock { lock } => (5, Some(*lock)),
-            ConsulRequest::Call { service } => (6, Some(*service)),
-            ConsulRequest::Members => (7, None),
-            ConsulRequest::Event { .. } => (8, None),
-            ConsulRequest::Reload => (9, None),
-        };
-        let kind: &OperationKind = &OPERATIONS[kind];
-        debug_assert_eq!(kind.class == sim_core::Class::Read, Machine::is_read(request), "{}", kind.name);
-        Operation { class: kind.class, name: kind.name, key }
+        request.operation()
     }
 
     fn measure(run: &Finished<'_, Self>) -> Measures {

@@ -62,7 +62,7 @@ mod system;
 
 pub use arbiter::{Petition, Ruling, Seat};
 pub use bugs::FailoverBug;
-pub use client::{FailoverClient, client};
+pub use client::FailoverClient;
 pub use log::{Entry, Log, Payload, Position, Snapshot};
 pub use message::{FailoverFact, FailoverMessage, InSync, PetitionNumber, Record, SetVersion};
 pub use node::{BALLOT, Failover, HEARTBEAT, PROBE, TIMERS, WATCH};

@@ -419,10 +419,6 @@ impl Node for Failover {
         16 + Kv::response_bytes(response)
     }
 
-    fn describe_record(record: &Record, out: &mut dyn core::fmt::Write) -> core::fmt::Result {
-        record.describe(out)
-    }
-
     fn timer_name(timer: Timer) -> &'static str {
         match timer {
             WATCH => "failure timeout",

@@ -3,89 +3,78 @@
 
 use super::bugs::FailoverBug;
 use super::detector::{Detector, FixedTimeout, Gaps, PhiAccrual, PhiConfig};
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 use sim_core::units::DurationText;
 use sim_core::{Duration, NodeId, NodeSet, Shape, node_ids};
 
 /// Nodes of one cluster at most.
 const MOST_NODES: u32 = 99;
 
-/// When a write is acknowledged.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Mode {
-    /// Once the primary has it on its disk; backups get it when they get it.
-    Async,
-    /// Once `acks` backups have it on their disks too, whichever.
-    #[default]
-    SemiSync,
-    /// Once every backup that is in sync has it; one that lags leaves the set, and comes back when it has caught up.
-    Sync,
-}
+sim_core::choices! {
+    /// When a write is acknowledged.
+    pub enum Mode {
+        /// Once the primary has it on its disk; backups get it when they get it.
+        Async,
+        /// Once `acks` backups have it on their disks too, whichever.
+        #[default]
+        SemiSync,
+        /// Once every backup that is in sync has it; one that lags leaves the set, and comes back when it has caught
+        /// up.
+        Sync,
+    }
 
-/// Who decides which node is the primary.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Arbiter {
-    /// Nobody: whoever does not hear the primary promotes itself.
-    None,
-    /// A majority of the nodes that hold data.
-    Peers,
-    /// A majority of those and of the last node, which votes and holds no data.
-    #[default]
-    Witness,
-    /// The last `arbiters` nodes, which keep the seat of the primary in a Raft of their own.
-    Quorum,
-}
+    /// Who decides which node is the primary.
+    pub enum Arbiter {
+        /// Nobody: whoever does not hear the primary promotes itself.
+        None,
+        /// A majority of the nodes that hold data.
+        Peers,
+        /// A majority of those and of the last node, which votes and holds no data.
+        #[default]
+        Witness,
+        /// The last `arbiters` nodes, which keep the seat of the primary in a Raft of their own.
+        Quorum,
+    }
 
-/// Which backup follows.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Promote {
-    /// The one with the most advanced log of those that can be reached, and only if no acknowledged write can be
-    /// missing.
-    #[default]
-    MostAdvanced,
-    /// The first that notices, whatever its log holds.
-    First,
-}
+    /// Which backup follows.
+    pub enum Promote {
+        /// The one with the most advanced log of those that can be reached, and only if no acknowledged write can be
+        /// missing.
+        #[default]
+        MostAdvanced,
+        /// The first that notices, whatever its log holds.
+        First,
+    }
 
-/// How a silent primary is taken for dead.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Suspicion {
-    /// After a fixed time.
-    #[default]
-    Timeout,
-    /// When so long a silence is improbable by the gaps between heartbeats seen so far (phi accrual).
-    Phi,
-    /// When neither it nor anybody it asks gets an answer to a probe, and nobody objects in time (SWIM).
-    Swim,
-}
+    /// How a silent primary is taken for dead.
+    pub enum Suspicion {
+        /// After a fixed time.
+        #[default]
+        Timeout,
+        /// When so long a silence is improbable by the gaps between heartbeats seen so far (phi accrual).
+        Phi,
+        /// When neither it nor anybody it asks gets an answer to a probe, and nobody objects in time (SWIM).
+        Swim,
+    }
 
-/// Where the data is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Storage {
-    /// On every node that may lead.
-    #[default]
-    Replicated,
-    /// On the last node, which all others write to: a shared disk.
-    Shared,
-}
+    /// Where the data is.
+    pub enum Storage {
+        /// On every node that may lead.
+        #[default]
+        Replicated,
+        /// On the last node, which all others write to: a shared disk.
+        Shared,
+    }
 
-/// How clients find the new primary.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Redirect {
-    /// Any node tells them.
-    #[default]
-    Hints,
-    /// They use one address, which moves to the new primary after `address_delay`.
-    VirtualIp,
-    /// Each asks a directory every `discovery_interval`.
-    Discovery,
+    /// How clients find the new primary.
+    pub enum Redirect {
+        /// Any node tells them.
+        #[default]
+        Hints,
+        /// They use one address, which moves to the new primary after `address_delay`.
+        VirtualIp,
+        /// Each asks a directory every `discovery_interval`.
+        Discovery,
+    }
 }
 
 /// Gaps between heartbeats that phi accrual remembers (Hayashibara et al. 2004, section 5.1).
@@ -124,7 +113,7 @@ sim_core::options! {
                 ("{acks} backups of {} must have every write", config.data().saturating_sub(1)),
                 "at least 1 and at most all backups; for none write mode = \"async\"";
         /// How long a backup may lag before it is out of sync, with `sync`.
-        lag: DurationText = DurationText::millis(500) => { lag: Duration = lag.0 };
+        lag: DurationText = DurationText::millis(500);
         /// Copies in sync, the primary's included, without which no write is accepted, with `sync`.
         min_in_sync: u32 = 1,
             wrong if *min_in_sync == 0 || *min_in_sync > config.data().max(1) =>
@@ -142,11 +131,11 @@ sim_core::options! {
         arbiters: u32 = 3,
             wrong if *arbiter == Arbiter::Quorum && *arbiters == 0 => ("a quorum of nobody"), "three or five are usual";
         /// How often a primary is heard from.
-        heartbeat_interval: DurationText = DurationText::millis(100) => { heartbeat: Duration = heartbeat_interval.0 },
+        heartbeat_interval as heartbeat: DurationText = DurationText::millis(100),
             wrong if heartbeat_interval.0 == Duration::ZERO =>
                 ("a heartbeat without pause"), "a fifth of the failure timeout is usual, for example \"100ms\"";
         /// How long a primary may be silent before it is taken for dead.
-        failure_timeout: DurationText = DurationText::millis(500) => { failure_timeout: Duration = failure_timeout.0 },
+        failure_timeout: DurationText = DurationText::millis(500),
             wrong if failure_timeout <= heartbeat_interval =>
                 ("a primary that is heard from every {heartbeat_interval} is dead after {failure_timeout}"),
                 "longer than heartbeat_interval; five times as long is usual";
@@ -160,9 +149,9 @@ sim_core::options! {
             wrong if !(1..=MOST_PHI).contains(phi_threshold) =>
                 ("a silence of probability 10 to the minus {phi_threshold}"), "from 1 to 100; 8 is usual";
         /// With `swim`: how often each node probes another, the protocol period (T' in Das et al. 2002, section 3).
-        probe_interval: DurationText = DurationText::millis(100) => { probe_interval: Duration = probe_interval.0 };
+        probe_interval: DurationText = DurationText::millis(100);
         /// With `swim`: how long an answer may take before others are asked to probe; shorter than the period.
-        probe_timeout: DurationText = DurationText::millis(50) => { probe_timeout: Duration = probe_timeout.0 },
+        probe_timeout: DurationText = DurationText::millis(50),
             wrong if probe_interval <= probe_timeout =>
                 ("{probe_timeout} for an answer, when the next probe comes after {probe_interval}"),
                 "shorter than probe_interval, and longer than a message there and back: half of it is usual";
@@ -170,7 +159,7 @@ sim_core::options! {
         indirect_probes: u32 = 3;
         /// With `swim`: how long who does not answer is only suspected and may object (section 4.2); "0s" takes it for
         /// dead at once.
-        suspicion_time: DurationText = DurationText::millis(300) => { suspicion_time: Duration = suspicion_time.0 };
+        suspicion_time: DurationText = DurationText::millis(300);
         /// How long a primary may lead on its own after it was last confirmed; whoever confirmed it votes for nobody
         /// else that long. `failure_timeout` unless it is written.
         lease: Option<DurationText> = None => { lease: Duration = lease.unwrap_or(*failure_timeout).0 },
@@ -190,11 +179,9 @@ sim_core::options! {
         /// asks a directory now and then (`discovery`).
         redirect: Redirect = Redirect::Hints;
         /// How long the address takes to move, with `virtual_ip`.
-        address_delay: DurationText = DurationText::millis(500) => { address_delay: Duration = address_delay.0 };
+        address_delay: DurationText = DurationText::millis(500);
         /// How often each client asks, with `discovery`.
-        discovery_interval: DurationText = DurationText::millis(1000) => {
-            discovery_interval: Duration = discovery_interval.0
-        },
+        discovery_interval: DurationText = DurationText::millis(1000),
             wrong if discovery_interval.0 == Duration::ZERO =>
                 ("clients that ask without pause"), "write for example \"1s\"";
         /// Whether backups answer reads, however old their state is. Whom clients ask is the workload's `reads_from`.
@@ -204,13 +191,9 @@ sim_core::options! {
         /// Whether `n1` gets the lead back once it is in order again.
         fail_back: bool = false;
         /// How long it must have been in order before that, and how long the last change of primaries must lie back.
-        fail_back_after: DurationText = DurationText::millis(10000) => {
-            fail_back_after: Duration = fail_back_after.0
-        };
+        fail_back_after: DurationText = DurationText::millis(10000);
         /// The shortest time between two fail-overs that nobody asked for.
-        min_between_failovers: DurationText = DurationText(Duration::ZERO) => {
-            min_between: Duration = min_between_failovers.0
-        };
+        min_between_failovers as min_between: DurationText = DurationText(Duration::ZERO);
         /// Entries applied between two snapshots; 0 never takes one.
         snapshot_every: u64 = 10_000;
         /// Entries kept in the log behind a snapshot, for backups that lag a little.
@@ -363,13 +346,6 @@ impl Config {
         const MILLION: u128 = 1_000_000;
         let drift = self.drift_ppm as u128;
         Duration((self.lease.0 as u128 * MILLION.saturating_sub(drift) / (MILLION + drift)) as u64)
-    }
-
-    /// Whether this known bug is switched on.
-    #[inline]
-    #[must_use]
-    pub(super) fn has(&self, bug: FailoverBug) -> bool {
-        self.bug == bug
     }
 }
 

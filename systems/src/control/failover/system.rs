@@ -1,9 +1,7 @@
 //! Registration: the [`System`] itself.
 
-use super::bugs::CATALOGUE;
 use super::checks::{self, FailoverChecks};
-use super::client::{FailoverClient, client};
-use super::message::{FACT_KINDS, MESSAGE_KINDS};
+use super::client::FailoverClient;
 use super::node::{Failover, TIMERS};
 use super::options::{Config, FailoverOptions, Suspicion};
 use super::promises;
@@ -13,7 +11,7 @@ use crate::shared::replication::audit;
 use sim_core::measures::Measures;
 use sim_core::metric::{MetricKind, Unit};
 use sim_core::workload::Load;
-use sim_core::{Bug, Finished, Invalid, NodeId, Operation, Phase, Profile, Rule, Shape, System, Verdict};
+use sim_core::{Finished, NodeId, Operation, Phase, Profile, Rule, System, Verdict};
 
 /// A key-value store on a primary and its backups.
 #[derive(Debug)]
@@ -38,10 +36,7 @@ impl System for FailoverSystem {
         Phase { name: "promote", ends_with: Some("promoted") },
         Phase { name: "clients back", ends_with: None },
     ];
-    const MESSAGE_KINDS: &'static [&'static str] = MESSAGE_KINDS;
-    const FACT_KINDS: &'static [&'static str] = FACT_KINDS;
     const ORDERS: &'static [&'static str] = &["lead"];
-    const BUGS: &'static [Bug] = CATALOGUE;
     const GAUGES: &'static [MetricKind] = GAUGES;
     const RULES: &'static [&'static [Rule]] = &[checks::RULES, promises::RULES, audit::RULES, audit::OF_SESSIONS];
     type Node = Failover;
@@ -49,12 +44,8 @@ impl System for FailoverSystem {
     type Checks = FailoverChecks;
     type Options = FailoverOptions;
 
-    fn configure(options: FailoverOptions, shape: &Shape) -> Result<Config, Vec<Invalid>> {
-        options.validate(shape)
-    }
-
     fn client(_: &Config, load: Load) -> FailoverClient {
-        client(load)
+        FailoverClient::new(load)
     }
 
     fn checks(config: &Config) -> FailoverChecks {

@@ -2,26 +2,14 @@
 
 use super::message::KubeRequest;
 use super::node::Machine;
-use sim_core::workload::{Generated, Load, Op, OperationKind};
+use sim_core::workload::Generated;
 
-/// What callers ask.
-pub(super) const OPERATIONS: &[OperationKind] = &[
-    OperationKind::read("get", "asks a service for something, by way of any node"),
-    OperationKind::write("post", "asks a service to change something, by way of any node"),
-];
-
-/// A caller.
-pub type KubeClient = Generated<Machine>;
-
-fn request(op: &Op) -> KubeRequest {
-    match op.kind {
-        0 => KubeRequest::Get { service: op.key },
-        _ => KubeRequest::Post { service: op.key },
+sim_core::operations! {
+    KubeRequest of op {
+        read "get": Self::Get { service = op.key }, "asks a service for something, by way of any node";
+        write "post": Self::Post { service = op.key }, "asks a service to change something, by way of any node";
     }
 }
 
-/// A client with this load.
-#[must_use]
-pub fn client(load: Load) -> KubeClient {
-    Generated::new(load, request)
-}
+/// A caller.
+pub type KubeClient = Generated<Machine>;

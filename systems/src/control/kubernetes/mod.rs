@@ -49,7 +49,7 @@ mod system;
 
 pub use bugs::KubeBug;
 pub use checks::KubeChecks;
-pub use client::{KubeClient, client};
+pub use client::KubeClient;
 pub use message::{Event, KubeFact, KubeMessage, KubeRecord, KubeRequest, KubeResponse, Served};
 pub use node::{Machine, TIMERS};
 pub use options::{Config, KubeOptions, Readiness, SpreadOver};

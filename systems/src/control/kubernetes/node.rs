@@ -7,7 +7,6 @@ use super::message::{KubeFact, KubeMessage, KubeRecord, KubeRequest, KubeRespons
 use super::office::Office;
 use super::options::Config;
 use crate::shared::replication::Consensus;
-use core::fmt;
 use sim_core::{Completion, Effects, Node, NodeId, Order, Replay, Role, Ticket, Timer};
 use std::rc::Rc;
 
@@ -113,11 +112,7 @@ impl Node for Machine {
     }
 
     fn is_read(request: &KubeRequest) -> bool {
-        matches!(request, KubeRequest::Get { .. })
-    }
-
-    fn describe_record(record: &KubeRecord, out: &mut dyn fmt::Write) -> fmt::Result {
-        record.describe(out)
+        request.is_read()
     }
 
     fn timer_name(timer: Timer) -> &'static str {

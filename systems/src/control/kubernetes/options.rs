@@ -7,30 +7,28 @@ use sim_core::units::{DurationText, RangeText};
 use sim_core::{Duration, FileText, NodeId};
 use std::rc::Rc;
 
-/// What the readiness probe of the deployment that options describe says.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Readiness {
-    /// There is none: who runs is ready.
-    #[default]
-    None,
-    /// Whether the pod can serve.
-    Honest,
-    /// That it can, as soon as it runs.
-    Lies,
-}
+sim_core::choices! {
+    /// What the readiness probe of the deployment that options describe says.
+    pub enum Readiness {
+        /// There is none: who runs is ready.
+        #[default]
+        None,
+        /// Whether the pod can serve.
+        Honest,
+        /// That it can, as soon as it runs.
+        Lies,
+    }
 
-/// Over what pods of the deployment that options describe must be spread.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum SpreadOver {
-    /// They need not be.
-    #[default]
-    None,
-    /// Over zones.
-    Zones,
-    /// Over nodes.
-    Nodes,
+    /// Over what pods of the deployment that options describe must be spread.
+    pub enum SpreadOver {
+        /// They need not be.
+        #[default]
+        None,
+        /// Over zones.
+        Zones,
+        /// Over nodes.
+        Nodes,
+    }
 }
 
 const fn seconds(n: u64) -> DurationText {
@@ -91,7 +89,7 @@ sim_core::options! {
         /// The use of what pods request that it aims at, in percent.
         autoscale_at: u32 = 60, wrong if *autoscale_at == 0 => ("no use at all as a target"), "percent, 60 is usual";
         /// For how long it remembers a higher wish before it scales down.
-        stabilisation: DurationText = seconds(300) => { stabilisation: Duration = stabilisation.0 };
+        stabilisation: DurationText = seconds(300);
         /// How many pods beside `app` use all the processor time that they get, and request none.
         neighbours: u32 = 0;
 
@@ -100,17 +98,17 @@ sim_core::options! {
             start: (Duration, Duration) = (start.lo, start.hi),
         };
         /// How long a container runs until it can serve.
-        warm_up: DurationText = DurationText::millis(0) => { warm_up: Duration = warm_up.0 };
+        warm_up: DurationText = DurationText::millis(0);
         /// The same for pods of a later template, which a rollout brings.
-        new_warm_up: DurationText = DurationText::millis(0) => { new_warm_up: Duration = new_warm_up.0 };
+        new_warm_up: DurationText = DurationText::millis(0);
         /// How long such a container runs until it fails; 0 for never.
-        new_crashes_after: DurationText = DurationText::millis(0) => { new_crashes: Duration = new_crashes_after.0 };
+        new_crashes_after as new_crashes: DurationText = DurationText::millis(0);
         /// How long a container goes on serving that was told to end.
-        stop: DurationText = DurationText::millis(1000) => { stop: Duration = stop.0 };
+        stop: DurationText = DurationText::millis(1000);
         /// How much processor time a request takes, on a core of its own.
-        work: DurationText = DurationText::millis(2) => { work: Duration = work.0 };
+        work: DurationText = DurationText::millis(2);
         /// How long a pod of a job runs.
-        job_time: DurationText = seconds(10) => { job_time: Duration = job_time.0 };
+        job_time: DurationText = seconds(10);
         /// What a worker has for pods, in thousandths of a core.
         node_cpu: u32 = 4000, wrong if *node_cpu == 0 => ("workers without a processor"), "4000 are four cores";
         /// And in MiB of memory.
@@ -119,36 +117,34 @@ sim_core::options! {
         node_pods: u32 = 110;
 
         /// How often a kubelet renews the lease of its node.
-        lease_renew: DurationText = seconds(10) => { lease_renew: Duration = lease_renew.0 },
+        lease_renew: DurationText = seconds(10),
             wrong if lease_renew.0 == Duration::ZERO => ("renewals without pause"), "\"10s\" is usual";
         /// How often the node controller looks.
-        monitor_period: DurationText = seconds(5) => { monitor_period: Duration = monitor_period.0 },
+        monitor_period: DurationText = seconds(5),
             wrong if monitor_period.0 == Duration::ZERO => ("looks without pause"), "\"5s\" is usual";
         /// How long a node may say nothing: 50s since Kubernetes 1.32, 40s before.
-        monitor_grace: DurationText = seconds(50) => { monitor_grace: Duration = monitor_grace.0 },
+        monitor_grace: DurationText = seconds(50),
             wrong if monitor_grace.0 <= lease_renew.0 =>
                 ("nodes are given up after {monitor_grace} and renew every {lease_renew}"), "several renewals";
         /// One node of a zone is evicted in so long.
-        eviction_every: DurationText = seconds(10) => { eviction_every: Duration = eviction_every.0 };
+        eviction_every: DurationText = seconds(10);
         /// The same where much of a large zone is not well.
-        secondary_eviction_every: DurationText = seconds(100) => {
-            secondary_every: Duration = secondary_eviction_every.0,
-        };
+        secondary_eviction_every as secondary_every: DurationText = seconds(100);
         /// A zone is large with more nodes than this: in a smaller one nobody is evicted when much is not well.
         large_zone: u32 = 50;
         /// How much of a zone must not be well for that, in percent.
         unhealthy_zone: u32 = 55;
         /// How long pods tolerate that their node is not ready, or not reachable, where they do not say so.
-        toleration: DurationText = seconds(300) => { toleration: Duration = toleration.0 };
+        toleration: DurationText = seconds(300);
 
         /// How long a lease of a scheduler or controller manager lasts for others.
-        lease_duration: DurationText = seconds(15) => { lease_duration: Duration = lease_duration.0 };
+        lease_duration: DurationText = seconds(15);
         /// How long its holder acts without having renewed it.
-        renew_deadline: DurationText = seconds(10) => { renew_deadline: Duration = renew_deadline.0 },
+        renew_deadline: DurationText = seconds(10),
             wrong if renew_deadline.0 >= lease_duration.0 =>
                 ("leaders act for {renew_deadline} and others wait for {lease_duration}"), "less than lease_duration";
         /// How often they try.
-        retry_period: DurationText = seconds(2) => { retry_period: Duration = retry_period.0 },
+        retry_period: DurationText = seconds(2),
             wrong if retry_period.0 == Duration::ZERO || retry_period.0 >= renew_deadline.0 =>
                 ("tries every {retry_period} within {renew_deadline}"), "\"2s\" is usual";
         /// How long the scheduler waits before it tries a pod again that fits nowhere, at first and at most.
@@ -157,14 +153,14 @@ sim_core::options! {
         };
 
         /// How long the scheduler thinks about a pod.
-        think: DurationText = DurationText::millis(2) => { think: Duration = think.0 };
+        think: DurationText = DurationText::millis(2);
 
         /// How long an API server waits for its store.
-        store_timeout: DurationText = seconds(7) => { store_timeout: Duration = store_timeout.0 },
+        store_timeout: DurationText = seconds(7),
             wrong if store_timeout.0 == Duration::ZERO => ("no time for the store"), "\"7s\" is usual";
         /// How long a component waits for the API server; a connection that is silent for three times as long is
         /// tested.
-        call_timeout: DurationText = seconds(10) => { call_timeout: Duration = call_timeout.0 },
+        call_timeout: DurationText = seconds(10),
             wrong if call_timeout.0 == Duration::ZERO => ("no time for the API server"), "\"10s\" is usual";
         /// How many changes an API server remembers.
         watch_window: u32 = 1000 => { watch_window: usize = *watch_window as usize },
@@ -177,7 +173,7 @@ sim_core::options! {
                 ("members may wait {} for a leader that is heard from every {heartbeat_interval}", election_timeout.lo),
                 "ten times as long is usual";
         /// How often the leader of the store is heard from.
-        heartbeat_interval: DurationText = DurationText::millis(100) => { heartbeat: Duration = heartbeat_interval.0 },
+        heartbeat_interval as heartbeat: DurationText = DurationText::millis(100),
             wrong if heartbeat_interval.0 == Duration::ZERO => ("a heartbeat without pause"), "\"100ms\" is usual";
         /// Commands carried out between two snapshots; 0 never takes one.
         snapshot_every: u64 = 10_000;
@@ -205,12 +201,6 @@ impl Config {
     pub fn zone(&self, node: NodeId) -> &str {
         let zone = self.zones.get(node.index()).copied().unwrap_or(0);
         self.zone_names.get(usize::from(zone)).map_or("", String::as_str)
-    }
-
-    /// Whether this bug is switched on.
-    #[must_use]
-    pub fn has(&self, bug: KubeBug) -> bool {
-        self.bug == bug
     }
 }
 

@@ -1,19 +1,17 @@
 //! Registration: the [`System`] itself.
 
-use super::bugs::CATALOGUE;
 use super::checks::{self, KubeChecks, METRICS};
-use super::client::{KubeClient, OPERATIONS, client};
+use super::client::KubeClient;
 use super::manifests;
-use super::message::{FACT_KINDS, KubeRequest, MESSAGE_KINDS};
+use super::message::KubeRequest;
 use super::node::{Machine, TIMERS};
 use super::operator::ORDERS;
 use super::options::{Config, KubeOptions};
 use sim_core::measures::Measures;
 use sim_core::metric::MetricKind;
-use sim_core::workload::{Load, OperationKind};
+use sim_core::workload::{Generated, Load, OperationKind};
 use sim_core::{
-    Bug, FileReading, FileText, Finished, Invalid, LoadUnit, Operation, OrderKind, Phase, Profile, RoleKind, Rule,
-    Shape, System, Verdict,
+    FileReading, FileText, Finished, LoadUnit, Operation, OrderKind, Phase, Profile, RoleKind, Rule, System, Verdict,
 };
 use std::rc::Rc;
 
@@ -32,8 +30,6 @@ impl System for KubernetesSystem {
         Phase { name: "undetected", ends_with: Some("node_lost") },
         Phase { name: "its pods leave services", ends_with: None },
     ];
-    const MESSAGE_KINDS: &'static [&'static str] = MESSAGE_KINDS;
-    const FACT_KINDS: &'static [&'static str] = FACT_KINDS;
     const ROLES: &'static [RoleKind] = &[
         // Callers have no business there.
         RoleKind {
@@ -42,18 +38,13 @@ impl System for KubernetesSystem {
         },
         RoleKind::other("node", "kubelet and proxy: runs pods, and takes callers to services").at_least(1).asked(),
     ];
-    const OPERATIONS: &'static [OperationKind] = OPERATIONS;
+    const OPERATIONS: &'static [OperationKind] = KubeRequest::OPERATIONS;
     const OWN_ORDERS: &'static [OrderKind] = ORDERS;
-    const BUGS: &'static [Bug] = CATALOGUE;
     const RULES: &'static [&'static [Rule]] = &[checks::RULES];
     type Node = Machine;
     type Client = KubeClient;
     type Checks = KubeChecks;
     type Options = KubeOptions;
-
-    fn configure(options: KubeOptions, shape: &Shape) -> Result<Rc<Config>, Vec<Invalid>> {
-        options.validate(shape).map(Rc::new)
-    }
 
     fn read_files(option: &str, files: &[FileText]) -> FileReading {
         if option == "manifests" { manifests::reading(files) } else { FileReading::default() }
@@ -65,7 +56,7 @@ impl System for KubernetesSystem {
     }
 
     fn client(_: &Rc<Config>, load: Load) -> KubeClient {
-        client(load)
+        Generated::new(load, KubeRequest::of)
     }
 
     fn checks(config: &Rc<Config>) -> KubeChecks {
@@ -77,11 +68,7 @@ impl System for KubernetesSystem {
     }
 
     fn operation(request: &KubeRequest) -> Operation {
-        let kind = match request {
-            KubeRequest::Get { .. } => &OPERATIONS[0],
-            KubeRequest::Post { .. } => &OPERATIONS[1],
-        };
-        Operation { class: kind.class, name: kind.name, key: None }
+        request.operation()
     }
 
     fn keys(node: &Machine) -> u64 {

@@ -1,27 +1,25 @@
 //! When a leader sends what it writes down itself as well, and what becomes of its inputs while its own disk makes it
 //! wait.
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 use sim_core::{NodeId, Order, Ticket};
 use std::collections::VecDeque;
 
-/// A leader's own disk and its messages: which waits for which.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum LeaderDisk {
-    /// Neither: entries are sent while the leader's own write goes on, and heartbeats whatever the disk does (Raft
-    /// dissertation 10.2.1).
-    #[default]
-    Parallel,
-    /// Entries are sent once the leader has written them durably itself. Its loop waits for that: meanwhile it takes no
-    /// request, confirms no read, commits nothing and answers no candidate. Only heartbeats go on, which are sent
-    /// beside it. This is hashicorp/raft, where `leaderLoop` waits in `dispatchLogs` and every follower has a goroutine
-    /// `heartbeat`.
-    BeforeSending,
-    /// Entries are sent first, but while the leader's disk syncs its loop stands still: it sends nothing, heartbeats
-    /// neither, and takes no input, as the loop of etcd.
-    Blocking,
+sim_core::choices! {
+    /// A leader's own disk and its messages: which waits for which.
+    pub enum LeaderDisk {
+        /// Neither: entries are sent while the leader's own write goes on, and heartbeats whatever the disk does (Raft
+        /// dissertation 10.2.1).
+        #[default]
+        Parallel,
+        /// Entries are sent once the leader has written them durably itself. Its loop waits for that: meanwhile it
+        /// takes no request, confirms no read, commits nothing and answers no candidate. Only heartbeats go on, which
+        /// are sent beside it. This is hashicorp/raft, where `leaderLoop` waits in `dispatchLogs` and every follower
+        /// has a goroutine `heartbeat`.
+        BeforeSending,
+        /// Entries are sent first, but while the leader's disk syncs its loop stands still: it sends nothing,
+        /// heartbeats neither, and takes no input, as the loop of etcd.
+        Blocking,
+    }
 }
 
 /// What came while a leader's loop stood still.

@@ -2,12 +2,9 @@
 
 use super::Sessioned;
 use super::audit::Audit;
-use schemars::JsonSchema;
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 use sim_core::{
-    Bug, ClientId, Duration, Instant, Invalid, Node, NodeId, Observed, Observer, Order, Phase, Profile, Rule, Shape,
-    StateMachine, Verdict,
+    ClientId, Duration, Instant, Node, NodeId, Observed, Observer, Options, Order, Phase, Profile, Rule, StateMachine,
+    Verdict,
 };
 
 /// A consensus protocol, whatever it replicates.
@@ -18,18 +15,12 @@ pub trait Protocol: Sized + 'static {
     const ABOUT: &'static str;
     /// The phases that an outage goes through.
     const PHASES: &'static [Phase];
-    /// The names of its kinds of messages.
-    const MESSAGE_KINDS: &'static [&'static str];
-    /// The names of its kinds of facts.
-    const FACT_KINDS: &'static [&'static str];
     /// The kinds of orders that it takes from an operator.
     const ORDERS: &'static [&'static str] = Order::KINDS;
-    /// The known bugs that can be switched on.
-    const BUGS: &'static [Bug];
     /// Its own rules, besides those of any replicated service.
     const RULES: &'static [&'static [Rule]];
     /// What may be written in `[system]`.
-    type Options: DeserializeOwned + Serialize + JsonSchema + Default + Clone;
+    type Options: Options<Config: Into<Self::Config>>;
     /// The configuration that all participants of a cluster share.
     type Config: Clone;
     /// A participant.
@@ -37,11 +28,6 @@ pub trait Protocol: Sized + 'static {
     /// Its rules over one run.
     type Checks<M: StateMachine>: Audited<Self::Node<M>>;
 
-    /// Validates options for a cluster, all problems at once.
-    ///
-    /// # Errors
-    /// Every option that makes no sense.
-    fn configure(options: Self::Options, shape: &Shape) -> Result<Self::Config, Vec<Invalid>>;
     /// The configuration of a group inside other nodes.
     fn group(group: &Group) -> Self::Config;
     /// Fresh checks for one run.

@@ -9,10 +9,7 @@ use sim_core::linearize::Spec;
 use sim_core::measures::Measures;
 use sim_core::metric::MetricKind;
 use sim_core::workload::Load;
-use sim_core::{
-    Bug, Client, Finished, Invalid, Node, Observer, Operation, Phase, Profile, Rule, Shape, StateMachine, System,
-    Verdict,
-};
+use sim_core::{Client, Finished, Node, Observer, Operation, Phase, Profile, Rule, StateMachine, System, Verdict};
 
 /// A state machine that clients use, whatever protocol replicates it.
 pub trait Service: StateMachine<Command: fmt::Display> {
@@ -126,19 +123,12 @@ impl<P: Protocol, S: Service> System for Replicated<P, S> {
     const TIMERS: u16 = <P::Node<S> as Consensus>::TIMERS;
     const METRICS: &'static [MetricKind] = S::METRICS;
     const PHASES: &'static [Phase] = P::PHASES;
-    const MESSAGE_KINDS: &'static [&'static str] = P::MESSAGE_KINDS;
-    const FACT_KINDS: &'static [&'static str] = P::FACT_KINDS;
     const ORDERS: &'static [&'static str] = P::ORDERS;
-    const BUGS: &'static [Bug] = P::BUGS;
     const RULES: &'static [&'static [Rule]] = &Self::ALL_RULES;
     type Node = P::Node<S>;
     type Client = S::Client<P::Node<S>>;
     type Checks = (P::Checks<S>, S::Watch<P::Node<S>>);
     type Options = P::Options;
-
-    fn configure(options: P::Options, shape: &Shape) -> Result<P::Config, Vec<Invalid>> {
-        P::configure(options, shape)
-    }
 
     fn client(_: &P::Config, load: Load) -> Self::Client {
         S::client(load)

@@ -85,3 +85,23 @@ impl<E> Slice<E> {
         self.bytes
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::shared::contents::Told;
+
+    #[test]
+    fn slices_are_told_apart_by_all_that_they_hold() {
+        let slice = |entries: &[u64], bytes| Slice::new(entries.into(), bytes);
+        let three = slice(&[1, 2, 3], 24);
+        let mut told = Told::new();
+        told.add("nothing", &Slice::EMPTY);
+        told.add("three entries", &three);
+        told.add("another order", &slice(&[1, 3, 2], 24));
+        told.add("another size", &slice(&[1, 2, 3], 25));
+        told.add("the first two", &three.part(0, 2, |_| 8));
+        told.add("the last two", &three.part(1, 3, |_| 8));
+        assert_eq!(hash::content(&three.part(1, 2, |_| 8)), hash::content(&slice(&[2], 8)), "however it was made");
+    }
+}

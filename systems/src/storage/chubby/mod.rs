@@ -30,8 +30,6 @@ mod bugs;
 mod calls;
 mod checks;
 mod client;
-#[cfg(test)]
-mod contents;
 mod database;
 mod master;
 mod message;
@@ -45,7 +43,7 @@ mod tasks;
 pub use app::App;
 pub use bugs::ChubbyBug;
 pub use checks::ChubbyChecks;
-pub use client::{ChubbyClient, client};
+pub use client::ChubbyClient;
 pub use database::{Answer, CallNumber, Change, Command, Database, Epoch, File, Looks, Mode, Path, Session};
 pub use message::{Ask, ChubbyFact, ChubbyMessage, ChubbyRecord, ChubbyRequest, ChubbyResponse, Event, Told};
 pub use node::{Machine, TIMERS};

@@ -7,7 +7,6 @@ use super::options::{Config, Duty};
 use super::server::{Member, Server, TIMERS_FROM};
 use crate::shared::fenced::{FencedStore, Fencing, Guarded, Write};
 use crate::shared::replication::Consensus;
-use core::fmt;
 use sim_core::{Completion, Effects, Node, NodeId, Replay, Role, Ticket, Timer};
 use std::rc::Rc;
 
@@ -129,11 +128,7 @@ impl Node for Machine {
     }
 
     fn is_read(request: &ChubbyRequest) -> bool {
-        matches!(request, ChubbyRequest::Get { .. })
-    }
-
-    fn describe_record(record: &ChubbyRecord, out: &mut dyn fmt::Write) -> fmt::Result {
-        record.describe(out)
+        request.is_read()
     }
 
     fn timer_name(timer: Timer) -> &'static str {

@@ -28,17 +28,17 @@ sim_core::options! {
         /// By which protocol the servers agree.
         consensus: Agreement = Agreement::Paxos;
         /// How long a session lasts without word from the master.
-        lease: DurationText = DurationText::millis(12_000) => { lease: Duration = lease.0 },
+        lease: DurationText = DurationText::millis(12_000),
             wrong if lease.0 < Duration::millis(10) => ("a lease of {lease}"), "at least 10ms; 12s is usual";
         /// How long before the end of a lease the master answers the KeepAlive that it has kept waiting.
-        answer_before: DurationText = DurationText::millis(500) => { answer_before: Duration = answer_before.0 },
+        answer_before: DurationText = DurationText::millis(500),
             wrong if answer_before.0 >= lease.0 =>
                 ("KeepAlives answered {answer_before} before the end of a lease of {lease}"),
                 "longer than a round trip, shorter than the lease";
         /// How long a client looks for a new master once its own count of the lease has run out.
-        grace: DurationText = DurationText::millis(45_000) => { grace: Duration = grace.0 };
+        grace: DurationText = DurationText::millis(45_000);
         /// How long the master may serve without a majority's word.
-        master_lease: DurationText = DurationText::millis(2000) => { master_lease: Duration = master_lease.0 },
+        master_lease: DurationText = DurationText::millis(2000),
             wrong if master_lease.0 < heartbeat_interval.0 =>
                 ("a master's lease of {master_lease} and heartbeats every {heartbeat_interval}"),
                 "a few election timeouts",
@@ -46,16 +46,16 @@ sim_core::options! {
                 ("a master's lease of {master_lease} and sessions of {lease}"),
                 "no longer than a session's lease: a new master waits for the one before sessions have run out";
         /// How long a lock stays closed when the session of its holder has ended; 0 for not at all.
-        lock_delay: DurationText = DurationText::millis(0) => { lock_delay: Duration = lock_delay.0 };
+        lock_delay: DurationText = DurationText::millis(0);
         /// How long a new master waits until it deletes ephemeral files that nobody has open.
-        ephemeral_wait: DurationText = DurationText::millis(60_000) => { ephemeral_wait: Duration = ephemeral_wait.0 };
+        ephemeral_wait: DurationText = DurationText::millis(60_000);
         /// What the store goes by: `none`, or the `token` of a lock: its sequencer's generation.
         fencing: Fencing = Fencing::default();
         /// How long a client waits before it asks the next server who the master is.
-        seek_every: DurationText = DurationText::millis(200) => { seek_every: Duration = seek_every.0 },
+        seek_every: DurationText = DurationText::millis(200),
             wrong if seek_every.0 == Duration::ZERO => ("no wait between two questions"), "\"200ms\" is usual";
         /// How long an application holds a lock.
-        hold: DurationText = DurationText::millis(20) => { hold: Duration = hold.0 };
+        hold: DurationText = DurationText::millis(20);
         /// How long a server waits for its leader; drawn anew from this range every time.
         election_timeout: RangeText = RangeText { lo: Duration::millis(150), hi: Duration::millis(300) } => {
             election: (Duration, Duration) = (election_timeout.lo, election_timeout.hi),
@@ -64,7 +64,7 @@ sim_core::options! {
                 ("servers may wait {} for a leader that is heard from every {heartbeat_interval}", election_timeout.lo),
                 "the shortest election timeout must be longer than heartbeat_interval; three times as long is usual";
         /// How often a leader is heard from.
-        heartbeat_interval: DurationText = DurationText::millis(50) => { heartbeat: Duration = heartbeat_interval.0 },
+        heartbeat_interval as heartbeat: DurationText = DurationText::millis(50),
             wrong if heartbeat_interval.0 == Duration::ZERO =>
                 ("a heartbeat without pause"), "a third of the election timeout is usual, for example \"50ms\"";
         /// Commands carried out between two snapshots; 0 never takes one.
@@ -125,12 +125,6 @@ impl Config {
     pub const fn surely(&self, promised: Duration) -> Duration {
         let drift = promised.0 as u128 * 2 * self.max_drift_ppm as u128 / 1_000_000;
         Duration(promised.0 - drift as u64)
-    }
-
-    /// Whether this bug is switched on.
-    #[must_use]
-    pub fn has(&self, bug: ChubbyBug) -> bool {
-        self.bug == bug
     }
 }
 

@@ -1,16 +1,14 @@
 //! Registration: the [`System`] itself.
 
-use super::bugs::CATALOGUE;
 use super::checks::{self, ChubbyChecks, METRICS};
-use super::client::{ChubbyClient, OPERATIONS, client};
-use super::database::Mode;
-use super::message::{ChubbyRequest, FACT_KINDS, MESSAGE_KINDS};
+use super::client::ChubbyClient;
+use super::message::ChubbyRequest;
 use super::node::{Machine, TIMERS};
 use super::options::{ChubbyOptions, Config};
 use sim_core::measures::Measures;
 use sim_core::metric::MetricKind;
-use sim_core::workload::{Load, OperationKind};
-use sim_core::{Bug, Finished, Invalid, Node, Operation, Phase, Profile, RoleKind, Rule, Shape, System, Verdict};
+use sim_core::workload::{Generated, Load, OperationKind};
+use sim_core::{Finished, Operation, Phase, Profile, RoleKind, Rule, System, Verdict};
 use std::rc::Rc;
 
 /// A cell of servers, a store, and applications with sessions.
@@ -29,27 +27,20 @@ impl System for ChubbySystem {
         Phase { name: "sessions hear of the new master", ends_with: Some("serves") },
         Phase { name: "clients find it", ends_with: None },
     ];
-    const MESSAGE_KINDS: &'static [&'static str] = MESSAGE_KINDS;
-    const FACT_KINDS: &'static [&'static str] = FACT_KINDS;
     const ROLES: &'static [RoleKind] = &[
         RoleKind::member("server", "keeps the database, and may be the master").at_most(64),
         RoleKind::other("store", "is written to under locks").at_most(1),
         RoleKind::other("app", "runs a program that has a session").at_least(1).seats(),
     ];
-    const OPERATIONS: &'static [OperationKind] = OPERATIONS;
-    const BUGS: &'static [Bug] = CATALOGUE;
+    const OPERATIONS: &'static [OperationKind] = ChubbyRequest::OPERATIONS;
     const RULES: &'static [&'static [Rule]] = &[checks::RULES];
     type Node = Machine;
     type Client = ChubbyClient;
     type Checks = ChubbyChecks;
     type Options = ChubbyOptions;
 
-    fn configure(options: ChubbyOptions, shape: &Shape) -> Result<Rc<Config>, Vec<Invalid>> {
-        options.validate(shape).map(Rc::new)
-    }
-
     fn client(_: &Rc<Config>, load: Load) -> ChubbyClient {
-        client(load)
+        Generated::new(load, ChubbyRequest::of)
     }
 
     fn checks(config: &Rc<Config>) -> ChubbyChecks {
@@ -61,16 +52,7 @@ impl System for ChubbySystem {
     }
 
     fn operation(request: &ChubbyRequest) -> Operation {
-        let (kind, key) = match request {
-            ChubbyRequest::Get { key } => (0, Some(*key)),
-            ChubbyRequest::Set { key, .. } => (1, Some(*key)),
-            ChubbyRequest::Lock { lock, mode: Mode::Exclusive } => (2, Some(*lock)),
-            ChubbyRequest::Lock { lock, mode: Mode::Shared } => (3, Some(*lock)),
-            ChubbyRequest::Appear => (4, None),
-        };
-        let kind: &OperationKind = &OPERATIONS[kind];
-        debug_assert_eq!(kind.class == sim_core::Class::Read, Machine::is_read(request), "{}", kind.name);
-        Operation { class: kind.class, name: kind.name, key }
+        request.operation()
     }
 
     fn measure(run: &Finished<'_, Self>) -> Measures {

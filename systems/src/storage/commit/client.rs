@@ -2,50 +2,32 @@
 
 use super::message::{CommitRequest, What};
 use super::node::Machine;
-use sim_core::workload::{Generated, Load, Op, OperationKind};
+use sim_core::workload::Generated;
 
-/// What clients ask.
-pub(super) const OPERATIONS: &[OperationKind] = &[
-    OperationKind::read("audit", "reads all accounts of the bank"),
-    OperationKind::write("transfer", "moves money from one account to another"),
-    OperationKind::read("lists", "reads lists"),
-    OperationKind::write("append", "reads some lists and appends to others"),
-    OperationKind::read("registers", "reads registers"),
-    OperationKind::write("write", "reads some registers and writes others"),
-    OperationKind::write("skew", "reads two lists and appends to one of them"),
-    OperationKind::write("long", "as append, on many lists"),
-    OperationKind::read("get", "reads one list"),
-    OperationKind::write("put", "appends to one list"),
-];
-
-const WHATS: [What; 10] = [
-    What::Audit,
-    What::Transfer,
-    What::Lists,
-    What::Append,
-    What::Registers,
-    What::Write,
-    What::Skew,
-    What::Long,
-    What::Get,
-    What::Put,
-];
+sim_core::operations! {
+    CommitRequest of op {
+        read "audit": Self { what is (What::Audit), key = op.key, unique = op.unique } on key,
+            "reads all accounts of the bank";
+        write "transfer": Self { what is (What::Transfer), key = op.key, unique = op.unique } on key,
+            "moves money from one account to another";
+        read "lists": Self { what is (What::Lists), key = op.key, unique = op.unique } on key,
+            "reads lists";
+        write "append": Self { what is (What::Append), key = op.key, unique = op.unique } on key,
+            "reads some lists and appends to others";
+        read "registers": Self { what is (What::Registers), key = op.key, unique = op.unique } on key,
+            "reads registers";
+        write "write": Self { what is (What::Write), key = op.key, unique = op.unique } on key,
+            "reads some registers and writes others";
+        write "skew": Self { what is (What::Skew), key = op.key, unique = op.unique } on key,
+            "reads two lists and appends to one of them";
+        write "long": Self { what is (What::Long), key = op.key, unique = op.unique } on key,
+            "as append, on many lists";
+        read "get": Self { what is (What::Get), key = op.key, unique = op.unique } on key,
+            "reads one list";
+        write "put": Self { what is (What::Put), key = op.key, unique = op.unique } on key,
+            "appends to one list";
+    }
+}
 
 /// A client.
 pub type CommitClient = Generated<Machine>;
-
-fn request(op: &Op) -> CommitRequest {
-    let what = WHATS.get(usize::from(op.kind)).copied().unwrap_or(What::Append);
-    CommitRequest { what, key: op.key, unique: op.unique }
-}
-
-/// Which of the operations a request is.
-pub(super) fn kind(request: &CommitRequest) -> &'static OperationKind {
-    &OPERATIONS[WHATS.iter().position(|what| *what == request.what).unwrap_or(0)]
-}
-
-/// A client with this load.
-#[must_use]
-pub fn client(load: Load) -> CommitClient {
-    Generated::new(load, request)
-}

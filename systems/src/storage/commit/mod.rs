@@ -61,7 +61,7 @@ mod vote;
 pub use acceptor::Acceptor;
 pub use bugs::CommitBug;
 pub use checks::CommitChecks;
-pub use client::{CommitClient, client};
+pub use client::CommitClient;
 pub use coordinator::Coordinator;
 pub use ledger::{Entry, Ledger, Part, Stage, Stored};
 pub use locks::{Asked, Claim, Locks};

@@ -2,11 +2,10 @@
 
 use super::coordinator::Coordinator;
 use super::log::{GROUP_TIMERS, TIMERS_FROM};
-use super::message::{CommitFact, CommitMessage, CommitRecord, CommitRequest, CommitResponse, What};
+use super::message::{CommitFact, CommitMessage, CommitRecord, CommitRequest, CommitResponse};
 use super::options::{Config, Duty};
 use super::shard::Shard;
 use super::txn::Reason;
-use core::fmt;
 use sim_core::{Completion, Effects, Node, NodeId, Replay, Role, Ticket, Timer};
 use std::rc::Rc;
 
@@ -129,11 +128,7 @@ impl Node for Machine {
     }
 
     fn is_read(request: &CommitRequest) -> bool {
-        matches!(request.what, What::Audit | What::Lists | What::Registers | What::Get)
-    }
-
-    fn describe_record(record: &CommitRecord, out: &mut dyn fmt::Write) -> fmt::Result {
-        record.describe(out)
+        request.is_read()
     }
 
     fn timer_name(timer: Timer) -> &'static str {

@@ -8,23 +8,12 @@ use sim_core::transactions::Level;
 use sim_core::units::DurationText;
 use sim_core::{Duration, NodeId};
 
-macro_rules! choice {
-    ($(#[$meta:meta])* $name:ident { $($(#[$about:meta])* $(($default:ident))? $variant:ident = $text:literal,)+ }) => {
-        $(#[$meta])*
-        #[derive(
-            Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema,
-        )]
-        pub enum $name {
-            $($(#[$about])* $(#[$default])? #[serde(rename = $text)] $variant,)+
-        }
-    };
-}
-
-choice! {
+sim_core::choices! {
     /// How transactions are committed.
-    Protocols {
+    pub enum Protocols {
         /// Two-phase commit: it blocks while its coordinator is away.
-        (default) TwoPhase = "2pc",
+        #[default]
+        TwoPhase = "2pc",
         /// Three-phase commit, ended by quorums (Skeen 1982).
         ThreePhase = "3pc",
         /// Paxos Commit (Gray and Lamport 2006): a consensus instance for each vote.
@@ -32,53 +21,48 @@ choice! {
         /// Faster Paxos Commit: acceptors tell the participants.
         FasterPaxos = "faster-paxos",
     }
-}
 
-choice! {
     /// What a coordinator that knows nothing of a transaction takes it for.
-    Presumption {
+    pub enum Presumption {
         /// Aborted: commits are forced and acknowledged (R*'s presumed abort).
-        (default) Abort = "abort",
+        #[default]
+        Abort = "abort",
         /// Committed: who takes part is forced before, aborts are acknowledged.
         Commit = "commit",
     }
-}
 
-choice! {
     /// Whom a participant in doubt asks.
-    Termination {
+    pub enum Termination {
         /// The coordinator alone.
         Coordinator = "coordinator",
         /// The other participants, too.
-        (default) Cooperative = "cooperative",
+        #[default]
+        Cooperative = "cooperative",
     }
-}
 
-choice! {
     /// What a shard is.
-    Sharding {
+    pub enum Sharding {
         /// One node.
-        (default) Single = "single",
+        #[default]
+        Single = "single",
         /// A group of nodes on Raft.
         Raft = "raft",
     }
-}
 
-choice! {
     /// How transactions are kept apart.
-    Isolation {
+    pub enum Isolation {
         /// Strict two-phase locking.
-        (default) Locking = "locking",
+        #[default]
+        Locking = "locking",
         /// Snapshots; of two that write a key at a time, the first to commit wins.
         Snapshot = "snapshot",
     }
-}
 
-choice! {
     /// What becomes of those who would wait for each other for ever.
-    Deadlocks {
+    pub enum Deadlocks {
         /// An older one waits for a younger one; a younger one dies.
-        (default) WaitDie = "wait-die",
+        #[default]
+        WaitDie = "wait-die",
         /// A younger one waits for an older one; an older one wounds it.
         WoundWait = "wound-wait",
         /// All wait; probes go round, and who finds itself has the youngest aborted (Chandy, Misra and Haas 1983).
@@ -86,13 +70,12 @@ choice! {
         /// All wait until the lock timeout.
         Timeout = "timeout",
     }
-}
 
-choice! {
     /// What runs are judged by.
-    Judged {
+    pub enum Judged {
         /// What the isolation promises.
-        (default) Promised = "promised",
+        #[default]
+        Promised = "promised",
         /// Writes are not interleaved.
         ReadUncommitted = "read-uncommitted",
         /// Only what was committed is read.
@@ -187,29 +170,29 @@ sim_core::options! {
         /// How often a coordinator starts a transaction again that was aborted for no fault of its own.
         restarts: u32 = 8, wrong if *restarts > 15 => ("{restarts} restarts"), "at most 15";
         /// How long at most, at random, before it does so for the first time; longer from time to time.
-        restart_pause: DurationText = DurationText::millis(20) => { restart_pause: Duration = restart_pause.0 };
+        restart_pause: DurationText = DurationText::millis(20);
         /// How long a transaction works between two of its steps, locks in hand.
-        think: DurationText = DurationText::millis(0) => { think: Duration = think.0 };
+        think: DurationText = DurationText::millis(0);
         /// How long one waits for a lock, or for a shard that does not answer, before it is aborted.
-        lock_timeout: DurationText = DurationText::millis(1000) => { lock_timeout: Duration = lock_timeout.0 },
+        lock_timeout: DurationText = DurationText::millis(1000),
             wrong if lock_timeout.0 < Duration::millis(1) => ("a lock timeout of {lock_timeout}"), "for example \"1s\"";
         /// How long a coordinator waits for votes before it ends a transaction without them.
-        vote_timeout: DurationText = DurationText::millis(500) => { vote_timeout: Duration = vote_timeout.0 },
+        vote_timeout: DurationText = DurationText::millis(500),
             wrong if vote_timeout.0 < Duration::millis(1) => ("a vote timeout of {vote_timeout}"), "\"500ms\"";
         /// How long a participant is in doubt before it asks, and again after as long.
-        inquire_after: DurationText = DurationText::millis(300) => { inquire_after: Duration = inquire_after.0 },
+        inquire_after: DurationText = DurationText::millis(300),
             wrong if inquire_after.0 < Duration::millis(1) => ("inquiries every {inquire_after}"), "\"300ms\"";
         /// How long a shard hears nothing of a transaction that has not voted before it asks whether that goes on.
-        idle_timeout: DurationText = DurationText::millis(2000) => { idle_timeout: Duration = idle_timeout.0 },
+        idle_timeout: DurationText = DurationText::millis(2000),
             wrong if idle_timeout.0 < Duration::millis(1) => ("an idle timeout of {idle_timeout}"), "\"2s\"";
         /// How often what was not answered is said again.
-        retry: DurationText = DurationText::millis(100) => { retry: Duration = retry.0 },
+        retry: DurationText = DurationText::millis(100),
             wrong if retry.0 < Duration::millis(1) => ("retries every {retry}"), "for example \"100ms\"";
         /// How often who waits sends a probe, where deadlocks are detected.
-        detect_every: DurationText = DurationText::millis(50) => { detect_every: Duration = detect_every.0 },
+        detect_every: DurationText = DurationText::millis(50),
             wrong if detect_every.0 < Duration::millis(1) => ("probes every {detect_every}"), "\"50ms\"";
         /// How long a coordinator collects decisions to write them at once; 0 for each on its own.
-        group_commit: DurationText = DurationText::millis(0) => { group_commit: Duration = group_commit.0 };
+        group_commit: DurationText = DurationText::millis(0);
         /// Entries of a shard's log between two snapshots.
         snapshot_every: u64 = 10_000, wrong if *snapshot_every == 0 => ("a snapshot after no entry"), "at least 1";
         /// A known bug to re-introduce, by name (see `splitbrain list bugs`).
@@ -344,12 +327,6 @@ impl Config {
         let mut all = Shards::default();
         (0..self.shards()).for_each(|shard| all.insert(shard));
         all
-    }
-
-    /// Whether this bug is switched on.
-    #[must_use]
-    pub fn has(&self, bug: CommitBug) -> bool {
-        self.bug == bug
     }
 }
 

@@ -1,16 +1,15 @@
 //! Registration: the [`System`] itself.
 
-use super::bugs::CATALOGUE;
 use super::checks::{self, CommitChecks};
-use super::client::{CommitClient, OPERATIONS, client, kind};
+use super::client::CommitClient;
 use super::measure::METRICS;
-use super::message::{CommitRequest, FACT_KINDS, MESSAGE_KINDS};
+use super::message::CommitRequest;
 use super::node::{Machine, TIMERS};
 use super::options::{CommitOptions, Config};
 use sim_core::measures::Measures;
 use sim_core::metric::MetricKind;
-use sim_core::workload::{Load, OperationKind};
-use sim_core::{Bug, Duration, Finished, Invalid, Operation, Phase, Profile, RoleKind, Rule, Shape, System, Verdict};
+use sim_core::workload::{Generated, Load, OperationKind};
+use sim_core::{Duration, Finished, Operation, Phase, Profile, RoleKind, Rule, System, Verdict};
 use std::rc::Rc;
 
 /// Coordinators, and shards that commit together or not at all.
@@ -24,23 +23,16 @@ impl System for CommitSystem {
     const TIMERS: u16 = TIMERS;
     const METRICS: &'static [MetricKind] = METRICS;
     const PHASES: &'static [Phase] = &[Phase { name: "transactions do not end", ends_with: None }];
-    const MESSAGE_KINDS: &'static [&'static str] = MESSAGE_KINDS;
-    const FACT_KINDS: &'static [&'static str] = FACT_KINDS;
     const ROLES: &'static [RoleKind] = &[
         RoleKind::member("coordinator", "takes clients' transactions to their end").at_most(64),
         RoleKind { asked: false, ..RoleKind::member("shard", "holds a part of the data, or a copy of one") },
     ];
-    const OPERATIONS: &'static [OperationKind] = OPERATIONS;
-    const BUGS: &'static [Bug] = CATALOGUE;
+    const OPERATIONS: &'static [OperationKind] = CommitRequest::OPERATIONS;
     const RULES: &'static [&'static [Rule]] = &[checks::RULES];
     type Node = Machine;
     type Client = CommitClient;
     type Checks = CommitChecks;
     type Options = CommitOptions;
-
-    fn configure(options: CommitOptions, shape: &Shape) -> Result<Rc<Config>, Vec<Invalid>> {
-        options.validate(shape).map(Rc::new)
-    }
 
     fn default_groups(nodes: u32) -> Vec<(&'static str, u32)> {
         let coordinators = if nodes > 3 { 2 } else { 1 };
@@ -53,7 +45,7 @@ impl System for CommitSystem {
     }
 
     fn client(_: &Rc<Config>, load: Load) -> CommitClient {
-        client(load)
+        Generated::new(load, CommitRequest::of)
     }
 
     fn checks(config: &Rc<Config>) -> CommitChecks {
@@ -70,8 +62,7 @@ impl System for CommitSystem {
     }
 
     fn operation(request: &CommitRequest) -> Operation {
-        let kind = kind(request);
-        Operation { class: kind.class, name: kind.name, key: Some(request.key) }
+        request.operation()
     }
 
     fn measure(run: &Finished<'_, Self>) -> Measures {

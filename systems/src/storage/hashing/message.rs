@@ -225,6 +225,8 @@ pub enum Record {
     Directory(raft::Record<Directory>),
 }
 
+impl sim_core::Record for Record {}
+
 /// All that a store holds.
 #[derive(Clone, Debug, Hash)]
 pub struct Image {

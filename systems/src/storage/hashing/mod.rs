@@ -99,7 +99,7 @@ pub use checks::{
     ACKNOWLEDGED_WRITES_SURVIVE, CONVERGED, DELETED_KEYS_STAY_DELETED, DELIVERED_HINTS_ARE_THERE, HashingChecks,
     LATER_WRITES_WIN, ONE_VERSION_PER_TRY, READS_SEE_ACKNOWLEDGED_WRITES, STALE_OWNER_REJECTED,
 };
-pub use client::{HashingClient, client};
+pub use client::HashingClient;
 pub use directory::{Directory, Step, View};
 pub use message::{Behalf, HashingFact, HashingMessage, HintNumber, Image, LEAVES, Leaf, Life, OpNumber, Record};
 pub use node::{Machine, TIMERS};

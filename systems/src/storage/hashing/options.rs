@@ -4,8 +4,6 @@ use super::HashingBug;
 use super::placement::{Member, RingShape, Spread};
 use super::rule::{PlacementKind, ring_shape};
 use super::shards::Lazily;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 use sim_core::units::{BitRate, ByteSize, DurationText};
 use sim_core::{Duration, NodeId, NodeSet, RoleKind};
 use std::rc::Rc;
@@ -18,15 +16,16 @@ pub(super) const ROLES: &[RoleKind] = &[
     RoleKind::member("store", "holds keys"),
 ];
 
-/// How the versions of writes are chosen.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Versions {
-    /// Above the newest that a read quorum has: one more round, and no acknowledged write loses against an earlier one.
-    #[default]
-    Quorum,
-    /// By the coordinator's clock: the last writer wins, whatever its clock takes for last.
-    Clock,
+sim_core::choices! {
+    /// How the versions of writes are chosen.
+    pub enum Versions {
+        /// Above the newest that a read quorum has: one more round, and no acknowledged write loses against an earlier
+        /// one.
+        #[default]
+        Quorum,
+        /// By the coordinator's clock: the last writer wins, whatever its clock takes for last.
+        Clock,
+    }
 }
 
 /// The configuration all nodes share.
@@ -103,15 +102,13 @@ sim_core::options! {
         sloppy: bool = false;
         /// How long a store remembers that a key was deleted. It must be longer than any store is away, or what that
         /// one still has comes back.
-        tombstone_grace: DurationText = DurationText(Duration::secs(864_000)) => {
-            tombstone_grace: Duration = tombstone_grace.0
-        };
+        tombstone_grace: DurationText = DurationText(Duration::secs(864_000));
         /// Whether a read brings what it found to those who had less, before it answers.
         read_repair: bool = true;
         /// How often a store compares what it holds with another; 0 for never.
-        repair_interval: DurationText = DurationText::millis(500) => { repair_interval: Duration = repair_interval.0 };
+        repair_interval: DurationText = DurationText::millis(500);
         /// How often a node asks for a newer view of the members.
-        view_refresh: DurationText = DurationText::millis(500) => { view_refresh: Duration = view_refresh.0 },
+        view_refresh: DurationText = DurationText::millis(500),
             wrong if view_refresh.0 == Duration::ZERO => ("asking without pause"), "for example \"500ms\"";
         /// Whether a new view is sent to everyone at once.
         announce: bool = true;
@@ -126,12 +123,12 @@ sim_core::options! {
             wrong if !(1..=1 << 30).contains(&handover_piece.0) =>
                 ("{handover_piece} at a time"), "write for example \"64 KiB\"";
         /// When a change of members that is stuck gives way to another.
-        give_up: DurationText = DurationText::millis(5000) => { give_up: Duration = give_up.0 };
+        give_up: DurationText = DurationText::millis(5000);
         /// How long a coordinator waits before it asks again.
-        resend: DurationText = DurationText::millis(25) => { resend: Duration = resend.0 },
+        resend: DurationText = DurationText::millis(25),
             wrong if resend.0 == Duration::ZERO => ("asking without pause"), "for example \"25ms\"";
         /// How long it tries.
-        op_timeout: DurationText = DurationText::millis(1000) => { op_timeout: Duration = op_timeout.0 },
+        op_timeout: DurationText = DurationText::millis(1000),
             wrong if op_timeout.0 == Duration::ZERO => ("no time to answer"), "for example \"1s\"";
         /// Records on a disk before they are made one; 0 for never.
         compact_every: u32 = 10_000;
@@ -190,13 +187,6 @@ impl Setup {
 
     pub(super) fn spread(&self) -> Spread {
         if self.has(HashingBug::ReplicasByPoints) { Spread::Points } else { Spread::Zones }
-    }
-
-    /// Whether this known bug is switched on.
-    #[inline]
-    #[must_use]
-    pub(super) fn has(&self, bug: HashingBug) -> bool {
-        self.bug == bug
     }
 }
 

@@ -7,32 +7,30 @@ use super::placement::{
     Ring, RingShape, Ties, replicas,
 };
 use super::{HashingBug, key};
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 use sim_core::{NodeId, NodeSet};
 use std::rc::Rc;
 
-/// How keys are placed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum PlacementKind {
-    /// A ring with virtual nodes.
-    #[default]
-    Ring,
-    /// Highest random weight.
-    Rendezvous,
-    /// Jump consistent hash.
-    Jump,
-    /// Maglev's table.
-    Maglev,
-    /// The hash modulo the number of nodes: what people start with.
-    Modulo,
-    /// `AnchorHash`.
-    Anchor,
-    /// Multi-probe consistent hashing.
-    MultiProbe,
-    /// A ring with bounded loads, of 1024 parts of the key space.
-    Bounded,
+sim_core::choices! {
+    /// How keys are placed.
+    pub enum PlacementKind {
+        /// A ring with virtual nodes.
+        #[default]
+        Ring,
+        /// Highest random weight.
+        Rendezvous,
+        /// Jump consistent hash.
+        Jump,
+        /// Maglev's table.
+        Maglev,
+        /// The hash modulo the number of nodes: what people start with.
+        Modulo,
+        /// `AnchorHash`.
+        Anchor,
+        /// Multi-probe consistent hashing.
+        MultiProbe,
+        /// A ring with bounded loads, of 1024 parts of the key space.
+        Bounded,
+    }
 }
 
 impl PlacementKind {

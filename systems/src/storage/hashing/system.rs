@@ -1,21 +1,16 @@
 //! Registration: the [`System`] itself.
 
-use super::bugs::CATALOGUE;
 use super::checks::{self, HashingChecks};
-use super::client::{HashingClient, client};
+use super::client::HashingClient;
 use super::measure::{METRICS, measure};
-use super::message::{FACT_KINDS, MESSAGE_KINDS};
 use super::node::{Machine, TIMERS};
 use super::options::{Config, HashingOptions, ROLES};
 use super::{orders, placing};
 use crate::shared::kv::{self, KvCommand};
 use sim_core::measures::Measures;
 use sim_core::metric::{MetricKind, Unit};
-use sim_core::workload::Load;
-use sim_core::{
-    Bug, Finished, Invalid, LoadUnit, NodeId, Operation, Order, Profile, RoleKind, Rule, Shape, System, Verdict,
-};
-use std::rc::Rc;
+use sim_core::workload::{Generated, Load};
+use sim_core::{Finished, LoadUnit, NodeId, Operation, Order, Profile, RoleKind, Rule, System, Verdict};
 
 /// A sharded, replicated key-value store.
 #[derive(Debug)]
@@ -32,11 +27,8 @@ impl System for HashingSystem {
     const ABOUT: &'static str =
         "a sharded key-value store in the manner of Dynamo: placements, quorums, hand-over and repair";
     const TIMERS: u16 = TIMERS;
-    const MESSAGE_KINDS: &'static [&'static str] = MESSAGE_KINDS;
-    const FACT_KINDS: &'static [&'static str] = FACT_KINDS;
     const ROLES: &'static [RoleKind] = ROLES;
     const ORDERS: &'static [&'static str] = &[Order::KINDS[0]];
-    const BUGS: &'static [Bug] = CATALOGUE;
     const METRICS: &'static [MetricKind] = METRICS;
     const GAUGES: &'static [MetricKind] = GAUGES;
     const LOAD: LoadUnit = LoadUnit::Work("reads and writes of stores");
@@ -46,17 +38,13 @@ impl System for HashingSystem {
     type Checks = HashingChecks;
     type Options = HashingOptions;
 
-    fn configure(options: HashingOptions, shape: &Shape) -> Result<Config, Vec<Invalid>> {
-        options.validate(shape).map(Rc::new)
-    }
-
     fn default_groups(_: u32) -> Vec<(&'static str, u32)> {
         // The option `routers` says it.
         Vec::new()
     }
 
     fn client(_: &Config, load: Load) -> HashingClient {
-        client(load)
+        Generated::new(load, kv::request)
     }
 
     fn checks(config: &Config) -> HashingChecks {

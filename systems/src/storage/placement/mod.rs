@@ -18,7 +18,7 @@ mod survey;
 mod system;
 
 pub use checks::{AGREEMENT, BOUNDED, EVERY_KEY_HAS_AN_OWNER, NO_MOVE_BETWEEN_SURVIVORS, PlacementChecks};
-pub use client::{PlacementClient, client};
+pub use client::PlacementClient;
 pub use message::{Found, Lookup, PlacementFact, PlacementMessage};
 pub use node::Owner;
 pub use options::{ChangeText, Epoch, PlacementConfig, PlacementOptions, Plan};

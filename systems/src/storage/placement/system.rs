@@ -1,15 +1,15 @@
 //! Registration: the [`System`] itself.
 
 use super::checks::{self, PlacementChecks};
-use super::client::{PlacementClient, client};
-use super::message::{FACT_KINDS, Lookup};
+use super::client::PlacementClient;
+use super::message::Lookup;
 use super::node::Owner;
 use super::options::{PlacementConfig, PlacementOptions};
 use crate::storage::hashing::placement::{Algorithm, Placement};
 use sim_core::measures::{Formula, Measures};
 use sim_core::metric::Unit;
-use sim_core::workload::Load;
-use sim_core::{Class, Finished, Invalid, LoadUnit, NodeId, Operation, Rule, Shape, System, Verdict};
+use sim_core::workload::{Generated, Load};
+use sim_core::{Class, Finished, LoadUnit, NodeId, Operation, Rule, System, Verdict};
 
 /// Placement alone.
 #[derive(Debug)]
@@ -20,7 +20,6 @@ impl System for PlacementSystem {
     const ABOUT: &'static str =
         "which node owns which key: how even a placement is and what a change of the members moves";
     const TIMERS: u16 = 1;
-    const FACT_KINDS: &'static [&'static str] = FACT_KINDS;
     const LOAD: LoadUnit = LoadUnit::Work("lookups answered");
     const RULES: &'static [&'static [Rule]] = &[checks::RULES];
     type Node = Owner;
@@ -28,12 +27,8 @@ impl System for PlacementSystem {
     type Checks = PlacementChecks;
     type Options = PlacementOptions;
 
-    fn configure(options: PlacementOptions, shape: &Shape) -> Result<PlacementConfig, Vec<Invalid>> {
-        options.validate(shape)
-    }
-
     fn client(_: &PlacementConfig, load: Load) -> PlacementClient {
-        client(load)
+        Generated::new(load, |op| Lookup { key: op.key })
     }
 
     fn checks(config: &PlacementConfig) -> PlacementChecks {

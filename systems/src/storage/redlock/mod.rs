@@ -22,8 +22,6 @@ mod app;
 mod bugs;
 mod checks;
 mod client;
-#[cfg(test)]
-mod contents;
 mod instance;
 mod message;
 mod node;
@@ -33,7 +31,7 @@ mod system;
 pub use app::App;
 pub use bugs::RedlockBug;
 pub use checks::RedlockChecks;
-pub use client::{RedlockClient, client};
+pub use client::RedlockClient;
 pub use instance::Instance;
 pub use message::{RedlockFact, RedlockMessage, RedlockRecord, RedlockRequest, RedlockResponse, Value};
 pub use node::{Machine, TIMERS};

@@ -5,7 +5,6 @@ use super::instance::Instance;
 use super::message::{RedlockFact, RedlockMessage, RedlockRecord, RedlockRequest, RedlockResponse};
 use super::options::{Config, Duty};
 use crate::shared::fenced::{FencedStore, Guarded, Write};
-use core::fmt;
 use sim_core::{Completion, Effects, Node, NodeId, Replay, Role, Ticket, Timer};
 use std::rc::Rc;
 
@@ -117,11 +116,7 @@ impl Node for Machine {
     }
 
     fn is_read(request: &RedlockRequest) -> bool {
-        matches!(request, RedlockRequest::Look { .. })
-    }
-
-    fn describe_record(record: &RedlockRecord, out: &mut dyn fmt::Write) -> fmt::Result {
-        record.describe(out)
+        request.is_read()
     }
 
     fn timer_name(_: Timer) -> &'static str {

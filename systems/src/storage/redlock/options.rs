@@ -4,17 +4,17 @@ use super::bugs::RedlockBug;
 use sim_core::units::DurationText;
 use sim_core::{Duration, NodeId};
 
-/// What an instance knows of its keys when it comes back from a crash.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Restarts {
-    /// Nothing, and it serves at once.
-    Empty,
-    /// Nothing, and it serves when every key that it may have had has gone.
-    #[default]
-    Delayed,
-    /// Everything: it answers once what it has done is on its disk.
-    Synced,
+sim_core::choices! {
+    /// What an instance knows of its keys when it comes back from a crash.
+    pub enum Restarts {
+        /// Nothing, and it serves at once.
+        Empty,
+        /// Nothing, and it serves when every key that it may have had has gone.
+        #[default]
+        Delayed,
+        /// Everything: it answers once what it has done is on its disk.
+        Synced,
+    }
 }
 
 sim_core::options! {
@@ -34,20 +34,20 @@ sim_core::options! {
 
     options {
         /// How long a key lives that nobody deletes.
-        ttl: DurationText = DurationText::millis(10_000) => { ttl: Duration = ttl.0 },
+        ttl: DurationText = DurationText::millis(10_000),
             wrong if ttl.0 < Duration::millis(10) => ("a lock of {ttl}"), "at least 10ms; 10s is usual";
         /// How long a client waits for the instances' answers to one try.
-        answer_timeout: DurationText = DurationText::millis(50) => { answer_timeout: Duration = answer_timeout.0 },
+        answer_timeout: DurationText = DurationText::millis(50),
             wrong if answer_timeout.0 == Duration::ZERO || answer_timeout.0 >= ttl.0 =>
                 ("a wait of {answer_timeout} for a lock of {ttl}"), "shorter than the lock; \"50ms\" is usual";
         /// How long a client that has not got a lock waits at most, at random, before it tries again.
-        retry_delay: DurationText = DurationText::millis(200) => { retry_delay: Duration = retry_delay.0 },
+        retry_delay: DurationText = DurationText::millis(200),
             wrong if retry_delay.0 == Duration::ZERO => ("no wait between two tries"), "\"200ms\" is usual";
         /// What an instance has of its keys after a crash: `empty`, `delayed` (nothing, but it is silent until they
         /// would have gone), or `synced`.
         restarts: Restarts = Restarts::default();
         /// How long an application holds a lock.
-        hold: DurationText = DurationText::millis(20) => { hold: Duration = hold.0 };
+        hold: DurationText = DurationText::millis(20);
         /// A known bug to re-introduce, by name (see `splitbrain list bugs`).
         bug: RedlockBug = RedlockBug::default();
     }
@@ -101,12 +101,6 @@ impl Config {
         let usual = self.ttl.0 / 100 + 2_000_000;
         let honest = (self.ttl.0 as u128 * 2 * self.max_drift_ppm as u128 / 1_000_000) as u64;
         Duration(if honest > usual { honest } else { usual })
-    }
-
-    /// Whether this bug is switched on.
-    #[must_use]
-    pub fn has(&self, bug: RedlockBug) -> bool {
-        self.bug == bug
     }
 }
 

@@ -1,15 +1,14 @@
 //! Registration: the [`System`] itself.
 
-use super::bugs::CATALOGUE;
 use super::checks::{self, METRICS, RedlockChecks};
-use super::client::{OPERATIONS, RedlockClient, client};
-use super::message::{FACT_KINDS, MESSAGE_KINDS, RedlockRequest};
+use super::client::RedlockClient;
+use super::message::RedlockRequest;
 use super::node::{Machine, TIMERS};
 use super::options::{Config, RedlockOptions};
 use sim_core::measures::Measures;
 use sim_core::metric::MetricKind;
-use sim_core::workload::{Load, OperationKind};
-use sim_core::{Bug, Finished, Invalid, Operation, Phase, Profile, RoleKind, Rule, Shape, System, Verdict};
+use sim_core::workload::{Generated, Load, OperationKind};
+use sim_core::{Finished, Operation, Phase, Profile, RoleKind, Rule, System, Verdict};
 use std::rc::Rc;
 
 /// Independent instances, a store, and applications.
@@ -22,27 +21,20 @@ impl System for RedlockSystem {
     const TIMERS: u16 = TIMERS;
     const METRICS: &'static [MetricKind] = METRICS;
     const PHASES: &'static [Phase] = &[Phase { name: "no majority of instances", ends_with: None }];
-    const MESSAGE_KINDS: &'static [&'static str] = MESSAGE_KINDS;
-    const FACT_KINDS: &'static [&'static str] = FACT_KINDS;
     const ROLES: &'static [RoleKind] = &[
         RoleKind::member("instance", "keeps keys that go by its clock").at_most(64),
         RoleKind::other("store", "is written to under locks").at_most(1),
         RoleKind::other("app", "runs a program that takes locks").at_least(1).seats(),
     ];
-    const OPERATIONS: &'static [OperationKind] = OPERATIONS;
-    const BUGS: &'static [Bug] = CATALOGUE;
+    const OPERATIONS: &'static [OperationKind] = RedlockRequest::OPERATIONS;
     const RULES: &'static [&'static [Rule]] = &[checks::RULES];
     type Node = Machine;
     type Client = RedlockClient;
     type Checks = RedlockChecks;
     type Options = RedlockOptions;
 
-    fn configure(options: RedlockOptions, shape: &Shape) -> Result<Rc<Config>, Vec<Invalid>> {
-        options.validate(shape).map(Rc::new)
-    }
-
     fn client(_: &Rc<Config>, load: Load) -> RedlockClient {
-        client(load)
+        Generated::new(load, RedlockRequest::of)
     }
 
     fn checks(config: &Rc<Config>) -> RedlockChecks {
@@ -54,13 +46,7 @@ impl System for RedlockSystem {
     }
 
     fn operation(request: &RedlockRequest) -> Operation {
-        let (kind, lock) = match request {
-            RedlockRequest::Look { lock } => (0, lock),
-            RedlockRequest::Touch { lock } => (1, lock),
-            RedlockRequest::Lock { lock } => (2, lock),
-        };
-        let kind: &OperationKind = &OPERATIONS[kind];
-        Operation { class: kind.class, name: kind.name, key: Some(*lock) }
+        request.operation()
     }
 
     fn keys(node: &Machine) -> u64 {

@@ -30,8 +30,6 @@ mod barrier;
 mod bugs;
 mod checks;
 mod client;
-#[cfg(test)]
-mod contents;
 mod desk;
 mod election;
 mod follow;
@@ -53,7 +51,7 @@ mod txn;
 pub use app::App;
 pub use bugs::ZkBug;
 pub use checks::ZkChecks;
-pub use client::{ZkClient, client};
+pub use client::ZkClient;
 pub use message::{Doing, SyncWay, Vote, ZkFact, ZkMessage, ZkRecord, ZkRequest, ZkResponse};
 pub use node::{Machine, TIMERS};
 pub use options::{Config, Duty, SyncBy, ZkOptions};

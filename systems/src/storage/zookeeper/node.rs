@@ -6,7 +6,6 @@ use super::message::{ZkFact, ZkMessage, ZkRecord, ZkRequest, ZkResponse};
 use super::options::{Config, Duty};
 use super::server::{Server, Stage};
 use crate::shared::fenced::{FencedStore, Fencing, Guarded, Write};
-use core::fmt;
 use sim_core::{Completion, Effects, Node, NodeId, Replay, Role, Ticket, Timer};
 use std::rc::Rc;
 
@@ -144,11 +143,7 @@ impl Node for Machine {
     }
 
     fn is_read(request: &ZkRequest) -> bool {
-        matches!(request, ZkRequest::Get { .. } | ZkRequest::SyncedGet { .. })
-    }
-
-    fn describe_record(record: &ZkRecord, out: &mut dyn fmt::Write) -> fmt::Result {
-        record.describe(out)
+        request.is_read()
     }
 
     fn timer_name(timer: Timer) -> &'static str {

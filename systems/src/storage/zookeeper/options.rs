@@ -5,15 +5,15 @@ use crate::shared::fenced::Fencing;
 use sim_core::units::{DurationText, RangeText};
 use sim_core::{Duration, NodeId, NodeSet};
 
-/// Who must say so before `sync` answers.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum SyncBy {
-    /// The leader, as ZooKeeper has it: one that does not know yet that it is replaced is wrong.
-    #[default]
-    Leader,
-    /// A quorum, by a transaction that changes nothing (ZOOKEEPER-3600).
-    Quorum,
+sim_core::choices! {
+    /// Who must say so before `sync` answers.
+    pub enum SyncBy {
+        /// The leader, as ZooKeeper has it: one that does not know yet that it is replaced is wrong.
+        #[default]
+        Leader,
+        /// A quorum, by a transaction that changes nothing (ZOOKEEPER-3600).
+        Quorum,
+    }
 }
 
 sim_core::options! {
@@ -37,7 +37,7 @@ sim_core::options! {
 
     options {
         /// The unit of time: heartbeats, limits and session time-outs are counted in it.
-        tick_time: DurationText = DurationText::millis(2000) => { tick: Duration = tick_time.0 },
+        tick_time as tick: DurationText = DurationText::millis(2000),
             wrong if tick_time.0 < Duration::millis(2) => ("ticks of {tick_time}"), "at least 2ms; 2s is usual";
         /// Ticks that a leader and its followers may take until they agree on an epoch and are up to date.
         init_limit: u32 = 10 => { init_limit: Duration = tick_time.0.times(u64::from(*init_limit)) },
@@ -46,14 +46,12 @@ sim_core::options! {
         sync_limit: u32 = 5 => { sync_limit: Duration = tick_time.0.times(u64::from(*sync_limit)) },
             wrong if *sync_limit == 0 => ("no time to be silent"), "at least 1; 5 is usual";
         /// How long a session may be silent before it ends.
-        session_timeout: DurationText = DurationText::millis(10_000) => {
-            session_timeout: Duration = session_timeout.0
-        },
+        session_timeout: DurationText = DurationText::millis(10_000),
             wrong if session_timeout.0 < tick_time.0.times(2) || session_timeout.0 > tick_time.0.times(20) =>
                 ("sessions of {session_timeout} at ticks of {tick_time}"),
                 format!("from {} to {}: 2 to 20 ticks", tick_time.0.times(2), tick_time.0.times(20));
         /// How long a server waits for better votes once a quorum has voted as it does.
-        finalize_wait: DurationText = DurationText::millis(200) => { finalize_wait: Duration = finalize_wait.0 },
+        finalize_wait: DurationText = DurationText::millis(200),
             wrong if finalize_wait.0 == Duration::ZERO => ("no wait for better votes"), "\"200ms\" is usual";
         /// How long it takes a server's process to notice that it has lost its leader, or its quorum, and to end its
         /// processors, before it looks for another one; the first server, the second, and so on, and the last for all
@@ -68,10 +66,10 @@ sim_core::options! {
         /// How long it takes a leader with a quorum behind it to start its processors, before anybody serves.
         start_up: RangeText = RangeText::default() => { start_up: (Duration, Duration) = (start_up.lo, start_up.hi) };
         /// How long a server waits that found its new leader not ready.
-        connect_retry: DurationText = DurationText::millis(100) => { connect_retry: Duration = connect_retry.0 },
+        connect_retry: DurationText = DurationText::millis(100),
             wrong if connect_retry.0 == Duration::ZERO => ("no wait between two tries"), "\"100ms\" is usual";
         /// How long a client waits at most, at random, before it tries another server.
-        client_pause: DurationText = DurationText::millis(1000) => { client_pause: Duration = client_pause.0 };
+        client_pause: DurationText = DurationText::millis(1000);
         /// How many transactions lie between two snapshots.
         snapshot_every: u32 = 1000,
             wrong if *snapshot_every == 0 => ("a snapshot after no transaction"), "1000; ZooKeeper has 100000";
@@ -80,9 +78,9 @@ sim_core::options! {
         /// Who answers `sync`: the `leader`, as ZooKeeper has it, or a `quorum`.
         sync_by: SyncBy = SyncBy::default();
         /// How long an application holds a lock.
-        hold: DurationText = DurationText::millis(20) => { hold: Duration = hold.0 };
+        hold: DurationText = DurationText::millis(20);
         /// How long an elected application leads.
-        term: DurationText = DurationText::millis(20) => { term: Duration = term.0 };
+        term: DurationText = DurationText::millis(20);
         /// How many a double barrier waits for.
         barrier: u32 = 3 => { barrier: usize = *barrier as usize },
             wrong if *barrier == 0 => ("a barrier that waits for nobody"), "at least 1";
@@ -92,7 +90,7 @@ sim_core::options! {
         persistent: bool = false;
         /// How long whoever takes a lock waits before it relies on it, unless the one before has let it go itself: what
         /// a recipe can do where the service has no lock-delay. 0 for not at all.
-        lock_delay: DurationText = DurationText::millis(0) => { lock_delay: Duration = lock_delay.0 };
+        lock_delay: DurationText = DurationText::millis(0);
         /// What the store goes by: `none`, or the `token` of a lock: its node's number.
         fencing: Fencing = Fencing::default();
         /// Whether everybody who waits for a lock watches all others, not only the one before.
@@ -161,12 +159,6 @@ impl Config {
     pub fn shut_down_of(&self, server: NodeId) -> (Duration, Duration) {
         let own = self.shut_down.get(server.index()).or(self.shut_down.last());
         own.copied().unwrap_or((Duration::ZERO, Duration::ZERO))
-    }
-
-    /// Whether this bug is switched on.
-    #[must_use]
-    pub fn has(&self, bug: ZkBug) -> bool {
-        self.bug == bug
     }
 }
 

@@ -1,15 +1,14 @@
 //! Registration: the [`System`] itself.
 
-use super::bugs::CATALOGUE;
 use super::checks::{self, METRICS, ZkChecks};
-use super::client::{OPERATIONS, ZkClient, client};
-use super::message::{FACT_KINDS, MESSAGE_KINDS, ZkRequest};
+use super::client::ZkClient;
+use super::message::ZkRequest;
 use super::node::{Machine, TIMERS};
 use super::options::{Config, ZkOptions};
 use sim_core::measures::Measures;
 use sim_core::metric::MetricKind;
-use sim_core::workload::{Load, OperationKind};
-use sim_core::{Bug, Finished, Invalid, Node, Operation, Phase, Profile, RoleKind, Rule, Shape, System, Verdict};
+use sim_core::workload::{Generated, Load, OperationKind};
+use sim_core::{Finished, Operation, Phase, Profile, RoleKind, Rule, System, Verdict};
 use std::rc::Rc;
 
 /// An ensemble of servers, a store, and applications with sessions.
@@ -27,28 +26,21 @@ impl System for ZooKeeperSystem {
         Phase { name: "discovery and synchronisation", ends_with: Some("established") },
         Phase { name: "sessions find a server", ends_with: None },
     ];
-    const MESSAGE_KINDS: &'static [&'static str] = MESSAGE_KINDS;
-    const FACT_KINDS: &'static [&'static str] = FACT_KINDS;
     const ROLES: &'static [RoleKind] = &[
         RoleKind::member("server", "votes and serves").at_most(64),
         RoleKind::member("observer", "serves and has no vote").at_least(0).at_most(64),
         RoleKind::other("store", "is written to under locks").at_most(1),
         RoleKind::other("app", "runs a program that has a session").at_least(1).seats(),
     ];
-    const OPERATIONS: &'static [OperationKind] = OPERATIONS;
-    const BUGS: &'static [Bug] = CATALOGUE;
+    const OPERATIONS: &'static [OperationKind] = ZkRequest::OPERATIONS;
     const RULES: &'static [&'static [Rule]] = &[checks::RULES];
     type Node = Machine;
     type Client = ZkClient;
     type Checks = ZkChecks;
     type Options = ZkOptions;
 
-    fn configure(options: ZkOptions, shape: &Shape) -> Result<Rc<Config>, Vec<Invalid>> {
-        options.validate(shape).map(Rc::new)
-    }
-
     fn client(_: &Rc<Config>, load: Load) -> ZkClient {
-        client(load)
+        Generated::new(load, ZkRequest::of)
     }
 
     fn checks(config: &Rc<Config>) -> ZkChecks {
@@ -60,20 +52,7 @@ impl System for ZooKeeperSystem {
     }
 
     fn operation(request: &ZkRequest) -> Operation {
-        let (kind, key) = match request {
-            ZkRequest::Get { key } => (0, Some(*key)),
-            ZkRequest::SyncedGet { key } => (1, Some(*key)),
-            ZkRequest::Set { key, .. } => (2, Some(*key)),
-            ZkRequest::Cas { key, .. } => (3, Some(*key)),
-            ZkRequest::Pair { key, .. } => (4, Some(*key)),
-            ZkRequest::Lock { lock } => (5, Some(*lock)),
-            ZkRequest::Configure { .. } => (6, None),
-            ZkRequest::Elect => (7, None),
-            ZkRequest::Meet { barrier } => (8, Some(*barrier)),
-        };
-        let kind: &OperationKind = &OPERATIONS[kind];
-        debug_assert_eq!(kind.class == sim_core::Class::Read, Machine::is_read(request), "{}", kind.name);
-        Operation { class: kind.class, name: kind.name, key }
+        request.operation()
     }
 
     fn keys(node: &Machine) -> u64 {

@@ -8,15 +8,15 @@
 use sim_core::{Duration, LocalInstant, NodeId};
 use std::collections::{BTreeMap, VecDeque};
 
-/// What law the gaps between heartbeats are taken to follow.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Gaps {
-    /// Normal, with the mean and deviation of those in the window (the paper, section 4.2; Akka).
-    #[default]
-    Normal,
-    /// Exponential with the mean of those in the window (Cassandra).
-    Exponential,
+sim_core::choices! {
+    /// What law the gaps between heartbeats are taken to follow.
+    pub enum Gaps {
+        /// Normal, with the mean and deviation of those in the window (the paper, section 4.2; Akka).
+        #[default]
+        Normal,
+        /// Exponential with the mean of those in the window (Cassandra).
+        Exponential,
+    }
 }
 
 /// How a [`PhiAccrual`] judges.

@@ -3,33 +3,31 @@
 use super::{
     Anchor, Bounded, Jump, Maglev, Member, Members, Modulo, MultiProbe, Placement, Refused, Rendezvous, Ring, RingShape,
 };
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 use sim_core::NodeId;
 
-/// Which rule gives every key a node.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Algorithm {
-    /// The hash modulo the number of nodes: the baseline.
-    Modulo,
-    /// The hash modulo a fixed number of slots, modulo the number of nodes.
-    ModuloSlots,
-    /// A ring with virtual nodes.
-    #[default]
-    Ring,
-    /// A ring with virtual nodes of which none takes more than its share and a little.
-    Bounded,
-    /// Highest random weight.
-    Rendezvous,
-    /// Jump consistent hash.
-    Jump,
-    /// Maglev's lookup table.
-    Maglev,
-    /// A ring of one point a node, asked from several places.
-    MultiProbe,
-    /// AnchorHash.
-    Anchor,
+sim_core::choices! {
+    /// Which rule gives every key a node.
+    pub enum Algorithm {
+        /// The hash modulo the number of nodes: the baseline.
+        Modulo,
+        /// The hash modulo a fixed number of slots, modulo the number of nodes.
+        ModuloSlots,
+        /// A ring with virtual nodes.
+        #[default]
+        Ring,
+        /// A ring with virtual nodes of which none takes more than its share and a little.
+        Bounded,
+        /// Highest random weight.
+        Rendezvous,
+        /// Jump consistent hash.
+        Jump,
+        /// Maglev's lookup table.
+        Maglev,
+        /// A ring of one point a node, asked from several places.
+        MultiProbe,
+        /// AnchorHash.
+        Anchor,
+    }
 }
 
 impl Algorithm {
