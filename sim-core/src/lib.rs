@@ -18,6 +18,7 @@ pub mod queue;
 pub mod record;
 pub mod recovery;
 pub mod seal;
+pub mod sorted;
 pub mod table;
 pub mod track;
 pub mod transactions;
