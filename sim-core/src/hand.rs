@@ -8,11 +8,12 @@ pub use table::{Letter, Table, Told};
 
 use crate::disk::Disk;
 use crate::fault::OnCrash;
+use crate::sorted::SortedMap;
 use crate::{
     Completion, Duration, Effect, Effects, Instant, LocalInstant, Node, NodeId, Order, Purpose, Rng, Ticket, Timer,
     WriteId, Writes,
 };
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 
 /// One machine: a node, its clock, its timers and its disk.
 ///
@@ -28,7 +29,7 @@ pub struct Hand<N: Node> {
     pub now: LocalInstant,
     /// Whether its disk catches up by itself after every step.
     pub syncs: bool,
-    timers: BTreeMap<Timer, LocalInstant>,
+    timers: SortedMap<Timer, LocalInstant>,
     disk: Disk<N::Record>,
     writes: Writes,
     /// The sync in flight.
@@ -54,7 +55,7 @@ where
             node: None,
             now: LocalInstant(0),
             syncs: false,
-            timers: BTreeMap::new(),
+            timers: SortedMap::new(),
             disk: Disk::new(),
             writes: Writes::default(),
             flight: None,

@@ -5,12 +5,12 @@ use core::fmt::Debug;
 use core::hash::Hash;
 use sim_core::fault::OnCrash;
 use sim_core::hand::{Table, Told};
+use sim_core::sorted::{SortedMap, SortedSet};
 use sim_core::workload::{Arrival, Keys, Load, Mix, VERBS};
 use sim_core::{
     Client, ClientId, Collect, Duration, Instant, LocalInstant, Message, Move, Node, NodeId, Outcome, Purpose, Rng,
     RoleKind, Shape, System, Ticket, Timer, hash,
 };
-use std::collections::{BTreeMap, BTreeSet};
 
 /// Steps of the machines, each with all messages that follow from it.
 const STEPS: u32 = 3_000;
@@ -20,8 +20,8 @@ const PATIENCE: u32 = 200;
 /// What was seen, by its hash, as a person reads it.
 #[derive(Default)]
 struct Seen {
-    texts: BTreeMap<(&'static str, u64), String>,
-    kinds: BTreeSet<&'static str>,
+    texts: SortedMap<(&'static str, u64), String>,
+    kinds: SortedSet<&'static str>,
 }
 
 impl Seen {
@@ -33,7 +33,7 @@ impl Seen {
 
     /// How many differ from another one in one number alone.
     fn differ_in_one(&self, of: &str) -> usize {
-        let mut masked = BTreeSet::new();
+        let mut masked = SortedSet::new();
         let texts = self.texts.iter().filter(|((what, _), _)| *what == of).map(|(_, text)| text);
         let is_digit = |c: char| c.is_ascii_digit();
         texts
@@ -105,7 +105,7 @@ where
             (S::client(&config, load), Rng::stream(1, Purpose::Client, u64::from(client)), 0)
         })
         .collect();
-    let mut asked: BTreeMap<(ClientId, u64), Asked<<S::Node as Node>::Request>> = BTreeMap::new();
+    let mut asked: SortedMap<(ClientId, u64), Asked<<S::Node as Node>::Request>> = SortedMap::new();
     let (mut seen, mut now) = (Seen::default(), LocalInstant(0));
     let ticket = |client, op, attempt| Ticket { client, op, floor: op, attempt };
     for step in 0..STEPS {

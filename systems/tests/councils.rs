@@ -3,12 +3,12 @@
 
 use sim_core::fault::{CutClients, Fault, Injection, OnCrash, Schedule, Shape, Target};
 use sim_core::network::{Latency, LinkPolicy, NetworkConfig};
+use sim_core::sorted::SortedMap;
 use sim_core::workload::Generated;
 use sim_core::{
     Completion, Duration, Effects, Engine, EngineConfig, Instant, Kind, Message, Node, NodeId, NodeSetup, Observed,
     Observer, Replay, Role, StateMachine, Timer, Verdict, Violation, hash,
 };
-use std::collections::BTreeMap;
 use systems::consensus::any::{
     Agreement, AnyChecks, AnyConfig, AnyConsensus, AnyFact, AnyMessage, AnyProtocol, AnyRecord,
 };
@@ -115,9 +115,9 @@ struct Board {
     council: Option<Council<Member>>,
     copy: Tally,
     /// What it proposed, and what it came to.
-    proposed: BTreeMap<Proposal, u64>,
+    proposed: SortedMap<Proposal, u64>,
     /// What it was told, by session and number.
-    decided: BTreeMap<(u32, u64), u64>,
+    decided: SortedMap<(u32, u64), u64>,
     settled: u64,
     void: u64,
     anew: u64,
@@ -166,7 +166,7 @@ impl Node for Board {
     fn boot(config: &AnyConfig, me: NodeId, disk: Replay<'_, AnyRecord<Tally>>, fx: &mut Fx<'_>) -> Self {
         let council = (me.0 >= FIRST).then(|| Council::boot(config, (TIMERS_FROM, LANE), disk, fx));
         fx.arm(PROPOSE, Duration::millis(3));
-        let (copy, proposed, decided) = (Tally::start(), BTreeMap::new(), BTreeMap::new());
+        let (copy, proposed, decided) = (Tally::start(), SortedMap::new(), SortedMap::new());
         let mut board = Self { council, copy, proposed, decided, settled: 0, void: 0, anew: 0, told: 0 };
         board.follow();
         board

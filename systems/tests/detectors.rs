@@ -1,7 +1,7 @@
 //! Failure detectors against what is known of them: bounds, false-positive rates and detection times.
 
+use sim_core::sorted::SortedMap;
 use sim_core::{Duration, LocalInstant, NodeId, Probability, Purpose, Rng};
-use std::collections::BTreeMap;
 use systems::control::failover::detector::{
     Detector, FixedTimeout, Gaps, Order, PhiAccrual, PhiConfig, Standing, Swim, SwimConfig, SwimEffect, SwimMessage,
 };
@@ -140,7 +140,7 @@ enum Event {
 /// A group on a network with a fixed delay, moved by hand.
 struct Group {
     swims: Vec<Option<Swim>>,
-    queue: BTreeMap<(LocalInstant, u64), Event>,
+    queue: SortedMap<(LocalInstant, u64), Event>,
     rngs: Vec<Rng>,
     loss: Vec<Probability>,
     /// Nodes below cannot reach those from here on.
@@ -162,7 +162,7 @@ impl Group {
         let start = LocalInstant(0);
         let mut group = Self {
             swims: all().map(|me| Some(Swim::new(me, all(), config.clone(), start))).collect(),
-            queue: BTreeMap::new(),
+            queue: SortedMap::new(),
             rngs: (0..u64::from(nodes)).map(|node| Rng::stream(seed, Purpose::Node, node)).collect(),
             loss: vec![Probability::NEVER; nodes as usize],
             cut: None,

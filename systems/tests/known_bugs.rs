@@ -16,7 +16,7 @@ fn rule_of<S: System>(name: &str) -> &'static str {
 
 /// Seeds until the bug is caught by its own rule (others may catch it before).
 fn until_caught(name: &str, rule: &str, most: u64, storm: impl Fn(u64, bool) -> Result<Calm, Violation>) {
-    let mut others = std::collections::BTreeSet::new();
+    let mut others = sim_core::sorted::SortedSet::new();
     for seed in 0..most {
         if let Err(violation) = storm(seed, true) {
             if violation.rule == rule {

@@ -7,8 +7,8 @@
 use super::meeting::{Meeting, Meetings};
 use crate::Scenario;
 use sim_core::hash;
+use sim_core::sorted::SortedMap;
 use sim_core::{Drop, Duration, Fact, Instant, Kind, Message, Node, NodeId, Observed, Outcome, Parcel, Peer};
-use std::collections::BTreeMap;
 
 /// What a feature is about. A search that serves each family alike is not lost in the one that has most features.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -84,7 +84,7 @@ struct Service {
 /// What a run went through.
 #[derive(Clone, Debug)]
 pub struct Coverage {
-    first: BTreeMap<u64, (Instant, u32)>,
+    first: SortedMap<u64, (Instant, u32)>,
     meetings: Meetings,
     nodes: Vec<At>,
     /// Of writes, and of reads.
@@ -96,7 +96,7 @@ pub struct Coverage {
 impl Coverage {
     pub(super) fn new(scenario: &Scenario) -> Self {
         Self {
-            first: BTreeMap::new(),
+            first: SortedMap::new(),
             meetings: Meetings::default(),
             nodes: vec![At::default(); scenario.cluster.nodes()],
             service: [Service { ends: u8::MAX, since: Instant::ZERO, level: 0 }; 2],

@@ -2,7 +2,7 @@
 
 use sim_core::Kind;
 use sim_core::hash::Mixer;
-use std::collections::BTreeSet;
+use sim_core::sorted::SortedSet;
 
 /// A fault met something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -23,8 +23,8 @@ pub(super) struct Meetings {
     faults: Vec<(&'static str, u64)>,
     roles: Vec<(&'static str, u64)>,
     /// Faults (a bit each), role, sort and kind: nothing is looked at twice.
-    seen: BTreeSet<(u16, u8, bool, u8)>,
-    met: BTreeSet<Meeting>,
+    seen: SortedSet<(u16, u8, bool, u8)>,
+    met: SortedSet<Meeting>,
 }
 
 impl Meetings {

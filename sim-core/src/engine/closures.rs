@@ -9,8 +9,9 @@ use super::connections::{Way, way};
 use super::machine::Input;
 use super::{Engine, Event};
 use crate::digest::Code;
+use crate::sorted::SortedMap;
 use crate::{Client, Drop, Duration, Instant, Node, NodeId, Observed, Observer, Peer};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 
 /// The number of a connection between two nodes.
 pub(super) type Number = u32;
@@ -30,8 +31,8 @@ pub(super) struct Side {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Closures {
     /// The newest connection of two nodes, the lower one first.
-    newest: BTreeMap<Way, Number>,
-    sides: BTreeMap<Way, Side>,
+    newest: SortedMap<Way, Number>,
+    sides: SortedMap<Way, Side>,
 }
 
 /// The way from one node to another.

@@ -4,8 +4,9 @@
 use super::closures::Closures;
 use super::{Engine, Event};
 use crate::network::Busy;
+use crate::sorted::SortedMap;
 use crate::{Client, ClientId, Drop, Duration, Instant, Message, Node, NodeId, Observer, Parcel, Peer, hash};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 
 /// What a lost segment costs: the least that Linux waits before it sends again (`TCP_RTO_MIN`).
 const RETRANSMIT: Duration = Duration::millis(200);
@@ -18,7 +19,7 @@ pub(super) type Way = (u32, u32);
 /// All connections that something was sent on.
 #[derive(Clone, Debug)]
 pub(super) struct Connections<N: Node> {
-    ways: BTreeMap<Way, Connection<N>>,
+    ways: SortedMap<Way, Connection<N>>,
     /// When each physical machine has sent what it was given.
     egress: Busy,
     /// Which of the connections between nodes are over, and who has heard of it.
@@ -27,7 +28,7 @@ pub(super) struct Connections<N: Node> {
 
 impl<N: Node> Default for Connections<N> {
     fn default() -> Self {
-        Self { ways: BTreeMap::new(), egress: Busy::default(), closures: Closures::default() }
+        Self { ways: SortedMap::new(), egress: Busy::default(), closures: Closures::default() }
     }
 }
 

@@ -6,8 +6,8 @@ use crate::digest::Code;
 use crate::fault::{ClockChange, CutClients, DiskChange, Fault, Injection, OnCrash, Shape, Sides, Target};
 use crate::hash;
 use crate::network::{ActiveCut, ActivePacket, Busy, Luck, Peers};
+use crate::sorted::SortedMap;
 use crate::{Client, Instant, Node, NodeId, Observed, Observer, Purpose, Rng, node_ids};
-use std::collections::BTreeMap;
 
 /// What has become of one injection of the schedule.
 #[derive(Clone, Debug, Default)]
@@ -292,7 +292,7 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
                     change: change.clone(),
                     busy: Busy::default(),
                     luck: Luck::new(self.seed, injection.id),
-                    memory: BTreeMap::new(),
+                    memory: SortedMap::new(),
                     touched: 0,
                 });
             }

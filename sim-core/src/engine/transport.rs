@@ -8,8 +8,8 @@ use super::{Engine, Event};
 use crate::network::{
     Crossing, GREATEST_DATAGRAM, IP_HEADER, Passage, Transport, TransportStats, UDP_HEADER, UdpPolicy,
 };
+use crate::sorted::SortedMap;
 use crate::{Client, Drop, Duration, Instant, Kind, Message, Node, NodeId, Observer, Parcel, Peer, Purpose, Rng, hash};
-use std::collections::BTreeMap;
 
 /// The state of a transport.
 pub(super) struct Carrier<N: Node> {
@@ -31,7 +31,7 @@ pub(super) struct Wire {
 
 #[derive(Clone, Debug, Default)]
 pub(super) struct Wires {
-    numbers: BTreeMap<Way, u32>,
+    numbers: SortedMap<Way, u32>,
     all: Vec<(Way, Wire)>,
 }
 

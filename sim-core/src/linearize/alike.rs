@@ -3,7 +3,7 @@
 
 use super::{Op, Passage, Spec};
 use crate::Instant;
-use std::collections::BTreeMap;
+use crate::sorted::SortedMap;
 
 /// Which operations ask the same and were answered the same, in a part that is a queue.
 ///
@@ -15,20 +15,20 @@ pub(super) struct Alike {
     /// For each operation, between which others it lies.
     spans: Vec<Span>,
     /// For each kind that is among the candidates, at which place; empty between two questions.
-    places: BTreeMap<u32, usize>,
+    places: SortedMap<u32, usize>,
 }
 
 impl Alike {
     /// `None` if there are no two of a kind, or if it is no queue.
     pub fn of<S: Spec>(ops: &[Op<'_, S>]) -> Option<Self> {
-        let mut numbers: BTreeMap<(Passage<'_>, bool), u32> = BTreeMap::new();
+        let mut numbers: SortedMap<(Passage<'_>, bool), u32> = SortedMap::new();
         let mut kinds = Vec::with_capacity(ops.len());
         for op in ops {
             let passage = S::passage(op.request, op.answered.map(|(_, answer)| answer))?;
             let next = numbers.len() as u32;
             kinds.push(*numbers.entry((passage, op.answered.is_some())).or_insert(next));
         }
-        (numbers.len() < ops.len()).then(|| Self { kinds, spans: spans(ops), places: BTreeMap::new() })
+        (numbers.len() < ops.len()).then(|| Self { kinds, spans: spans(ops), places: SortedMap::new() })
     }
 
     /// Leaves one of each kind among the `candidates` from that place on: the one that has to come first.

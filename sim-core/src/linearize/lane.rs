@@ -3,7 +3,7 @@
 use super::alike::{in_turn, spans};
 use super::{Op, Passage, Spec};
 use crate::Instant;
-use std::collections::BTreeMap;
+use crate::sorted::SortedMap;
 
 /// What is still to come into a queue, and when that comes out, in a part in which it is known of equal elements which
 /// comes in first, as far as that makes a difference.
@@ -36,7 +36,7 @@ enum Step {
 
 impl Lane {
     pub fn of<S: Spec>(ops: &[Op<'_, S>]) -> Option<Self> {
-        let (mut enters, mut leaves) = (BTreeMap::<_, Vec<usize>>::new(), BTreeMap::<_, Vec<usize>>::new());
+        let (mut enters, mut leaves) = (SortedMap::<_, Vec<usize>>::new(), SortedMap::<_, Vec<usize>>::new());
         let (mut found_none, mut some_unknown) = (Vec::new(), false);
         let mut this = Self {
             steps: Vec::new(),

@@ -20,13 +20,13 @@ mod supply;
 mod timeline;
 mod window;
 
+use crate::sorted::SortedMap;
 use crate::{Instant, Outcome};
 use ahead::Ahead;
 pub use conflict::conflict;
 use core::hash::Hash;
 use search::{Effort, Found, search};
 use stale::stale;
-use std::collections::BTreeMap;
 
 /// A sequential object: what one copy of the service would do, one operation after the other.
 pub trait Spec {
@@ -193,7 +193,7 @@ pub fn check_while<'a, S: Spec + 'a>(
 ) -> Linearizable {
     let at = |index: u32| Op::<'_, S>::of(index as usize, row(index as usize));
     // Which operations belong to a part is kept as numbers: only the part that is looked at is there as operations.
-    let mut parts: BTreeMap<S::Part, Vec<u32>> = BTreeMap::new();
+    let mut parts: SortedMap<S::Part, Vec<u32>> = SortedMap::new();
     let mut ordered = 0;
     for index in 0..u32::try_from(operations).expect("a history has fewer than 2^32 operations") {
         let Some(op) = at(index) else { continue };

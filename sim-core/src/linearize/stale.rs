@@ -5,7 +5,7 @@
 
 use super::{Makes, Op, Spec};
 use crate::Instant;
-use std::collections::BTreeMap;
+use crate::sorted::SortedMap;
 
 /// Three operations that explain a contradiction, as positions in the part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -112,7 +112,7 @@ impl Certain {
 /// The stale observation that was answered first; `None` if there is none, or if it is not known of every operation
 /// what it makes. `ops` are sorted by invocation.
 pub(super) fn stale<S: Spec>(part: &S::Part, ops: &[Op<'_, S>]) -> Option<Stale> {
-    let mut numbers: BTreeMap<S::State, u32> = BTreeMap::new();
+    let mut numbers: SortedMap<S::State, u32> = SortedMap::new();
     let mut number = |state: S::State| {
         let next = numbers.len() as u32;
         *numbers.entry(state).or_insert(next)

@@ -1,19 +1,19 @@
 //! Looking ahead: a state that somebody still has to see, and nobody can make again, must not be left.
 
 use super::{Makes, Op, Spec};
-use std::collections::BTreeMap;
+use crate::sorted::SortedMap;
 
 /// Who still needs a state and who can still make it: a state that somebody needs and nobody can make again must not be
 /// left. Only for parts in which it is known of every operation what it makes.
 pub(super) struct Supply<T> {
     /// Number of each state that somebody needs or makes.
-    states: BTreeMap<T, u32>,
+    states: SortedMap<T, u32>,
     /// For each operation, the number of the state it needs, or `NONE`.
     needs: Vec<u32>,
     /// For each operation, the number of the state it makes, or `NONE`.
     makes: Vec<u32>,
     /// For states, the operations with unknown outcomes that change something only there.
-    waiting: BTreeMap<u32, Vec<usize>>,
+    waiting: SortedMap<u32, Vec<usize>>,
     /// Which operations are left to be ordered.
     is_left: Vec<bool>,
     /// For each state, how many operations left need it, and how many can make it.
@@ -25,11 +25,11 @@ const NONE: u32 = u32::MAX;
 impl<T: Clone + Ord> Supply<T> {
     pub fn of<S: Spec<State = T>>(ops: &[Op<'_, S>]) -> Option<Self> {
         let mut this = Self {
-            states: BTreeMap::new(),
+            states: SortedMap::new(),
             needs: Vec::new(),
             makes: Vec::new(),
             left: Vec::new(),
-            waiting: BTreeMap::new(),
+            waiting: SortedMap::new(),
             is_left: vec![false; ops.len()],
         };
         for op in ops {

@@ -110,7 +110,7 @@ impl NetworkConfig {
 
 /// When a limited link is free again, for each ordered pair that has used one. Only limited links pay for it.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Busy(std::collections::BTreeMap<(u32, u32), Instant>);
+pub(crate) struct Busy(crate::sorted::SortedMap<(u32, u32), Instant>);
 
 impl Busy {
     /// Queues `bytes` on the link: how long until the last bit is out, or `None` if the queue is full.

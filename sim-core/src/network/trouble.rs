@@ -2,8 +2,8 @@
 
 use super::{Busy, LinkPolicy};
 use crate::fault::{Burst, Direction, PacketChange, Sides};
+use crate::sorted::SortedMap;
 use crate::{Drop, Duration, Instant, Kind, Peer, Probability, Purpose, Rng, hash};
-use std::collections::BTreeMap;
 
 /// A partition in force.
 #[derive(Clone, Debug)]
@@ -40,13 +40,13 @@ impl ActiveCut {
 pub(crate) struct Luck {
     seed: u64,
     fault: u64,
-    streams: BTreeMap<u32, Rng>,
+    streams: SortedMap<u32, Rng>,
 }
 
 impl Luck {
     /// The luck of the fault with this id.
     pub const fn new(seed: u64, fault: u64) -> Self {
-        Self { seed, fault, streams: BTreeMap::new() }
+        Self { seed, fault, streams: SortedMap::new() }
     }
 
     pub fn of(&mut self, who: u32) -> &mut Rng {
@@ -157,7 +157,7 @@ pub(crate) struct ActivePacket {
     /// What decides about each message.
     pub luck: Luck,
     /// What becomes of a message depends on what became of the one before it: only for faults that say so.
-    pub memory: BTreeMap<(u32, u32), Memory>,
+    pub memory: SortedMap<(u32, u32), Memory>,
     /// Messages changed.
     pub touched: u64,
 }

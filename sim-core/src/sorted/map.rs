@@ -287,7 +287,6 @@ impl<K: Ord, V> SortedMap<K, V> {
     }
 
     /// Takes out, as a map of their own, the entries whose keys are not less than `key`.
-    #[must_use]
     pub fn split_off<Q: Ord + ?Sized>(&mut self, key: &Q) -> Self
     where
         K: Borrow<Q>,

@@ -1,10 +1,10 @@
-//! Maps and sets in the order of their keys, as `std`'s `BTreeMap` and `BTreeSet` are, that compile in a tenth of the time.
+//! Maps and sets in the order of their keys, like `BTreeMap` and `BTreeSet`, that cost the compiler little.
 //!
-//! Every pair of key and value of a tree compiles the whole tree anew, some 9,000 lines of intermediate code, and systems keep
-//! four hundred such pairs: half of what the compiler had to do for them was trees. A list of short sorted lists does the
-//! same with a twentieth of the code. Finding is two binary searches; putting in and taking out moves at most
-//! one short list and the list of lists, which for a million entries is 15,000 long. It is meant for what a node, a client
-//! or a rule keeps, and is named like its model so that who knows one knows the other.
+//! Every pair of a key and a value compiles the whole tree of `std` anew, some 8,000 lines of intermediate code. Here
+//! systems keep four hundred such pairs: 3.3 of the 7.0 million lines that they gave the compiler were trees. A list
+//! of short sorted lists does the same with little code, and storms run 5 to 14 % faster on it (`raft/chaos`,
+//! `queue/chaos`). Finding is two binary searches; putting in and taking out moves at most one short list and the list
+//! of lists, which for a million entries is some 30,000 long. Names are those of `std`: who knows one knows the other.
 
 mod entry;
 mod iter;

@@ -119,7 +119,6 @@ impl<T: Ord> SortedSet<T> {
     }
 
     /// Takes out, as a set of their own, the elements that are not less than `element`.
-    #[must_use]
     pub fn split_off<Q: Ord + ?Sized>(&mut self, element: &Q) -> Self
     where
         T: Borrow<Q>,

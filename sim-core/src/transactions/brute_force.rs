@@ -1,8 +1,8 @@
 //! The checker held equal to a search over all orders, on small random histories.
 
 use super::{Builder, Doing, Fate, History, Level, Ruling, Step, Transaction, Version, check};
+use crate::sorted::SortedMap;
 use crate::{Purpose, Rng};
-use std::collections::BTreeMap;
 
 /// What a database that keeps no level made of a few transactions: each step is done at some time, each read sees what
 /// some time before had made, with or without what is not committed.
@@ -11,7 +11,7 @@ fn random(rng: &mut Rng, lists: bool) -> History {
     let keys = rng.between(1, 3) as u32;
     let count = rng.between(2, 5) as u32;
     let sloppy = rng.below(4);
-    let mut state: Vec<BTreeMap<u32, Vec<Version>>> = vec![BTreeMap::new()];
+    let mut state: Vec<SortedMap<u32, Vec<Version>>> = vec![SortedMap::new()];
     let mut next = 0;
     let mut transactions = Vec::new();
     let mut time = 0;
@@ -72,7 +72,7 @@ fn random(rng: &mut Rng, lists: bool) -> History {
 }
 
 /// Applies a transaction to a state; whether every read fits.
-fn replay(transaction: &Transaction, base: &BTreeMap<u32, Vec<Version>>) -> bool {
+fn replay(transaction: &Transaction, base: &SortedMap<u32, Vec<Version>>) -> bool {
     let mut own = base.clone();
     transaction.steps.iter().all(|step| {
         let list = own.entry(step.key).or_default();
@@ -87,7 +87,7 @@ fn replay(transaction: &Transaction, base: &BTreeMap<u32, Vec<Version>>) -> bool
     })
 }
 
-fn write(transaction: &Transaction, state: &mut BTreeMap<u32, Vec<Version>>) {
+fn write(transaction: &Transaction, state: &mut SortedMap<u32, Vec<Version>>) {
     for step in &transaction.steps {
         if let Doing::Append(version) | Doing::Write(version) = &step.doing {
             state.entry(step.key).or_default().push(*version);
@@ -97,7 +97,7 @@ fn write(transaction: &Transaction, state: &mut BTreeMap<u32, Vec<Version>>) {
 
 /// Whether one after the other, in some order, could have given this.
 fn serializable(history: &History, strict: bool) -> bool {
-    fn go(history: &History, strict: bool, left: &mut Vec<usize>, state: &BTreeMap<u32, Vec<Version>>) -> bool {
+    fn go(history: &History, strict: bool, left: &mut Vec<usize>, state: &SortedMap<u32, Vec<Version>>) -> bool {
         let all = &history.transactions;
         if !left.iter().any(|index| all[*index].fate == Fate::Committed) {
             return true;
@@ -123,7 +123,7 @@ fn serializable(history: &History, strict: bool) -> bool {
     }
     let mut left: Vec<usize> =
         (0..history.transactions.len()).filter(|index| history.transactions[*index].fate != Fate::Aborted).collect();
-    go(history, strict, &mut left, &BTreeMap::new())
+    go(history, strict, &mut left, &SortedMap::new())
 }
 
 /// Whether each could have read from a snapshot, with the first committer winning.
@@ -131,7 +131,7 @@ fn snapshot(history: &History) -> bool {
     /// What has begun, from which state and at how many commits.
     struct Search<'a> {
         history: &'a History,
-        states: Vec<BTreeMap<u32, Vec<Version>>>,
+        states: Vec<SortedMap<u32, Vec<Version>>>,
         /// The keys of each commit.
         commits: Vec<Vec<u32>>,
     }
@@ -176,7 +176,7 @@ fn snapshot(history: &History) -> bool {
     }
     let mut left: Vec<usize> =
         (0..history.transactions.len()).filter(|index| history.transactions[*index].fate != Fate::Aborted).collect();
-    go(&mut Search { history, states: vec![BTreeMap::new()], commits: Vec::new() }, &mut left)
+    go(&mut Search { history, states: vec![SortedMap::new()], commits: Vec::new() }, &mut left)
 }
 
 fn compare(lists: bool, level: Level, histories: u64, truth: impl Fn(&History) -> bool) -> [u64; 3] {

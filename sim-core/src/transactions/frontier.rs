@@ -1,13 +1,13 @@
 //! What had ended when something began, without what that implies.
 
-use std::collections::BTreeMap;
+use crate::sorted::SortedMap;
 
 /// What has ended, less what is implied: whatever had ended before another began that has ended since.
 #[derive(Debug, Default)]
 pub(super) struct Frontier {
     ended: Vec<u32>,
     /// What had ended when each began that has not ended yet.
-    at_beginning: BTreeMap<u32, Vec<u32>>,
+    at_beginning: SortedMap<u32, Vec<u32>>,
 }
 
 impl Frontier {

@@ -1,6 +1,6 @@
 //! Transactions as the checker takes them: keys and versions are numbers, one for each name and each value of a key.
 
-use std::collections::BTreeMap;
+use crate::sorted::SortedMap;
 
 /// A key, counted from 0.
 pub type Key = u32;
@@ -72,8 +72,8 @@ pub struct History {
 pub struct Builder<K, V> {
     /// What is built.
     pub history: History,
-    keys: BTreeMap<K, Key>,
-    versions: BTreeMap<(Key, V), Version>,
+    keys: SortedMap<K, Key>,
+    versions: SortedMap<(Key, V), Version>,
 }
 
 impl<K: Ord + Clone, V: Ord + Clone> Default for Builder<K, V> {
@@ -86,7 +86,7 @@ impl<K: Ord + Clone, V: Ord + Clone> Builder<K, V> {
     /// An empty history.
     #[must_use]
     pub fn new() -> Self {
-        Self { history: History::default(), keys: BTreeMap::new(), versions: BTreeMap::new() }
+        Self { history: History::default(), keys: SortedMap::new(), versions: SortedMap::new() }
     }
 
     /// The number of a key.

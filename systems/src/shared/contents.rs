@@ -2,18 +2,18 @@
 
 use core::hash::Hash;
 use sim_core::hash::content;
-use std::collections::BTreeMap;
+use sim_core::sorted::SortedMap;
 
 /// Values of one type, each of which must be told from all others by the hash of its contents.
 pub(crate) struct Told<T> {
-    hashes: BTreeMap<u64, String>,
+    hashes: SortedMap<u64, String>,
     of: core::marker::PhantomData<T>,
 }
 
 impl<T: Hash> Told<T> {
     /// No value yet.
     pub fn new() -> Self {
-        Self { hashes: BTreeMap::new(), of: core::marker::PhantomData }
+        Self { hashes: SortedMap::new(), of: core::marker::PhantomData }
     }
 
     /// One more value, called `what`.

@@ -2,8 +2,8 @@
 //! its fencing token, or takes whatever comes.
 
 use core::fmt;
+use sim_core::sorted::SortedMap;
 use sim_core::{Effect, Effects, Node, NodeId};
-use std::collections::BTreeMap;
 
 /// A write under a lock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -47,13 +47,13 @@ pub trait Guarded: Node {
 #[derive(Clone, Debug, Default)]
 pub struct FencedStore {
     fences: bool,
-    newest: BTreeMap<u64, u64>,
+    newest: SortedMap<u64, u64>,
 }
 
 impl FencedStore {
     /// One that has taken these.
     pub fn of(fences: bool, taken: impl Iterator<Item = Write>) -> Self {
-        let mut store = Self { fences: false, newest: BTreeMap::new() };
+        let mut store = Self { fences: false, newest: SortedMap::new() };
         taken.for_each(|write| _ = store.takes(&write));
         Self { fences, ..store }
     }

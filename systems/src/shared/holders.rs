@@ -4,10 +4,10 @@
 use super::fenced::Write;
 use sim_core::measures::Measures;
 use sim_core::metric::{MetricKind, Unit};
+use sim_core::sorted::SortedMap;
 use sim_core::table::{Column, Holds, Table};
 use sim_core::track::Track;
 use sim_core::{Duration, Instant, NodeId};
-use std::collections::BTreeMap;
 
 /// How long two held one lock.
 pub const OVERLAP: MetricKind =
@@ -37,16 +37,16 @@ struct Belief {
 #[derive(Clone, Debug)]
 pub struct Holders {
     /// By lock and application.
-    held: BTreeMap<(u64, NodeId), Belief>,
+    held: SortedMap<(u64, NodeId), Belief>,
     /// Locks that more than one believes to hold alone, or that one does and others beside it, and since when.
-    double: BTreeMap<u64, Instant>,
+    double: SortedMap<u64, Instant>,
     overlap: Duration,
     /// How often a lock was taken.
     pub taken: u64,
     /// Who took it with which token.
-    takers: BTreeMap<(u64, u64), NodeId>,
+    takers: SortedMap<(u64, u64), NodeId>,
     /// The token of the write that the store took last, and the newest of all, by lock.
-    stored: BTreeMap<u64, (u64, u64)>,
+    stored: SortedMap<u64, (u64, u64)>,
     /// How many writes came to the store; how many of them late; how many of those it took.
     pub writes: [u64; 3],
     late: Vec<(Instant, Write, Option<u64>, bool)>,
@@ -58,12 +58,12 @@ impl Default for Holders {
         let about = "Who believed that it held a lock, by the number that it was given.";
         let track = Track::new("locks", "Who held which lock", about, "holds");
         Self {
-            held: BTreeMap::new(),
-            double: BTreeMap::new(),
+            held: SortedMap::new(),
+            double: SortedMap::new(),
             overlap: Duration::ZERO,
             taken: 0,
-            takers: BTreeMap::new(),
-            stored: BTreeMap::new(),
+            takers: SortedMap::new(),
+            stored: SortedMap::new(),
             writes: [0; 3],
             late: Vec::new(),
             track,

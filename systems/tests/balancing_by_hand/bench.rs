@@ -1,8 +1,8 @@
 //! One machine driven by hand.
 
 use sim_core::hand::Hand;
+use sim_core::sorted::SortedMap;
 use sim_core::{ClientId, Duration, Effect, Effects, LocalInstant, Node, NodeId, Ticket};
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::rc::Rc;
 use systems::communication::balancing::{
@@ -24,7 +24,7 @@ pub struct Bench {
     asked: u64,
     /// The story, and the names of tries in it.
     pub told: String,
-    names: BTreeMap<TryNumber, usize>,
+    names: SortedMap<TryNumber, usize>,
     start: LocalInstant,
 }
 
@@ -58,7 +58,7 @@ impl Bench {
             refused: Vec::new(),
             asked: 0,
             told: String::new(),
-            names: BTreeMap::new(),
+            names: SortedMap::new(),
             start,
         };
         this.take(out);

@@ -17,9 +17,10 @@ use super::slab::Slab;
 use super::{Engine, Event};
 
 use crate::network::TcpPolicy;
+use crate::sorted::SortedMap;
 use crate::stack::{Bare, Nic, Segment, Stack, Standing};
 use crate::{Client, Drop, Instant, Node, NodeId, Observer, Peer, Purpose, Rng, Ticket, hash};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 
 /// A process reads on while fewer inputs than this wait for it; the rest stays in its sockets.
 const READ_AHEAD: usize = 8;
@@ -34,7 +35,7 @@ pub(in crate::engine) struct Streams<N: Node> {
     bare: Bare,
     connections: Vec<Option<Box<Connection<N>>>>,
     /// Which connection, and which end of it, one uses to another.
-    routes: BTreeMap<(u32, u32, u8), (u32, usize)>,
+    routes: SortedMap<(u32, u32, u8), (u32, usize)>,
     packets: Slab<Vec<u8>>,
     /// Ends that a node's process has yet to read, because it is busy.
     unread: Vec<VecDeque<(u32, usize)>>,
@@ -139,7 +140,7 @@ impl<N: Node> Streams<N> {
         let mut nic = Nic::new(policy.mtu);
         let bare = Bare::new(&mut nic);
         let unread = (0..nodes).map(|_| VecDeque::new()).collect();
-        let (connections, routes) = (Vec::new(), BTreeMap::new());
+        let (connections, routes) = (Vec::new(), SortedMap::new());
         Self { policy, nic, bare, connections, routes, packets: Slab::new(), unread, unheard: Vec::new() }
     }
 

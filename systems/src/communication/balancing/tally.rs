@@ -1,8 +1,8 @@
 //! How operations ended, counted by the time they began, so that the measured part of a run can be told from the rest.
 
 use super::fact::Reason;
+use sim_core::sorted::SortedMap;
 use sim_core::{ClientId, Duration, Instant};
-use std::collections::BTreeMap;
 
 /// The length of one count.
 const SLICE: Duration = Duration::millis(100);
@@ -15,7 +15,7 @@ pub(super) struct Slice {
     /// What those that were served took together, in nanoseconds.
     pub took: u128,
     /// Those that were not served, by reason; `None` if no balancer has said why.
-    pub errors: BTreeMap<Option<Reason>, u64>,
+    pub errors: SortedMap<Option<Reason>, u64>,
 }
 
 /// All operations.
@@ -23,7 +23,7 @@ pub(super) struct Slice {
 pub(super) struct Tally {
     slices: Vec<Slice>,
     /// What balancers last said of operations that have not ended.
-    refused: BTreeMap<(ClientId, u64), Reason>,
+    refused: SortedMap<(ClientId, u64), Reason>,
 }
 
 impl Tally {

@@ -1,8 +1,9 @@
 //! Answers that may be used again while they are young enough, in memory.
 
 use super::message::{Made, Span};
+use sim_core::sorted::SortedMap;
 use sim_core::{Duration, LocalInstant};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 
 /// One that is kept.
 #[derive(Clone, Copy, Debug)]
@@ -15,7 +16,7 @@ struct Kept {
 /// A cache of one machine.
 #[derive(Clone, Debug, Default)]
 pub struct Cache {
-    kept: BTreeMap<u64, Kept>,
+    kept: SortedMap<u64, Kept>,
     /// Keys in the order in which they came in, those that came again at their first place.
     order: VecDeque<u64>,
 }

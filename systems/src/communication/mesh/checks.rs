@@ -13,8 +13,8 @@ use super::outliers::Outliers;
 use super::story::Story;
 use crate::communication::balancing::Reason;
 use crate::shared::in_the_end;
+use sim_core::sorted::SortedMap;
 use sim_core::{Duration, Instant, NodeId, Observed, Observer, Verdict, Violation};
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
 sim_core::rules! {
@@ -94,8 +94,8 @@ pub struct MeshChecks {
     canaries: Vec<(u64, u64, f64, f64)>,
     buckets: Vec<Option<Bucket>>,
     /// When each answer was made that may be kept.
-    births: BTreeMap<Span, Instant>,
-    images: BTreeMap<Version, Rc<Image>>,
+    births: SortedMap<Span, Instant>,
+    images: SortedMap<Version, Rc<Image>>,
     configured: Vec<Version>,
     /// Since when each machine has been up.
     up: Vec<Instant>,
@@ -133,7 +133,7 @@ impl MeshChecks {
             budgets: (0..nodes as u32).map(|node| vec![(0, 0); config.routes(NodeId(node)).len()]).collect(),
             canaries: vec![(0, 0, 0.0, 0.0); config.services.len()],
             buckets: (0..nodes as u32).map(of_limit).collect(),
-            births: BTreeMap::new(),
+            births: SortedMap::new(),
             images: [(Version(0), Rc::new(config.first_image()))].into(),
             configured: vec![Version(0); nodes],
             up: vec![Instant::ZERO; nodes],

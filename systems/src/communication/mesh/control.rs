@@ -7,8 +7,8 @@ use super::message::{MeshFact, MeshMessage, MeshRecord, Version};
 use super::node::{Fx, TICK};
 use super::options::Config;
 use crate::shared::number::Counts;
+use sim_core::sorted::SortedMap;
 use sim_core::{LocalInstant, NodeId, Replay, WriteId, hash};
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
 /// Configures sidecars.
@@ -22,7 +22,7 @@ pub struct Control {
     /// Releases that are in it.
     releases: u32,
     /// Who subscribes: which version it has, and when it was heard from.
-    heard: BTreeMap<NodeId, (Version, LocalInstant)>,
+    heard: SortedMap<NodeId, (Version, LocalInstant)>,
     began: LocalInstant,
 }
 
@@ -34,7 +34,7 @@ impl Control {
             durable: Version(0),
             writing: None,
             releases: 0,
-            heard: BTreeMap::new(),
+            heard: SortedMap::new(),
             began: fx.now(),
         };
         for (_, record) in disk.iter() {

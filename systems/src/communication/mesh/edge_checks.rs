@@ -4,14 +4,14 @@
 use super::message::Queued;
 use super::node::Machine;
 use super::options::Config;
+use sim_core::sorted::{SortedMap, SortedSet};
 use sim_core::{Instant, NodeId};
-use std::collections::{BTreeMap, BTreeSet};
 
 /// What became of one edge's writes.
 #[derive(Clone, Debug, Default)]
 struct OfEdge {
     /// Those that clients were told are queued, by what they say.
-    accepted: BTreeMap<u64, Queued>,
+    accepted: SortedMap<u64, Queued>,
     /// What the hub has, in order.
     taken: Vec<Queued>,
     /// What of it the hub has told the edge that it has.
@@ -26,7 +26,7 @@ struct OfEdge {
 /// What became of all.
 #[derive(Clone, Debug, Default)]
 pub(super) struct EdgeWrites {
-    edges: BTreeMap<NodeId, OfEdge>,
+    edges: SortedMap<NodeId, OfEdge>,
 }
 
 impl EdgeWrites {
@@ -83,8 +83,8 @@ impl EdgeWrites {
     pub fn lost(&self, config: &Config, nodes: &[Option<Machine>]) -> Option<(NodeId, String)> {
         for edge in config.edges.clone().map(NodeId) {
             let (Some(of), Some(machine)) = (self.edges.get(&edge), &nodes[edge.index()]) else { continue };
-            let has: BTreeSet<u64> = of.taken.iter().map(|write| write.unique).collect();
-            let waits: BTreeSet<u64> = machine.edge().into_iter().flat_map(|edge| edge.writes()).collect();
+            let has: SortedSet<u64> = of.taken.iter().map(|write| write.unique).collect();
+            let waits: SortedSet<u64> = machine.edge().into_iter().flat_map(|edge| edge.writes()).collect();
             let is_there = |write: &&Queued| has.contains(&write.unique) || waits.contains(&write.unique);
             let lost = of.accepted.values().find(|write| !is_there(write));
             if let Some(write) = lost {

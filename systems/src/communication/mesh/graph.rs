@@ -6,9 +6,9 @@ use crate::communication::balancing::{
     self, BalancingOptions, Discipline, GrayOptions, MOST_WORKERS, Service as Law, ServiceLaw, Spell,
 };
 use sim_core::network::Latency;
+use sim_core::sorted::SortedMap;
 use sim_core::units::{DurationText, ProbabilityText};
 use sim_core::{Duration, Invalid, NodeId, Probability, Shape};
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
 /// The most clusters a sidecar may have: each has timers.
@@ -167,7 +167,7 @@ struct Routes<'a> {
     services: &'a [ServiceOptions],
     firsts: &'a [NodeId],
     made: Vec<Route>,
-    known: BTreeMap<(usize, u32, Duration), (u16, Option<u16>)>,
+    known: SortedMap<(usize, u32, Duration), (u16, Option<u16>)>,
 }
 
 impl Routes<'_> {
@@ -211,7 +211,7 @@ pub fn meant(options: &MeshOptions, shape: &Shape) -> (Vec<Service>, Vec<Route>)
             first
         })
         .collect();
-    let routes = || Routes { options, services: &services, firsts: &firsts, made: Vec::new(), known: BTreeMap::new() };
+    let routes = || Routes { options, services: &services, firsts: &firsts, made: Vec::new(), known: SortedMap::new() };
     let entry = place(&services, &options.entry).unwrap_or(0);
     // A hedge here would be the whole tree of calls once more.
     let unhedged = MeshOptions {

@@ -4,8 +4,9 @@ use super::bugs::MeshBug;
 use super::message::{MeshFact, MeshMessage, MeshRecord, Queued};
 use super::node::Fx;
 use super::options::Config;
+use sim_core::sorted::SortedMap;
 use sim_core::{NodeId, Replay, WriteId};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::rc::Rc;
 
 /// Writes that are on their way to the disk.
@@ -20,13 +21,13 @@ struct Taking {
 #[derive(Clone, Debug)]
 pub struct Hub {
     /// Up to which write of each edge it has, on its disk or on the way there.
-    taken: BTreeMap<NodeId, u64>,
+    taken: SortedMap<NodeId, u64>,
     taking: VecDeque<Taking>,
 }
 
 impl Hub {
     pub(super) fn boot(disk: Replay<'_, MeshRecord>, fx: &mut Fx<'_>) -> Self {
-        let mut this = Self { taken: BTreeMap::new(), taking: VecDeque::new() };
+        let mut this = Self { taken: SortedMap::new(), taking: VecDeque::new() };
         for (at, record) in disk.iter() {
             if let Ok(MeshRecord::Took { edge, upto, .. }) = record {
                 this.taken.insert(*edge, *upto);

@@ -1,7 +1,7 @@
 //! What the control plane configures sidecars with: one version of it, whole.
 
 use sim_core::NodeId;
-use std::collections::BTreeSet;
+use sim_core::sorted::SortedSet;
 
 /// A configuration.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -9,5 +9,5 @@ pub struct Image {
     /// Of each service, which share of its calls goes to its new version, in parts per million.
     pub weights: Vec<u32>,
     /// Replicas that are out.
-    pub out: BTreeSet<NodeId>,
+    pub out: SortedSet<NodeId>,
 }

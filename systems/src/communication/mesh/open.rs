@@ -3,8 +3,8 @@
 
 use super::graph::ServiceId;
 use super::message::Span;
+use sim_core::sorted::SortedMap;
 use sim_core::{Duration, Instant, NodeId};
-use std::collections::BTreeMap;
 
 /// A call that a try waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,24 +34,24 @@ pub(super) struct Open {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Spent {
     pub own: u64,
-    pub calls: BTreeMap<ServiceId, u64>,
+    pub calls: SortedMap<ServiceId, u64>,
 }
 
 /// All of them.
 #[derive(Clone, Debug)]
 pub(super) struct Opens {
     /// By replica.
-    open: Vec<BTreeMap<Span, Open>>,
+    open: Vec<SortedMap<Span, Open>>,
     /// Of each replica, whose calls are whose.
-    calls: Vec<BTreeMap<(u16, u64), Span>>,
+    calls: Vec<SortedMap<(u16, u64), Span>>,
     pub spent: Vec<Spent>,
 }
 
 impl Opens {
     pub fn new(nodes: usize, services: usize) -> Self {
         Self {
-            open: vec![BTreeMap::new(); nodes],
-            calls: vec![BTreeMap::new(); nodes],
+            open: vec![SortedMap::new(); nodes],
+            calls: vec![SortedMap::new(); nodes],
             spent: vec![Spent::default(); services],
         }
     }

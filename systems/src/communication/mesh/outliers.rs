@@ -5,7 +5,7 @@ use super::image::Image;
 use super::message::MeshFact;
 use super::options::Config;
 use sim_core::NodeId;
-use std::collections::{BTreeMap, BTreeSet};
+use sim_core::sorted::{SortedMap, SortedSet};
 
 /// A circuit, as announced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,10 +19,10 @@ enum Circuit {
 #[derive(Clone, Debug, Default)]
 struct Cluster {
     /// Replicas that are ejected.
-    ejected: BTreeSet<NodeId>,
-    circuits: BTreeMap<NodeId, Circuit>,
+    ejected: SortedSet<NodeId>,
+    circuits: SortedMap<NodeId, Circuit>,
     /// Replicas that are not configured.
-    missing: BTreeSet<NodeId>,
+    missing: SortedSet<NodeId>,
     panics: bool,
     spills: bool,
 }

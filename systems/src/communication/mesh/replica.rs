@@ -10,8 +10,8 @@ use super::node::{Fx, GRAY, HELLO};
 use super::options::Config;
 use super::sidecar::{Ended, Outgoing, Sidecar};
 use crate::communication::balancing::{self, Gray, Grayness, Next, RequestNumber, TryNumber, WaitingLine};
+use sim_core::sorted::SortedMap;
 use sim_core::{Duration, LocalInstant, NodeId, Timer};
-use std::collections::BTreeMap;
 
 /// A request as it arrives.
 #[derive(Clone, Copy, Debug)]
@@ -45,7 +45,7 @@ pub struct Replica {
     limiter: Option<Limiter>,
     cache: Cache,
     /// Keys that are being fetched, and the jobs that wait for that.
-    fetching: BTreeMap<u64, Vec<JobNumber>>,
+    fetching: SortedMap<u64, Vec<JobNumber>>,
     gray: Grayness,
     /// Slots that would be done, if it did not hang.
     stuck: Vec<u16>,
@@ -76,7 +76,7 @@ impl Replica {
             idle: (0..this.capacity).rev().collect(),
             limiter: this.limit.map(|(rate, burst)| Limiter::new(rate, burst, fixed, now)),
             cache: Cache::default(),
-            fetching: BTreeMap::new(),
+            fetching: SortedMap::new(),
             gray,
             stuck: Vec::new(),
         }

@@ -9,9 +9,9 @@ use super::node::who;
 use super::options::{Config, Duty};
 use crate::communication::balancing::Reason;
 use sim_core::measures::{Condition, Conditions};
+use sim_core::sorted::SortedMap;
 use sim_core::track::Track;
 use sim_core::{Clock, Instant, NodeId, Span};
-use std::collections::BTreeMap;
 
 /// Calls over one edge of the graph that were made in one second.
 #[derive(Clone, Copy, Debug, Default)]
@@ -83,10 +83,10 @@ pub(super) struct Story {
     needed: Vec<Vec<Option<bool>>>,
     /// Requests that gateways gave up, by the second, and by what they knew of it: where it failed, and whether there
     /// was no answer in time.
-    pub failed: BTreeMap<(u64, Cause, bool), u64>,
+    pub failed: SortedMap<(u64, Cause, bool), u64>,
     /// When each version came about, and which one each sidecar has.
-    versions: BTreeMap<Version, Instant>,
-    has: BTreeMap<NodeId, Version>,
+    versions: SortedMap<Version, Instant>,
+    has: SortedMap<NodeId, Version>,
     pub lag: Histogram,
     /// The longest from when a release was due until it had a version, and how many have one.
     pub release_late: u64,
@@ -125,9 +125,9 @@ impl Story {
             services: vec![Vec::new(); services],
             seconds: Vec::new(),
             needed: needed.collect(),
-            failed: BTreeMap::new(),
-            versions: BTreeMap::new(),
-            has: BTreeMap::new(),
+            failed: SortedMap::new(),
+            versions: SortedMap::new(),
+            has: SortedMap::new(),
             lag: Histogram::default(),
             release_late: 0,
             releases: 0,

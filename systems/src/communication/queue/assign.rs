@@ -3,7 +3,7 @@
 
 use super::log::Member;
 use super::options::{Config, Rebalance};
-use std::collections::BTreeMap;
+use sim_core::sorted::SortedMap;
 
 /// Deals the partitions of all topics among members, of whom each says what it has, and of which generation.
 #[must_use]
@@ -39,7 +39,7 @@ fn sticky(config: &Config, members: &[(Member, u32)]) -> Vec<Vec<u32>> {
     let all = config.data_partitions();
     let newest = members.iter().map(|(_, known)| *known).max().unwrap_or(0);
     // What a member of an older generation has, it has no right to (KIP-792).
-    let mut owners: BTreeMap<u32, usize> = BTreeMap::new();
+    let mut owners: SortedMap<u32, usize> = SortedMap::new();
     for (at, (member, _)) in members.iter().enumerate().filter(|(_, (_, known))| *known == newest) {
         for partition in member.dealt.iter().filter(|partition| **partition < all) {
             owners.entry(*partition).or_insert(at);

@@ -8,8 +8,8 @@ use super::metadata::{Alter, Altered, Image, Partition};
 use super::node::{AGAIN, CLEAN, CLOCK, FLUSH, Fx, GROUPS, WAITS, WATCH};
 use super::options::{Cleanup, Config, Flush};
 use super::replica::{Follow, Lead, Progress, Replica, Side};
+use sim_core::sorted::SortedMap;
 use sim_core::{Completion, Duration, LocalInstant, NodeId, NodeSet, Replay, Timer};
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
 /// A broker.
@@ -24,14 +24,14 @@ pub struct Broker {
     /// The controller that it takes to be in charge, and since when that has not answered.
     controller: NodeId,
     unanswered: u32,
-    pub(super) replicas: BTreeMap<Partition, Replica>,
+    pub(super) replicas: SortedMap<Partition, Replica>,
     /// The number of its last fetch.
     pub(super) last_fetch: FetchNumber,
     /// Producer ids that it may give out, and who waits for one.
     ids: (u64, u64),
     wants_ids: Vec<NodeId>,
     /// Groups of which it is the coordinator, by the partition of their offsets.
-    pub(super) desks: BTreeMap<Partition, Desk>,
+    pub(super) desks: SortedMap<Partition, Desk>,
 }
 
 impl Broker {
@@ -44,11 +44,11 @@ impl Broker {
             image: Rc::default(),
             controller,
             unanswered: 0,
-            replicas: BTreeMap::new(),
+            replicas: SortedMap::new(),
             last_fetch: FetchNumber(0),
             ids: (0, 0),
             wants_ids: Vec::new(),
-            desks: BTreeMap::new(),
+            desks: SortedMap::new(),
         };
         if !this.replay(disk) {
             fx.halt("a record of the log can not be read");

@@ -13,8 +13,9 @@ use crate::consensus::raft::RaftProtocol;
 use crate::consensus::raft::checks::RaftChecks;
 use crate::shared::in_the_end;
 use crate::shared::replication::{CouncilChecks, Protocol};
+use sim_core::sorted::{SortedMap, SortedSet};
 use sim_core::{Duration, Instant, NodeId, Observed, Observer, Verdict, Violation};
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::VecDeque;
 use std::rc::Rc;
 
 sim_core::rules! {
@@ -57,13 +58,13 @@ sim_core::rules! {
 #[derive(Clone, Debug, Default)]
 struct Known {
     /// Who has led it, by epoch: from which end on.
-    leaders: BTreeMap<u32, (NodeId, Offset)>,
+    leaders: SortedMap<u32, (NodeId, Offset)>,
     /// The epoch of the last leader that may have lost something.
     lossy: u32,
     /// What was acknowledged by all in sync, by epoch: before this offset.
-    acknowledged: BTreeMap<u32, Offset>,
+    acknowledged: SortedMap<u32, Offset>,
     /// Up to where each replica was looked at.
-    looked: BTreeMap<NodeId, Offset>,
+    looked: SortedMap<NodeId, Offset>,
     /// High watermarks over time.
     watermarks: VecDeque<(Instant, Offset)>,
 }
@@ -73,18 +74,18 @@ struct Known {
 pub struct QueueChecks {
     pub(super) config: Rc<Config>,
     council: Option<Box<CouncilChecks<Seat, RaftChecks>>>,
-    partitions: BTreeMap<Partition, Known>,
+    partitions: SortedMap<Partition, Known>,
     pub(super) ledger: Ledger,
     pub(super) story: Story,
     duties: Duties,
     /// Who was dealt what, in which generation.
-    dealt: BTreeMap<(u32, Partition), (u32, NodeId)>,
+    dealt: SortedMap<(u32, Partition), (u32, NodeId)>,
     /// Brokers that have lost what was in their page cache, and how many records each has on its disk otherwise.
-    unplugged: BTreeSet<NodeId>,
-    records: BTreeMap<NodeId, usize>,
+    unplugged: SortedSet<NodeId>,
+    records: SortedMap<NodeId, usize>,
     /// Leaders whose logs are to be looked at when their step is over.
     new_leaders: Vec<(NodeId, Partition, u32)>,
-    counts: BTreeMap<&'static str, u64>,
+    counts: SortedMap<&'static str, u64>,
     pub(super) now: Instant,
     broken: Option<Violation>,
 }
@@ -100,15 +101,15 @@ impl QueueChecks {
         Self {
             config: Rc::clone(config),
             council,
-            partitions: BTreeMap::new(),
+            partitions: SortedMap::new(),
             ledger: Ledger::default(),
             story: Story::new(config),
             duties: Duties::default(),
-            dealt: BTreeMap::new(),
-            unplugged: BTreeSet::new(),
-            records: BTreeMap::new(),
+            dealt: SortedMap::new(),
+            unplugged: SortedSet::new(),
+            records: SortedMap::new(),
             new_leaders: Vec::new(),
-            counts: BTreeMap::new(),
+            counts: SortedMap::new(),
             now: Instant::ZERO,
             broken: None,
         }
@@ -446,7 +447,7 @@ impl QueueChecks {
             let Some(broker) = machine.broker() else { continue };
             for (partition, replica) in broker.replicas().filter(|(at, _)| !self.config.holds_offsets(*at)) {
                 let Some(canon) = self.ledger.canon.get(&partition) else { continue };
-                let there: BTreeSet<Offset> =
+                let there: SortedSet<Offset> =
                     replica.log.items(replica.log.start(), replica.watermark).map(|(_, item)| item.offset).collect();
                 let gone = canon.newest.iter().find(|(_, offset)| {
                     (replica.log.start()..replica.watermark).contains(offset) && !there.contains(offset)
@@ -479,8 +480,8 @@ impl QueueChecks {
 
     fn not_settled(&self, nodes: &[Option<Machine>]) -> Option<(NodeId, String)> {
         for group in 0..self.config.groups {
-            let mut owned = BTreeSet::new();
-            let mut generations = BTreeMap::new();
+            let mut owned = SortedSet::new();
+            let mut generations = SortedMap::new();
             for (node, machine) in in_the_end::each(nodes) {
                 let Some(consumer) = machine.consumer().filter(|_| self.config.group_of(node) == group) else {
                     continue;

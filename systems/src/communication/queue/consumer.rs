@@ -10,8 +10,9 @@ use super::node::{AGAIN, CLOCK, Fx, WAITS, WATCH};
 use super::options::{Commit, Config, Rebalance, Reset};
 use super::silent::Silent;
 use crate::shared::number::Counts;
+use sim_core::sorted::SortedMap;
 use sim_core::{Duration, LocalInstant, NodeId, Timer};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::rc::Rc;
 
 /// How far it is with its group.
@@ -73,7 +74,7 @@ pub struct Consumer {
     pub(super) rests: LocalInstant,
     /// It shall join again, once it has done what it is at.
     pub(super) must_join: bool,
-    pub(super) claims: BTreeMap<Partition, Claim>,
+    pub(super) claims: SortedMap<Partition, Claim>,
     /// What it was dealt, until it can look at it.
     pub(super) dealt: Option<Vec<u32>>,
     /// What it was dealt last.
@@ -116,7 +117,7 @@ impl Consumer {
             asked: None,
             rests: now,
             must_join: false,
-            claims: BTreeMap::new(),
+            claims: SortedMap::new(),
             dealt: None,
             assigned: Vec::new(),
             wants_offsets: false,

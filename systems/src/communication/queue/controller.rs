@@ -6,8 +6,8 @@ use super::node::{CLOCK, Fx, LANE, Machine, TIMERS_FROM};
 use super::options::Config;
 use crate::consensus::raft::Raft;
 use crate::shared::replication::{Council, News, Proposal, Reign, hosts};
+use sim_core::sorted::SortedMap;
 use sim_core::{Completion, Duration, LocalInstant, NodeId, Replay, Timer};
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
 /// A member of the group.
@@ -40,8 +40,8 @@ pub struct Controller {
     /// Since when it is in charge, if it is.
     reign: Option<Reign>,
     /// When each broker was last heard from.
-    contacts: BTreeMap<NodeId, LocalInstant>,
-    pending: BTreeMap<Proposal, Pending>,
+    contacts: SortedMap<NodeId, LocalInstant>,
+    pending: SortedMap<Proposal, Pending>,
     /// The image as it was last told.
     told: Rc<Image>,
     /// When it looks after preferred leaders next.
@@ -58,8 +58,8 @@ impl Controller {
             me,
             council,
             reign: None,
-            contacts: BTreeMap::new(),
-            pending: BTreeMap::new(),
+            contacts: SortedMap::new(),
+            pending: SortedMap::new(),
             told: Rc::default(),
             prefer_at: fx.now(),
             begin_at: fx.now(),

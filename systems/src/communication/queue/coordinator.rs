@@ -9,8 +9,8 @@ use super::message::{CommitNumber, Denial, Me, QueueFact, QueueMessage, Why};
 use super::metadata::Partition;
 use super::node::{Fx, GROUPS};
 use super::replica::For;
+use sim_core::sorted::SortedMap;
 use sim_core::{Duration, Effect, LocalInstant, NodeId};
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
 /// How far a group is with a rebalance.
@@ -44,10 +44,10 @@ pub(super) struct Peer {
 pub(super) struct Group {
     pub generation: u32,
     pub stage: Stage,
-    pub members: BTreeMap<u64, Peer>,
+    pub members: SortedMap<u64, Peer>,
     /// Who deals.
     leader: u64,
-    pub offsets: BTreeMap<u32, Offset>,
+    pub offsets: SortedMap<u32, Offset>,
     /// Whether what was dealt is being written down.
     writing: bool,
 }
@@ -55,7 +55,7 @@ pub(super) struct Group {
 /// The groups whose offsets are in one partition.
 #[derive(Clone, Debug, Default)]
 pub struct Desk {
-    pub(super) groups: BTreeMap<u32, Group>,
+    pub(super) groups: SortedMap<u32, Group>,
 }
 
 impl Desk {
@@ -69,7 +69,7 @@ impl Desk {
 
 impl Group {
     fn new() -> Self {
-        let (members, offsets) = (BTreeMap::new(), BTreeMap::new());
+        let (members, offsets) = (SortedMap::new(), SortedMap::new());
         Self { generation: 0, stage: Stage::Empty, members, leader: 0, offsets, writing: false }
     }
 

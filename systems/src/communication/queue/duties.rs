@@ -6,8 +6,9 @@ use super::message::{FetchNumber, QueueMessage};
 use super::metadata::Partition;
 use super::node::Machine;
 use super::options::Config;
+use sim_core::sorted::{SortedMap, SortedSet};
 use sim_core::{Duration, Instant, NodeId, Observed};
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::VecDeque;
 
 sim_core::rules! {
     /// A fetch that has waited as long as fetches may is answered, whether or not there is anything new.
@@ -30,7 +31,7 @@ struct Open {
     /// In turn. Some are answered.
     all: VecDeque<(Instant, Asked)>,
     /// Those without an answer.
-    waiting: BTreeMap<(NodeId, Partition, FetchNumber), Instant>,
+    waiting: SortedMap<(NodeId, Partition, FetchNumber), Instant>,
 }
 
 /// A rule that was broken, and what was seen.
@@ -40,9 +41,9 @@ pub(super) type Broken = (&'static str, String);
 #[derive(Clone, Debug, Default)]
 pub(super) struct Duties {
     /// By broker.
-    asked: BTreeMap<NodeId, Open>,
+    asked: SortedMap<NodeId, Open>,
     /// By application: whom it held for silent when its last step was over.
-    silent: BTreeMap<NodeId, BTreeSet<NodeId>>,
+    silent: SortedMap<NodeId, SortedSet<NodeId>>,
     /// Whom an application has sent more than a question in this step.
     burdened: Vec<(NodeId, NodeId)>,
     /// Inputs of this step: one that stood still takes many at a time.
@@ -150,7 +151,7 @@ impl Duties {
     }
 
     /// An application holds these brokers for silent now, and has sent some more than a question.
-    fn check_spared(&mut self, node: NodeId, now: BTreeSet<NodeId>, burdened: &[(NodeId, NodeId)]) -> Option<Broken> {
+    fn check_spared(&mut self, node: NodeId, now: SortedSet<NodeId>, burdened: &[(NodeId, NodeId)]) -> Option<Broken> {
         let before = if now.is_empty() { self.silent.remove(&node) } else { self.silent.insert(node, now.clone()) };
         self.spared += u64::from(!now.is_empty());
         let before = before.unwrap_or_default();
@@ -194,16 +195,16 @@ mod tests {
 
     #[test]
     fn work_for_a_broker_that_does_not_answer_is_found() {
-        let silent = || BTreeSet::from([BROKER]);
-        let run = |before: BTreeSet<NodeId>, now: BTreeSet<NodeId>, burdened: &[(NodeId, NodeId)]| {
+        let silent = || SortedSet::from([BROKER]);
+        let run = |before: SortedSet<NodeId>, now: SortedSet<NodeId>, burdened: &[(NodeId, NodeId)]| {
             let mut duties = Duties::default();
             duties.check_spared(CONSUMER, before, &[]);
             duties.check_spared(CONSUMER, now, burdened).map(|(rule, _)| rule)
         };
         let burden = [(CONSUMER, BROKER)];
         assert_eq!(run(silent(), silent(), &burden), Some(SILENT_ARE_SPARED));
-        assert_eq!(run(BTreeSet::new(), silent(), &burden), None, "it was heard from until now");
-        assert_eq!(run(silent(), BTreeSet::new(), &burden), None, "it has just answered");
+        assert_eq!(run(SortedSet::new(), silent(), &burden), None, "it was heard from until now");
+        assert_eq!(run(silent(), SortedSet::new(), &burden), None, "it has just answered");
         assert_eq!(run(silent(), silent(), &[]), None);
     }
 }

@@ -2,8 +2,8 @@
 
 use super::log::Offset;
 use super::metadata::Partition;
+use sim_core::sorted::SortedMap;
 use sim_core::{ClientId, Instant, NodeId};
-use std::collections::BTreeMap;
 
 /// A message that a program has sent.
 #[derive(Clone, Copy, Debug)]
@@ -40,20 +40,20 @@ pub(super) struct Worked {
 pub(super) struct Canon {
     pub items: Vec<Option<(u32, u64)>>,
     /// Where each producer is, by the number of its newest message.
-    newest_of: BTreeMap<NodeId, u64>,
+    newest_of: SortedMap<NodeId, u64>,
     /// The newest message of each key.
-    pub newest: BTreeMap<u64, Offset>,
+    pub newest: SortedMap<u64, Offset>,
 }
 
 /// All messages of a run.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Ledger {
-    pub sent: BTreeMap<u64, Sent>,
+    pub sent: SortedMap<u64, Sent>,
     /// How many each producer has sent.
-    numbers: BTreeMap<NodeId, u64>,
-    pub asked: BTreeMap<u64, (ClientId, u64)>,
-    pub canon: BTreeMap<Partition, Canon>,
-    pub worked: BTreeMap<(u32, Partition), Worked>,
+    numbers: SortedMap<NodeId, u64>,
+    pub asked: SortedMap<u64, (ClientId, u64)>,
+    pub canon: SortedMap<Partition, Canon>,
+    pub worked: SortedMap<(u32, Partition), Worked>,
     pub duplicated: u64,
     pub out_of_order: u64,
     pub taken_back: u64,

@@ -2,8 +2,9 @@
 //! it, truncation, retention and compaction. It is rebuilt from the disk alone.
 
 use super::options::Acks;
+use sim_core::sorted::{SortedMap, SortedSet};
 use sim_core::{LocalInstant, NodeId, WriteId};
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::VecDeque;
 use std::rc::Rc;
 
 /// A place in a partition.
@@ -130,7 +131,7 @@ pub struct Log {
     batches: VecDeque<(WriteId, Rc<Batch>)>,
     start: Offset,
     end: Offset,
-    senders: BTreeMap<u64, Sender>,
+    senders: SortedMap<u64, Sender>,
     /// Changes with everything that happens to what is in it.
     changes: u64,
 }
@@ -290,14 +291,14 @@ impl Log {
     /// Takes out every message before `before` whose key has a newer one before it: how many went. With `oldest`, the
     /// newer ones go instead.
     pub fn compact(&mut self, before: Offset, oldest: bool) -> usize {
-        let mut kept: BTreeMap<u64, Offset> = BTreeMap::new();
+        let mut kept: SortedMap<u64, Offset> = SortedMap::new();
         for (_, item) in self.items(self.start, before) {
             let place = kept.entry(item.key).or_insert(item.offset);
             if !oldest {
                 *place = item.offset;
             }
         }
-        let kept: BTreeSet<Offset> = kept.into_values().collect();
+        let kept: SortedSet<Offset> = kept.into_values().collect();
         let mut gone = 0;
         for (_, batch) in &mut self.batches {
             let stays = |item: &Item| item.offset >= before || kept.contains(&item.offset);

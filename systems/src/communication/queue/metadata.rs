@@ -1,8 +1,8 @@
 //! What the controllers agree on: which brokers there are, which may serve, and who leads and is in sync in each
 //! partition. A state machine on Raft, as KRaft's metadata log is; brokers and applications get whole images of it.
 
+use sim_core::sorted::SortedMap;
 use sim_core::{NodeId, NodeSet, StateMachine};
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
 /// A partition of a topic, by its number among all partitions.
@@ -117,7 +117,7 @@ pub struct Image {
     /// How the cluster is laid out; `None` before anything.
     pub layout: Option<Layout>,
     /// Who is registered.
-    pub brokers: BTreeMap<NodeId, Broker>,
+    pub brokers: SortedMap<NodeId, Broker>,
     /// The partitions, by number.
     pub partitions: Vec<State>,
     /// Blocks of producer ids that were given out.

@@ -9,8 +9,9 @@ use super::node::{CLOCK, Fx};
 use super::options::{Acks, Config};
 use super::silent::Silent;
 use crate::shared::number::Counts;
+use sim_core::sorted::SortedMap;
 use sim_core::{Duration, LocalInstant, NodeId, Ticket};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::rc::Rc;
 
 /// A message that its program waits for.
@@ -71,7 +72,7 @@ pub struct Producer {
     /// Its id, and when it asks for one again.
     id: Option<u64>,
     id_at: LocalInstant,
-    lanes: BTreeMap<Partition, Lane>,
+    lanes: SortedMap<Partition, Lane>,
     questions: Vec<Question>,
     requests: RequestNumber,
 }
@@ -93,7 +94,7 @@ impl Producer {
             ask_at: now,
             id: None,
             id_at: now,
-            lanes: BTreeMap::new(),
+            lanes: SortedMap::new(),
             questions: Vec::new(),
             requests: RequestNumber(0),
         }

@@ -3,8 +3,8 @@
 use super::log::{Log, Offset};
 use super::message::{CommitNumber, FetchNumber, RequestNumber};
 use super::options::Config;
+use sim_core::sorted::SortedMap;
 use sim_core::{LocalInstant, NodeId, NodeSet, WriteId};
-use std::collections::BTreeMap;
 
 /// Who waits for a batch to be on all replicas in sync.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,7 +54,7 @@ pub(super) struct Lead {
     pub isr: NodeSet,
     /// Who shall be, since when it has asked.
     pub asked: Option<(NodeSet, LocalInstant)>,
-    pub followers: BTreeMap<NodeId, Progress>,
+    pub followers: SortedMap<NodeId, Progress>,
     /// Who waits, and for which end.
     pub acks: Vec<(Offset, For)>,
     pub fetches: Vec<Waiting>,

@@ -3,12 +3,12 @@
 
 use super::message::QueueMessage;
 use super::node::Fx;
+use sim_core::sorted::SortedMap;
 use sim_core::{Duration, LocalInstant, NodeId};
-use std::collections::BTreeMap;
 
 /// Those brokers, and when each is tried next.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Silent(BTreeMap<NodeId, LocalInstant>);
+pub(super) struct Silent(SortedMap<NodeId, LocalInstant>);
 
 impl Silent {
     /// One did not answer in time: the connection is given up.

@@ -11,10 +11,10 @@ use super::options::{Acks, Commit, Config};
 use sim_core::curve::{Curve, Line};
 use sim_core::measures::{Losses, LostWrite, Measures};
 use sim_core::metric::{MetricKind, Unit};
+use sim_core::sorted::{SortedMap, SortedSet};
 use sim_core::table::{Cell, Column, Holds, Table};
 use sim_core::track::Track;
 use sim_core::{Duration, Instant, NodeId, NodeSet, Observed};
-use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 /// Its own figures.
@@ -107,16 +107,16 @@ pub(super) struct Story {
     in_sync: Track,
     owners: Track,
     /// Who is in sync, as was last told.
-    isr: BTreeMap<Partition, NodeSet>,
-    led_by: BTreeMap<Partition, NodeId>,
+    isr: SortedMap<Partition, NodeSet>,
+    led_by: SortedMap<Partition, NodeId>,
     /// Since when a broker does nothing.
-    stopped: BTreeMap<NodeId, Instant>,
+    stopped: SortedMap<NodeId, Instant>,
     /// Since when a partition's leader does nothing.
-    headless: BTreeMap<Partition, Instant>,
-    own: BTreeMap<(u32, Partition), (BTreeSet<NodeId>, Instant)>,
+    headless: SortedMap<Partition, Instant>,
+    own: SortedMap<(u32, Partition), (SortedSet<NodeId>, Instant)>,
     unowned: Duration,
     rebalances: Vec<Dealing>,
-    ends: BTreeMap<Partition, Offset>,
+    ends: SortedMap<Partition, Offset>,
     lag: Vec<(Instant, Vec<u64>)>,
     sampled: Instant,
     shrinks: u64,
@@ -142,14 +142,14 @@ impl Story {
             leaders: Track::new("leaders", "Leaders", led, "leads").or("leads, and may lack something", true),
             in_sync: Track::new("in_sync", "Replicas in sync", synced, "in sync"),
             owners: Track::new("owners", "Partitions of consumers", owned, "has it"),
-            isr: BTreeMap::new(),
-            led_by: BTreeMap::new(),
-            stopped: BTreeMap::new(),
-            headless: BTreeMap::new(),
-            own: BTreeMap::new(),
+            isr: SortedMap::new(),
+            led_by: SortedMap::new(),
+            stopped: SortedMap::new(),
+            headless: SortedMap::new(),
+            own: SortedMap::new(),
             unowned: Duration::ZERO,
             rebalances: Vec::new(),
-            ends: BTreeMap::new(),
+            ends: SortedMap::new(),
             lag: Vec::new(),
             sampled: Instant::ZERO,
             shrinks: 0,
@@ -288,7 +288,7 @@ impl Story {
 
     fn deal(&mut self, at: Instant, of: (u32, Partition), node: NodeId) {
         let row = self.row(of);
-        let (owners, since) = self.own.entry(of).or_insert_with(|| (BTreeSet::new(), at));
+        let (owners, since) = self.own.entry(of).or_insert_with(|| (SortedSet::new(), at));
         if owners.is_empty() {
             self.unowned = self.unowned + at.since(*since);
         }

@@ -8,9 +8,9 @@ use crate::computing::tasks::gantt::{Gantt, SlotClass};
 use crate::computing::tasks::{Attempt, summary};
 use sim_core::measures::Measures;
 use sim_core::metric::{MetricKind, Unit};
+use sim_core::sorted::{SortedMap, SortedSet};
 use sim_core::table::{Column, Holds, Table};
 use sim_core::{Duration, Instant, NodeId, Observed, Observer, Verdict, Violation};
-use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 sim_core::rules! {
@@ -55,7 +55,7 @@ struct Seen {
     maps_done: Option<Instant>,
     done: Option<(Instant, Counters)>,
     given_up: Option<u32>,
-    skipped: BTreeSet<u64>,
+    skipped: SortedSet<u64>,
 }
 
 /// The memory of one run.
@@ -63,13 +63,13 @@ struct Seen {
 pub struct MapReduceChecks {
     config: Rc<Config>,
     gantt: Gantt,
-    jobs: BTreeMap<u64, Seen>,
+    jobs: SortedMap<u64, Seen>,
     /// The run that goes on.
     run: u64,
     /// Reduces that the master has counted.
-    counted: BTreeSet<(u64, u32)>,
+    counted: SortedSet<(u64, u32)>,
     local: [u64; 2],
-    moved: BTreeMap<&'static str, (u64, u64)>,
+    moved: SortedMap<&'static str, (u64, u64)>,
     now: Instant,
     last: Instant,
     /// What was broken in this step.
@@ -92,11 +92,11 @@ impl MapReduceChecks {
         Self {
             config: Rc::clone(config),
             gantt: Gantt::new(classes),
-            jobs: BTreeMap::new(),
+            jobs: SortedMap::new(),
             run: 0,
-            counted: BTreeSet::new(),
+            counted: SortedSet::new(),
             local: [0; 2],
-            moved: BTreeMap::new(),
+            moved: SortedMap::new(),
             now: Instant::ZERO,
             last: Instant::ZERO,
             broken: None,
@@ -122,7 +122,7 @@ impl MapReduceChecks {
                 }
                 self.run = run;
                 let seen =
-                    Seen { kind, began: at, maps_done: None, done: None, given_up: None, skipped: BTreeSet::new() };
+                    Seen { kind, began: at, maps_done: None, done: None, given_up: None, skipped: SortedSet::new() };
                 self.jobs.insert(run, seen);
                 self.gantt.job_begins(at, run, format!("{} {}", kind.name(), self.jobs.len()));
                 self.last = at;

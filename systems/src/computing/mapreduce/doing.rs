@@ -4,8 +4,8 @@ use super::message::{Content, Spec};
 use super::options::Config;
 use super::work::Pair;
 use crate::computing::tasks::Attempt;
+use sim_core::sorted::SortedMap;
 use sim_core::{Duration, LocalInstant, NodeId};
-use std::collections::BTreeMap;
 
 /// What it is at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,9 +44,9 @@ pub(super) struct Shuffle {
     pub have: u32,
     pub pairs: Vec<Pair>,
     /// What is where, and not asked for.
-    pub todo: BTreeMap<NodeId, Vec<u32>>,
+    pub todo: SortedMap<NodeId, Vec<u32>>,
     /// What was asked of whom.
-    pub asked: BTreeMap<NodeId, (Vec<u32>, Asked)>,
+    pub asked: SortedMap<NodeId, (Vec<u32>, Asked)>,
     /// What somebody was said to have and has not given: it is asked for again after a while.
     pub denied: Vec<(NodeId, u32)>,
     /// Whom it asked last: they are asked in turn, each reduce from another on.
@@ -59,8 +59,8 @@ impl Shuffle {
             got: vec![0; maps.div_ceil(64) as usize],
             have: 0,
             pairs: Vec::new(),
-            todo: BTreeMap::new(),
-            asked: BTreeMap::new(),
+            todo: SortedMap::new(),
+            asked: SortedMap::new(),
             denied: Vec::new(),
             last: first,
         }

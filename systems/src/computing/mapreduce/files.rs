@@ -5,8 +5,8 @@ use super::message::{Content, MapReduceFact, MapReduceMessage, MapReduceRecord};
 use super::node::Fx;
 use super::work::Pair;
 use crate::computing::tasks::Attempt;
+use sim_core::sorted::{SortedMap, SortedSet};
 use sim_core::{Effect, NodeId, Replay};
-use std::collections::{BTreeMap, BTreeSet};
 
 /// Chunks of a file: who has written each, and which of its chunks it is.
 type File = Vec<(Attempt, u32, Content)>;
@@ -15,10 +15,10 @@ type File = Vec<(Attempt, u32, Content)>;
 #[derive(Clone, Debug, Default)]
 pub struct Files {
     /// Files that only their writers know.
-    own: BTreeMap<Attempt, File>,
+    own: SortedMap<Attempt, File>,
     /// Parts of outputs: by run and part.
-    parts: BTreeMap<(u64, u32), File>,
-    renamed: BTreeSet<Attempt>,
+    parts: SortedMap<(u64, u32), File>,
+    renamed: SortedSet<Attempt>,
 }
 
 impl Files {
@@ -93,7 +93,7 @@ impl Files {
 
     /// What a part of an output holds, and who has written it.
     #[must_use]
-    pub fn part(&self, run: u64, part: u32) -> Option<(Vec<Pair>, BTreeSet<Attempt>)> {
+    pub fn part(&self, run: u64, part: u32) -> Option<(Vec<Pair>, SortedSet<Attempt>)> {
         let file = self.parts.get(&(run, part))?;
         let content = file.iter().flat_map(|(.., content)| content.iter().copied()).collect();
         Some((content, file.iter().map(|(attempt, ..)| *attempt).collect()))

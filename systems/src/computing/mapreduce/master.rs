@@ -12,8 +12,8 @@ use crate::computing::tasks::roster::{Heard, Roster};
 use crate::computing::tasks::talk::{Ping, Pong};
 use crate::computing::tasks::{Attempt, Cause};
 use sim_core::hash::Hashed;
+use sim_core::sorted::{SortedMap, SortedSet};
 use sim_core::{Duration, Effect, LocalInstant, NodeId, Replay, Ticket, Timer, WriteId};
-use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 /// Executions of a task that the last life may have begun and not written down, at most.
@@ -28,13 +28,13 @@ pub struct Master {
     roster: Roster,
     /// What reduces have to hear of this run.
     log: Vec<News>,
-    tickets: BTreeMap<Owner, Ticket>,
+    tickets: SortedMap<Owner, Ticket>,
     /// Which maps each worker has the input of.
-    local: Rc<BTreeMap<NodeId, Vec<u32>>>,
+    local: Rc<SortedMap<NodeId, Vec<u32>>>,
     /// Of a master that has come back: who has not said yet which parts there are.
-    unlisted: BTreeSet<NodeId>,
+    unlisted: SortedSet<NodeId>,
     /// Workers that should have outputs, in which life, and have not said so yet.
-    awaited: BTreeMap<NodeId, u64>,
+    awaited: SortedMap<NodeId, u64>,
     born: LocalInstant,
     /// When a task was last counted: jobs that get no further are looked at.
     pub(super) moved: LocalInstant,
@@ -42,7 +42,7 @@ pub struct Master {
 
 impl Master {
     pub(super) fn boot(config: &Rc<Config>, disk: Replay<'_, MapReduceRecord>, fx: &mut Fx<'_>) -> Self {
-        let mut local: BTreeMap<NodeId, Vec<u32>> = BTreeMap::new();
+        let mut local: SortedMap<NodeId, Vec<u32>> = SortedMap::new();
         for map in 0..config.maps {
             config.holders(map).into_iter().for_each(|holder| local.entry(holder).or_default().push(map));
         }
@@ -53,10 +53,10 @@ impl Master {
             saved: Saved::default(),
             roster: Roster::default(),
             log: Vec::new(),
-            tickets: BTreeMap::new(),
+            tickets: SortedMap::new(),
             local: Rc::new(local),
-            unlisted: BTreeSet::new(),
-            awaited: BTreeMap::new(),
+            unlisted: SortedSet::new(),
+            awaited: SortedMap::new(),
             born: now,
             moved: now,
         };

@@ -4,7 +4,7 @@ use super::message::{MapReduceResponse, Owner};
 use super::work::{Counters, Kind};
 use crate::computing::tasks::board::Board;
 use sim_core::NodeId;
-use std::collections::{BTreeMap, BTreeSet};
+use sim_core::sorted::{SortedMap, SortedSet};
 
 /// The job that is going on.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -18,13 +18,13 @@ pub struct Job {
     /// Maps, reduces.
     pub boards: [Board; 2],
     /// What each task that was done has counted.
-    pub counted: BTreeMap<(u32, u32), Counters>,
+    pub counted: SortedMap<(u32, u32), Counters>,
     /// Their sum.
     pub counters: Counters,
     /// Where the outputs of maps are: the worker, and which of its lives has them.
-    pub outputs: BTreeMap<u32, (NodeId, u64)>,
+    pub outputs: SortedMap<u32, (NodeId, u64)>,
     /// Records that have crashed processes, each with the executions of which that is known.
-    pub gasps: BTreeMap<u64, BTreeSet<u32>>,
+    pub gasps: SortedMap<u64, SortedSet<u32>>,
 }
 
 impl Job {
@@ -36,10 +36,10 @@ impl Job {
             run,
             kind,
             boards: [Board::new(maps), Board::new(reduces)],
-            counted: BTreeMap::new(),
+            counted: SortedMap::new(),
             counters: Counters::default(),
-            outputs: BTreeMap::new(),
-            gasps: BTreeMap::new(),
+            outputs: SortedMap::new(),
+            gasps: SortedMap::new(),
         }
     }
 
@@ -58,7 +58,7 @@ pub struct Saved {
     /// Those that wait, in order.
     pub queue: Vec<(Owner, Kind)>,
     /// What was answered, until its client has heard it.
-    pub answers: BTreeMap<Owner, MapReduceResponse>,
+    pub answers: SortedMap<Owner, MapReduceResponse>,
     /// Runs so far.
     pub runs: u64,
 }

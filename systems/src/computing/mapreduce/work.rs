@@ -2,7 +2,7 @@
 
 use super::options::Config;
 use crate::computing::tasks::data::{mix, pack};
-use std::collections::BTreeMap;
+use sim_core::sorted::SortedMap;
 
 /// A kind of job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
@@ -151,7 +151,7 @@ pub fn reduce(kind: Kind, mut pairs: Vec<Pair>) -> Vec<Pair> {
 #[must_use]
 pub fn directly(config: &Config, kind: Kind, skipped: &dyn Fn(u64) -> bool) -> Vec<Vec<Pair>> {
     let data = config.data();
-    let mut all: BTreeMap<u64, Vec<u64>> = BTreeMap::new();
+    let mut all: SortedMap<u64, Vec<u64>> = SortedMap::new();
     for block in 0..config.maps {
         for record in 0..config.records {
             let number = record_number(config, block, record);

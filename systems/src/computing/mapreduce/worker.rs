@@ -10,8 +10,8 @@ use crate::computing::tasks::meter::Meter;
 use crate::computing::tasks::talk::{Ping, Pong};
 use crate::computing::tasks::{Attempt, How};
 use sim_core::hash::Hashed;
+use sim_core::sorted::SortedMap;
 use sim_core::{Duration, Effect, LocalInstant, NodeId, Replay, Timer};
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
 /// Chunks in which a reduce writes its output.
@@ -45,9 +45,9 @@ pub struct Worker {
     /// Where the outputs of maps are, as far as it knows.
     places: Vec<Option<NodeId>>,
     /// What its maps have written.
-    outputs: BTreeMap<u32, Output>,
+    outputs: SortedMap<u32, Output>,
     /// Which of them have pairs of a part: each is looked for by every reduce, and most parts of most are empty.
-    by_part: BTreeMap<u32, Vec<u32>>,
+    by_part: SortedMap<u32, Vec<u32>>,
     meter: Meter,
     /// Whether something waits for an answer, so that the clock for that runs.
     waits: bool,
@@ -73,8 +73,8 @@ impl Worker {
             run: 0,
             known: 0,
             places: Vec::new(),
-            outputs: BTreeMap::new(),
-            by_part: BTreeMap::new(),
+            outputs: SortedMap::new(),
+            by_part: SortedMap::new(),
             meter: Meter::new(config.quantum, fx.now()),
             waits: false,
         };

@@ -11,8 +11,8 @@ use crate::consensus::raft::RaftProtocol;
 use crate::consensus::raft::checks::RaftChecks;
 use crate::shared::in_the_end;
 use crate::shared::replication::{CouncilChecks, Protocol};
+use sim_core::sorted::SortedSet;
 use sim_core::{Instant, NodeId, Observed, Observer, Outcome, Verdict, Violation};
-use std::collections::BTreeSet;
 use std::rc::Rc;
 
 sim_core::rules! {
@@ -163,7 +163,7 @@ impl SchedulingChecks {
     }
 
     fn missed(&self, nodes: &[Option<Machine>], by: Instant) -> Option<(NodeId, String)> {
-        let had: BTreeSet<(u8, u64)> = self.had_effect(nodes).into_iter().collect();
+        let had: SortedSet<(u8, u64)> = self.had_effect(nodes).into_iter().collect();
         let due = self.due(by);
         let missed = due.iter().filter(|firing| !had.contains(firing)).count();
         let (entry, first) = due.iter().find(|firing| !had.contains(firing))?;

@@ -6,8 +6,8 @@ use super::message::{Kick, SchedulingFact, SchedulingMessage, SchedulingRecord};
 use super::node::{Fx, Machine};
 use super::options::Config;
 use super::task::{Lease, TaskId};
+use sim_core::sorted::{SortedMap, SortedSet};
 use sim_core::{Effect, NodeId, Replay, WriteId};
-use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 /// A collector.
@@ -15,23 +15,23 @@ use std::rc::Rc;
 pub struct Collector {
     config: Rc<Config>,
     /// Results that are not public, and where each stands on the disk.
-    staged: BTreeMap<Lease, WriteId>,
+    staged: SortedMap<Lease, WriteId>,
     /// Tasks whose results are public, and where that stands.
-    public: BTreeMap<TaskId, WriteId>,
+    public: SortedMap<TaskId, WriteId>,
     /// Firings that were launched directly and have had their effect.
-    ran: BTreeMap<Kick, WriteId>,
+    ran: SortedMap<Kick, WriteId>,
     /// What was missing when it was asked for: each is told once.
-    missed: BTreeSet<Lease>,
+    missed: SortedSet<Lease>,
 }
 
 impl Collector {
     pub(super) fn boot(config: &Rc<Config>, disk: Replay<'_, SchedulingRecord>, fx: &mut Fx<'_>) -> Self {
         let mut this = Self {
             config: Rc::clone(config),
-            staged: BTreeMap::new(),
-            public: BTreeMap::new(),
-            ran: BTreeMap::new(),
-            missed: BTreeSet::new(),
+            staged: SortedMap::new(),
+            public: SortedMap::new(),
+            ran: SortedMap::new(),
+            missed: SortedSet::new(),
         };
         let mut rotten = false;
         for (write, record) in disk.iter() {

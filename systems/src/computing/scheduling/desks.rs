@@ -3,8 +3,8 @@
 use super::message::Life;
 use super::task::{Lease, Needs};
 use core::cmp::Reverse;
+use sim_core::sorted::{SortedMap, SortedSet};
 use sim_core::{LocalInstant, NodeId, Rng};
-use std::collections::{BTreeMap, BTreeSet};
 
 /// A worker, as its leader sees it.
 #[derive(Clone, Debug)]
@@ -14,7 +14,7 @@ pub struct Desk {
     /// When it was heard last.
     pub heard: LocalInstant,
     /// What it has been given and has not given back.
-    held: BTreeMap<Lease, Needs>,
+    held: SortedMap<Lease, Needs>,
     used: Needs,
     speed: u32,
 }
@@ -25,8 +25,8 @@ type Place = (Reverse<u32>, Reverse<u32>, NodeId);
 /// All workers that have registered.
 #[derive(Clone, Debug)]
 pub struct Desks {
-    all: BTreeMap<NodeId, Desk>,
-    free: BTreeSet<Place>,
+    all: SortedMap<NodeId, Desk>,
+    free: SortedSet<Place>,
     /// The same workers as a list, to draw from.
     list: Vec<NodeId>,
     room: Needs,
@@ -36,7 +36,7 @@ impl Desks {
     /// None yet; each will have this much room.
     #[must_use]
     pub const fn new(room: Needs) -> Self {
-        Self { all: BTreeMap::new(), free: BTreeSet::new(), list: Vec::new(), room }
+        Self { all: SortedMap::new(), free: SortedSet::new(), list: Vec::new(), room }
     }
 
     /// A worker.
@@ -72,7 +72,7 @@ impl Desks {
     /// A worker registers: nothing is known of what it has.
     pub fn register(&mut self, worker: NodeId, life: Life, speed: u32, now: LocalInstant) {
         self.remove(worker);
-        let desk = Desk { life, heard: now, held: BTreeMap::new(), used: Needs::default(), speed };
+        let desk = Desk { life, heard: now, held: SortedMap::new(), used: Needs::default(), speed };
         self.all.insert(worker, desk);
         self.change(worker, |_| {});
         let at = self.list.partition_point(|other| *other < worker);

@@ -9,8 +9,8 @@ use super::options::{Config, Policy};
 use super::scheduler::Scheduler;
 use super::task::{JobId, Lease, TaskId};
 use super::waiting::Item;
+use sim_core::sorted::SortedMap;
 use sim_core::{Duration, NodeId};
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
 /// How many tasks that can not go yet are passed over at a time, where a policy may pass over any.
@@ -184,7 +184,7 @@ fn soonest_done(lead: &mut Lead, config: &Config, now: sim_core::LocalInstant) {
     if lead.desks.is_full() || lead.waiting.len() == 0 {
         return;
     }
-    let mut from: BTreeMap<NodeId, sim_core::LocalInstant> = BTreeMap::new();
+    let mut from: SortedMap<NodeId, sim_core::LocalInstant> = SortedMap::new();
     for worker in lead.desks.list() {
         let has_room = lead.desks.load(*worker) < config.slots;
         from.insert(*worker, lead.busy_until(*worker, now).filter(|_| !has_room).unwrap_or(now));
@@ -222,7 +222,7 @@ fn anywhere(lead: &mut Lead, pick: impl Fn(&Lead, &mut Fx<'_>) -> Option<NodeId>
 
 /// Two places for each of these tasks, those of a job at different workers if there are enough.
 fn reserve(lead: &Lead, items: &[Item], fx: &mut Fx<'_>) {
-    let mut jobs: BTreeMap<JobId, usize> = BTreeMap::new();
+    let mut jobs: SortedMap<JobId, usize> = SortedMap::new();
     for item in items {
         *jobs.entry(item.id.job).or_default() += 1;
     }

@@ -5,8 +5,8 @@ use super::command::Change;
 use super::message::Kick;
 use super::options::{Config, CronMode};
 use super::queue::Queue;
+use sim_core::sorted::SortedMap;
 use sim_core::{LocalInstant, NodeId, Rng};
-use std::collections::BTreeMap;
 
 /// What a node's clock shows when the run begins, if it is right.
 const BEGINS: u64 = 1 << 60;
@@ -30,7 +30,7 @@ struct Launched {
 pub struct Firings {
     /// Of each entry, what it was due when it was last looked at.
     last: Vec<u64>,
-    launched: BTreeMap<(u8, u64), Launched>,
+    launched: SortedMap<(u8, u64), Launched>,
     launches: u64,
     term: u64,
 }

@@ -10,8 +10,8 @@ use super::options::Config;
 use super::task::{Lease, Needs, TaskId};
 use super::waiting::Waiting;
 use crate::shared::replication::{Proposal, Reign};
+use sim_core::sorted::{SortedMap, SortedSet};
 use sim_core::{Duration, LocalInstant, NodeId, Ticket};
-use std::collections::{BTreeMap, BTreeSet};
 
 /// A lease that the log has given away.
 #[derive(Clone, Copy, Debug)]
@@ -52,21 +52,21 @@ pub(super) struct Lead {
     /// What is to be agreed on next.
     pub outbox: Vec<Change>,
     /// What is being agreed on.
-    pub inflight: BTreeSet<Proposal>,
+    pub inflight: SortedSet<Proposal>,
     pub desks: Desks,
-    pub leases: BTreeMap<TaskId, Held>,
-    pub granting: BTreeMap<TaskId, Granting>,
+    pub leases: SortedMap<TaskId, Held>,
+    pub granting: SortedMap<TaskId, Granting>,
     pub waiting: Waiting,
     /// The newest place in the queue that it has taken in.
     pub cursor: u64,
     /// What the collector was told to make public, and when it will be told again.
-    pub publishing: BTreeMap<TaskId, (Lease, LocalInstant)>,
+    pub publishing: SortedMap<TaskId, (Lease, LocalInstant)>,
     pub to_publish: Vec<Lease>,
     /// Tasks that were told to stop, to make room.
-    pub stopping: BTreeSet<Lease>,
+    pub stopping: SortedSet<Lease>,
     pub firings: Firings,
     /// Submissions that it has proposed itself: a bug.
-    pub asked: BTreeMap<Proposal, Ticket>,
+    pub asked: SortedMap<Proposal, Ticket>,
 }
 
 /// Proposals that may be under way at a time: what comes meanwhile is one more, however much it is.
@@ -80,17 +80,17 @@ impl Lead {
             established: false,
             barrier: None,
             outbox: Vec::new(),
-            inflight: BTreeSet::new(),
+            inflight: SortedSet::new(),
             desks: Desks::new(config.room()),
-            leases: BTreeMap::new(),
-            granting: BTreeMap::new(),
+            leases: SortedMap::new(),
+            granting: SortedMap::new(),
             waiting: Waiting::new(config.policy, config.classes, jumps),
             cursor: 0,
-            publishing: BTreeMap::new(),
+            publishing: SortedMap::new(),
             to_publish: Vec::new(),
-            stopping: BTreeSet::new(),
+            stopping: SortedSet::new(),
             firings: Firings::default(),
-            asked: BTreeMap::new(),
+            asked: SortedMap::new(),
         }
     }
 

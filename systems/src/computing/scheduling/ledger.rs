@@ -10,8 +10,8 @@ use super::job;
 use super::message::{End, SchedulingFact, SchedulingRequest};
 use super::options::{Config, CronMode, Policy};
 use super::task::{JobId, JobSpec, Lease, Needs, TaskId, TaskSpec};
+use sim_core::sorted::{SortedMap, SortedSet};
 use sim_core::{Instant, NodeId, Violation};
-use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 /// A task.
@@ -63,29 +63,29 @@ pub(super) struct JobSeen {
 #[derive(Clone, Debug)]
 pub(super) struct Ledger {
     config: Rc<Config>,
-    specs: BTreeMap<JobId, (JobSpec, Instant)>,
-    pub jobs: BTreeMap<JobId, JobSeen>,
+    specs: SortedMap<JobId, (JobSpec, Instant)>,
+    pub jobs: SortedMap<JobId, JobSeen>,
     /// Jobs by what their clients called them.
-    bases: BTreeSet<JobId>,
-    pub tasks: BTreeMap<TaskId, Seen>,
-    children: BTreeMap<TaskId, Vec<TaskId>>,
+    bases: SortedSet<JobId>,
+    pub tasks: SortedMap<TaskId, Seen>,
+    children: SortedMap<TaskId, Vec<TaskId>>,
     /// What the log has given to each worker.
-    used: BTreeMap<NodeId, Needs>,
+    used: SortedMap<NodeId, Needs>,
     pub runs: Vec<Run>,
-    open: BTreeMap<(NodeId, Lease), usize>,
-    ran_well: BTreeSet<Lease>,
+    open: SortedMap<(NodeId, Lease), usize>,
+    ran_well: SortedSet<Lease>,
     /// Tasks that wait for a worker, by class.
-    ready: Vec<BTreeSet<TaskId>>,
-    picked: BTreeSet<TaskId>,
+    ready: Vec<SortedSet<TaskId>>,
+    picked: SortedSet<TaskId>,
     leader: Option<NodeId>,
     /// The newest decision that was looked at.
     seen: (u64, u32),
     /// Jobs that clients were told of.
-    pub told: BTreeSet<JobId>,
-    pub lost: BTreeMap<Why, u64>,
+    pub told: SortedSet<JobId>,
+    pub lost: SortedMap<Why, u64>,
     pub stolen: u64,
     /// Firings in the log, and when.
-    pub fired: BTreeMap<(u8, u64), (u32, Instant)>,
+    pub fired: SortedMap<(u8, u64), (u32, Instant)>,
     pub decisions: u64,
     pub published: u64,
     pub registered: Vec<Instant>,
@@ -103,23 +103,23 @@ impl Ledger {
     pub fn new(config: &Rc<Config>) -> Self {
         Self {
             config: Rc::clone(config),
-            specs: BTreeMap::new(),
-            jobs: BTreeMap::new(),
-            bases: BTreeSet::new(),
-            tasks: BTreeMap::new(),
-            children: BTreeMap::new(),
-            used: BTreeMap::new(),
+            specs: SortedMap::new(),
+            jobs: SortedMap::new(),
+            bases: SortedSet::new(),
+            tasks: SortedMap::new(),
+            children: SortedMap::new(),
+            used: SortedMap::new(),
             runs: Vec::new(),
-            open: BTreeMap::new(),
-            ran_well: BTreeSet::new(),
-            ready: vec![BTreeSet::new(); usize::from(config.classes)],
-            picked: BTreeSet::new(),
+            open: SortedMap::new(),
+            ran_well: SortedSet::new(),
+            ready: vec![SortedSet::new(); usize::from(config.classes)],
+            picked: SortedSet::new(),
             leader: None,
             seen: (0, 0),
-            told: BTreeSet::new(),
-            lost: BTreeMap::new(),
+            told: SortedSet::new(),
+            lost: SortedMap::new(),
             stolen: 0,
-            fired: BTreeMap::new(),
+            fired: SortedMap::new(),
             decisions: 0,
             published: 0,
             registered: Vec::new(),

@@ -11,10 +11,10 @@ use super::task::TaskId;
 use sim_core::curve::{Curve, Line};
 use sim_core::measures::{Formula, Measures};
 use sim_core::metric::{MetricKind, Unit};
+use sim_core::sorted::{SortedMap, SortedSet};
 use sim_core::table::{Cell, Column, Holds, Table};
 use sim_core::track::{Span, Track};
 use sim_core::{Duration, Instant};
-use std::collections::{BTreeMap, BTreeSet};
 
 /// Its own figures.
 pub(super) const METRICS: &[MetricKind] = &[
@@ -307,7 +307,7 @@ impl SchedulingChecks {
         table.about = "Every attempt on a worker, by what became of it. An attempt whose lease ran out before it came \
                        to a worker has not run"
             .to_owned();
-        let mut rows: BTreeMap<(usize, &str), (u64, BTreeSet<TaskId>, u64)> = BTreeMap::new();
+        let mut rows: SortedMap<(usize, &str), (u64, SortedSet<TaskId>, u64)> = SortedMap::new();
         for run in &self.ledger.runs {
             let (kind, name) = self.outcome(run);
             let row = rows.entry((kind, name)).or_default();
@@ -397,7 +397,7 @@ impl SchedulingChecks {
     /// What the cron table did.
     fn cron(&self, nodes: &[Option<Machine>], by: Instant, all: &mut Measures) {
         let due = self.due(by);
-        let mut had: BTreeMap<(u8, u64), u64> = BTreeMap::new();
+        let mut had: SortedMap<(u8, u64), u64> = SortedMap::new();
         self.had_effect(nodes).into_iter().for_each(|firing| *had.entry(firing).or_default() += 1);
         let count = |of: &dyn Fn(&(u8, u64)) -> bool| due.iter().filter(|firing| of(firing)).count() as f64;
         all.set(METRICS, "cron_due", due.len() as f64);

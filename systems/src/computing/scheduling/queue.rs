@@ -5,8 +5,8 @@ use super::bugs::SchedulingBug;
 use super::command::{Answer, Change, Command, Looks, Why};
 use super::message::Life;
 use super::task::{JobId, JobSpec, Lease, Needs, TaskId, TaskSpec, mix};
+use sim_core::sorted::{SortedMap, SortedSet};
 use sim_core::{Duration, NodeId, StateMachine, hash};
-use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 /// How far a task is.
@@ -64,17 +64,17 @@ pub struct Job {
 #[derive(Clone, Debug, Hash)]
 pub struct Queue {
     looks: Looks,
-    jobs: BTreeMap<JobId, Job>,
+    jobs: SortedMap<JobId, Job>,
     /// Jobs of which nothing is left to do.
-    over: BTreeSet<JobId>,
-    given_up: BTreeSet<TaskId>,
+    over: SortedSet<JobId>,
+    given_up: SortedSet<TaskId>,
     /// Who waits for whom.
-    children: BTreeMap<TaskId, Vec<TaskId>>,
+    children: SortedMap<TaskId, Vec<TaskId>>,
     /// Tasks that wait for a worker, in the order in which they came to.
-    ready: BTreeMap<u64, TaskId>,
+    ready: SortedMap<u64, TaskId>,
     last_place: u64,
     /// When each entry of the cron table fired last, by what it was due.
-    fired: BTreeMap<u8, u64>,
+    fired: SortedMap<u8, u64>,
     /// Commands that were carried out.
     carried: u64,
     accepted: u64,
@@ -338,13 +338,13 @@ impl StateMachine for Queue {
     fn start() -> Self {
         Self {
             looks: Looks::with(u32::MAX, SchedulingBug::None),
-            jobs: BTreeMap::new(),
-            over: BTreeSet::new(),
-            given_up: BTreeSet::new(),
-            children: BTreeMap::new(),
-            ready: BTreeMap::new(),
+            jobs: SortedMap::new(),
+            over: SortedSet::new(),
+            given_up: SortedSet::new(),
+            children: SortedMap::new(),
+            ready: SortedMap::new(),
             last_place: 0,
-            fired: BTreeMap::new(),
+            fired: SortedMap::new(),
             carried: 0,
             accepted: 0,
             done: 0,

@@ -2,8 +2,8 @@
 
 use super::options::Policy;
 use super::task::{JobId, Needs, TaskId, TaskSpec};
+use sim_core::sorted::{SortedMap, SortedSet};
 use sim_core::{Duration, LocalInstant};
-use std::collections::{BTreeMap, BTreeSet};
 
 /// A task that waits.
 #[derive(Clone, Copy, Debug)]
@@ -33,10 +33,10 @@ pub struct Item {
 pub struct Waiting {
     policy: Policy,
     /// A queue for each class, where the policy tells classes apart; one for all where it does not.
-    queues: Vec<BTreeSet<(u64, u64)>>,
-    items: BTreeMap<u64, Item>,
+    queues: Vec<SortedSet<(u64, u64)>>,
+    items: SortedMap<u64, Item>,
     /// By job, where workers ask for tasks of a job.
-    jobs: BTreeMap<JobId, BTreeSet<u64>>,
+    jobs: SortedMap<JobId, SortedSet<u64>>,
     /// How many cpus each class has.
     running: Vec<u64>,
     /// Whether what is tried again goes first: a bug.
@@ -51,9 +51,9 @@ impl Waiting {
         let many = if apart { usize::from(classes) } else { 1 };
         Self {
             policy,
-            queues: vec![BTreeSet::new(); many],
-            items: BTreeMap::new(),
-            jobs: BTreeMap::new(),
+            queues: vec![SortedSet::new(); many],
+            items: SortedMap::new(),
+            jobs: SortedMap::new(),
             running: vec![0; many],
             jumps,
         }
@@ -155,7 +155,7 @@ impl Waiting {
     /// How many of a class more urgent than this wait.
     #[must_use]
     pub fn more_urgent_than(&self, class: u8) -> usize {
-        self.queues.iter().take(usize::from(class)).map(BTreeSet::len).sum()
+        self.queues.iter().take(usize::from(class)).map(SortedSet::len).sum()
     }
 }
 
@@ -227,7 +227,7 @@ mod laws {
         for (seed, policy) in (0..40).flat_map(|seed| policies.map(|policy| (seed, policy))) {
             let mut rng = Rng::stream(seed, Purpose::Node, 0);
             let mut waiting = Waiting::new(policy, 3, false);
-            let mut left: BTreeMap<u64, (u8, u64, u64)> = BTreeMap::new();
+            let mut left: SortedMap<u64, (u8, u64, u64)> = SortedMap::new();
             let mut running = [0_u64; 3];
             for place in 1..200 {
                 let (class, work, rank) = (rng.below(3) as u8, rng.below(50), rng.below(50));

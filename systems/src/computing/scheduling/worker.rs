@@ -7,8 +7,9 @@ use super::message::{End, Kick, Life, Parcel, SchedulingFact, SchedulingMessage}
 use super::node::{BEAT, Fx, WORK};
 use super::options::{Config, Policy};
 use super::task::{JobId, Lease, Needs, TaskId};
+use sim_core::sorted::{SortedMap, SortedSet};
 use sim_core::{Duration, LocalInstant, NodeId};
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::VecDeque;
 use std::rc::Rc;
 
 /// A task that runs.
@@ -49,16 +50,16 @@ pub struct Worker {
     slots: Vec<Option<Running>>,
     used: Needs,
     queue: VecDeque<Queued>,
-    over: BTreeMap<Lease, Over>,
+    over: SortedMap<Lease, Over>,
     /// Leases that it was given already: a message may come twice.
-    seen: BTreeSet<Lease>,
+    seen: SortedSet<Lease>,
     /// Places it has asked about, each of which keeps a slot.
-    wants: BTreeMap<JobId, (u32, LocalInstant)>,
+    wants: SortedMap<JobId, (u32, LocalInstant)>,
     /// Firings that run, and firings whose results are on their way.
-    firings: BTreeMap<Kick, LocalInstant>,
-    ran: BTreeMap<Kick, bool>,
+    firings: SortedMap<Kick, LocalInstant>,
+    ran: SortedMap<Kick, bool>,
     /// Leases that it answers for though a thief has the task: a bug.
-    ghosts: BTreeSet<Lease>,
+    ghosts: SortedSet<Lease>,
     steals_at: Option<LocalInstant>,
 }
 
@@ -80,12 +81,12 @@ impl Worker {
             slots: vec![None; config.slots as usize],
             used: Needs::default(),
             queue: VecDeque::new(),
-            over: BTreeMap::new(),
-            seen: BTreeSet::new(),
-            wants: BTreeMap::new(),
-            firings: BTreeMap::new(),
-            ran: BTreeMap::new(),
-            ghosts: BTreeSet::new(),
+            over: SortedMap::new(),
+            seen: SortedSet::new(),
+            wants: SortedMap::new(),
+            firings: SortedMap::new(),
+            ran: SortedMap::new(),
+            ghosts: SortedSet::new(),
             steals_at: None,
         };
         // Not all at once.

@@ -2,7 +2,7 @@
 //! one of the same dataset.
 
 use super::graph::Part;
-use std::collections::BTreeMap;
+use sim_core::sorted::SortedMap;
 
 /// A partition of a dataset: the dataset's number and the partition's.
 pub type Block = (u32, u32);
@@ -17,7 +17,7 @@ struct Kept {
 /// The memory of an executor.
 #[derive(Clone, Debug, Default)]
 pub struct Cache {
-    blocks: BTreeMap<Block, Kept>,
+    blocks: SortedMap<Block, Kept>,
     weight: u64,
     clock: u64,
 }

@@ -8,9 +8,9 @@ use crate::computing::tasks::gantt::{Gantt, SlotClass};
 use crate::computing::tasks::{Attempt, Cause, How, summary};
 use sim_core::measures::Measures;
 use sim_core::metric::{MetricKind, Unit};
+use sim_core::sorted::SortedMap;
 use sim_core::table::{Column, Holds, Table};
 use sim_core::{Duration, Instant, NodeId, Observed, Observer, Verdict, Violation};
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
 sim_core::rules! {
@@ -74,16 +74,16 @@ struct Seen {
 pub struct SparkChecks {
     config: Rc<Config>,
     gantt: Gantt,
-    apps: BTreeMap<u64, Seen>,
+    apps: SortedMap<u64, Seen>,
     app: u64,
     /// Tasks that are done, and where their output is: by stage and task, of the application that goes on.
-    outputs: BTreeMap<(u32, u32), NodeId>,
+    outputs: SortedMap<(u32, u32), NodeId>,
     /// Outputs of a shuffle at an executor that could not be got.
     given: u64,
     read: u64,
     recomputed: u64,
     memory: [u64; 2],
-    moved: BTreeMap<&'static str, (u64, u64)>,
+    moved: SortedMap<&'static str, (u64, u64)>,
     now: Instant,
     last: Instant,
     broken: Option<Violation>,
@@ -99,14 +99,14 @@ impl SparkChecks {
         Self {
             config: Rc::clone(config),
             gantt: Gantt::new(vec![SlotClass { name: "task", slots }]),
-            apps: BTreeMap::new(),
+            apps: SortedMap::new(),
             app: 0,
-            outputs: BTreeMap::new(),
+            outputs: SortedMap::new(),
             given: 0,
             read: 0,
             recomputed: 0,
             memory: [0; 2],
-            moved: BTreeMap::new(),
+            moved: SortedMap::new(),
             now: Instant::ZERO,
             last: Instant::ZERO,
             broken: None,

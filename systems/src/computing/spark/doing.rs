@@ -6,8 +6,8 @@ use super::message::Spec;
 use super::options::Config;
 use crate::computing::tasks::Attempt;
 use sim_core::hash::Hashed;
+use sim_core::sorted::{SortedMap, SortedSet};
 use sim_core::{LocalInstant, NodeId};
-use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 /// What it is at.
@@ -37,12 +37,12 @@ pub(super) struct Asked {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Reads {
     /// Outputs that have come.
-    pub got: BTreeSet<u32>,
+    pub got: SortedSet<u32>,
     /// How many of them were really there.
     pub real: u32,
     pub of: u32,
     pub rows: Vec<Row>,
-    pub asked: BTreeMap<NodeId, Asked>,
+    pub asked: SortedMap<NodeId, Asked>,
 }
 
 /// An execution.
@@ -57,16 +57,16 @@ pub(super) struct Doing {
     /// Work in percent of what it would be without luck.
     pub luck: u64,
     /// Partitions that it has, from memory, from elsewhere or from the storage.
-    pub have: BTreeMap<u32, (Part, u64)>,
+    pub have: SortedMap<u32, (Part, u64)>,
     /// Datasets whose partition comes from elsewhere: from whom.
-    pub blocks: BTreeMap<u32, (NodeId, Asked)>,
+    pub blocks: SortedMap<u32, (NodeId, Asked)>,
     /// Datasets whose partition somebody should have had in memory and had not.
-    pub avoid: BTreeMap<u32, NodeId>,
-    pub reads: BTreeMap<u32, Reads>,
+    pub avoid: SortedMap<u32, NodeId>,
+    pub reads: SortedMap<u32, Reads>,
     /// What it has made: rows, what they weigh.
-    pub made: BTreeMap<u32, (Part, u64)>,
+    pub made: SortedMap<u32, (Part, u64)>,
     /// What is to be saved.
-    pub saving: BTreeMap<u32, Asked>,
+    pub saving: SortedMap<u32, Asked>,
     pub saved: Vec<Block>,
 }
 

@@ -13,8 +13,8 @@ use crate::computing::tasks::roster::{Heard, Roster};
 use crate::computing::tasks::talk::{Ping, Pong};
 use crate::computing::tasks::{Attempt, Cause};
 use sim_core::hash::Hashed;
+use sim_core::sorted::{SortedMap, SortedSet};
 use sim_core::{Duration, Effect, LocalInstant, NodeId, Replay, Ticket};
-use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 /// A stage: the tasks of one dataset up to a shuffle, or those whose rows are collected.
@@ -48,10 +48,10 @@ pub struct App {
     action: u32,
     pub(super) run: u64,
     /// The stages of shuffles at even numbers, twice the shuffle's, those of actions at odd ones.
-    pub(super) stages: BTreeMap<u32, Stage>,
-    outputs: BTreeMap<u32, Vec<Option<NodeId>>>,
-    blocks: BTreeMap<Block, BTreeSet<NodeId>>,
-    saved: BTreeSet<Block>,
+    pub(super) stages: SortedMap<u32, Stage>,
+    outputs: SortedMap<u32, Vec<Option<NodeId>>>,
+    blocks: SortedMap<Block, SortedSet<NodeId>>,
+    saved: SortedSet<Block>,
     result: Vec<Row>,
     /// Where everything is, as tasks are told; made anew when it has changed.
     places: Option<Rc<Hashed<Places>>>,
@@ -64,8 +64,8 @@ pub struct Driver {
     life: u64,
     pub(super) app: Option<App>,
     queue: Vec<(Owner, Kind)>,
-    answers: BTreeMap<Owner, SparkResponse>,
-    tickets: BTreeMap<Owner, Ticket>,
+    answers: SortedMap<Owner, SparkResponse>,
+    tickets: SortedMap<Owner, Ticket>,
     roster: Roster,
     apps: u64,
     /// What the last application came to.
@@ -81,10 +81,10 @@ impl App {
             graph: Rc::new(Hashed::new(Graph::default())),
             action: 0,
             run: app,
-            stages: BTreeMap::new(),
-            outputs: BTreeMap::new(),
-            blocks: BTreeMap::new(),
-            saved: BTreeSet::new(),
+            stages: SortedMap::new(),
+            outputs: SortedMap::new(),
+            blocks: SortedMap::new(),
+            saved: SortedSet::new(),
             result: Vec::new(),
             places: None,
         }
@@ -117,7 +117,7 @@ impl App {
 
     /// The stages that have all they need and are not done, of those that the action needs.
     fn ready(&self, config: &Config) -> Vec<u32> {
-        let (mut seen, mut ready, mut stack) = (BTreeSet::new(), Vec::new(), vec![2 * self.action + 1]);
+        let (mut seen, mut ready, mut stack) = (SortedSet::new(), Vec::new(), vec![2 * self.action + 1]);
         let is_done = |shuffle: &u32| {
             let stage = &self.stages[&(2 * shuffle)];
             stage.board.is_done() || (config.has(SparkBug::CountsExecutions) && stage.ended >= stage.board.len())
@@ -148,7 +148,7 @@ impl App {
     }
 
     /// The executors that have in memory what a task of a stage begins with.
-    fn preferred(&self, rdd: u32, part: u32) -> Option<&BTreeSet<NodeId>> {
+    fn preferred(&self, rdd: u32, part: u32) -> Option<&SortedSet<NodeId>> {
         let at = self.blocks.get(&(rdd, part)).filter(|at| !at.is_empty());
         at.or_else(|| self.graph.rdd(rdd)?.narrow.iter().find_map(|parent| self.preferred(*parent, part)))
     }
@@ -194,8 +194,8 @@ impl Driver {
             life,
             app: None,
             queue: Vec::new(),
-            answers: BTreeMap::new(),
-            tickets: BTreeMap::new(),
+            answers: SortedMap::new(),
+            tickets: SortedMap::new(),
             roster: Roster::default(),
             apps: 0,
             last: None,

@@ -11,9 +11,9 @@ use crate::computing::tasks::meter::Meter;
 use crate::computing::tasks::talk::{Ping, Pong};
 use crate::computing::tasks::{Attempt, How};
 use sim_core::hash::Hashed;
+use sim_core::sorted::Entry;
+use sim_core::sorted::SortedMap;
 use sim_core::{Duration, Effect, NodeId, Replay, Timer};
-use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
 use std::rc::Rc;
 
 /// What a task has written for a shuffle, and whether its rows stand for many.
@@ -35,7 +35,7 @@ pub struct Executor {
     app: u64,
     cache: Cache,
     /// What its tasks have written: by shuffle and partition; and whether their rows stand for many.
-    outputs: BTreeMap<(u32, u32), Output>,
+    outputs: SortedMap<(u32, u32), Output>,
     meter: Meter,
     /// Whether something waits for an answer, so that the clock for that runs.
     waits: bool,
@@ -60,7 +60,7 @@ impl Executor {
             ended: Vec::new(),
             app: 0,
             cache: Cache::default(),
-            outputs: BTreeMap::new(),
+            outputs: SortedMap::new(),
             meter: Meter::new(config.quantum, fx.now()),
             waits: false,
         }
@@ -196,12 +196,12 @@ impl Executor {
             step: Step::Starting,
             left: self.config.startup.0,
             luck: 100 + fx.rng().below(2 * jitter + 1) - jitter,
-            have: BTreeMap::new(),
-            blocks: BTreeMap::new(),
-            avoid: BTreeMap::new(),
-            reads: BTreeMap::new(),
-            made: BTreeMap::new(),
-            saving: BTreeMap::new(),
+            have: SortedMap::new(),
+            blocks: SortedMap::new(),
+            avoid: SortedMap::new(),
+            reads: SortedMap::new(),
+            made: SortedMap::new(),
+            saving: SortedMap::new(),
             saved: Vec::new(),
         });
     }
@@ -281,7 +281,7 @@ impl Executor {
         let (attempt, due) = (doing.attempt, fx.now() + self.config.fetch_timeout);
         let Some(reads) = doing.reads.get_mut(&shuffle) else { return };
         let places = doing.spec.places.outputs.get(&shuffle).map_or(&[][..], Vec::as_slice);
-        let (mut wanted, mut nowhere): (BTreeMap<NodeId, Vec<u32>>, Vec<u32>) = (BTreeMap::new(), Vec::new());
+        let (mut wanted, mut nowhere): (SortedMap<NodeId, Vec<u32>>, Vec<u32>) = (SortedMap::new(), Vec::new());
         for (map, place) in (0..).zip(places) {
             match place {
                 Some(place) => wanted.entry(*place).or_default().push(map),

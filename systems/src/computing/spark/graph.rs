@@ -4,7 +4,7 @@
 use super::options::Config;
 use crate::computing::tasks::data::{mix, pack};
 use sim_core::hash::Hashed;
-use std::collections::BTreeMap;
+use sim_core::sorted::SortedMap;
 use std::rc::Rc;
 
 /// A row: a key, and numbers.
@@ -129,7 +129,7 @@ pub fn weight(config: &Config, scaled: bool, rows: &[Row]) -> u64 {
 /// The sums of all rows of each key.
 #[must_use]
 pub fn sums<'a>(rows: impl IntoIterator<Item = &'a Row>) -> Vec<Row> {
-    let mut all: BTreeMap<u64, Vec<i64>> = BTreeMap::new();
+    let mut all: SortedMap<u64, Vec<i64>> = SortedMap::new();
     for row in rows {
         let sum = all.entry(row.key).or_insert_with(|| vec![0; row.values.len()]);
         sum.iter_mut().zip(&row.values).for_each(|(sum, value)| *sum += value);
@@ -215,7 +215,7 @@ pub fn compute(config: &Config, func: &Func, part: u32, of: &[&[Row]]) -> Vec<Ro
         }
         Func::FirstRanks => of[0].iter().map(|row| one(row.key, vec![ONE])).collect(),
         Func::Spread => {
-            let ranks: BTreeMap<u64, i64> = of[1].iter().map(|row| (row.key, row.values[0])).collect();
+            let ranks: SortedMap<u64, i64> = of[1].iter().map(|row| (row.key, row.values[0])).collect();
             let rows = of[0].iter().flat_map(|row| {
                 let each = ranks.get(&row.key).copied().unwrap_or(0) / row.values.len().max(1) as i64;
                 row.values.iter().map(move |to| one(*to as u64, vec![each]))

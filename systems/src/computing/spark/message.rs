@@ -6,8 +6,8 @@ use super::program::Kind;
 use crate::computing::tasks::talk::{Ping, Pong, ping_bytes, pong_bytes};
 use crate::computing::tasks::{Attempt, Cause, How};
 use sim_core::hash::Hashed;
+use sim_core::sorted::{SortedMap, SortedSet};
 use sim_core::{ClientId, NodeId};
-use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 /// What an executor reports of an execution that has ended.
@@ -42,11 +42,11 @@ pub enum Report {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Places {
     /// The executor that has each output of a shuffle.
-    pub outputs: BTreeMap<u32, Vec<Option<NodeId>>>,
+    pub outputs: SortedMap<u32, Vec<Option<NodeId>>>,
     /// An executor that has a partition in memory.
-    pub cached: BTreeMap<Block, NodeId>,
+    pub cached: SortedMap<Block, NodeId>,
     /// What the storage has.
-    pub saved: BTreeSet<Block>,
+    pub saved: SortedSet<Block>,
 }
 
 /// What an executor is to execute: the attempt's task is the partition.

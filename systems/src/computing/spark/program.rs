@@ -2,7 +2,7 @@
 
 use super::graph::{DIMENSIONS, Func, Graph, ONE, Row, closest, damped, links, pages, point, sums};
 use super::options::Config;
-use std::collections::BTreeMap;
+use sim_core::sorted::SortedMap;
 use std::rc::Rc;
 
 /// A kind of program.
@@ -115,7 +115,7 @@ pub fn directly(config: &Config, kind: Kind) -> Vec<Row> {
     match kind {
         Kind::WordCount => {
             let rows = (0..config.partitions).map(|part| super::graph::compute(config, &Func::Words, part, &[]));
-            let mut counts: BTreeMap<u64, i64> = BTreeMap::new();
+            let mut counts: SortedMap<u64, i64> = SortedMap::new();
             rows.flatten().for_each(|row| *counts.entry(row.key).or_default() += 1);
             counts.into_iter().map(|(key, count)| Row { key, values: vec![count] }).collect()
         }

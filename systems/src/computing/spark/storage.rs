@@ -4,13 +4,13 @@ use super::cache::Block;
 use super::graph::Part;
 use super::message::{SparkMessage, SparkRecord};
 use super::node::Fx;
+use sim_core::sorted::SortedMap;
 use sim_core::{Effect, NodeId, Replay};
-use std::collections::BTreeMap;
 
 /// A node of the storage.
 #[derive(Clone, Debug, Default)]
 pub struct Storage {
-    blocks: BTreeMap<(u64, Block), (Part, u32)>,
+    blocks: SortedMap<(u64, Block), (Part, u32)>,
 }
 
 impl Storage {

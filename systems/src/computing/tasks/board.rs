@@ -1,8 +1,8 @@
 //! The tasks of one stage as whoever hands them out knows them: idle, running, done; a result counts once.
 
 use super::attempt::Cause;
+use sim_core::sorted::SortedSet;
 use sim_core::{LocalInstant, NodeId};
-use std::collections::BTreeSet;
 
 /// An execution under way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -36,9 +36,9 @@ pub struct Task {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Board {
     tasks: Vec<Task>,
-    idle: BTreeSet<u32>,
+    idle: SortedSet<u32>,
     /// Tasks with one execution, the oldest first.
-    alone: BTreeSet<(LocalInstant, u32)>,
+    alone: SortedSet<(LocalInstant, u32)>,
     done: u32,
 }
 
@@ -49,7 +49,7 @@ impl Board {
         Self {
             tasks: vec![Task::default(); tasks as usize],
             idle: (0..tasks).collect(),
-            alone: BTreeSet::new(),
+            alone: SortedSet::new(),
             done: 0,
         }
     }

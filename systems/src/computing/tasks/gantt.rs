@@ -1,8 +1,8 @@
 //! Who executed what from when to when, as facts tell it: what charts, tables and rules about executions are made of.
 
 use super::attempt::{Attempt, Cause, How};
+use sim_core::sorted::SortedMap;
 use sim_core::{Instant, NodeId};
-use std::collections::BTreeMap;
 
 /// An execution.
 #[derive(Clone, Debug)]
@@ -71,13 +71,13 @@ pub struct Gantt {
     /// The jobs, likewise.
     pub jobs: Vec<JobBar>,
     /// What stages are called.
-    pub stages: BTreeMap<(u64, u32), String>,
-    open: BTreeMap<(NodeId, Attempt), usize>,
+    pub stages: SortedMap<(u64, u32), String>,
+    open: SortedMap<(NodeId, Attempt), usize>,
     /// Which execution each slot of a node is busy with.
-    slots: BTreeMap<(NodeId, usize), Vec<Option<Attempt>>>,
+    slots: SortedMap<(NodeId, usize), Vec<Option<Attempt>>>,
     /// The execution whose result counts for a task.
-    counted: BTreeMap<(u64, u32, u32), usize>,
-    by_attempt: BTreeMap<Attempt, usize>,
+    counted: SortedMap<(u64, u32, u32), usize>,
+    by_attempt: SortedMap<Attempt, usize>,
 }
 
 impl Gantt {
@@ -88,11 +88,11 @@ impl Gantt {
             classes,
             bars: Vec::new(),
             jobs: Vec::new(),
-            stages: BTreeMap::new(),
-            open: BTreeMap::new(),
-            slots: BTreeMap::new(),
-            counted: BTreeMap::new(),
-            by_attempt: BTreeMap::new(),
+            stages: SortedMap::new(),
+            open: SortedMap::new(),
+            slots: SortedMap::new(),
+            counted: SortedMap::new(),
+            by_attempt: SortedMap::new(),
         }
     }
 

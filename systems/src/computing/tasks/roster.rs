@@ -1,8 +1,8 @@
 //! The workers as whoever hands out tasks knows them: a lease each, which pings renew.
 
 use super::attempt::Attempt;
+use sim_core::sorted::{SortedMap, SortedSet};
 use sim_core::{Duration, LocalInstant, NodeId};
-use std::collections::{BTreeMap, BTreeSet};
 
 /// A worker.
 #[derive(Clone, Debug)]
@@ -16,7 +16,7 @@ pub struct Member {
     /// Whether it may be given tasks: what it holds is known.
     pub joined: bool,
     /// What it was given and has not ended.
-    pub doing: BTreeSet<Attempt>,
+    pub doing: SortedSet<Attempt>,
 }
 
 /// What a ping comes to.
@@ -35,7 +35,7 @@ pub enum Heard {
 /// All that were ever heard of.
 #[derive(Clone, Debug, Default)]
 pub struct Roster {
-    members: BTreeMap<NodeId, Member>,
+    members: SortedMap<NodeId, Member>,
 }
 
 impl Roster {
@@ -53,7 +53,7 @@ impl Roster {
 
     /// A ping has come; `tells` is whether it says what its worker holds.
     pub fn hear(&mut self, from: NodeId, life: u64, number: u64, tells: bool, now: LocalInstant) -> Heard {
-        let new = || Member { life, number: 0, heard: now, joined: false, doing: BTreeSet::new() };
+        let new = || Member { life, number: 0, heard: now, joined: false, doing: SortedSet::new() };
         let member = self.members.entry(from).or_insert_with(new);
         let is_old = life < member.life || (life == member.life && number <= member.number);
         if is_old {

@@ -7,9 +7,9 @@ use sim_core::Instant;
 use sim_core::curve::{Curve, Line};
 use sim_core::measures::Measures;
 use sim_core::metric::{MetricKind, Unit};
+use sim_core::sorted::{SortedMap, SortedSet};
 use sim_core::table::{Cell, Column, Holds, Table};
 use sim_core::track::{Span, Track};
-use std::collections::{BTreeMap, BTreeSet};
 
 /// Rows that a chart of executions has at most: as many as reports draw.
 const ROWS: usize = 24;
@@ -89,7 +89,7 @@ impl Gantt {
         let slow = self.stragglers(now, &medians);
         let spent: u64 = self.bars.iter().map(|bar| bar.took(now)).sum();
         // What counted for a job that was given up was for nothing in the end.
-        let given_up: BTreeSet<u64> =
+        let given_up: SortedSet<u64> =
             self.jobs.iter().filter(|job| job.ended.is_some_and(|(_, well)| !well)).map(|job| job.run).collect();
         let counts = |bar: &&Bar| bar.counted && !given_up.contains(&bar.attempt.run);
         let useful: u64 = self.bars.iter().filter(counts).map(|bar| bar.took(now)).sum();
@@ -120,8 +120,8 @@ impl Gantt {
     }
 
     /// The median time of executions that were done, stage by stage.
-    fn medians(&self, now: Instant) -> BTreeMap<(u64, u32), u64> {
-        let mut all: BTreeMap<(u64, u32), Vec<u64>> = BTreeMap::new();
+    fn medians(&self, now: Instant) -> SortedMap<(u64, u32), u64> {
+        let mut all: SortedMap<(u64, u32), Vec<u64>> = SortedMap::new();
         for bar in self.bars.iter().filter(|bar| bar.counted) {
             all.entry((bar.attempt.run, bar.attempt.stage)).or_default().push(bar.took(now));
         }
@@ -133,7 +133,7 @@ impl Gantt {
             .collect()
     }
 
-    fn stragglers(&self, now: Instant, medians: &BTreeMap<(u64, u32), u64>) -> Vec<usize> {
+    fn stragglers(&self, now: Instant, medians: &SortedMap<(u64, u32), u64>) -> Vec<usize> {
         let median = |bar: &Bar| medians.get(&(bar.attempt.run, bar.attempt.stage)).copied();
         let slow = |bar: &Bar| median(bar).is_some_and(|median| bar.took(now) >= STRAGGLES * median.max(1));
         let mut slow: Vec<usize> = (0..self.bars.len()).filter(|at| slow(&self.bars[*at])).collect();
@@ -145,7 +145,7 @@ impl Gantt {
     /// takes as long as its longest execution, and as all of them over all slots.
     #[must_use]
     pub fn bound(&self, job: &JobBar, now: Instant) -> u64 {
-        let mut stages: BTreeMap<u32, (u64, u64)> = BTreeMap::new();
+        let mut stages: SortedMap<u32, (u64, u64)> = SortedMap::new();
         for bar in self.bars.iter().filter(|bar| bar.counted && bar.attempt.run == job.run) {
             let from = if bar.attempt.stage == 0 { bar.began } else { bar.ready.unwrap_or(bar.began) };
             let took = bar.until(now).since(from).0;
@@ -233,7 +233,7 @@ impl Gantt {
         table
     }
 
-    fn straggler_table(&self, now: Instant, slow: &[usize], medians: &BTreeMap<(u64, u32), u64>) -> Table {
+    fn straggler_table(&self, now: Instant, slow: &[usize], medians: &SortedMap<(u64, u32), u64>) -> Table {
         let columns = [
             Column::new("task", "Task", Holds::Text),
             Column::new("node", "On", Holds::Text),
@@ -332,9 +332,9 @@ impl Gantt {
             .or("backup", false)
             .or("failed or lost", true);
         let kind = |bar: &Bar| kind_of(self.class(bar.attempt.stage), bar);
-        let rows: BTreeSet<_> = self.bars.iter().map(|bar| bar.node).collect();
+        let rows: SortedSet<_> = self.bars.iter().map(|bar| bar.node).collect();
         let all = rows.len();
-        let mut shown = BTreeSet::new();
+        let mut shown = SortedSet::new();
         if all <= ROWS {
             shown = rows;
         } else {

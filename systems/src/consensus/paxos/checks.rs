@@ -17,10 +17,10 @@ use crate::shared::replication::handovers::HandOvers;
 use crate::shared::replication::held_reads::HeldReads;
 use crate::shared::replication::kept_snapshots::KeptSnapshots;
 use crate::shared::replication::redirects::Redirects;
+use sim_core::sorted::SortedMap;
 use sim_core::{
     ClientId, Instant, Node, NodeId, NodeSet, Observed, Observer, StateMachine, Verdict, Violation, node_ids,
 };
-use std::collections::BTreeMap;
 
 sim_core::rules! {
     /// No two nodes propose in the same ballot.
@@ -73,11 +73,11 @@ pub struct PaxosChecks {
     config: Config,
     audit: Audit,
     /// The acceptors, each configuration with the first slot it governs.
-    configurations: BTreeMap<u64, NodeSet>,
+    configurations: SortedMap<u64, NodeSet>,
     /// Who has said to have accepted the batch that begins with a slot in a ballot.
-    accepted: BTreeMap<(u64, Ballot), NodeSet>,
+    accepted: SortedMap<(u64, Ballot), NodeSet>,
     /// In which life, as the leader was told.
-    lives: BTreeMap<(u64, Ballot), BTreeMap<NodeId, Life>>,
+    lives: SortedMap<(u64, Ballot), SortedMap<NodeId, Life>>,
     /// What each node knew of lives when its last step ended.
     known: Vec<Lives>,
     /// The ballot that each node leads, and the highest one whose leader could propose behind what was chosen.
@@ -86,7 +86,7 @@ pub struct PaxosChecks {
     /// The operation that a node is asked for in this step.
     asked: Option<(NodeId, ClientId, u64)>,
     /// Who proposes in which ballot.
-    proposers: BTreeMap<Ballot, NodeId>,
+    proposers: SortedMap<Ballot, NodeId>,
     /// The highest ballot each acceptor has said yes to.
     promised: Vec<Ballot>,
     /// The newest slot known to be chosen.
@@ -110,14 +110,14 @@ impl PaxosChecks {
         Self {
             config: *config,
             audit: Audit::new(machines),
-            configurations: BTreeMap::from([(1, config.replicas())]),
-            accepted: BTreeMap::new(),
-            lives: BTreeMap::new(),
+            configurations: SortedMap::from([(1, config.replicas())]),
+            accepted: SortedMap::new(),
+            lives: SortedMap::new(),
             known: vec![Lives::default(); machines as usize],
             leads: vec![None; machines as usize],
             highest: Ballot::ZERO,
             asked: None,
-            proposers: BTreeMap::new(),
+            proposers: SortedMap::new(),
             promised: vec![Ballot::ZERO; machines as usize],
             newest: 0,
             pending: Vec::new(),

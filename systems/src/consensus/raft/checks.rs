@@ -23,8 +23,8 @@ use crate::shared::replication::audit::{Audit, Ended};
 use crate::shared::replication::held_reads::HeldReads;
 use crate::shared::replication::kept_snapshots::KeptSnapshots;
 use crate::shared::replication::redirects::Redirects;
+use sim_core::sorted::SortedMap;
 use sim_core::{Duration, Instant, NodeId, NodeSet, Observed, Observer, StateMachine, Verdict, Violation};
-use std::collections::BTreeMap;
 
 sim_core::rules! {
     /// At most one leader is elected in a term.
@@ -54,11 +54,11 @@ pub struct RaftChecks {
     /// The term each node leads.
     leads: Vec<Option<u64>>,
     /// Who led which term.
-    leaders: BTreeMap<u64, NodeId>,
+    leaders: SortedMap<u64, NodeId>,
     /// The newest entry that the leader of each term has committed.
-    committed: BTreeMap<u64, u64>,
+    committed: SortedMap<u64, u64>,
     /// The newest entry that the leader of each term has acknowledged to a client.
-    acknowledged: BTreeMap<u64, u64>,
+    acknowledged: SortedMap<u64, u64>,
     /// Who was elected in this step, in which term.
     elected: Option<(NodeId, u64)>,
     counts: Counts,
@@ -79,9 +79,9 @@ impl RaftChecks {
         Self {
             audit: Audit::new(nodes),
             leads: vec![None; nodes as usize],
-            leaders: BTreeMap::new(),
-            committed: BTreeMap::new(),
-            acknowledged: BTreeMap::new(),
+            leaders: SortedMap::new(),
+            committed: SortedMap::new(),
+            acknowledged: SortedMap::new(),
             elected: None,
             counts: Counts::default(),
             members: MemberChecks::default(),
@@ -198,7 +198,7 @@ impl RaftChecks {
         let node = leader.me;
         self.counts.completed += 1;
         self.members.check_leader(&mut self.audit, at, leader);
-        let newest = |by_term: &BTreeMap<u64, u64>| by_term.range(..term).map(|(_, index)| *index).max().unwrap_or(0);
+        let newest = |by_term: &SortedMap<u64, u64>| by_term.range(..term).map(|(_, index)| *index).max().unwrap_or(0);
         let rules = [
             (ACKNOWLEDGED_WRITES_SURVIVE, "acknowledged to a client", newest(&self.acknowledged)),
             (LEADER_COMPLETENESS, "committed", newest(&self.committed)),
@@ -274,7 +274,7 @@ impl<M: StateMachine> Audited<Raft<M>> for RaftChecks {
 
     fn verdicts(&self, nodes: &[Option<&Raft<M>>]) -> Vec<Verdict> {
         let (c, audit) = (&self.counts, &self.audit);
-        let (leaders, terms) = (self.leaders.len(), self.leaders.keys().last().copied().unwrap_or(0));
+        let (leaders, terms) = (self.leaders.len(), self.leaders.keys().next_back().copied().unwrap_or(0));
         let commits = self.committed.values().max().copied().unwrap_or(0);
         let cut = c.truncations;
         let mut verdicts = vec![

@@ -5,8 +5,8 @@ use super::log::Payload;
 use super::message::{RaftFact, RaftMessage, Record};
 use super::node::Raft;
 use crate::shared::replication::audit::Audit;
+use sim_core::sorted::{SortedMap, SortedSet};
 use sim_core::{ClientId, Duration, Instant, LocalInstant, NodeId, NodeSet, Observed, StateMachine, Verdict};
-use std::collections::{BTreeMap, BTreeSet};
 
 sim_core::rules! {
     /// A leader that has just heard from a quorum does not give up for want of one.
@@ -35,14 +35,14 @@ struct Stopped {
 #[derive(Clone, Debug, Default)]
 pub(super) struct LeaderChecks {
     /// By leader: who has answered it, when and in which term.
-    answers: BTreeMap<(NodeId, NodeId), (Instant, u64)>,
+    answers: SortedMap<(NodeId, NodeId), (Instant, u64)>,
     said_why: Option<NodeId>,
     stopped: Option<Stopped>,
     /// By leader: what its disk owes, and since when that is so.
-    disk: BTreeMap<NodeId, (LocalInstant, Instant)>,
-    writes: BTreeSet<Op>,
+    disk: SortedMap<NodeId, (LocalInstant, Instant)>,
+    writes: SortedSet<Op>,
     /// By node: what it was asked and has not answered, and whether that is in its log.
-    held: BTreeMap<NodeId, BTreeMap<Op, bool>>,
+    held: SortedMap<NodeId, SortedMap<Op, bool>>,
     given_up: u64,
     disks: u64,
 }

@@ -7,8 +7,9 @@ use super::rounds::{Allowed, Rounds};
 use crate::shared::replication::audit::Audit;
 use crate::shared::replication::calm::Calm;
 use crate::shared::replication::handovers::HandOvers;
+use sim_core::sorted::SortedMap;
 use sim_core::{ClientId, Instant, NodeId, Observed, StateMachine, Verdict};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 
 sim_core::rules! {
     /// Under leases, who has answered a leader votes for nobody else within the shortest election timeout; not after a
@@ -60,7 +61,7 @@ pub(super) struct PromiseChecks {
     told: Option<(NodeId, Option<Heard>)>,
     answered: Vec<Option<Heard>>,
     /// The last term in which a candidate asked a voter as the leader's own successor.
-    transfers: BTreeMap<(NodeId, NodeId), u64>,
+    transfers: SortedMap<(NodeId, NodeId), u64>,
     /// The operation that a node is asked for in this step.
     asked: Option<(NodeId, ClientId, u64)>,
     newest_term: u64,

@@ -13,8 +13,8 @@ use super::options::Config;
 use super::slots::{SLOTS, slot_of};
 use super::streams::Streams;
 use crate::shared::kv::register::Registers;
+use sim_core::sorted::SortedMap;
 use sim_core::{ClientId, Duration, Instant, NodeId, Observed, Observer, Outcome, Verdict, Violation};
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
 sim_core::rules! {
@@ -92,11 +92,11 @@ pub(super) enum Mark {
 #[derive(Clone, Debug)]
 pub struct ClusterChecks {
     config: Rc<Config>,
-    votes: BTreeMap<(NodeId, u64), NodeId>,
+    votes: SortedMap<(NodeId, u64), NodeId>,
     /// By epoch and shard.
-    winners: BTreeMap<(u64, StreamId), NodeId>,
-    owners: BTreeMap<(u16, u64), NodeId>,
-    pub(super) writes: BTreeMap<Position, Write>,
+    winners: SortedMap<(u64, StreamId), NodeId>,
+    owners: SortedMap<(u16, u64), NodeId>,
+    pub(super) writes: SortedMap<Position, Write>,
     pub(super) told: Vec<Told>,
     pub(super) streams: Streams,
     pub(super) beginnings: Vec<Beginning>,
@@ -108,9 +108,9 @@ pub struct ClusterChecks {
     /// When each node last heard from a primary that feeds it; `None` if not since it started.
     fed: Vec<Option<Instant>>,
     /// By slot: the newest configuration epoch under which it was written, by whom, and since when.
-    newest: BTreeMap<u16, (u64, NodeId, Instant)>,
+    newest: SortedMap<u16, (u64, NodeId, Instant)>,
     /// Writes under an older one, by whom beside whom: first, last, how many.
-    pub(super) stale: BTreeMap<(NodeId, NodeId, Instant), (Instant, u64)>,
+    pub(super) stale: SortedMap<(NodeId, NodeId, Instant), (Instant, u64)>,
     pub(super) moved: u64,
     pub(super) refused: u64,
     registers: Registers,
@@ -133,10 +133,10 @@ impl ClusterChecks {
         let nodes = config.nodes as usize;
         Self {
             config: Rc::clone(config),
-            votes: BTreeMap::new(),
-            winners: BTreeMap::new(),
-            owners: BTreeMap::new(),
-            writes: BTreeMap::new(),
+            votes: SortedMap::new(),
+            winners: SortedMap::new(),
+            owners: SortedMap::new(),
+            writes: SortedMap::new(),
             told: Vec::new(),
             streams: Streams::default(),
             beginnings: Vec::new(),
@@ -144,8 +144,8 @@ impl ClusterChecks {
             heard: vec![vec![Instant::ZERO; nodes]; nodes],
             paused: vec![None; nodes],
             fed: vec![None; nodes],
-            newest: BTreeMap::new(),
-            stale: BTreeMap::new(),
+            newest: SortedMap::new(),
+            stale: SortedMap::new(),
             moved: 0,
             refused: 0,
             registers: Registers::default(),
@@ -339,14 +339,14 @@ impl ClusterChecks {
 
     /// The acknowledged writes that are gone: what the owner of their slot has in the end does not go back to them.
     pub(super) fn lost(&self, nodes: &[Option<Cluster>]) -> Vec<(Told, Position)> {
-        let mut by_key: BTreeMap<u64, Vec<Told>> = BTreeMap::new();
+        let mut by_key: SortedMap<u64, Vec<Told>> = SortedMap::new();
         for told in &self.told {
             by_key.entry(told.key).or_default().push(*told);
         }
         let mut lost = Vec::new();
         for (key, told) in by_key {
             let Some(owner) = owner_of(nodes, slot_of(key)) else { continue };
-            let mut survivors = std::collections::BTreeSet::new();
+            let mut survivors = sim_core::sorted::SortedSet::new();
             let mut place = owner.data().get(key).map_or(Position::default(), |cell| cell.at);
             while let Some(write) = self.writes.get(&place).filter(|_| survivors.insert(place)) {
                 place = write.over;
@@ -411,7 +411,7 @@ fn maps_agree(nodes: &[Option<Cluster>]) -> Result<String, (Option<NodeId>, Stri
 }
 
 fn epochs_unique(nodes: &[Option<Cluster>]) -> Result<String, (Option<NodeId>, String)> {
-    let mut epochs: BTreeMap<u64, NodeId> = BTreeMap::new();
+    let mut epochs: SortedMap<u64, NodeId> = SortedMap::new();
     for (id, node) in live(nodes).filter(|(id, node)| node.primary().is_none() && node.slots().count(*id) > 0) {
         let epoch = node.config_epoch(id);
         if let Some(other) = epochs.insert(epoch, id) {

@@ -3,7 +3,7 @@
 use super::slots::slot_of;
 use core::fmt;
 use serde::Serialize;
-use std::collections::BTreeMap;
+use sim_core::sorted::SortedMap;
 
 crate::shared::number::numbers! {
     /// Names a stream of writes, drawn at random; 0 is none.
@@ -48,7 +48,7 @@ pub struct Entry {
 /// Keys and values, by slot.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Data {
-    cells: BTreeMap<(u16, u64), Cell>,
+    cells: SortedMap<(u16, u64), Cell>,
 }
 
 impl Data {

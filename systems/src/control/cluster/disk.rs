@@ -7,8 +7,8 @@ use super::message::Start;
 use super::node::{Cluster, Fx};
 use super::options::{Config, Fsync};
 use super::slots::SlotMap;
+use sim_core::sorted::SortedMap;
 use sim_core::{NodeId, Replay, Ticket, WriteId};
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
 /// What a node knows of the cluster and must not forget.
@@ -113,7 +113,7 @@ const REWRITE: u32 = 20_000;
 /// What is on its way to the disk, and what waits for it.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Log {
-    waiting: BTreeMap<WriteId, Vec<After>>,
+    waiting: SortedMap<WriteId, Vec<After>>,
     appends: u32,
     /// What may be dropped once the rewrite behind it is durable.
     rewritten: Option<WriteId>,

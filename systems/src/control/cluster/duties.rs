@@ -7,8 +7,8 @@ use super::message::{ClusterFact, ClusterMessage, Header, HeaderNumber, Start};
 use super::node::Cluster;
 use super::options::Config;
 use super::slots::Run;
+use sim_core::sorted::{SortedMap, SortedSet};
 use sim_core::{Duration, Instant, NodeId, NodeSet, Observed};
-use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 sim_core::rules! {
@@ -51,17 +51,17 @@ enum Word {
 #[derive(Clone, Debug, Default)]
 struct Seen {
     at: Position,
-    left: BTreeSet<StreamId>,
+    left: SortedSet<StreamId>,
     voted: u64,
     /// Its own configuration epoch.
     config_epoch: u64,
     /// When it was last handed anything on the bus, and the newest claim, by sender.
-    heard: BTreeMap<NodeId, Instant>,
-    claims: BTreeMap<NodeId, (Start, HeaderNumber)>,
+    heard: SortedMap<NodeId, Instant>,
+    claims: SortedMap<NodeId, (Start, HeaderNumber)>,
     /// When it started again.
     restarted: Option<Instant>,
     /// Whom it holds for failed, and since when.
-    failed: BTreeMap<NodeId, Instant>,
+    failed: SortedMap<NodeId, Instant>,
     /// Who had slots when its last step was over, and by which configuration epochs.
     counting: NodeSet,
     epochs: Vec<u64>,
@@ -73,7 +73,7 @@ pub(super) type Broken = (&'static str, NodeId, String);
 /// The memory of these rules.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Duties {
-    nodes: BTreeMap<NodeId, Seen>,
+    nodes: SortedMap<NodeId, Seen>,
     /// What the node that steps was told.
     word: Option<(NodeId, Word)>,
     /// Who is told of slots in this step: by whom, and whom.
@@ -407,7 +407,7 @@ mod tests {
         let (old, at) = (Position { stream: StreamId(5), offset: 90 }, Position { stream: StreamId(7), offset: 100 });
         let run = |after: Position| {
             let mut duties = Duties::default();
-            duties.nodes.insert(node, Seen { at, left: BTreeSet::from([old.stream]), ..Seen::default() });
+            duties.nodes.insert(node, Seen { at, left: SortedSet::from([old.stream]), ..Seen::default() });
             duties.check_stream(node, after).map(|(rule, ..)| rule)
         };
         assert_eq!(run(at), None);

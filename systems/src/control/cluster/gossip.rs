@@ -7,8 +7,9 @@ use super::message::{ClusterFact, ClusterMessage, Gossip, Header, HeaderNumber, 
 use super::node::{Cluster, Fx};
 use super::slots::{Run, Runs, slots};
 use crate::shared::number::Counts;
+use sim_core::sorted::SortedMap;
 use sim_core::{LocalInstant, NodeId, NodeSet};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::rc::Rc;
 
 /// What a node knows of another one.
@@ -25,7 +26,7 @@ pub(super) struct Peer {
     /// Since when it has failed by the word of a majority: FAIL.
     pub failed: Option<LocalInstant>,
     /// Which primaries suspect it, and when they last said so.
-    pub reports: BTreeMap<NodeId, LocalInstant>,
+    pub reports: SortedMap<NodeId, LocalInstant>,
     /// Its newest header.
     pub stamp: (Start, HeaderNumber),
     /// When this node last voted for a replica of it.
@@ -44,7 +45,7 @@ impl Peer {
             pings: Pings::NONE,
             suspected: false,
             failed: None,
-            reports: BTreeMap::new(),
+            reports: SortedMap::new(),
             stamp: (Start(0), HeaderNumber(0)),
             voted_at: None,
             agreed: None,
@@ -249,7 +250,7 @@ impl Cluster {
         self.peers[me].primary = Some(primary);
         self.told = None;
         self.campaign = None;
-        self.links = BTreeMap::new();
+        self.links = SortedMap::new();
         // Whoever waits for these will never know: they may survive on the new primary, or not.
         self.waiting = VecDeque::new();
         self.following.lose_touch();

@@ -9,10 +9,11 @@ use super::options::{Config, Fsync};
 use super::replicate::{Following, Link, Waiting};
 use super::slots::{Runs, SlotMap};
 use crate::shared::number::Counts;
+use sim_core::sorted::SortedMap;
 use sim_core::{
     Completion, Duration, Effects, LocalInstant, Node, NodeId, Replay, Role, SyncError, Ticket, Timer, hash,
 };
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::rc::Rc;
 
 /// A node's outputs.
@@ -74,7 +75,7 @@ pub struct Cluster {
     /// The newest writes, the last one at `at`.
     pub(super) backlog: VecDeque<Entry>,
     /// A primary's replicas.
-    pub(super) links: BTreeMap<NodeId, Link>,
+    pub(super) links: SortedMap<NodeId, Link>,
     /// A replica's touch with its primary.
     pub(super) following: Following,
     /// Writes that wait for replicas.
@@ -187,7 +188,7 @@ impl Node for Cluster {
             at,
             left: Position::default(),
             backlog: VecDeque::new(),
-            links: BTreeMap::new(),
+            links: SortedMap::new(),
             following: Following::default(),
             waiting: VecDeque::new(),
             log: Log::default(),

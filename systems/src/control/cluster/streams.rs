@@ -1,13 +1,13 @@
 //! The streams of writes as seen from outside: which one continues which, and from where.
 
 use super::data::{Position, StreamId};
-use std::collections::BTreeMap;
+use sim_core::sorted::SortedMap;
 
 /// All streams of a run.
 #[derive(Clone, Debug, Default)]
 pub struct Streams {
     /// Where each stream began: a place in another one, or nowhere.
-    begins: BTreeMap<StreamId, Position>,
+    begins: SortedMap<StreamId, Position>,
 }
 
 impl Streams {

@@ -8,8 +8,8 @@ use super::pool::{Changes, Pool};
 use super::services::{Follow, Offered};
 use super::tasks::{Standing, Task, TaskKey};
 use crate::shared::swim::Status;
+use sim_core::sorted::SortedMap;
 use sim_core::{Duration, LocalInstant, NodeId, Ticket};
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
 /// What a question to a server is for.
@@ -53,19 +53,19 @@ pub struct Agent {
     /// Whom it asks.
     server: NodeId,
     last_rpc: u64,
-    rpcs: BTreeMap<u64, Rpc>,
+    rpcs: SortedMap<u64, Rpc>,
     pub(super) offered: Option<Offered>,
     pub(super) next_sync: LocalInstant,
-    pub(super) follows: BTreeMap<u64, Follow>,
+    pub(super) follows: SortedMap<u64, Follow>,
     /// Calls under way: which operation, where to, and until when.
-    pub(super) calls: BTreeMap<u64, (TaskKey, NodeId, LocalInstant)>,
+    pub(super) calls: SortedMap<u64, (TaskKey, NodeId, LocalInstant)>,
     pub(super) last_call: u64,
     pub(super) session: Session,
     pub(super) standing: Standing,
     pub(super) renew_at: LocalInstant,
     /// Whether it still renews its session.
     pub(super) renews: bool,
-    pub(super) tasks: BTreeMap<TaskKey, Task>,
+    pub(super) tasks: SortedMap<TaskKey, Task>,
     /// How often it has written to the store.
     pub(super) writes: u64,
 }
@@ -85,17 +85,17 @@ impl Agent {
             server,
             // An answer to an earlier life is none to this one.
             last_rpc: fx.rng().next_u64() >> 24,
-            rpcs: BTreeMap::new(),
+            rpcs: SortedMap::new(),
             offered,
             next_sync,
             follows,
-            calls: BTreeMap::new(),
+            calls: SortedMap::new(),
             last_call: fx.rng().next_u64() >> 24,
             session: Session(0),
             standing: Standing::None,
             renew_at: now,
             renews: true,
-            tasks: BTreeMap::new(),
+            tasks: SortedMap::new(),
             writes: fx.rng().next_u64() >> 24,
         }
     }

@@ -4,8 +4,8 @@
 use super::bugs::ConsulBug;
 use core::fmt;
 use serde::Serialize;
+use sim_core::sorted::SortedMap;
 use sim_core::{NodeId, StateMachine, hash};
-use std::collections::BTreeMap;
 
 crate::shared::number::numbers! {
     /// A session: of a node (its number and 1, in the upper 24 bits) and drawn by it.
@@ -229,7 +229,7 @@ pub struct Node {
     /// Since when.
     pub modify: Index,
     /// What runs there.
-    pub services: BTreeMap<u64, Service>,
+    pub services: SortedMap<u64, Service>,
 }
 
 /// The database.
@@ -237,15 +237,15 @@ pub struct Node {
 pub struct Database {
     looks: Looks,
     index: Index,
-    keys: BTreeMap<Key, Row>,
+    keys: SortedMap<Key, Row>,
     /// When a key was changed, or deleted, last.
     keys_index: Index,
-    sessions: BTreeMap<Session, Behavior>,
-    nodes: BTreeMap<NodeId, Node>,
+    sessions: SortedMap<Session, Behavior>,
+    nodes: SortedMap<NodeId, Node>,
     /// When each service was changed last, anywhere: of those that are gone, too.
-    services: BTreeMap<u64, Index>,
+    services: SortedMap<u64, Index>,
     /// When the session that held a key ended last.
-    freed: BTreeMap<Key, Index>,
+    freed: SortedMap<Key, Index>,
     /// How many commands were carried out: indexes are that, until somebody restores a snapshot.
     carried: u64,
 }
@@ -377,7 +377,7 @@ impl Database {
 
     fn register(&mut self, id: NodeId, health: Health) -> Answer {
         let index = self.index;
-        let node = self.nodes.entry(id).or_insert(Node { health, modify: index, services: BTreeMap::new() });
+        let node = self.nodes.entry(id).or_insert(Node { health, modify: index, services: SortedMap::new() });
         (node.health, node.modify) = (health, index);
         self.touch(id);
         if health == Health::Critical {
@@ -389,7 +389,7 @@ impl Database {
     fn register_service(&mut self, id: NodeId, service: u64, health: Health) -> Answer {
         let index = self.index;
         let node = self.nodes.entry(id);
-        let node = node.or_insert(Node { health: Health::Passing, modify: index, services: BTreeMap::new() });
+        let node = node.or_insert(Node { health: Health::Passing, modify: index, services: SortedMap::new() });
         node.services.insert(service, Service { health, modify: index });
         self.services.insert(service, index);
         Answer::Done(index)
@@ -405,12 +405,12 @@ impl StateMachine for Database {
         Self {
             looks: Looks::with(ConsulBug::None),
             index: Index(0),
-            keys: BTreeMap::new(),
+            keys: SortedMap::new(),
             keys_index: Index(0),
-            sessions: BTreeMap::new(),
-            nodes: BTreeMap::new(),
-            services: BTreeMap::new(),
-            freed: BTreeMap::new(),
+            sessions: SortedMap::new(),
+            nodes: SortedMap::new(),
+            services: SortedMap::new(),
+            freed: SortedMap::new(),
             carried: 0,
         }
     }

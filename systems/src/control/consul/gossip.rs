@@ -5,8 +5,8 @@ use super::node::Machine;
 use super::options::{Config, ProbeOrder};
 use crate::shared::swim::{Incarnation, Rumour, State, Status, SwimMessage};
 use sim_core::fault::Fault;
+use sim_core::sorted::{SortedMap, SortedSet};
 use sim_core::{Drop, Duration, Instant, Message, NodeId, Observed, Peer, Violation};
-use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 sim_core::rules! {
@@ -47,9 +47,9 @@ pub(super) struct Outage {
     /// When its suspicion was over first.
     pub condemned: Option<Instant>,
     /// Who has been told so, and when.
-    pub told: BTreeMap<NodeId, Instant>,
+    pub told: SortedMap<NodeId, Instant>,
     /// Who was there when it died, is there still, and has not been told.
-    pub untold: BTreeSet<NodeId>,
+    pub untold: SortedSet<NodeId>,
 }
 
 impl Outage {
@@ -71,7 +71,7 @@ struct Belief {
 }
 
 /// How often one has accused another, and how often wrongly.
-pub(super) type Accusations = BTreeMap<(NodeId, NodeId), (u64, u64)>;
+pub(super) type Accusations = SortedMap<(NodeId, NodeId), (u64, u64)>;
 
 /// The memory of one run.
 #[derive(Clone, Debug)]
@@ -79,46 +79,46 @@ pub(super) struct PoolChecks {
     config: Rc<Config>,
     now: Instant,
     /// Who is down, or has left, and since when.
-    pub gone: BTreeMap<NodeId, Instant>,
-    paused: BTreeSet<NodeId>,
+    pub gone: SortedMap<NodeId, Instant>,
+    paused: SortedSet<NodeId>,
     /// Who has begun anew, and was not let in yet.
-    outside: BTreeSet<NodeId>,
+    outside: SortedSet<NodeId>,
     /// Who has heard that whom it holds for gone is alive, and how many packets it may send until it says so.
-    owed: BTreeMap<NodeId, BTreeMap<NodeId, u32>>,
+    owed: SortedMap<NodeId, SortedMap<NodeId, u32>>,
     /// How often that was.
     pub contradicted: u64,
     /// What each has shown last of whom, and when.
-    shown: BTreeMap<NodeId, (NodeId, Option<Status>, Instant)>,
+    shown: SortedMap<NodeId, (NodeId, Option<Status>, Instant)>,
     /// Whom a fault works on, and whom one keeps from hearing others: while there is any, all who ever were.
-    troubled: BTreeSet<NodeId>,
-    cut: BTreeSet<NodeId>,
+    troubled: SortedSet<NodeId>,
+    cut: SortedSet<NodeId>,
     faults: u32,
     /// When something last went wrong that is no death, or came to its end.
     disturbed: Instant,
-    beliefs: BTreeMap<(NodeId, NodeId), Belief>,
+    beliefs: SortedMap<(NodeId, NodeId), Belief>,
     pub outages: Vec<Outage>,
     /// Deaths that not everybody has heard of yet: where they stand among all.
     untold: Vec<usize>,
     pub accusations: Accusations,
     /// How many helpers were silent in each member's probes that failed one after another, and whether one is under
     /// way that has not failed yet.
-    silent: BTreeMap<NodeId, (u32, bool)>,
+    silent: SortedMap<NodeId, (u32, bool)>,
     /// How many probes each has made, and which of them was the last of whom.
-    probes: BTreeMap<NodeId, u32>,
-    last_probe: BTreeMap<(NodeId, NodeId), u32>,
+    probes: SortedMap<NodeId, u32>,
+    last_probe: SortedMap<(NodeId, NodeId), u32>,
     /// The period of each member's last probe, and how many periods there were in which somebody was probed.
-    periods: BTreeMap<NodeId, u64>,
+    periods: SortedMap<NodeId, u64>,
     pub probed_periods: u64,
     /// Views in which one that was up was wrongly suspect, or dead; and how often one objected.
     pub wrong: [u64; 2],
     pub objections: u64,
     pub joins: u64,
     /// Messages and bytes that each member has sent.
-    pub sent: BTreeMap<NodeId, (u64, u64)>,
+    pub sent: SortedMap<NodeId, (u64, u64)>,
     /// Messages by kind.
-    pub kinds: BTreeMap<&'static str, u64>,
+    pub kinds: SortedMap<&'static str, u64>,
     /// When each event was said first, when it was heard last, and by how many.
-    pub events: BTreeMap<u64, (Instant, Instant, u32)>,
+    pub events: SortedMap<u64, (Instant, Instant, u32)>,
     pub changes: u64,
     /// Spans for a track: whose, about whom, what, since when, until when and whether wrongly.
     pub spans: Vec<(NodeId, NodeId, State, Instant, Instant, bool)>,
@@ -136,31 +136,31 @@ impl PoolChecks {
         Self {
             config: Rc::clone(config),
             now: Instant::ZERO,
-            gone: BTreeMap::new(),
-            paused: BTreeSet::new(),
-            outside: if config.joined { BTreeSet::new() } else { (0..config.members()).map(NodeId).collect() },
-            owed: BTreeMap::new(),
+            gone: SortedMap::new(),
+            paused: SortedSet::new(),
+            outside: if config.joined { SortedSet::new() } else { (0..config.members()).map(NodeId).collect() },
+            owed: SortedMap::new(),
             contradicted: 0,
-            shown: BTreeMap::new(),
-            troubled: BTreeSet::new(),
-            cut: BTreeSet::new(),
+            shown: SortedMap::new(),
+            troubled: SortedSet::new(),
+            cut: SortedSet::new(),
             faults: 0,
             disturbed: Instant::ZERO,
-            beliefs: BTreeMap::new(),
+            beliefs: SortedMap::new(),
             outages: Vec::new(),
             untold: Vec::new(),
-            accusations: BTreeMap::new(),
-            silent: BTreeMap::new(),
-            probes: BTreeMap::new(),
-            last_probe: BTreeMap::new(),
-            periods: BTreeMap::new(),
+            accusations: SortedMap::new(),
+            silent: SortedMap::new(),
+            probes: SortedMap::new(),
+            last_probe: SortedMap::new(),
+            periods: SortedMap::new(),
             probed_periods: 0,
             wrong: [0; 2],
             objections: 0,
             joins: 0,
-            sent: BTreeMap::new(),
-            kinds: BTreeMap::new(),
-            events: BTreeMap::new(),
+            sent: SortedMap::new(),
+            kinds: SortedMap::new(),
+            events: SortedMap::new(),
             changes: 0,
             spans: Vec::new(),
             broken: None,
@@ -249,7 +249,7 @@ impl PoolChecks {
             probed: None,
             accused: None,
             condemned: None,
-            told: BTreeMap::new(),
+            told: SortedMap::new(),
             untold,
         });
     }

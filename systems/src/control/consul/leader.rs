@@ -9,8 +9,8 @@ use super::pool::Pool;
 use super::server::Server;
 use crate::shared::replication::{Proposal, Reign};
 use crate::shared::swim::Status;
+use sim_core::sorted::SortedMap;
 use sim_core::{Duration, LocalInstant, Node, NodeId, NodeSet, Order};
-use std::collections::BTreeMap;
 
 /// What a proposal is for.
 #[derive(Clone, Copy, Debug)]
@@ -31,13 +31,13 @@ pub(super) struct Lead {
     pub reign: Reign,
     /// Whether it has applied all that was decided before.
     pub established: bool,
-    pub pending: BTreeMap<Proposal, Pending>,
+    pub pending: SortedMap<Proposal, Pending>,
     /// When each session ends, unless it is renewed.
-    timers: BTreeMap<Session, LocalInstant>,
+    timers: SortedMap<Session, LocalInstant>,
     reconcile_at: LocalInstant,
     autopilot_at: LocalInstant,
     /// Since when each server that has no vote has been seen alive.
-    healthy: BTreeMap<NodeId, LocalInstant>,
+    healthy: SortedMap<NodeId, LocalInstant>,
 }
 
 /// How long until a leader tries once more to end a session.
@@ -48,11 +48,11 @@ impl Lead {
         Self {
             reign,
             established: false,
-            pending: BTreeMap::new(),
-            timers: BTreeMap::new(),
+            pending: SortedMap::new(),
+            timers: SortedMap::new(),
             reconcile_at: now + config.reconcile,
             autopilot_at: now + config.autopilot,
-            healthy: BTreeMap::new(),
+            healthy: SortedMap::new(),
         }
     }
 

@@ -6,10 +6,10 @@ use crate::shared::swim::State;
 use sim_core::curve::{Curve, Line};
 use sim_core::measures::Measures;
 use sim_core::metric::{MetricKind, Unit};
+use sim_core::sorted::SortedSet;
 use sim_core::table::{Cell, Column, Holds, Table};
 use sim_core::track::Track;
 use sim_core::{Instant, NodeId};
-use std::collections::BTreeSet;
 
 const KNOWN: MetricKind =
     MetricKind::new("told_of_a_death", "Who has been told", Unit::Number, "members that have been told of a death");
@@ -172,7 +172,7 @@ impl ConsulChecks {
         let shown: Vec<&Outage> = self.pool.outages.iter().filter(|o| !o.told.is_empty()).take(MOST[1]).collect();
         // Up to just before each step, it is as it was.
         let steps = shown.iter().flat_map(|o| o.told.values().map(|at| at.0).chain([o.at.0]));
-        let times: BTreeSet<u64> = steps.flat_map(|at| [at.saturating_sub(1), at]).chain([end.0]).collect();
+        let times: SortedSet<u64> = steps.flat_map(|at| [at.saturating_sub(1), at]).chain([end.0]).collect();
         let lines = shown.iter().map(|outage| {
             let mut told: Vec<u64> = outage.told.values().map(|at| at.0).collect();
             told.sort_unstable();
@@ -193,7 +193,7 @@ impl ConsulChecks {
         let mut pool = self.pool.clone();
         pool.finish(end);
         pool.spans.sort_by_key(|span| (span.3, span.0, span.1));
-        let mut rows = BTreeSet::new();
+        let mut rows = SortedSet::new();
         for (viewer, about, state, since, until, wrongly) in &pool.spans {
             rows.insert((*viewer, *about));
             if rows.len() > MOST[2] {

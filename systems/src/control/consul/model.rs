@@ -4,7 +4,7 @@
 use super::database::{Answer, Behavior, Command, Health, Key, Session};
 use super::records::{LOCK_INDEX_GROWS, ONE_HOLDER};
 use sim_core::NodeId;
-use std::collections::{BTreeMap, BTreeSet};
+use sim_core::sorted::{SortedMap, SortedSet};
 
 /// A lock.
 #[derive(Clone, Debug, Default)]
@@ -18,17 +18,17 @@ struct Lock {
 pub(super) struct Model {
     /// How many commands.
     pub decided: u64,
-    open: BTreeMap<Session, Behavior>,
-    pub ended: BTreeSet<Session>,
+    open: SortedMap<Session, Behavior>,
+    pub ended: SortedSet<Session>,
     /// What each key held from which command on.
-    history: BTreeMap<Key, Vec<(u64, u64)>>,
-    locks: BTreeMap<Key, Lock>,
+    history: SortedMap<Key, Vec<(u64, u64)>>,
+    locks: SortedMap<Key, Lock>,
     pub grants: u64,
     /// Keys whose holder's session this command has ended.
     pub freed: Vec<Key>,
     /// When each service was changed last, and by how many commands.
-    pub services: BTreeMap<u64, u64>,
-    at: BTreeMap<NodeId, BTreeSet<u64>>,
+    pub services: SortedMap<u64, u64>,
+    at: SortedMap<NodeId, SortedSet<u64>>,
 }
 
 impl Model {

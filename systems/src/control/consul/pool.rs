@@ -4,8 +4,8 @@ use super::message::{ConsulFact, ConsulMessage, ConsulRecord};
 use super::node::{Fx, POOL};
 use super::options::Config;
 use crate::shared::swim::{Left, Serf, SerfEffect, Status, SwimEffect, SwimMessage};
+use sim_core::sorted::{SortedMap, SortedSet};
 use sim_core::{LocalInstant, NodeId, Replay};
-use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 /// What has become of members: what the agent around has to know.
@@ -57,7 +57,7 @@ pub struct Pool {
     /// has begun anew dials all of them, so that those who have all begun anew do not stay in pools of their own.
     retries: Option<Way>,
     /// News that are held back: since when, until when no more come, and what they are.
-    held: Option<(LocalInstant, LocalInstant, BTreeMap<NodeId, Option<Status>>)>,
+    held: Option<(LocalInstant, LocalInstant, SortedMap<NodeId, Option<Status>>)>,
     out: Vec<SerfEffect>,
     has_left: bool,
 }
@@ -68,7 +68,7 @@ impl Pool {
         let again = fx.device_was_used();
         let members = config.members();
         let known_at_first = if config.joined { members } else { 0 };
-        let mut knew: BTreeSet<NodeId> = (0..known_at_first).map(NodeId).collect();
+        let mut knew: SortedSet<NodeId> = (0..known_at_first).map(NodeId).collect();
         for (_, record) in disk.iter() {
             match record {
                 Ok(ConsulRecord::There { node, there: true }) => _ = knew.insert(*node),
@@ -239,7 +239,7 @@ impl Pool {
         let now = fx.now();
         if !changes.is_empty() {
             let quiet = now + self.config.quiescent;
-            let (_, until, held) = self.held.get_or_insert_with(|| (now, quiet, BTreeMap::new()));
+            let (_, until, held) = self.held.get_or_insert_with(|| (now, quiet, SortedMap::new()));
             *until = quiet;
             held.extend(changes);
         }

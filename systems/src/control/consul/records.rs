@@ -12,9 +12,9 @@ use crate::shared::in_the_end;
 use sim_core::fault::Fault;
 use sim_core::measures::Measures;
 use sim_core::metric::MetricKind;
+use sim_core::sorted::{SortedMap, SortedSet};
 use sim_core::track::Track;
 use sim_core::{ClientId, Instant, NodeId, Observed, Outcome, Ticket, Verdict, Violation};
-use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 sim_core::rules! {
@@ -65,21 +65,21 @@ pub(super) struct Records {
     now: Instant,
     pub model: Model,
     /// What was decided behind something that nobody has told of yet.
-    untold: BTreeMap<u64, (Command, Answer)>,
+    untold: SortedMap<u64, (Command, Answer)>,
     /// How many commands had been carried out when each write was known to a client, at most, by key.
-    known: BTreeMap<Key, u64>,
+    known: SortedMap<Key, u64>,
     /// What that was when each operation began.
-    begun: BTreeMap<(ClientId, u64), u64>,
-    believed: BTreeMap<NodeId, Believed>,
-    paused: BTreeSet<NodeId>,
+    begun: SortedMap<(ClientId, u64), u64>,
+    believed: SortedMap<NodeId, Believed>,
+    paused: SortedSet<NodeId>,
     /// When a leader said last that a session lasts, or began it.
-    lasts: BTreeMap<Session, Instant>,
+    lasts: SortedMap<Session, Instant>,
     /// When each server, in this life, saw the session of a key's holder end.
-    freed: BTreeMap<(NodeId, Key), Instant>,
+    freed: SortedMap<(NodeId, Key), Instant>,
     holders: Holders,
     /// What each follower knows of each service: the index, and as of when.
-    follows: BTreeMap<(NodeId, u64), (Index, u64)>,
-    pub counts: BTreeMap<&'static str, u64>,
+    follows: SortedMap<(NodeId, u64), (Index, u64)>,
+    pub counts: SortedMap<&'static str, u64>,
     pub led: Track,
     pub sessions: Track,
     pub checks: Track,
@@ -98,16 +98,16 @@ impl Records {
             config: Rc::clone(config),
             now: Instant::ZERO,
             model: Model::default(),
-            untold: BTreeMap::new(),
-            known: BTreeMap::new(),
-            begun: BTreeMap::new(),
-            believed: BTreeMap::new(),
-            paused: BTreeSet::new(),
-            lasts: BTreeMap::new(),
-            freed: BTreeMap::new(),
+            untold: SortedMap::new(),
+            known: SortedMap::new(),
+            begun: SortedMap::new(),
+            believed: SortedMap::new(),
+            paused: SortedSet::new(),
+            lasts: SortedMap::new(),
+            freed: SortedMap::new(),
             holders: Holders::default(),
-            follows: BTreeMap::new(),
-            counts: BTreeMap::new(),
+            follows: SortedMap::new(),
+            counts: SortedMap::new(),
             led,
             sessions,
             checks,

@@ -9,8 +9,8 @@ use super::options::Config;
 use super::pool::{Changes, Pool};
 use crate::consensus::raft::Raft;
 use crate::shared::replication::{Asker, Council, News, Proposal, Reign, hosts};
+use sim_core::sorted::SortedMap;
 use sim_core::{Completion, Duration, LocalInstant, NodeId, Replay, Timer};
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
 /// The first timer slot of the group.
@@ -48,9 +48,9 @@ pub struct Server {
     pub(super) lead: Option<Box<Lead>>,
     blocked: Vec<Blocked>,
     /// Until when locks are closed, by this server's memory.
-    delays: BTreeMap<Key, LocalInstant>,
+    delays: SortedMap<Key, LocalInstant>,
     /// Reads that wait for a quorum's word.
-    confirms: BTreeMap<u64, (NodeId, u64, Key)>,
+    confirms: SortedMap<u64, (NodeId, u64, Key)>,
     last_confirm: u64,
 }
 
@@ -63,8 +63,8 @@ impl Server {
             council,
             lead: None,
             blocked: Vec::new(),
-            delays: BTreeMap::new(),
-            confirms: BTreeMap::new(),
+            delays: SortedMap::new(),
+            confirms: SortedMap::new(),
             last_confirm: 0,
         }
     }

@@ -19,8 +19,9 @@ use crate::shared::replication::audit::{ACKNOWLEDGED_WRITES_SURVIVE, Audit, CONV
 use crate::shared::replication::{CouncilChecks, Minute};
 use sim_core::fault::{ClockChange, Fault};
 use sim_core::measures::{Formula, Losses, Measures};
+use sim_core::sorted::SortedMap;
 use sim_core::{ClientId, Duration, Instant, NodeId, NodeSet, Observed, Observer, Span, Verdict, Violation};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 
 sim_core::rules! {
     /// No two nodes are primaries of one epoch, and where the design excludes it no two accept writes at the same time.
@@ -72,9 +73,9 @@ pub struct FailoverChecks {
     /// The rules of the arbiters' Raft, if there is one.
     arbiters: Option<Box<CouncilChecks<Member, RaftChecks>>>,
     /// The running hash up to each entry that was applied anywhere.
-    chains: BTreeMap<(u64, u64), u64>,
+    chains: SortedMap<(u64, u64), u64>,
     /// The primary of each epoch, and when it was decided on.
-    primaries: BTreeMap<u64, (NodeId, Instant)>,
+    primaries: SortedMap<u64, (NodeId, Instant)>,
     /// The newest epoch in which each node voted or led.
     epochs: Vec<u64>,
     decided: Option<(NodeId, NodeSet)>,
@@ -105,8 +106,8 @@ impl FailoverChecks {
             uptime: Uptime::new(config),
             arbiters: (config.arbiter_nodes().next().is_some())
                 .then(|| Box::new(CouncilChecks::new(ARBITERS_AGREE, LANE, RaftChecks::new(config.nodes)))),
-            chains: BTreeMap::new(),
-            primaries: BTreeMap::new(),
+            chains: SortedMap::new(),
+            primaries: SortedMap::new(),
             epochs: vec![0; config.nodes as usize],
             decided: None,
             handed: false,

@@ -2,8 +2,8 @@
 
 use super::log::{Log, Position};
 use sim_core::measures::LostWrite;
+use sim_core::sorted::{SortedMap, SortedSet};
 use sim_core::{ClientId, Instant, NodeId};
-use std::collections::{BTreeMap, BTreeSet};
 
 /// A write that was acknowledged, or state that was read.
 #[derive(Clone, Copy, Debug)]
@@ -18,13 +18,13 @@ pub(super) struct Told {
 }
 
 /// By offset and epoch of the entry.
-type Entries = BTreeMap<(u64, u64), Told>;
+type Entries = SortedMap<(u64, u64), Told>;
 
 /// What clients were told in one run.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Ledger {
     /// Where each write was executed.
-    executed: BTreeMap<(ClientId, u64), Position>,
+    executed: SortedMap<(ClientId, u64), Position>,
     /// Acknowledged, and held by the newest primary as far as is known.
     held: Entries,
     /// Acknowledged, but not held by the primary that followed, or by a primary that was not the newest.
@@ -94,7 +94,7 @@ impl Ledger {
     /// however many tries were acknowledged, and not at all if one of them is there.
     pub fn lost(&self, log: &Log) -> Vec<LostWrite> {
         let all = || self.held.iter().chain(&self.missing);
-        let mut done: BTreeSet<(ClientId, u64)> =
+        let mut done: SortedSet<(ClientId, u64)> =
             all().filter(|(at, _)| log.holds(entry(**at))).map(|(_, told)| (told.client, told.op)).collect();
         let mut lost: Vec<_> = all().filter(|(at, _)| !log.holds(entry(**at))).collect();
         lost.sort_by_key(|(at, told)| (told.at, **at));

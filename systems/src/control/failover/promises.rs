@@ -9,8 +9,8 @@ use super::options::{Arbiter, Config, Mode};
 use crate::shared::replication::audit::Audit;
 use crate::shared::replication::calm::Calm;
 use crate::shared::replication::handovers::HandOvers;
+use sim_core::sorted::SortedMap;
 use sim_core::{Instant, LocalInstant, Node, NodeId, NodeSet, Observed, Verdict};
-use std::collections::BTreeMap;
 
 sim_core::rules! {
     /// Who has answered a primary, or voted for one, votes for nobody else until that one's lease is over; not after a
@@ -52,12 +52,12 @@ enum Pending {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Promises {
     /// The last heartbeat that each node was handed: by whom, when, and its name.
-    heard: BTreeMap<NodeId, (Pledge, LocalInstant)>,
-    pledges: BTreeMap<NodeId, Pledge>,
+    heard: SortedMap<NodeId, (Pledge, LocalInstant)>,
+    pledges: SortedMap<NodeId, Pledge>,
     /// The last epoch in which a candidate asked a voter as the primary's own successor.
-    transfers: BTreeMap<(NodeId, NodeId), u64>,
+    transfers: SortedMap<(NodeId, NodeId), u64>,
     /// Those who lead, and in which epoch.
-    leading: BTreeMap<NodeId, u64>,
+    leading: SortedMap<NodeId, u64>,
     /// Those in sync, as was said last.
     in_sync: NodeSet,
     /// Those that have started and not synced since: what they had on their disks they have there still, but make no

@@ -64,7 +64,7 @@ mod tests {
         config.redirect = Redirect::Discovery;
         config.discovery_interval = Duration::secs(1);
         let moment = |client| (5000..6001).find(|ms| asked(&directory, &config, client, *ms) == Some(B)).unwrap();
-        assert!((0..20).map(moment).collect::<std::collections::BTreeSet<_>>().len() > 15, "each at its own moment");
+        assert!((0..20).map(moment).collect::<sim_core::sorted::SortedSet<_>>().len() > 15, "each at its own moment");
         assert_eq!(asked(&directory, &config, 3, 6000), Some(B), "all within the interval");
     }
 }

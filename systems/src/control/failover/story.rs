@@ -7,9 +7,9 @@ use crate::shared::replication::leaders;
 use sim_core::fault::Fault;
 use sim_core::measures::TwoPrimaries;
 use sim_core::recovery::Recovery;
+use sim_core::sorted::SortedMap;
 use sim_core::track::{Span, Track};
 use sim_core::{Instant, NodeId, Observed};
-use std::collections::BTreeMap;
 
 /// A primary's time that overlaps with that of a newer one, as long as it accepts writes.
 const BESIDE_A_NEWER: &str = "accepts writes beside a newer primary";
@@ -36,11 +36,11 @@ struct Reign {
 pub(super) struct Story {
     reign: Option<Reign>,
     /// Since when each node is paused.
-    paused: BTreeMap<NodeId, Instant>,
+    paused: SortedMap<NodeId, Instant>,
     /// When a node last went on after a pause.
     resumed: Option<Instant>,
     /// Partitions in force.
-    cuts: BTreeMap<usize, Instant>,
+    cuts: SortedMap<usize, Instant>,
     /// When the last partition was healed.
     healed: Option<Instant>,
     /// When the last fault of any kind ended, while none is in force.
@@ -48,9 +48,9 @@ pub(super) struct Story {
     faults: u64,
     pub failovers: Vec<(u64, Recovery)>,
     /// When each epoch's primary began to serve.
-    promoted: BTreeMap<u64, (Instant, NodeId)>,
+    promoted: SortedMap<u64, (Instant, NodeId)>,
     /// Acknowledgements by primaries that were not the newest, by epoch.
-    split: BTreeMap<u64, TwoPrimaries>,
+    split: SortedMap<u64, TwoPrimaries>,
     leaders: Track,
 }
 

@@ -1,19 +1,19 @@
 //! What a machine has to do later: one timer for all of it.
 
 use super::node::{CLOCK, Fx};
+use sim_core::sorted::SortedSet;
 use sim_core::{Duration, LocalInstant};
-use std::collections::BTreeSet;
 
 /// Things to do, by when they are due.
 #[derive(Clone, Debug)]
 pub(super) struct Agenda<D> {
-    due: BTreeSet<(LocalInstant, D)>,
+    due: SortedSet<(LocalInstant, D)>,
 }
 
 impl<D: Ord + Clone> Agenda<D> {
     /// Nothing to do.
     pub const fn new() -> Self {
-        Self { due: BTreeSet::new() }
+        Self { due: SortedSet::new() }
     }
 
     /// Something to do at a moment.

@@ -15,8 +15,8 @@ use crate::shared::replication::CouncilChecks;
 use measure::Book;
 pub(super) use measure::METRICS;
 use sim_core::measures::Measures;
+use sim_core::sorted::SortedMap;
 use sim_core::{Duration, Instant, NodeId, Observed, Observer, Violation};
-use std::collections::BTreeMap;
 use std::rc::Rc;
 use world::World;
 
@@ -68,17 +68,17 @@ pub struct KubeChecks {
     world: World,
     book: Book,
     /// How far each machine had heard.
-    heard: BTreeMap<NodeId, u64>,
+    heard: SortedMap<NodeId, u64>,
     /// When each began to act last.
-    began: BTreeMap<(NodeId, u8), Instant>,
+    began: SortedMap<(NodeId, u8), Instant>,
     /// When each kubelet was last started anew alone.
-    kubelets: BTreeMap<NodeId, Instant>,
+    kubelets: SortedMap<NodeId, Instant>,
     /// When a container of each pod last stopped.
-    stopped: BTreeMap<Uid, Instant>,
+    stopped: SortedMap<Uid, Instant>,
     /// When the rules about time were looked at last.
     looked: Instant,
     now: Instant,
-    counts: BTreeMap<&'static str, u64>,
+    counts: SortedMap<&'static str, u64>,
     broken: Option<Violation>,
 }
 
@@ -91,13 +91,13 @@ impl KubeChecks {
             store: CouncilChecks::new(STORE_AGREES, super::api::LANE, RaftChecks::new(config.nodes)),
             world: World::new(config.retry_period.times(3)),
             book: Book::new(),
-            heard: BTreeMap::new(),
-            began: BTreeMap::new(),
-            kubelets: BTreeMap::new(),
-            stopped: BTreeMap::new(),
+            heard: SortedMap::new(),
+            began: SortedMap::new(),
+            kubelets: SortedMap::new(),
+            stopped: SortedMap::new(),
             looked: Instant::ZERO,
             now: Instant::ZERO,
-            counts: BTreeMap::new(),
+            counts: SortedMap::new(),
             broken: None,
         }
     }

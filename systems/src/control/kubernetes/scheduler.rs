@@ -9,7 +9,7 @@ use super::message::KubeFact;
 use super::objects::{Budget, Kind, Node, Object, Pod, Selector, Text, Uid};
 use super::scheduling::{Bent, Cluster, Event, Plugin, Preemption, Profile, Queue, QueueRules, Unfit};
 use sim_core::Duration;
-use std::collections::{BTreeMap, BTreeSet};
+use sim_core::sorted::{SortedMap, SortedSet};
 use std::rc::Rc;
 
 /// How often it looks whether waits are over.
@@ -21,7 +21,7 @@ enum Decision {
     /// It goes to this node.
     Place(Text),
     /// No node will do, for these parts' sake; others may have to go.
-    Unfit(BTreeSet<Plugin>, Option<Preemption>),
+    Unfit(SortedSet<Plugin>, Option<Preemption>),
 }
 
 /// A scheduler that acts.
@@ -33,7 +33,7 @@ pub(super) struct Scheduler {
     /// The pod that it thinks about, and what it will come to.
     tries: Option<(Rc<Pod>, Decision)>,
     /// Pods that it has given a node, and has not heard of since.
-    assumed: BTreeMap<Uid, Rc<Pod>>,
+    assumed: SortedMap<Uid, Rc<Pod>>,
 }
 
 impl Scheduler {
@@ -52,7 +52,7 @@ impl Scheduler {
             cluster: Cluster::default(),
             queue: Queue::new(rules),
             tries: None,
-            assumed: BTreeMap::new(),
+            assumed: SortedMap::new(),
         };
         let all: Vec<Obj> =
             [Kind::Node, Kind::Pod].into_iter().flat_map(|kind| ctx.link.cache.of(kind)).cloned().collect();
@@ -238,7 +238,7 @@ impl Scheduler {
             self.cluster.remove(uid);
             self.queue.happened(Event::PodDeleted, ctx.fx.now());
         }
-        self.queue.retry(uid, BTreeSet::new(), ctx.fx.now());
+        self.queue.retry(uid, SortedSet::new(), ctx.fx.now());
     }
 }
 

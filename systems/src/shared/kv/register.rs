@@ -2,8 +2,8 @@
 //! 1986).
 
 use super::{KvCommand, KvResponse};
+use sim_core::sorted::{SortedMap, SortedSet};
 use sim_core::{ClientId, Instant, Outcome, Ticket};
-use std::collections::{BTreeMap, BTreeSet};
 
 /// The writes of one key.
 #[derive(Clone, Debug, Default)]
@@ -11,11 +11,11 @@ struct Writes {
     /// Acknowledged ones, in the order of their ends: the end, and the latest of any up to it.
     acknowledged: Vec<(Instant, Newest)>,
     /// When the write of each value was acknowledged, by the value's hash.
-    ended: BTreeMap<u64, Instant>,
+    ended: SortedMap<u64, Instant>,
     /// Of those that several tries were made of.
-    again: BTreeSet<u64>,
+    again: SortedSet<u64>,
     /// Deletes that may take effect at any time: they have not ended, or several tries were made of them.
-    deleting: BTreeSet<(ClientId, u64)>,
+    deleting: SortedSet<(ClientId, u64)>,
     /// When the last of the others was acknowledged.
     deleted: Option<Instant>,
 }
@@ -55,10 +55,10 @@ pub enum Wrong {
 #[derive(Clone, Debug, Default)]
 pub struct Registers {
     /// Writes that clients have begun: the key, the value's hash unless it is a delete, and how often a node was asked.
-    asked: BTreeMap<(ClientId, u64), (u64, Option<u64>, bool)>,
+    asked: SortedMap<(ClientId, u64), (u64, Option<u64>, bool)>,
     /// Deletes that several tries were made of.
-    again: BTreeSet<(ClientId, u64)>,
-    keys: BTreeMap<u64, Writes>,
+    again: SortedSet<(ClientId, u64)>,
+    keys: SortedMap<u64, Writes>,
     /// Reads that were looked at.
     pub reads: u64,
     /// Those of them that had to see a write.

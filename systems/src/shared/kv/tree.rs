@@ -84,12 +84,12 @@ impl Tree {
 mod tests {
     use super::*;
     use proptest::prelude::*;
-    use std::collections::BTreeMap;
+    use sim_core::sorted::SortedMap;
 
     proptest! {
         #[test]
         fn is_a_map_and_copies_do_not_change(keys in proptest::collection::vec((any::<u64>(), 0..64_u32), 1..200)) {
-            let (mut tree, mut model) = (Tree::default(), BTreeMap::new());
+            let (mut tree, mut model) = (Tree::default(), SortedMap::new());
             let mut copies = Vec::new();
             for (i, (key, shift)) in keys.iter().enumerate() {
                 let key = key >> shift;

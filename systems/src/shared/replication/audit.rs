@@ -8,9 +8,10 @@ pub use super::seen::{MONOTONIC_READS, MONOTONIC_WRITES, READ_YOUR_WRITES, RULES
 use super::seen::{Seen, Short};
 use super::survivors::Executions;
 use sim_core::measures::LostWrite;
+use sim_core::sorted::SortedMap;
 use sim_core::track::Track;
 use sim_core::{ClientId, Duration, Instant, Node, NodeId, Observed, Outcome, Ticket, Verdict, Violation};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 
 sim_core::rules! {
     /// A write that was acknowledged was executed before.
@@ -69,7 +70,7 @@ struct Bits {
     /// A bit for each, from 0 on.
     near: Vec<u64>,
     /// The same for those that lie far behind the others: sessions may number by leaps.
-    far: BTreeMap<u64, u64>,
+    far: SortedMap<u64, u64>,
 }
 
 /// Numbers that lie further behind the others, in words of 64, are kept apart.

@@ -1,8 +1,8 @@
 //! Reads that nodes were asked and have not answered: whoever stops leading lets go of them, in that step.
 
 use super::audit::Audit;
+use sim_core::sorted::{SortedMap, SortedSet};
 use sim_core::{ClientId, Instant, Node, NodeId, Observed, Ticket, Verdict};
-use std::collections::{BTreeMap, BTreeSet};
 
 sim_core::rules! {
     /// Who stops leading sends away those whose reads it still holds: a read has no effect, so nobody need wait for its
@@ -13,8 +13,8 @@ sim_core::rules! {
 /// The memory over one run.
 #[derive(Clone, Debug, Default)]
 pub struct HeldReads {
-    reads: BTreeSet<(ClientId, u64)>,
-    held: BTreeMap<NodeId, BTreeSet<(ClientId, u64)>>,
+    reads: SortedSet<(ClientId, u64)>,
+    held: SortedMap<NodeId, SortedSet<(ClientId, u64)>>,
     stepped_down: Option<NodeId>,
     looked_at: u64,
 }

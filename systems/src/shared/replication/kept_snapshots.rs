@@ -1,8 +1,8 @@
 //! Snapshots that lie on disks: what a node has synced, it finds after a restart.
 
 use super::audit::Audit;
+use sim_core::sorted::SortedMap;
 use sim_core::{Instant, Node, NodeId, Observed, Verdict};
-use std::collections::BTreeMap;
 
 sim_core::rules! {
     /// A snapshot that a node has taken, or begun anew from, and has synced is there after a restart, unless the disk
@@ -27,7 +27,7 @@ struct Disk {
 /// The memory over one run.
 #[derive(Clone, Debug, Default)]
 pub struct KeptSnapshots {
-    disks: BTreeMap<NodeId, Disk>,
+    disks: SortedMap<NodeId, Disk>,
     looked_at: u64,
 }
 

@@ -1,7 +1,7 @@
 //! Snapshots travel in pieces: which have arrived where, so that nobody begins anew from one with a hole.
 
 use sim_core::NodeId;
-use std::collections::BTreeMap;
+use sim_core::sorted::SortedMap;
 
 /// Which snapshot: the last place it covers, and the running hash of the log up to there.
 type Id = (u64, u64);
@@ -18,7 +18,7 @@ struct Arrived {
 /// What has arrived of the snapshots under way.
 #[derive(Clone, Debug, Default)]
 pub struct Pieces {
-    arrived: BTreeMap<(NodeId, Id), Arrived>,
+    arrived: SortedMap<(NodeId, Id), Arrived>,
     /// Snapshots that were begun from.
     pub installed: u64,
 }

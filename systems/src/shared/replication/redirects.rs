@@ -1,8 +1,8 @@
 //! Whom nodes send clients to: the one they believe in, not one they believed in once.
 
 use super::audit::Audit;
+use sim_core::sorted::SortedMap;
 use sim_core::{Instant, Node, NodeId, Observed, Verdict};
-use std::collections::BTreeMap;
 
 sim_core::rules! {
     /// Who sends a client elsewhere names the leader it believes in, or the one it has asked to take over: two nodes
@@ -14,7 +14,7 @@ sim_core::rules! {
 #[derive(Clone, Debug, Default)]
 pub struct Redirects {
     /// By leader: whom it has asked to take over.
-    heirs: BTreeMap<NodeId, NodeId>,
+    heirs: SortedMap<NodeId, NodeId>,
     /// Who stops leading in this step, and then has no heir any more.
     stopped: Option<NodeId>,
     /// Whom nodes have named in this step.

@@ -3,8 +3,9 @@
 use super::audit::{Audit, Operations};
 use super::{Service, Survivor};
 use sim_core::measures::{Losses, LostWrite, Measures};
+use sim_core::sorted::SortedMap;
 use sim_core::{ClientId, History, Instant, Node};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 
 /// Where operations were carried out, from the newest entry on that every node has in a snapshot: what is before is
 /// forgotten only with the disks of all.
@@ -86,7 +87,7 @@ where
 {
     let mut lost_writes = audit.lost(survivor);
     let place = |w: &LostWrite| (w.client, w.op);
-    let known: BTreeMap<_, _> = lost_writes.iter().enumerate().map(|(at, write)| (place(write), at)).collect();
+    let known: SortedMap<_, _> = lost_writes.iter().enumerate().map(|(at, write)| (place(write), at)).collect();
     for (op, said) in history.ops.iter().zip(&history.said).filter(|_| !known.is_empty()) {
         if let Some(at) = known.get(&(op.client, op.op)) {
             lost_writes[*at].key = S::operation(&said.request).key.unwrap_or_default();

@@ -1,8 +1,9 @@
 //! Those who wait until what they asked for is applied: in the order of the log, and by operation once somebody asks
 //! again.
 
+use sim_core::sorted::SortedMap;
 use sim_core::{ClientId, Ticket};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 
 /// Requests whose commands are in the log, or about to be.
 #[derive(Clone, Debug, Default)]
@@ -12,7 +13,7 @@ pub struct Waiters {
     /// The newest try of each operation that waits. Made when the first retry comes, and kept until nobody waits: who
     /// is answered at the first try never pays for it, and however many wait, a retry is found without looking at them
     /// all.
-    newest: Option<BTreeMap<(ClientId, u64), Ticket>>,
+    newest: Option<SortedMap<(ClientId, u64), Ticket>>,
 }
 
 const fn operation(ticket: &Ticket) -> (ClientId, u64) {

@@ -8,8 +8,9 @@ use super::suspicion::Suspicion;
 use super::sync::Exchange;
 use super::view::{Belief, State, View};
 use crate::shared::number::Counts;
+use sim_core::sorted::{SortedMap, SortedSet};
 use sim_core::{Duration, LocalInstant, NodeId, Rng};
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::VecDeque;
 
 /// What a member wants done, or announces.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -85,9 +86,9 @@ pub struct Swim {
     pub(super) view: View,
     pub(super) incarnation: Incarnation,
     pub(super) queue: Queue,
-    pub(super) suspicions: BTreeMap<NodeId, Suspicion>,
+    pub(super) suspicions: SortedMap<NodeId, Suspicion>,
     /// When each of them is over.
-    pub(super) dues: BTreeSet<(LocalInstant, NodeId)>,
+    pub(super) dues: SortedSet<(LocalInstant, NodeId)>,
     /// Lifeguard's local health score: 0 is well.
     health: u32,
     pub(super) last_number: ProbeNumber,
@@ -119,8 +120,8 @@ impl Swim {
             view,
             incarnation,
             queue: Queue::default(),
-            suspicions: BTreeMap::new(),
-            dues: BTreeSet::new(),
+            suspicions: SortedMap::new(),
+            dues: SortedSet::new(),
             health: 0,
             // An answer to an earlier life is none to this one.
             last_number,

@@ -3,7 +3,7 @@
 
 use super::message::Rumour;
 use sim_core::NodeId;
-use std::collections::BTreeMap;
+use sim_core::sorted::SortedMap;
 
 /// Bytes of a packet that there is room for.
 pub const PACKET: u32 = 1400;
@@ -14,9 +14,9 @@ type Key = (u32, u64);
 /// The queue.
 #[derive(Clone, Debug, Default)]
 pub struct Queue {
-    news: BTreeMap<Key, Rumour>,
+    news: SortedMap<Key, Rumour>,
     /// Where the news about each member stand.
-    about: BTreeMap<NodeId, Key>,
+    about: SortedMap<NodeId, Key>,
     next: u64,
 }
 

@@ -3,14 +3,14 @@
 //! order.
 
 use sim_core::Rng;
-use std::collections::BTreeMap;
+use sim_core::sorted::SortedMap;
 
 /// What is left of a round over numbers below some bound.
 #[derive(Clone, Debug, Default)]
 pub struct Round {
     left: u32,
     /// What stands at places whose own number has been moved away.
-    moved: BTreeMap<u32, u32>,
+    moved: SortedMap<u32, u32>,
 }
 
 impl Round {
@@ -41,7 +41,7 @@ mod tests {
     #[test]
     fn a_round_holds_each_number_once_and_every_order_is_as_likely() {
         let mut rng = Rng::stream(7, Purpose::Node, 0);
-        let mut orders: BTreeMap<Vec<u32>, u32> = BTreeMap::new();
+        let mut orders: SortedMap<Vec<u32>, u32> = SortedMap::new();
         let mut round = Round::default();
         for _ in 0..24_000 {
             round.begin(4);

@@ -7,8 +7,9 @@ use super::message::{Lamport, Rumour, SwimMessage, Whole};
 use super::sync::Reason;
 use super::view::State;
 use crate::shared::number::Counts;
+use sim_core::sorted::SortedMap;
 use sim_core::{Duration, LocalInstant, NodeId, Rng};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 
 /// How Serf works. The defaults are its own.
 #[derive(Clone, Debug, PartialEq)]
@@ -114,13 +115,13 @@ pub struct Serf {
     swim: Swim,
     config: SerfConfig,
     /// What differs from how everybody was at the start.
-    members: BTreeMap<NodeId, Option<Known>>,
+    members: SortedMap<NodeId, Option<Known>>,
     base: u32,
     clock: Lamport,
     event_clock: Lamport,
     events: VecDeque<(Lamport, u64)>,
     /// What was heard of members that are not known: whether they mean to leave, when they said so and when it came.
-    recent: BTreeMap<NodeId, (bool, Lamport, LocalInstant)>,
+    recent: SortedMap<NodeId, (bool, Lamport, LocalInstant)>,
     next_reap: LocalInstant,
     next_reconnect: LocalInstant,
     left: Left,
@@ -137,12 +138,12 @@ impl Serf {
         let mut serf = Self {
             swim,
             config,
-            members: BTreeMap::new(),
+            members: SortedMap::new(),
             base,
             clock: Lamport(1),
             event_clock: Lamport(1),
             events: VecDeque::new(),
-            recent: BTreeMap::new(),
+            recent: SortedMap::new(),
             next_reap,
             next_reconnect,
             left: Left::No,

@@ -1,8 +1,8 @@
 //! What a member believes of the others. Only what differs from how everybody was at the start is kept.
 
 use super::message::Incarnation;
+use sim_core::sorted::SortedMap;
 use sim_core::{LocalInstant, NodeId};
-use std::collections::BTreeMap;
 
 /// What a member is held for; within an incarnation, what comes later here holds against what comes before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
@@ -43,7 +43,7 @@ pub struct View {
     /// Those below this number that nothing is said of are alive in their first incarnation, since the start.
     base: u32,
     /// What differs; `None` for one that is not known, or not any more.
-    differs: BTreeMap<NodeId, Option<Belief>>,
+    differs: SortedMap<NodeId, Option<Belief>>,
     known: u32,
     alive: u32,
 }
@@ -54,7 +54,7 @@ const AT_FIRST: Belief = Belief { state: State::Alive, incarnation: Incarnation(
 impl View {
     /// A view in which those below `base` have been alive since the start.
     pub fn new(base: u32) -> Self {
-        Self { base, differs: BTreeMap::new(), known: base, alive: base }
+        Self { base, differs: SortedMap::new(), known: base, alive: base }
     }
 
     /// What is believed of a member; `None` of one that is not known.

@@ -8,8 +8,8 @@ use super::node::{CLOCK, Fx, LEASE, WORK};
 use super::options::Config;
 use super::tasks::{Key, Task};
 use crate::shared::number::Counts;
+use sim_core::sorted::SortedMap;
 use sim_core::{Duration, LocalInstant, NodeId, Ticket, Timer};
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
 /// Whom it talks with.
@@ -47,11 +47,11 @@ pub struct App {
     kept: (u64, LocalInstant),
     /// The newest master it knows of, and the last event it has heard of that.
     heard: (Epoch, u64),
-    cache: BTreeMap<Path, (u64, u64)>,
+    cache: SortedMap<Path, (u64, u64)>,
     /// Calls without an answer, and whose.
-    calls: BTreeMap<CallNumber, (Ask, Option<Key>)>,
+    calls: SortedMap<CallNumber, (Ask, Option<Key>)>,
     last_call: CallNumber,
-    pub(super) tasks: BTreeMap<Key, Task>,
+    pub(super) tasks: SortedMap<Key, Task>,
     /// How often it has written to the store.
     pub(super) writes: u64,
 }
@@ -69,10 +69,10 @@ impl App {
             ends: now,
             kept: (0, now),
             heard: (Epoch(0), 0),
-            cache: BTreeMap::new(),
-            calls: BTreeMap::new(),
+            cache: SortedMap::new(),
+            calls: SortedMap::new(),
             last_call: CallNumber(0),
-            tasks: BTreeMap::new(),
+            tasks: SortedMap::new(),
             writes: 0,
         };
         app.draw_session(fx);

@@ -13,9 +13,9 @@ use crate::shared::in_the_end;
 use crate::shared::replication::{CouncilChecks, Protocol};
 use sim_core::measures::Measures;
 use sim_core::metric::{MetricKind, Unit};
+use sim_core::sorted::SortedMap;
 use sim_core::track::Track;
 use sim_core::{ClientId, Instant, NodeId, Observed, Observer, Outcome, Ticket, Verdict, Violation};
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
 sim_core::rules! {
@@ -63,17 +63,17 @@ pub(super) const METRICS: &[MetricKind] = &[
 pub struct ChubbyChecks {
     config: Rc<Config>,
     council: Box<CouncilChecks<Member, AnyChecks>>,
-    masters: BTreeMap<Epoch, NodeId>,
+    masters: SortedMap<Epoch, NodeId>,
     model: Model,
     /// What was decided behind something that nobody has told of yet: whoever has it may have it from a snapshot.
-    untold: BTreeMap<u64, (Command, Answer)>,
+    untold: SortedMap<u64, (Command, Answer)>,
     /// Until when each client surely counts on its session.
-    counts_until: BTreeMap<Session, Instant>,
-    heard: BTreeMap<(Session, Epoch), u64>,
+    counts_until: SortedMap<Session, Instant>,
+    heard: SortedMap<(Session, Epoch), u64>,
     /// The newest version of each file that a client has heard of.
-    known: BTreeMap<Path, u64>,
+    known: SortedMap<Path, u64>,
     /// What that was when each operation began.
-    begun: BTreeMap<(ClientId, u64), u64>,
+    begun: SortedMap<(ClientId, u64), u64>,
     holders: Holders,
     reads: u64,
     cached: u64,
@@ -102,13 +102,13 @@ impl ChubbyChecks {
         Self {
             config: Rc::clone(config),
             council: Box::new(council),
-            masters: BTreeMap::new(),
+            masters: SortedMap::new(),
             model: Model::default(),
-            untold: BTreeMap::new(),
-            counts_until: BTreeMap::new(),
-            heard: BTreeMap::new(),
-            known: BTreeMap::new(),
-            begun: BTreeMap::new(),
+            untold: SortedMap::new(),
+            counts_until: SortedMap::new(),
+            heard: SortedMap::new(),
+            known: SortedMap::new(),
+            begun: SortedMap::new(),
             holders: Holders::default(),
             reads: 0,
             cached: 0,

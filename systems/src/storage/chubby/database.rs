@@ -3,8 +3,8 @@
 use super::bugs::ChubbyBug;
 use core::fmt;
 use serde::Serialize;
+use sim_core::sorted::{SortedMap, SortedSet};
 use sim_core::{NodeId, StateMachine, hash};
-use std::collections::{BTreeMap, BTreeSet};
 
 crate::shared::number::numbers! {
     /// A session: of the client's machine (its number and 1, in the upper 24 bits) and drawn by it.
@@ -235,7 +235,7 @@ pub struct File {
     /// How often its lock was taken when nobody had it.
     pub generation: u64,
     /// Who holds the lock.
-    pub holders: BTreeMap<Session, Mode>,
+    pub holders: SortedMap<Session, Mode>,
     /// Whether its lock is closed, because the session of a holder has ended.
     pub delayed: bool,
 }
@@ -255,7 +255,7 @@ impl File {
 struct Answered {
     /// It has heard the answers to all calls before this one.
     floor: CallNumber,
-    answers: BTreeMap<CallNumber, Answer>,
+    answers: SortedMap<CallNumber, Answer>,
 }
 
 /// The database.
@@ -267,8 +267,8 @@ pub struct Database {
     pub master: Option<NodeId>,
     looks: Looks,
     /// Sessions that have not ended.
-    sessions: BTreeMap<Session, Answered>,
-    files: BTreeMap<Path, File>,
+    sessions: SortedMap<Session, Answered>,
+    files: SortedMap<Path, File>,
 }
 
 impl Database {
@@ -382,8 +382,8 @@ impl StateMachine for Database {
             epoch: Epoch(0),
             master: None,
             looks: Looks::with(ChubbyBug::None),
-            sessions: BTreeMap::new(),
-            files: BTreeMap::new(),
+            sessions: SortedMap::new(),
+            files: SortedMap::new(),
         }
     }
 
@@ -452,7 +452,7 @@ impl StateMachine for Database {
 }
 
 /// Who has which ephemeral file open, and such: sessions by file.
-pub(super) type ByFile = BTreeMap<Path, BTreeSet<Session>>;
+pub(super) type ByFile = SortedMap<Path, SortedSet<Session>>;
 
 #[cfg(test)]
 mod tests {

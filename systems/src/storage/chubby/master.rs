@@ -7,8 +7,9 @@ use super::message::{ChubbyFact, ChubbyMessage, Event};
 use super::node::Fx;
 use super::server::Server;
 use crate::shared::replication::{Proposal, Reign};
+use sim_core::sorted::{SortedMap, SortedSet};
 use sim_core::{Duration, LocalInstant, NodeId};
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::VecDeque;
 
 /// How far a master has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -88,22 +89,22 @@ pub(super) struct Master {
     /// Its own lease.
     pub lease_until: LocalInstant,
     pub renew_at: LocalInstant,
-    pub pending: BTreeMap<Proposal, Pending>,
-    pub sessions: BTreeMap<Session, Tended>,
+    pub pending: SortedMap<Proposal, Pending>,
+    pub sessions: SortedMap<Session, Tended>,
     /// Who may have which file in its cache.
     pub caches: ByFile,
     /// Who has which ephemeral file open.
     pub open: ByFile,
     /// Writes of each file, oldest first: only the first is ever proposed, once nobody has the file in its cache.
-    pub writes: BTreeMap<Path, VecDeque<(Caller, Command)>>,
-    pub writing: BTreeSet<Path>,
+    pub writes: SortedMap<Path, VecDeque<(Caller, Command)>>,
+    pub writing: SortedSet<Path>,
     /// Who waits for each lock, longest first.
-    pub waiting: BTreeMap<Path, VecDeque<(Caller, Command)>>,
-    pub granting: BTreeSet<Path>,
+    pub waiting: SortedMap<Path, VecDeque<(Caller, Command)>>,
+    pub granting: SortedSet<Path>,
     /// Calls that are under way.
-    pub active: BTreeSet<Caller>,
+    pub active: SortedSet<Caller>,
     /// Closed locks, and when that is over.
-    pub delays: BTreeMap<Path, LocalInstant>,
+    pub delays: SortedMap<Path, LocalInstant>,
     /// When ephemeral files go that nobody has opened by then.
     pub sweep: Option<LocalInstant>,
     /// What came too early.
@@ -119,23 +120,23 @@ impl Master {
             waits_until: now,
             lease_until: now,
             renew_at: now,
-            pending: BTreeMap::new(),
-            sessions: BTreeMap::new(),
+            pending: SortedMap::new(),
+            sessions: SortedMap::new(),
             caches: ByFile::new(),
             open: ByFile::new(),
-            writes: BTreeMap::new(),
-            writing: BTreeSet::new(),
-            waiting: BTreeMap::new(),
-            granting: BTreeSet::new(),
-            active: BTreeSet::new(),
-            delays: BTreeMap::new(),
+            writes: SortedMap::new(),
+            writing: SortedSet::new(),
+            waiting: SortedMap::new(),
+            granting: SortedSet::new(),
+            active: SortedSet::new(),
+            delays: SortedMap::new(),
             sweep: None,
             early: Vec::new(),
         }
     }
 
     /// Machines that may count on it.
-    pub fn clients(&self) -> BTreeSet<NodeId> {
+    pub fn clients(&self) -> SortedSet<NodeId> {
         let tended = self.sessions.keys().map(|session| session.node());
         tended.chain(self.early.iter().map(|(from, ..)| *from)).collect()
     }
@@ -357,7 +358,7 @@ impl Server {
     pub(super) fn close(&mut self, path: Path, fx: &mut Fx<'_>) {
         let Some(master) = &self.master else { return };
         // A new master does not know yet who has it open.
-        if master.sweep.is_none() && master.open.get(&path).is_none_or(BTreeSet::is_empty) {
+        if master.sweep.is_none() && master.open.get(&path).is_none_or(SortedSet::is_empty) {
             self.propose(Command::Delete { epoch: master.epoch, path }, Pending::Nothing, fx);
         }
     }

@@ -3,12 +3,12 @@
 
 use super::checks::{CALLS_OF_THEIR_EPOCH, GENERATIONS_GROW, ONE_HOLDER, WRITES_SURVIVE};
 use super::database::{Answer, CallNumber, Change, Command, Epoch, Mode, Path, Session};
-use std::collections::{BTreeMap, BTreeSet};
+use sim_core::sorted::{SortedMap, SortedSet};
 
 /// A lock.
 #[derive(Clone, Debug, Default)]
 struct Lock {
-    holders: BTreeMap<Session, Mode>,
+    holders: SortedMap<Session, Mode>,
     generation: u64,
     /// Closed until its lock-delay is over.
     delayed: bool,
@@ -20,13 +20,13 @@ pub(super) struct Model {
     /// How many commands.
     pub decided: u64,
     epoch: Epoch,
-    open: BTreeSet<Session>,
-    ended: BTreeSet<Session>,
+    open: SortedSet<Session>,
+    ended: SortedSet<Session>,
     /// What each version of each file held.
-    versions: BTreeMap<Path, Vec<u64>>,
-    locks: BTreeMap<Path, Lock>,
+    versions: SortedMap<Path, Vec<u64>>,
+    locks: SortedMap<Path, Lock>,
     /// Calls that were carried out: a second copy of one changes nothing.
-    carried: BTreeSet<(Session, CallNumber)>,
+    carried: SortedSet<(Session, CallNumber)>,
     pub grants: u64,
 }
 

@@ -7,15 +7,15 @@ use super::message::{Ballot, CommitFact, CommitMessage, CommitRecord, Votes};
 use super::node::Fx;
 use super::options::Protocols;
 use super::txn::{Reason, Shards, TxnId, Vote};
+use sim_core::sorted::SortedMap;
 use sim_core::{Duration, LocalInstant, NodeId, Replay};
-use std::collections::BTreeMap;
 
 /// What an acceptor has of one transaction.
 #[derive(Clone, Debug, Default)]
 struct Instance {
     /// It accepts nothing of an older ballot.
     promised: Ballot,
-    votes: BTreeMap<u32, (Ballot, Vote)>,
+    votes: SortedMap<u32, (Ballot, Vote)>,
     participants: Shards,
 }
 
@@ -28,7 +28,7 @@ impl Instance {
 /// An acceptor.
 #[derive(Clone, Debug, Default)]
 pub struct Acceptor {
-    instances: BTreeMap<TxnId, Instance>,
+    instances: SortedMap<TxnId, Instance>,
 }
 
 impl Acceptor {
@@ -70,7 +70,7 @@ impl Acceptor {
 pub struct Recovery {
     ballot: Ballot,
     participants: Shards,
-    promises: BTreeMap<NodeId, Votes>,
+    promises: SortedMap<NodeId, Votes>,
     proposed: Option<Votes>,
     accepted: Vec<NodeId>,
     /// When it tries again.
@@ -145,7 +145,7 @@ impl Coordinator {
         let recovery = Recovery {
             ballot,
             participants,
-            promises: BTreeMap::new(),
+            promises: SortedMap::new(),
             proposed: None,
             accepted: Vec::new(),
             due: fx.now() + pause,

@@ -15,9 +15,9 @@ use crate::consensus::raft::checks::RaftChecks;
 use crate::shared::in_the_end;
 use crate::shared::replication::{CouncilChecks, Protocol};
 use sim_core::measures::Measures;
+use sim_core::sorted::{SortedMap, SortedSet};
 use sim_core::transactions::{Level, Ruling};
 use sim_core::{Instant, NodeId, Observed, Observer, Outcome, Span, Ticket, Verdict, Violation};
-use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 sim_core::rules! {
@@ -54,7 +54,7 @@ pub(super) struct Seen {
     /// Who has decided it first, how, when.
     pub decided: Option<(NodeId, bool, Instant)>,
     /// How each shard has carried it out.
-    pub applied: BTreeMap<u32, bool>,
+    pub applied: SortedMap<u32, bool>,
     /// Messages of the commit protocol, without acknowledgements.
     pub messages: u32,
     /// Whether anybody was blocked by it.
@@ -65,10 +65,10 @@ pub(super) struct Seen {
 #[derive(Clone, Debug)]
 pub struct CommitChecks {
     pub(super) config: Rc<Config>,
-    pub(super) seen: BTreeMap<TxnId, Seen>,
+    pub(super) seen: SortedMap<TxnId, Seen>,
     pub(super) operations: Operations,
     pub(super) figures: Figures,
-    refused: BTreeSet<(NodeId, TxnId)>,
+    refused: SortedSet<(NodeId, TxnId)>,
     councils: Vec<CouncilChecks<Member, RaftChecks>>,
     audits: u64,
     wrong_audit: Option<Violation>,
@@ -87,10 +87,10 @@ impl CommitChecks {
         let shards = if config.shard == Sharding::Raft { config.shards() } else { 0 };
         Self {
             config: Rc::clone(config),
-            seen: BTreeMap::new(),
+            seen: SortedMap::new(),
             operations: Operations::new(),
             figures: Figures::new(config),
-            refused: BTreeSet::new(),
+            refused: SortedSet::new(),
             councils: (0..shards).map(council).collect(),
             audits: 0,
             wrong_audit: None,
@@ -368,7 +368,7 @@ impl Observer<Machine> for CommitChecks {
             Observed::Crashed { node, .. } => self.figures.on_crash(at, *node, &mut self.seen),
             Observed::Booted { node, .. } => self.figures.on_boot(*node),
             Observed::Invoked { ticket, request } => {
-                let operation = Operation { request: **request, invoked: at, returned: None, tries: BTreeMap::new() };
+                let operation = Operation { request: **request, invoked: at, returned: None, tries: SortedMap::new() };
                 self.operations.insert((ticket.client.0, ticket.op), operation);
             }
             Observed::Returned { ticket, request, outcome, node, .. } => {

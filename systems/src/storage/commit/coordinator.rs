@@ -8,8 +8,9 @@ use super::node::{CLOCK, Fx};
 use super::options::{Config, Duty, Presumption, Protocols};
 use super::plan::{self, Leg};
 use super::txn::{Act, Age, Found, Reason, Shards, State, TxnId, Vote};
+use sim_core::sorted::SortedMap;
 use sim_core::{Duration, LocalInstant, NodeId, Ticket, WriteId};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::rc::Rc;
 
 /// How far a transaction has got.
@@ -40,7 +41,7 @@ pub struct Running {
     legs: Vec<Leg>,
     leg: usize,
     /// How many messages with acts each shard has had.
-    seqs: BTreeMap<u32, u32>,
+    seqs: SortedMap<u32, u32>,
     pub(super) found: Vec<Found>,
     /// Whether all that it wanted to find is found.
     pub(super) complete: bool,
@@ -61,7 +62,7 @@ pub struct Running {
     since: LocalInstant,
     due: LocalInstant,
     /// What acceptors have said of the votes (Paxos Commit).
-    pub(super) accepted: BTreeMap<NodeId, (Ballot, Votes)>,
+    pub(super) accepted: SortedMap<NodeId, (Ballot, Votes)>,
     /// The acceptors beside this node that get the votes.
     acceptors: Vec<NodeId>,
 }
@@ -92,21 +93,21 @@ pub struct Coordinator {
     pub(super) ready: bool,
     last: u64,
     pub(super) clock: u64,
-    pub(super) running: BTreeMap<TxnId, Running>,
-    pub(super) telling: BTreeMap<TxnId, Telling>,
+    pub(super) running: SortedMap<TxnId, Running>,
+    pub(super) telling: SortedMap<TxnId, Telling>,
     /// What became of transactions that it has ended and may be asked about (where nothing is presumed).
-    pub(super) outcomes: BTreeMap<TxnId, Option<u64>>,
+    pub(super) outcomes: SortedMap<TxnId, Option<u64>>,
     pub(super) writes: VecDeque<(WriteId, Pending)>,
     pub(super) group: Vec<TxnId>,
     pub(super) group_due: Option<LocalInstant>,
     leaders: Vec<NodeId>,
     /// When each of them was heard of last.
     heard: Vec<LocalInstant>,
-    again: BTreeMap<(LocalInstant, u64), Again>,
+    again: SortedMap<(LocalInstant, u64), Again>,
     pub(super) acceptor: Acceptor,
-    pub(super) recoveries: BTreeMap<TxnId, Recovery>,
+    pub(super) recoveries: SortedMap<TxnId, Recovery>,
     /// Acceptors that are taken for down, and until when.
-    suspects: BTreeMap<NodeId, LocalInstant>,
+    suspects: SortedMap<NodeId, LocalInstant>,
 }
 
 impl Coordinator {
@@ -119,18 +120,18 @@ impl Coordinator {
             ready: false,
             last: 0,
             clock: 0,
-            running: BTreeMap::new(),
-            telling: BTreeMap::new(),
-            outcomes: BTreeMap::new(),
+            running: SortedMap::new(),
+            telling: SortedMap::new(),
+            outcomes: SortedMap::new(),
             writes: VecDeque::new(),
             group: Vec::new(),
             group_due: None,
             leaders,
             heard: vec![LocalInstant(0); config.shards() as usize],
-            again: BTreeMap::new(),
+            again: SortedMap::new(),
             acceptor: Acceptor::default(),
-            recoveries: BTreeMap::new(),
-            suspects: BTreeMap::new(),
+            recoveries: SortedMap::new(),
+            suspects: SortedMap::new(),
         }
     }
 
@@ -170,7 +171,7 @@ impl Coordinator {
             step: Step::Executing,
             legs: plan::legs(&self.config, &acts),
             leg: 0,
-            seqs: BTreeMap::new(),
+            seqs: SortedMap::new(),
             found: Vec::new(),
             complete: false,
             all,
@@ -185,7 +186,7 @@ impl Coordinator {
             once,
             since: now,
             due: now,
-            accepted: BTreeMap::new(),
+            accepted: SortedMap::new(),
             acceptors: self.others(now),
         };
         fx.note(CommitFact::Begins { txn, client, op });

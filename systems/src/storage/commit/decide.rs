@@ -8,8 +8,8 @@ use super::node::Fx;
 use super::options::{Config, Presumption, Protocols};
 use super::txn::{Reason, Shards, TxnId};
 use crate::shared::replication::pop_if;
+use sim_core::sorted::{SortedMap, SortedSet};
 use sim_core::{Completion, Duration, LocalInstant, NodeId, Replay};
-use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 /// What waits for the disk.
@@ -44,8 +44,8 @@ impl Coordinator {
     /// where commits are presumed, is aborted.
     pub(super) fn boot(config: &Rc<Config>, me: NodeId, disk: Replay<'_, CommitRecord>, fx: &mut Fx<'_>) -> Self {
         let mut this = Self::new(config, me);
-        let mut commits: BTreeMap<TxnId, (Shards, Option<u64>)> = BTreeMap::new();
-        let mut ended: BTreeSet<TxnId> = BTreeSet::new();
+        let mut commits: SortedMap<TxnId, (Shards, Option<u64>)> = SortedMap::new();
+        let mut ended: SortedSet<TxnId> = SortedSet::new();
         for (_, record) in disk.iter() {
             match record {
                 Ok(CommitRecord::Began { epoch }) => this.epoch = this.epoch.max(*epoch),

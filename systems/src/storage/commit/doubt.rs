@@ -8,8 +8,8 @@ use super::node::Fx;
 use super::options::{Protocols, Termination};
 use super::shard::Shard;
 use super::txn::{Reason, Shards, State, TxnId, Vote};
+use sim_core::sorted::SortedMap;
 use sim_core::{LocalInstant, NodeId};
-use std::collections::BTreeMap;
 
 /// A transaction that it is in doubt about.
 #[derive(Clone, Debug)]
@@ -23,15 +23,15 @@ pub struct Doubt {
     /// What it has said when it voted.
     pub(super) answer: Option<CommitMessage>,
     /// Where the others are, as far as they have said.
-    states: BTreeMap<u32, State>,
+    states: SortedMap<u32, State>,
     /// What acceptors have told it (Faster Paxos Commit).
-    accepted: BTreeMap<NodeId, (Ballot, Votes)>,
+    accepted: SortedMap<NodeId, (Ballot, Votes)>,
     blocked: bool,
 }
 
 impl Doubt {
     pub(super) fn new(due: LocalInstant, participants: Shards, answer: Option<CommitMessage>) -> Self {
-        let (states, accepted) = (BTreeMap::new(), BTreeMap::new());
+        let (states, accepted) = (SortedMap::new(), SortedMap::new());
         Self { due, asked: 0, participants, answer, states, accepted, blocked: false }
     }
 }

@@ -4,9 +4,9 @@ use super::message::{CommitRequest, CommitResponse, told};
 use super::options::Config;
 use super::plan;
 use super::txn::{Act, Found, Key, Mark, TxnId};
+use sim_core::sorted::SortedMap;
 use sim_core::transactions::{self, Anomaly, Builder, Dependency, Doing, Fate, Level, Ruling, Step, Transaction};
 use sim_core::{Instant, Outcome};
-use std::collections::BTreeMap;
 
 /// What became of one try, as the nodes know it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,7 +26,7 @@ pub struct Operation {
     pub invoked: Instant,
     pub returned: Option<(Instant, Outcome<CommitResponse>)>,
     /// Its tries.
-    pub tries: BTreeMap<TxnId, Try>,
+    pub tries: SortedMap<TxnId, Try>,
 }
 
 impl Operation {
@@ -40,7 +40,7 @@ impl Operation {
 }
 
 /// All operations, by client and number.
-pub type Operations = BTreeMap<(u32, u64), Operation>;
+pub type Operations = SortedMap<(u32, u64), Operation>;
 
 /// What the checker says.
 #[derive(Clone, Debug)]

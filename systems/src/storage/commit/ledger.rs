@@ -5,8 +5,8 @@ use super::message::Finish;
 use super::options::Config;
 use super::txn::{Act, Found, Key, Mark, Shards, Space, State, TxnId};
 use core::fmt;
+use sim_core::sorted::SortedMap;
 use sim_core::{StateMachine, hash};
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
 /// What was found by an operation that has an idempotency key.
@@ -81,7 +81,7 @@ impl fmt::Display for Entry {
 
 /// Versions of a key, each with the time as of which it is there. Without snapshots that is 0, and the newest is all
 /// there is.
-type Versions<T> = BTreeMap<u64, Vec<(u64, T)>>;
+type Versions<T> = SortedMap<u64, Vec<(u64, T)>>;
 
 /// Versions that are older than this are dropped where there are newer ones.
 const KEPT: u64 = 30_000_000_000;
@@ -93,10 +93,10 @@ pub struct Ledger {
     registers: Versions<Mark>,
     /// What was added to each account.
     added: Versions<i64>,
-    once: BTreeMap<(u32, u64), Stored>,
-    prepared: BTreeMap<TxnId, Rc<Part>>,
-    decided: BTreeMap<TxnId, Option<u64>>,
-    floors: BTreeMap<u32, u64>,
+    once: SortedMap<(u32, u64), Stored>,
+    prepared: SortedMap<TxnId, Rc<Part>>,
+    decided: SortedMap<TxnId, Option<u64>>,
+    floors: SortedMap<u32, u64>,
     bound: u64,
     carried: u64,
 }
@@ -110,7 +110,7 @@ impl Ledger {
 
     /// What is prepared.
     #[must_use]
-    pub const fn prepared(&self) -> &BTreeMap<TxnId, Rc<Part>> {
+    pub const fn prepared(&self) -> &SortedMap<TxnId, Rc<Part>> {
         &self.prepared
     }
 
@@ -256,13 +256,13 @@ impl StateMachine for Ledger {
 
     fn start() -> Self {
         Self {
-            lists: BTreeMap::new(),
-            registers: BTreeMap::new(),
-            added: BTreeMap::new(),
-            once: BTreeMap::new(),
-            prepared: BTreeMap::new(),
-            decided: BTreeMap::new(),
-            floors: BTreeMap::new(),
+            lists: SortedMap::new(),
+            registers: SortedMap::new(),
+            added: SortedMap::new(),
+            once: SortedMap::new(),
+            prepared: SortedMap::new(),
+            decided: SortedMap::new(),
+            floors: SortedMap::new(),
             bound: 0,
             carried: 0,
         }

@@ -2,7 +2,7 @@
 
 use super::options::Deadlocks;
 use super::txn::{Age, Key, TxnId};
-use std::collections::BTreeMap;
+use sim_core::sorted::SortedMap;
 
 /// One that holds a lock, or waits for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,9 +40,9 @@ struct Lock {
 /// All locks of a shard that anybody has.
 #[derive(Clone, Debug, Default)]
 pub struct Locks {
-    locks: BTreeMap<Key, Lock>,
+    locks: SortedMap<Key, Lock>,
     /// The keys of each.
-    of: BTreeMap<TxnId, Vec<Key>>,
+    of: SortedMap<TxnId, Vec<Key>>,
 }
 
 impl Locks {

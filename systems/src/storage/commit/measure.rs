@@ -8,10 +8,10 @@ use super::options::Config;
 use super::txn::{Reason, TxnId};
 use sim_core::measures::Measures;
 use sim_core::metric::{MetricKind, Unit};
+use sim_core::sorted::{SortedMap, SortedSet};
 use sim_core::table::{Column, Holds, Table};
 use sim_core::track::Track;
 use sim_core::{Duration, Instant, NodeId, Outcome, Span};
-use std::collections::{BTreeMap, BTreeSet};
 
 /// Its own figures.
 pub(super) const METRICS: &[MetricKind] = &[
@@ -93,49 +93,49 @@ struct Kind {
 /// What is counted.
 #[derive(Clone, Debug)]
 pub(super) struct Figures {
-    doubts: BTreeMap<(TxnId, u32), Doubt>,
+    doubts: SortedMap<(TxnId, u32), Doubt>,
     periods: Vec<Period>,
     /// How many times somebody was in doubt, and for how long in all.
     doubted: (u64, u64),
-    waiting: BTreeMap<(NodeId, TxnId), (Instant, TxnId, bool)>,
+    waiting: SortedMap<(NodeId, TxnId), (Instant, TxnId, bool)>,
     /// Lock waits: how many, how long in all, how many for those in doubt.
     waits: (u64, u64, u64),
     /// Who was waited for: by how many, for how long in all, whether it was in doubt.
-    blockers: BTreeMap<TxnId, (u64, u64, bool)>,
-    aborts: BTreeMap<Reason, u64>,
-    kinds: BTreeMap<What, Kind>,
+    blockers: SortedMap<TxnId, (u64, u64, bool)>,
+    aborts: SortedMap<Reason, u64>,
+    kinds: SortedMap<What, Kind>,
     deadlocks: u64,
     taken: u64,
     pub locked: u64,
     pub transfers: u64,
-    pub doubled: BTreeMap<(u32, u64), CommitRequest>,
+    pub doubled: SortedMap<(u32, u64), CommitRequest>,
     /// Coordinators that are down.
-    down: BTreeSet<NodeId>,
+    down: SortedSet<NodeId>,
     ask: Duration,
 }
 
 impl Figures {
     pub fn new(config: &Config) -> Self {
         Self {
-            doubts: BTreeMap::new(),
+            doubts: SortedMap::new(),
             periods: Vec::new(),
             doubted: (0, 0),
-            waiting: BTreeMap::new(),
+            waiting: SortedMap::new(),
             waits: (0, 0, 0),
-            blockers: BTreeMap::new(),
-            aborts: BTreeMap::new(),
-            kinds: BTreeMap::new(),
+            blockers: SortedMap::new(),
+            aborts: SortedMap::new(),
+            kinds: SortedMap::new(),
             deadlocks: 0,
             taken: 0,
             locked: 0,
             transfers: 0,
-            doubled: BTreeMap::new(),
-            down: BTreeSet::new(),
+            doubled: SortedMap::new(),
+            down: SortedSet::new(),
             ask: config.inquire_after,
         }
     }
 
-    pub fn on_fact(&mut self, at: Instant, node: NodeId, fact: CommitFact, seen: &mut BTreeMap<TxnId, Seen>) {
+    pub fn on_fact(&mut self, at: Instant, node: NodeId, fact: CommitFact, seen: &mut SortedMap<TxnId, Seen>) {
         match fact {
             CommitFact::Prepared { txn, shard } => {
                 let blocked = self.down.contains(&txn.home()).then_some(at);
@@ -185,7 +185,7 @@ impl Figures {
     }
 
     /// A machine is down. If it coordinates transactions, those who are in doubt about them are blocked.
-    pub fn on_crash(&mut self, at: Instant, node: NodeId, seen: &mut BTreeMap<TxnId, Seen>) {
+    pub fn on_crash(&mut self, at: Instant, node: NodeId, seen: &mut SortedMap<TxnId, Seen>) {
         self.down.insert(node);
         let gone: Vec<TxnId> = self.waiting.keys().filter(|(of, _)| *of == node).map(|(_, txn)| *txn).collect();
         gone.into_iter().for_each(|txn| self.end_wait(at, node, txn));
@@ -375,7 +375,7 @@ fn by_size(checks: &CommitChecks) -> Table {
                    N(2F+3)-1 (Faster Paxos Commit), the first vote coming with the last answer. Readers that are done \
                    when they vote count with two each"
         .to_owned();
-    let mut sizes: BTreeMap<u32, (u64, u64)> = BTreeMap::new();
+    let mut sizes: SortedMap<u32, (u64, u64)> = SortedMap::new();
     for seen in checks.seen.values().filter(|seen| seen.decided.is_some_and(|(_, commit, _)| commit)) {
         if !seen.participants.is_empty() {
             let of = sizes.entry(seen.participants.len()).or_insert((0, 0));

@@ -10,8 +10,8 @@ use super::message::{Answer, CommitFact, CommitMessage, CommitRecord, Finish, Kn
 use super::node::{CLOCK, Fx};
 use super::options::{Config, Deadlocks};
 use super::txn::{Act, Age, Found, Key, Reason, Space, State, TxnId, Vote};
+use sim_core::sorted::{SortedMap, SortedSet};
 use sim_core::{Completion, LocalInstant, NodeId, Replay, Timer};
-use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 /// How far ahead of the snapshots it serves a shard says that nothing commits, in nanoseconds: the less often it has
@@ -64,18 +64,18 @@ pub struct Shard {
     pub(super) number: u32,
     pub(super) log: Log,
     pub(super) locks: Locks,
-    pub(super) active: BTreeMap<TxnId, Active>,
+    pub(super) active: SortedMap<TxnId, Active>,
     /// Those that it must not begin any more.
-    pub(super) ended: BTreeSet<TxnId>,
-    pub(super) doubts: BTreeMap<TxnId, Doubt>,
+    pub(super) ended: SortedSet<TxnId>,
+    pub(super) doubts: SortedMap<TxnId, Doubt>,
     /// Decisions that are on their way to the log.
-    pub(super) closing: BTreeSet<TxnId>,
+    pub(super) closing: SortedSet<TxnId>,
     /// Who is told where it is in a transaction once an entry about that is carried out.
-    pub(super) askers: BTreeMap<TxnId, BTreeSet<NodeId>>,
+    pub(super) askers: SortedMap<TxnId, SortedSet<NodeId>>,
     /// What is said once a refusal is in the log.
-    pub(super) refusals: BTreeMap<TxnId, CommitMessage>,
+    pub(super) refusals: SortedMap<TxnId, CommitMessage>,
     /// Readers that vote once the group has said that it follows this node.
-    pub(super) confirms: BTreeMap<u64, TxnId>,
+    pub(super) confirms: SortedMap<u64, TxnId>,
     pub(super) last_confirm: u64,
     /// No snapshot of this time or earlier sees what is prepared from now on.
     pub(super) clock: u64,
@@ -83,7 +83,7 @@ pub struct Shard {
     /// When it looks for deadlocks next.
     pub(super) probes: Option<LocalInstant>,
     /// Who was asked about on whose behalf since then: once is enough.
-    pub(super) probed: BTreeSet<(TxnId, TxnId)>,
+    pub(super) probed: SortedSet<(TxnId, TxnId)>,
 }
 
 impl Shard {
@@ -100,18 +100,18 @@ impl Shard {
             number,
             log: Log::boot(config, number, disk, fx),
             locks: Locks::default(),
-            active: BTreeMap::new(),
-            ended: BTreeSet::new(),
-            doubts: BTreeMap::new(),
-            closing: BTreeSet::new(),
-            askers: BTreeMap::new(),
-            refusals: BTreeMap::new(),
-            confirms: BTreeMap::new(),
+            active: SortedMap::new(),
+            ended: SortedSet::new(),
+            doubts: SortedMap::new(),
+            closing: SortedSet::new(),
+            askers: SortedMap::new(),
+            refusals: SortedMap::new(),
+            confirms: SortedMap::new(),
             last_confirm: 0,
             clock: 0,
             bounding: false,
             probes: None,
-            probed: BTreeSet::new(),
+            probed: SortedSet::new(),
         };
         shard.follow(Vec::new(), fx);
         shard

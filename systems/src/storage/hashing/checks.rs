@@ -16,10 +16,10 @@ use crate::shared::kv::register::{Registers, Wrong};
 use crate::shared::replication::CouncilChecks;
 use sim_core::fault::{ClockChange, DiskChange, Fault, Injection, OnCrash};
 use sim_core::measures::LostWrite;
+use sim_core::sorted::SortedMap;
 use sim_core::{
     Class, ClientId, Duration, Instant, NodeId, NodeSet, Observed, Observer, Outcome, Ticket, Verdict, Violation,
 };
-use std::collections::BTreeMap;
 
 sim_core::rules! {
     /// What was acknowledged is there in the end, or something newer, as long as fewer than W nodes are gone with their
@@ -58,20 +58,20 @@ pub struct HashingChecks {
     keepers: CouncilChecks<Member, RaftChecks>,
     pub(super) watch: Watch,
     /// The newest version of each key that was acknowledged, and whether it was a delete.
-    acknowledged: BTreeMap<u64, (Version, bool)>,
+    acknowledged: SortedMap<u64, (Version, bool)>,
     /// When that was acknowledged first, and by whom.
-    told: BTreeMap<u64, (Instant, NodeId)>,
+    told: SortedMap<u64, (Instant, NodeId)>,
     /// Writes that were acknowledged though an older write, acknowledged before they began, has the later version.
     outdated: Vec<LostWrite>,
     /// The newest tombstone of each key that somebody has forgotten.
-    collected: BTreeMap<u64, Version>,
+    collected: SortedMap<u64, Version>,
     writes: u64,
     deletes: u64,
     /// Reads that saw what was deleted, after a store was away for too long.
     back: u64,
     /// How long a fault lasted at most, and by how much each clock has jumped in all.
     away: Duration,
-    jumped: BTreeMap<NodeId, u64>,
+    jumped: SortedMap<NodeId, u64>,
     taken: u64,
     stale: u64,
     repaired: u64,
@@ -107,15 +107,15 @@ impl HashingChecks {
             orders: Orders::default(),
             keepers: CouncilChecks::new(KEEPERS_AGREE, LANE, RaftChecks::new(config.nodes)),
             watch: Watch::new(config),
-            acknowledged: BTreeMap::new(),
-            told: BTreeMap::new(),
+            acknowledged: SortedMap::new(),
+            told: SortedMap::new(),
             outdated: Vec::new(),
-            collected: BTreeMap::new(),
+            collected: SortedMap::new(),
             writes: 0,
             deletes: 0,
             back: 0,
             away: Duration::ZERO,
-            jumped: BTreeMap::new(),
+            jumped: SortedMap::new(),
             taken: 0,
             stale: 0,
             repaired: 0,
@@ -542,7 +542,7 @@ impl<'a> Ended<'a> {
             .iter()
             .flatten()
             .flat_map(|machine| machine.held().map(|(key, _)| key))
-            .collect::<std::collections::BTreeSet<_>>()
+            .collect::<sim_core::sorted::SortedSet<_>>()
         {
             let holders: Vec<NodeId> = newest.holders(key).0.into_iter().filter(|node| up(*node).is_some()).collect();
             // A tombstone that others have forgotten is as good as nothing. So is what it had deleted, if a clock is

@@ -8,8 +8,8 @@ use super::version::{Held, Version, What, newer};
 use super::{HashingBug, Versions};
 use crate::shared::kv::{KvCommand, KvResponse};
 use crate::shared::number::Counts;
+use sim_core::sorted::SortedMap;
 use sim_core::{Duration, LocalInstant, NodeId, Ticket};
-use std::collections::BTreeMap;
 
 /// Who must answer under one set of members.
 #[derive(Clone, Debug)]
@@ -42,7 +42,7 @@ pub(super) struct Op {
     /// One, or two while the members change.
     groups: Vec<Group>,
     /// Who has answered in this stage, and what they hold.
-    heard: BTreeMap<NodeId, Option<Held>>,
+    heard: SortedMap<NodeId, Option<Held>>,
     /// The largest counter of a tombstone that one of them has forgotten.
     floor: u64,
     /// Whether those who stand in are asked too.
@@ -128,7 +128,7 @@ impl Machine {
             epoch: 0,
             stage,
             groups: Vec::new(),
-            heard: BTreeMap::new(),
+            heard: SortedMap::new(),
             floor: 0,
             widened: false,
         };

@@ -4,8 +4,8 @@ use super::message::{Behalf, HashingFact, HashingMessage, HintNumber};
 use super::node::{Fx, HINTS, Machine};
 use super::version::Version;
 use crate::shared::number::Counts;
+use sim_core::sorted::SortedMap;
 use sim_core::{NodeId, NodeSet};
-use std::collections::BTreeMap;
 
 /// How many hints are on their way at a time.
 const AT_ONCE: usize = 32;
@@ -14,7 +14,7 @@ const AT_ONCE: usize = 32;
 #[derive(Clone, Debug)]
 pub(super) struct Deliveries {
     /// The key, its version, and who has it.
-    open: BTreeMap<HintNumber, (u64, Version, NodeSet)>,
+    open: SortedMap<HintNumber, (u64, Version, NodeSet)>,
     /// Random at first, so that answers to those before a crash are not taken for others.
     newest: HintNumber,
 }
@@ -22,7 +22,7 @@ pub(super) struct Deliveries {
 impl Deliveries {
     /// None yet; they will be numbered from behind `newest`.
     pub const fn new(newest: HintNumber) -> Self {
-        Self { open: BTreeMap::new(), newest }
+        Self { open: SortedMap::new(), newest }
     }
 }
 

@@ -11,9 +11,9 @@ use super::rule::Rule;
 use super::version::Version;
 use sim_core::measures::{Formula, KeysMoved, Losses, Measures};
 use sim_core::metric::{MetricKind, Unit};
+use sim_core::sorted::SortedMap;
 use sim_core::table::{Column, Holds, Table};
 use sim_core::{ClientId, Instant, NodeId, NodeSet, Observed, Outcome, Span};
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
 /// How many hot keys are named.
@@ -32,12 +32,12 @@ pub(super) struct Watch {
     /// When the change under way began, and to which members.
     begun: Option<(Instant, NodeSet)>,
     moved: Vec<KeysMoved>,
-    requests: BTreeMap<u64, u64>,
-    errors: BTreeMap<&'static str, u64>,
+    requests: SortedMap<u64, u64>,
+    errors: SortedMap<&'static str, u64>,
     pub stale_reads: Vec<(ClientId, u64)>,
     power: Power,
     /// Nodes that are being filled again after they lost their disks, since they are back.
-    filling: BTreeMap<NodeId, Instant>,
+    filling: SortedMap<NodeId, Instant>,
     /// Those that were: which, how long it took, and how many bytes that were.
     filled: Vec<(NodeId, u64, u64)>,
 }
@@ -50,11 +50,11 @@ impl Watch {
             settled: (Rule::replay(config, config.first(), &[]), config.first()),
             begun: None,
             moved: Vec::new(),
-            requests: BTreeMap::new(),
-            errors: BTreeMap::new(),
+            requests: SortedMap::new(),
+            errors: SortedMap::new(),
             stale_reads: Vec::new(),
             power: Power::default(),
-            filling: BTreeMap::new(),
+            filling: SortedMap::new(),
             filled: Vec::new(),
         }
     }
@@ -112,7 +112,7 @@ impl Watch {
     }
 
     /// A node has handled an input: it may be the first to go by a newer view.
-    pub fn look(&mut self, at: Instant, machine: &Machine, written: &BTreeMap<u64, (Version, bool)>) {
+    pub fn look(&mut self, at: Instant, machine: &Machine, written: &SortedMap<u64, (Version, bool)>) {
         let view = machine.view();
         if view.epoch <= self.epoch {
             return;
@@ -139,7 +139,7 @@ impl Watch {
         at: Instant,
         members: NodeSet,
         rule: &Rule,
-        written: &BTreeMap<u64, (Version, bool)>,
+        written: &SortedMap<u64, (Version, bool)>,
     ) -> KeysMoved {
         let config = &self.config;
         let mut moved = KeysMoved {
@@ -211,7 +211,7 @@ pub(super) fn measure(config: &Config, checks: &HashingChecks, nodes: &[Option<M
         let names: Vec<String> = holders(key).into_iter().map(|node| node.to_string()).collect();
         vec![key.into(), requests.into(), names.into()]
     }));
-    let errors: BTreeMap<String, u64> = watch.errors.iter().map(|(why, n)| ((*why).to_owned(), *n)).collect();
+    let errors = watch.errors.iter().map(|(why, n)| ((*why).to_owned(), *n)).collect();
     let mut measures = Measures {
         losses: Some(Losses {
             lost_writes: checks.lost(nodes),

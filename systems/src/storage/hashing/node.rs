@@ -12,10 +12,10 @@ use super::rule::Rule;
 use super::store::{Answer, Store};
 use super::version::Held;
 use crate::shared::kv::{Kv, KvCommand, KvResponse};
+use sim_core::sorted::SortedMap;
 use sim_core::{
     Completion, Duration, Effects, Node, NodeId, NodeSet, Order, Replay, Role, StateMachine, Ticket, Timer,
 };
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
 /// A node's outputs.
@@ -46,7 +46,7 @@ pub struct Machine {
     /// On disk.
     pub(super) store: Store,
     /// Operations of clients that it coordinates.
-    pub(super) ops: BTreeMap<OpNumber, Op>,
+    pub(super) ops: SortedMap<OpNumber, Op>,
     /// Random at first, so that answers to those before a crash are not taken for others.
     pub(super) newest_op: OpNumber,
     /// The newest version it has given out by a clock.
@@ -228,7 +228,7 @@ impl Node for Machine {
             rule,
             next_rule,
             store,
-            ops: BTreeMap::new(),
+            ops: SortedMap::new(),
             newest_op: OpNumber(numbered),
             clock: 0,
             exchange: Exchange::default(),

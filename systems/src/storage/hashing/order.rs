@@ -4,8 +4,8 @@
 use super::message::{Behalf, HashingMessage};
 use super::version::{Held, Version, What};
 use crate::shared::kv::{KvCommand, KvResponse};
+use sim_core::sorted::SortedMap;
 use sim_core::{ClientId, Instant, Outcome, Ticket};
-use std::collections::BTreeMap;
 
 /// An operation.
 type Operation = (ClientId, u64);
@@ -46,10 +46,10 @@ impl Key {
 /// All writes.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Order {
-    writes: BTreeMap<Operation, Write>,
+    writes: SortedMap<Operation, Write>,
     /// By the value's hash.
-    values: BTreeMap<u64, Operation>,
-    keys: BTreeMap<u64, Key>,
+    values: SortedMap<u64, Operation>,
+    keys: SortedMap<u64, Key>,
     /// Tries that came late: they gave a write a larger version than what was acknowledged since it was itself.
     pub late: u64,
     /// Acknowledgements that were looked at.

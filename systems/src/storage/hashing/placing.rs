@@ -7,8 +7,8 @@ use super::node::Machine;
 use super::options::{Config, Setup};
 use super::placement::Placement;
 use super::rule::{PlacementKind, Rule};
+use sim_core::sorted::SortedMap;
 use sim_core::{Instant, NodeId, NodeSet, Verdict, Violation, hash};
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
 sim_core::rules! {
@@ -38,7 +38,7 @@ pub(super) struct Placing {
     /// The epoch in which each node was looked at last.
     seen: Vec<Option<u64>>,
     /// What the first one of each epoch saw.
-    agreed: BTreeMap<u64, (NodeId, u64)>,
+    agreed: SortedMap<u64, (NodeId, u64)>,
     /// The placement of the last epoch without a change under way.
     settled: (u64, Rc<Rule>),
     views: u64,
@@ -53,7 +53,7 @@ impl Placing {
         Self {
             config: config.clone(),
             seen: vec![None; config.nodes as usize],
-            agreed: BTreeMap::new(),
+            agreed: SortedMap::new(),
             settled: (0, rule),
             views: 0,
             moves: 0,

@@ -96,7 +96,7 @@ mod tests {
     use super::super::options::HashingOptions;
     use super::*;
     use sim_core::Shape;
-    use std::collections::BTreeMap;
+    use sim_core::sorted::SortedMap;
 
     fn setup(nodes: usize, zones: usize, options: HashingOptions) -> Rc<Setup> {
         let node_zones = (0..nodes).map(|node| (node % zones) as u16).collect();
@@ -113,7 +113,7 @@ mod tests {
             let setup = setup(nodes, zones, options(replicas));
             assert_eq!(setup.shard_count(), expected, "{replicas} of {nodes}");
             let rule = Rule::replay(&setup, setup.first(), &[]);
-            let mut sets: BTreeMap<u16, NodeSet> = BTreeMap::new();
+            let mut sets: SortedMap<u16, NodeSet> = SortedMap::new();
             for number in 0..10_000 {
                 let set: NodeSet = rule.holders(&setup, key::of_number(number)).into_iter().collect();
                 assert_eq!(*sets.entry(setup.shard_of(number)).or_insert(set), set, "{replicas} of {nodes}");

@@ -9,8 +9,9 @@ use super::message::{Behalf, HashingFact, Image, LEAVES, Leaf, Life, Record};
 use super::node::Fx;
 use super::version::{Held, Version, What};
 use sim_core::hash;
+use sim_core::sorted::{SortedMap, SortedSet};
 use sim_core::{Duration, LocalInstant, NodeId, NodeSet, Replay, Unreadable, WriteId};
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::VecDeque;
 use std::rc::Rc;
 
 /// Where a key stands in the order of hashes.
@@ -80,10 +81,10 @@ pub(super) struct Durable {
 /// A node's keys.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Store {
-    data: BTreeMap<Place, Entry>,
-    hints: BTreeMap<u64, Held>,
+    data: SortedMap<Place, Entry>,
+    hints: SortedMap<u64, Held>,
     /// Tombstones by when the keys were deleted; some of these have been overwritten or given away since.
-    graves: BTreeSet<(LocalInstant, Place)>,
+    graves: SortedSet<(LocalInstant, Place)>,
     /// The largest counter of a tombstone that was forgotten, here or by one whose keys are taken over. A write must
     /// win against that too: somebody whose clock is behind may remember it still.
     pub floor: u64,
@@ -107,9 +108,9 @@ impl Store {
         me: NodeId,
         holders: impl Fn(&View) -> H,
     ) -> Result<(Self, Option<View>), Unreadable> {
-        let (mut data, mut hints): (BTreeMap<Place, Held>, _) = (BTreeMap::new(), BTreeMap::new());
+        let (mut data, mut hints): (SortedMap<Place, Held>, _) = (SortedMap::new(), SortedMap::new());
         let (mut view, mut records, mut floor, mut life) = (None, 0, 0, None);
-        let put = |data: &mut BTreeMap<Place, Held>, key: u64, held: &Held| {
+        let put = |data: &mut SortedMap<Place, Held>, key: u64, held: &Held| {
             let entry = data.entry(place(key)).or_insert_with(|| held.clone());
             if held.version > entry.version {
                 *entry = held.clone();
@@ -393,7 +394,7 @@ fn grave(place: Place, held: &Held) -> Option<(LocalInstant, Place)> {
     }
 }
 
-fn keep(hints: &mut BTreeMap<u64, Held>, key: u64, held: Held) {
+fn keep(hints: &mut SortedMap<u64, Held>, key: u64, held: Held) {
     match hints.get_mut(&key) {
         Some(old) if old.version >= held.version => {}
         Some(old) => *old = held,
@@ -403,7 +404,7 @@ fn keep(hints: &mut BTreeMap<u64, Held>, key: u64, held: Held) {
     }
 }
 
-fn drop_hint(hints: &mut BTreeMap<u64, Held>, key: u64, version: Version) {
+fn drop_hint(hints: &mut SortedMap<u64, Held>, key: u64, version: Version) {
     if hints.get(&key).is_some_and(|held| held.version <= version) {
         hints.remove(&key);
     }

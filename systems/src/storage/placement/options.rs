@@ -6,9 +6,9 @@ use crate::storage::hashing::placement::{
 use core::cell::OnceCell;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use sim_core::sorted::SortedSet;
 use sim_core::units::{DurationText, ProbabilityText};
 use sim_core::{Duration, Invalid, NodeId};
-use std::collections::BTreeSet;
 use std::rc::Rc;
 
 /// The most keys a survey counts: four bytes each are kept.
@@ -161,8 +161,8 @@ impl PlacementConfig {
 
     /// Who is a member in each epoch by what was ordered, whatever the placement made of it.
     #[must_use]
-    pub fn ordered(&self) -> Vec<BTreeSet<NodeId>> {
-        let mut members: BTreeSet<NodeId> = self.plan.first.iter().map(|member| member.node).collect();
+    pub fn ordered(&self) -> Vec<SortedSet<NodeId>> {
+        let mut members: SortedSet<NodeId> = self.plan.first.iter().map(|member| member.node).collect();
         let mut ordered = vec![members.clone()];
         for (_, member, joins) in &self.plan.changes {
             if *joins {

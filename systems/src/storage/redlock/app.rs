@@ -6,8 +6,8 @@ use super::message::{RedlockFact, RedlockMessage, RedlockRequest, RedlockRespons
 use super::node::{CLOCK, Fx};
 use super::options::Config;
 use crate::shared::fenced::Write;
+use sim_core::sorted::SortedMap;
 use sim_core::{ClientId, Duration, LocalInstant, NodeId, NodeSet, Ticket};
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
 /// Which of the program's operations: its client and number.
@@ -66,14 +66,14 @@ impl Task {
 #[derive(Clone, Debug)]
 pub struct App {
     config: Rc<Config>,
-    tasks: BTreeMap<Key, Task>,
+    tasks: SortedMap<Key, Task>,
     /// How often it has written to the store.
     writes: u64,
 }
 
 impl App {
     pub(super) fn boot(config: &Rc<Config>) -> Self {
-        Self { config: Rc::clone(config), tasks: BTreeMap::new(), writes: 0 }
+        Self { config: Rc::clone(config), tasks: SortedMap::new(), writes: 0 }
     }
 
     /// Locks that it waits for, or has not let go yet.

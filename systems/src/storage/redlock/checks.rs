@@ -8,9 +8,9 @@ use crate::shared::holders::{self, Holders};
 use crate::shared::in_the_end;
 use sim_core::measures::Measures;
 use sim_core::metric::{MetricKind, Unit};
+use sim_core::sorted::SortedMap;
 use sim_core::track::Track;
 use sim_core::{Instant, NodeId, NodeSet, Observed, Observer, Verdict, Violation};
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
 sim_core::rules! {
@@ -48,19 +48,19 @@ struct Given {
 #[derive(Clone, Debug)]
 pub struct RedlockChecks {
     config: Rc<Config>,
-    given: BTreeMap<u64, Given>,
-    numbers: BTreeMap<Value, u64>,
+    given: SortedMap<u64, Given>,
+    numbers: SortedMap<Value, u64>,
     holders: Holders,
     missed: u64,
     serving: Track,
     /// Which instances have told an application that they have forgotten a value since it let go of that.
-    forgotten: BTreeMap<Value, NodeSet>,
+    forgotten: SortedMap<Value, NodeSet>,
     /// The value that an application was told of in this step.
     told: Option<(NodeId, Value)>,
     releases: u64,
     now: Instant,
     /// What was broken first of each rule. The run goes on: how much harm comes of it is what one wants to know.
-    broken: BTreeMap<&'static str, Violation>,
+    broken: SortedMap<&'static str, Violation>,
 }
 
 impl RedlockChecks {
@@ -70,16 +70,16 @@ impl RedlockChecks {
         let about = "Whether each instance answered; one that may have lost its keys is silent for a while.";
         Self {
             config: Rc::clone(config),
-            given: BTreeMap::new(),
-            numbers: BTreeMap::new(),
+            given: SortedMap::new(),
+            numbers: SortedMap::new(),
             holders: Holders::default(),
             missed: 0,
             serving: Track::new("instances", "Instances", about, "serves").or("silent", true),
-            forgotten: BTreeMap::new(),
+            forgotten: SortedMap::new(),
             told: None,
             releases: 0,
             now: Instant::ZERO,
-            broken: BTreeMap::new(),
+            broken: SortedMap::new(),
         }
     }
 

@@ -4,8 +4,8 @@ use super::bugs::RedlockBug;
 use super::message::{RedlockFact, RedlockMessage, RedlockRecord, Value};
 use super::node::{CLOCK, Fx};
 use super::options::{Config, Restarts};
+use sim_core::sorted::SortedMap;
 use sim_core::{Effect, LocalInstant, NodeId, Replay, WriteId};
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
 /// A key's value, and when it goes.
@@ -15,7 +15,7 @@ type Key = (Value, LocalInstant);
 #[derive(Clone, Debug)]
 pub struct Instance {
     config: Rc<Config>,
-    keys: BTreeMap<u64, Key>,
+    keys: SortedMap<u64, Key>,
     serves: bool,
     /// What must be on its disk before it answers.
     durable: Option<WriteId>,
@@ -23,7 +23,7 @@ pub struct Instance {
 
 impl Instance {
     pub(super) fn boot(config: &Rc<Config>, disk: Replay<'_, RedlockRecord>, fx: &mut Fx<'_>) -> Self {
-        let mut instance = Self { config: Rc::clone(config), keys: BTreeMap::new(), serves: true, durable: None };
+        let mut instance = Self { config: Rc::clone(config), keys: SortedMap::new(), serves: true, durable: None };
         let mut began = false;
         for (id, record) in disk.iter() {
             began = true;

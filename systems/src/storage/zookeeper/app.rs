@@ -10,8 +10,9 @@ use super::recipes::{Lock, Recipes};
 use super::tree::Change;
 use super::txn::{Answer, Call, Path, Place, Refusal, Session, Xid, Zxid};
 use crate::shared::number::Counts;
+use sim_core::sorted::{SortedMap, SortedSet};
 use sim_core::{ClientId, Duration, LocalInstant, NodeId, Ticket, Timer};
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::VecDeque;
 use std::rc::Rc;
 
 /// Which of the program's operations: its client and number.
@@ -76,12 +77,12 @@ pub struct App {
     sent: VecDeque<(Xid, Call, For)>,
     heard: LocalInstant,
     said: LocalInstant,
-    pub(super) tasks: BTreeMap<Key, Task>,
+    pub(super) tasks: SortedMap<Key, Task>,
     /// Operations that wait for a connection.
     unsent: Vec<Key>,
     /// Nodes it watches, and whether it knows of a node there.
-    pub(super) watches: BTreeMap<Path, bool>,
-    pub(super) child_watches: BTreeSet<Path>,
+    pub(super) watches: SortedMap<Path, bool>,
+    pub(super) child_watches: SortedSet<Path>,
     /// Whether it knows the configuration, or will hear of a newer one.
     knows_configuration: bool,
     pub(super) recipes: Recipes,
@@ -103,10 +104,10 @@ impl App {
             sent: VecDeque::new(),
             heard: now,
             said: now,
-            tasks: BTreeMap::new(),
+            tasks: SortedMap::new(),
             unsent: Vec::new(),
-            watches: BTreeMap::new(),
-            child_watches: BTreeSet::new(),
+            watches: SortedMap::new(),
+            child_watches: SortedSet::new(),
             knows_configuration: false,
             recipes: Recipes::default(),
         };

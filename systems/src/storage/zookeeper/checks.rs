@@ -12,9 +12,9 @@ use crate::shared::holders::{self, Holders};
 use crate::shared::in_the_end;
 use sim_core::measures::Measures;
 use sim_core::metric::{MetricKind, Unit};
+use sim_core::sorted::SortedMap;
 use sim_core::track::Track;
 use sim_core::{ClientId, Duration, Instant, NodeId, Observed, Observer, Outcome, Ticket, Verdict, Violation};
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
 sim_core::rules! {
@@ -74,18 +74,18 @@ pub(super) const METRICS: &[MetricKind] = &[
 #[derive(Clone, Debug)]
 pub struct ZkChecks {
     config: Rc<Config>,
-    leaders: BTreeMap<u32, NodeId>,
-    chains: BTreeMap<Zxid, (u64, NodeId)>,
+    leaders: SortedMap<u32, NodeId>,
+    chains: SortedMap<Zxid, (u64, NodeId)>,
     history: History,
     /// The newest transaction that a client was told of.
     told: Zxid,
     /// What that was when each operation began.
-    begun: BTreeMap<(ClientId, u64), Zxid>,
+    begun: SortedMap<(ClientId, u64), Zxid>,
     holders: Holders,
     recipes: Recipes,
     knowing: Knowing,
     /// What each application knows of the configuration.
-    configured: BTreeMap<NodeId, u64>,
+    configured: SortedMap<NodeId, u64>,
     lost_sessions: u64,
     reads: u64,
     synced: u64,
@@ -94,7 +94,7 @@ pub struct ZkChecks {
     ended: Option<(NodeId, Session)>,
     refused: u64,
     /// When each server last began to look for a leader.
-    looked: BTreeMap<NodeId, Instant>,
+    looked: SortedMap<NodeId, Instant>,
     led: Track,
     sessions: Track,
     now: Instant,
@@ -110,22 +110,22 @@ impl ZkChecks {
         let sessions = Track::new("sessions", "Sessions", about, "connected").or("without a server", true);
         Self {
             config: Rc::clone(config),
-            leaders: BTreeMap::new(),
-            chains: BTreeMap::new(),
+            leaders: SortedMap::new(),
+            chains: SortedMap::new(),
             history: History::default(),
             told: Zxid::ZERO,
-            begun: BTreeMap::new(),
+            begun: SortedMap::new(),
             holders: Holders::default(),
             recipes: Recipes::default(),
             knowing: Knowing::default(),
-            configured: BTreeMap::new(),
+            configured: SortedMap::new(),
             lost_sessions: 0,
             reads: 0,
             synced: 0,
             writes: 0,
             ended: None,
             refused: 0,
-            looked: BTreeMap::new(),
+            looked: SortedMap::new(),
             led,
             sessions,
             now: Instant::ZERO,

@@ -8,7 +8,8 @@ use super::server::{Server, Stage};
 use super::tree::Change;
 use super::txn::{Answer, Call, Entry, Path, Place, Session, Txn, Xid, Zxid};
 use sim_core::NodeId;
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use sim_core::sorted::{SortedMap, SortedSet};
+use std::collections::VecDeque;
 
 /// One that is connected.
 #[derive(Clone, Debug, Default)]
@@ -24,16 +25,16 @@ struct Client {
 pub(super) struct Desk {
     /// Whether clients are served.
     pub open: bool,
-    clients: BTreeMap<NodeId, Client>,
-    sessions: BTreeMap<Session, NodeId>,
+    clients: SortedMap<NodeId, Client>,
+    sessions: SortedMap<Session, NodeId>,
     /// Sessions that wait to be opened, or to be found alive.
-    coming: BTreeMap<Session, NodeId>,
+    coming: SortedMap<Session, NodeId>,
     /// Sessions that were heard of since the leader was last told.
-    pub touched: BTreeSet<Session>,
-    watches: BTreeMap<Path, BTreeSet<NodeId>>,
+    pub touched: SortedSet<Session>,
+    watches: SortedMap<Path, SortedSet<NodeId>>,
     /// Those that stay.
-    lasting: BTreeMap<Path, BTreeSet<NodeId>>,
-    child_watches: BTreeMap<Place, BTreeSet<NodeId>>,
+    lasting: SortedMap<Path, SortedSet<NodeId>>,
+    child_watches: SortedMap<Place, SortedSet<NodeId>>,
 }
 
 impl Desk {

@@ -7,8 +7,8 @@ use super::node::{ELECTION, Fx};
 use super::options::Duty;
 use super::server::{Server, Stage, Then};
 use super::txn::Zxid;
+use sim_core::sorted::SortedMap;
 use sim_core::{Duration, NodeId, NodeSet};
-use std::collections::BTreeMap;
 
 /// The longest that a server waits before it tells the others again.
 const LONGEST: Duration = Duration::secs(60);
@@ -24,9 +24,9 @@ struct Said {
 #[derive(Clone, Debug)]
 pub(super) struct Election {
     /// Of this round.
-    received: BTreeMap<NodeId, Vote>,
+    received: SortedMap<NodeId, Vote>,
     /// Of servers that have a leader.
-    others: BTreeMap<NodeId, Said>,
+    others: SortedMap<NodeId, Said>,
     /// How long it waits for the next notification.
     patience: Duration,
     /// A quorum votes as it does: only better votes are waited for.
@@ -36,7 +36,7 @@ pub(super) struct Election {
 impl Election {
     /// Before the first one.
     pub const fn none() -> Self {
-        Self { received: BTreeMap::new(), others: BTreeMap::new(), patience: Duration::ZERO, finalizing: false }
+        Self { received: SortedMap::new(), others: SortedMap::new(), patience: Duration::ZERO, finalizing: false }
     }
 }
 

@@ -2,25 +2,25 @@
 
 use super::txn::{Entry, Path, Place, Session, Txn, Xid, Zxid};
 use sim_core::Instant;
-use std::collections::BTreeMap;
+use sim_core::sorted::SortedMap;
 use std::rc::Rc;
 
 /// What is committed, or may be.
 #[derive(Clone, Debug, Default)]
 pub(super) struct History {
-    entries: BTreeMap<Zxid, Rc<Entry>>,
+    entries: SortedMap<Zxid, Rc<Entry>>,
     /// By epoch: where the history of its leader ended when it was established.
-    begins: BTreeMap<u32, Zxid>,
+    begins: SortedMap<u32, Zxid>,
     /// What each register held from which transaction on.
-    values: BTreeMap<Path, BTreeMap<Zxid, u64>>,
+    values: SortedMap<Path, SortedMap<Zxid, u64>>,
     /// The newest call of each session in it.
-    calls: BTreeMap<Session, BTreeMap<Zxid, Xid>>,
+    calls: SortedMap<Session, SortedMap<Zxid, Xid>>,
     /// Nodes that stand for locks, or for those at a barrier, and the session that each goes with.
-    queued: BTreeMap<Path, Option<Session>>,
+    queued: SortedMap<Path, Option<Session>>,
     /// Those of them that have gone.
-    gone: BTreeMap<Path, Zxid>,
+    gone: SortedMap<Path, Zxid>,
     /// Sessions that were ended, and when.
-    closed: BTreeMap<Session, Instant>,
+    closed: SortedMap<Session, Instant>,
 }
 
 impl History {
@@ -87,7 +87,7 @@ impl History {
     /// How many have come to a barrier that may go in by this mark, and could not by the one before it.
     pub fn came(&self, barrier: u64, mark: u32) -> usize {
         let place = Place::Barrier(barrier);
-        let marks = self.values.get(&Path::of(place)).into_iter().flat_map(BTreeMap::values);
+        let marks = self.values.get(&Path::of(place)).into_iter().flat_map(SortedMap::values);
         let before = marks.copied().filter(|other| *other < u64::from(mark)).max().unwrap_or(0) as u32;
         self.queued.range(Path::child(place, before)..Path::child(place, mark)).count()
     }

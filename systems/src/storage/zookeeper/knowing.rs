@@ -2,9 +2,9 @@
 
 use sim_core::curve::{Curve, Line};
 use sim_core::metric::{MetricKind, Unit};
+use sim_core::sorted::{SortedMap, SortedSet};
 use sim_core::table::{Column, Holds, Table};
 use sim_core::{Instant, NodeId};
-use std::collections::{BTreeMap, BTreeSet};
 
 /// Until half of those who watch know a change.
 pub(super) const HALF: MetricKind = MetricKind::new(
@@ -39,8 +39,8 @@ struct Changed {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Knowing {
     changes: Vec<Changed>,
-    by_data: BTreeMap<u64, usize>,
-    watchers: BTreeSet<NodeId>,
+    by_data: SortedMap<u64, usize>,
+    watchers: SortedSet<NodeId>,
     pub events: u64,
 }
 

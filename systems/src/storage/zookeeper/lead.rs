@@ -11,8 +11,9 @@ use super::tracker::Tracker;
 use super::tree::Tree;
 use super::txn::{Call, Entry, Refusal, Session, Txn, Xid, Zxid};
 use sim_core::hash::Hashed;
+use sim_core::sorted::SortedMap;
 use sim_core::{Duration, LocalInstant, NodeId, NodeSet};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::rc::Rc;
 
 /// How far a learner has come.
@@ -63,12 +64,12 @@ pub(super) struct Lead {
     phase: Phase,
     since: LocalInstant,
     /// Who has come, with the newest epoch it had agreed to.
-    infos: BTreeMap<NodeId, u32>,
+    infos: SortedMap<NodeId, u32>,
     /// Who has agreed to the epoch.
     agreed: NodeSet,
     /// Who has its history.
     synced: NodeSet,
-    learners: BTreeMap<NodeId, Learner>,
+    learners: SortedMap<NodeId, Learner>,
     /// The tree after all that was proposed.
     ahead: Tree,
     next: Zxid,
@@ -100,10 +101,10 @@ impl Server {
             epoch: 0,
             phase: Phase::Discovery,
             since: fx.now(),
-            infos: BTreeMap::from([(self.me, self.store.accepted)]),
+            infos: SortedMap::from([(self.me, self.store.accepted)]),
             agreed: NodeSet::EMPTY,
             synced: NodeSet::EMPTY,
-            learners: BTreeMap::new(),
+            learners: SortedMap::new(),
             ahead: Tree::default(),
             next: Zxid::ZERO,
             outstanding: VecDeque::new(),

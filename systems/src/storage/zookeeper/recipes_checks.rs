@@ -5,9 +5,9 @@ use super::history::History;
 use super::message::ZkFact;
 use super::options::Config;
 use super::txn::Session;
+use sim_core::sorted::SortedMap;
 use sim_core::track::Track;
 use sim_core::{Instant, NodeId};
-use std::collections::BTreeMap;
 
 /// One inside a barrier: by which mark it came in, and its session.
 #[derive(Clone, Copy, Debug)]
@@ -19,8 +19,8 @@ struct Inside {
 /// The memory of it.
 #[derive(Clone, Debug)]
 pub(super) struct Recipes {
-    elected: BTreeMap<NodeId, Session>,
-    inside: BTreeMap<(u64, NodeId, u32), Inside>,
+    elected: SortedMap<NodeId, Session>,
+    inside: SortedMap<(u64, NodeId, u32), Inside>,
     pub elections: u64,
     pub entries: u64,
     pub exits: u64,
@@ -30,7 +30,7 @@ pub(super) struct Recipes {
 impl Default for Recipes {
     fn default() -> Self {
         let led = Track::new("elected", "Who was elected", "Which application believed that it leads.", "leads");
-        let (elected, inside) = (BTreeMap::new(), BTreeMap::new());
+        let (elected, inside) = (SortedMap::new(), SortedMap::new());
         Self { elected, inside, elections: 0, entries: 0, exits: 0, led }
     }
 }

@@ -1,8 +1,8 @@
 //! Which sessions are alive, as the leader counts: in buckets of a tick, so that many end at once.
 
 use super::txn::Session;
+use sim_core::sorted::SortedMap;
 use sim_core::{Duration, LocalInstant, NodeId};
-use std::collections::BTreeMap;
 
 #[derive(Clone, Copy, Debug)]
 struct Tracked {
@@ -18,12 +18,12 @@ struct Tracked {
 #[derive(Clone, Debug)]
 pub(super) struct Tracker {
     tick: u64,
-    sessions: BTreeMap<Session, Tracked>,
+    sessions: SortedMap<Session, Tracked>,
 }
 
 impl Tracker {
     pub const fn new(tick: Duration) -> Self {
-        Self { tick: tick.0, sessions: BTreeMap::new() }
+        Self { tick: tick.0, sessions: SortedMap::new() }
     }
 
     /// The end of the tick in which a session would end that is heard of now (`ExpiryQueue.roundToNextInterval`).

@@ -4,7 +4,7 @@
 use super::txn::{Answer, Call, Entry, Path, Place, Refusal, Session, Txn, Zxid};
 use crate::shared::replication::link;
 use sim_core::hash::content;
-use std::collections::{BTreeMap, BTreeSet};
+use sim_core::sorted::{SortedMap, SortedSet};
 
 /// One node.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -39,10 +39,10 @@ pub enum Change {
 /// The tree.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Tree {
-    nodes: BTreeMap<Path, Znode>,
+    nodes: SortedMap<Path, Znode>,
     /// How long each session may be silent, in nanoseconds.
-    sessions: BTreeMap<Session, u64>,
-    ephemerals: BTreeMap<Session, BTreeSet<Path>>,
+    sessions: SortedMap<Session, u64>,
+    ephemerals: SortedMap<Session, SortedSet<Path>>,
     last: Zxid,
     /// The running hash of all that was applied.
     chain: u64,

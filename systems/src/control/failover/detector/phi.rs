@@ -5,8 +5,9 @@
 //! follow the assumed law and enough of them were seen. The law is the paper's normal one (as in Akka, which also has
 //! the floor under the deviation and the pause that is put up with) or the exponential one that Cassandra assumes.
 
+use sim_core::sorted::SortedMap;
 use sim_core::{Duration, LocalInstant, NodeId};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 
 sim_core::choices! {
     /// What law the gaps between heartbeats are taken to follow.
@@ -53,7 +54,7 @@ pub struct PhiAccrual {
     config: PhiConfig,
     /// How far behind the mean the threshold lies, in millionths of a deviation (normal) or of the mean (exponential).
     reach_ppm: i64,
-    seen: BTreeMap<NodeId, Seen>,
+    seen: SortedMap<NodeId, Seen>,
 }
 
 /// `-log10` of the probability that a normal gap is more than `z` deviations above its mean.
@@ -84,7 +85,7 @@ impl PhiAccrual {
             Gaps::Normal => reach_of_normal(phi),
             Gaps::Exponential => phi * core::f64::consts::LN_10,
         };
-        Self { reach_ppm: (reach * 1e6) as i64, config, seen: BTreeMap::new() }
+        Self { reach_ppm: (reach * 1e6) as i64, config, seen: SortedMap::new() }
     }
 
     /// Begins to watch `node`, as if it had been heard now.

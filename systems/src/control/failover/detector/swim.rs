@@ -13,8 +13,9 @@
 
 use crate::shared::number::{Counts, numbers};
 use core::fmt;
+use sim_core::sorted::SortedMap;
 use sim_core::{Duration, LocalInstant, NodeId, Rng};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 
 numbers! {
     /// A member's own number for a ping.
@@ -172,7 +173,7 @@ const HELPING: usize = 64;
 pub struct Swim {
     me: NodeId,
     config: SwimConfig,
-    members: BTreeMap<NodeId, Member>,
+    members: SortedMap<NodeId, Member>,
     /// Whom to probe in this round, last first.
     round: Vec<NodeId>,
     probe: Option<Probe>,

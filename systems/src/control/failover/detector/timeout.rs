@@ -1,7 +1,7 @@
 //! The plainest detector: a node is held for gone when nothing was heard of it for a fixed time.
 
+use sim_core::sorted::SortedMap;
 use sim_core::{Duration, LocalInstant, NodeId};
-use std::collections::BTreeMap;
 
 /// A fixed heartbeat timeout `D`. With heartbeats every `T` that take between `a` and `b`, a node that dies is
 /// suspected between `D - T + a` and `D + b` after its death; no live one ever is while no heartbeat is lost and `D > T
@@ -9,14 +9,14 @@ use std::collections::BTreeMap;
 #[derive(Clone, Debug)]
 pub struct FixedTimeout {
     timeout: Duration,
-    heard: BTreeMap<NodeId, LocalInstant>,
+    heard: SortedMap<NodeId, LocalInstant>,
 }
 
 impl FixedTimeout {
     /// A detector with this timeout, which watches nobody yet.
     #[must_use]
     pub const fn new(timeout: Duration) -> Self {
-        Self { timeout, heard: BTreeMap::new() }
+        Self { timeout, heard: SortedMap::new() }
     }
 
     /// Begins to watch `node`, as if it had been heard now.

@@ -7,8 +7,9 @@ use crate::control::kubernetes::message::{Event, KubeMessage};
 use crate::control::kubernetes::node::Fx;
 use crate::control::kubernetes::objects::{Kind, Object, Uid};
 use crate::control::kubernetes::options::Config;
+use sim_core::sorted::{SortedMap, SortedSet};
 use sim_core::{Duration, LocalInstant, NodeId};
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::VecDeque;
 use std::rc::Rc;
 
 /// What a call was for, by the component that made it.
@@ -63,9 +64,9 @@ pub enum Heard {
 /// What has been heard: a copy of the store, a little behind it.
 #[derive(Clone, Debug, Default)]
 pub struct Cache {
-    objects: BTreeMap<Key, Obj>,
+    objects: SortedMap<Key, Obj>,
     /// Objects by the controller that they belong to.
-    owned: BTreeMap<Uid, BTreeSet<Key>>,
+    owned: SortedMap<Uid, SortedSet<Key>>,
     /// The revision that it is of.
     pub version: u64,
 }
@@ -127,7 +128,7 @@ pub struct Link {
     /// When it was last heard, and whether it was asked since whether it is there.
     heard: LocalInstant,
     pinged: bool,
-    calls: BTreeMap<u64, (Tag, LocalInstant)>,
+    calls: SortedMap<u64, (Tag, LocalInstant)>,
     news: VecDeque<Heard>,
     synced: bool,
     /// What it has heard.
@@ -148,7 +149,7 @@ impl Link {
             live: false,
             heard: fx.now(),
             pinged: false,
-            calls: BTreeMap::new(),
+            calls: SortedMap::new(),
             news: VecDeque::new(),
             synced: false,
             cache: Cache::default(),
@@ -283,7 +284,7 @@ impl Link {
     }
 
     fn on_listed(&mut self, version: u64, objects: &[Obj]) {
-        let listed: BTreeSet<Key> = objects.iter().map(|object| Key::of(object)).collect();
+        let listed: SortedSet<Key> = objects.iter().map(|object| Key::of(object)).collect();
         let gone: Vec<Key> = self.cache.objects.keys().filter(|key| !listed.contains(key)).cloned().collect();
         for key in gone {
             self.change(key, None);

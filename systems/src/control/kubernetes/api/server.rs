@@ -10,8 +10,9 @@ use crate::control::kubernetes::node::{Fx, Machine};
 use crate::control::kubernetes::objects::{Effect, Kind, Object, PodSpec, Text, Toleration, Uid};
 use crate::control::kubernetes::options::Config;
 use crate::shared::replication::{Council, Group, News, Proposal, Protocol as _, hosts};
+use sim_core::sorted::SortedMap;
 use sim_core::{Completion, LocalInstant, NodeId, Replay, Timer};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::rc::Rc;
 
 /// The first timer slot of the group.
@@ -70,13 +71,13 @@ pub struct ApiServer {
     /// All changes behind this revision are in the window.
     from: u64,
     /// Who watches, by which stream, from which revision on.
-    watchers: BTreeMap<NodeId, (u64, u64)>,
+    watchers: SortedMap<NodeId, (u64, u64)>,
     /// Lists that wait until this server has seen a revision.
     waiting: Vec<(u64, NodeId, u64)>,
     numbers: u64,
-    pending: BTreeMap<u64, Pending>,
+    pending: SortedMap<u64, Pending>,
     /// While its member leads: whose commands these proposals are.
-    proposals: BTreeMap<Proposal, (NodeId, u64)>,
+    proposals: SortedMap<Proposal, (NodeId, u64)>,
 }
 
 impl ApiServer {
@@ -99,11 +100,11 @@ impl ApiServer {
             council,
             window: VecDeque::new(),
             from,
-            watchers: BTreeMap::new(),
+            watchers: SortedMap::new(),
             waiting: Vec::new(),
             numbers,
-            pending: BTreeMap::new(),
-            proposals: BTreeMap::new(),
+            pending: SortedMap::new(),
+            proposals: SortedMap::new(),
         }
     }
 

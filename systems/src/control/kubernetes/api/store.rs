@@ -8,8 +8,8 @@ use core::fmt;
 use core::ops::Deref;
 use serde::{Serialize, Serializer};
 use sim_core::hash::{Hashed, content};
+use sim_core::sorted::SortedMap;
 use sim_core::{LocalInstant, NodeId, StateMachine};
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
 /// Names an object, as long as there is one of that name.
@@ -274,7 +274,7 @@ impl Serialize for Answer {
 pub struct Store {
     /// Counts changes.
     revision: u64,
-    objects: Rc<BTreeMap<Key, Obj>>,
+    objects: Rc<SortedMap<Key, Obj>>,
     /// A sum over all objects that does not depend on their order.
     digest: u64,
 }

@@ -8,10 +8,10 @@ use crate::control::kubernetes::office::Office;
 use sim_core::curve::{Curve, Line};
 use sim_core::measures::Measures;
 use sim_core::metric::{MetricKind, Unit};
+use sim_core::sorted::SortedMap;
 use sim_core::table::{Cell, Column, Holds, Table};
 use sim_core::track::Track;
 use sim_core::{Duration, Instant, NodeId};
-use std::collections::BTreeMap;
 
 /// Its own figures.
 pub(in crate::control::kubernetes) const METRICS: &[MetricKind] = &[
@@ -70,14 +70,14 @@ pub(super) struct Book {
     nodes: Track,
     offices: Track,
     /// Of which kind the span is that each row of pods, and of nodes, is in.
-    open: BTreeMap<String, usize>,
+    open: SortedMap<String, usize>,
     at: Vec<u64>,
     /// Old, new, ready, waiting.
     counts: Vec<[f64; 4]>,
-    on_nodes: BTreeMap<NodeId, Vec<f64>>,
+    on_nodes: SortedMap<NodeId, Vec<f64>>,
     requested: Vec<f64>,
-    crashed: BTreeMap<NodeId, Instant>,
-    lost: BTreeMap<NodeId, Instant>,
+    crashed: SortedMap<NodeId, Instant>,
+    lost: SortedMap<NodeId, Instant>,
     ever_lost: u64,
     time_to_lost: Duration,
     time_to_evicted: Duration,
@@ -105,13 +105,13 @@ impl Book {
             pods,
             nodes,
             offices,
-            open: BTreeMap::new(),
+            open: SortedMap::new(),
             at: Vec::new(),
             counts: Vec::new(),
-            on_nodes: BTreeMap::new(),
+            on_nodes: SortedMap::new(),
             requested: Vec::new(),
-            crashed: BTreeMap::new(),
-            lost: BTreeMap::new(),
+            crashed: SortedMap::new(),
+            lost: SortedMap::new(),
             ever_lost: 0,
             time_to_lost: Duration::ZERO,
             time_to_evicted: Duration::ZERO,
@@ -216,7 +216,7 @@ impl Book {
 
     /// A second has passed.
     pub fn sample(&mut self, at: Instant, world: &World) {
-        let mut newest: BTreeMap<Uid, (Uid, Text)> = BTreeMap::new();
+        let mut newest: SortedMap<Uid, (Uid, Text)> = SortedMap::new();
         for object in world.of(Kind::ReplicaSet) {
             if let (Object::ReplicaSet(set), Some(owner)) = (&**object, &object.meta().owner) {
                 let hash = set.meta.labels.value(HASH).cloned().unwrap_or_else(|| "".into());
@@ -229,7 +229,7 @@ impl Book {
         let is_new =
             |pod: &Pod| pod.meta.owner.as_ref().is_none_or(|owner| newest.values().any(|(uid, _)| *uid == owner.uid));
         let (mut old, mut new, mut ready, mut waits) = (0, 0, 0, 0);
-        let mut on_nodes: BTreeMap<NodeId, u64> = world.nodes().map(|(node, _)| (node, 0)).collect();
+        let mut on_nodes: SortedMap<NodeId, u64> = world.nodes().map(|(node, _)| (node, 0)).collect();
         let mut demand = Demand::default();
         for one in world.of(Kind::Pod).filter_map(pod).filter(|pod| !pod.status.phase.ended()) {
             if let Some(node) = world.pods.get(&one.meta.uid).and_then(|life| life.node) {

@@ -13,8 +13,8 @@ use crate::control::kubernetes::objects::{
 use crate::control::kubernetes::office::Office;
 use crate::control::kubernetes::scheduling::{Profile, allows};
 use crate::shared::in_the_end;
+use sim_core::sorted::SortedMap;
 use sim_core::{Duration, Instant, NodeId, Verdict};
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
 /// What somebody who acts has heard of by then.
@@ -417,7 +417,7 @@ impl KubeChecks {
                 if spread.when != WhenUnsatisfiable::DoNotSchedule {
                     continue;
                 }
-                let mut counts: BTreeMap<&str, i64> = BTreeMap::new();
+                let mut counts: SortedMap<&str, i64> = SortedMap::new();
                 for (_, node) in self.world.nodes() {
                     if let Some(value) = node.meta.labels.value(&spread.topology_key) {
                         counts.entry(value).or_default();

@@ -4,8 +4,8 @@ use crate::control::kubernetes::api::{Key, Obj, machine_of, pod};
 use crate::control::kubernetes::message::Event;
 use crate::control::kubernetes::objects::{Demand, Effect, Kind, Node, Object, Pod, Text, Truth, Uid};
 use crate::control::kubernetes::scheduling::Cluster;
+use sim_core::sorted::{SortedMap, SortedSet};
 use sim_core::{Duration, Instant, NodeId};
-use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 /// What is remembered of a pod.
@@ -41,23 +41,23 @@ pub(super) type Tainted = (Instant, Option<Instant>, Text);
 pub(super) struct World {
     /// The revision that it is of.
     pub seen: u64,
-    pub objects: BTreeMap<Key, Obj>,
-    pub pods: BTreeMap<Uid, Life>,
+    pub objects: SortedMap<Key, Obj>,
+    pub pods: SortedMap<Uid, Life>,
     /// Taints by node, key and effect: since when, when they went, and their value.
-    pub taints: BTreeMap<(NodeId, String, Effect), Tainted>,
+    pub taints: SortedMap<(NodeId, String, Effect), Tainted>,
     /// Since when each node is, or is not, ready.
-    pub ready: BTreeMap<NodeId, (bool, Instant)>,
+    pub ready: SortedMap<NodeId, (bool, Instant)>,
     /// When each node's lease last changed.
-    pub renewed: BTreeMap<NodeId, Instant>,
-    reigns: BTreeMap<String, Reign>,
+    pub renewed: SortedMap<NodeId, Instant>,
+    reigns: SortedMap<String, Reign>,
     /// Whoever renews within this acts.
     renews: Duration,
     /// When a node last came, came back or was emptied of something.
     pub room: Instant,
     /// Replica sets that were made smaller once.
-    pub shrunk: BTreeSet<Uid>,
+    pub shrunk: SortedSet<Uid>,
     /// When the number or the template of a deployment last changed.
-    pub changed: BTreeMap<Key, Instant>,
+    pub changed: SortedMap<Key, Instant>,
 }
 
 impl World {
@@ -133,7 +133,7 @@ impl World {
 
     /// The state is another one than could be told change by change.
     pub fn replace(&mut self, at: Instant, revision: u64, all: impl Iterator<Item = Obj>) {
-        let all: BTreeMap<Key, Obj> = all.map(|object| (Key::of(&object), object)).collect();
+        let all: SortedMap<Key, Obj> = all.map(|object| (Key::of(&object), object)).collect();
         let gone: Vec<Obj> =
             self.objects.iter().filter(|(key, _)| !all.contains_key(key)).map(|(_, object)| object.clone()).collect();
         for object in gone {

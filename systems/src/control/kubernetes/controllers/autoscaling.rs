@@ -10,8 +10,8 @@ use crate::control::kubernetes::formulas::{
 };
 use crate::control::kubernetes::message::KubeFact;
 use crate::control::kubernetes::objects::{Autoscaler, MetricSource, MetricTarget, Object, Phase, Pod, Uid};
+use sim_core::sorted::SortedMap;
 use sim_core::{Duration, LocalInstant};
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
 /// How often it looks.
@@ -37,8 +37,8 @@ struct Memory {
 /// All autoscalers, and what pods use.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Autoscalers {
-    usage: BTreeMap<Uid, (i64, LocalInstant)>,
-    memory: BTreeMap<Uid, Memory>,
+    usage: SortedMap<Uid, (i64, LocalInstant)>,
+    memory: SortedMap<Uid, Memory>,
 }
 
 const fn ago(now: LocalInstant, at: LocalInstant) -> u64 {

@@ -7,7 +7,7 @@ use crate::control::kubernetes::control::{Ctx, Due};
 use crate::control::kubernetes::formulas::{Health, allowance};
 use crate::control::kubernetes::objects::{BudgetStatus, Kind, Object, Pod};
 use sim_core::Duration;
-use std::collections::BTreeMap;
+use sim_core::sorted::SortedMap;
 use std::rc::Rc;
 
 /// How long one that was let go, and is still there, counts as gone.
@@ -30,7 +30,7 @@ pub(super) fn sync(key: &Key, object: &Obj, queue: &mut Workqueue, ctx: &mut Ctx
             selected && pod.meta.namespace == budget.meta.namespace && !pod.status.phase.ended()
         })
         .collect();
-    let mut disrupted = BTreeMap::new();
+    let mut disrupted = SortedMap::new();
     for pod in &chosen {
         if let Some(since) = budget.status.disrupted.get(&pod.meta.name)
             && !pod.meta.deleting()
@@ -61,7 +61,7 @@ pub(super) fn sync(key: &Key, object: &Obj, queue: &mut Workqueue, ctx: &mut Ctx
 
 /// How many pods their controllers want in all; `None` if one has no controller that says so.
 fn scale(chosen: &[&Pod], ctx: &Ctx<'_, '_>) -> Option<i64> {
-    let mut wanted: BTreeMap<Key, i64> = BTreeMap::new();
+    let mut wanted: SortedMap<Key, i64> = SortedMap::new();
     for pod in chosen {
         let owner = pod.meta.owner.as_ref()?;
         let key = Key { kind: owner.kind, namespace: Rc::clone(&pod.meta.namespace), name: Rc::clone(&owner.name) };

@@ -9,7 +9,7 @@ use crate::control::kubernetes::objects::{
     Text, Toleration, Uid,
 };
 use sim_core::hash::content;
-use std::collections::{BTreeMap, BTreeSet};
+use sim_core::sorted::{SortedMap, SortedSet};
 use std::rc::Rc;
 
 const REVISION: &str = "controller-revision-hash";
@@ -17,7 +17,7 @@ const REVISION: &str = "controller-revision-hash";
 /// The pods that a set is making: of each node, until it was heard of.
 #[derive(Clone, Debug, Default)]
 pub(super) struct DaemonSets {
-    making: BTreeSet<(Uid, Text)>,
+    making: SortedSet<(Uid, Text)>,
 }
 
 impl DaemonSets {
@@ -37,7 +37,7 @@ impl DaemonSets {
     pub fn sync(&mut self, object: &Obj, queue: &mut Workqueue, ctx: &mut Ctx<'_, '_>) {
         let Object::DaemonSet(set) = &**object else { return };
         let revision: Text = letters(content(&set.template)).into();
-        let mut by_node: BTreeMap<Text, Vec<Obj>> = BTreeMap::new();
+        let mut by_node: SortedMap<Text, Vec<Obj>> = SortedMap::new();
         for one in pods_of(set.meta.uid, ctx) {
             if let Some(node) = pod(one).and_then(target) {
                 by_node.entry(node).or_default().push(one.clone());
@@ -49,7 +49,7 @@ impl DaemonSets {
             .of(Kind::Node)
             .filter_map(|object| if let Object::Node(node) = &**object { Some(Rc::clone(node)) } else { None })
             .collect();
-        let wanted: BTreeSet<Text> =
+        let wanted: SortedSet<Text> =
             nodes.iter().filter(|node| takes(set, node)).map(|node| Rc::clone(&node.meta.name)).collect();
         report(object, set, &wanted, &by_node, &revision, queue, ctx);
         for name in &wanted {
@@ -70,7 +70,7 @@ impl DaemonSets {
     fn update(
         &self,
         set: &DaemonSet,
-        by_node: &BTreeMap<Text, Vec<Obj>>,
+        by_node: &SortedMap<Text, Vec<Obj>>,
         wanted: usize,
         revision: &Text,
         ctx: &mut Ctx<'_, '_>,
@@ -140,8 +140,8 @@ fn make(object: &Obj, set: &DaemonSet, node: &Text, revision: &Text, ctx: &mut C
 fn report(
     object: &Obj,
     set: &DaemonSet,
-    wanted: &BTreeSet<Text>,
-    by_node: &BTreeMap<Text, Vec<Obj>>,
+    wanted: &SortedSet<Text>,
+    by_node: &SortedMap<Text, Vec<Obj>>,
     revision: &Text,
     queue: &mut Workqueue,
     ctx: &mut Ctx<'_, '_>,

@@ -5,8 +5,8 @@ use super::{draw_name, is_active, owner, pods_of, write};
 use crate::control::kubernetes::api::{Key, Obj, Part, Tag, Verb, pod};
 use crate::control::kubernetes::control::{Ctx, Due};
 use crate::control::kubernetes::objects::{Condition, Job, JobStatus, Meta, Object, Phase, Pod, Truth, Uid};
+use sim_core::sorted::SortedMap;
 use sim_core::{Duration, LocalInstant};
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
 /// How long a job waits after a failure, at first and at most.
@@ -16,9 +16,9 @@ const LAST: Duration = Duration::secs(360);
 /// What jobs have done and not heard of.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Jobs {
-    making: BTreeMap<Uid, i32>,
+    making: SortedMap<Uid, i32>,
     /// How many pods had failed when that was seen, and when.
-    failures: BTreeMap<Uid, (i32, LocalInstant)>,
+    failures: SortedMap<Uid, (i32, LocalInstant)>,
 }
 
 impl Jobs {

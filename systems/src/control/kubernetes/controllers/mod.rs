@@ -22,7 +22,7 @@ pub(super) use deployment::HASH;
 use job::Jobs;
 use nodes::NodeLifecycle;
 use replica_set::ReplicaSets;
-use std::collections::BTreeSet;
+use sim_core::sorted::SortedSet;
 use std::rc::Rc;
 use workers::Workqueue;
 
@@ -279,4 +279,4 @@ fn pods_of<'a>(uid: Uid, ctx: &'a Ctx<'_, '_>) -> impl Iterator<Item = &'a Obj> 
 }
 
 /// Keys in order, each once.
-type Keys = BTreeSet<Key>;
+type Keys = SortedSet<Key>;

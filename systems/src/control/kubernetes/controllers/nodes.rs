@@ -9,8 +9,9 @@ use crate::control::kubernetes::formulas::{ZoneState, all_lost, shortest, zone_s
 use crate::control::kubernetes::message::KubeFact;
 use crate::control::kubernetes::objects::{Condition, Effect, Kind, Node, Object, Pod, Taint, Text, Truth, Uid};
 use crate::control::kubernetes::scheduler::machine_of_pod;
+use sim_core::sorted::SortedMap;
 use sim_core::{Duration, LocalInstant, NodeId};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::rc::Rc;
 
 pub(super) const NOT_READY: &str = "node.kubernetes.io/not-ready";
@@ -37,12 +38,12 @@ struct Zone {
 /// The controller's memory.
 #[derive(Clone, Debug)]
 pub(super) struct NodeLifecycle {
-    health: BTreeMap<NodeId, Health>,
-    zones: BTreeMap<Text, Zone>,
+    health: SortedMap<NodeId, Health>,
+    zones: SortedMap<Text, Zone>,
     /// Whether no node at all was well when it looked last.
     all_lost: bool,
     /// Pods that are to go: since when, and when.
-    doomed: BTreeMap<Uid, (LocalInstant, LocalInstant)>,
+    doomed: SortedMap<Uid, (LocalInstant, LocalInstant)>,
 }
 
 impl NodeLifecycle {
@@ -50,8 +51,8 @@ impl NodeLifecycle {
     pub fn new(ctx: &mut Ctx<'_, '_>) -> Self {
         let now = ctx.fx.now();
         let mut lifecycle =
-            Self { health: BTreeMap::new(), zones: BTreeMap::new(), all_lost: false, doomed: BTreeMap::new() };
-        let leases: BTreeMap<NodeId, LocalInstant> = ctx
+            Self { health: SortedMap::new(), zones: SortedMap::new(), all_lost: false, doomed: SortedMap::new() };
+        let leases: SortedMap<NodeId, LocalInstant> = ctx
             .link
             .cache
             .of(Kind::Lease)
@@ -350,8 +351,8 @@ fn zone_of(node: &Node) -> Text {
 }
 
 /// How much of each zone is well.
-fn zone_states(all: &[Rc<Node>], ctx: &Ctx<'_, '_>) -> BTreeMap<Text, ZoneState> {
-    let mut counts: BTreeMap<Text, (usize, usize)> = BTreeMap::new();
+fn zone_states(all: &[Rc<Node>], ctx: &Ctx<'_, '_>) -> SortedMap<Text, ZoneState> {
+    let mut counts: SortedMap<Text, (usize, usize)> = SortedMap::new();
     for node in all {
         let (ready, not) = counts.entry(zone_of(node)).or_default();
         if node.conditions.ready.condition.holds() { *ready += 1 } else { *not += 1 }

@@ -8,8 +8,8 @@ use crate::control::kubernetes::control::{Ctx, Due};
 use crate::control::kubernetes::formulas::Rank;
 use crate::control::kubernetes::objects::{Kind, Meta, Object, Pod, ReplicaSet, ReplicaSetStatus, Uid};
 use core::cmp::Reverse;
+use sim_core::sorted::{SortedMap, SortedSet};
 use sim_core::{Duration, LocalInstant};
-use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 /// How many pods a set makes or deletes at a time at most.
@@ -19,7 +19,7 @@ const BURST: usize = 500;
 #[derive(Clone, Debug, Default)]
 struct Expected {
     created: i32,
-    deleted: BTreeSet<Uid>,
+    deleted: SortedSet<Uid>,
 }
 
 /// Pods that a set is making: twice as many each time, and no more once one has failed.
@@ -34,8 +34,8 @@ struct Starting {
 /// What is remembered of replica sets.
 #[derive(Clone, Debug, Default)]
 pub(super) struct ReplicaSets {
-    expected: BTreeMap<Uid, Expected>,
-    starting: BTreeMap<Uid, Starting>,
+    expected: SortedMap<Uid, Expected>,
+    starting: SortedMap<Uid, Starting>,
 }
 
 /// When a pod is old enough to be available.
@@ -165,7 +165,7 @@ impl ReplicaSets {
 /// The pods that go first, as many as are too many.
 fn to_go(active: &[&Obj], many: usize, ctx: &Ctx<'_, '_>) -> Vec<(Key, Uid)> {
     let mut active = active.to_vec();
-    let mut on_node: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut on_node: SortedMap<&str, usize> = SortedMap::new();
     for pod in active.iter().filter_map(|object| pod(object)).filter(|pod| pod.status.ready.holds()) {
         *on_node.entry(pod.node.as_deref().unwrap_or("")).or_default() += 1;
     }

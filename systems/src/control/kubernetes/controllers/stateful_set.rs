@@ -8,7 +8,7 @@ use crate::control::kubernetes::objects::{
     Meta, Object, Pod, PodManagement, StatefulSet, StatefulSetStatus, StatefulStrategy, Text,
 };
 use sim_core::hash::content;
-use std::collections::BTreeMap;
+use sim_core::sorted::SortedMap;
 use std::rc::Rc;
 
 /// The label that tells by which template a pod was made.
@@ -19,7 +19,7 @@ pub(super) fn sync(object: &Obj, queue: &mut Workqueue, ctx: &mut Ctx<'_, '_>) {
     let Object::StatefulSet(set) = &**object else { return };
     let revision: Text = letters(content(&set.template)).into();
     let prefix = format!("{}-", set.meta.name);
-    let pods: BTreeMap<i32, Obj> = pods_of(set.meta.uid, ctx)
+    let pods: SortedMap<i32, Obj> = pods_of(set.meta.uid, ctx)
         .filter_map(|one| Some((one.meta().name.strip_prefix(&prefix)?.parse().ok()?, one.clone())))
         .collect();
     report(object, set, &pods, &revision, queue, ctx);
@@ -81,7 +81,7 @@ fn make(object: &Obj, set: &StatefulSet, ordinal: i32, revision: &Text, ctx: &mu
 fn report(
     object: &Obj,
     set: &StatefulSet,
-    pods: &BTreeMap<i32, Obj>,
+    pods: &SortedMap<i32, Obj>,
     revision: &Text,
     queue: &mut Workqueue,
     ctx: &mut Ctx<'_, '_>,

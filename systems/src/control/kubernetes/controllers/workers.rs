@@ -6,7 +6,7 @@ use crate::control::kubernetes::api::{Answer, Key};
 use crate::control::kubernetes::control::{Ctx, Due};
 use crate::control::kubernetes::objects::Uid;
 use sim_core::Duration;
-use std::collections::BTreeMap;
+use sim_core::sorted::SortedMap;
 
 /// How long what has failed waits, at first and at most.
 const FIRST: Duration = Duration::millis(5);
@@ -17,10 +17,10 @@ const LAST: Duration = Duration::secs(10);
 pub(super) struct Workqueue {
     waiting: Keys,
     /// Objects that are being written, and whether they have changed meanwhile.
-    writing: BTreeMap<Uid, Key>,
+    writing: SortedMap<Uid, Key>,
     busy: Keys,
     /// How often in a row a write of each has failed.
-    failed: BTreeMap<Uid, u32>,
+    failed: SortedMap<Uid, u32>,
 }
 
 impl Workqueue {

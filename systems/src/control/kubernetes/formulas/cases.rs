@@ -6,7 +6,7 @@ use crate::control::kubernetes::objects::{
     Behavior, IntOrPercent, Phase, RatePolicy, RateUnit, RestartPolicy, ScalingRules, Select,
 };
 use sim_core::Duration;
-use std::collections::BTreeMap;
+use sim_core::sorted::SortedMap;
 use std::rc::Rc;
 
 fn file() -> Rc<Tree> {
@@ -244,14 +244,14 @@ fn the_same_pods_go_first() {
 fn zones_are_lost_as_upstreams_are() {
     for case in cases("zoneDisruption") {
         let states = |when| {
-            let mut zones: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
+            let mut zones: SortedMap<&str, (usize, usize)> = SortedMap::new();
             // A node of the control plane was told by its name then, and did not count.
             for node in items(&case, "nodes").iter().filter(|node| !text(node, "name").ends_with("-master")) {
                 let zone = zones.entry(text(node, "zone")).or_default();
                 if text(node, when) == "True" { zone.0 += 1 } else { zone.1 += 1 }
             }
             let state = |(zone, (ready, not_ready))| (zone, zone_state(ready, not_ready, 55));
-            zones.into_iter().map(state).collect::<BTreeMap<_, _>>()
+            zones.into_iter().map(state).collect::<SortedMap<_, _>>()
         };
         for (when, expected) in [("readyBefore", "expectedInitialStates"), ("readyAfter", "expectedFollowingStates")] {
             for (zone, state) in states(when) {

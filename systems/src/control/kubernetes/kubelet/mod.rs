@@ -16,8 +16,8 @@ use super::objects::{
 use super::options::Config;
 use pods::Local;
 use proxy::Proxy;
+use sim_core::sorted::SortedMap;
 use sim_core::{Duration, LocalInstant, NodeId, Replay, Ticket};
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
 /// How often the machine looks whether anybody is late.
@@ -52,9 +52,9 @@ pub struct Worker {
     name: Text,
     link: Link,
     agenda: Agenda<Due>,
-    pods: BTreeMap<Uid, Local>,
+    pods: SortedMap<Uid, Local>,
     /// How often containers were started before this start of the machine.
-    before: BTreeMap<Uid, u32>,
+    before: SortedMap<Uid, u32>,
     registered: bool,
     /// When it last said how its node is.
     reported: Option<LocalInstant>,
@@ -65,7 +65,7 @@ pub struct Worker {
 
 impl Worker {
     pub(super) fn boot(config: &Rc<Config>, me: NodeId, disk: Replay<'_, KubeRecord>, fx: &mut Fx<'_>) -> Self {
-        let mut before = BTreeMap::new();
+        let mut before = SortedMap::new();
         for (_, record) in disk.iter() {
             match record {
                 Ok(KubeRecord::Started { pod, restarts }) => _ = before.insert(*pod, *restarts),
@@ -82,7 +82,7 @@ impl Worker {
             name: me.to_string().into(),
             link: Link::boot(config, me, fx),
             agenda,
-            pods: BTreeMap::new(),
+            pods: SortedMap::new(),
             before,
             registered: false,
             reported: None,

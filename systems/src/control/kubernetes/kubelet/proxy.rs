@@ -7,8 +7,8 @@ use crate::control::kubernetes::api::{Cache, Key, machine_of};
 use crate::control::kubernetes::message::{KubeMessage, KubeRequest, KubeResponse, Served};
 use crate::control::kubernetes::node::Fx;
 use crate::control::kubernetes::objects::{Kind, Object, Uid};
+use sim_core::sorted::SortedMap;
 use sim_core::{Duration, LocalInstant, NodeId, Ticket};
-use std::collections::BTreeMap;
 
 /// How long a proxy remembers a request that nobody answers.
 const FORGOTTEN: Duration = Duration::secs(30);
@@ -39,13 +39,13 @@ struct Work {
 #[derive(Clone, Debug)]
 pub(super) struct Proxy {
     numbers: u64,
-    waiting: BTreeMap<u64, Waiting>,
-    work: BTreeMap<u64, Work>,
+    waiting: SortedMap<u64, Waiting>,
+    work: SortedMap<u64, Work>,
 }
 
 impl Proxy {
     pub fn new(fx: &mut Fx<'_>) -> Self {
-        Self { numbers: fx.rng().next_u64() >> 16, waiting: BTreeMap::new(), work: BTreeMap::new() }
+        Self { numbers: fx.rng().next_u64() >> 16, waiting: SortedMap::new(), work: SortedMap::new() }
     }
 
     /// Somebody calls a service.

@@ -3,8 +3,8 @@
 
 use super::tree::{Tree, Value};
 use crate::control::kubernetes::objects::Text;
+use sim_core::sorted::SortedSet;
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeSet;
 use std::rc::Rc;
 
 /// Something to say about a manifest.
@@ -36,7 +36,7 @@ const MOST_REMARKS: usize = 1_000;
 pub struct Desk {
     remarks: RefCell<Vec<Remark>>,
     notices: RefCell<Vec<String>>,
-    noticed: RefCell<BTreeSet<String>>,
+    noticed: RefCell<SortedSet<String>>,
     /// Remarks beyond those that are kept.
     more: Cell<usize>,
     /// The file at hand.

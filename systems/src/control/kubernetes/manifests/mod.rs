@@ -19,8 +19,8 @@ pub use tree::{Broken, MOST_BYTES, Tree, Value, load};
 
 use super::objects::{Kind, Labels, Object, PodTemplate, PortRef, Service, Text};
 use desk::{At, Desk};
+use sim_core::sorted::SortedMap;
 use sim_core::{FileProblem, FileReading, FileText};
-use std::collections::BTreeMap;
 
 /// What a manifest says.
 #[derive(Clone, Debug, Default)]
@@ -258,7 +258,7 @@ fn of(desk: &Desk, read: &Read<'_>) {
 
 /// No two objects of one kind and name space have the same name.
 fn twice(desk: &Desk, files: &[FileText], objects: &[Read<'_>]) {
-    let mut known: BTreeMap<(Kind, &Text, &Text), (usize, u32)> = BTreeMap::new();
+    let mut known: SortedMap<(Kind, &Text, &Text), (usize, u32)> = SortedMap::new();
     for read in objects {
         let meta = read.object.meta();
         let place = (read.file, read.at.tree.line);

@@ -4,7 +4,7 @@
 //! counted as it is built, and bounded. What was anchored in one document is not known in the next.
 
 use saphyr_parser::{Event, Parser, ScalarStyle, Span};
-use std::collections::{BTreeMap, BTreeSet};
+use sim_core::sorted::{SortedMap, SortedSet};
 use std::rc::Rc;
 
 /// A file may have so many bytes.
@@ -58,7 +58,7 @@ pub struct Map {
     pub entries: Vec<(Rc<str>, Rc<Tree>)>,
     /// Keys that stand there twice, and where they do so again.
     pub twice: Vec<(Rc<str>, u32)>,
-    known: BTreeSet<Rc<str>>,
+    known: SortedSet<Rc<str>>,
 }
 
 impl Tree {
@@ -133,7 +133,7 @@ pub fn load(text: &str) -> Result<Vec<Rc<Tree>>, Broken> {
     let mut documents = Vec::new();
     let mut seen = 0;
     let mut open: Vec<Open> = Vec::new();
-    let mut anchors: BTreeMap<usize, Rc<Tree>> = BTreeMap::new();
+    let mut anchors: SortedMap<usize, Rc<Tree>> = SortedMap::new();
     while let Some(event) = parser.next_event() {
         let (event, span) = event.map_err(|error| {
             let (line, column) = (error.marker().line() as u32, error.marker().col() as u32 + 1);

@@ -3,7 +3,7 @@
 use core::fmt;
 use core::ops::Deref;
 use sim_core::LocalInstant;
-use std::collections::BTreeMap;
+use sim_core::sorted::SortedMap;
 use std::rc::Rc;
 
 /// Text that is shared, not copied.
@@ -58,7 +58,7 @@ pub struct Uid(pub u64);
 
 /// Keys and values by which objects find each other. Clones share them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Labels(Rc<BTreeMap<Text, Text>>);
+pub struct Labels(Rc<SortedMap<Text, Text>>);
 
 impl Labels {
     /// The same labels and one more, or one changed.
@@ -88,9 +88,9 @@ impl Labels {
 }
 
 impl Deref for Labels {
-    type Target = BTreeMap<Text, Text>;
+    type Target = SortedMap<Text, Text>;
 
-    fn deref(&self) -> &BTreeMap<Text, Text> {
+    fn deref(&self) -> &SortedMap<Text, Text> {
         &self.0
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{Condition, Effect, Labels, Meta, NodeTerm, Resources, Selector, Taint, Text};
 use sim_core::LocalInstant;
-use std::collections::BTreeMap;
+use sim_core::sorted::SortedMap;
 use std::rc::Rc;
 
 /// What carries the bytes of a port.
@@ -237,7 +237,7 @@ pub struct PodSpec {
     /// Those that run before them, one after the other.
     pub init: Vec<Container>,
     /// Labels that its node must have.
-    pub node_selector: BTreeMap<Text, Text>,
+    pub node_selector: SortedMap<Text, Text>,
     /// What it is drawn to and kept away from.
     pub affinity: Affinity,
     /// How its likes are spread.
@@ -269,7 +269,7 @@ impl Default for PodSpec {
         Self {
             containers: Vec::new(),
             init: Vec::new(),
-            node_selector: BTreeMap::new(),
+            node_selector: SortedMap::new(),
             affinity: Affinity::default(),
             spread: Vec::new(),
             tolerations: Vec::new(),

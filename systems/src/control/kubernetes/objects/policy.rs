@@ -3,7 +3,7 @@
 use super::workload::IntOrPercent;
 use super::{Condition, Kind, Labels, Meta, PortRef, Protocol, Selector, Text, Uid};
 use sim_core::LocalInstant;
-use std::collections::BTreeMap;
+use sim_core::sorted::SortedMap;
 
 /// A port of a service.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -90,7 +90,7 @@ pub struct BudgetStatus {
     /// How many there should be.
     pub expected: i64,
     /// Those that were let go and are not gone yet, and since when.
-    pub disrupted: BTreeMap<Text, LocalInstant>,
+    pub disrupted: SortedMap<Text, LocalInstant>,
 }
 
 /// What an autoscaler aims at.

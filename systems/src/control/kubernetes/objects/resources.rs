@@ -1,7 +1,7 @@
 //! Quantities of what a node has and a pod asks for.
 
 use super::Text;
-use std::collections::BTreeMap;
+use sim_core::sorted::SortedMap;
 
 /// What a container that names no processor is scored as: a tenth of a core.
 pub const NONZERO_CPU: i64 = 100;
@@ -20,7 +20,7 @@ pub struct Resources {
     /// How many pods; only a node's has it.
     pub pods: Option<i64>,
     /// All others, `nvidia.com/gpu` and huge pages among them.
-    pub other: BTreeMap<Text, i64>,
+    pub other: SortedMap<Text, i64>,
 }
 
 impl Resources {
@@ -60,7 +60,7 @@ pub struct Demand {
     /// Bytes of the node's own disk.
     pub ephemeral_storage: i64,
     /// All others.
-    pub other: BTreeMap<Text, i64>,
+    pub other: SortedMap<Text, i64>,
     /// [`Self::cpu`] with [`NONZERO_CPU`] for each container that names none: what scores are made of.
     pub nonzero_cpu: i64,
     /// [`Self::memory`] with [`NONZERO_MEMORY`] for each container that names none.

@@ -3,7 +3,7 @@
 use super::tally::{Count, Tally};
 use crate::control::kubernetes::objects::{Demand, Labels, Node, Pod, PodSpec, PodTerm, Port, Selector, Text, Uid};
 use sim_core::hash;
-use std::collections::BTreeMap;
+use sim_core::sorted::SortedMap;
 use std::rc::Rc;
 
 /// The value of a topology key that a node does not have.
@@ -21,7 +21,7 @@ type Counts = Vec<Tally>;
 #[derive(Clone, Debug)]
 pub(super) struct TopologyKey {
     pub name: Text,
-    values: BTreeMap<Text, u32>,
+    values: SortedMap<Text, u32>,
     /// How many nodes have each value.
     pub nodes: Vec<u32>,
     /// How many nodes have the label at all.
@@ -74,7 +74,7 @@ pub(super) struct Host {
     pub nominated: Vec<Resident>,
     /// Its value of each topology key.
     pub values: Vec<u32>,
-    pub images: BTreeMap<Text, i64>,
+    pub images: SortedMap<Text, i64>,
 }
 
 /// What a selector was found to choose, as far as it was looked.
@@ -91,7 +91,7 @@ struct Matched {
 pub struct Cluster {
     pub(super) hosts: Vec<Option<Host>>,
     free: Vec<usize>,
-    by_name: BTreeMap<Text, usize>,
+    by_name: SortedMap<Text, usize>,
     /// Nodes in the order in which they are tried: one of each zone in turn.
     order: Vec<usize>,
     stale_order: bool,
@@ -99,19 +99,19 @@ pub struct Cluster {
     pub(super) start: usize,
     pub(super) keys: Vec<TopologyKey>,
     pub(super) groups: Vec<Likes>,
-    group_of: BTreeMap<u64, Vec<Group>>,
+    group_of: SortedMap<u64, Vec<Group>>,
     pub(super) bearers: Vec<Bearers>,
-    bearers_of: BTreeMap<u64, Vec<usize>>,
-    shapes: BTreeMap<u64, Vec<Rc<Shape>>>,
-    matched: BTreeMap<u64, Vec<Matched>>,
-    pub(super) namespaces: BTreeMap<Text, Labels>,
+    bearers_of: SortedMap<u64, Vec<usize>>,
+    shapes: SortedMap<u64, Vec<Rc<Shape>>>,
+    matched: SortedMap<u64, Vec<Matched>>,
+    pub(super) namespaces: SortedMap<Text, Labels>,
     /// Where each pod is.
-    places: BTreeMap<Uid, Text>,
+    places: SortedMap<Uid, Text>,
     /// Pods on nodes that are not known (yet, or any more).
-    strays: BTreeMap<Text, BTreeMap<Uid, Rc<Pod>>>,
-    nominations: BTreeMap<Uid, Text>,
+    strays: SortedMap<Text, SortedMap<Uid, Rc<Pod>>>,
+    nominations: SortedMap<Uid, Text>,
     /// How many nodes have each image.
-    pub(super) images: BTreeMap<Text, u32>,
+    pub(super) images: SortedMap<Text, u32>,
     /// How many nodes have taints.
     pub(super) tainted: usize,
 }
@@ -168,7 +168,7 @@ impl Cluster {
     /// All nodes, one of each zone in turn.
     pub(super) fn order(&mut self) -> Vec<usize> {
         if self.stale_order {
-            let mut zones: BTreeMap<(Text, Text), Vec<usize>> = BTreeMap::new();
+            let mut zones: SortedMap<(Text, Text), Vec<usize>> = SortedMap::new();
             for (slot, host) in self.hosts.iter().enumerate() {
                 if let Some(host) = host {
                     let label = |key| host.node.meta.labels.value(key).cloned().unwrap_or_default();
@@ -209,7 +209,7 @@ impl Cluster {
             residents: Vec::new(),
             nominated: Vec::new(),
             values,
-            images: BTreeMap::new(),
+            images: SortedMap::new(),
         };
         let slot = self.free.pop().unwrap_or_else(|| {
             self.hosts.push(None);
@@ -436,7 +436,7 @@ impl Cluster {
         }
         let key = self.keys.len();
         let mut topology =
-            TopologyKey { name: name.clone(), values: BTreeMap::new(), nodes: Vec::new(), carried: 0, distinct: 0 };
+            TopologyKey { name: name.clone(), values: SortedMap::new(), nodes: Vec::new(), carried: 0, distinct: 0 };
         for counts in self.groups.iter_mut().map(|likes| &mut likes.counts) {
             counts.push(Tally::default());
         }
@@ -500,7 +500,7 @@ impl Cluster {
 
 /// Whether a term of a pod in `namespace` chooses pods of another name space and labels.
 pub(super) fn chooses(
-    namespaces: &BTreeMap<Text, Labels>,
+    namespaces: &SortedMap<Text, Labels>,
     term: &PodTerm,
     namespace: &Text,
     of: &Text,

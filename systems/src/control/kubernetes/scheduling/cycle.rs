@@ -7,7 +7,7 @@ use super::plan::Plan;
 use super::scores::Contest;
 use crate::control::kubernetes::objects::{Pod, Selector, Text};
 use core::fmt;
-use std::collections::BTreeMap;
+use sim_core::sorted::SortedMap;
 use std::rc::Rc;
 
 /// Where a pod goes.
@@ -33,7 +33,7 @@ pub struct Unfit {
 impl fmt::Display for Unfit {
     /// As `kubectl describe` shows it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+        let mut counts: SortedMap<String, usize> = SortedMap::new();
         for reason in self.refusals.iter().flat_map(|(_, refusal)| refusal.reasons()) {
             *counts.entry(reason).or_default() += 1;
         }

@@ -6,7 +6,7 @@ use super::tally::Tally;
 use crate::control::kubernetes::objects::{
     Affinity, Labels, Node, Operator, Pod, PodTerm, Requirement, Selector, Spread, Text, WhenUnsatisfiable,
 };
-use std::collections::BTreeMap;
+use sim_core::sorted::SortedMap;
 use std::rc::Rc;
 
 /// So many values of a key are a few.
@@ -22,7 +22,7 @@ pub(super) struct Even {
     /// Whether it chooses the pod itself.
     pub own: bool,
     /// Pods by value, where not all nodes count; otherwise the cluster's own counts do.
-    counted: Option<BTreeMap<u32, i64>>,
+    counted: Option<SortedMap<u32, i64>>,
     /// The cluster's counts, looked up once where there are only a few values.
     few: Vec<i64>,
     /// The value with the fewest pods, and how many those are.
@@ -94,7 +94,7 @@ pub(super) struct Plan {
     /// Who must not be near to it: keys, and bearers.
     pub shunned: Vec<(Key, usize)>,
     /// What nodes gain by the pods at their value of a key.
-    pub drawn: BTreeMap<Key, BTreeMap<u32, i64>>,
+    pub drawn: SortedMap<Key, SortedMap<u32, i64>>,
     /// Its affinity can not be worked out: this value is impossible.
     pub invalid: Option<String>,
 }
@@ -163,7 +163,7 @@ impl Plan {
             first: false,
             far: Vec::new(),
             shunned: Vec::new(),
-            drawn: BTreeMap::new(),
+            drawn: SortedMap::new(),
             invalid: impossible(required.chain(preferred)),
         };
         plan.spread(cluster, profile, pod, likes);
@@ -293,8 +293,14 @@ impl Plan {
 
 impl Even {
     /// Counts pods by value on those nodes only that count.
-    fn count_some(&self, cluster: &Cluster, pod: &Pod, spread: &Spread, keys: Option<&Vec<Key>>) -> BTreeMap<u32, i64> {
-        let mut counted = BTreeMap::new();
+    fn count_some(
+        &self,
+        cluster: &Cluster,
+        pod: &Pod,
+        spread: &Spread,
+        keys: Option<&Vec<Key>>,
+    ) -> SortedMap<u32, i64> {
+        let mut counted = SortedMap::new();
         for host in cluster.hosts.iter().flatten() {
             let has_keys = keys.is_none_or(|keys| keys.iter().all(|key| host.values[*key] != NONE));
             if host.values[self.key] != NONE
@@ -311,7 +317,7 @@ impl Even {
     /// Finds the values with the fewest pods.
     fn find_least(&mut self, cluster: &Cluster, min_domains: Option<i64>) {
         let topology = &cluster.keys[self.key];
-        let values = self.counted.as_ref().map_or(topology.distinct, BTreeMap::len);
+        let values = self.counted.as_ref().map_or(topology.distinct, SortedMap::len);
         self.too_few = min_domains.is_some_and(|least| (values as i64) < least);
         let mut look = |value: u32, count: i64| {
             if count < self.least.1 {

@@ -7,8 +7,9 @@
 use super::Plugin;
 use crate::control::kubernetes::objects::{Pod, Uid};
 use core::cmp::Reverse;
+use sim_core::sorted::{SortedMap, SortedSet};
 use sim_core::{Duration, LocalInstant};
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::VecDeque;
 use std::rc::Rc;
 
 /// What may make a pod fit that did not.
@@ -109,20 +110,20 @@ struct Waiting {
     since: LocalInstant,
     /// When it first came.
     first: LocalInstant,
-    refused_by: BTreeSet<Plugin>,
+    refused_by: SortedSet<Plugin>,
 }
 
 /// The pods that wait for a node.
 #[derive(Clone, Debug, Default)]
 pub struct Queue {
     rules: QueueRules,
-    pods: BTreeMap<Uid, Waiting>,
+    pods: SortedMap<Uid, Waiting>,
     /// The most important first, then whoever came first.
-    active: BTreeSet<(Reverse<i32>, LocalInstant, Uid)>,
+    active: SortedSet<(Reverse<i32>, LocalInstant, Uid)>,
     /// By when their wait is over.
-    back_off: BTreeSet<(LocalInstant, Uid)>,
+    back_off: SortedSet<(LocalInstant, Uid)>,
     /// Those that wait for a change.
-    unschedulable: BTreeSet<Uid>,
+    unschedulable: SortedSet<Uid>,
     /// What happened while pods were tried, with its number.
     events: VecDeque<(u64, Event)>,
     /// The number of the next event.
@@ -203,7 +204,7 @@ impl Queue {
         let uid = pod.meta.uid;
         match self.take(uid) {
             None => {
-                let refused_by = BTreeSet::new();
+                let refused_by = SortedSet::new();
                 let new = Waiting { pod, waits: Waits::Active, attempts: 0, since: now, first: now, refused_by };
                 self.put(new, Waits::Active);
             }
@@ -265,7 +266,7 @@ impl Queue {
 
     /// A pod that was tried has no node, for these parts' sake: it waits for a change, or a while if there was one that
     /// may help since it was taken. Without any part (binding failed, say) it waits a while.
-    pub fn retry(&mut self, uid: Uid, refused_by: BTreeSet<Plugin>, now: LocalInstant) {
+    pub fn retry(&mut self, uid: Uid, refused_by: SortedSet<Plugin>, now: LocalInstant) {
         let Some(mut waiting) = self.take(uid) else { return };
         let Waits::Tried(mark) = waiting.waits else { return self.put_back(waiting) };
         let seen = self.events.iter().filter(|(number, _)| mark.is_some_and(|mark| *number >= mark));
@@ -324,12 +325,12 @@ impl Queue {
     }
 
     /// The pods that wait for a change, and who has refused them.
-    pub fn unschedulable(&self) -> impl Iterator<Item = (Uid, &BTreeSet<Plugin>)> {
+    pub fn unschedulable(&self) -> impl Iterator<Item = (Uid, &SortedSet<Plugin>)> {
         self.unschedulable.iter().map(|uid| (*uid, &self.pods[uid].refused_by))
     }
 }
 
 /// Whether an event may cure what some part has said.
-fn cures(event: Event, refused_by: &BTreeSet<Plugin>) -> bool {
+fn cures(event: Event, refused_by: &SortedSet<Plugin>) -> bool {
     refused_by.is_empty() || refused_by.iter().any(|plugin| event.may_cure(*plugin))
 }

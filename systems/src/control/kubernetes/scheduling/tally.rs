@@ -1,6 +1,6 @@
 //! How many pods of a sort there are at each value of a topology key.
 
-use std::collections::BTreeMap;
+use sim_core::sorted::SortedMap;
 
 /// How many pods there are, and how many of them are not being deleted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -13,7 +13,7 @@ pub(super) struct Count {
 /// that are asked one after the other find theirs side by side.
 #[derive(Clone, Debug)]
 pub(super) enum Tally {
-    Few(BTreeMap<u32, Count>),
+    Few(SortedMap<u32, Count>),
     Many(Vec<Count>, usize),
 }
 
@@ -22,7 +22,7 @@ const ROOM: usize = 16;
 
 impl Default for Tally {
     fn default() -> Self {
-        Self::Few(BTreeMap::new())
+        Self::Few(SortedMap::new())
     }
 }
 
@@ -103,11 +103,11 @@ impl Tally {
 #[cfg(test)]
 mod tests {
     use super::{Count, Tally};
-    use std::collections::BTreeMap;
+    use sim_core::sorted::SortedMap;
 
     #[test]
     fn a_tally_counts_alike_as_map_and_as_row() {
-        let (mut tally, mut plain) = (Tally::default(), BTreeMap::<u32, Count>::new());
+        let (mut tally, mut plain) = (Tally::default(), SortedMap::<u32, Count>::new());
         let (mut state, mut rows) = (7u64, 0);
         let mut there: Vec<(u32, u32)> = Vec::new();
         for step in 0..20_000u32 {
@@ -130,7 +130,7 @@ mod tests {
             rows += u32::from(matches!(tally, Tally::Many(..)));
             assert_eq!((tally.at(value), tally.len()), (plain.get(&value).copied().unwrap_or_default(), plain.len()));
         }
-        let mut found = BTreeMap::new();
+        let mut found = SortedMap::new();
         tally.for_each(|value, count| {
             found.insert(value, count);
         });

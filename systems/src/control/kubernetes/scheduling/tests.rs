@@ -6,7 +6,7 @@ use crate::control::kubernetes::objects::{
     WhenUnsatisfiable,
 };
 use sim_core::LocalInstant;
-use std::collections::BTreeSet;
+use sim_core::sorted::SortedSet;
 use std::rc::Rc;
 
 fn at(seconds: u64) -> LocalInstant {
@@ -36,8 +36,8 @@ fn pod(uid: u64, app: &str, cpu: i64, priority: i32, change: impl FnOnce(&mut Po
 
 fn plain(_: &mut PodSpec) {}
 
-fn refused(by: Plugin) -> BTreeSet<Plugin> {
-    BTreeSet::from([by])
+fn refused(by: Plugin) -> SortedSet<Plugin> {
+    SortedSet::from([by])
 }
 
 #[test]
@@ -52,7 +52,7 @@ fn the_most_important_pod_is_tried_first_and_waits_twice_as_long_each_time() {
     queue.remove(Uid(3));
     let mut now = 10;
     for wait in [1, 2, 4, 8, 10, 10] {
-        queue.retry(Uid(1), BTreeSet::new(), at(now));
+        queue.retry(Uid(1), SortedSet::new(), at(now));
         assert_eq!((queue.lengths(), queue.next_due()), ((0, 1, 0), Some(at(now + wait))));
         now += wait;
         queue.tick(at(now));

@@ -3,7 +3,7 @@
 
 use super::{Member, Members, Placement, Refused, Ring, RingShape};
 use sim_core::NodeId;
-use std::collections::BTreeMap;
+use sim_core::sorted::SortedMap;
 
 /// A ring whose nodes hold at most `ceil((1 + e) * m * w / W)` of `m` keys, where `w` is the node's weight of all `W`.
 /// Where it is known how many keys there will be, that bound holds from the first key on: one that grows with every key
@@ -14,7 +14,7 @@ pub struct Bounded {
     ring: Ring,
     /// `e`, in parts per million.
     slack_ppm: u32,
-    loads: BTreeMap<NodeId, u64>,
+    loads: SortedMap<NodeId, u64>,
     held: u64,
     /// How many keys there will be; 0 if nobody knows.
     expected: u64,
