@@ -150,6 +150,14 @@ fn an_export_is_files_alone() {
     let ran = splitbrain(&["serve", dir, "--export", inside.to_str().expect("UTF-8")]);
     assert_eq!(ran.status.code(), Some(2), "{}", ran.stderr);
     assert!(ran.stderr.contains("within the folder of the runs") && !inside.exists(), "{}", ran.stderr);
+    // What an earlier export has made is made anew; what a person has stays as it is.
+    let again = splitbrain(&["serve", dir, "--export", site.to_str().expect("UTF-8")]);
+    assert!(again.status.success(), "{}", again.stderr);
+    fs::write(site.join("index.html"), "<title>my own page</title>").expect("a page");
+    let ran = splitbrain(&["serve", dir, "--export", site.to_str().expect("UTF-8")]);
+    assert_eq!(ran.status.code(), Some(2), "{}", ran.stderr);
+    assert!(ran.stderr.contains("no earlier export"), "{}", ran.stderr);
+    assert_eq!(fs::read_to_string(site.join("index.html")).expect("a page"), "<title>my own page</title>");
     for (dir, why) in [("no/such/folder", "no such file or folder"), ("Cargo.toml", "it is a file")] {
         let ran = splitbrain(&["serve", dir]);
         assert_eq!(ran.status.code(), Some(2));

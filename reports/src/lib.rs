@@ -47,7 +47,7 @@ pub mod compare {
 
 /// All runs, sweeps and comparisons of a folder.
 pub mod shelf {
-    pub use crate::pages::index::{Entry, Figure, page};
+    pub use crate::pages::index::{Entry, Figure, is_page, page};
 }
 
 /// Many runs of one scenario.

@@ -149,6 +149,12 @@ fn export(shown: &Path, root: &Path, target: &Path) -> Exit {
     if inside {
         return refuse(target, "it lies within the folder of the runs; nothing is written there");
     }
+    if !free_for_export(target) {
+        return refuse(
+            target,
+            "it holds what is no earlier export, and that stays; name a folder that is new or empty",
+        );
+    }
     let written = (|| {
         for entry in entries.iter().filter(|entry| !entry.link.is_empty()) {
             let name = match entry.kind {
@@ -163,12 +169,12 @@ fn export(shown: &Path, root: &Path, target: &Path) -> Exit {
             let to = folder.join(name);
             let read = fs::read(&from).map_err(|error| (from, error))?;
             fs::create_dir_all(&folder).map_err(|error| (folder.clone(), error))?;
-            fs::write(&to, read).map_err(|error| (to, error))?;
+            put(&to, &read)?;
         }
         fs::create_dir_all(target).map_err(|error| (target.to_owned(), error))?;
         let index = target.join("index.html");
         let name = shown.file_name().unwrap_or(shown.as_os_str()).to_string_lossy();
-        fs::write(&index, shelf::page(&name, &entries, &left_out)).map_err(|error| (index.clone(), error))?;
+        put(&index, shelf::page(&name, &entries, &left_out).as_bytes())?;
         Ok(index)
     })();
     match written {
@@ -182,6 +188,17 @@ fn export(shown: &Path, root: &Path, target: &Path) -> Exit {
             Exit::Environment
         }
     }
+}
+
+/// Whether a folder is new, empty, or what an earlier export has made: nothing else is written over.
+fn free_for_export(target: &Path) -> bool {
+    let empty = fs::read_dir(target).map_or(true, |mut entries| entries.next().is_none());
+    empty || fs::read_to_string(target.join("index.html")).is_ok_and(|page| shelf::is_page(&page))
+}
+
+/// Writes a file whole or not at all.
+fn put(path: &Path, bytes: &[u8]) -> Result<(), (PathBuf, io::Error)> {
+    reports::write_whole(path, |file| file.write_all(bytes)).map_err(|error| (error.path, error.source))
 }
 
 /// Where a folder is or will be.

@@ -260,6 +260,12 @@ fn encoded(part: &str) -> String {
 /// Columns of the list; all figures stand side by side below it.
 const COLUMNS: [&str; 5] = ["availability", "down", "worst outage", "write p99", "read p99"];
 
+/// Whether a text is such a page.
+#[must_use]
+pub fn is_page(text: &str) -> bool {
+    text.contains(" · all runs</title>")
+}
+
 /// The page; `left_out` says what is not on it, if anything.
 ///
 /// # Panics
