@@ -326,6 +326,20 @@ fn every_system_has_the_same_rooms() {
 }
 
 /// Who uses whom: `use crate::consensus::raft` in `control/failover` is an arrow from there to here.
+/// Every pair of types that a tree of `std` maps compiles the whole tree anew (`sim-core/src/sorted/`). What a file of a
+/// scenario says is a tree, since it is read as one.
+#[test]
+fn systems_keep_sorted_maps() {
+    let kept = ["systems/src/consensus/raft/options.rs", "systems/src/consensus/raft/priorities.rs"];
+    let trees = |text: &str| own_lines(text).any(|(_, line)| line.contains("BTree"));
+    let wrong: Vec<String> = sources()
+        .into_iter()
+        .filter(|(name, text)| name.starts_with("systems/src/") && !kept.contains(&name.as_str()) && trees(text))
+        .map(|(name, _)| format!("{name}: keep a SortedMap or SortedSet, not a tree"))
+        .collect();
+    nothing(&wrong);
+}
+
 #[test]
 fn systems_stand_on_each_other_without_circles() {
     let names: Vec<String> = systems();
