@@ -38,6 +38,7 @@ const ARROWS: &[(&str, &[&str])] = &[
 /// field more is a field more in a run's digest.
 const HASHED_BY_HAND: &[&str] = &[
     "sim-core/src/hash.rs: impl<T> Hash for Hashed<T> {",
+    "sim-core/src/sorted/map.rs: impl<K: Hash, V: Hash> Hash for SortedMap<K, V> {",
     "systems/src/consensus/paxos/log.rs: impl<C> Hash for Entry<C> {",
     "systems/src/consensus/raft/log.rs: impl<C> Hash for Entry<C> {",
     "systems/src/control/cluster/slots.rs: impl Hash for SlotMap {",
