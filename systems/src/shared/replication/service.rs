@@ -1,7 +1,7 @@
 //! What is replicated, as clients see it: a service, and a system made of a service and a protocol.
 
 use super::protocol::{Audited, Consensus, Protocol};
-use super::{audit, held_reads, kept_snapshots, measures};
+use super::{audit, held_reads, kept_snapshots, measures, redirects};
 use crate::shared::linearizable::linearizable;
 use core::fmt;
 use core::marker::PhantomData;
@@ -102,7 +102,8 @@ const fn all_rules(protocol: &[&'static [Rule]], service: &'static [Rule]) -> [&
     all[at + 1] = audit::OF_SESSIONS;
     all[at + 2] = held_reads::RULES;
     all[at + 3] = kept_snapshots::RULES;
-    all[at + 4] = service;
+    all[at + 4] = redirects::RULES;
+    all[at + 5] = service;
     all
 }
 

@@ -58,3 +58,41 @@ impl Placement for MultiProbe {
         self.ring.bytes()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// With independent probes the fullest nodes hold k / (k - 1) times the mean, 1.05 for 21 probes (the paper's
+    /// section 2): a node's arc matters only as far as it is shorter than what the nearest of k probes looks over.
+    #[test]
+    fn the_fullest_are_as_full_as_the_paper_has_them() {
+        const NODES: u32 = 100;
+        const KEYS: u64 = 20_000;
+        const RINGS: u32 = 40;
+        for probes in [5, 11, 21] {
+            let mut fullest = 0.0;
+            for ring in 0..RINGS {
+                let members = (0..NODES).map(|node| Member::plain(NodeId(ring * NODES + node)));
+                let placement = MultiProbe::new(Members::new(members).expect("members"), probes);
+                // Who is full is told by half of the keys, and how full by the others, which know nothing of that.
+                let mut loads = vec![[0_u32; 2]; NODES as usize];
+                for number in 0..KEYS {
+                    let owner = placement.owner(key::of_number(number)).0 - ring * NODES;
+                    loads[owner as usize][(number % 2) as usize] += 1;
+                }
+                loads.sort_by_key(|[told, _]| *told);
+                let full = &loads[NODES as usize / 2..];
+                let mean = full.iter().map(|[_, others]| f64::from(*others)).sum::<f64>() / full.len() as f64;
+                fullest += mean / (KEYS as f64 / 2.0 / f64::from(NODES)) / f64::from(RINGS);
+            }
+            let k = f64::from(probes);
+            // The mean of that half, of which the smallest are not quite as full.
+            let published = k / (k - 1.0) * (1.0 - libm::pow(0.5, k - 1.0) / k);
+            assert!(
+                (fullest / published - 1.0).abs() < 0.02,
+                "{probes} probes: {fullest:.4}, published {published:.4}"
+            );
+        }
+    }
+}
