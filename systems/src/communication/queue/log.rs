@@ -116,9 +116,9 @@ pub enum Admission {
     New,
     /// It is in the log, from there on, and a leader may say so again.
     Known(Offset),
-    /// One before it is missing.
+    /// One before it is missing, or nobody remembers where the producer stands.
     OutOfOrder,
-    /// The producer has a newer epoch, or nobody remembers where it stands.
+    /// The producer has a newer epoch, or it is in the log, further back than is remembered.
     Stale,
 }
 
@@ -219,7 +219,11 @@ impl Log {
     /// What becomes of a batch of so many messages that says who sent it.
     #[must_use]
     pub fn admit(&self, sequence: Sequence, messages: u32) -> Admission {
-        let Some(sender) = self.senders.get(&sequence.producer) else { return Admission::New };
+        // Who is not known begins with its first message: a leader that took a later one would hold the first, which it
+        // had refused when too few were in sync, for one that it has already (KIP-890).
+        let Some(sender) = self.senders.get(&sequence.producer) else {
+            return if sequence.first == 0 { Admission::New } else { Admission::OutOfOrder };
+        };
         let last = sequence.first + messages - 1;
         if sequence.epoch < sender.epoch {
             return Admission::Stale;
@@ -386,6 +390,7 @@ mod tests {
     fn producers_are_known_by_what_is_left_of_the_log() {
         let of = |first| Sequence { producer: 7, epoch: 0, first };
         let mut log = Log::default();
+        assert_eq!(log.admit(of(2), 3), Admission::OutOfOrder, "its first message is missing");
         log.append(WriteId(1), batch(0, 1, &[1, 2], Some(of(0))));
         log.append(WriteId(2), batch(2, 1, &[1, 2, 3], Some(of(2))));
         assert_eq!(log.admit(of(0), 2), Admission::Known(0));
