@@ -7,8 +7,8 @@ use crate::rules::{HostFact, HostRules, RULES};
 use sim_core::measures::Measures;
 use sim_core::workload::Load;
 use sim_core::{
-    Bug, Completion, Duration, Effect, Effects, Finished, Invalid, Message, Node, NodeId, Operation, Phase, Replay,
-    Role, Rule, Shape, StateMachine, System, Ticket, Timer, Unreadable, Verdict, WriteId, catalogue, hash,
+    Completion, Effect, Effects, Finished, Message, Node, NodeId, Operation, Phase, Replay, Role, Rule, StateMachine,
+    System, Ticket, Timer, Unreadable, Verdict, WriteId, catalogue, hash,
 };
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;

@@ -11,8 +11,8 @@ use sim_core::metric::{MetricKind, Unit};
 use sim_core::units::DurationText;
 use sim_core::workload::{Generated, Load, Verb};
 use sim_core::{
-    Duration, Effect, Effects, Finished, Invalid, Kind, LocalInstant, Message, Node, NodeId, NodeSet, Replay, Role,
-    Rule, Shape, System, Ticket, Timer, Unreadable, Verdict, WriteId,
+    Duration, Effect, Effects, Finished, Kind, LocalInstant, Message, Node, NodeId, NodeSet, Replay, Role, Rule,
+    System, Ticket, Timer, Unreadable, Verdict, WriteId,
 };
 use std::collections::BTreeMap;
 use std::num::{NonZeroU8, NonZeroUsize};
@@ -197,10 +197,9 @@ impl Node for Swim {
         // A life that can not be read was no later than the number of writes.
         let life = disk.iter().map(|(id, life)| life.map_or_else(|Unreadable| id.0 as u32, |life| *life)).max();
         let life = life.map_or(0, |life| life + 1);
-        let time = |text: DurationText| std::time::Duration::from_nanos(text.0.0);
+        let time = |time: Duration| std::time::Duration::from_nanos(time.0);
         let count = |n: u8| NonZeroUsize::new(usize::from(n)).unwrap_or(NonZeroUsize::MIN);
-        let periodic =
-            |every: DurationText, n: u8| Some(PeriodicParams { frequency: time(every), num_members: count(n) });
+        let periodic = |every: Duration, n: u8| Some(PeriodicParams { frequency: time(every), num_members: count(n) });
         let library = Library {
             probe_period: time(config.probe_period),
             probe_rtt: time(config.probe_rtt),
@@ -239,7 +238,7 @@ impl Node for Swim {
             for node in (0..self.config.nodes).filter(|other| !known.has(NodeId(*other))) {
                 let _ = self.lib.announce(Member { node, life: 0 }, &mut self.runtime);
             }
-            fx.arm(JOIN, self.config.announce_interval.0);
+            fx.arm(JOIN, self.config.announce_interval);
         }
         while let Some(first) = self.events.first_entry().filter(|first| first.key().0 <= fx.now()) {
             let _ = self.lib.handle_timer(first.remove(), &mut self.runtime);
@@ -291,7 +290,7 @@ impl System for FocaSystem {
         Generated::new(load, |op| op.verb)
     }
     fn checks(config: &Config) -> SwimRules {
-        SwimRules::new(config.probe_period.0.times(2) + config.suspect_to_down_after.0)
+        SwimRules::new(config.probe_period.times(2) + config.suspect_to_down_after)
     }
     fn measure(run: &Finished<'_, Self>) -> Measures {
         let (first, last, alarms) = run.checks.figures();
