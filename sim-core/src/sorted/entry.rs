@@ -104,12 +104,6 @@ impl<'a, K, V> OccupiedEntry<'a, K, V> {
     pub fn remove(self) -> V {
         self.map.take(self.place).1
     }
-
-    /// Takes the entry out.
-    #[must_use]
-    pub fn remove_entry(self) -> (K, V) {
-        self.map.take(self.place)
-    }
 }
 
 impl<'a, K, V> VacantEntry<'a, K, V> {

@@ -112,24 +112,6 @@ impl<'a, K, V> RangeMut<'a, K, V> {
     pub(super) fn all(lists: &'a mut [Vec<(K, V)>]) -> Self {
         Self { front: [].iter_mut(), lists: lists.iter_mut(), back: [].iter_mut() }
     }
-
-    /// The entries from one place up to another.
-    pub(super) fn between(lists: &'a mut [Vec<(K, V)>], from: Place, to: Place) -> Self {
-        if from >= to {
-            return Self::all(&mut []);
-        }
-        let (lists, last) = match lists.split_at_mut_checked(to.0) {
-            Some((lists, [last, ..])) => (lists, &mut last[..to.1]),
-            Some((lists, [])) => (lists, &mut [][..]),
-            None => return Self::all(&mut []),
-        };
-        match lists.get_mut(from.0..) {
-            Some([first, lists @ ..]) => {
-                Self { front: first[from.1..].iter_mut(), lists: lists.iter_mut(), back: last.iter_mut() }
-            }
-            _ => Self { front: last[from.1..].iter_mut(), lists: [].iter_mut(), back: [].iter_mut() },
-        }
-    }
 }
 
 /// What counts how many entries are left.

@@ -102,13 +102,6 @@ impl<K, V> SortedMap<K, V> {
         (!self.is_empty()).then(|| self.take((0, 0)))
     }
 
-    /// Takes the entry with the greatest key out.
-    pub fn pop_last(&mut self) -> Option<(K, V)> {
-        let list = self.lists.last()?;
-        let place = (self.lists.len() - 1, list.len() - 1);
-        Some(self.take(place))
-    }
-
     /// The entry with the least key, to be looked at and perhaps taken out.
     pub fn first_entry(&mut self) -> Option<OccupiedEntry<'_, K, V>> {
         (!self.is_empty()).then_some(OccupiedEntry { map: self, place: (0, 0) })
@@ -228,15 +221,6 @@ impl<K: Ord, V> SortedMap<K, V> {
         Some(self.take(place).1)
     }
 
-    /// Takes the entry of this key out; key and value, if there was one.
-    pub fn remove_entry<Q: Ord + ?Sized>(&mut self, key: &Q) -> Option<(K, V)>
-    where
-        K: Borrow<Q>,
-    {
-        let place = self.find(key).ok()?;
-        Some(self.take(place))
-    }
-
     /// The place of this key, with or without a value.
     pub fn entry(&mut self, key: K) -> Entry<'_, K, V> {
         match self.find(&key) {
@@ -275,15 +259,6 @@ impl<K: Ord, V> SortedMap<K, V> {
         K: Borrow<Q>,
     {
         Range::between(&self.lists, self.begin(range.start_bound()), self.end(range.end_bound()))
-    }
-
-    /// The entries with keys in `range`, in order; values can be changed.
-    pub fn range_mut<Q: Ord + ?Sized>(&mut self, range: impl RangeBounds<Q>) -> RangeMut<'_, K, V>
-    where
-        K: Borrow<Q>,
-    {
-        let (from, to) = (self.begin(range.start_bound()), self.end(range.end_bound()));
-        RangeMut::between(&mut self.lists, from, to)
     }
 
     /// Takes out, as a map of their own, the entries whose keys are not less than `key`.

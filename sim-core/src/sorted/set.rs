@@ -58,11 +58,6 @@ impl<T> SortedSet<T> {
         self.0.pop_first().map(|(element, ())| element)
     }
 
-    /// Takes the greatest element out.
-    pub fn pop_last(&mut self) -> Option<T> {
-        self.0.pop_last().map(|(element, ())| element)
-    }
-
     /// Keeps the elements for which `keep` says so. Elements are asked in order.
     pub fn retain(&mut self, mut keep: impl FnMut(&T) -> bool) {
         self.0.retain(|element, ()| keep(element));
@@ -102,14 +97,6 @@ impl<T: Ord> SortedSet<T> {
         self.0.remove(element).is_some()
     }
 
-    /// Takes an element out, if it was there.
-    pub fn take<Q: Ord + ?Sized>(&mut self, element: &Q) -> Option<T>
-    where
-        T: Borrow<Q>,
-    {
-        self.0.remove_entry(element).map(|(element, ())| element)
-    }
-
     /// The elements in `range`, in order. A range that ends before it begins is empty.
     pub fn range<Q: Ord + ?Sized>(&self, range: impl RangeBounds<Q>) -> impl DoubleEndedIterator<Item = &T> + Clone
     where
@@ -129,28 +116,6 @@ impl<T: Ord> SortedSet<T> {
     /// Takes everything out of `other` and in here.
     pub fn append(&mut self, other: &mut Self) {
         self.0.append(&mut other.0);
-    }
-
-    /// Whether all elements are elements of `other`.
-    #[must_use]
-    pub fn is_subset(&self, other: &Self) -> bool {
-        self.iter().all(|element| other.contains(element))
-    }
-
-    /// Whether no element is an element of `other`.
-    #[must_use]
-    pub fn is_disjoint(&self, other: &Self) -> bool {
-        !self.iter().any(|element| other.contains(element))
-    }
-
-    /// The elements that are not in `other`, in order.
-    pub fn difference<'a>(&'a self, other: &'a Self) -> impl Iterator<Item = &'a T> + Clone {
-        self.iter().filter(|element| !other.contains(*element))
-    }
-
-    /// The elements that are in `other`, too, in order.
-    pub fn intersection<'a>(&'a self, other: &'a Self) -> impl Iterator<Item = &'a T> + Clone {
-        self.iter().filter(|element| other.contains(*element))
     }
 }
 

@@ -26,7 +26,6 @@ proptest! {
                     *tree.entry(key).and_modify(|v| *v += 1).or_insert(other) += 1;
                 }
                 7 => assert_eq!(map.pop_first(), tree.pop_first()),
-                8 => assert_eq!(map.pop_last(), tree.pop_last()),
                 9 if other < 60 => {
                     map.retain(|k, v| (*k + *v) % 3 != 0);
                     tree.retain(|k, v| (*k + *v) % 3 != 0);
@@ -46,8 +45,6 @@ proptest! {
                     assert!(map.range(low..high).eq(tree.range(low..high)));
                     assert!(map.range(low..=high).rev().eq(tree.range(low..=high).rev()));
                     assert!(map.range(..high).eq(tree.range(..high)));
-                    map.range_mut(low..=high).for_each(|(_, v)| *v = v.wrapping_add(1) % 700);
-                    tree.range_mut(low..=high).for_each(|(_, v)| *v = v.wrapping_add(1) % 700);
                 }
             }
             assert_eq!(map.get(&key), tree.get(&key));
@@ -75,9 +72,6 @@ proptest! {
         let (a, b): (SortedSet<u8>, SortedSet<u8>) = (some.iter().copied().collect(), others.iter().copied().collect());
         let (c, d): (BTreeSet<u8>, BTreeSet<u8>) = (some.into_iter().collect(), others.into_iter().collect());
         assert!(a.iter().eq(&c) && a.len() == c.len());
-        assert!(a.difference(&b).eq(c.difference(&d)) && a.intersection(&b).eq(c.intersection(&d)));
-        assert_eq!((a.is_subset(&b), a.is_disjoint(&b)), (c.is_subset(&d), c.is_disjoint(&d)));
-        assert_eq!(b.is_subset(&a), d.is_subset(&c));
         assert!(a.range(50..100).eq(c.range(50..100)) && (a.cmp(&b), a == b) == (c.cmp(&d), c == d));
         assert!(a.into_iter().eq(c));
     }
