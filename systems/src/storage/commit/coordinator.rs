@@ -3,9 +3,10 @@
 
 use super::acceptor::{Acceptor, Recovery};
 use super::decide::{Pending, Telling};
+use super::leaders::Leaders;
 use super::message::{Answer, Ballot, CommitFact, CommitMessage, CommitRequest, CommitResponse, Finish, Votes};
 use super::node::{CLOCK, Fx};
-use super::options::{Config, Duty, Presumption, Protocols};
+use super::options::{Config, Presumption, Protocols};
 use super::plan::{self, Leg};
 use super::txn::{Act, Age, Found, Reason, Shards, State, TxnId, Vote};
 use sim_core::sorted::SortedMap;
@@ -100,9 +101,7 @@ pub struct Coordinator {
     pub(super) writes: VecDeque<(WriteId, Pending)>,
     pub(super) group: Vec<TxnId>,
     pub(super) group_due: Option<LocalInstant>,
-    leaders: Vec<NodeId>,
-    /// When each of them was heard of last.
-    heard: Vec<LocalInstant>,
+    pub(super) leaders: Leaders,
     again: SortedMap<(LocalInstant, u64), Again>,
     pub(super) acceptor: Acceptor,
     pub(super) recoveries: SortedMap<TxnId, Recovery>,
@@ -112,7 +111,6 @@ pub struct Coordinator {
 
 impl Coordinator {
     pub(super) fn new(config: &Rc<Config>, me: NodeId) -> Self {
-        let leaders = (0..config.shards()).filter_map(|shard| config.nodes_of(shard).next()).collect();
         Self {
             config: Rc::clone(config),
             me,
@@ -126,8 +124,7 @@ impl Coordinator {
             writes: VecDeque::new(),
             group: Vec::new(),
             group_due: None,
-            leaders,
-            heard: vec![LocalInstant(0); config.shards() as usize],
+            leaders: Leaders::new(config),
             again: SortedMap::new(),
             acceptor: Acceptor::default(),
             recoveries: SortedMap::new(),
@@ -234,7 +231,7 @@ impl Coordinator {
         let (age, snapshot) = (running.age, running.snapshot);
         let seq = running.seqs.get(&shard).copied().unwrap_or(1);
         let message = CommitMessage::Execute { txn, age, seq, acts, once, snapshot, floor, finish };
-        fx.send(self.leaders[shard as usize], message);
+        fx.send(self.leaders.of(shard), message);
     }
 
     /// Everything of this coordinator below is over: nobody will ever ask about it. Where nothing is presumed, others
@@ -310,7 +307,7 @@ impl Coordinator {
             let acceptors = running.acceptors.clone();
             let finish = Rc::new(Finish { participants: running.participants, acceptors, once });
             let seq = running.seqs.get(&shard).copied().unwrap_or(0);
-            fx.send(self.leaders[shard as usize], CommitMessage::Prepare { txn, seq, finish });
+            fx.send(self.leaders.of(shard), CommitMessage::Prepare { txn, seq, finish });
         }
     }
 
@@ -368,7 +365,7 @@ impl Coordinator {
         running.due = fx.now() + self.config.retry;
         let (missing, at) = (running.participants.less(running.ready), running.at);
         for shard in missing.iter() {
-            fx.send(self.leaders[shard as usize], CommitMessage::Pre { txn, commit: true, at });
+            fx.send(self.leaders.of(shard), CommitMessage::Pre { txn, commit: true, at });
         }
     }
 
@@ -450,38 +447,8 @@ impl Coordinator {
     }
 
     pub(super) fn on_not_leader(&mut self, shard: u32, from: NodeId, hint: Option<NodeId>, fx: &mut Fx<'_>) {
-        let at = shard as usize;
-        if self.leaders[at] != from {
-            return;
-        }
-        match hint.filter(|hint| *hint != from) {
-            Some(hint) => {
-                self.leaders[at] = hint;
-                self.repeat(shard, fx);
-            }
-            None => self.turn_to_another(shard),
-        }
-    }
-
-    fn turn_to_another(&mut self, shard: u32) {
-        let first = self.config.coordinators + shard * self.config.copies;
-        let of = self.leaders[shard as usize].0 - first;
-        self.leaders[shard as usize] = NodeId(first + (of + 1) % self.config.copies);
-    }
-
-    fn turn_if_silent(&mut self, shard: u32, now: LocalInstant) {
-        if now.since(self.heard[shard as usize]) > self.config.retry.times(2) {
-            self.heard[shard as usize] = now;
-            self.turn_to_another(shard);
-        }
-    }
-
-    /// A node of a shard has said something.
-    pub(super) fn hears(&mut self, from: NodeId, now: LocalInstant) {
-        if let Duty::Shard(shard) = self.config.duty(from)
-            && self.leaders[shard as usize] == from
-        {
-            self.heard[shard as usize] = now;
+        if self.leaders.redirected(shard, from, hint, fx.now()) {
+            self.repeat(shard, fx);
         }
     }
 
@@ -512,7 +479,7 @@ impl Coordinator {
     /// Whom a probe for deadlocks is about waits at a shard: that knows for whom.
     pub(super) fn on_probe(&mut self, message: CommitMessage, at: TxnId, fx: &mut Fx<'_>) {
         if let Some(running) = self.running.get(&at).filter(|running| running.step == Step::Executing) {
-            fx.send(self.leaders[running.legs[running.leg].shard as usize], message);
+            fx.send(self.leaders.of(running.legs[running.leg].shard), message);
         }
     }
 
@@ -525,11 +492,6 @@ impl Coordinator {
         let is_suspect = |node: &NodeId| self.suspects.get(node).is_some_and(|until| *until > now);
         let (down, up): (Vec<NodeId>, Vec<NodeId>) = all.into_iter().partition(is_suspect);
         up.into_iter().chain(down).take(self.config.f as usize).collect()
-    }
-
-    /// Where it sends what a shard is to hear.
-    pub(super) fn leader(&self, shard: u32) -> NodeId {
-        self.leaders[shard as usize]
     }
 
     pub(super) fn on_clock(&mut self, fx: &mut Fx<'_>) {
@@ -565,7 +527,7 @@ impl Coordinator {
             self.telling.iter().filter(|(_, telling)| telling.due <= now).map(|(txn, _)| *txn).collect();
         for txn in told {
             if let Some(telling) = self.telling.get(&txn).filter(|_| self.config.copies > 1) {
-                telling.unacked.iter().for_each(|shard| self.turn_if_silent(shard, now));
+                telling.unacked.iter().for_each(|shard| self.leaders.turn_if_silent(shard, now));
             }
             self.tell(txn, fx);
         }
@@ -581,7 +543,7 @@ impl Coordinator {
             Step::Readying => running.participants.less(running.ready).iter().collect(),
             _ => Vec::new(),
         };
-        silent.into_iter().for_each(|shard| self.turn_if_silent(shard, now));
+        silent.into_iter().for_each(|shard| self.leaders.turn_if_silent(shard, now));
     }
 
     pub(super) fn arm(&self, fx: &mut Fx<'_>) {

@@ -213,7 +213,7 @@ impl Coordinator {
         let (at, shards) = (telling.at, telling.unacked);
         for shard in shards.iter() {
             let message = CommitMessage::Decision { txn, commit: at.is_some(), at: at.unwrap_or(0), floor };
-            fx.send(self.leader(shard), message);
+            fx.send(self.leaders.of(shard), message);
         }
     }
 

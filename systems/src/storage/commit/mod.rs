@@ -44,6 +44,7 @@ mod coordinator;
 mod decide;
 mod doubt;
 mod history;
+mod leaders;
 mod ledger;
 mod locks;
 mod log;

@@ -42,7 +42,7 @@ impl Machine {
 
 impl Coordinator {
     pub(super) fn on_message(&mut self, from: NodeId, message: CommitMessage, fx: &mut Fx<'_>) {
-        self.hears(from, fx.now());
+        self.leaders.hears(from, fx.now());
         match message {
             CommitMessage::Executed { txn, shard, seq, answer, vote } => {
                 self.on_executed(txn, shard, seq, (answer, vote), fx);

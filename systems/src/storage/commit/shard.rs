@@ -75,7 +75,7 @@ pub struct Shard {
     /// What is said once a refusal is in the log.
     pub(super) refusals: SortedMap<TxnId, CommitMessage>,
     /// Readers that vote once the group has said that it follows this node.
-    pub(super) confirms: SortedMap<u64, TxnId>,
+    pub(super) confirms: SortedMap<u64, (TxnId, CommitMessage)>,
     pub(super) last_confirm: u64,
     /// No snapshot of this time or earlier sees what is prepared from now on.
     pub(super) clock: u64,
@@ -84,6 +84,8 @@ pub struct Shard {
     pub(super) probes: Option<LocalInstant>,
     /// Who was asked about on whose behalf since then: once is enough.
     pub(super) probed: SortedSet<(TxnId, TxnId)>,
+    /// Probes that it has sent on in this turn: for whom, and about whom.
+    pub(super) sent: SortedSet<(TxnId, TxnId)>,
 }
 
 impl Shard {
@@ -112,6 +114,7 @@ impl Shard {
             bounding: false,
             probes: None,
             probed: SortedSet::new(),
+            sent: SortedSet::new(),
         };
         shard.follow(Vec::new(), fx);
         shard

@@ -33,6 +33,7 @@ impl Shard {
         if self.probes.is_some_and(|due| due <= now) {
             self.probes = None;
             self.probed.clear();
+            self.sent.clear();
             self.send_probes(fx);
         }
     }
@@ -47,14 +48,16 @@ impl Shard {
     }
 
     /// Everybody who waits asks round whether those he waits for wait for him.
-    fn send_probes(&self, fx: &mut Fx<'_>) {
-        for claim in self.locks.waiting() {
+    fn send_probes(&mut self, fx: &mut Fx<'_>) {
+        for claim in self.locks.waiting().collect::<Vec<_>>() {
             let youngest = (claim.age, claim.txn);
             self.probe(claim.txn, claim.txn, youngest, 1, fx);
         }
     }
 
-    fn probe(&self, origin: TxnId, waiter: TxnId, youngest: (Age, TxnId), hops: u32, fx: &mut Fx<'_>) {
+    /// One question a pair and a turn, as Chandy, Misra and Haas have it: a hundred who wait for one key would ask each
+    /// about all before it in the queue, for each who asks.
+    fn probe(&mut self, origin: TxnId, waiter: TxnId, youngest: (Age, TxnId), hops: u32, fx: &mut Fx<'_>) {
         for before in self.locks.waits_for(waiter).into_iter().filter(|claim| self.active.contains_key(&claim.txn)) {
             let youngest = youngest.max((before.age, before.txn));
             if before.txn == origin {
@@ -64,7 +67,7 @@ impl Shard {
                     fx.note(CommitFact::Deadlock { victim, length: hops });
                 }
                 fx.send(victim.home(), CommitMessage::Kill { txn: victim });
-            } else if hops < 64 {
+            } else if hops < 64 && self.sent.insert((origin, before.txn)) {
                 fx.send(before.txn.home(), CommitMessage::Probe { origin, youngest, at: before.txn, hops });
             }
         }

@@ -54,11 +54,9 @@ impl Shard {
         if !finish.participants.has(self.number) {
             let message = self.ballot(txn, Vote::ReadOnly, finish.participants, executed);
             self.last_confirm += 1;
-            self.confirms.insert(self.last_confirm, txn);
-            if let Some(active) = self.active.get_mut(&txn) {
-                active.answer = Some(message);
-            }
-            // Who does not lead any more may have read what is not the newest.
+            // Who does not lead any more may have read what is not the newest: nothing is said until it is known, not even
+            // to who asks again.
+            self.confirms.insert(self.last_confirm, (txn, message));
             if self.log.confirm(self.me, self.last_confirm, fx) {
                 self.on_confirmed(self.last_confirm, true, fx);
             }
@@ -172,10 +170,10 @@ impl Shard {
     }
 
     pub(super) fn on_confirmed(&mut self, number: u64, follows: bool, fx: &mut Fx<'_>) {
-        let Some(txn) = self.confirms.remove(&number) else { return };
-        let Some(active) = self.active.get(&txn).filter(|_| follows && self.log.serves()) else { return };
-        let Some(message) = active.answer.clone() else { return };
-        self.active.remove(&txn);
+        let Some((txn, message)) = self.confirms.remove(&number) else { return };
+        if !follows || !self.log.serves() || self.active.remove(&txn).is_none() {
+            return;
+        }
         self.ended.insert(txn);
         self.release(txn, fx);
         fx.send(txn.home(), message);
