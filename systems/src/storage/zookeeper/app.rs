@@ -204,17 +204,18 @@ impl App {
 
     /// Its session is over, and with it all that it held.
     fn expired(&mut self, fx: &mut Fx<'_>) {
-        if let Some(session) = self.session.take() {
-            fx.note(ZkFact::LostSession { session });
-        }
+        let lost = self.session.take();
+        lost.iter().for_each(|session| fx.note(ZkFact::LostSession { session: *session }));
         self.watches.clear();
         self.knows_configuration = false;
         self.child_watches.clear();
         for (_, call, whom) in core::mem::take(&mut self.sent) {
             self.lost_touch(&call, whom);
         }
-        self.lose_locks(fx);
-        self.lose_meetings();
+        if let Some(session) = lost {
+            self.lose_locks(session, fx);
+            self.lose_meetings(session);
+        }
         self.connect(fx);
     }
 

@@ -6,7 +6,7 @@ use super::app::{App, For, Key};
 use super::bugs::ZkBug;
 use super::message::{ZkFact, ZkResponse};
 use super::node::Fx;
-use super::txn::{Answer, Call, Path, Place, Refusal};
+use super::txn::{Answer, Call, Path, Place, Refusal, Session};
 use sim_core::LocalInstant;
 
 /// How far an application has come.
@@ -222,10 +222,10 @@ impl App {
     }
 
     /// The session is over. Who waited to get in has to come anew; for the others it makes no difference.
-    pub(super) fn lose_meetings(&mut self) {
+    pub(super) fn lose_meetings(&mut self, session: Session) {
         for meeting in self.tasks.values_mut().filter_map(|task| task.meeting.as_mut()) {
             if matches!(meeting.step, Step::Coming | Step::Waiting) {
-                (meeting.step, meeting.number) = (Step::Coming, None);
+                (meeting.own, meeting.number, meeting.step) = (self.recipes.mark(Some(session)), None, Step::Coming);
             }
         }
     }

@@ -290,7 +290,7 @@ impl ZkChecks {
         if self.recipes.entries > 0 {
             let Recipes { entries, exits, .. } = self.recipes;
             all.push(passed(EVERYBODY_HAS_COME, format!("{entries} went in")));
-            all.push(counted(EVERYBODY_IS_DONE, exits, "went out"));
+            all.push(counted(EVERYBODY_IS_DONE, exits, "exits from barriers"));
             all.push(in_the_end::verdict(BARRIERS_OPEN, self.now, self.closed(nodes)));
         }
         if self.config.fencing == Fencing::Token && self.config.stores > 0 {

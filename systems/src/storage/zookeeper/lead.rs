@@ -81,6 +81,12 @@ pub(super) struct Lead {
 }
 
 impl Lead {
+    /// Whether a call comes over a connection of this reign. What a learner had sent in an earlier one, to the same node,
+    /// is what its sessions may have done since through another server: a connection ends with the reign.
+    fn hears(&self, from: NodeId, me: NodeId) -> bool {
+        from == me || self.learners.contains_key(&from)
+    }
+
     /// Whether a quorum has its history.
     pub const fn is_established(&self) -> bool {
         matches!(self.phase, Phase::Broadcast)
@@ -394,8 +400,9 @@ impl Server {
     // --- what clients ask, through whichever server ---
 
     pub(super) fn on_forward(&mut self, from: NodeId, session: Session, xid: Xid, call: &Call, fx: &mut Fx<'_>) {
-        let (now, by_quorum) = (fx.now(), self.config.sync_by == SyncBy::Quorum);
-        let Some(lead) = self.leading().filter(|lead| lead.is_established()) else { return };
+        let (now, me, by_quorum) = (fx.now(), self.me, self.config.sync_by == SyncBy::Quorum);
+        let hears = |lead: &&mut Lead| lead.is_established() && lead.hears(from, me);
+        let Some(lead) = self.leading().filter(hears) else { return };
         lead.tracker.touch(session, now);
         let moved = lead.tracker.is_elsewhere(session, from);
         if *call == Call::Sync && !by_quorum && !moved {
@@ -418,15 +425,17 @@ impl Server {
     }
 
     pub(super) fn on_open_session(&mut self, from: NodeId, session: Session, timeout: u64, fx: &mut Fx<'_>) {
-        let now = fx.now();
-        let Some(lead) = self.leading().filter(|lead| lead.is_established()) else { return };
+        let (now, me) = (fx.now(), self.me);
+        let hears = |lead: &&mut Lead| lead.is_established() && lead.hears(from, me);
+        let Some(lead) = self.leading().filter(hears) else { return };
         lead.tracker.add(session, timeout, Some(from), now);
         self.propose(session, Xid(0), Txn::Open { timeout }, fx);
     }
 
     pub(super) fn on_revalidate(&mut self, from: NodeId, session: Session, fx: &mut Fx<'_>) {
         let (now, me) = (fx.now(), self.me);
-        let Some(lead) = self.leading().filter(|lead| lead.is_established()) else { return };
+        let hears = |lead: &&mut Lead| lead.is_established() && lead.hears(from, me);
+        let Some(lead) = self.leading().filter(hears) else { return };
         let alive = lead.tracker.moves(session, from, now);
         if from == me {
             self.on_revalidated(session, alive, fx);
@@ -438,9 +447,8 @@ impl Server {
     pub(super) fn on_pong(&mut self, from: NodeId, touched: &[Session], fx: &mut Fx<'_>) {
         let now = fx.now();
         let Some(lead) = self.leading() else { return };
-        if let Some(learner) = lead.learners.get_mut(&from) {
-            learner.heard = now;
-        }
+        let Some(learner) = lead.learners.get_mut(&from) else { return };
+        learner.heard = now;
         for session in touched {
             lead.tracker.touch(*session, now);
         }

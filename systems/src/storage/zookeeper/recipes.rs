@@ -72,6 +72,15 @@ pub(super) struct Recipes {
     writes: u64,
 }
 
+impl Recipes {
+    /// The mark of one more wish, of a session.
+    pub(super) fn mark(&mut self, session: Option<Session>) -> u64 {
+        let own = session.map_or(0, |session| session.0).wrapping_mul(31).wrapping_add(self.wishes);
+        self.wishes += 1;
+        own
+    }
+}
+
 impl App {
     pub(super) fn begin_lock(&mut self, key: Key, fx: &mut Fx<'_>) {
         let own = self.own_mark();
@@ -86,9 +95,7 @@ impl App {
 
     /// What tells a child from all others.
     pub(super) fn own_mark(&mut self) -> u64 {
-        let own = self.session.map_or(0, |session| session.0).wrapping_mul(31).wrapping_add(self.recipes.wishes);
-        self.recipes.wishes += 1;
-        own
+        self.recipes.mark(self.session)
     }
 
     fn take_number(&mut self, key: Key, fx: &mut Fx<'_>) {
@@ -321,8 +328,10 @@ impl App {
         }
     }
 
-    /// The session is over. Who held a lock has lost it; who waited for one has to queue again.
-    pub(super) fn lose_locks(&mut self, fx: &mut Fx<'_>) {
+    /// The session is over. Who held a lock has lost it; who waited for one has to queue again, with another mark: a leader
+    /// that has just lost its office says of sessions that they are over which the next one keeps, and their children
+    /// with them for a while, where they must not be taken for one's own (CURATOR-498).
+    pub(super) fn lose_locks(&mut self, session: Session, fx: &mut Fx<'_>) {
         let mut lost = Vec::new();
         for (key, task) in &mut self.tasks {
             let Some(lock) = task.lock.as_mut() else { continue };
@@ -334,7 +343,9 @@ impl App {
                 (Step::Holding | Step::Writing(_) | Step::Suspended, _) => lost.push(*key),
                 // What it was to delete has gone with the session.
                 (Step::Leaving, _) => {}
-                (Step::Coming | Step::Waiting | Step::Delaying, _) => (lock.step, lock.number) = (Step::Coming, None),
+                (Step::Coming | Step::Waiting | Step::Delaying, _) => {
+                    (lock.own, lock.number, lock.step) = (self.recipes.mark(Some(session)), None, Step::Coming);
+                }
             }
         }
         for key in lost {
