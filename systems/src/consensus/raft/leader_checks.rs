@@ -5,6 +5,7 @@ use super::log::Payload;
 use super::message::{RaftFact, RaftMessage, Record};
 use super::node::Raft;
 use crate::shared::replication::audit::Audit;
+use sim_core::fault::Fault;
 use sim_core::sorted::{SortedMap, SortedSet};
 use sim_core::{ClientId, Duration, Instant, LocalInstant, NodeId, NodeSet, Observed, StateMachine, Verdict};
 
@@ -40,6 +41,8 @@ pub(super) struct LeaderChecks {
     stopped: Option<Stopped>,
     /// By leader: what its disk owes, and since when that is so.
     disk: SortedMap<NodeId, (LocalInstant, Instant)>,
+    /// Faults of clocks that go on, and whose those are: a watchdog goes by its node's clock, which may stand still.
+    clocks: SortedMap<usize, Vec<NodeId>>,
     writes: SortedSet<Op>,
     /// By node: what it was asked and has not answered, and whether that is in its log.
     held: SortedMap<NodeId, SortedMap<Op, bool>>,
@@ -96,6 +99,14 @@ impl LeaderChecks {
                     self.held.remove(node);
                 }
             }
+            Observed::FaultStarted { index, injection, resolved } if matches!(injection.fault, Fault::Clock(_)) => {
+                self.disk.retain(|node, _| !resolved.contains(node));
+                self.clocks.insert(*index, resolved.to_vec());
+            }
+            Observed::FaultEnded { index, .. } => {
+                let held = self.clocks.remove(index).unwrap_or_default();
+                self.disk.retain(|node, _| !held.contains(node));
+            }
             _ => {}
         }
     }
@@ -108,7 +119,8 @@ impl LeaderChecks {
             self.given_up += 1;
             self.check_stopped(audit, at, raft, stopped);
         }
-        let owes = raft.tail.waits_since().filter(|_| raft.lead.is_some());
+        let is_honest = !self.clocks.values().flatten().any(|other| *other == node);
+        let owes = raft.tail.waits_since().filter(|_| raft.lead.is_some() && is_honest);
         let (Some(most), Some(owes)) = (raft.config.disk_timeout, owes) else {
             self.disk.remove(&node);
             return;
@@ -171,6 +183,7 @@ mod tests {
     use crate::consensus::raft::{self, Config, ELECTION};
     use crate::shared::kv::{Kv, KvCommand};
     use crate::shared::replication::ReadRound;
+    use sim_core::fault::{ClockChange, Injection, Target};
     use sim_core::hand::Hand;
     use sim_core::{Instant, Ticket};
 
@@ -224,6 +237,28 @@ mod tests {
         checks.after_step(&mut audit, AT + most, hand.node());
         assert_eq!(broken(&audit), None, "it has the time of a few heartbeats to look");
         checks.after_step(&mut audit, AT + most.times(3), hand.node());
+        assert_eq!(broken(&audit), Some(DISK_WATCHED));
+
+        // A clock that stands still does not tell it.
+        let (mut checks, mut audit) = (LeaderChecks::default(), Audit::new(3));
+        let injection = Injection {
+            id: 1,
+            name: None,
+            fault: Fault::Clock(ClockChange::Freeze),
+            target: Target::Nodes(vec![LEADER]),
+            at: AT,
+            until: AT + most.times(9),
+            after: None,
+            must_bite: false,
+        };
+        let frozen = Observed::FaultStarted { index: 4, injection: &injection, resolved: &[LEADER] };
+        checks.watch::<Kv>(AT, &frozen);
+        checks.after_step(&mut audit, AT, hand.node());
+        checks.after_step(&mut audit, AT + most.times(3), hand.node());
+        assert_eq!(broken(&audit), None);
+        checks.watch::<Kv>(AT, &Observed::FaultEnded { index: 4, injection: &injection, touched: 1 });
+        checks.after_step(&mut audit, AT + most.times(9), hand.node());
+        checks.after_step(&mut audit, AT + most.times(12), hand.node());
         assert_eq!(broken(&audit), Some(DISK_WATCHED));
     }
 

@@ -46,6 +46,8 @@ impl KeptSnapshots {
                     disk.durable = disk.durable.max(index);
                 }
             }
+            // What a failed sync covered is on the disk or is not, and no later sync tells.
+            Observed::Synced { node, ok: false, .. } => self.disks.entry(*node).or_default().syncing = None,
             Observed::Crashed { node, .. } => {
                 let disk = self.disks.entry(*node).or_default();
                 (disk.newest, disk.syncing) = (None, None);
@@ -101,21 +103,27 @@ mod tests {
     #[test]
     fn a_snapshot_that_was_synced_and_is_gone_is_found() {
         let node = NodeId(1);
-        let run = |upto: u64, base: Option<u64>| {
+        let failing = |fails: bool, upto: u64, base: Option<u64>| {
             let (mut kept, mut audit) = (KeptSnapshots::default(), Audit::new(3));
             let record = Record::Hard { term: 1, vote: None };
             kept.watch(&Seen::Appended { node, write: WriteId(4), record: &record });
             kept.noted(node, 20);
             kept.watch(&Seen::SyncStarted { node, due: Instant(2) });
+            if fails {
+                kept.watch(&Seen::Synced { node, upto: WriteId(upto), ok: false });
+                kept.watch(&Seen::SyncStarted { node, due: Instant(3) });
+            }
             kept.watch(&Seen::Synced { node, upto: WriteId(upto), ok: true });
             kept.watch(&Seen::Crashed { node, halted: None, lost_records: 0 });
             kept.watch(&Seen::Booted { node, records: 1 });
             kept.after_step(&mut audit, Instant(7), node, || base);
             audit.violation().map(|violation| violation.rule.clone())
         };
+        let run = |upto, base| failing(false, upto, base);
         assert_eq!(run(4, Some(0)).as_deref(), Some(SNAPSHOTS_STAY));
         assert_eq!(run(4, Some(20)), None);
         assert_eq!(run(3, Some(0)), None, "it was not durable");
         assert_eq!(run(4, None), None, "the disk was lost");
+        assert_eq!(failing(true, 4, Some(0)), None, "nobody knows what the first sync has written");
     }
 }
