@@ -83,5 +83,6 @@ fn of_report(job: Job, values: &Cell, report: &reports::Report) -> JobResult {
         read_p99_ns: report.latency.read.p99_ns,
         write_p99_ns: report.latency.write.p99_ns,
         metrics: report.metrics.iter().map(|metric| (metric.kind.name.to_string(), metric.value)).collect(),
+        harm: report.harmed().map(|metric| metric.kind.name.to_string()).collect(),
     }
 }

@@ -420,6 +420,11 @@ const fn is_true(flag: &bool) -> bool {
 }
 
 impl Report {
+    /// The figures that say what harm was done, whatever held.
+    pub fn harmed(&self) -> impl Iterator<Item = &Metric> {
+        self.metrics.iter().filter(|metric| metric.kind.harm && metric.value > 0.0)
+    }
+
     /// Length of the measured window, nanoseconds.
     #[must_use]
     pub fn measured_ns(&self) -> u64 {

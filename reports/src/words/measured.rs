@@ -93,8 +93,7 @@ pub(crate) enum Words {
 /// What harm was done though every rule held, the gravest first: `179 of 980 acknowledged writes lost`, or `179 writes
 /// lost` in few words.
 pub(crate) fn harm(report: &Report, words: Words) -> Vec<String> {
-    let harmful = report.metrics.iter().filter(|metric| metric.kind.harm && metric.value > 0.0);
-    let told = harmful.map(|m| match (&*m.kind.name, metrics::print(m.value, m.kind.unit), words) {
+    let told = report.harmed().map(|m| match (&*m.kind.name, metrics::print(m.value, m.kind.unit), words) {
         ("lost_writes", lost, Words::All) => {
             format!("{lost} of {} acknowledged writes lost", units::count(report.losses.acknowledged_writes))
         }

@@ -97,6 +97,9 @@ pub struct JobResult {
     /// The followed figures that it has, by name; `sweep.json` says what they are and count in.
     #[serde(default)]
     pub metrics: BTreeMap<String, f64>,
+    /// Which of those are harm that was done, whatever held: a run with any is no plain success.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub harm: Vec<String>,
 }
 
 impl JobResult {
@@ -126,6 +129,7 @@ impl JobResult {
             read_p99_ns: None,
             write_p99_ns: None,
             metrics: BTreeMap::new(),
+            harm: Vec::new(),
         }
     }
 
