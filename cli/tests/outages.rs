@@ -12,9 +12,14 @@ const S: u64 = 1_000 * MS;
 
 /// The report of one run of a scenario.
 fn report(text: &str, set: &[&str], seed: Option<u64>) -> Report {
+    report_of(Path::new("outages.toml"), text, set, seed)
+}
+
+/// The same, with the files that lie beside it.
+fn report_of(path: &Path, text: &str, set: &[&str], seed: Option<u64>) -> Report {
     let overrides: Vec<Override> = set.iter().copied().map(Override::new).collect();
     let name = "outages.toml";
-    let files = Beside::new(Path::new(name));
+    let files = Beside::new(path);
     let text = Text { name, text, json: false, overrides: &overrides, files: &files };
     let registry = splitbrain::registry();
     let scenario = scenarios::parse(&text, &registry).unwrap_or_else(|problems| panic!("{}", problems.render(false)));
@@ -40,7 +45,7 @@ fn report(text: &str, set: &[&str], seed: Option<u64>) -> Report {
 /// A case somebody met, as it lies in `fixtures/outages/`.
 fn case(name: &str, set: &[&str]) -> Report {
     let path = crate::support::root().join("fixtures/outages").join(name);
-    report(&std::fs::read_to_string(path).expect("the case is there"), set, None)
+    report_of(&path, &std::fs::read_to_string(&path).expect("the case is there"), set, None)
 }
 
 /// The scopes of the outages that lasted this long at least.
@@ -137,11 +142,23 @@ duration = "10s"
 "#;
 
 #[test]
+fn a_service_without_its_pod_is_an_outage_of_that_service() {
+    // One probe a zone, and always of the same service, found "everything" down, or nothing.
+    let report = case("two-services.toml", &[]);
+    let a = &report.availability;
+    assert_eq!(named(&report, S), ["1 of 2 services"], "{:?}", a.outages);
+    let outage = &a.outages[0];
+    assert!(outage.start_ns.abs_diff(50 * S) <= a.window_ns, "{outage:?}");
+    assert!(outage.end_ns >= 80 * S && outage.end_ns < 82 * S, "{outage:?}");
+    assert_eq!(a.longest_full_outage_ns, 0);
+}
+
+#[test]
 fn a_partition_without_its_broker_is_an_outage_of_that_partition() {
     for load in ["rate = \"100/s\"", "rate = \"10/s\"", "think_time = \"20ms\""] {
         let report = report(&BROKER_DIES.replace("rate = \"100/s\"", load), &[], None);
         let a = &report.availability;
-        assert_eq!(named(&report, S), ["2 of 6 shards"], "{load}: {:?}", a.outages);
+        assert_eq!(named(&report, S), ["2 of 6 partitions"], "{load}: {:?}", a.outages);
         let outage = a.outages.iter().find(|outage| outage.duration_ns >= S).expect("the outage that is named");
         assert!(outage.start_ns.abs_diff(7 * S) <= a.window_ns, "{load}: {outage:?}");
         assert!(outage.end_ns >= 17 * S && outage.end_ns < 19 * S, "{load}: {outage:?}");

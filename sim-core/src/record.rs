@@ -55,6 +55,9 @@ pub struct RunRecord {
     /// How many shards the keys lie in; 0 where the system places no keys.
     #[serde(default, skip_serializing_if = "no_shard")]
     pub shards: u16,
+    /// What people call them where that is not `shards`.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub shards_name: String,
     /// The cluster's zones.
     pub zones: Vec<String>,
     /// What `requests` of the nodes counts, in the plural.

@@ -296,6 +296,8 @@ pub trait System: Sized + 'static {
         let _ = config;
         Profile::default()
     }
+    /// What people call shards where they have another name, in the plural.
+    const SHARDS: &'static str = "";
     /// The shard that a key lies in, below [`Profile::shards`]; asked only where there are some.
     fn shard(config: &<Self::Node as Node>::Config, key: u64) -> u16 {
         let _ = (config, key);

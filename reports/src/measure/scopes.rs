@@ -125,7 +125,8 @@ impl<'a> Scopes<'a> {
         let (hit_shards, all_shards) = (shards(down), shards(asked));
         if hit_shards < all_shards {
             let of = if words.is_empty() { "" } else { "of " };
-            words.push(format!("{of}{hit_shards} of {all_shards} shards"));
+            let name = if self.record.shards_name.is_empty() { "shards" } else { &self.record.shards_name };
+            words.push(format!("{of}{hit_shards} of {all_shards} {name}"));
         }
         if hit.len() < all.len() {
             let names: Vec<&str> = hit.iter().map(|z| self.zone(*z)).collect();

@@ -270,6 +270,7 @@ fn finish<S: System>(
         probe_every_ns: if scenario.probe.enabled { scenario.probe.every.0 } else { 0 },
         probe_timeout_ns: scenario.probe.timeout.0,
         shards: S::profile(config).shards,
+        shards_name: S::SHARDS.to_owned(),
         zones: scenario.cluster.zones.clone(),
         load_unit: S::LOAD.name().to_owned(),
         nodes: nodes::<S>(scenario, config, engine.nodes(), stats),

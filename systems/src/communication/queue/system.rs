@@ -34,6 +34,7 @@ impl System for QueueSystem {
         RoleKind::other("producer", "runs programs that send messages").seats(),
         RoleKind::other("consumer", "works on messages, as a member of a group"),
     ];
+    const SHARDS: &'static str = "partitions";
     const OPERATIONS: &'static [OperationKind] = QueueRequest::OPERATIONS;
     const RULES: &'static [&'static [Rule]] = &[checks::RULES, duties::RULES];
     type Node = Machine;

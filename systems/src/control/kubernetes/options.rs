@@ -1,7 +1,7 @@
 //! What may be written in `[system]`, and the configuration of a machine that is made of it.
 
 use super::bugs::KubeBug;
-use super::objects::Object;
+
 use super::seed;
 use sim_core::units::{DurationText, RangeText};
 use sim_core::{Duration, FileText, NodeId};
@@ -55,7 +55,7 @@ sim_core::options! {
     options {
         /// Manifests (YAML) beside the scenario, which are applied instead of what the options below describe.
         manifests: Vec<FileText> = Vec::new() => {
-            applied: Option<Rc<Vec<Object>>> = seed::read(manifests),
+            applied: Option<Rc<seed::Applied>> = seed::read(manifests),
         };
         /// How many pods the deployment `app` has, behind the service of the same name; 0 for none of both.
         replicas: u32 = 3;
@@ -185,6 +185,11 @@ sim_core::options! {
 }
 
 impl Config {
+    /// How many services manifests say that there are.
+    pub(super) fn services(&self) -> Option<u16> {
+        self.applied.as_ref().map(|applied| applied.services)
+    }
+
     /// Whether a machine is one of the control plane.
     #[must_use]
     pub const fn controls(&self, node: NodeId) -> bool {

@@ -17,9 +17,17 @@ pub(super) const DEFAULT: &str = "default";
 /// The name of what options describe.
 const APP: &str = "app";
 
+/// What manifests say.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Applied {
+    objects: Vec<Object>,
+    /// How many services are among it.
+    pub services: u16,
+}
+
 /// What an operator applies first. The name space comes last: where that is, everything was applied.
 pub(super) fn objects(config: &Config) -> Vec<Obj> {
-    let mut all = config.applied.as_ref().map_or_else(|| inline(config), |applied| applied.to_vec());
+    let mut all = config.applied.as_ref().map_or_else(|| inline(config), |applied| applied.objects.clone());
     all.retain(|object| object.kind() != Kind::Node);
     // Pods that need a class, or a name space, come when that is there.
     all.sort_by_key(Object::kind);
@@ -31,7 +39,7 @@ pub(super) fn objects(config: &Config) -> Vec<Obj> {
 /// What a manifest says of the worker with this number, counted from 0: its nodes are the workers, in order.
 pub(super) fn node(config: &Config, worker: usize) -> Option<Rc<Node>> {
     let node = |object: &Object| if let Object::Node(node) = object { Some(Rc::clone(node)) } else { None };
-    config.applied.as_ref()?.iter().filter_map(node).nth(worker)
+    config.applied.as_ref()?.objects.iter().filter_map(node).nth(worker)
 }
 
 /// The taint of nodes that are there for one application.
@@ -44,9 +52,13 @@ pub(super) fn taints(config: &Config) -> Vec<Taint> {
 }
 
 /// The objects of manifests; `None` without any. What is wrong in them was said before.
-pub(super) fn read(files: &[FileText]) -> Option<Rc<Vec<Object>>> {
-    (!files.is_empty())
-        .then(|| Rc::new(manifests::read_all(files).map(|manifest| manifest.objects).unwrap_or_default()))
+pub(super) fn read(files: &[FileText]) -> Option<Rc<Applied>> {
+    if files.is_empty() {
+        return None;
+    }
+    let objects = manifests::read_all(files).map(|manifest| manifest.objects).unwrap_or_default();
+    let services = objects.iter().filter(|object| matches!(object, Object::Service(_))).count() as u16;
+    Some(Rc::new(Applied { objects, services }))
 }
 
 /// What admission makes of priority classes: each pod has the priority of its class, or of the usual one.

@@ -38,6 +38,7 @@ impl System for KubernetesSystem {
         },
         RoleKind::other("node", "kubelet and proxy: runs pods, and takes callers to services").at_least(1).asked(),
     ];
+    const SHARDS: &'static str = "services";
     const OPERATIONS: &'static [OperationKind] = KubeRequest::OPERATIONS;
     const OWN_ORDERS: &'static [OrderKind] = ORDERS;
     const RULES: &'static [&'static [Rule]] = &[checks::RULES];
@@ -64,7 +65,13 @@ impl System for KubernetesSystem {
     }
 
     fn profile(config: &Rc<Config>) -> Profile {
-        Profile { recovery: Some(config.monitor_grace), ..Profile::default() }
+        let shards = config.services().filter(|services| *services > 1).unwrap_or(0);
+        Profile { shards, recovery: Some(config.monitor_grace), ..Profile::default() }
+    }
+
+    /// As the proxies choose: callers number the services that there are.
+    fn shard(config: &Rc<Config>, service: u64) -> u16 {
+        (service % u64::from(config.services().unwrap_or(1).max(1))) as u16
     }
 
     fn operation(request: &KubeRequest) -> Operation {
