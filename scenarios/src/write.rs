@@ -60,6 +60,10 @@ pub fn to_toml(scenario: &Scenario, schedule: &Schedule, seed: u64) -> String {
     out.text.push_str(
         "# Resolved: every default is written out, every fault is concrete. This file alone replays the run.\n",
     );
+    if scenario.workloads.is_empty() && !scenario.probe.enabled {
+        // Where nobody asks anything, that has to be said; and what is in no table stands before all of them.
+        out.key("workload", Value::Array(Vec::new()));
+    }
     head(&mut out, scenario, seed);
     cluster(&mut out, scenario);
     system(&mut out, scenario);

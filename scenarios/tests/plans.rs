@@ -249,6 +249,14 @@ fn limits_are_part_of_the_schedule_and_of_the_resolved_file() {
     assert_eq!(scenario.limits.max_down, Some(2));
 }
 
+#[test]
+fn that_nobody_asks_anything_is_said_in_the_resolved_file_too() {
+    let nobody = format!("workload = []\n{BASE}[probe]\nenabled = false\n");
+    let scenario = parse(&nobody, &[]).unwrap_or_else(|errors| panic!("{errors}"));
+    assert!(scenario.workloads.is_empty());
+    parse(&to_toml(&scenario, &expand(&scenario, 1), 1), &[]).unwrap_or_else(|errors| panic!("{errors}"));
+}
+
 /// From when to when each of the targets is down.
 fn spells(target: &str, file: &str, rest: &str) -> String {
     let fault = format!("[[fault]]\nkind = \"crash\"\ntarget = {target}\nrecorded = \"../processes/{file}\"\n{rest}");

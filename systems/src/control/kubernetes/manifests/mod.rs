@@ -149,7 +149,8 @@ pub fn reading(files: &[FileText]) -> FileReading {
         Err(remarks) => FileReading { problems: remarks.into_iter().map(told).collect(), notes: Vec::new() },
         Ok(Manifest { objects, notices, warnings }) => {
             let served = objects.iter().any(|object| object.kind() == Kind::Service);
-            let unserved = (!served).then(|| "no Service in the manifests: callers get no answer".to_owned());
+            let unserved =
+                (!served && !files.is_empty()).then(|| "no Service in the manifests: callers get no answer".to_owned());
             let warned = warnings.into_iter().map(|remark| {
                 let file = &files[remark.file].file;
                 format!("{file}, line {}: {}: {}", remark.line, remark.object, remark.what)

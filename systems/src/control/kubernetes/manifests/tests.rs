@@ -205,6 +205,7 @@ fn a_scenario_is_told_of_its_manifests() {
     let shop = file("shop.yaml", fixture!("shop.yaml"));
     assert_eq!(reading(from_ref(&shop)).notes, ["ConfigMap/web-settings skipped", "env of containers ignored"]);
     let batch = file("batch.yaml", fixture!("batch.yaml"));
+    assert!(reading(&[]).notes.is_empty(), "options have one");
     let without = "no Service in the manifests: callers get no answer";
     assert_eq!(reading(from_ref(&batch)).notes, ["ResourceQuota/limits skipped", without]);
     assert_eq!(reading(&[batch, shop.clone()]).notes.len(), 3);
