@@ -30,3 +30,4 @@ mod store_stories;
 mod support;
 mod sweep;
 mod tidy;
+mod transcripts;
