@@ -56,6 +56,11 @@ pub(super) struct Group {
 #[derive(Clone, Debug, Default)]
 pub struct Desk {
     pub(super) groups: SortedMap<u32, Group>,
+    /// Where the log ended that it was read from.
+    read_to: Offset,
+    /// Whether all of that is committed. Before, it serves nobody: what it was dealt by may be lost yet, and then the next
+    /// coordinator gives the same generation to another plan. (Kafka's own answers at once.)
+    open: bool,
 }
 
 impl Desk {
@@ -102,7 +107,7 @@ impl Broker {
         }
         let Some(replica) = self.replicas.get(&partition).filter(|replica| replica.leads().is_some()) else { return };
         let until = fx.now() + self.config.session_timeout;
-        let mut desk = Desk::default();
+        let mut desk = Desk { groups: SortedMap::new(), read_to: replica.log.end(), open: false };
         for (_, item) in replica.log.items(replica.log.start(), replica.log.end()) {
             match &item.body {
                 Body::Value(_) => {}
@@ -122,12 +127,26 @@ impl Broker {
             }
         }
         self.desks.insert(partition, desk);
+        self.open_desk(partition, fx);
+    }
+
+    /// More of a partition is committed: all that its groups were read from may be by now. Members have their time from
+    /// then on.
+    pub(super) fn open_desk(&mut self, partition: Partition, fx: &mut Fx<'_>) {
+        let Some(watermark) = self.replicas.get(&partition).map(|replica| replica.watermark) else { return };
+        let Some(desk) = self.desks.get_mut(&partition).filter(|desk| !desk.open && desk.read_to <= watermark) else {
+            return;
+        };
+        desk.open = true;
+        let until = fx.now() + self.config.session_timeout;
+        desk.groups.values_mut().flat_map(|group| group.members.values_mut()).for_each(|peer| peer.until = until);
         self.arm_groups(fx);
     }
 
     fn group(&mut self, group: u32) -> Option<&mut Group> {
         let partition = self.config.offsets_of(group);
-        Some(self.desks.get_mut(&partition)?.groups.entry(group).or_insert_with(Group::new))
+        let desk = self.desks.get_mut(&partition).filter(|desk| desk.open)?;
+        Some(desk.groups.entry(group).or_insert_with(Group::new))
     }
 
     /// A member says something.
@@ -429,7 +448,8 @@ impl Broker {
     }
 
     fn arm_groups(&self, fx: &mut Fx<'_>) {
-        match self.desks.values().flat_map(|desk| desk.groups.values()).filter_map(Group::due).min() {
+        let groups = self.desks.values().filter(|desk| desk.open).flat_map(|desk| desk.groups.values());
+        match groups.filter_map(Group::due).min() {
             Some(due) => fx.arm(GROUPS, Duration(due.0.saturating_sub(fx.now().0).max(1))),
             None => fx.disarm(GROUPS),
         }

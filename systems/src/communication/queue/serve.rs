@@ -138,6 +138,7 @@ impl Broker {
             return;
         }
         replica.watermark = committed;
+        self.open_desk(partition, fx);
         self.answer(partition, fx);
         self.serve_fetches(partition, fx);
     }
