@@ -51,6 +51,8 @@ pub enum Command {
     Sweep(SweepArgs),
     /// Look for a run that breaks a rule: seeds are guided by what few runs went through, not only drawn
     Explore(ExploreArgs),
+    /// Go every way in which a small cluster can go, up to so many steps, without luck
+    Enumerate(EnumerateArgs),
     /// Put the shards of a sweep together
     Merge(MergeArgs),
     /// Run scenarios with the same seeds: which is down for less time, by how much, how sure?
@@ -208,6 +210,44 @@ pub struct ExploreArgs {
     /// Where failing runs go: `DIR/<name>/explore-<seed>/failures/`
     #[arg(long, value_name = "DIR", default_value = DEFAULT_OUT)]
     pub out: PathBuf,
+    /// Override a field by its dotted path (may be repeated)
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+    /// What is printed: words for people, or one JSON object
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub format: Format,
+}
+
+/// Flags of `enumerate`.
+#[derive(Debug, Args)]
+pub struct EnumerateArgs {
+    /// The scenario file: its cluster, its options and its first workload; faults, network and times are of no account
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// How many steps a way has at most: a message that arrives, a timer that rings, a process that dies or starts
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=200))]
+    pub depth: u32,
+    /// How often timers ring, in all
+    #[arg(long, value_name = "N", default_value_t = 4)]
+    pub timers: u32,
+    /// Which timers may ring, by their names in traces (may be repeated) [default: all]
+    #[arg(long, value_name = "TIMER")]
+    pub ring: Vec<String>,
+    /// How many messages are on their way at once: where there would be more, the oldest is lost
+    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..))]
+    pub under_way: u32,
+    /// How often processes die, in all
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub crashes: u32,
+    /// How many operations of the first workload are asked for
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub asks: u32,
+    /// A sync is a step of its own: a process may die before what it has written is on its disk
+    #[arg(long)]
+    pub disk: bool,
+    /// How many states are remembered; a search that needs more ends inconclusive
+    #[arg(long, value_name = "N", default_value_t = 2_000_000, value_parser = clap::value_parser!(u32).range(1..))]
+    pub states: u32,
     /// Override a field by its dotted path (may be repeated)
     #[arg(long, value_name = "KEY=VALUE")]
     pub set: Vec<String>,

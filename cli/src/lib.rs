@@ -14,6 +14,7 @@ mod ci;
 mod compare;
 mod completions;
 mod diff;
+mod enumerate;
 mod executable;
 mod exit;
 mod explore;
@@ -98,6 +99,7 @@ fn dispatch(registry: &Registry, cli: &Cli) -> Exit {
         Command::Run(args) => run::run(registry, args),
         Command::Sweep(args) => sweep::sweep(registry, args),
         Command::Explore(args) => explore::explore(registry, args),
+        Command::Enumerate(args) => enumerate::enumerate(registry, args),
         Command::Merge(args) => merge::merge(args),
         Command::Compare(args) => compare::compare(registry, args),
         Command::Forecast(args) => forecast::forecast(registry, args),

@@ -7,6 +7,7 @@ mod compare;
 mod counter;
 mod docs;
 mod emit;
+mod enumerate;
 mod explain;
 mod explore;
 mod faults;

@@ -1,7 +1,8 @@
 //! The registry: where systems and scenarios meet, and the one place where a system's type is erased.
 
+use crate::Scenario;
 use crate::options::{Names, OptionProblem, Systems};
-use crate::runner::{self, Coverage, ForkRequest, RunError, RunRequest};
+use crate::runner::{self, Bounds, Coverage, ForkRequest, RunError, RunRequest, Ways};
 use sim_core::metric::MetricKind;
 use sim_core::record::RunRecord;
 use sim_core::workload::OperationKind;
@@ -9,6 +10,7 @@ use sim_core::{
     Bug, Collect, Fact as _, FileReading, FileText, Message as _, Node, OrderKind, Profile, RoleKind, Rule, Shape,
     System,
 };
+use std::fmt::Debug;
 use std::marker::PhantomData;
 
 /// A system with its type erased: one virtual call a run.
@@ -54,6 +56,8 @@ pub trait AnySystem: Sync {
     /// # Errors
     /// When the options do not fit the system.
     fn fork(&self, request: &ForkRequest<'_>, each: &mut dyn FnMut(RunRecord)) -> Result<(), RunError>;
+    /// Goes every way of a small cluster: see [`runner::ways`]; `None` if its nodes can not be cloned.
+    fn ways(&self, scenario: &Scenario, bounds: Bounds, each: &mut dyn FnMut(&Ways)) -> Option<Result<Ways, RunError>>;
     /// The options in full: those given, and the defaults of the rest.
     ///
     /// # Errors
@@ -72,7 +76,10 @@ pub trait AnySystem: Sync {
 /// How a run of a system forks.
 type Fork = fn(&ForkRequest<'_>, &mut dyn FnMut(RunRecord)) -> Result<(), RunError>;
 
-struct Erased<S>(Fork, PhantomData<fn() -> S>);
+/// How all its ways are gone.
+type GoAll = fn(&Scenario, Bounds, &mut dyn FnMut(&Ways)) -> Result<Ways, RunError>;
+
+struct Erased<S>(Fork, Option<GoAll>, PhantomData<fn() -> S>);
 
 impl<S: System> AnySystem for Erased<S> {
     fn name(&self) -> &'static str {
@@ -121,6 +128,9 @@ impl<S: System> AnySystem for Erased<S> {
     fn cover(&self, request: RunRequest<'_>) -> Result<(RunRecord, Coverage), RunError> {
         runner::cover::<S>(request)
     }
+    fn ways(&self, scenario: &Scenario, bounds: Bounds, each: &mut dyn FnMut(&Ways)) -> Option<Result<Ways, RunError>> {
+        Some(self.1?(scenario, bounds, each))
+    }
     fn fork(&self, request: &ForkRequest<'_>, each: &mut dyn FnMut(RunRecord)) -> Result<(), RunError> {
         (self.0)(request, each)
     }
@@ -156,14 +166,14 @@ impl Registry {
 
     /// The same with system `S`.
     #[must_use]
-    pub fn with<S: System<Node: Clone, Client: Clone, Checks: Clone>>(mut self) -> Self {
+    pub fn with<S: System<Node: Clone + Debug, Client: Clone, Checks: Clone>>(mut self) -> Self {
         self.add::<S>();
         self
     }
 
-    fn take_in<S: System>(&mut self, fork: Fork) {
+    fn take_in<S: System>(&mut self, fork: Fork, ways: Option<GoAll>) {
         assert!(self.get(S::NAME).is_none(), "two systems are called {:?}", S::NAME);
-        self.0.push(Box::new(Erased::<S>(fork, PhantomData)));
+        self.0.push(Box::new(Erased::<S>(fork, ways, PhantomData)));
     }
 
     /// The system called `name`.
@@ -179,11 +189,11 @@ impl Registry {
 }
 
 impl Collect for Registry {
-    fn add<S: System<Node: Clone, Client: Clone, Checks: Clone>>(&mut self) {
-        self.take_in::<S>(runner::fork::<S>);
+    fn add<S: System<Node: Clone + Debug, Client: Clone, Checks: Clone>>(&mut self) {
+        self.take_in::<S>(runner::fork::<S>, Some(runner::ways::<S>));
     }
     fn add_unclonable<S: System>(&mut self) {
-        self.take_in::<S>(runner::fork_again::<S>);
+        self.take_in::<S>(runner::fork_again::<S>, None);
     }
 }
 

@@ -21,6 +21,7 @@ impl Message for Number {}
 impl Fact for Number {}
 
 /// It says numbers that it draws; `CLONE` has no meaning but to make two types of it.
+#[derive(Debug)]
 pub struct Speaker<const CLONE: bool> {
     pause: Duration,
 }

@@ -139,6 +139,11 @@ where
         self.timers.get(&timer).copied()
     }
 
+    /// The timers that are armed.
+    pub fn armed(&self) -> impl Iterator<Item = Timer> + '_ {
+        self.timers.keys().copied()
+    }
+
     /// When the next timer comes due.
     #[must_use]
     pub fn next_due(&self) -> Option<LocalInstant> {

@@ -8,6 +8,7 @@ use crate::{
     Budget, Class, Client, ClientId, Duration, Instant, Node, NodeId, Observer, Options, OrderKind, Outcome, RoleKind,
     Rule, Shape, Verdict,
 };
+use core::fmt::Debug;
 
 /// An option that makes no sense, alone or with another.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -336,7 +337,7 @@ pub trait System: Sized + 'static {
 /// Takes in systems one by one: `systems::collect(&mut registry)`.
 pub trait Collect {
     /// Takes in `S`.
-    fn add<S: System<Node: Clone, Client: Clone, Checks: Clone>>(&mut self);
+    fn add<S: System<Node: Clone + Debug, Client: Clone, Checks: Clone>>(&mut self);
     /// Takes in one that can not be cloned, such as a node around somebody else's library: where a run forks, it is
     /// made again up to there for every fork.
     fn add_unclonable<S: System>(&mut self);

@@ -20,6 +20,19 @@ const EXAMPLES: &[(&str, &[(&str, &str)])] = &[
         ],
     ),
     (
+        "enumerate",
+        &[
+            (
+                "enumerate raft/steady --set cluster.nodes=3 --depth 12",
+                "every way of three replicas, twelve steps long",
+            ),
+            (
+                "enumerate raft/steady --set cluster.nodes=3 --depth 24 --set system.bug=figure_8",
+                "the shortest way into a bug",
+            ),
+        ],
+    ),
+    (
         "compare",
         &[
             ("compare raft/leader-crash paxos/leader-crash", "two designs under the same luck"),

@@ -37,12 +37,13 @@ pub(crate) fn of(record: &RunRecord) -> Vec<Condition> {
     all
 }
 
-/// `offered 20,000/s, it allows 190/s`; who does not think between two operations offers any number.
+/// `offered 20,000/s, 190/s fit at the latency of that time`: more are not under way at once, and none of them ends sooner. Who
+/// does not think between two operations offers any number.
 fn limit(offered: Option<f64>, allowed: f64) -> String {
     let rate = |per_second: f64| units::count(units::round_significant(per_second, 3).max(0.0) as u64);
     match offered {
-        Some(offered) => format!("offered {}/s, it allows {}/s", rate(offered), rate(allowed)),
-        None => format!("it allows {}/s", rate(allowed)),
+        Some(offered) => format!("offered {}/s, {}/s fit at the latency of that time", rate(offered), rate(allowed)),
+        None => format!("{}/s fit at the latency of that time", rate(allowed)),
     }
 }
 
@@ -206,6 +207,9 @@ mod tests {
         let mut limit = seen(CLIENT_LIMIT, 1, Some(190.4));
         (limit.label, limit.offered_per_second) = ("the clients' limit of 400".into(), Some(40_000.0));
         record.conditions = vec![limit];
-        assert_eq!(of(&record)[0].label, "the clients' limit of 400: offered 40,000/s, it allows 190/s");
+        assert_eq!(
+            of(&record)[0].label,
+            "the clients' limit of 400: offered 40,000/s, 190/s fit at the latency of that time"
+        );
     }
 }

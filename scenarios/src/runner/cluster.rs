@@ -8,8 +8,8 @@ use sim_core::fault::Schedule;
 use sim_core::network::NetworkConfig;
 use sim_core::workload::{Arrival, Keys, Load, Mix};
 use sim_core::{
-    Clock, DiskPolicy, Duration, Engine, EngineConfig, Instant, Node, NodeId, NodeSetup, Patience, Probability,
-    Purpose, ReadsFrom, Rng, Routing, Seat, System, node_ids,
+    Client as _, Clock, DiskPolicy, Duration, Engine, EngineConfig, Instant, Move, Node, NodeId, NodeSetup, Patience,
+    Probability, Purpose, ReadsFrom, Rng, Routing, Seat, System, node_ids,
 };
 use std::rc::Rc;
 
@@ -17,6 +17,7 @@ use std::rc::Rc;
 const RESTART_HALTED: Duration = Duration::secs(1);
 
 type ConfigOf<S> = <<S as System>::Node as Node>::Config;
+type RequestOf<S> = <<S as System>::Node as Node>::Request;
 
 /// The system's configuration for the scenario's cluster.
 pub(super) fn node_config<S: System>(scenario: &Scenario) -> Result<ConfigOf<S>, RunError> {
@@ -76,6 +77,31 @@ pub(super) fn engine<'a, S: System>(
     engine.limit_events(scenario.max_events);
     seat_clients::<S>(scenario, &config, &mut engine);
     engine
+}
+
+/// The first requests that a client of the first workload would make, one after another.
+pub(super) fn requests<S: System>(scenario: &Scenario, config: &ConfigOf<S>, most: u32) -> Vec<RequestOf<S>> {
+    let Some(workload) = scenario.workloads.first() else { return Vec::new() };
+    let load = Load {
+        arrival: workload.arrival(),
+        mix: workload.mix(S::OPERATIONS),
+        keys: workload.keys.keys(),
+        value_size: workload.value_size,
+        start: Instant::ZERO,
+        stop: Instant::FAR,
+        tag: 0,
+    };
+    let mut client = S::client(config, load);
+    let mut rng = Rng::stream(scenario.seed, Purpose::Client, 0);
+    let (mut now, mut all) = (Instant::ZERO, Vec::new());
+    while all.len() < most as usize {
+        match client.next(now, &mut rng) {
+            Move::Issue(request) => all.push(request),
+            Move::Sleep(until) if until > now => now = until,
+            Move::Sleep(_) | Move::Await | Move::Stop => break,
+        }
+    }
+    all
 }
 
 /// Nodes of a zone share a site unless a rule names single nodes; clients of a zone share one of their own.

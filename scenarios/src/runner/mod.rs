@@ -13,6 +13,7 @@ mod recorder;
 mod sampler;
 mod trace;
 mod verdicts;
+mod ways;
 
 pub use verdicts::{ANSWERED_WITHIN, NO_PANIC, RULES};
 
@@ -21,6 +22,7 @@ pub use evidence::{Checkpoints, Evidence, TwinParted};
 pub use fork::{ForkRequest, fork, fork_again};
 pub use meeting::Meeting;
 pub use trace::{Moment, TraceMode};
+pub use ways::{Bounds, Broken, Ways, ways};
 
 use crate::Scenario;
 use drive::{Drive, EngineOf};

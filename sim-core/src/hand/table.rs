@@ -115,6 +115,8 @@ where
             match effect {
                 Effect::Send { to, message } => {
                     self.sent += 1;
+                    let number = self.sent as u32;
+                    self.checks.observe(at, &Observed::Sent { from: id, to, message: &message, arrives: at, number });
                     self.wire.push(Letter { from: id, to, message });
                 }
                 Effect::Reply { ticket, response } => {

@@ -7,7 +7,7 @@ use super::log::{Body, Item, Offset};
 use super::message::{QueueFact, QueueRequest};
 use super::metadata::{Metadata, Partition};
 use super::node::{LANE, Machine};
-use super::options::{Cleanup, Commit, Config, Duty};
+use super::options::{Cleanup, Commit, Config, Duty, Flush};
 use super::story::Story;
 use crate::consensus::raft::RaftProtocol;
 use crate::consensus::raft::checks::RaftChecks;
@@ -281,9 +281,9 @@ impl QueueChecks {
             }
             let (lossy, leads) = (known.lossy, replica.leads().is_some());
             for (batch, item) in replica.log.items(from, replica.watermark) {
-                // Its producer had lost what a leader knew of it, and sent anew what nobody had answered (KIP-360): what was
-                // cut off a log, and a power loss has brought back, may have that already.
-                let anew = lossy > 0 && batch.sequence.is_some_and(|sequence| sequence.epoch > 0);
+                // A power loss brings back what had been cut off a log that nobody syncs, and its producers have sent that
+                // anew since (KIP-360): once an election has lost something, nobody promises that a message is there once.
+                let anew = lossy > 0 && self.config.flush != Flush::Every;
                 self.on_item(node, partition, (batch.epoch, batch.epoch < lossy && !leads), anew, item);
             }
         }
