@@ -20,7 +20,7 @@ fn enumerate_all(args: &[&str]) -> (i32, Value) {
     let ran = splitbrain(&[&["enumerate", "--format", "json"], args].concat());
     let told =
         serde_json::from_str(&ran.stdout).unwrap_or_else(|error| panic!("{error}: {}{}", ran.stdout, ran.stderr));
-    (ran.code, told)
+    (ran.status.code().unwrap_or(-1), told)
 }
 
 fn enumerate(more: &[&str]) -> (i32, Value) {
@@ -70,11 +70,11 @@ fn a_search_that_is_too_large_is_inconclusive_and_one_that_makes_no_sense_is_ref
     let (code, told) = enumerate(&["--depth", "20", "--states", "50"]);
     assert_eq!((code, told["whole"].as_u64() < Some(20)), (3, true), "{told}");
     let ran = splitbrain(&[&["enumerate"], &SMALL[..7], &["--ring", "elektion"]].concat());
-    assert!(ran.code == 2 && ran.stderr.contains("election timeout"), "{}", ran.stderr);
+    assert!(ran.status.code() == Some(2) && ran.stderr.contains("election timeout"), "{}", ran.stderr);
     let scratch = Scratch::new();
     let file = scratch.path().join("quiet.toml");
     std::fs::write(&file, "[scenario]\nname = \"quiet\"\nsystem = \"raft\"\nduration = \"5s\"\n[cluster]\nnodes = 3\n")
         .expect("it can be written");
     let ran = splitbrain(&["enumerate", file.to_str().expect("letters"), "--asks", "1"]);
-    assert!(ran.code == 2 && ran.stderr.contains("nobody asks anything"), "{}", ran.stderr);
+    assert!(ran.status.code() == Some(2) && ran.stderr.contains("nobody asks anything"), "{}", ran.stderr);
 }

@@ -39,12 +39,12 @@ impl<'a> Head<'a> {
         let out = scratch.path().join("runs");
         let out = out.to_str().expect("a path of letters");
         let ran = splitbrain(&[&["run", self.run, "--trace", "--out", out], &self.sets[..]].concat());
-        assert!([0, 1, 3].contains(&ran.code), "{}: {}{}", self.run, ran.stdout, ran.stderr);
+        assert!([Some(0), Some(1), Some(3)].contains(&ran.status.code()), "{}: {}{}", self.run, ran.stdout, ran.stderr);
         let name = self.run.replace('/', "-");
         let dir = format!("{out}/{name}/latest");
         let ends = self.span.iter().zip(["--from", "--to"]).flat_map(|(time, flag)| [flag, *time]);
         let shown = splitbrain(&[&["trace", &dir], &ends.collect::<Vec<_>>()[..]].concat());
-        assert_eq!(shown.code, 0, "{}", shown.stderr);
+        assert_eq!(shown.status.code(), Some(0), "{}", shown.stderr);
         let has = |all: &[&str], line: &str| all.iter().any(|part| line.contains(part));
         let kept = shown.stdout.lines().filter(|line| has(&self.keep, line) && !has(&self.drop, line));
         kept.map(|line| format!("{}\n", line.trim_end())).collect()
