@@ -37,8 +37,8 @@ pub(crate) fn of(record: &RunRecord) -> Vec<Condition> {
     all
 }
 
-/// `offered 20,000/s, 190/s fit at the latency of that time`: more are not under way at once, and none of them ends sooner. Who
-/// does not think between two operations offers any number.
+/// `offered 20,000/s, 190/s fit at the latency of that time`: more are not under way at once, and none of them ends
+/// sooner. Who does not think between two operations offers any number.
 fn limit(offered: Option<f64>, allowed: f64) -> String {
     let rate = |per_second: f64| units::count(units::round_significant(per_second, 3).max(0.0) as u64);
     match offered {

@@ -281,8 +281,9 @@ impl QueueChecks {
             }
             let (lossy, leads) = (known.lossy, replica.leads().is_some());
             for (batch, item) in replica.log.items(from, replica.watermark) {
-                // A power loss brings back what had been cut off a log that nobody syncs, and its producers have sent that
-                // anew since (KIP-360): once an election has lost something, nobody promises that a message is there once.
+                // A power loss brings back what had been cut off a log that nobody syncs, and its producers have sent
+                // that anew since (KIP-360): once an election has lost something, nobody promises that a message is
+                // there once.
                 let anew = lossy > 0 && self.config.flush != Flush::Every;
                 self.on_item(node, partition, (batch.epoch, batch.epoch < lossy && !leads), anew, item);
             }

@@ -58,8 +58,8 @@ pub struct Desk {
     pub(super) groups: SortedMap<u32, Group>,
     /// Where the log ended that it was read from.
     read_to: Offset,
-    /// Whether all of that is committed. Before, it serves nobody: what it was dealt by may be lost yet, and then the next
-    /// coordinator gives the same generation to another plan. (Kafka's own answers at once.)
+    /// Whether all of that is committed. Before, it serves nobody: what it was dealt by may be lost yet, and then the
+    /// next coordinator gives the same generation to another plan. (Kafka's own answers at once.)
     open: bool,
 }
 

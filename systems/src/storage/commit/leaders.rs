@@ -45,9 +45,9 @@ impl Leaders {
 
     /// A replica says that it does not lead, and perhaps who does. Whether what is open is to be said again at once.
     ///
-    /// Each open message is answered by a redirect of its own, and two replicas with old news may name each other: would
-    /// every redirect have everything said again, the messages would double each round. So it is said again once in
-    /// `retry`, and the rest is left to the time-out.
+    /// Each open message is answered by a redirect of its own, and two replicas with old news may name each other:
+    /// would every redirect have everything said again, the messages would double each round. So it is said again
+    /// once in `retry`, and the rest is left to the time-out.
     pub(super) fn redirected(&mut self, shard: u32, from: NodeId, hint: Option<NodeId>, now: LocalInstant) -> bool {
         if self.of(shard) != from {
             return false;

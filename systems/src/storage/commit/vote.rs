@@ -54,8 +54,8 @@ impl Shard {
         if !finish.participants.has(self.number) {
             let message = self.ballot(txn, Vote::ReadOnly, finish.participants, executed);
             self.last_confirm += 1;
-            // Who does not lead any more may have read what is not the newest: nothing is said until it is known, not even
-            // to who asks again.
+            // Who does not lead any more may have read what is not the newest: nothing is said until it is known, not
+            // even to who asks again.
             self.confirms.insert(self.last_confirm, (txn, message));
             if self.log.confirm(self.me, self.last_confirm, fx) {
                 self.on_confirmed(self.last_confirm, true, fx);

@@ -81,8 +81,8 @@ pub(super) struct Lead {
 }
 
 impl Lead {
-    /// Whether a call comes over a connection of this reign. What a learner had sent in an earlier one, to the same node,
-    /// is what its sessions may have done since through another server: a connection ends with the reign.
+    /// Whether a call comes over a connection of this reign. What a learner had sent in an earlier one, to the same
+    /// node, is what its sessions may have done since through another server: a connection ends with the reign.
     fn hears(&self, from: NodeId, me: NodeId) -> bool {
         from == me || self.learners.contains_key(&from)
     }

@@ -328,9 +328,9 @@ impl App {
         }
     }
 
-    /// The session is over. Who held a lock has lost it; who waited for one has to queue again, with another mark: a leader
-    /// that has just lost its office says of sessions that they are over which the next one keeps, and their children
-    /// with them for a while, where they must not be taken for one's own (CURATOR-498).
+    /// The session is over. Who held a lock has lost it; who waited for one has to queue again, with another mark: a
+    /// leader that has just lost its office says of sessions that they are over which the next one keeps, and their
+    /// children with them for a while, where they must not be taken for one's own (CURATOR-498).
     pub(super) fn lose_locks(&mut self, session: Session, fx: &mut Fx<'_>) {
         let mut lost = Vec::new();
         for (key, task) in &mut self.tasks {
