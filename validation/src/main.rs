@@ -143,7 +143,8 @@ fn chosen(args: &Args) -> Result<Vec<Plan>, Stop> {
         let kind = systems::KINDS.iter().find(|kind| kind.name == what);
         let own_name = Path::new(FILES).join(format!("{what}.toml"));
         if what == "all" || kind.is_some() {
-            let of = |path: &&PathBuf| kind.is_none_or(|kind| plan::read(path).is_ok_and(|p| p.system.name == kind.name));
+            let of =
+                |path: &&PathBuf| kind.is_none_or(|kind| plan::read(path).is_ok_and(|p| p.system.name == kind.name));
             paths.extend(own.iter().filter(of).cloned());
         } else if own_name.exists() {
             paths.push(own_name);

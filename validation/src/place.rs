@@ -132,7 +132,8 @@ impl Hosts {
         }
         for number in 0..count {
             let held = words("unshare --net sleep infinity");
-            let holder = Process::start(&format!("the network of n{}", number + 1), &held, &folder.join("network.log"))?;
+            let holder =
+                Process::start(&format!("the network of n{}", number + 1), &held, &folder.join("network.log"))?;
             let network = format!("/proc/{}/ns/net", holder.id());
             let own = std::fs::read_link("/proc/self/ns/net").map_err(|error| error.to_string())?;
             wait(Duration::from_secs(5), "a network of its own", || {
@@ -142,7 +143,8 @@ impl Hosts {
             hosts.holders.push(holder);
             run(&words(&format!("ip link add sb{number} type veth peer name eth0 netns {id}")))?;
             run(&words(&format!("ip link set sb{number} master sb up")))?;
-            for line in [format!("addr add {address}/24 dev eth0"), "link set eth0 up".into(), "link set lo up".into()] {
+            for line in [format!("addr add {address}/24 dev eth0"), "link set eth0 up".into(), "link set lo up".into()]
+            {
                 run(&hosts.command(number, &words(&format!("ip {line}"))))?;
             }
         }
@@ -255,6 +257,8 @@ mod tests {
         let said = run(&words("ls /there/is/no/such/folder")).expect_err("it fails");
         assert!(said.contains("ls /there/is/no/such/folder: "), "{said}");
         assert!(run(&words("there-is-no-such-program")).is_err());
-        assert!(wait::<()>(Duration::from_millis(30), "a miracle", || None).is_err_and(|said| said.contains("a miracle")));
+        assert!(
+            wait::<()>(Duration::from_millis(30), "a miracle", || None).is_err_and(|said| said.contains("a miracle"))
+        );
     }
 }

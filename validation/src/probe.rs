@@ -1,6 +1,6 @@
 //! Who asks all the while, and what an outage is: as `docs/availability.md` has it.
 //!
-//! Probes ask on a fixed grid, whatever becomes of the one before. A window is down when fewer than half of the probes
+//! Probes ask in turn on a fixed grid, and one whose answer took longer than its turn at once. A window is down when fewer than half of the probes
 //! begun in it were served in time; an outage is a run of such windows, from the first probe that was not served to the
 //! return of the first success after which service stays up. Of one unserved probe alone nothing is made.
 
@@ -50,10 +50,9 @@ impl Probers {
                     let ended = began.elapsed();
                     let served = served && ended - asked <= timeout;
                     probes.lock().unwrap_or_else(PoisonError::into_inner).push(Probe { asked, ended, served });
-                    // One that took longer than its turn misses the turns in between.
-                    while next <= Instant::now() {
-                        next += round;
-                    }
+                    // One that took longer than its turn asks again at once: were turns left out, all would wait together
+                    // after their first time-outs, and nobody would ask for as long.
+                    next = (next + round).max(Instant::now());
                 }
             })
         };
@@ -93,6 +92,11 @@ impl Drop for Probers {
 pub fn until_served(probes: &[Probe], fault: Duration) -> Option<Duration> {
     let good = probes.iter().filter(|probe| probe.served && probe.asked >= fault);
     good.map(|probe| probe.ended - fault).min()
+}
+
+/// When the last probe was asked that was not served.
+pub fn last_unserved(probes: &[Probe]) -> Option<Duration> {
+    probes.iter().filter(|probe| !probe.served).map(|probe| probe.asked).max()
 }
 
 /// How long the longest outage was, of probes in order; `None` where there was none.
@@ -192,10 +196,33 @@ mod tests {
     }
 
     #[test]
+    fn a_share_that_fails_lasts_until_the_last_failure() {
+        let probes = probes(|at| (300..=600).contains(&at) && at % 30 == 0);
+        assert_eq!(last_unserved(&probes), Some(ms(600)));
+        assert_eq!(longest_outage(&probes), None, "two of three are served all the while");
+        assert_eq!(last_unserved(&[]), None);
+    }
+
+    #[test]
     fn one_unserved_probe_alone_is_no_outage() {
         let rare = |at: u64| Probe { asked: ms(at), ended: ms(at + 1), served: at != 500 };
         assert_eq!(longest_outage(&(0..10).map(|n| rare(n * 100)).collect::<Vec<_>>()), None);
         assert_eq!(longest_outage(&[]), None);
+    }
+
+    #[test]
+    fn somebody_asks_all_the_while_though_nobody_is_served() {
+        let hangs = || -> Ask {
+            Box::new(|timeout| {
+                std::thread::sleep(timeout);
+                false
+            })
+        };
+        let probers = Probers::start((0..10).map(|_| hangs()).collect(), ms(5), ms(50), Instant::now());
+        std::thread::sleep(ms(600));
+        let asked: Vec<Duration> = probers.stop().iter().map(|probe| probe.asked).collect();
+        let longest = asked.windows(2).map(|two| two[1] - two[0]).max().expect("several");
+        assert!(longest < ms(45), "nobody asked for {longest:?}");
     }
 
     #[test]

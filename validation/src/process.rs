@@ -227,12 +227,15 @@ mod tests {
     #[test]
     fn paused_is_stopped_and_goes_on() {
         let folder = folder("paused");
-        let process = Process::start("n1", &["sleep".to_owned(), "600".to_owned()], &folder.join("log")).expect("sleep");
+        let process =
+            Process::start("n1", &["sleep".to_owned(), "600".to_owned()], &folder.join("log")).expect("sleep");
         let state = || {
             let stat = fs::read_to_string(format!("/proc/{}/stat", process.id())).expect("it lives");
             stat.rsplit_once(") ").expect("a name").1.chars().next()
         };
-        assert!(wait(|| fs::read(format!("/proc/{}/cmdline", process.id())).is_ok_and(|line| line.starts_with(b"sleep"))));
+        assert!(wait(
+            || fs::read(format!("/proc/{}/cmdline", process.id())).is_ok_and(|line| line.starts_with(b"sleep"))
+        ));
         process.pause();
         assert!(wait(|| state() == Some('T')));
         process.resume();

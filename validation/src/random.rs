@@ -24,11 +24,6 @@ impl Random {
         let wide = to.saturating_sub(from).as_micros() as u64;
         from + Duration::from_micros(self.next() % (wide + 1))
     }
-
-    /// One of so many.
-    pub fn below(&mut self, count: usize) -> usize {
-        (self.next() % count.max(1) as u64) as usize
-    }
 }
 
 #[cfg(test)]

@@ -7,9 +7,11 @@ use crate::systems::System;
 use std::time::{Duration, Instant};
 
 /// A trial that is not over by then has failed.
-const LIMIT: Duration = Duration::from_secs(120);
+pub const LIMIT: Duration = Duration::from_secs(600);
 /// How long it is watched after service is back: what fails again is part of the outage.
 const SETTLE: Duration = Duration::from_millis(500);
+/// Where a share of the requests fails: so long without a failure, and it is over.
+const QUIET: Duration = Duration::from_secs(4);
 /// How often the stage looks.
 const LOOK: Duration = Duration::from_millis(2);
 
@@ -61,9 +63,9 @@ impl<'a> Stage<'a> {
         &self.faults[0].0.target
     }
 
-    /// Waits for the first fault's moment, if it is for the system to carry out.
-    pub fn wait_first(&self) {
-        self.sleep_until(self.faults[0].1);
+    /// When the first fault begins, since the trial began.
+    pub fn first(&self) -> Duration {
+        self.faults[0].1
     }
 
     fn sleep_until(&self, at: Duration) {
@@ -114,9 +116,8 @@ impl<'a> Stage<'a> {
     /// # Errors
     /// It can not be started.
     pub fn mend(&self, system: &mut (impl System + ?Sized), victim: usize) -> Result<(), String> {
-        let stays = |(fault, ..): &(Fault, Duration, Option<Duration>)| {
-            fault.kind == Kind::Crash && fault.duration.is_none()
-        };
+        let stays =
+            |(fault, ..): &(Fault, Duration, Option<Duration>)| fault.kind == Kind::Crash && fault.duration.is_none();
         if self.faults.first().is_some_and(stays) { system.renew(victim) } else { Ok(()) }
     }
 }
@@ -157,7 +158,9 @@ pub fn by_probes(system: &mut (impl System + ?Sized), stage: &mut Stage<'_>) -> 
     let asks = system.asks(victim, plan.clients);
     let writer = system.writer(victim);
     let began = stage.begin();
-    let probers = Probers::start(asks, plan.every, plan.timeout, began);
+    // Members are asked in turn, each of them this often.
+    let every = plan.every * plan.clients as u32 / asks.len().max(1) as u32;
+    let probers = Probers::start(asks, every, plan.timeout, began);
     let writer = writer.map(|writer| Probers::start(vec![writer], plan.every, plan.timeout, began));
     let (first, back) = stage.run(system, victim, |first| {
         let back = probe::until_served(&probers.so_far(), first)?;
@@ -167,11 +170,29 @@ pub fn by_probes(system: &mut (impl System + ?Sized), stage: &mut Stage<'_>) -> 
     let probes = probers.stop();
     // What was asked before has nothing to do with the fault: only the outage that it caused counts.
     let near: Vec<_> = probes.into_iter().filter(|probe| probe.asked + plan.timeout >= first).collect();
-    let trial = Trial {
-        figures: vec![millis(back)],
-        outage: probe::longest_outage(&near).map(millis),
-        lost: system.lost()?,
-    };
+    let trial =
+        Trial { figures: vec![millis(back)], outage: probe::longest_outage(&near).map(millis), lost: system.lost()? };
     stage.mend(system, victim)?;
     Ok(trial)
+}
+
+/// A trial in which a share of the requests fails: until the first that is served after the last that was not.
+///
+/// # Errors
+/// Requests fail for ever.
+pub fn by_last_failure(system: &mut (impl System + ?Sized), stage: &mut Stage<'_>) -> Result<Trial, String> {
+    let victim = system.find(&stage.target().to_owned())?;
+    let plan = stage.plan;
+    let asks = system.asks(victim, plan.clients);
+    let began = stage.begin();
+    let probers = Probers::start(asks, plan.every, plan.timeout, began);
+    let (first, back) = stage.run(system, victim, |first| {
+        let probes = probers.so_far();
+        let last = probe::last_unserved(&probes).unwrap_or_default().max(first);
+        (began.elapsed() >= last + QUIET).then(|| probe::until_served(&probes, last).map(|back| last + back - first))?
+    })?;
+    let probes = probers.stop();
+    let near: Vec<_> = probes.into_iter().filter(|probe| probe.asked + plan.timeout >= first).collect();
+    stage.mend(system, victim)?;
+    Ok(Trial { figures: vec![millis(back)], outage: probe::longest_outage(&near).map(millis), lost: None })
 }

@@ -1,8 +1,12 @@
 //! The real systems: how each is started, who is who in it, and how it is asked.
 
 mod etcd;
+mod haproxy;
 mod redis;
 mod sentinel;
+mod serf;
+mod slurm;
+mod zookeeper;
 
 use crate::place::Hosts;
 use crate::plan::Plan;
@@ -18,7 +22,6 @@ pub enum Setting {
     /// Milliseconds.
     Time(u64),
     /// A number.
-    #[allow(dead_code, reason = "so far only times differ from the defaults")]
     Count(u64),
 }
 
@@ -51,7 +54,8 @@ pub struct Kind {
 }
 
 /// All of them, simplest first.
-pub const KINDS: &[Kind] = &[sentinel::KIND, redis::CLUSTER, etcd::KIND];
+pub const KINDS: &[Kind] =
+    &[sentinel::KIND, redis::CLUSTER, etcd::KIND, zookeeper::KIND, serf::KIND, haproxy::KIND, slurm::KIND];
 
 /// A real system that runs.
 pub trait System {
@@ -142,18 +146,28 @@ pub fn is_root() -> bool {
     id.is_ok_and(|output| output.stdout.trim_ascii() == b"0")
 }
 
-/// What a system says of its version: the first figure with dots in the first lines.
+/// A system's version: that of Debian's package, or else what its program says. (Debian's `serf` says another than it is.)
 pub fn version(kind: &Kind) -> String {
-    let Some((program, arguments)) = kind.version.split_first() else { return String::new() };
-    let said = Command::new(program).args(arguments).output().map(|said| [said.stdout, said.stderr].concat());
-    version_in(&String::from_utf8_lossy(&said.unwrap_or_default()))
+    let said = |command: &[&str]| {
+        let output = Command::new(command[0]).args(&command[1..]).output().ok();
+        output
+            .map_or_else(String::new, |said| String::from_utf8_lossy(&[said.stdout, said.stderr].concat()).into_owned())
+    };
+    // The last is the system's own; what comes before is what it needs.
+    let package = kind.programs.last().map_or("", |(_, package)| *package);
+    let packed = said(&["dpkg-query", "-W", "-f=${Version}", package]);
+    let packed = packed.split_once(':').map_or(&*packed, |(_, after)| after);
+    let found = version_in(packed);
+    if found == UNKNOWN { version_in(&said(kind.version)) } else { found }
 }
+
+const UNKNOWN: &str = "of unknown version";
 
 fn version_in(text: &str) -> String {
     let words = text.split(|c: char| c.is_whitespace() || "=,:".contains(c));
     let plain = words.map(|word| word.trim_start_matches('v'));
     let mut dotted = plain.filter(|word| word.starts_with(|c: char| c.is_ascii_digit()) && word.contains('.'));
-    let found = dotted.next().unwrap_or("of unknown version");
+    let found = dotted.next().unwrap_or(UNKNOWN);
     found.split(['-', '~', '+']).next().unwrap_or(found).to_owned()
 }
 
@@ -167,7 +181,8 @@ mod tests {
         assert_eq!(version_in("Redis server v=7.0.15 sha=00000000:0 malloc=jemalloc-5.3.0"), "7.0.15");
         assert_eq!(version_in("Serf v0.9.4\nAgent Protocol: 5"), "0.9.4");
         assert_eq!(version_in("HAProxy version 2.6.12-1+deb12u4 2026/01/01"), "2.6.12");
-        assert_eq!(version_in("nothing"), "of unknown version");
+        assert_eq!(version_in("0.9.4~ds1-1+b13"), "0.9.4");
+        assert_eq!(version_in("dpkg-query: no packages found"), UNKNOWN);
     }
 
     #[test]

@@ -47,9 +47,9 @@ impl Server {
         let name = format!("n{}", number + 1);
         let (own, address) = (folder.join(&name), hosts.address(number));
         fs::create_dir_all(&own).map_err(|error| format!("{}: {error}", own.display()))?;
-        // Its peers know it by where it connects from.
+        // Its peers know it by where it connects from; to Redis, 127.0.0.1 alone is not a stranger.
         let line = format!(
-            "redis-server --port {PORT} --bind {address} --bind-source-addr {address} --dir {} --appendonly no",
+            "redis-server --port {PORT} --bind {address} --bind-source-addr {address} --dir {} --appendonly no --protected-mode no",
             own.display()
         );
         let mut command = words(&line);
@@ -181,7 +181,8 @@ impl Cluster {
     /// Who owns the slot of this trial's key.
     fn owner(&self) -> Option<usize> {
         let key = self.key();
-        (0..self.servers.len()).find(|number| Client::new(&self.servers[*number].address).ok(&["set", &key, "1"], PATIENCE))
+        (0..self.servers.len())
+            .find(|number| Client::new(&self.servers[*number].address).ok(&["set", &key, "1"], PATIENCE))
     }
 
     /// The replica of a primary.

@@ -12,7 +12,7 @@ use crate::wire::resp::{Answer, Client};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// What there is to know of it.
 pub const KIND: Kind = Kind {
@@ -28,7 +28,7 @@ pub const KIND: Kind = Kind {
         ("down-after-milliseconds", Setting::Time(30_000)),
         ("failover-timeout", Setting::Time(180_000)),
     ],
-    figures: &[("", "until a write that was asked after the fault has succeeded at a new primary")],
+    figures: &[("", "until a write that was asked after the fault has succeeded at the primary whom a Sentinel names")],
     start,
 };
 
@@ -91,7 +91,7 @@ impl Sentinel {
             let file = own.join("sentinel.conf");
             let address = self.hosts.address(number);
             let text = format!(
-                "port {PORT}\nbind {address}\nbind-source-addr {address}\ndir {}\n{}",
+                "port {PORT}\nprotected-mode no\nbind {address}\nbind-source-addr {address}\ndir {}\n{}",
                 own.display(),
                 self.config
             );
@@ -117,6 +117,24 @@ impl Sentinel {
         value("num-slaves") == Some(self.nodes - 1) && value("num-other-sentinels") == Some(self.sentinels - 1)
     }
 
+    /// A client as clients of Sentinel are: it asks an arbiter who the primary is, and writes there.
+    fn asker(&self, arbiter: usize) -> Ask {
+        let mut told = Client::new(&format!("{}:{PORT}", self.hosts.address(arbiter)));
+        let mut primary: Option<(String, Client)> = None;
+        Box::new(move |timeout| {
+            let began = Instant::now();
+            let answer = told.ask(&["sentinel", "get-master-addr-by-name", "m"], timeout);
+            let Ok(Answer::List(pair)) = answer else { return false };
+            let [Some(host), Some(port)] = [0, 1].map(|at| pair.get(at).and_then(Answer::text)) else { return false };
+            let address = format!("{host}:{port}");
+            if primary.as_ref().is_none_or(|(known, _)| *known != address) {
+                primary = Some((address.clone(), Client::new(&address)));
+            }
+            let left = timeout.saturating_sub(began.elapsed());
+            primary.as_mut().is_some_and(|(_, client)| client.ok(&["set", "probe", "1"], left))
+        })
+    }
+
     /// Who says that it is the primary, of those that live.
     fn primary(&self) -> Option<usize> {
         (0..self.nodes).rev().find(|number| self.servers[*number].info("role").as_deref() == Some("master"))
@@ -131,10 +149,12 @@ impl System for Sentinel {
         let replicas = |system: &Self| system.servers[1..].iter().all(Server::follows);
         wait(Duration::from_secs(30), "replicas that follow", || replicas(self).then_some(()))?;
         let known = |system: &Self| (0..system.sentinels).all(|number| system.knows_all(number));
-        wait(Duration::from_secs(30), "Sentinels that know each other", || known(self).then_some(())).or_else(|waited| {
-            self.arbiters.iter_mut().try_for_each(Process::check)?;
-            Err(waited)
-        })
+        wait(Duration::from_secs(30), "Sentinels that know each other", || known(self).then_some(())).or_else(
+            |waited| {
+                self.arbiters.iter_mut().try_for_each(Process::check)?;
+                Err(waited)
+            },
+        )
     }
 
     fn find(&mut self, target: &str) -> Result<usize, String> {
@@ -167,9 +187,8 @@ impl System for Sentinel {
         &self.hosts
     }
 
-    fn asks(&mut self, victim: usize, clients: usize) -> Vec<Ask> {
-        let live: Vec<&Server> = (0..self.nodes).filter(|n| *n != victim).map(|n| &self.servers[n]).collect();
-        (0..clients * live.len()).map(|number| live[number % live.len()].setter("probe".to_owned())).collect()
+    fn asks(&mut self, _victim: usize, clients: usize) -> Vec<Ask> {
+        (0..clients * self.sentinels).map(|number| self.asker(number % self.sentinels)).collect()
     }
 
     fn writer(&mut self, victim: usize) -> Option<Ask> {

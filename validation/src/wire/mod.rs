@@ -1,6 +1,7 @@
 //! What clients of real systems say, by hand: as much of each protocol as a probe needs.
 
 pub mod http;
+pub mod jute;
 pub mod resp;
 
 use std::io;
