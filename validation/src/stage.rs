@@ -153,7 +153,7 @@ pub fn millis(time: Duration) -> f64 {
 /// # Errors
 /// Service did not come back.
 pub fn by_probes(system: &mut (impl System + ?Sized), stage: &mut Stage<'_>) -> Result<Trial, String> {
-    let victim = system.find(&stage.target().to_owned())?;
+    let victim = system.find(stage.target())?;
     let plan = stage.plan;
     let asks = system.asks(victim, plan.clients);
     let writer = system.writer(victim);
@@ -181,7 +181,7 @@ pub fn by_probes(system: &mut (impl System + ?Sized), stage: &mut Stage<'_>) -> 
 /// # Errors
 /// Requests fail for ever.
 pub fn by_last_failure(system: &mut (impl System + ?Sized), stage: &mut Stage<'_>) -> Result<Trial, String> {
-    let victim = system.find(&stage.target().to_owned())?;
+    let victim = system.find(stage.target())?;
     let plan = stage.plan;
     let asks = system.asks(victim, plan.clients);
     let began = stage.begin();

@@ -114,7 +114,7 @@ impl System for Serf {
     }
 
     fn trial(&mut self, stage: &mut Stage<'_>) -> Result<Trial, String> {
-        let victim = self.find(&stage.target().to_owned())?;
+        let victim = self.find(stage.target())?;
         let began = stage.begin();
         let fail = |error: std::io::Error| format!("a log: {error}");
         let mut logs = Vec::new();

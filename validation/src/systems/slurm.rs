@@ -160,7 +160,7 @@ impl System for Slurm {
     }
 
     fn trial(&mut self, stage: &mut Stage<'_>) -> Result<Trial, String> {
-        let victim = self.find(&stage.target().to_owned())?;
+        let victim = self.find(stage.target())?;
         let began = stage.begin();
         let (config, folder, job) = (self.config.clone(), self.folder.clone(), self.job.clone());
         let mut dead = false;
