@@ -1,5 +1,5 @@
-//! Real systems beside the model: starts them from Debian's packages, kills what a file says, and times how long service
-//! is gone, with the simulator's definition of an outage.
+//! Real systems beside the model: starts them from Debian's packages, kills what a file says, and times how long
+//! service is gone, with the simulator's definition of an outage.
 
 mod place;
 mod plan;
@@ -34,9 +34,9 @@ const ENVIRONMENT: u8 = 74;
 #[derive(Parser)]
 #[command(
     name = "validation",
-    after_help = "Exit codes: 0 all was measured; 1 a trial did not come to an end; 2 bad usage or a file with mistakes; \
-                  70 a bug in this tool; 74 the machine would not (not installed, not allowed, a full disk); 130 interrupted. \
-                  Of `all`, what is not installed is named and left out."
+    after_help = "Exit codes: 0 all was measured; 1 a trial did not come to an end; 2 bad usage or a file with \
+                  mistakes; 70 a bug in this tool; 74 the machine would not (not installed, not allowed, a full disk); \
+                  130 interrupted. Of `all`, what is not installed is named and left out."
 )]
 struct Args {
     /// What to measure: a system (etcd, sentinel, redis-cluster, zookeeper, serf, haproxy, slurm), `all`, or files.

@@ -1,8 +1,8 @@
 //! Where the real systems run: in namespaces of their own, or on the machine's loopback.
 //!
-//! In namespaces the tool starts itself once more under `unshare`: with a network in which nothing but its own processes
-//! can be reached, and with process numbers of its own, so that the kernel ends all of them with the first. Members share
-//! that network's loopback, or sit on hosts of their own behind a bridge, whose links can be cut.
+//! In namespaces the tool starts itself once more under `unshare`: with a network in which nothing but its own
+//! processes can be reached, and with process numbers of its own, so that the kernel ends all of them with the first.
+//! Members share that network's loopback, or sit on hosts of their own behind a bridge, whose links can be cut.
 
 use crate::process::{self, Process};
 use std::io::Read;

@@ -1,8 +1,9 @@
 //! Who asks all the while, and what an outage is: as `docs/availability.md` has it.
 //!
-//! Probes ask in turn on a fixed grid, and one whose answer took longer than its turn at once. A window is down when fewer than half of the probes
-//! begun in it were served in time; an outage is a run of such windows, from the first probe that was not served to the
-//! return of the first success after which service stays up. Of one unserved probe alone nothing is made.
+//! Probes ask in turn on a fixed grid, and one whose answer took longer than its turn at once. A window is down when
+//! fewer than half of the probes begun in it were served in time; an outage is a run of such windows, from the first
+//! probe that was not served to the return of the first success after which service stays up. Of one unserved probe
+//! alone nothing is made.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -50,8 +51,8 @@ impl Probers {
                     let ended = began.elapsed();
                     let served = served && ended - asked <= timeout;
                     probes.lock().unwrap_or_else(PoisonError::into_inner).push(Probe { asked, ended, served });
-                    // One that took longer than its turn asks again at once: were turns left out, all would wait together
-                    // after their first time-outs, and nobody would ask for as long.
+                    // One that took longer than its turn asks again at once: were turns left out, all would wait
+                    // together after their first time-outs, and nobody would ask for as long.
                     next = (next + round).max(Instant::now());
                 }
             })

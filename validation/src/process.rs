@@ -1,7 +1,7 @@
 //! A process of a real system: in a group of its own, and gone with whoever started it.
 //!
-//! However the tool ends, nothing goes on: a group is killed when its [`Process`] is dropped (an error, a panic), when the
-//! tool is interrupted ([`end_all`]), and by the kernel when the tool itself is killed (`setpriv --pdeathsig`).
+//! However the tool ends, nothing goes on: a group is killed when its [`Process`] is dropped (an error, a panic), when
+//! the tool is interrupted ([`end_all`]), and by the kernel when the tool itself is killed (`setpriv --pdeathsig`).
 
 use std::fs::{self, File};
 use std::io::{self, Read};

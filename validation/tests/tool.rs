@@ -30,7 +30,8 @@ fn installed(program: &str) -> bool {
 fn a_file_with_mistakes_is_refused_with_all_of_them() {
     let folder = folder("mistakes");
     let file = folder.join("bad.toml");
-    let text = "[validation]\nname = \"x\"\ntitle = \"y\"\nsystem = \"etcd\"\ntrails = 3\n\n[[fault]]\nkind = \"crush\"\ntarget = \"leader\"\n";
+    let text = "[validation]\nname = \"x\"\ntitle = \"y\"\nsystem = \"etcd\"\ntrails = 3\n\n\
+                [[fault]]\nkind = \"crush\"\ntarget = \"leader\"\n";
     fs::write(&file, text).expect("written");
     let (code, said) = ended(&tool().arg(&file).arg("nowhere").output().expect("it runs"));
     assert_eq!(code, Some(2), "{said}");

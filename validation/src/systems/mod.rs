@@ -146,7 +146,7 @@ pub fn is_root() -> bool {
     id.is_ok_and(|output| output.stdout.trim_ascii() == b"0")
 }
 
-/// A system's version: that of Debian's package, or else what its program says. (Debian's `serf` says another than it is.)
+/// A system's version: that of Debian's package, or else what its program says. (Debian's `serf` says another.)
 pub fn version(kind: &Kind) -> String {
     let said = |command: &[&str]| {
         let output = Command::new(command[0]).args(&command[1..]).output().ok();

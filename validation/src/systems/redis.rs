@@ -39,7 +39,7 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts one that keeps its data in memory alone; what it knew before is forgotten, but for its place in a cluster.
+    /// Starts one that keeps its data in memory alone; what it knew is forgotten, but for its place in a cluster.
     ///
     /// # Errors
     /// It can not be started.
@@ -49,7 +49,8 @@ impl Server {
         fs::create_dir_all(&own).map_err(|error| format!("{}: {error}", own.display()))?;
         // Its peers know it by where it connects from; to Redis, 127.0.0.1 alone is not a stranger.
         let line = format!(
-            "redis-server --port {PORT} --bind {address} --bind-source-addr {address} --dir {} --appendonly no --protected-mode no",
+            "redis-server --port {PORT} --bind {address} --bind-source-addr {address} --protected-mode no \
+             --appendonly no --dir {}",
             own.display()
         );
         let mut command = words(&line);

@@ -1,5 +1,5 @@
-//! Slurm: a controller and nodes that run its jobs. It is run in namespaces alone: what a node's daemon starts leaves its
-//! group, and only the kernel ends all of that with certainty.
+//! Slurm: a controller and nodes that run its jobs. It is run in namespaces alone: what a node's daemon starts leaves
+//! its group, and only the kernel ends all of that with certainty.
 
 use super::{Kind, Setting, System};
 use crate::place::{self, Hosts, wait, words};
@@ -47,7 +47,8 @@ fn start(plan: &Plan, hosts: Hosts, folder: &Path) -> Result<Box<dyn System>, St
     let (count, last) = (plan.nodes, 17_000 + plan.nodes);
     let text = format!(
         "ClusterName=local\nSlurmctldHost={name}(127.0.0.1)\nAuthType=auth/munge\nAuthInfo=socket={at}/munge.socket\n\
-         CredType=cred/munge\nSlurmUser=root\nSlurmdUser=root\nStateSaveLocation={at}/state\nSlurmdSpoolDir={at}/spool/%n\n\
+         CredType=cred/munge\nSlurmUser=root\nSlurmdUser=root\nStateSaveLocation={at}/state\n\
+         SlurmdSpoolDir={at}/spool/%n\n\
          SlurmctldPidFile={at}/controller.pid\nSlurmdPidFile={at}/%n.pid\nSlurmdTimeout={}\n\
          ProctrackType=proctrack/linuxproc\nTaskPlugin=task/none\nSelectType=select/cons_tres\n\
          SelectTypeParameters=CR_Core\nReturnToService=2\n\
@@ -55,6 +56,10 @@ fn start(plan: &Plan, hosts: Hosts, folder: &Path) -> Result<Box<dyn System>, St
          PartitionName=all Nodes=ALL Default=YES MaxTime=INFINITE State=UP\n",
         plan.settings["SlurmdTimeout"]
     );
+    // It does not start on a machine without any address but the loopback's.
+    for line in ["link add sb0 type bridge", "addr add 10.77.1.1/24 dev sb0", "link set sb0 up"] {
+        place::run(&words(&format!("ip {line}")))?;
+    }
     let made = ["state", "spool"].into_iter().try_for_each(|name| fs::create_dir_all(folder.join(name)));
     made.and_then(|()| fs::write(&config, text))
         .and_then(|()| fs::write(folder.join("munge.key"), [7; 128]))

@@ -104,7 +104,7 @@ impl ZooKeeper {
         said.lines().find_map(|line| line.strip_prefix("Mode: ").map(str::to_owned))
     }
 
-    /// A client with a node of its own dies. When its server noticed is not for it to say: the session ends by its time.
+    /// A client with a node of its own dies. That its server noticed changes nothing: the session ends by its time.
     fn session_dies(&mut self, stage: &mut Stage<'_>) -> Result<Trial, String> {
         self.trials += 1;
         let (path, at) = (format!("/session-{}", self.trials), self.trials % self.servers.len());
