@@ -194,7 +194,12 @@ fn trials_of(plan: &Plan, folder: &Path, out: &Path) -> Result<(), Stop> {
     println!("{}: {} {}, {}", plan.name, plan.system.title, conditions.version, plan.title);
     std::fs::create_dir_all(folder).map_err(|error| Stop::machine(format!("{}: {error}", folder.display())))?;
     let hosts = if plan.hosts { Hosts::separate(plan.nodes, folder) } else { Ok(Hosts::loopback(plan.nodes)) };
-    let mut system = (plan.system.start)(plan, hosts.map_err(Stop::machine)?, folder).map_err(Stop::machine)?;
+    let hosts = hosts.map_err(Stop::machine)?;
+    // What the machine does not allow is better known before a cluster has started.
+    for fault in &plan.faults {
+        hosts.try_out(fault).map_err(Stop::machine)?;
+    }
+    let mut system = (plan.system.start)(plan, hosts, folder).map_err(Stop::machine)?;
     let mut random = Random::new(plan.seed);
     let mut all: Vec<Trial> = Vec::new();
     for number in 1..=plan.trials {

@@ -4,6 +4,7 @@
 //! processes can be reached, and with process numbers of its own, so that the kernel ends all of them with the first.
 //! Members share that network's loopback, or sit on hosts of their own behind a bridge, whose links can be cut.
 
+use crate::plan::{Fault, Kind};
 use crate::process::{self, Process};
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -168,7 +169,7 @@ impl Hosts {
     ///
     /// # Errors
     /// `nft` is not there, or not allowed.
-    pub fn isolate(&self, number: usize) -> Result<(), String> {
+    fn isolate(&self, number: usize) -> Result<(), String> {
         let others: Vec<String> = (0..self.count).filter(|other| *other != number).map(address_of).collect();
         let others = others.join(", ");
         let rules = format!(
@@ -182,21 +183,41 @@ impl Hosts {
     ///
     /// # Errors
     /// `tc` is not there, or the kernel has no `netem`.
-    pub fn delay(&self, number: usize, by: Duration) -> Result<(), String> {
+    fn delay(&self, number: usize, by: Duration) -> Result<(), String> {
         let line = format!("tc qdisc add dev eth0 root netem delay {}us", by.as_micros());
         run(&self.command(number, &words(&line)))
+    }
+
+    /// Does to a member's link what a fault does to it; nothing for other faults.
+    ///
+    /// # Errors
+    /// As [`Self::isolate`] and [`Self::delay`].
+    pub fn bite(&self, number: usize, fault: &Fault) -> Result<(), String> {
+        match fault.kind {
+            Kind::Partition => self.isolate(number),
+            Kind::Delay => self.delay(number, fault.by.unwrap_or_default()),
+            Kind::Crash | Kind::Pause => Ok(()),
+        }
     }
 
     /// Takes back what was done to a member's link.
     ///
     /// # Errors
     /// As it was done.
-    pub fn heal(&self, number: usize, kind: crate::plan::Kind) -> Result<(), String> {
+    pub fn heal(&self, number: usize, kind: Kind) -> Result<(), String> {
         match kind {
-            crate::plan::Kind::Partition => run(&self.command(number, &words("nft delete table inet sb"))),
-            crate::plan::Kind::Delay => run(&self.command(number, &words("tc qdisc del dev eth0 root"))),
-            crate::plan::Kind::Crash | crate::plan::Kind::Pause => Ok(()),
+            Kind::Partition => run(&self.command(number, &words("nft delete table inet sb"))),
+            Kind::Delay => run(&self.command(number, &words("tc qdisc del dev eth0 root"))),
+            Kind::Crash | Kind::Pause => Ok(()),
         }
+    }
+
+    /// Whether a fault can be carried out here: does it to the first member's link, and takes it back.
+    ///
+    /// # Errors
+    /// What the machine says.
+    pub fn try_out(&self, fault: &Fault) -> Result<(), String> {
+        self.bite(0, fault).and_then(|()| self.heal(0, fault.kind))
     }
 }
 

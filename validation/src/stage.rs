@@ -126,8 +126,7 @@ fn bite(system: &mut (impl System + ?Sized), member: usize, fault: &Fault) -> Re
     match fault.kind {
         Kind::Crash => system.process(member).kill(),
         Kind::Pause => system.process(member).pause(),
-        Kind::Partition => system.hosts().isolate(member)?,
-        Kind::Delay => system.hosts().delay(member, fault.by.unwrap_or_default())?,
+        Kind::Partition | Kind::Delay => system.hosts().bite(member, fault)?,
     }
     Ok(())
 }
