@@ -22,6 +22,8 @@ struct File<'a> {
     /// Acknowledged writes that each has lost.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     lost: Vec<u64>,
+    /// When a probe was given up.
+    timeout_ms: u64,
     /// The model's file.
     #[serde(skip_serializing_if = "Option::is_none")]
     model: Option<&'a str>,
@@ -99,6 +101,7 @@ pub fn write(folder: &Path, plan: &Plan, all: &[Trial], conditions: &Conditions)
             trials: all.iter().map(|trial| trial.figures[number]).collect(),
             outages: all.iter().filter(|_| probed).map(|trial| trial.outage).collect(),
             lost: all.iter().filter(|_| number == 0).filter_map(|trial| trial.lost).collect(),
+            timeout_ms: plan.timeout.as_millis() as u64,
             model: plan.model.as_deref(),
             conditions,
         };

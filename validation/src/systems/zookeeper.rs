@@ -28,7 +28,7 @@ pub const KIND: Kind = Kind {
     ],
     figures: &[(
         "",
-        "until the fault is over for clients: a new session has written, or the node of a dead one is gone",
+        "until a new session has written; or, where it was the client that died, until its own node is gone",
     )],
     start,
 };
