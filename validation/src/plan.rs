@@ -35,6 +35,8 @@ pub struct Plan {
     pub timeout: Duration,
     /// Probes of one member that may be under way at once.
     pub clients: usize,
+    /// Whether nobody asks before something goes wrong: where each question leaves work behind.
+    pub from_fault: bool,
     /// What goes wrong, in order of time.
     pub faults: Vec<Fault>,
 }
@@ -154,18 +156,11 @@ impl Reader<'_> {
         self.keys(cluster, &["nodes", "hosts"], "[cluster]");
         let usual = system.map_or((3, (1, 100)), |system| system.nodes);
         let nodes = self.number(cluster, "nodes", usual.0, usual.1);
-        let hosts = match cluster.get("hosts").map(|value| (value.span().start, value.get_ref())) {
-            None => false,
-            Some((_, DeValue::Boolean(yes))) => *yes,
-            Some((at, _)) => {
-                self.problem(at, "`hosts` is `true` or `false`");
-                false
-            }
-        };
+        let hosts = self.truth(cluster, "hosts");
         let settings = self.table(top, "settings").unwrap_or(&empty);
         let settings = self.settings(settings, system);
         let load = self.table(top, "load").unwrap_or(&empty);
-        self.keys(load, &["every", "timeout", "clients"], "[load]");
+        self.keys(load, &["every", "timeout", "clients", "from_fault"], "[load]");
         let every = self.time(load, "every").unwrap_or(Duration::from_millis(25));
         let timeout = self.time(load, "timeout").unwrap_or(Duration::from_millis(250));
         if every.is_zero() || timeout.is_zero() {
@@ -173,6 +168,7 @@ impl Reader<'_> {
             self.problem(at, "`every` and `timeout` are longer than nothing");
         }
         let clients = self.number(load, "clients", 10, (1, 64)) as usize;
+        let from_fault = self.truth(load, "from_fault");
         let faults = self.faults(top, system, hosts);
         Some(Plan {
             name: name?.1,
@@ -187,6 +183,7 @@ impl Reader<'_> {
             every,
             timeout,
             clients,
+            from_fault,
             faults,
         })
     }
@@ -281,6 +278,17 @@ impl Reader<'_> {
             _ => {
                 self.problem(value.span().start, format!("`{key}` is text: {key} = \"...\""));
                 None
+            }
+        }
+    }
+
+    fn truth(&mut self, table: &Table<'_>, key: &str) -> bool {
+        match table.get(key).map(|value| (value.span().start, value.get_ref())) {
+            None => false,
+            Some((_, DeValue::Boolean(yes))) => *yes,
+            Some((at, _)) => {
+                self.problem(at, format!("`{key}` is `true` or `false`"));
+                false
             }
         }
     }

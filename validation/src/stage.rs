@@ -1,7 +1,7 @@
 //! One trial: the cluster is whole, something goes wrong, and it is timed until service is back.
 
 use crate::plan::{Fault, Kind, Plan};
-use crate::probe::{self, Probers};
+use crate::probe::{self, Probe, Probers};
 use crate::random::Random;
 use crate::systems::System;
 use std::time::{Duration, Instant};
@@ -147,51 +147,70 @@ pub fn millis(time: Duration) -> f64 {
     (time.as_secs_f64() * 1e6).round() / 1e3
 }
 
-/// The usual trial: probes at every member but the one that is hit, until one that was asked after the fault is served.
+/// When service is back, of the probes so far: since the trial began, and once that is certain. The fault's moment and
+/// the present are since then, too.
+pub type Back = fn(&[Probe], Duration, Duration) -> Option<Duration>;
+
+/// The usual rule: the first success that was asked after the fault.
+pub fn first_success(probes: &[Probe], fault: Duration, now: Duration) -> Option<Duration> {
+    let back = fault + probe::until_served(probes, fault)?;
+    (now >= back + SETTLE).then_some(back)
+}
+
+/// The rule where a share of the requests fails: the first success that was asked after the last that failed.
+pub fn after_last_failure(probes: &[Probe], fault: Duration, now: Duration) -> Option<Duration> {
+    let last = probe::last_unserved(probes).unwrap_or_default().max(fault);
+    let back = last + probe::until_served(probes, last)?;
+    (now >= last + QUIET).then_some(back)
+}
+
+/// A trial of a system that serves: probes at every member but the one that is hit, until service is `back`.
 ///
 /// # Errors
 /// Service did not come back.
-pub fn by_probes(system: &mut (impl System + ?Sized), stage: &mut Stage<'_>) -> Result<Trial, String> {
+pub fn by_probes(system: &mut (impl System + ?Sized), stage: &mut Stage<'_>, back: Back) -> Result<Trial, String> {
     let victim = system.find(stage.target())?;
     let plan = stage.plan;
     let asks = system.asks(victim, plan.clients);
     let writer = system.writer(victim);
     let began = stage.begin();
+    let members = (asks.len() / plan.clients).max(1) as u32;
     // Members are asked in turn, each of them this often.
-    let every = plan.every * plan.clients as u32 / asks.len().max(1) as u32;
-    let probers = Probers::start(asks, every, plan.timeout, began);
-    let writer = writer.map(|writer| Probers::start(vec![writer], plan.every, plan.timeout, began));
-    let (first, back) = stage.run(system, victim, |first| {
-        let back = probe::until_served(&probers.so_far(), first)?;
-        (began.elapsed() >= first + back + SETTLE).then_some(back)
+    let start = |asks, members| Probers::start(asks, plan.every / members, plan.timeout, began);
+    let (mut waiting, mut probers) = (Some(asks), None);
+    if !plan.from_fault {
+        probers = waiting.take().map(|asks| start(asks, members));
+    }
+    let writer = writer.map(|writer| start(vec![writer], 1));
+    let (first, over) = stage.run(system, victim, |first| {
+        if let Some(asks) = waiting.take() {
+            probers = Some(start(asks, members));
+        }
+        back(&probers.as_ref()?.so_far(), first, began.elapsed())
     })?;
     drop(writer);
-    let probes = probers.stop();
+    let probes = probers.map(Probers::stop).unwrap_or_default();
     // What was asked before has nothing to do with the fault: only the outage that it caused counts.
     let near: Vec<_> = probes.into_iter().filter(|probe| probe.asked + plan.timeout >= first).collect();
-    let trial =
-        Trial { figures: vec![millis(back)], outage: probe::longest_outage(&near).map(millis), lost: system.lost()? };
+    let outage = probe::longest_outage(&near).map(millis);
+    let trial = Trial { figures: vec![millis(over - first)], outage, lost: system.lost()? };
     stage.mend(system, victim)?;
     Ok(trial)
 }
 
-/// A trial in which a share of the requests fails: until the first that is served after the last that was not.
-///
-/// # Errors
-/// Requests fail for ever.
-pub fn by_last_failure(system: &mut (impl System + ?Sized), stage: &mut Stage<'_>) -> Result<Trial, String> {
-    let victim = system.find(stage.target())?;
-    let plan = stage.plan;
-    let asks = system.asks(victim, plan.clients);
-    let began = stage.begin();
-    let probers = Probers::start(asks, plan.every, plan.timeout, began);
-    let (first, back) = stage.run(system, victim, |first| {
-        let probes = probers.so_far();
-        let last = probe::last_unserved(&probes).unwrap_or_default().max(first);
-        (began.elapsed() >= last + QUIET).then(|| probe::until_served(&probes, last).map(|back| last + back - first))?
-    })?;
-    let probes = probers.stop();
-    let near: Vec<_> = probes.into_iter().filter(|probe| probe.asked + plan.timeout >= first).collect();
-    stage.mend(system, victim)?;
-    Ok(Trial { figures: vec![millis(back)], outage: probe::longest_outage(&near).map(millis), lost: None })
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn service_is_back_once_that_is_certain() {
+        let ms = Duration::from_millis;
+        let probe = |at: u64, served| Probe { asked: ms(at), ended: ms(at + 5), served };
+        let probes = [probe(0, true), probe(100, false), probe(200, true), probe(300, false), probe(400, true)];
+        assert_eq!(first_success(&probes, ms(50), ms(600)), None, "it may fail again");
+        assert_eq!(first_success(&probes, ms(50), ms(705)), Some(ms(205)));
+        assert_eq!(first_success(&probes, ms(401), ms(9000)), None);
+        assert_eq!(after_last_failure(&probes, ms(50), ms(4200)), None);
+        assert_eq!(after_last_failure(&probes, ms(50), ms(4300)), Some(ms(405)));
+    }
 }

@@ -138,6 +138,6 @@ impl System for HaProxy {
     }
 
     fn trial(&mut self, stage: &mut Stage<'_>) -> Result<Trial, String> {
-        stage::by_last_failure(self, stage)
+        stage::by_probes(self, stage, stage::after_last_failure)
     }
 }

@@ -112,7 +112,7 @@ pub trait System {
     /// # Errors
     /// It did not come to an end.
     fn trial(&mut self, stage: &mut Stage<'_>) -> Result<Trial, String> {
-        stage::by_probes(self, stage)
+        stage::by_probes(self, stage, stage::first_success)
     }
 }
 

@@ -206,6 +206,9 @@ impl System for ZooKeeper {
     }
 
     fn trial(&mut self, stage: &mut Stage<'_>) -> Result<Trial, String> {
-        if stage.target() == "client" { self.session_dies(stage) } else { stage::by_probes(self, stage) }
+        if stage.target() == "client" {
+            return self.session_dies(stage);
+        }
+        stage::by_probes(self, stage, stage::first_success)
     }
 }
