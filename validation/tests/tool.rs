@@ -60,7 +60,7 @@ fn what_is_not_installed_is_named() {
     }
     let (code, said) = ended(&tool().args(["all", "--check"]).env("PATH", &empty).output().expect("it runs"));
     assert_eq!(code, Some(0), "{said}");
-    for wanted in ["etcd-leader-killed is left out", "sentinel-primary-killed is left out", "no namespaces"] {
+    for wanted in ["etcd-leader-killed is left out", "redis-sentinel-primary-killed is left out", "no namespaces"] {
         assert!(said.contains(wanted), "{said}");
     }
     fs::remove_dir_all(empty).expect("removed");

@@ -47,7 +47,7 @@ struct Conditions {
 
 /// Why there is no model of what was measured; by the beginning of the name of the trials.
 const WITHOUT: [(&str, &str); 3] = [
-    ("sentinel", "no published scenario has Sentinels yet"),
+    ("redis-sentinel", "no published scenario has Sentinels yet"),
     (
         "haproxy",
         "`balancing` and `mesh` have health checks of their own making, and no scenario that is configured as HAProxy is: \
