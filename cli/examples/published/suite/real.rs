@@ -36,7 +36,7 @@ pub(super) struct Real {
     pub why: Option<&'static str>,
 }
 
-pub(super) const REAL: [Real; 6] = [
+const REAL: [Real; 6] = [
     Real {
         name: "Redis Cluster 7.0.15, a primary of three killed",
         trials: "redis-cluster-primary-killed",
@@ -87,6 +87,11 @@ pub(super) const REAL: [Real; 6] = [
         why: None,
     },
 ];
+
+/// All of them.
+pub(super) const fn all() -> &'static [Real] {
+    &REAL
+}
 
 /// When the run's process was killed.
 fn killed(run: &Run) -> u64 {

@@ -1,7 +1,7 @@
 //! The page `docs/validation.md`: each model beside the recorded trials, and beside those that `validation/` has made.
 
 use super::lab::{Lab, Study};
-use super::real::{REAL, RUNS_A_TRIAL, Real, trials};
+use super::real::{RUNS_A_TRIAL, Real, all, trials};
 use super::stats;
 use reports::{Chart, Curve, Distributions, Panel};
 use serde::Deserialize;
@@ -68,7 +68,7 @@ pub fn page(lab: &Lab, folder: &Path) -> Result<(String, Vec<Chart>), String> {
     let mut made = read(folder)?;
     let (mut page, mut charts) = (String::from(HEAD), Vec::new());
     let mut runs: Option<(&str, Vec<Answers>)> = None;
-    for real in &REAL {
+    for real in all() {
         let name = name_of(&made, real);
         let here = name.and_then(|name| made.remove(&name));
         let recorded = trials(real.trials)?;
@@ -180,7 +180,7 @@ fn answers(lab: &Lab, real: &Real, trials: usize) -> Result<Vec<Answers>, String
     let seeds = RUNS_A_TRIAL * real.times * trials as u64;
     let study = Study { file: real.file, set: &[], seeds, trace: false };
     lab.ask(&study, |run| {
-        let same = REAL.iter().filter(|other| other.file == real.file);
+        let same = all().iter().filter(|other| other.file == real.file);
         same.map(|one| (one.trials, (one.of)(run))).collect()
     })
 }
