@@ -84,7 +84,7 @@ fn own(tool: u32) -> PathBuf {
 /// The tool measuring etcd, with its first trial over.
 fn at_work(out: &Path, more: &[&str]) -> Child {
     let mut child = tool()
-        .args(["etcd", "--trials", "50", "--out"])
+        .args(["etcd-leader-killed", "--trials", "50", "--out"])
         .arg(out)
         .args(more)
         .stdout(Stdio::piped())
@@ -113,7 +113,7 @@ fn a_real_cluster_is_measured_and_nothing_is_left_however_it_ends() {
         return;
     }
     let out = folder("trials");
-    let output = tool().args(["etcd", "--trials", "1", "--out"]).arg(&out).output().expect("it runs");
+    let output = tool().args(["etcd-leader-killed", "--trials", "1", "--out"]).arg(&out).output().expect("it runs");
     let (code, said) = ended(&output);
     assert_eq!(code, Some(0), "{said}");
     let text = fs::read_to_string(out.join("etcd-leader-killed.json")).expect("it is written");

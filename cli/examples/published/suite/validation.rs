@@ -220,7 +220,7 @@ fn section(
         ),
     ];
     let close = |theirs: &[f64]| stats::distance(theirs, &ours) <= stats::apart(theirs.len(), ours.len());
-    let agree = [recorded, &here].into_iter().filter(|theirs| !theirs.is_empty()).all(|theirs| close(theirs));
+    let agree = [recorded, &here].into_iter().filter(|theirs| !theirs.is_empty()).all(close);
     let finding = if agree { "The model takes as long" } else { "The model takes another time" };
     let (finding, about) = (finding.to_owned(), format!("{}; nothing is fitted", real.name));
     let picture = Distributions { finding, about, axis: "time until it is over".to_owned(), panels };
