@@ -1,7 +1,7 @@
 # The verbs a person needs. `make test` is what CI runs; everything long is behind a verb of its own.
 CARGO ?= cargo
 
-.PHONY: help test optimised slurm lint doc bench bugs published sweep adapters plumbing dist fuzz charts clean
+.PHONY: help test optimised slurm lint doc bench bugs published validate sweep adapters plumbing dist fuzz charts clean
 
 help:            ## list the verbs
 	@grep -hE '^[a-z]+: .*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## /\1\t/' | expand -t 12
@@ -35,6 +35,11 @@ bugs:            ## switches every known bug on in the chaos files; fails if one
 
 published:       ## measures what papers publish and holds it to a band; writes target/published/ and docs/published.md
 	$(CARGO) run --quiet --release --package splitbrain --example published
+
+WHAT ?= all
+validate:        ## kills real systems that are installed, and holds the models to that; writes validation/trials/ and docs/validation.md
+	$(CARGO) run --quiet --manifest-path validation/Cargo.toml --target-dir target/validation -- $(WHAT)
+	$(CARGO) run --quiet --release --package splitbrain --example published -- beside validation/trials
 
 SEEDS ?= 1..1000
 SYSTEMS ?= raft paxos synod hashing balancing failover failover-cluster chubby zookeeper consul kubernetes redlock commit mapreduce mesh queue scheduling spark

@@ -2,6 +2,9 @@
 //!
 //! Usage: `published [SHARE [SECTION...]]`. SHARE 1 (the default) makes all runs, 10 a tenth of them. Prints the table, writes
 //! `target/published/` and, if everything was run, `docs/published.md`. Ends with 1 if a figure lies outside its band.
+//!
+//! `published beside TRIALS [SHARE]` holds the models to the trials that `validation/` has made, and to those in
+//! `fixtures/trials/`: it prints the page `docs/validation.md`, and writes it with its charts if SHARE is 1.
 
 mod suite;
 
@@ -21,7 +24,10 @@ a paper has published or what can be worked out, and says whether ours lies insi
 ";
 
 fn main() -> ExitCode {
-    let mut args = std::env::args().skip(1);
+    let mut args = std::env::args().skip(1).peekable();
+    if args.next_if(|word| word == "beside").is_some() {
+        return beside(args);
+    }
     let share = args.next().map_or(Ok(1), |text| text.parse());
     let sections: Result<Vec<u32>, _> = args.map(|text| text.parse()).collect();
     let (Ok(share @ 1..), Ok(sections)) = (share, sections) else {
@@ -33,6 +39,32 @@ fn main() -> ExitCode {
         Ok(false) => ExitCode::FAILURE,
         Err(errors) => {
             eprintln!("{errors}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// The models beside real systems. Whether they agree is for the page to say: a machine's trials are no test.
+fn beside(mut args: impl Iterator<Item = String>) -> ExitCode {
+    let (trials, share) = (args.next(), args.next().map_or(Ok(1), |text| text.parse()));
+    let (Some(trials), Ok(share @ 1..), None) = (trials, share, args.next()) else {
+        eprintln!("published beside TRIALS [SHARE]: a folder that validation has written, and a whole number");
+        return ExitCode::from(2);
+    };
+    let page = Lab::new(share).and_then(|lab| suite::validation::page(&lab, Path::new(&trials)));
+    let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs");
+    let written = page.and_then(|(page, charts)| {
+        println!("{page}");
+        let keep = |folder: &Path| {
+            write(&folder.join("validation"), None, &charts, false)?;
+            write(folder, Some(("validation.md", &page)), &[], false)
+        };
+        if share == 1 { keep(&docs) } else { Ok(()) }
+    });
+    match written {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
             ExitCode::from(2)
         }
     }
@@ -62,21 +94,23 @@ fn publish(share: u64, only: &[u32]) -> Result<bool, String> {
         "{inside} figures inside their band, {outside} outside, {explained} outside with a reason, {skipped} skipped"
     );
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    write(&root.join("target/published"), "table.md", &page, &charts, true)?;
+    write(&root.join("target/published"), Some(("table.md", &page)), &charts, true)?;
     let json = serde_json::to_vec_pretty(&all).map_err(|error| error.to_string())?;
     std::fs::write(root.join("target/published/table.json"), json).map_err(|error| error.to_string())?;
     // The page people read holds all of it, or is left as it is.
     if share == 1 && only.is_empty() && skipped == 0 {
-        write(&root.join("docs"), "published.md", &page, &charts, false)?;
+        write(&root.join("docs"), Some(("published.md", &page)), &charts, false)?;
     }
     Ok(outside == 0)
 }
 
-/// Writes the page and its charts.
-fn write(folder: &Path, name: &str, page: &str, charts: &[Chart], vector: bool) -> Result<(), String> {
+/// Writes a page and its charts.
+fn write(folder: &Path, page: Option<(&str, &str)>, charts: &[Chart], vector: bool) -> Result<(), String> {
     let files = || {
         std::fs::create_dir_all(folder)?;
-        std::fs::write(folder.join(name), page)?;
+        if let Some((name, text)) = page {
+            std::fs::write(folder.join(name), text)?;
+        }
         for chart in charts {
             std::fs::write(folder.join(format!("{}.png", chart.name)), chart.png())?;
             if vector {

@@ -21,6 +21,7 @@ pub mod row;
 pub mod scheduling;
 pub mod stats;
 pub mod transports;
+pub mod validation;
 
 use lab::Lab;
 use row::Findings;

@@ -20,20 +20,20 @@ struct Trials {
 
 /// Runs of ours for each trial of theirs, at least. Trials are dear and runs cheap: with fifty for one, what is left of the sampling error is the
 /// trials' own, and no second look at our side can change the answer.
-const RUNS_A_TRIAL: u64 = 50;
+pub(super) const RUNS_A_TRIAL: u64 = 50;
 
 /// One real system and its file.
-struct Real {
-    name: &'static str,
+pub(super) struct Real {
+    pub name: &'static str,
     /// The trials, in `fixtures/trials/`.
-    trials: &'static str,
-    file: &'static str,
+    pub trials: &'static str,
+    pub file: &'static str,
     /// How many times as many runs: where they are cheap, and the figure is spread wide.
-    times: u64,
+    pub times: u64,
     /// How long one run is without service, in milliseconds.
-    of: fn(&Run) -> f64,
+    pub of: fn(&Run) -> f64,
     /// Why it is outside, where that is known.
-    why: Option<&'static str>,
+    pub why: Option<&'static str>,
 }
 
 const REAL: [Real; 6] = [
@@ -88,6 +88,11 @@ const REAL: [Real; 6] = [
     },
 ];
 
+/// All of them.
+pub(super) const fn all() -> &'static [Real] {
+    &REAL
+}
+
 /// When the run's process was killed.
 fn killed(run: &Run) -> u64 {
     run.record.faults.iter().find(|fault| fault.kind == "crash").expect("one is killed").start_ns
@@ -137,7 +142,7 @@ fn until_the_last_is_told(run: &Run) -> f64 {
     told(run).fold(0.0, f64::max)
 }
 
-fn trials(name: &str) -> Result<Vec<f64>, String> {
+pub(super) fn trials(name: &str) -> Result<Vec<f64>, String> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../fixtures/trials/{name}.json"));
     let read = |error: &dyn std::fmt::Display| format!("{}: {error}", path.display());
     let text = std::fs::read_to_string(&path).map_err(|error| read(&error))?;
