@@ -126,9 +126,9 @@ impl Years {
     ) -> Self {
         let mut years = Self { changes: Vec::new(), begins: vec![0] };
         for year in 0..count {
-            // Removing a component leaves the luck of the others as it is.
-            let rng = |i: usize| Rng::stream(seed, Purpose::Report, ((year as u64) << 16) | i as u64);
-            let mut lucks: Vec<Rng> = (0..components.len()).map(rng).collect();
+            // What a cluster has less, or more, leaves the luck of the others as it is.
+            let which = |c: &Component| ((c.hazard as u64) << 48) | ((year as u64) << 16) | u64::from(c.index);
+            let mut lucks: Vec<Rng> = components.iter().map(|c| Rng::stream(seed, Purpose::Report, which(c))).collect();
             years.one(components, &mut lucks, length * YEAR, situations);
             years.begins.push(years.changes.len());
         }
@@ -236,6 +236,17 @@ mod tests {
             years.changes.iter().filter(|c| fails.contains(&c.situation)).count()
         };
         assert_eq!(failures(&all), failures(&all[..2]));
+        // Nor does another hazard of less.
+        let other = |number| Component { hazard: 1, ..component(number, 2e6, 1e4, HazardLaw::Exponential) };
+        let first = [all[0].clone(), other(0)];
+        let after = [all[0].clone(), all[1].clone(), all[2].clone(), other(0)];
+        let of = |components: &[Component], last: u16| {
+            let mut situations = BTreeMap::new();
+            let years = Years::draw(components, (1, 50, 1.0), &mut situations);
+            let fails = |n: u32| situations.iter().any(|(s, m)| *m == n && s.change == Some((last, true)));
+            years.changes.iter().filter(|c| fails(c.situation)).count()
+        };
+        assert_eq!(of(&first, 1), of(&after, 3));
         assert!(failures(&all) > 100);
     }
 }
