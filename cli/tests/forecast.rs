@@ -58,6 +58,49 @@ fn each_hazard_has_its_part() {
 }
 
 #[test]
+fn a_deploy_waits_for_its_window() {
+    let deploys = "[[hazard]]\nof = \"deploy\"\nevery = \"10d\"\nrepair = \"2s\"\nlaw = \"fixed\"\n";
+    let window = "window = \"Sun 02:00..04:00\"\n";
+    let failures = |text: &str| {
+        let (.., json) = down(&design(3, text), &["--samples", "1000", "--runs", "2"]);
+        json["hazards"][0]["failures"].as_f64().expect("a number")
+    };
+    // What is due on another day waits until the next Sunday: every other one.
+    assert!((failures(deploys) / (365.25 / 10.0) - 1.0).abs() < 0.02);
+    assert!((failures(&format!("{deploys}{window}")) / (365.25 / 14.0) - 1.0).abs() < 0.02);
+}
+
+#[test]
+fn windows_that_make_no_sense_are_refused_with_their_lines() {
+    let hazard = |of: &str, window: &str| {
+        format!("[[hazard]]\nof = \"{of}\"\nevery = \"7d\"\nrepair = \"2s\"\nwindow = \"{window}\"\n")
+    };
+    let wrong = [
+        ("deploy", "Sun 04:00..02:00"),
+        ("deploy", "Sun 02:00..02:00"),
+        ("deploy", "Sonntag 02:00..04:00"),
+        ("disk", "Sun 02:00..04:00"),
+    ];
+    let wrong: String = wrong.map(|(of, window)| hazard(of, window)).concat();
+    let refused = forecast(&design(3, &wrong), &[]);
+    assert_eq!(refused.status.code(), Some(2), "{}", refused.stdout);
+    // Each with its line.
+    for says in [
+        ":14:",
+        "is upside down",
+        "`02:00..04:00`",
+        ":19:",
+        "is empty",
+        ":24:",
+        "there is no day `Sonntag`",
+        ":29:",
+        "only a deploy waits",
+    ] {
+        assert!(refused.stderr.contains(says), "{says}: {}", refused.stderr);
+    }
+}
+
+#[test]
 fn a_member_that_is_cut_off_takes_no_clients_with_it() {
     // Alone in its zone; the others go on, and its zone's clients ask them.
     let links = "[[hazard]]\nof = \"link\"\nevery = \"10d\"\nrepair = \"1d\"\n";

@@ -155,7 +155,8 @@ fn words(hazard: &Hazard) -> String {
         HazardLaw::Fixed => ", fixed".to_owned(),
         HazardLaw::Weibull(shape) => format!(", weibull of shape {}", f64::from(shape) / 1000.0),
     };
-    format!("{} every {}, repair {}{law}", hazard.of.name(), long(hazard.every), long(hazard.repair))
+    let window = hazard.window.map_or_else(String::new, |window| format!(", {window}"));
+    format!("{} every {}, repair {}{law}{window}", hazard.of.name(), long(hazard.every), long(hazard.repair))
 }
 
 /// `A`, `B`, ... as designs are called.
