@@ -282,6 +282,18 @@ pub struct CompareArgs {
     /// One file with these values of a field, each combination a design of its own (may be repeated)
     #[arg(long, value_name = "KEY=A,B,C")]
     pub vary: Vec<Vary>,
+    /// In nines per year: the forecasts of designs with [[hazard]], over the same draws of the years
+    #[arg(long, conflicts_with_all = ["remove_fault", "seeds", "out"])]
+    pub forecast: bool,
+    /// Of --forecast: for so many years [default: 1]
+    #[arg(long, value_name = "N", requires = "forecast")]
+    pub years: Option<f64>,
+    /// Of --forecast: how many samples of them are drawn [default: 20000]
+    #[arg(long, value_name = "N", requires = "forecast", value_parser = samples())]
+    pub samples: Option<usize>,
+    /// Of --forecast: with how many seeds each situation is simulated [default: 5]
+    #[arg(long, value_name = "N", requires = "forecast", value_parser = clap::value_parser!(u32).range(2..=1000))]
+    pub runs: Option<u32>,
     /// Which seeds: 7, or 1..200 (both ends included), or 1..10,20..30
     #[arg(long, value_name = "SEEDS", default_value = "1..200")]
     pub seeds: Seeds,
@@ -299,6 +311,11 @@ pub struct CompareArgs {
     pub format: Format,
 }
 
+/// How many samples of years make sense.
+fn samples() -> impl TypedValueParser<Value = usize> {
+    clap::value_parser!(u32).range(100..=10_000_000).map(|n| n as usize)
+}
+
 /// Flags of `forecast`.
 #[derive(Debug, Args)]
 pub struct ForecastArgs {
@@ -309,7 +326,7 @@ pub struct ForecastArgs {
     #[arg(long, value_name = "N", default_value_t = 1.0)]
     pub years: f64,
     /// How many samples of them are drawn
-    #[arg(long, value_name = "N", default_value_t = 20_000, value_parser = clap::value_parser!(u32).range(100..=10_000_000).map(|n| n as usize))]
+    #[arg(long, value_name = "N", default_value_t = 20_000, value_parser = samples())]
     pub samples: usize,
     /// With how many seeds each situation is simulated
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(2..=1000))]

@@ -4,6 +4,7 @@ mod many;
 
 use crate::args::{CompareArgs, Format};
 use crate::exit::Exit;
+use crate::forecast::{Ask, Design, side_by_side};
 use crate::run::{out_flag, say};
 use crate::sweep::folder::FolderError;
 use crate::sweep::pages::Pages;
@@ -11,7 +12,7 @@ use crate::sweep::{self, Made, workers};
 use crate::terminal::{headed, say_lines};
 use reports::compare::{Against, BrokenRule, Comparison, Difference, RunFigures, Side};
 use reports::{program, quoted};
-use scenarios::sweep::{JobResult, Outcome, Plan, Shard, Summary};
+use scenarios::sweep::{JobResult, Outcome, Plan, Shard, Summary, Vary};
 use scenarios::{Registry, Scenario};
 use std::path::{Path, PathBuf};
 
@@ -41,9 +42,15 @@ pub fn compare(registry: &Registry, args: &CompareArgs) -> Exit {
             Ok(designs) => designs,
             Err(exit) => return exit,
         };
+        if args.forecast {
+            return in_nines(registry, args, designs);
+        }
         return many::rank(registry, args, &plan, &designs, Against::Each).unwrap_or_else(|error| error.tell());
     }
     let Some(scenarios) = crate::check::load_all(registry, &args.files, &args.set) else { return Exit::Usage };
+    if args.forecast {
+        return in_nines(registry, args, many::of_files(&args.files, scenarios));
+    }
     let exit = match scenarios.as_slice() {
         [one] if one.faults.is_empty() => {
             eprintln!("{}: {} has no [[fault]] that could be removed", program(), args.files[0].display());
@@ -57,6 +64,26 @@ pub fn compare(registry: &Registry, args: &CompareArgs) -> Exit {
         _ => many::rank(registry, args, &plan, &many::of_files(&args.files, scenarios), Against::Each),
     };
     exit.unwrap_or_else(|error| error.tell())
+}
+
+/// Their forecasts, side by side.
+fn in_nines(registry: &Registry, args: &CompareArgs, designs: Vec<Design>) -> Exit {
+    let ask =
+        Ask { years: args.years.unwrap_or(1.0), samples: args.samples.unwrap_or(20_000), runs: args.runs.unwrap_or(5) };
+    let files: String = args.files.iter().map(|file| format!(" {}", quoted(&file.display().to_string()))).collect();
+    let mut again = format!("{} compare{files} --forecast", program());
+    let numbers = [
+        ("years", args.years.map(|n| n.to_string())),
+        ("samples", args.samples.map(|n| n.to_string())),
+        ("runs", args.runs.map(|n| n.to_string())),
+    ];
+    for (flag, number) in numbers {
+        again.extend(number.map(|number| format!(" --{flag} {number}")));
+    }
+    let vary = |axis: &Vary| format!(" --vary {}", quoted(&format!("{}={}", axis.key, axis.values.join(","))));
+    again.extend(args.vary.iter().map(vary));
+    again.extend(args.set.iter().map(|set| format!(" --set {}", quoted(set))));
+    side_by_side(registry, (args.jobs, args.format, &again), ask, designs, !args.vary.is_empty())
 }
 
 fn whole(

@@ -1,5 +1,6 @@
 //! `splitbrain forecast`: how long a design is down in a year, when things fail as often as they do in real life.
 
+mod side_by_side;
 mod told;
 mod weigh;
 
@@ -12,9 +13,11 @@ use rayon::prelude::*;
 use scenarios::forecast::{Component, Situation, Years, components, scenario_of};
 use scenarios::scenario::HazardOf;
 use scenarios::{Registry, Scenario};
+pub use side_by_side::{Design, side_by_side};
 use sim_core::Duration;
 use sim_core::record::Ruling;
 use std::collections::BTreeMap;
+use std::path::Path;
 use weigh::{Effect, Forecast, Variant};
 
 /// How long is looked at after a change, simulated.
@@ -26,40 +29,62 @@ const MOST: usize = 2_000;
 const RARE: u64 = 1_000;
 const FEWEST: u32 = 2;
 
+/// What is asked for.
+#[derive(Clone, Copy, Debug)]
+pub struct Ask {
+    /// For so many years.
+    pub years: f64,
+    /// How many samples of them are drawn.
+    pub samples: usize,
+    /// With how many seeds each situation is simulated.
+    pub runs: u32,
+}
+
 /// Runs the command.
 pub fn forecast(registry: &Registry, args: &ForecastArgs) -> Exit {
     let Some(scenario) = crate::check::load_all(registry, std::slice::from_ref(&args.file), &args.set) else {
         return Exit::Usage;
     };
     let scenario = &scenario[0];
-    if scenario.hazards.is_empty() {
-        let example = "[[hazard]]\nof = \"machine\"\nevery = \"120d\"\nrepair = \"4h\"";
-        let file = args.file.display();
-        complain!("{file} has no [[hazard]], so there is nothing to forecast; for example\n\n{example}");
-        return Exit::Usage;
-    }
-    if !(args.years > 0.0 && args.years <= 100.0) {
-        complain!("--years {}: more than 0, at most 100", args.years);
+    let ask = Ask { years: args.years, samples: args.samples, runs: args.runs };
+    let problems = problems(ask, [(args.file.as_path(), scenario)]);
+    if !problems.is_empty() {
+        problems.iter().for_each(|problem| complain!("{problem}"));
         return Exit::Usage;
     }
     let pool = match workers::pool_of(args.jobs) {
         Ok(pool) => pool,
         Err(error) => return error.tell(),
     };
-    let made = pool.install(|| make(registry, args, scenario));
+    let made = pool.install(|| make(registry, ask, scenario));
     match args.format {
         Format::Json => say(&made.to_json()),
-        Format::Text => say_lines(&told::text(&made, args)),
+        Format::Text => say_lines(&told::text(&made, ask)),
     }
     if made.broken > 0 { Exit::Failed } else { Exit::Held }
 }
 
+/// Why that cannot be forecast.
+fn problems<'a>(ask: Ask, designs: impl IntoIterator<Item = (&'a Path, &'a Scenario)>) -> Vec<String> {
+    let without = designs.into_iter().filter(|(_, scenario)| scenario.hazards.is_empty());
+    let mut out: Vec<String> = without
+        .map(|(file, _)| {
+            let example = "[[hazard]]\nof = \"machine\"\nevery = \"120d\"\nrepair = \"4h\"";
+            format!("{} has no [[hazard]], so there is nothing to forecast; for example\n\n{example}", file.display())
+        })
+        .collect();
+    if !(ask.years > 0.0 && ask.years <= 100.0) {
+        out.push(format!("--years {}: more than 0, at most 100", ask.years));
+    }
+    out
+}
+
 /// The years as they are, and as they would be with each hazard less, or repaired in half the time.
-fn make(registry: &Registry, args: &ForecastArgs, scenario: &Scenario) -> Forecast {
+fn make(registry: &Registry, ask: Ask, scenario: &Scenario) -> Forecast {
     let all = components(scenario);
     let mut situations = BTreeMap::new();
     let draw = |components: &[Component], situations: &mut BTreeMap<Situation, u32>| {
-        Years::draw(components, (scenario.seed, args.samples, args.years), situations)
+        Years::draw(components, (scenario.seed, ask.samples, ask.years), situations)
     };
     let whole = draw(&all, &mut situations);
     let mut variants = Vec::new();
@@ -79,14 +104,14 @@ fn make(registry: &Registry, args: &ForecastArgs, scenario: &Scenario) -> Foreca
     for years in years.flatten().chain([&whole]) {
         years.changes.iter().for_each(|change| seen[change.situation as usize] += 1);
     }
-    let effects = measure(registry, args, scenario, &all, &seen, &situations);
-    weigh::weigh(args, scenario, &all, &whole, &variants, &situations, &effects)
+    let effects = measure(registry, ask, scenario, &all, &seen, &situations);
+    weigh::weigh(ask, scenario, &all, &whole, &variants, &situations, &effects)
 }
 
 /// Simulates the situations that weigh most, each with several seeds.
 fn measure(
     registry: &Registry,
-    args: &ForecastArgs,
+    ask: Ask,
     scenario: &Scenario,
     components: &[Component],
     seen: &[u64],
@@ -96,7 +121,7 @@ fn measure(
     let mut order: Vec<(&Situation, u32)> = situations.iter().map(|(situation, number)| (situation, *number)).collect();
     order.sort_by_key(|(_, number)| (std::cmp::Reverse(seen[*number as usize]), *number));
     order.truncate(MOST);
-    let runs = |number: u32| if seen[number as usize] * RARE < all { FEWEST } else { args.runs };
+    let runs = |number: u32| if seen[number as usize] * RARE < all { FEWEST } else { ask.runs };
     let jobs: Vec<(&Situation, u32, u64)> = order
         .iter()
         .flat_map(|(situation, number)| (0..runs(*number)).map(move |k| (*situation, *number, u64::from(k))))

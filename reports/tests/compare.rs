@@ -126,6 +126,42 @@ fn chance_and_too_few_seeds_show_nothing() {
 }
 
 #[test]
+fn how_many_more_seeds_would_settle_it_is_said_where_it_makes_sense() {
+    let scratch = std::env::temp_dir().join(format!("splitbrain-power-{}", std::process::id()));
+    std::fs::create_dir_all(&scratch).expect("a folder");
+    // B is better in 24 of 40 seeds: a sign test of such a share wants 204 of them.
+    let pairs: Vec<(u64, u64)> = (0..40).map(|i| (500, if i % 5 < 3 { 440 + i } else { 550 + i })).collect();
+    let c = compared(&pairs, &[]);
+    let more = c.figures[0].to_settle.more_seeds.expect("a number");
+    assert!((150..=170).contains(&more), "{more}");
+    let said = format!("If the designs differ as much as in these seeds, {more} more seeds would settle it.");
+    assert!(c.conclusion[0].contains(&said), "{:?}", c.conclusion);
+    let told = text(&c, &scratch);
+    assert!(told.contains(&said), "{told}");
+    assert!(
+        told.contains(&format!("settle the other figures: longest outage {more}, availability {more}\n")),
+        "{told}"
+    );
+    let json: serde_json::Value = serde_json::from_str(&c.to_json()).expect("JSON");
+    assert_eq!(json["figures"][0]["to_settle"]["more_seeds"], more);
+    assert!(json["figures"][0]["to_settle"]["why_not"].is_null());
+    // The latencies are equal in every seed: there is no number, and the reason is said.
+    assert!(json["figures"][3]["to_settle"]["more_seeds"].is_null());
+    assert!(json["figures"][3]["to_settle_mean"]["why_not"].as_str().is_some_and(|why| why.contains("equal in every")));
+    write(&scratch, &c, false).expect("it can be written");
+    for file in ["compare.html", "compare.md"] {
+        let page = std::fs::read_to_string(scratch.join(file)).expect(file);
+        assert!(page.contains("More seeds that would settle it") && page.contains("equal in every seed"), "{file}");
+        assert!(page.contains(&said), "{file}");
+    }
+    // What is shown needs none.
+    let shown = compared(&[(900, 100); 20], &[]);
+    assert_eq!(shown.figures[0].to_settle.more_seeds, Some(0));
+    assert!(!text(&shown, &scratch).contains("would settle"), "{}", text(&shown, &scratch));
+    std::fs::remove_dir_all(&scratch).expect("it is there");
+}
+
+#[test]
 fn a_few_disasters_are_not_hidden_by_the_median() {
     let pairs: Vec<(u64, u64)> = (0..100).map(|i| (300, if i % 10 == 0 { 9_000 + i } else { 300 })).collect();
     let c = compared(&pairs, &[]);

@@ -99,6 +99,9 @@ fn hazard(out: &mut Out, hazard: &Hazard) {
             out.key("shape", f64::from(shape) / 1000.0);
         }
     }
+    if let Some(window) = hazard.window {
+        out.key("window", text(&window.to_string()));
+    }
 }
 
 #[derive(Default)]

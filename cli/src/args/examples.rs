@@ -38,6 +38,7 @@ const EXAMPLES: &[(&str, &[(&str, &str)])] = &[
             ("compare raft/leader-crash paxos/leader-crash", "two designs under the same luck"),
             ("compare failover/async-loss --vary system.mode=async,semi_sync,sync", "three, ranked"),
             ("compare raft/leader-crash --remove-fault", "what does each fault cost?"),
+            ("compare raft/nines --forecast --vary cluster.nodes=3,5", "minutes down in a year, side by side"),
         ],
     ),
     ("forecast", &[("forecast raft/nines --years 1", "minutes down in a year, and what is to blame")]),

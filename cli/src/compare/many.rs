@@ -3,6 +3,7 @@
 use super::{exit_of, figures_of, folder, side};
 use crate::args::{CompareArgs, Format};
 use crate::exit::Exit;
+use crate::forecast::Design;
 use crate::run::{out_flag, say};
 use crate::sweep::folder::FolderError;
 use crate::sweep::pages::Pages;
@@ -20,13 +21,6 @@ use std::path::{Path, PathBuf};
 const MOST: usize = 26;
 /// Longer names of folders are cut.
 const LONGEST: usize = 120;
-
-/// A design that takes part.
-pub struct Design {
-    label: String,
-    file: PathBuf,
-    scenario: Scenario,
-}
 
 /// Each file is a design. They are called as their scenarios are, or as their files where two of them have one name.
 pub fn of_files(files: &[PathBuf], scenarios: Vec<Scenario>) -> Vec<Design> {

@@ -1,12 +1,11 @@
 //! A forecast for people: one screen.
 
 use super::weigh::Forecast;
-use super::{FEWEST, WINDOW};
-use crate::args::ForecastArgs;
+use super::{Ask, FEWEST, WINDOW};
 use core::fmt::Write;
 
 /// `12.3 min`; seconds in the unit in which they are easy to say.
-fn time(seconds: f64) -> String {
+pub fn time(seconds: f64) -> String {
     let of = |value: f64, unit: &str| {
         let digits = if value >= 100.0 {
             0
@@ -27,10 +26,15 @@ fn time(seconds: f64) -> String {
     }
 }
 
+/// `a year`, `3 years`.
+pub fn span(years: f64) -> String {
+    if (years - 1.0).abs() < 1e-9 { "a year".to_owned() } else { format!("{years} years") }
+}
+
 /// All of it.
-pub fn text(f: &Forecast, args: &ForecastArgs) -> String {
+pub fn text(f: &Forecast, ask: Ask) -> String {
     let mut out = String::new();
-    let years = if (f.years - 1.0).abs() < 1e-9 { "a year".to_owned() } else { format!("{} years", f.years) };
+    let years = span(f.years);
     let share = 100.0 * (1.0 - f.down / (f.years * scenarios::forecast::YEAR));
     let nines = f.nines.map_or_else(|| "never down".to_owned(), |nines| format!("{share:.6} % up, {nines:.2} nines"));
     let [half, most, nearly, worst] = f.quantiles.map(time);
@@ -64,7 +68,7 @@ pub fn text(f: &Forecast, args: &ForecastArgs) -> String {
          change; what was still down then stays down until the next change.",
         f.samples,
         f.situations,
-        args.runs,
+        ask.runs,
         WINDOW.0 / 1_000_000_000,
     );
     if f.broken > 0 {

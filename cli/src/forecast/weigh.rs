@@ -1,6 +1,6 @@
 //! Puts the years and what comes of their situations together.
 
-use crate::args::ForecastArgs;
+use super::Ask;
 use scenarios::Scenario;
 use scenarios::forecast::{Component, Situation, Years};
 use serde::Serialize;
@@ -69,6 +69,12 @@ pub struct Forecast {
     pub unknown: f64,
     /// Each hazard.
     pub hazards: Vec<Part>,
+    /// Of each sample the expected time down, for a difference over the same samples.
+    #[serde(skip)]
+    pub of_samples: Vec<f64>,
+    /// The variance of the expected time down that is of the simulations, not of the years.
+    #[serde(skip)]
+    pub of_runs: f64,
 }
 
 /// What a hazard is to blame for.
@@ -97,9 +103,25 @@ impl Forecast {
     }
 }
 
+/// What a change comes to until the next one, on average over the runs of its situation.
+fn expected(runs: &[Effect], lasts: f64) -> f64 {
+    let all = runs.iter().map(|effect| effect.down(lasts)).sum::<f64>();
+    if runs.is_empty() { lasts } else { all / runs.len() as f64 }
+}
+
+fn mean(of: &[f64]) -> f64 {
+    of.iter().sum::<f64>() / of.len().max(1) as f64
+}
+
+/// The variance of one of them.
+pub fn variance(of: &[f64]) -> f64 {
+    let mean = mean(of);
+    of.iter().map(|x| (x - mean) * (x - mean)).sum::<f64>() / (of.len().max(2) - 1) as f64
+}
+
 /// Does the sums.
 pub fn weigh(
-    args: &ForecastArgs,
+    ask: Ask,
     scenario: &Scenario,
     components: &[Component],
     whole: &Years,
@@ -107,17 +129,17 @@ pub fn weigh(
     situations: &BTreeMap<Situation, u32>,
     effects: &[Vec<Effect>],
 ) -> Forecast {
-    let samples = args.samples as f64;
+    let samples = ask.samples as f64;
     let mut change = vec![None; situations.len()];
     situations.iter().for_each(|(situation, number)| change[*number as usize] = situation.change);
     let mut rng = Rng::stream(scenario.seed, Purpose::Report, u64::MAX);
-    let mut totals = Vec::with_capacity(args.samples);
+    let (mut totals, mut of_samples) = (Vec::with_capacity(ask.samples), Vec::with_capacity(ask.samples));
     let (mut unknown, mut losing) = (0.0, 0.0);
     let mut parts = vec![(0.0, 0_u64); scenario.hazards.len()];
     // Of each situation what every run of it would make of the years.
     let mut by_run: Vec<Vec<f64>> = effects.iter().map(|runs| vec![0.0; runs.len()]).collect();
     for year in whole.begins.windows(2) {
-        let mut total = 0.0;
+        let (mut total, mut expects) = (0.0, 0.0);
         for at in &whole.changes[year[0]..year[1]] {
             let number = at.situation as usize;
             let runs = &effects[number];
@@ -127,6 +149,7 @@ pub fn weigh(
             let drawn = rng.pick(runs).copied().unwrap_or(UNKNOWN);
             let down = drawn.down(at.lasts);
             total += down;
+            expects += expected(runs, at.lasts);
             unknown += if runs.is_empty() { down / samples } else { 0.0 };
             losing += runs.iter().filter(|run| run.loses).count() as f64 / runs.len().max(1) as f64 / samples;
             if let Some((component, fails)) = change[number] {
@@ -136,40 +159,31 @@ pub fn weigh(
             }
         }
         totals.push(total);
+        of_samples.push(expects);
     }
-    let mean = |of: &[f64]| of.iter().sum::<f64>() / of.len().max(1) as f64;
-    let variance = |of: &[f64]| {
-        let mean = mean(of);
-        of.iter().map(|x| (x - mean) * (x - mean)).sum::<f64>() / (of.len().max(2) - 1) as f64
-    };
     let down = by_run.iter().map(|runs| mean(runs)).sum::<f64>() + unknown;
     let of_years = variance(&totals) / samples;
     let of_runs: f64 = by_run.iter().map(|runs| variance(runs) / runs.len().max(1) as f64).sum();
     let wide = 1.96 * libm::sqrt(of_years + of_runs);
     totals.sort_unstable_by(f64::total_cmp);
     let quantile = |q: f64| totals[((q * (totals.len() - 1) as f64).round()) as usize];
-    let expected = |years: &Years| -> f64 {
-        let of = |at: &scenarios::forecast::Change| {
-            let runs = &effects[at.situation as usize];
-            let all = runs.iter().map(|effect| effect.down(at.lasts)).sum::<f64>();
-            if runs.is_empty() { at.lasts } else { all / runs.len() as f64 }
-        };
-        years.changes.iter().map(of).sum::<f64>() / samples
+    let of = |years: &Years| -> f64 {
+        years.changes.iter().map(|at| expected(&effects[at.situation as usize], at.lasts)).sum::<f64>() / samples
     };
     let hazards = scenario.hazards.iter().enumerate().map(|(number, hazard)| Part {
         of: hazard.of.name(),
         components: components.iter().filter(|c| c.hazard == number).count(),
         failures: parts[number].1 as f64 / samples,
         down: parts[number].0,
-        saves_without: down - expected(&variants[number].without),
-        saves_sooner: variants[number].sooner.as_ref().map(|years| down - expected(years)),
+        saves_without: down - of(&variants[number].without),
+        saves_sooner: variants[number].sooner.as_ref().map(|years| down - of(years)),
     });
     let hazards = hazards.collect();
-    let time = args.years * scenarios::forecast::YEAR;
+    let time = ask.years * scenarios::forecast::YEAR;
     Forecast {
         scenario: scenario.name.clone(),
-        years: args.years,
-        samples: args.samples,
+        years: ask.years,
+        samples: ask.samples,
         situations: effects.iter().filter(|runs| !runs.is_empty()).count(),
         runs: effects.iter().map(Vec::len).sum(),
         broken: effects.iter().flatten().filter(|effect| effect.broke).count(),
@@ -181,5 +195,7 @@ pub fn weigh(
         loses: 1.0 - libm::exp(-losing),
         unknown,
         hazards,
+        of_samples,
+        of_runs,
     }
 }

@@ -74,11 +74,11 @@ fn verdict(c: &Comparison, f: &Compared) -> String {
             format!("No difference shown: most seeds are down for the same time in both.{split}")
         }
         Some(i) => format!(
-            "No difference shown: the {} interval of the median difference in {}, {}, contains 0. More seeds narrow \
-             it.{split}",
+            "No difference shown: the {} interval of the median difference in {}, {}, contains 0. {}.{split}",
             confidence(),
             f.title(),
             f.range(i),
+            f.to_settle.sentence(),
         ),
     }
 }

@@ -3,9 +3,11 @@
 //! A pair is one seed under both. Both meet the same luck, so their difference says more than two separate averages.
 
 mod conclusion;
+mod power;
 mod ranking;
 mod stats;
 
+pub use power::ToSettle;
 pub use ranking::{Against, Contrast, RANKING_SCHEMA_VERSION, Ranked, Ranking, Standing};
 pub use stats::{CONFIDENCE, Interval};
 
@@ -140,6 +142,10 @@ pub struct Compared {
     pub sign_test: f64,
     /// What that shows: neither when the interval of the median holds no difference.
     pub better: Better,
+    /// How many more seeds would settle that, if the designs differ as much as in these.
+    pub to_settle: ToSettle,
+    /// How many would settle which is better on average.
+    pub to_settle_mean: ToSettle,
     #[serde(skip)]
     pub(crate) values: Columns,
 }
@@ -261,6 +267,7 @@ fn compare(kind: MetricKind, pairs: &[(RunFigures, RunFigures)], stream: u64) ->
     }
     // Before sorting: the bootstrap draws from pairs in the order of their seeds.
     let (mean_difference, mean_interval) = stats::mean_interval(&columns.differences, stream);
+    let to_settle_mean = ToSettle::by_mean(&columns.differences, mean_interval);
     for column in [&mut columns.a, &mut columns.b, &mut columns.differences] {
         column.sort_unstable_by(f64::total_cmp);
     }
@@ -279,6 +286,11 @@ fn compare(kind: MetricKind, pairs: &[(RunFigures, RunFigures)], stream: u64) ->
         }
         _ => Better::NotShown,
     };
+    let pairs = d.len() as u64;
+    let to_settle = match better {
+        Better::NotShown => ToSettle::by_signs((a_better, b_better), pairs, pairs, 1.0 - CONFIDENCE),
+        Better::A | Better::B => ToSettle::DONE,
+    };
     Compared {
         figure: kind.name.to_string(),
         kind,
@@ -296,6 +308,8 @@ fn compare(kind: MetricKind, pairs: &[(RunFigures, RunFigures)], stream: u64) ->
         ties: d.len() as u64 - less - more,
         sign_test: stats::sign_test(a_better, b_better),
         better,
+        to_settle,
+        to_settle_mean,
         values: columns,
     }
 }

@@ -4,7 +4,7 @@
 //! together: the sign tests are adjusted by Holm's step-down method ("A simple sequentially rejective multiple test
 //! procedure", 1979), and the chance that any of the claims is wrong is 5 % at most.
 
-use super::{Better, CONFIDENCE, Compared, Difference, RunFigures, Side, basic, compare, stats};
+use super::{Better, CONFIDENCE, Compared, Difference, RunFigures, Side, ToSettle, basic, compare, stats};
 use serde::Serialize;
 use sim_core::metric::{self, MetricKind};
 
@@ -207,6 +207,13 @@ impl Ranking {
             decides.kind.title,
             CONFIDENCE * 100.0,
         ));
+        let open = |c: &&Contrast| c.compared.to_settle.more_seeds.is_some_and(|more| more > 0);
+        let nearest = decides.contrasts.iter().filter(open).min_by_key(|c| c.compared.to_settle.more_seeds);
+        if let Some(pair) = nearest {
+            let [a, b] = [pair.a, pair.b].map(|i| &self.designs[i].label);
+            let words = pair.compared.to_settle.words().replacen("settle it", "settle", 1);
+            out.push(format!("If designs differ as much as in these seeds, {words} the next pair: {a} and {b}"));
+        }
         if !also.is_empty() {
             out.push(format!("Some are also shown to differ in {}", also.join(", ")));
         }
@@ -261,7 +268,7 @@ impl Ranking {
                 format!("{}; less in {} of {} seeds, more in {}", f.range(interval), f.b_better, f.pairs, f.a_better);
             let word = if contrast.shown == Better::A { "more" } else { "less" };
             let said = match contrast.shown {
-                Better::NotShown => format!("{label}: no difference shown ({range})"),
+                Better::NotShown => format!("{label}: no difference shown ({range}); {}", f.to_settle.words()),
                 _ => format!("{label}: {} {word} {} in the median seed ({range})", f.amount(median), f.title()),
             };
             costs.push((median, said));
@@ -284,15 +291,22 @@ fn rank(kind: MetricKind, against: Against, runs: &[Vec<RunFigures>], stream: u6
     };
     let compared: Vec<Compared> = pairs.iter().map(both).collect();
     let adjusted = holm(&compared.iter().map(|f| f.sign_test).collect::<Vec<_>>());
+    // What all pairs need together is what each needs at its share of the level: no more than Holm asks for.
+    let level = (1.0 - CONFIDENCE) / pairs.len().max(1) as f64;
     let contrasts: Vec<Contrast> = pairs
         .into_iter()
         .zip(compared)
         .zip(adjusted)
-        .map(|(((a, b), compared), adjusted)| {
+        .map(|(((a, b), mut compared), adjusted)| {
             let shown = match compared.a_better.cmp(&compared.b_better) {
                 core::cmp::Ordering::Greater if adjusted <= 1.0 - CONFIDENCE => Better::A,
                 core::cmp::Ordering::Less if adjusted <= 1.0 - CONFIDENCE => Better::B,
                 _ => Better::NotShown,
+            };
+            let split = (compared.a_better, compared.b_better);
+            compared.to_settle = match shown {
+                Better::NotShown => ToSettle::by_signs(split, split.0 + split.1, compared.pairs, level),
+                Better::A | Better::B => ToSettle::DONE,
             };
             Contrast { a, b, compared, adjusted, shown }
         })

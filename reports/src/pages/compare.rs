@@ -4,6 +4,7 @@ use super::files::{WriteError, write_charts, write_whole};
 use super::{Figure, environment, figures};
 use crate::charts::{self, Chart};
 use crate::comparison::{Better, Compared, Comparison};
+use crate::units;
 use minijinja::context;
 use minijinja::value::{Serde, Value};
 use serde::Serialize;
@@ -51,6 +52,11 @@ pub fn text(c: &Comparison, dir: &Path) -> String {
         let (name, seeds) = (row.name, format!("{} {} {}", row.a_better, row.ties, row.b_better));
         let _ = writeln!(out, "{name:<20}{a:>10}{b:>10}{difference:>16}  {interval:<29}{seeds:>12}");
     }
+    // Of the first figure the conclusion has said it.
+    let open: Vec<String> = c.figures[1..].iter().filter_map(to_settle).collect();
+    if !open.is_empty() {
+        let _ = writeln!(out, "\nmore seeds that would settle the other figures: {}", open.join(", "));
+    }
     for (title, fields) in [("design", &c.design), ("other fields", &c.conditions)] {
         const SHOWN: usize = 6;
         if fields.is_empty() {
@@ -85,6 +91,8 @@ struct Row {
     ties: u64,
     sign_test: String,
     better: &'static str,
+    to_settle: String,
+    to_settle_mean: String,
 }
 
 fn row(f: &Compared) -> Row {
@@ -114,7 +122,14 @@ fn row(f: &Compared) -> Row {
             Better::B => "B",
             Better::NotShown => "not shown",
         },
+        to_settle: f.to_settle.cell(),
+        to_settle_mean: f.to_settle_mean.cell(),
     }
+}
+
+/// `longest outage 140`, of a figure in which some number of seeds would settle who is better.
+fn to_settle(f: &Compared) -> Option<String> {
+    f.to_settle.more_seeds.filter(|more| *more > 0).map(|more| format!("{} {}", f.title(), units::count(more)))
 }
 
 /// Who loses less where that is shown, else who is down for less time.

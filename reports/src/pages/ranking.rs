@@ -46,6 +46,7 @@ struct Pair {
     b_better: u64,
     adjusted: String,
     better: String,
+    to_settle: String,
 }
 
 fn unknown() -> String {
@@ -92,6 +93,7 @@ fn pair(r: &Ranking, ranked: &Ranked, c: &Contrast) -> Pair {
             Better::B => label(c.b),
             Better::NotShown => "not shown".into(),
         },
+        to_settle: f.to_settle.cell(),
     }
 }
 

@@ -1,7 +1,7 @@
 //! The years of the hazards: which component fails when.
 
 use super::Situation;
-use crate::scenario::{Hazard, HazardLaw, HazardOf, Scenario};
+use crate::scenario::{Hazard, HazardLaw, HazardOf, Scenario, WEEK, Window};
 use sim_core::{NodeId, Purpose, Rng, node_ids};
 use std::collections::BTreeMap;
 
@@ -23,6 +23,8 @@ pub struct Component {
     pub repair: f64,
     /// How the times between are spread.
     pub law: HazardLaw,
+    /// When it may happen.
+    pub window: Option<Window>,
 }
 
 /// Everything that the hazards of a scenario are about.
@@ -43,6 +45,7 @@ pub fn components(scenario: &Scenario) -> Vec<Component> {
             every: h.every.as_secs_f64(),
             repair: h.repair.as_secs_f64(),
             law: h.law,
+            window: h.window,
         };
         indices.into_iter().map(one).collect()
     };
@@ -64,6 +67,24 @@ impl Component {
     /// Whether it is down at a moment nobody chose.
     fn is_down(&self, rng: &mut Rng) -> bool {
         !self.is_moment() && uniform(rng) < self.repair / (self.every + self.repair)
+    }
+
+    /// When it fails next, of one that has just come back, or was up before the year began. Years begin at any moment
+    /// of a week, `phase` seconds after its first.
+    fn next_failure(&self, luck: &mut Rng, before: Option<f64>, phase: f64) -> f64 {
+        let Some(window) = self.window else {
+            return before.unwrap_or(0.0) + self.until_failure(luck, before.is_none());
+        };
+        let waits = |due: f64, luck: &mut Rng| due + window.wait(phase + due, || uniform(luck));
+        if let Some(before) = before {
+            return waits(before + self.until_failure(luck, false).max(self.repair), luck);
+        }
+        // What waits for windows has a past, too: when it was last due depends on the windows before.
+        let mut next = -AGES * (self.every + WEEK);
+        while next <= 0.0 {
+            next = waits(next + self.until_failure(luck, false).max(self.repair), luck);
+        }
+        next
     }
 
     /// Time until it fails, of one that has just come back, or has been up since nobody knows when.
@@ -126,10 +147,11 @@ impl Years {
     ) -> Self {
         let mut years = Self { changes: Vec::new(), begins: vec![0] };
         for year in 0..count {
-            // Removing a component leaves the luck of the others as it is.
-            let rng = |i: usize| Rng::stream(seed, Purpose::Report, ((year as u64) << 16) | i as u64);
-            let mut lucks: Vec<Rng> = (0..components.len()).map(rng).collect();
-            years.one(components, &mut lucks, length * YEAR, situations);
+            // What a cluster has less, or more, leaves the luck of the others as it is.
+            let which = |c: &Component| ((c.hazard as u64) << 48) | ((year as u64) << 16) | u64::from(c.index);
+            let mut lucks: Vec<Rng> = components.iter().map(|c| Rng::stream(seed, Purpose::Report, which(c))).collect();
+            let week = Rng::stream(seed, Purpose::Report, (0xffff << 48) | ((year as u64) << 16));
+            years.one(components, (&mut lucks, week), length * YEAR, situations);
             years.begins.push(years.changes.len());
         }
         years
@@ -138,10 +160,11 @@ impl Years {
     fn one(
         &mut self,
         components: &[Component],
-        lucks: &mut [Rng],
+        (lucks, mut week): (&mut [Rng], Rng),
         end: f64,
         situations: &mut BTreeMap<Situation, u32>,
     ) {
+        let phase = WEEK * uniform(&mut week);
         let mut down: Vec<u16> = Vec::new();
         let mut next: Vec<f64> = Vec::with_capacity(components.len());
         for (i, (component, luck)) in components.iter().zip(lucks.iter_mut()).enumerate() {
@@ -149,7 +172,7 @@ impl Years {
                 down.push(i as u16);
                 next.push(-component.repair * libm::log(uniform(luck)));
             } else {
-                next.push(component.until_failure(luck, true));
+                next.push(component.next_failure(luck, None, phase));
             }
         }
         let mut at = 0.0;
@@ -167,11 +190,11 @@ impl Years {
             let fails = match down.iter().position(|c| *c == key) {
                 Some(place) => {
                     down.remove(place);
-                    next[i] = at + component.until_failure(luck, false);
+                    next[i] = component.next_failure(luck, Some(at), phase);
                     false
                 }
                 None if component.is_moment() => {
-                    next[i] = at + component.until_failure(luck, false).max(component.repair);
+                    next[i] = component.next_failure(luck, Some(at), phase).max(at + component.repair);
                     true
                 }
                 None => {
@@ -191,7 +214,7 @@ mod tests {
     use super::*;
 
     fn component(index: u16, every: f64, repair: f64, law: HazardLaw) -> Component {
-        Component { hazard: 0, of: HazardOf::Machine, index, every, repair, law }
+        Component { hazard: 0, of: HazardOf::Machine, index, every, repair, law, window: None }
     }
 
     /// Share of time in which at least `k` are down.
@@ -236,6 +259,69 @@ mod tests {
             years.changes.iter().filter(|c| fails.contains(&c.situation)).count()
         };
         assert_eq!(failures(&all), failures(&all[..2]));
+        // Nor does another hazard of less.
+        let other = |number| Component { hazard: 1, ..component(number, 2e6, 1e4, HazardLaw::Exponential) };
+        let first = [all[0].clone(), other(0)];
+        let after = [all[0].clone(), all[1].clone(), all[2].clone(), other(0)];
+        let of = |components: &[Component], last: u16| {
+            let mut situations = BTreeMap::new();
+            let years = Years::draw(components, (1, 50, 1.0), &mut situations);
+            let fails = |n: u32| situations.iter().any(|(s, m)| *m == n && s.change == Some((last, true)));
+            years.changes.iter().filter(|c| fails(c.situation)).count()
+        };
+        assert_eq!(of(&first, 1), of(&after, 3));
         assert!(failures(&all) > 100);
+    }
+
+    /// Deploys of a year, on average.
+    fn deploys(every: f64, law: HazardLaw, window: &str) -> f64 {
+        let window = Some(Window::parse(window).expect("a window"));
+        let deploy = Component { of: HazardOf::Deploy, window, ..component(0, every, 2.0, law) };
+        let years = Years::draw(&[deploy], (3, 4_000, 1.0), &mut BTreeMap::new());
+        (years.changes.len() - 4_000) as f64 / 4_000.0
+    }
+
+    #[test]
+    fn deploys_wait_for_their_windows_as_the_closed_forms_have_it() {
+        let day = 86_400.0;
+        let weeks = YEAR / WEEK;
+        let short = "Sun 02:00..02:01";
+        let exponential = HazardLaw::Exponential;
+        for (every, law, window, expected) in [
+            // One a week is one a window; what is due on a Wednesday or every day waits until Sunday.
+            (7.0, HazardLaw::Fixed, "Sun 02:00..04:00", weeks),
+            (10.0, HazardLaw::Fixed, short, weeks / 2.0),
+            (1.0, HazardLaw::Fixed, short, weeks),
+            // Of exponential times, so many windows have one due since the window before.
+            (7.0, exponential, short, weeks * (1.0 - libm::exp(-1.0))),
+            (3.5, exponential, short, weeks * (1.0 - libm::exp(-2.0))),
+            (1.0, exponential, "Mon..Fri 09:00..09:01", {
+                // Between two windows there is a day, or a weekend of three.
+                let work = 4.0 * (1.0 - libm::exp(-1.0)) + (1.0 - libm::exp(-3.0));
+                weeks * work
+            }),
+            // A window that is always open is none.
+            (7.0, exponential, "00:00..24:00", weeks),
+        ] {
+            let found = deploys(every * day, law, window);
+            assert!((found / expected - 1.0).abs() < 0.02, "{every} {law:?} {window}: {found} for {expected}");
+        }
+    }
+
+    #[test]
+    fn deploys_are_within_their_windows() {
+        let window = Window::parse("Sat,Sun 22:00..24:00").expect("a window");
+        let deploy =
+            Component { of: HazardOf::Deploy, window: Some(window), ..component(0, 3e5, 2.0, HazardLaw::Fixed) };
+        let mut luck = Rng::stream(1, Purpose::Report, 1);
+        let (phase, mut at) = (1e5, None);
+        for _ in 0..500 {
+            let next = deploy.next_failure(&mut luck, at, phase);
+            assert!(next > at.unwrap_or(0.0));
+            let week = (phase + next).rem_euclid(WEEK);
+            let hours = (week % 86_400.0) / 3_600.0;
+            assert!(week >= 5.0 * 86_400.0 && hours >= 22.0, "{week}");
+            at = Some(next);
+        }
     }
 }

@@ -45,6 +45,12 @@ pub static HAZARD: Section = Section {
             "0.7",
             "of `weibull`: below 1, what has just failed fails again soon",
         ),
+        Key::new(
+            "window",
+            Text,
+            "any time",
+            "of a deploy: when it may happen, `\"Sun 02:00..04:00\"`; what is due before waits",
+        ),
     ],
 };
 const HAZARDS: &[&str] = crate::scenario::HazardOf::NAMES;

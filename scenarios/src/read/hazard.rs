@@ -2,7 +2,7 @@
 
 use super::measure;
 use super::section::Reader;
-use crate::scenario::{Hazard, HazardLaw, HazardOf};
+use crate::scenario::{Hazard, HazardLaw, HazardOf, Window};
 use crate::written::Kind;
 use sim_core::Duration;
 
@@ -52,5 +52,12 @@ fn one(reader: &Reader<'_>) -> Option<Hazard> {
         let what = "of a deploy, `repair` is how long one member is away while all are restarted one after another";
         reader.wrong("repair", what, "at most a minute; a day without a member is a hazard of `machine`");
     }
-    Some(Hazard { of: known?, every: every?, repair: repair?, law })
+    let window = reader
+        .get("window", measure::text)
+        .and_then(|text| Window::parse(&text).map_err(|(what, help)| reader.wrong("window", what, help)).ok());
+    if reader.value("window").is_some() && known.is_some_and(|of| of != HazardOf::Deploy) {
+        let what = "only a deploy waits for a window: what breaks, breaks at any time";
+        reader.wrong("window", what, "leave it out, or `of = \"deploy\"`");
+    }
+    Some(Hazard { of: known?, every: every?, repair: repair?, law, window })
 }

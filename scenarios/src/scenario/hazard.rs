@@ -1,5 +1,6 @@
 //! Hazards: what goes wrong in real life, how often, and for how long. They change no run; a forecast is made of them.
 
+use super::Window;
 use sim_core::Duration;
 
 /// One `[[hazard]]`.
@@ -13,6 +14,8 @@ pub struct Hazard {
     pub repair: Duration,
     /// How the times between failures are spread.
     pub law: HazardLaw,
+    /// When it may happen: what is due at another time waits for the window.
+    pub window: Option<Window>,
 }
 
 /// What fails.

@@ -7,6 +7,7 @@ mod hazard;
 mod load;
 mod network;
 mod swarm;
+mod window;
 
 pub use cluster::{Cluster, Group};
 pub use expect::{Expect, ReportOptions};
@@ -15,6 +16,8 @@ pub use hazard::{Hazard, HazardLaw, HazardOf};
 pub use load::{KeySpace, Pace, Probe, Rate, Stage, Weight, Workload};
 pub use network::{Disk, DiskOverride, End, LinkChange, LinkRule, Network};
 pub use swarm::{Change, Choice, Scale, Setting, Swarm};
+pub(crate) use window::WEEK;
+pub use window::{Window, Wrong};
 
 use sim_core::fault::Limits;
 use sim_core::{Duration, Instant, NodeId, Profile};
