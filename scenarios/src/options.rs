@@ -59,9 +59,9 @@ pub trait Systems {
         let _ = system;
         &[]
     }
-    /// Whether a system's nodes talk over connections ([`sim_core::Node::CONNECTS`]).
-    fn connects(&self, system: &str) -> bool {
-        let _ = system;
+    /// Whether a system's nodes talk over connections with these options ([`sim_core::Node::connects`]).
+    fn connects(&self, system: &str, options: &toml::Table, shape: &Shape) -> bool {
+        let _ = (system, options, shape);
         false
     }
     /// The kinds of nodes that a system tells apart; none where any role will do.

@@ -26,7 +26,7 @@ pub trait AnySystem: Sync {
     /// The names of its kinds of messages and of facts, if it has listed them.
     fn kinds(&self) -> (Names, Names);
     /// Whether its nodes talk over connections.
-    fn connects(&self) -> bool;
+    fn connects(&self, options: &toml::Table, shape: &Shape) -> bool;
     /// The kinds of nodes that it tells apart.
     fn roles(&self) -> &'static [RoleKind];
     /// How many of so many nodes have which role where the file does not say so.
@@ -97,8 +97,9 @@ impl<S: System> AnySystem for Erased<S> {
     fn kinds(&self) -> (Names, Names) {
         (<S::Node as Node>::Message::KINDS, <S::Node as Node>::Fact::KINDS)
     }
-    fn connects(&self) -> bool {
-        <S::Node as Node>::CONNECTS
+    fn connects(&self, options: &toml::Table, shape: &Shape) -> bool {
+        let config = || S::configure(options.clone().try_into().ok()?, shape).ok();
+        <S::Node as Node>::CONNECTS && config().is_none_or(|config| <S::Node as Node>::connects(&config))
     }
     fn roles(&self) -> &'static [RoleKind] {
         S::ROLES
@@ -222,8 +223,8 @@ impl Systems for Registry {
     fn metrics(&self, system: &str) -> &'static [MetricKind] {
         self.get(system).map_or(&[], AnySystem::metrics)
     }
-    fn connects(&self, system: &str) -> bool {
-        self.get(system).is_some_and(AnySystem::connects)
+    fn connects(&self, system: &str, options: &toml::Table, shape: &Shape) -> bool {
+        self.get(system).is_some_and(|s| s.connects(options, shape))
     }
     fn roles(&self, system: &str) -> &'static [RoleKind] {
         self.get(system).map_or(&[], AnySystem::roles)

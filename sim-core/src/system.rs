@@ -304,6 +304,11 @@ pub trait System: Sized + 'static {
         let _ = (config, key);
         0
     }
+    /// Whether clients come to a node unbidden; to the others only if they are told to.
+    fn asked(config: &<Self::Node as Node>::Config, node: NodeId) -> bool {
+        let _ = (config, node);
+        true
+    }
     /// Whether a member's work counts in the distribution of load: not that of one that only passes it on. Who is no
     /// member by its role is not asked about.
     fn carries(config: &<Self::Node as Node>::Config, node: NodeId) -> bool {

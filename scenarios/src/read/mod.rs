@@ -194,7 +194,6 @@ fn scenario(document: &Value, context: &Context<'_>, systems: &dyn Systems) -> O
         if !world.rules.is_empty() {
             world.rules.extend(runner::RULES.iter().map(|rule| rule.name));
         }
-        world.connects = systems.connects(system);
         world.orders = systems.names().contains(&system.as_str()).then(|| systems.orders(system));
         world.own_orders = world.orders.map(|_| systems.own_orders(system));
         let members = world.orders.is_none_or(|orders| orders.contains(&"members"));
@@ -202,6 +201,11 @@ fn scenario(document: &Value, context: &Context<'_>, systems: &dyn Systems) -> O
             let what = format!("`{system}` can not change its members, so spares would stay what they are");
             cluster.wrong("spares", what, "leave `spares` out");
         }
+    }
+    let (system, options, choices) = options(&root, &head, &world, systems);
+    if let Some(system) = &system {
+        let (options, shape) = (options.clone().unwrap_or_default(), world.cluster.shape());
+        world.connects = systems.connects(system, &options, &shape);
     }
     let network = network::read(&child(&root, "network", &keys::NETWORK), &world);
     let disk = network::disk(&child(&root, "disk", &keys::DISK));
@@ -220,7 +224,6 @@ fn scenario(document: &Value, context: &Context<'_>, systems: &dyn Systems) -> O
         let what = "nothing is asked of the system: there is no [[workload]], and the probe is off";
         context.wrong(root.at("probe"), what, "add a [[workload]]");
     }
-    let (system, options, choices) = options(&root, &head, &world, systems);
     let profile = match (&system, &options) {
         (Some(system), Some(options)) => systems.profile(system, options, &world.cluster.shape()),
         _ => Profile::default(),

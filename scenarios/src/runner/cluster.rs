@@ -60,7 +60,7 @@ pub(super) fn engine<'a, S: System>(
             egress_queue: cluster.egress_queue,
             host: Some(cluster.node_machines[node.index()]),
             member: group.is_none_or(|group| group.member),
-            asked: group.is_none_or(|group| group.asked),
+            asked: group.is_none_or(|group| group.asked) && S::asked(&config, node),
         }
     };
     let engine_config = EngineConfig {

@@ -67,6 +67,12 @@ impl Closures {
 }
 
 impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
+    /// Whether nodes talk over connections. Costs nothing where no configuration of them does.
+    #[inline]
+    pub(super) fn connects(&self) -> bool {
+        N::CONNECTS && N::connects(&self.config)
+    }
+
     /// `end` is told by `peer`, or its machine, that their connection before `next` is over.
     fn tell_closed(&mut self, end: NodeId, peer: NodeId, next: Number, after: Duration) {
         self.push(self.now + after, Event::Closed { end, peer, next, told: true });
@@ -85,7 +91,7 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
 
     /// A process has died: those it was connected with hear of it, at once if its machine goes on and says so.
     pub(super) fn close_connections_of(&mut self, dead: NodeId, machine_lives: bool) {
-        if !N::CONNECTS {
+        if !self.connects() {
             return;
         }
         for peer in self.connections.peers_of(dead) {
@@ -108,7 +114,7 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
 
     /// A process begins: it knows of no connection, and whoever still holds one with its machine gets a reset.
     pub(super) fn forget_connections_of(&mut self, booted: NodeId) {
-        if !N::CONNECTS {
+        if !self.connects() {
             return;
         }
         for peer in self.connections.peers_of(booted) {
@@ -144,7 +150,7 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
 
     /// Nobody was there to receive what `from` has sent: a machine that is up refuses, one that is dead is silent.
     pub(super) fn refused(&mut self, from: NodeId, to: NodeId) {
-        if !N::CONNECTS || from == to || self.is_tcp() || self.connections.closures.is_to_hear(from, to) {
+        if !self.connects() || from == to || self.is_tcp() || self.connections.closures.is_to_hear(from, to) {
             return;
         }
         let next = self.connections.closures.end(from, to);
@@ -158,13 +164,13 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
 
     /// Whether what `from` sends to `to` goes nowhere, because their connection is over and `from` has not heard of it.
     pub(super) fn is_closing(&self, from: NodeId, to: NodeId) -> bool {
-        N::CONNECTS && self.connections.closures.is_to_hear(from, to)
+        self.connects() && self.connections.closures.is_to_hear(from, to)
     }
 
     /// Whether what came to `to` at `came` still reaches it; the first of a new connection tells it that the old one is
     /// over.
     pub(super) fn is_connected(&mut self, from: NodeId, to: NodeId, came: Instant) -> bool {
-        if !N::CONNECTS {
+        if !self.connects() {
             return true;
         }
         let all = &mut self.connections.closures;

@@ -112,7 +112,7 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
     pub(super) fn comes_through(&mut self, way: Way, event: Event<N>) -> Option<Event<N>> {
         let (from, to) = (peer(way.0), peer(way.1));
         let cut = self.trouble.cut(from, to, self.zone_of_client(way));
-        let timeout = self.connection_timeout(way);
+        let (timeout, connects) = (self.connection_timeout(way), self.connects());
         let connection = self.connections.ways.entry(way).or_default();
         if self.now <= connection.void {
             self.lose(way, event, Drop::Stale);
@@ -125,7 +125,7 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
             connection.since = self.now;
         }
         connection.held.push_back((self.now, event));
-        if N::CONNECTS && self.now.since(connection.since) >= timeout {
+        if connects && self.now.since(connection.since) >= timeout {
             // Whoever hears of the end may try anew: what waits then waits as long as the first.
             self.sever_way(way);
         } else if connection.lost || self.now.since(connection.since) >= timeout {
@@ -186,7 +186,8 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
     /// machine, and arrives.
     pub(super) fn break_connections(&mut self, node: NodeId) {
         // Nodes that hear of such things are told (see `closures.rs`).
-        let untold = |(from, to): &Way| !N::CONNECTS || (from | to) & CLIENT != 0;
+        let connects = self.connects();
+        let untold = |(from, to): &Way| !connects || (from | to) & CLIENT != 0;
         let ends = self.connections.ways.keys().filter(|way| untold(way)).copied();
         let ways: Vec<Way> = ends.filter(|(from, to)| *from == node.0 || *to == node.0).collect();
         for way in ways {
@@ -207,7 +208,7 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
 
     /// A connection between nodes is over.
     fn sever_way(&mut self, way: Way) {
-        if let (true, Peer::Node(from), Peer::Node(to)) = (N::CONNECTS, peer(way.0), peer(way.1)) {
+        if let (true, Peer::Node(from), Peer::Node(to)) = (self.connects(), peer(way.0), peer(way.1)) {
             self.sever(from, to);
         }
     }

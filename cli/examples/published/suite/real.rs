@@ -36,13 +36,21 @@ pub(super) struct Real {
     pub why: Option<&'static str>,
 }
 
-const REAL: [Real; 6] = [
+const REAL: [Real; 7] = [
     Real {
         name: "Redis Cluster 7.0.15, a primary of three killed",
         trials: "redis-cluster-primary-killed",
         file: "failover-cluster/primary-killed",
         times: 1,
         of: until_the_replica_writes,
+        why: None,
+    },
+    Real {
+        name: "Redis 7.0.15 with Sentinel, the primary killed",
+        trials: "redis-sentinel-primary-killed",
+        file: "failover/sentinel",
+        times: 1,
+        of: until_a_write,
         why: None,
     },
     Real {
@@ -172,7 +180,7 @@ pub fn rows(lab: &Lab) -> Result<Findings, String> {
         };
         rows.extend(of_one(real, &ours, &trials).into_iter().map(explained));
         // The picture is of fail-over.
-        if ["zookeeper", "consul"].iter().any(|system| real.file.starts_with(system)) {
+        if ["zookeeper", "consul", "failover/"].iter().any(|system| real.file.starts_with(system)) {
             continue;
         }
         let nanos = |ms: &[f64]| ms.iter().map(|ms| ms * 1e6).collect();

@@ -99,7 +99,7 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
         let (me, other) = (peer(ends.0), peer(ends.1));
         self.observer.observe(self.now, &Observed::Connection { end: me, peer: other, open: false, why });
         match (me, other) {
-            (Peer::Node(node), Peer::Node(other)) if N::CONNECTS && self.nodes[node.index()].is_some() => {
+            (Peer::Node(node), Peer::Node(other)) if self.connects() && self.nodes[node.index()].is_some() => {
                 if self.is_gated(node) {
                     if let Some(streams) = self.streams() {
                         streams.unheard.push((node, other));

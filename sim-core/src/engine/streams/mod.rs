@@ -172,7 +172,7 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
     /// Which of a node's connections with another a message takes.
     pub(in crate::engine) fn lane_of_message(&self, bytes: u32) -> u8 {
         let bulk = self.carrier.as_ref().and_then(|carrier| carrier.tcp.as_ref()).map_or(0, |tcp| tcp.policy.bulk);
-        u8::from(!N::CONNECTS && bulk > 0 && u64::from(bytes) >= bulk)
+        u8::from(!self.connects() && bulk > 0 && u64::from(bytes) >= bulk)
     }
 
     /// Which connection of a client's pool an operation takes.
@@ -189,7 +189,7 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
 
     /// Something is sent over the connection of the two, which is made if there is none.
     pub(in crate::engine) fn stream(&mut self, from: Peer, to: Peer, lane: u8, bytes: u32, event: Event<N>) {
-        let (ends, bytes) = (way(from, to), u64::from(bytes.max(1)));
+        let (ends, bytes, connects) = (way(from, to), u64::from(bytes.max(1)), self.connects());
         let Some(streams) = self.streams() else { return };
         if let (Peer::Node(from), Peer::Node(to)) = (from, to)
             && streams.unheard.contains(&(from, to))
@@ -209,7 +209,7 @@ impl<N: Node, C: Client<N>, O: Observer<N>> Engine<N, C, O> {
         let stream = &mut connection.streams[end];
         if stream.sent - stream.written + bytes > pending.max(bytes) {
             let stack = connection.ends[end].stack.as_mut();
-            if let Some(stack) = stack.filter(|_| N::CONNECTS) {
+            if let Some(stack) = stack.filter(|_| connects) {
                 // Nothing may be missing from the middle of what it has sent.
                 stack.abort();
             }

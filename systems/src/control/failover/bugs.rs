@@ -31,6 +31,18 @@ sim_core::catalogue! {
         "What a restarted node finds on its disk counts as durable, though it may be in the page cache only.",
         "acknowledged_writes_survive", "PostgreSQL commit 2ce439f3 (2015), which syncs the data directory after a \
          crash";
+    SentinelVoteNotPersisted, "sentinel_vote_not_persisted",
+        "A sentinel does not write its vote down, so after a restart it votes again in the same epoch.",
+        "sentinel_votes_once", "redis issue 1479, in the form that it takes in a sentinel";
+    SentinelQuorumAlone, "sentinel_quorum_alone",
+        "A sentinel with as many votes as the quorum leads, whether or not they are a majority of the sentinels.",
+        "one_leader_of_sentinels", "what redis issue 2284 asks for; issue 1972 says what would come of it";
+    SentinelCountsAnyEpoch, "sentinel_counts_any_epoch",
+        "A sentinel that stands in one epoch counts the votes that it got in a newer one it has heard of.",
+        "one_leader_of_sentinels", "redis pull request 2230, not merged: Redis 7.0 does this";
+    SentinelOldConfiguration, "sentinel_old_configuration",
+        "A sentinel takes over whatever configuration another one publishes last, be its epoch older.",
+        "configurations_agree", "what configuration epochs are there for: redis issue 2153";
 }
 
 #[cfg(test)]

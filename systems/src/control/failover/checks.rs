@@ -10,6 +10,7 @@ use super::node::Failover;
 use super::options::{Config, Promote};
 use super::promises::Promises;
 pub use super::promises::{COMMITS_ARE_ITS_OWN, IN_SYNC_HAS_ALL, PLEDGES_KEPT, ROLES_ARE_TRUE};
+use super::sentinel::SentinelRules;
 use super::story::Story;
 use crate::consensus::raft::RaftFact;
 use crate::consensus::raft::checks::RaftChecks;
@@ -72,6 +73,8 @@ pub struct FailoverChecks {
     uptime: Uptime,
     /// The rules of the arbiters' Raft, if there is one.
     arbiters: Option<Box<CouncilChecks<Member, RaftChecks>>>,
+    /// The rules of the sentinels, if there are any.
+    sentinels: Option<Box<SentinelRules>>,
     /// The running hash up to each entry that was applied anywhere.
     chains: SortedMap<(u64, u64), u64>,
     /// The primary of each epoch, and when it was decided on.
@@ -106,6 +109,7 @@ impl FailoverChecks {
             uptime: Uptime::new(config),
             arbiters: (config.arbiter_nodes().next().is_some())
                 .then(|| Box::new(CouncilChecks::new(ARBITERS_AGREE, LANE, RaftChecks::new(config.nodes)))),
+            sentinels: config.has_sentinels().then(Box::default),
             chains: SortedMap::new(),
             primaries: SortedMap::new(),
             epochs: vec![0; config.nodes as usize],
@@ -133,7 +137,9 @@ impl FailoverChecks {
             self.counts.since_calm += 1;
         }
         self.handed = false;
-        if let Some((other, _)) = self.primaries.insert(epoch, (node, at)) {
+        // One that is told to lead goes on after a restart.
+        let goes_on = |other: NodeId| other == node && self.config.has_sentinels();
+        if let Some((other, _)) = self.primaries.insert(epoch, (node, at)).filter(|(other, _)| !goes_on(*other)) {
             self.audit.fail(at, ONE_PRIMARY, node, || {
                 format!("{node} became the primary of epoch {epoch}, and so did {other}")
             });
@@ -401,6 +407,9 @@ impl FailoverChecks {
         }
         verdicts.extend(self.promises.verdicts(audit));
         verdicts.push(self.convergence(nodes));
+        if let Some(sentinels) = &self.sentinels {
+            verdicts.extend(sentinels.verdicts(audit));
+        }
         if let Some(arbiters) = &self.arbiters {
             verdicts.push(arbiters.verdict(nodes));
         }
@@ -463,6 +472,9 @@ impl FailoverChecks {
             );
             return fail(node.me, detail);
         }
+        if let Some((node, detail)) = SentinelRules::disagreement(&live, primary.me) {
+            return fail(node, detail);
+        }
         let detail = format!("all data nodes agree with {} at entry {due} or later", primary.me);
         Verdict::Pass { rule: CONVERGENCE, detail }
     }
@@ -497,6 +509,9 @@ impl Observer<Failover> for FailoverChecks {
     fn observe(&mut self, at: Instant, what: &Observed<'_, Failover>) {
         self.audit.now = at;
         self.promises.watch(&self.config, &mut self.audit, at, what, self.clock.is_none());
+        if let Some(sentinels) = &mut self.sentinels {
+            sentinels.watch(&mut self.audit, at, what);
+        }
         if let Some(arbiters) = &mut self.arbiters {
             arbiters.observe(at, what);
         }

@@ -94,6 +94,9 @@ impl Failover {
         self.disk.forget(fx);
         self.count_own_vote(fx);
         if self.lead.is_some() {
+            if self.config.has_sentinels() {
+                self.copies().iter().for_each(|node| self.push(node, fx));
+            }
             self.note_in_sync(fx);
             self.advance(fx);
         } else if self.joined
@@ -124,6 +127,9 @@ impl Failover {
     fn compact_disk(&mut self, fx: &mut Fx<'_>) {
         let first = self.write_promise(fx);
         self.disk.append(Record::InSync(self.in_sync), fx);
+        if self.config.has_sentinels() {
+            self.disk.append(self.told_record(), fx);
+        }
         let snapshot = self.snapshot.clone().expect("the snapshot was just taken or received");
         self.disk.append(Record::Snapshot(snapshot.clone()), fx);
         let behind = self.log.part(snapshot.offset + 1, u32::MAX);
@@ -160,7 +166,8 @@ impl Failover {
             match record.map_err(|Unreadable| id)? {
                 Record::Promise { epoch, vote } => (self.epoch, self.vote) = (*epoch, *vote),
                 Record::InSync(in_sync) => self.in_sync = *in_sync,
-                Record::Arbiter(_) => {}
+                Record::Arbiter(_) | Record::Sentinel(_) => {}
+                Record::Told { epoch, primary } => (self.told.epoch, self.told.primary) = (*epoch, *primary),
                 Record::Truncate { from } => {
                     self.cut(*from);
                 }

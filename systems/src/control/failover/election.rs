@@ -24,7 +24,7 @@ pub(super) struct Ballot {
 impl Failover {
     /// Waits for the primary anew.
     pub(super) fn await_primary(&self, fx: &mut Fx<'_>) {
-        if !self.holds_data() {
+        if !self.holds_data() || self.config.has_sentinels() {
             return;
         }
         // Two that wait from the same moment should not come forward at the same moment.

@@ -37,6 +37,7 @@ impl Uptime {
     pub fn new(config: &Config) -> Self {
         let group = match config.arbiter {
             Arbiter::Quorum => config.arbiter_nodes().fold(NodeSet::EMPTY, |set, node| set.union(NodeSet::one(node))),
+            Arbiter::Sentinel => config.sentinels().fold(NodeSet::EMPTY, NodeSet::with),
             _ => config.voters(),
         };
         Self {

@@ -83,7 +83,7 @@ impl Failover {
         }
         let enough = match self.config.arbiter {
             Arbiter::Peers | Arbiter::Witness => change.written.common(voters).len() > voters.len() / 2,
-            Arbiter::None => change.written.has(self.me),
+            Arbiter::None | Arbiter::Sentinel => change.written.has(self.me),
             // Its own disk, and the arbiter.
             Arbiter::Quorum => change.written.has(self.me) && change.written.len() > 1,
         };

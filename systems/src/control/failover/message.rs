@@ -3,6 +3,7 @@
 use super::arbiter::{Petition, Ruling, Seat};
 use super::detector::SwimMessage;
 use super::log::{Entry, Position, Snapshot};
+use super::sentinel::{self, Notes, SentinelMessage};
 use crate::consensus::raft::{self, Raft, RaftFact, RaftMessage};
 use crate::shared::number::numbers;
 use crate::shared::replication::{Landmark, Minute};
@@ -204,6 +205,9 @@ sim_core::messages! {
             /// Which change.
             version: SetVersion,
         } = "InSyncSet" ("epoch {epoch}, change {version} is written down"),
+        /// Of sentinels, or to one.
+        Sentinel(inner: SentinelMessage) = "Sentinel" of [sentinel::MESSAGE_KINDS]
+            whole { inner.bytes() } (|out| inner.describe(out)),
     }
 }
 
@@ -241,6 +245,15 @@ sim_core::records! {
         Snapshot(snapshot: Rc<Snapshot>) = ("snapshot up to {}", snapshot.offset),
         /// Of the arbiters' group.
         Arbiter(inner: raft::Record<Seat>) = ("{inner:?}"),
+        /// A sentinel has told it whom to follow.
+        Told {
+            /// The epoch of that sentinel.
+            epoch: u64,
+            /// Whom; itself if it leads.
+            primary: NodeId,
+        } = ("follows {primary}, as told in epoch {epoch}"),
+        /// What a sentinel knows and has promised.
+        Sentinel(notes: Notes) = ("epoch {}, vote {:?}, {:?}", notes.epoch, notes.vote, notes.config),
     }
 }
 
@@ -403,12 +416,40 @@ sim_core::facts! {
             /// Which record.
             record: u64,
         } = "unreadable" landmark ("record {record}"),
+        /// As a sentinel it votes for who leads the sentinels.
+        SentinelVoted {
+            /// In this epoch.
+            epoch: u64,
+            /// For this sentinel.
+            leader: NodeId,
+        } = "sentinel_voted" ("for {leader} in epoch {epoch}"),
+        /// It leads the sentinels, and fails over.
+        SentinelElected {
+            /// In this epoch.
+            epoch: u64,
+            /// With their votes.
+            votes: NodeSet,
+        } = "sentinel_elected" landmark ("leads the sentinels in epoch {epoch}, with the votes of {votes}"),
+        /// As a sentinel it gives a fail-over up.
+        Aborted {
+            /// The epoch in which it stood, or was elected.
+            epoch: u64,
+            /// Why.
+            why: &'static str,
+        } = "fail_over_aborted" landmark ("epoch {epoch}: {why}"),
+        /// As a sentinel it watches another primary from now on.
+        ConfigSwitched {
+            /// Of the fail-over of this epoch.
+            epoch: u64,
+            /// The primary.
+            primary: NodeId,
+        } = "config_switched" landmark ("the primary is {primary}, as of epoch {epoch}"),
     }
 
     impl {
         fn why(&self) -> Option<&'static str> {
             match self {
-                Self::SteppedDown { why, .. } => Some(why),
+                Self::SteppedDown { why, .. } | Self::Aborted { why, .. } => Some(why),
                 _ => None,
             }
         }

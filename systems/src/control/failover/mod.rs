@@ -10,6 +10,7 @@
 //! | The high watermark; entries of earlier epochs | Kafka's replication design; Raft paper, figure 8 | `primary.rs` |
 //! | Arbiters: none, the peers, a witness | Gifford 1979; Paris 1986 | `election.rs` |
 //! | An external quorum, as Patroni has etcd or Kafka had ZooKeeper: a seat in a Raft of this project | Gray and Cheriton 1989 | `arbiter.rs` |
+//! | Sentinels beside the data, as Redis has them: they watch, agree, elect one, and that one promotes | Redis 7.0, `sentinel.c` | `sentinel/` |
 //! | Leases, and epochs as fencing tokens | Gray and Cheriton 1989; Kleppmann 2016 | `primary.rs`, `node.rs` |
 //! | The most advanced log follows, and only with enough logs looked at | Liskov and Cowling 2012 (VR); flexible quorums, Howard 2016 | `election.rs` |
 //! | One storage for all, and epochs as fencing tokens there | Kleppmann 2016 | `shared.rs` |
@@ -55,6 +56,7 @@ mod primary;
 mod probing;
 mod promises;
 mod redirect;
+mod sentinel;
 mod shared;
 mod story;
 mod switch_over;
@@ -67,4 +69,5 @@ pub use log::{Entry, Log, Payload, Position, Snapshot};
 pub use message::{FailoverFact, FailoverMessage, InSync, PetitionNumber, Record, SetVersion};
 pub use node::{BALLOT, Failover, HEARTBEAT, PROBE, TIMERS, WATCH};
 pub use options::{Arbiter, Config, FailoverOptions, Mode, Promote, Redirect, Storage, Suspicion};
+pub use sentinel::{Monitored, Notes, SentinelMessage, Vote};
 pub use system::FailoverSystem;

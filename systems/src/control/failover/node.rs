@@ -9,6 +9,7 @@ use super::message::{FailoverFact, FailoverMessage, InSync, PetitionNumber, Reco
 use super::options::{self, Config};
 use super::primary::Lead;
 use super::redirect::Directory;
+use super::sentinel::{Sentinel, Told};
 use crate::shared::kv::{Kv, KvCommand, KvResponse};
 use crate::shared::replication::{Sessioned, Tail};
 use sim_core::{Completion, Effects, LocalInstant, Node, NodeId, Order, Replay, Role, StateMachine, Ticket, Timer};
@@ -18,7 +19,7 @@ use std::rc::Rc;
 /// A node's outputs.
 pub(super) type Fx<'a> = Effects<'a, Failover>;
 
-/// Comes due when the primary was silent for too long.
+/// Comes due when the primary was silent for too long; on a sentinel, when it looks around.
 pub const WATCH: Timer = Timer(0);
 /// Comes due on a primary when it must be heard from.
 pub const HEARTBEAT: Timer = Timer(1);
@@ -94,6 +95,10 @@ pub struct Failover {
     pub(super) seat_epoch: u64,
     /// If this is one of the arbiters.
     pub(super) arbiter: Option<Box<Arbiter>>,
+    /// If this is one of the sentinels.
+    pub(super) sentinel: Option<Box<Sentinel>>,
+    /// What sentinels have told it.
+    pub(super) told: Told,
     pub(super) disk: Disk,
     /// How much of its log is durable.
     pub(super) tail: Tail,
@@ -102,8 +107,8 @@ pub struct Failover {
 impl Failover {
     /// The newest epoch it goes along with.
     #[must_use]
-    pub const fn epoch(&self) -> u64 {
-        self.epoch
+    pub fn epoch(&self) -> u64 {
+        self.sentinel.as_ref().map_or(self.epoch, |sentinel| sentinel.epoch())
     }
 
     /// Whether it takes itself for the primary.
@@ -195,6 +200,9 @@ impl Failover {
 
     /// A message of a primary of this or a newer epoch: from now on it is this node's. Returns whether it is.
     pub(super) fn heed(&mut self, from: NodeId, epoch: u64, fx: &mut Fx<'_>) -> bool {
+        if self.config.has_sentinels() {
+            return self.heeds(from, epoch, fx);
+        }
         if self.is_stale(epoch) {
             // It must learn that its time is over.
             self.answer(from, FailoverMessage::Newer { epoch: self.epoch }, fx);
@@ -208,12 +216,18 @@ impl Failover {
 }
 
 impl Node for Failover {
+    const CONNECTS: bool = true;
     type Config = Config;
     type Message = FailoverMessage;
     type Request = KvCommand;
     type Response = KvResponse;
     type Record = Record;
     type Fact = FailoverFact;
+
+    fn connects(config: &Config) -> bool {
+        // As Redis does; the others are built for links that lose, and change the order of what they carry.
+        config.has_sentinels()
+    }
 
     fn boot(config: &Config, me: NodeId, disk: Replay<'_, Record>, fx: &mut Fx<'_>) -> Self {
         assert!(me.0 < config.nodes, "{me} is not one of {} nodes", config.nodes);
@@ -247,11 +261,18 @@ impl Node for Failover {
             spokesman: NodeId(config.data()),
             seat_epoch: 0,
             arbiter: None,
+            sentinel: None,
+            told: Told::first(fx.now()),
             disk: Disk::default(),
             tail: Tail::default(),
         };
         if config.arbiter_nodes().any(|node| node == me) {
             node.arbiter = Some(Box::new(Arbiter::boot(config, disk, fx)));
+            return node;
+        }
+        if config.sentinels().any(|node| node == me) {
+            node.boot_sentinel(disk, fx);
+            node.settle(fx);
             return node;
         }
         if let Err(record) = node.replay(disk, fx.now()) {
@@ -263,7 +284,9 @@ impl Node for Failover {
             node.petitions = PetitionNumber(node.write_promise(fx).0 << 20);
         }
         node.begin_to_probe(fx);
-        if first_start && me == NodeId(0) {
+        if config.has_sentinels() {
+            node.resume(first_start, fx);
+        } else if first_start && me == NodeId(0) {
             node.seek_to_lead(fx);
         } else {
             node.await_primary(fx);
@@ -353,6 +376,7 @@ impl Node for Failover {
             }
             FailoverMessage::Mount { .. } => {}
             FailoverMessage::Swim(message) => self.on_swim(from, message, fx),
+            FailoverMessage::Sentinel(message) => self.on_sentinel(from, message, fx),
             FailoverMessage::Ask { epoch, last, poll, transfer, in_sync } => {
                 self.notice_candidacy(from, epoch, fx);
                 self.learn_in_sync(in_sync, fx);
@@ -368,6 +392,7 @@ impl Node for Failover {
 
     fn on_timer(&mut self, timer: Timer, fx: &mut Fx<'_>) {
         match timer {
+            WATCH if self.sentinel.is_some() => self.on_sentinel_tick(fx),
             WATCH => self.on_watch(fx),
             HEARTBEAT => self.on_tick(fx),
             BALLOT => self.on_ballot_due(fx),
@@ -384,8 +409,16 @@ impl Node for Failover {
     }
 
     fn on_request(&mut self, ticket: Ticket, request: KvCommand, fx: &mut Fx<'_>) {
+        if self.sentinel.is_some() {
+            return self.direct(ticket, fx);
+        }
         self.serve(ticket, request, fx);
         self.settle(fx);
+    }
+
+    fn on_closed(&mut self, peer: NodeId, fx: &mut Fx<'_>) {
+        self.on_sentinel_closed(peer);
+        self.on_data_closed(peer, fx);
     }
 
     fn on_order(&mut self, order: Order, fx: &mut Fx<'_>) {
@@ -437,10 +470,11 @@ impl Node for Failover {
             Stage::Polling | Stage::Claiming | Stage::Campaigning => "candidate",
             Stage::Backup if self.holds_data() => "follower",
             Stage::Backup if self.arbiter.is_some() => "arbiter",
+            Stage::Backup if self.sentinel.is_some() => "sentinel",
             Stage::Backup if self.is_storage() => "storage",
             Stage::Backup => "witness",
         };
-        Role::new(name, self.epoch)
+        Role::new(name, self.epoch())
     }
 
     fn members(&self) -> Option<sim_core::NodeSet> {

@@ -33,6 +33,8 @@ sim_core::choices! {
         Witness,
         /// The last `arbiters` nodes, which keep the seat of the primary in a Raft of their own.
         Quorum,
+        /// The last `arbiters` nodes, which watch the others as Redis Sentinel does, and promote one.
+        Sentinel,
     }
 
     /// Which backup follows.
@@ -106,7 +108,9 @@ sim_core::options! {
     options {
         /// When a write is acknowledged: once the primary has it (`async`), once `acks` backups have it too
         /// (`semi_sync`), or once all that are in sync have it (`sync`).
-        mode: Mode = Mode::SemiSync => { mode: Mode = if *storage == Storage::Shared { Mode::Async } else { *mode } };
+        mode: Mode = Mode::SemiSync => { mode: Mode = if *storage == Storage::Shared { Mode::Async } else { *mode } },
+            wrong if *arbiter == Arbiter::Sentinel && *mode != Mode::Async =>
+                ("replicas that a primary waits for, with sentinels"), "Redis does not wait: write mode = \"async\"";
         /// Backups that must have a write on disk before it is acknowledged, with `semi_sync`.
         acks: u32 = 1,
             wrong if config.mode == Mode::SemiSync && (*acks == 0 || *acks >= config.data().max(1)) =>
@@ -122,14 +126,44 @@ sim_core::options! {
         /// Where the data is: on every node that may lead (`replicated`), or on the last node, which takes no part in
         /// anything else and is written to by whoever leads (`shared`). With `shared` there are no copies, so `mode`
         /// means nothing.
-        storage: Storage = Storage::Replicated;
+        storage: Storage = Storage::Replicated,
+            wrong if *arbiter == Arbiter::Sentinel && *storage == Storage::Shared =>
+                ("sentinels for a shared storage"), "leave storage out: a sentinel promotes a node that has the data";
         /// Who decides which node leads: nobody (`none`: whoever does not hear the primary promotes itself), a majority
         /// of the data nodes (`peers`), a majority of those and of the last node, which only votes (`witness`), or a
-        /// Raft of the last `arbiters` nodes (`quorum`).
+        /// Raft of the last `arbiters` nodes (`quorum`), or the last `arbiters` nodes as Redis Sentinel does it
+        /// (`sentinel`).
         arbiter: Arbiter = Arbiter::Witness;
-        /// How many of the last nodes run the arbiter's Raft, with `quorum`.
+        /// How many of the last nodes run the arbiter's Raft, with `quorum`, or are sentinels, with `sentinel`.
         arbiters: u32 = 3,
-            wrong if *arbiter == Arbiter::Quorum && *arbiters == 0 => ("a quorum of nobody"), "three or five are usual";
+            wrong if *arbiter == Arbiter::Quorum && *arbiters == 0 => ("a quorum of nobody"), "three or five are usual",
+            wrong if *arbiter == Arbiter::Sentinel && *arbiters == 0 =>
+                ("no sentinels"), "three or five are usual";
+        /// With `sentinel`: how many sentinels must hold the primary for down before one of them stands; whatever it
+        /// is, a majority of them must vote for that one (`sentinel monitor`; 2 in Redis' example).
+        quorum: u32 = 2,
+            wrong if *arbiter == Arbiter::Sentinel && !(1..=(*arbiters).max(1)).contains(quorum) =>
+                ("{quorum} sentinels of {arbiters} must hold the primary for down"),
+                "at least 1 and at most as many as there are";
+        /// With `sentinel`: how long a node may leave a ping without an answer before a sentinel holds it for down
+        /// (`down-after-milliseconds`).
+        down_after: DurationText = DurationText::millis(30_000),
+            wrong if down_after.0 == Duration::ZERO =>
+                ("nodes that are down at once"), "as long as a machine may pause; Redis' default is \"30s\"";
+        /// With `sentinel`: how long a step of a fail-over may take; the next one begins no sooner than after twice
+        /// that (`failover-timeout`).
+        failover_timeout: DurationText = DurationText::millis(180_000),
+            wrong if failover_timeout.0 == Duration::ZERO =>
+                ("fail-overs that take no time"), "longer than down_after; Redis' default is \"3m\"";
+        /// With `sentinel`: how many replicas at a time are told to follow the new primary (`parallel-syncs`).
+        parallel_syncs: u32 = 1,
+            wrong if *parallel_syncs == 0 => ("no replica may follow the new primary"), "at least 1";
+        /// With `sentinel`: after how long without a word of its primary a replica says that it has no link with it
+        /// (`repl-timeout`); it says so at once if the connection is closed.
+        repl_timeout: DurationText = DurationText::millis(60_000),
+            wrong if repl_timeout <= heartbeat_interval =>
+                ("a primary that is heard from every {heartbeat_interval} is lost after {repl_timeout}"),
+                "longer than heartbeat_interval";
         /// How often a primary is heard from.
         heartbeat_interval as heartbeat: DurationText = DurationText::millis(100),
             wrong if heartbeat_interval.0 == Duration::ZERO =>
@@ -143,7 +177,9 @@ sim_core::options! {
         /// improbable by the gaps between heartbeats seen so far (`phi`, phi accrual), or when it answers neither this
         /// node's probes nor those of others, and does not object to being suspected (`swim`, Das et al. 2002: the
         /// nodes probe each other).
-        detector: Suspicion = Suspicion::Timeout;
+        detector: Suspicion = Suspicion::Timeout,
+            wrong if *arbiter == Arbiter::Sentinel && *detector != Suspicion::Timeout =>
+                ("replicas that watch the primary, with sentinels"), "leave detector out: sentinels do, by down_after";
         /// With `phi`: a silence of probability ten to the minus this is a death.
         phi_threshold: u32 = 8,
             wrong if !(1..=MOST_PHI).contains(phi_threshold) =>
@@ -170,14 +206,16 @@ sim_core::options! {
                 "make it longer, [cluster] max_drift smaller, or write fencing = false";
         /// Whether a primary that is not confirmed for a lease stops by itself. Without it an old primary goes on until
         /// it hears of its successor. With `storage = "shared"` it is also whether the storage refuses writes with an
-        /// older epoch than the newest it has seen (fencing tokens).
+        /// older epoch than the newest it has seen (fencing tokens). With sentinels there are no leases.
         fencing: bool = true;
         /// Which backup follows: the one with the most advanced log, and only if no acknowledged write can be missing
         /// (`most_advanced`), or the first that notices (`first`).
         promote: Promote = Promote::MostAdvanced;
         /// How clients find the new primary: any node tells them (`hints`), an address moves (`virtual_ip`), or each
         /// asks a directory now and then (`discovery`).
-        redirect: Redirect = Redirect::Hints;
+        redirect: Redirect = Redirect::Hints,
+            wrong if *arbiter == Arbiter::Sentinel && *redirect != Redirect::Hints =>
+                ("another directory than the sentinels"), "leave redirect out: clients ask the sentinels";
         /// How long the address takes to move, with `virtual_ip`.
         address_delay: DurationText = DurationText::millis(500);
         /// How often each client asks, with `discovery`.
@@ -189,7 +227,9 @@ sim_core::options! {
             wrong if *storage == Storage::Shared && *backup_reads =>
                 ("backups that hold nothing answer reads"), "leave it out with storage = \"shared\"";
         /// Whether `n1` gets the lead back once it is in order again.
-        fail_back: bool = false;
+        fail_back: bool = false,
+            wrong if *arbiter == Arbiter::Sentinel && *fail_back =>
+                ("a preferred primary, with sentinels"), "leave fail_back out: Sentinel has none";
         /// How long it must have been in order before that, and how long the last change of primaries must lie back.
         fail_back_after: DurationText = DurationText::millis(10000);
         /// The shortest time between two fail-overs that nobody asked for.
@@ -239,7 +279,7 @@ impl Config {
         let arbiters = match self.arbiter {
             Arbiter::None | Arbiter::Peers => 0,
             Arbiter::Witness => 1,
-            Arbiter::Quorum => self.arbiters,
+            Arbiter::Quorum | Arbiter::Sentinel => self.arbiters,
         };
         arbiters + if self.is_shared() { 1 } else { 0 }
     }
@@ -278,7 +318,7 @@ impl Config {
     #[must_use]
     pub const fn voters(&self) -> NodeSet {
         match self.arbiter {
-            Arbiter::None | Arbiter::Quorum => NodeSet::EMPTY,
+            Arbiter::None | Arbiter::Quorum | Arbiter::Sentinel => NodeSet::EMPTY,
             Arbiter::Peers => self.data_nodes(),
             Arbiter::Witness => NodeSet::first(self.data() as usize + 1),
         }
@@ -336,7 +376,8 @@ impl Config {
     /// Whether no two nodes may ever accept writes at once, as long as clocks drift no more than they may.
     #[must_use]
     pub fn excludes(&self) -> bool {
-        self.fencing && self.arbiter != Arbiter::None
+        // Sentinels tell an old primary that it is one, once they reach it; until then it goes on.
+        self.fencing && !matches!(self.arbiter, Arbiter::None | Arbiter::Sentinel)
     }
 
     /// How long a primary may trust its lease, on its own clock, from when it asked for it: its clock may be as slow,
@@ -365,6 +406,44 @@ mod tests {
         let keys: Vec<_> = options.validate(&Shape::plain(2)).unwrap_err().iter().map(|i| i.key).collect();
         assert_eq!(keys, ["nodes", "acks", "min_in_sync", "failure_timeout", "max_batch"]);
         assert_eq!(FailoverOptions::default().validate(&Shape::plain(3)), Ok(Config::new(3)));
+    }
+
+    #[test]
+    fn sentinels_go_with_what_redis_has() {
+        let sentinels = FailoverOptions { arbiter: Arbiter::Sentinel, mode: Mode::Async, ..FailoverOptions::default() };
+        let config = sentinels.clone().validate(&Shape::plain(6)).unwrap();
+        assert!(!config.keeps() && !config.excludes() && config.sentinels().count() == 3 && config.data() == 3);
+        let keys = |options: FailoverOptions, nodes| -> Vec<&'static str> {
+            options.validate(&Shape::plain(nodes)).unwrap_err().iter().map(|problem| problem.key).collect()
+        };
+        let all = FailoverOptions {
+            mode: Mode::Sync,
+            quorum: 4,
+            down_after: "0s".parse().unwrap(),
+            failover_timeout: "0s".parse().unwrap(),
+            parallel_syncs: 0,
+            repl_timeout: "50ms".parse().unwrap(),
+            detector: Suspicion::Swim,
+            redirect: Redirect::VirtualIp,
+            fail_back: true,
+            ..sentinels.clone()
+        };
+        assert_eq!(
+            keys(all, 4),
+            [
+                "nodes",
+                "mode",
+                "quorum",
+                "down_after",
+                "failover_timeout",
+                "parallel_syncs",
+                "repl_timeout",
+                "detector",
+                "redirect",
+                "fail_back"
+            ]
+        );
+        assert_eq!(keys(FailoverOptions { arbiters: 0, quorum: 1, ..sentinels }, 3), ["arbiters"]);
     }
 
     #[test]

@@ -217,7 +217,8 @@ impl Failover {
         }
         let asked = self.directory.asked(ticket.client, &self.config, now);
         if self.lead.is_none() || asked != Some(self.me) {
-            return fx.redirect(ticket, asked.filter(|node| *node != self.me));
+            // A replica of Redis says no more than that it is one.
+            return fx.redirect(ticket, asked.filter(|node| *node != self.me && !self.config.has_sentinels()));
         }
         if !self.confirm(fx) {
             return fx.refuse(ticket);
@@ -287,8 +288,12 @@ impl Failover {
         if peer.next <= self.log.base() {
             return self.install(to, fx);
         }
-        while peer.next <= self.log.last() {
-            let entries = self.log.part(peer.next, self.config.max_batch);
+        // A primary that may go on in the same epoch after a restart sends nothing that it might have forgotten then.
+        let restarts = self.config.has_sentinels();
+        let (end, most) = (if restarts { self.tail.durable() } else { self.log.last() }, self.config.max_batch);
+        while peer.next <= end {
+            let most = most.min(u32::try_from(end - peer.next + 1).unwrap_or(most));
+            let entries = self.log.part(peer.next, most);
             let previous = peer.next - 1;
             peer.next += entries.len() as u64;
             fx.send(to, FailoverMessage::Replicate { epoch: self.epoch, previous, committed: self.committed, entries });

@@ -13,7 +13,7 @@ const PREFERRED: NodeId = NodeId(0);
 impl Failover {
     /// Begins to hand over to `to`: takes no more writes, and steps down once that node has all.
     pub(super) fn hand_over(&mut self, to: NodeId, back: bool, fx: &mut Fx<'_>) {
-        if to == self.me || !self.config.holds_data(to) {
+        if to == self.me || !self.config.holds_data(to) || self.config.has_sentinels() {
             return;
         }
         let Some(lead) = self.lead.as_mut().filter(|lead| lead.handing.is_none() && lead.serving) else { return };

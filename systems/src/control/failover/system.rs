@@ -5,6 +5,7 @@ use super::client::FailoverClient;
 use super::node::{Failover, TIMERS};
 use super::options::{Config, FailoverOptions, Suspicion};
 use super::promises;
+use super::sentinel;
 use crate::shared::fail_over;
 use crate::shared::kv::{self, KvCommand};
 use crate::shared::replication::audit;
@@ -38,7 +39,8 @@ impl System for FailoverSystem {
     ];
     const ORDERS: &'static [&'static str] = &["lead"];
     const GAUGES: &'static [MetricKind] = GAUGES;
-    const RULES: &'static [&'static [Rule]] = &[checks::RULES, promises::RULES, audit::RULES, audit::OF_SESSIONS];
+    const RULES: &'static [&'static [Rule]] =
+        &[checks::RULES, promises::RULES, sentinel::RULES, audit::RULES, audit::OF_SESSIONS];
     type Node = Failover;
     type Client = FailoverClient;
     type Checks = FailoverChecks;
@@ -62,6 +64,11 @@ impl System for FailoverSystem {
 
     fn operation(request: &KvCommand) -> Operation {
         kv::operation(request)
+    }
+
+    fn asked(config: &Config, node: NodeId) -> bool {
+        // Clients of sentinels ask those, and go where they are sent.
+        !config.has_sentinels() || !config.holds_data(node)
     }
 
     fn carries(config: &Config, node: NodeId) -> bool {
