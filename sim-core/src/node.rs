@@ -92,7 +92,7 @@ pub trait Node: Sized + 'static {
     /// Whether nodes talk over connections, as TCP makes them: all links are ordered, and an end hears when its
     /// connection is over ([`Node::on_closed`]).
     const CONNECTS: bool = false;
-    /// Whether they do with this configuration, where some configurations of a node that may ([`Node::CONNECTS`]) do not.
+    /// Whether they do with this configuration: not all of a node that may ([`Node::CONNECTS`]) need to.
     fn connects(config: &Self::Config) -> bool {
         let _ = config;
         Self::CONNECTS
