@@ -100,7 +100,7 @@ fn hazard(out: &mut Out, hazard: &Hazard) {
         }
     }
     if let Some(window) = hazard.window {
-        out.key("window", text(&window.to_string()));
+        out.key("window", text(window.to_string()));
     }
 }
 

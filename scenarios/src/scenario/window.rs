@@ -88,7 +88,7 @@ impl fmt::Display for Window {
 
 fn day(name: &str) -> Result<usize, Wrong> {
     let is = |known: &&str| known.eq_ignore_ascii_case(name);
-    DAYS.iter().position(|known| is(&known)).ok_or_else(|| {
+    DAYS.iter().position(is).ok_or_else(|| {
         let right = format!("{}, or no day at all for every day", DAYS.join(", "));
         (format!("there is no day `{name}`"), right)
     })

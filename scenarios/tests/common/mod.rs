@@ -459,7 +459,7 @@ impl Systems for Only {
             _ => &[],
         }
     }
-    fn connects(&self, system: &str) -> bool {
+    fn connects(&self, system: &str, _: &toml::Table, _: &Shape) -> bool {
         system == "cell"
     }
     fn own_orders(&self, system: &str) -> &'static [OrderKind] {

@@ -39,8 +39,8 @@ mod watch;
 
 pub use message::{MESSAGE_KINDS, Monitored, Notes, SentinelMessage, Vote};
 pub(super) use obey::Told;
+pub use rules::RULES;
 pub(super) use rules::SentinelRules;
-pub use rules::{CONFIGURATIONS_AGREE, ONE_LEADER_OF_SENTINELS, RULES, SENTINEL_VOTES_ONCE};
 
 use super::FailoverBug;
 use super::message::{FailoverFact, FailoverMessage, Record};
