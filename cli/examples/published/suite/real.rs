@@ -48,7 +48,7 @@ const REAL: [Real; 7] = [
     Real {
         name: "Redis 7.0.15 with Sentinel, the primary killed",
         trials: "redis-sentinel-primary-killed",
-        file: "failover/sentinel",
+        file: "failover/sentinel-primary-killed",
         times: 1,
         of: until_a_write,
         why: None,
