@@ -307,7 +307,7 @@ fn a_limit_of_the_clients_is_a_cause() {
     let seen = run("fixtures/cases/closed-loop.toml", &[]);
     let outages = seen.report["availability"]["outages"].as_array().expect("a list");
     let causes: Vec<String> = outages.iter().map(|o| text(&o["cause"])).collect();
-    let said = "the clients' limit of 400 outstanding operations: offered 40,000/s, it allows ";
+    let said = "the clients' limit of 400 outstanding operations: offered 40,000/s, ";
     assert!(causes.iter().any(|cause| cause.starts_with(said)), "{causes:?} {}", seen.screen);
 }
 

@@ -70,6 +70,8 @@ pub struct App {
     next_host: usize,
     link: Link,
     pub(super) session: Option<Session>,
+    /// The last one that it was told is over.
+    lost: Option<Session>,
     /// The newest transaction it has seen.
     seen: Zxid,
     xid: Xid,
@@ -99,6 +101,7 @@ impl App {
             next_host: 0,
             link: Link::Pausing,
             session: None,
+            lost: None,
             seen: Zxid::ZERO,
             xid: Xid(0),
             sent: VecDeque::new(),
@@ -205,6 +208,7 @@ impl App {
     /// Its session is over, and with it all that it held.
     fn expired(&mut self, fx: &mut Fx<'_>) {
         let lost = self.session.take();
+        self.lost = lost.or(self.lost);
         lost.iter().for_each(|session| fx.note(ZkFact::LostSession { session: *session }));
         self.watches.clear();
         self.knows_configuration = false;
@@ -307,7 +311,13 @@ impl App {
         }
         self.heard = fx.now();
         match message {
-            ZkMessage::Connected { session } if self.link == Link::Connecting(from) => {
+            // What it had asked for before may be answered late, when it has been told elsewhere that that session is
+            // over.
+            ZkMessage::Connected { session }
+                if self.link == Link::Connecting(from)
+                    && self.lost != Some(session)
+                    && self.session.is_none_or(|mine| mine == session) =>
+            {
                 self.connected(from, session, fx);
             }
             ZkMessage::Expired => self.expired(fx),
