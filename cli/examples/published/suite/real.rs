@@ -49,9 +49,10 @@ const REAL: [Real; 7] = [
         name: "Redis 7.0.15 with Sentinel, the primary killed",
         trials: "redis-sentinel-primary-killed",
         file: "failover/sentinel-primary-killed",
-        times: 1,
+        times: 8,
         of: until_a_write,
-        why: None,
+        // The fail-over itself is at a distance of 0.147 over 1,500 runs; how often the trials asked is not recorded.
+        why: Some("not reached: some 20 ms, about what lies between two tries of who asked"),
     },
     Real {
         name: "etcd 3.4.23, the leader of three killed",
