@@ -104,6 +104,8 @@ impl<S: System<Node: Clone, Checks: Clone>> Clone for State<S> {
 struct Search<'a, S: System> {
     bounds: &'a Bounds,
     asks: &'a [<S::Node as Node>::Request],
+    /// Whether what comes over a link comes in its order.
+    ordered: bool,
     /// For each state, how many steps were left when it was come to.
     seen: BTreeMap<u64, u32>,
     way: Vec<Step>,
@@ -133,6 +135,7 @@ where
         let mut search = Search::<S> {
             bounds: &bounds,
             asks: &asks,
+            ordered: S::Node::connects(&config),
             seen: BTreeMap::new(),
             way: Vec::new(),
             steps: 0,
@@ -204,7 +207,7 @@ where
         for (at, letter) in table.wire.iter().enumerate() {
             let same = |other: &sim_core::hand::Letter<S::Node>| {
                 (other.from, other.to) == (letter.from, letter.to)
-                    && (S::Node::CONNECTS || hash::content(&other.message) == hash::content(&letter.message))
+                    && (self.ordered || hash::content(&other.message) == hash::content(&letter.message))
             };
             // Over a connection the first comes first; of two that say the same, one will do.
             if table.is_up(letter.to) && !table.wire[..at].iter().any(same) {
@@ -295,7 +298,7 @@ where
         let letter =
             |letter: &sim_core::hand::Letter<S::Node>| (letter.from.0, letter.to.0, hash::content(&letter.message));
         let mut wire: Vec<(u32, u32, u64)> = state.table.wire.iter().map(letter).collect();
-        if !S::Node::CONNECTS {
+        if !self.ordered {
             wire.sort_unstable();
         }
         for (from, to, message) in wire {

@@ -51,19 +51,6 @@ fn start(plan: &Plan, hosts: Hosts, folder: &Path) -> Result<Box<dyn System>, St
 }
 
 impl Etcd {
-    fn start(&self, member: usize) -> Result<Process, String> {
-        let (name, address) = (format!("n{}", member + 1), self.hosts.address(member));
-        let mut command = vec!["etcd".to_owned(), format!("--name={name}")];
-        command.push(format!("--data-dir={}", self.folder.join(&name).display()));
-        for (what, port) in [("peer", 2380), ("client", 2379)] {
-            let url = format!("http://{address}:{port}");
-            let advertised = if what == "peer" { "initial-advertise-peer-urls" } else { "advertise-client-urls" };
-            command.extend([format!("--listen-{what}-urls={url}"), format!("--{advertised}={url}")]);
-        }
-        command.extend(self.common.iter().cloned());
-        Process::start(&name, &self.hosts.command(member, &command), &self.folder.join(format!("{name}.log")))
-    }
-
     fn client(&self, member: usize) -> String {
         format!("{}:2379", self.hosts.address(member))
     }
@@ -107,9 +94,17 @@ impl System for Etcd {
         &mut self.members[member]
     }
 
-    fn restart(&mut self, member: usize) -> Result<(), String> {
-        self.members[member] = self.start(member)?;
-        Ok(())
+    fn start(&self, member: usize) -> Result<Process, String> {
+        let (name, address) = (format!("n{}", member + 1), self.hosts.address(member));
+        let mut command = vec!["etcd".to_owned(), format!("--name={name}")];
+        command.push(format!("--data-dir={}", self.folder.join(&name).display()));
+        for (what, port) in [("peer", 2380), ("client", 2379)] {
+            let url = format!("http://{address}:{port}");
+            let advertised = if what == "peer" { "initial-advertise-peer-urls" } else { "advertise-client-urls" };
+            command.extend([format!("--listen-{what}-urls={url}"), format!("--{advertised}={url}")]);
+        }
+        command.extend(self.common.iter().cloned());
+        Process::start(&name, &self.hosts.command(member, &command), &self.folder.join(format!("{name}.log")))
     }
 
     fn hosts(&self) -> &Hosts {

@@ -120,9 +120,8 @@ impl System for HaProxy {
         &mut self.servers[member]
     }
 
-    fn restart(&mut self, member: usize) -> Result<(), String> {
-        self.servers[member] = server(&self.hosts, &self.folder, member)?;
-        Ok(())
+    fn start(&self, member: usize) -> Result<Process, String> {
+        server(&self.hosts, &self.folder, member)
     }
 
     fn hosts(&self) -> &Hosts {

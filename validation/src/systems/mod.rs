@@ -74,11 +74,20 @@ pub trait System {
     /// The process of a member.
     fn process(&mut self, member: usize) -> &mut Process;
 
+    /// Starts the process of a member.
+    ///
+    /// # Errors
+    /// It can not be started.
+    fn start(&self, member: usize) -> Result<Process, String>;
+
     /// Starts a member again that was killed.
     ///
     /// # Errors
     /// It can not be started.
-    fn restart(&mut self, member: usize) -> Result<(), String>;
+    fn restart(&mut self, member: usize) -> Result<(), String> {
+        *self.process(member) = self.start(member)?;
+        Ok(())
+    }
 
     /// Makes the cluster whole once more after a trial that lost a member for good.
     ///
@@ -91,8 +100,10 @@ pub trait System {
     /// Where links are cut.
     fn hosts(&self) -> &Hosts;
 
-    /// Who asks: so many clients of each member but `victim`.
-    fn asks(&mut self, victim: usize, clients: usize) -> Vec<Ask>;
+    /// Who asks: so many clients of each member but `victim`. Nobody, where members themselves say what they know.
+    fn asks(&mut self, _victim: usize, _clients: usize) -> Vec<Ask> {
+        Vec::new()
+    }
 
     /// Who writes to the victim as long as it lives, and keeps what was acknowledged; for systems that may lose it.
     fn writer(&mut self, _victim: usize) -> Option<Ask> {

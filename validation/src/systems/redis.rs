@@ -218,9 +218,8 @@ impl System for Cluster {
         &mut self.servers[member].process
     }
 
-    fn restart(&mut self, member: usize) -> Result<(), String> {
-        self.servers[member] = Server::start(&self.hosts, member, &self.folder, &self.more)?;
-        Ok(())
+    fn start(&self, member: usize) -> Result<Process, String> {
+        Ok(Server::start(&self.hosts, member, &self.folder, &self.more)?.process)
     }
 
     fn hosts(&self) -> &Hosts {

@@ -170,12 +170,11 @@ impl System for Sentinel {
         if member < self.nodes { &mut self.servers[member].process } else { &mut self.arbiters[member - self.nodes] }
     }
 
-    fn restart(&mut self, member: usize) -> Result<(), String> {
+    fn start(&self, member: usize) -> Result<Process, String> {
         if member >= self.nodes {
             return Err("a Sentinel is not started again".to_owned());
         }
-        self.servers[member] = Server::start(&self.hosts, member, &self.folder, &[])?;
-        Ok(())
+        Ok(Server::start(&self.hosts, member, &self.folder, &[])?.process)
     }
 
     fn renew(&mut self, _member: usize) -> Result<(), String> {

@@ -3,7 +3,6 @@
 use super::{Kind, Setting, System};
 use crate::place::{Hosts, wait, words};
 use crate::plan::Plan;
-use crate::probe::Ask;
 use crate::process::Process;
 use crate::stage::{Stage, Trial, millis};
 use std::fs::File;
@@ -53,15 +52,6 @@ impl Serf {
         self.folder.join(format!("n{}.log", number + 1))
     }
 
-    fn start(&self, number: usize) -> Result<Process, String> {
-        let (name, address) = (format!("n{}", number + 1), self.hosts.address(number));
-        let mut command = words(&format!("serf agent -node={name} -bind={address}:7946 -rpc-addr={address}:7373"));
-        // Whoever comes back asks somebody else than itself to let it in.
-        let other = self.hosts.address(usize::from(number == 0));
-        command.extend(words(&format!("-retry-join={other}:7946 -retry-interval=1s")));
-        Process::start(&name, &self.hosts.command(number, &command), &self.log(number))
-    }
-
     /// How many members an agent holds for alive.
     fn alive(&self, number: usize) -> usize {
         let address = format!("-rpc-addr={}:7373", self.hosts.address(number));
@@ -99,18 +89,17 @@ impl System for Serf {
         &mut self.agents[member]
     }
 
-    fn restart(&mut self, member: usize) -> Result<(), String> {
-        self.agents[member] = self.start(member)?;
-        Ok(())
+    fn start(&self, number: usize) -> Result<Process, String> {
+        let (name, address) = (format!("n{}", number + 1), self.hosts.address(number));
+        let mut command = words(&format!("serf agent -node={name} -bind={address}:7946 -rpc-addr={address}:7373"));
+        // Whoever comes back asks somebody else than itself to let it in.
+        let other = self.hosts.address(usize::from(number == 0));
+        command.extend(words(&format!("-retry-join={other}:7946 -retry-interval=1s")));
+        Process::start(&name, &self.hosts.command(number, &command), &self.log(number))
     }
 
     fn hosts(&self) -> &Hosts {
         &self.hosts
-    }
-
-    /// Nobody is served by Serf: its agents say what they know.
-    fn asks(&mut self, _victim: usize, _clients: usize) -> Vec<Ask> {
-        Vec::new()
     }
 
     fn trial(&mut self, stage: &mut Stage<'_>) -> Result<Trial, String> {

@@ -4,7 +4,6 @@
 use super::{Kind, Setting, System};
 use crate::place::{self, Hosts, wait, words};
 use crate::plan::Plan;
-use crate::probe::Ask;
 use crate::process::Process;
 use crate::stage::{Stage, Trial, millis};
 use std::fs;
@@ -90,12 +89,6 @@ fn start(plan: &Plan, hosts: Hosts, folder: &Path) -> Result<Box<dyn System>, St
 }
 
 impl Slurm {
-    fn start(&self, number: usize) -> Result<Process, String> {
-        let name = format!("node{}", number + 1);
-        let command = words(&format!("slurmd -D -f {} -N {name}", self.config.display()));
-        Process::start(&name, &command, &self.folder.join(format!("{name}.log")))
-    }
-
     /// What one of Slurm's commands says.
     fn ask(&self, command: &[&str]) -> Option<String> {
         let mut asked = Command::new(command[0]);
@@ -150,18 +143,14 @@ impl System for Slurm {
         &mut self.nodes[member]
     }
 
-    fn restart(&mut self, member: usize) -> Result<(), String> {
-        self.nodes[member] = self.start(member)?;
-        Ok(())
+    fn start(&self, number: usize) -> Result<Process, String> {
+        let name = format!("node{}", number + 1);
+        let command = words(&format!("slurmd -D -f {} -N {name}", self.config.display()));
+        Process::start(&name, &command, &self.folder.join(format!("{name}.log")))
     }
 
     fn hosts(&self) -> &Hosts {
         &self.hosts
-    }
-
-    /// Nobody is served by Slurm: its queue says where the job is.
-    fn asks(&mut self, _victim: usize, _clients: usize) -> Vec<Ask> {
-        Vec::new()
     }
 
     fn trial(&mut self, stage: &mut Stage<'_>) -> Result<Trial, String> {

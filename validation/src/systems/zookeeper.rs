@@ -86,14 +86,6 @@ impl ZooKeeper {
         self.folder.join(format!("n{}", number + 1))
     }
 
-    fn start(&self, number: usize) -> Result<Process, String> {
-        let (own, name) = (self.own(number), format!("n{}", number + 1));
-        let config = own.join("zoo.cfg").display().to_string();
-        let path = format!("{}:{JAR}", own.display());
-        let command = ["java", "-Xmx256m", "-cp", &path, MAIN, &config].map(str::to_owned);
-        Process::start(&name, &self.hosts.command(number, &command), &self.folder.join(format!("{name}.log")))
-    }
-
     fn address(&self, number: usize) -> String {
         format!("{}:{PORT}", self.hosts.address(number))
     }
@@ -179,9 +171,12 @@ impl System for ZooKeeper {
         &mut self.servers[member]
     }
 
-    fn restart(&mut self, member: usize) -> Result<(), String> {
-        self.servers[member] = self.start(member)?;
-        Ok(())
+    fn start(&self, number: usize) -> Result<Process, String> {
+        let (own, name) = (self.own(number), format!("n{}", number + 1));
+        let config = own.join("zoo.cfg").display().to_string();
+        let path = format!("{}:{JAR}", own.display());
+        let command = ["java", "-Xmx256m", "-cp", &path, MAIN, &config].map(str::to_owned);
+        Process::start(&name, &self.hosts.command(number, &command), &self.folder.join(format!("{name}.log")))
     }
 
     fn hosts(&self) -> &Hosts {
